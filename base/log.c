@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+
+#define LOG_LINE_MAX 8192u
+
+static const char *const log_level_names[] = { "debug", "info", "warn", "error" };
+static atomic_int log_least = LOG_INFO;
+static atomic_int log_format = LOG_JSON;
+
+void log_setup(enum log_level least, enum log_format format)
+{
+    atomic_store(&log_least, (int)least);
+    atomic_store(&log_format, (int)format);
+}
+
+void log_set_level(enum log_level least)
+{
+    atomic_store(&log_least, (int)least);
+}
+
+int log_level_from_name(struct str name, enum log_level *ret)
+{
+    for (int i = 0; i <= LOG_ERROR; i++)
+        if (str_eq_c(name, log_level_names[i])) {
+            *ret = (enum log_level)i;
+            return 0;
+        }
+    return -1;
+}
+
+struct log_line {
+    char text[LOG_LINE_MAX];
+    size_t n;
+};
+
+static void log_add(struct log_line *l, const char *p, size_t n)
+{
+    size_t room = sizeof(l->text) - 2 - l->n; /* one for the quote, one for the line end */
+
+    if (n > room)
+        n = room;
+    memcpy(l->text + l->n, p, n);
+    l->n += n;
+}
+
+static void log_add_c(struct log_line *l, const char *text)
+{
+    log_add(l, text, strlen(text));
+}
+
+/* A JSON string: quotes, controls and DEL escaped, so that a record stays one line. */
+static void log_add_text(struct log_line *l, struct str s)
+{
+    log_add_c(l, "\"");
+    for (size_t i = 0; i < s.n && l->n + 16 < sizeof(l->text); i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        char escaped[8];
+
+        if (c == '"' || c == '\\')
+            (void)snprintf(escaped, sizeof(escaped), "\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            (void)snprintf(escaped, sizeof(escaped), "\\u%04x", c);
+        else
+            (void)snprintf(escaped, sizeof(escaped), "%c", c);
+        log_add_c(l, escaped);
+    }
+    l->text[l->n++] = '"';
+}
+
+static void log_add_time(struct log_line *l)
+{
+    int64_t now_ms = sys_wall_ms();
+    time_t seconds = (time_t)(now_ms / 1000);
+    struct tm tm;
+    char text[40];
+    size_t n;
+
+    (void)gmtime_r(&seconds, &tm); /* any 64-bit second of ours fits */
+    n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(text + n, sizeof(text) - n, ".%03dZ", (int)(now_ms % 1000));
+    log_add_c(l, text);
+}
+
+void log_write(enum log_level level, const char *msg, const struct log_field *fields)
+{
+    struct log_line l = { .n = 0 };
+    int json = atomic_load(&log_format) == LOG_JSON;
+
+    if ((int)level < atomic_load(&log_least))
+        return;
+    log_add_c(&l, json ? "{\"ts\":\"" : "");
+    log_add_time(&l);
+    log_add_c(&l, json ? "\",\"level\":\"" : " ");
+    log_add_c(&l, log_level_names[level]);
+    log_add_c(&l, json ? "\",\"msg\":" : " ");
+    if (json)
+        log_add_text(&l, str_from_c(msg));
+    else
+        log_add_c(&l, msg);
+    for (; fields->name; fields++) {
+        log_add_c(&l, json ? ",\"" : " ");
+        log_add_c(&l, fields->name);
+        log_add_c(&l, json ? "\":" : "=");
+        log_add_text(&l, fields->value);
+    }
+    if (json)
+        log_add_c(&l, "}");
+    l.text[l.n++] = '\n';
+    (void)!write(STDERR_FILENO, l.text, l.n); /* nowhere left to report it */
+}

@@ -1,0 +1,38 @@
+/*
+ * log: one record, one JSON line on standard error. SPDX-License-Identifier: Apache-2.0
+ *
+ * Only rt, engine, http and cli log; everything below returns errors. A failure is logged once,
+ * where it becomes a decision, and says what happens next. Foreign text goes into string fields
+ * and is escaped; a secret has no printable form and cannot be passed.
+ *
+ * Thread   any; a record is one write.
+ */
+#pragma once
+
+#include "base/str.h"
+
+enum log_level {
+    LOG_DEBUG, /* state moves */
+    LOG_INFO,  /* a change in the world */
+    LOG_WARN,  /* noted, we go on */
+    LOG_ERROR, /* a person must act */
+};
+
+enum log_format { LOG_JSON, LOG_TEXT };
+
+struct log_field {
+    const char *name;
+    struct str value;
+};
+
+void log_setup(enum log_level least, enum log_format format);
+void log_set_level(enum log_level least);
+int log_level_from_name(struct str name, enum log_level *ret); /* 0, or -1 */
+
+/* `fields` ends with a NULL name. */
+void log_write(enum log_level level, const char *msg, const struct log_field *fields);
+
+#define LOG(level, msg, ...) \
+    log_write((level), (msg), (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ) { NULL, STR_NONE } })
+#define LOG_S(field_name, text) { (field_name), (text) }
+#define LOG_C(field_name, text) { (field_name), str_from_c(text) }

@@ -1,0 +1,101 @@
+/*
+ * spec: the documents of one commit, and one environment made of them. SPDX-License-Identifier: Apache-2.0
+ *
+ * bundle_read() parses and checks every file against the field table; normalise_environment() merges
+ * Application and Environment, applies defaults, resolves references and answers a list of
+ * resources in canonical form. Pure: the same input gives the same bytes.
+ *
+ * Memory   everything lives in the arena given.
+ * Fails    only ERR_NOMEM; what is wrong with the specs is messages.
+ */
+#pragma once
+
+#include "base/hash.h"
+#include "base/map.h"
+#include "base/vec.h"
+#include "specs/value.h"
+
+enum spec_severity { SPEC_ERROR, SPEC_WARNING };
+
+struct spec_message { /* printed as file:line:col: error: text [rule] */
+    enum spec_severity severity;
+    struct value_place place;
+    struct str text, rule, hint; /* hint: "did you mean ..." or how to mend it; STR_NONE */
+};
+
+struct spec_messages {
+    struct arena *arena;
+    VEC(struct spec_message) list;
+    size_t n_errors;
+};
+
+void spec_messages_init(struct spec_messages *m, struct arena *a);
+void spec_message_add(struct spec_messages *m, enum spec_severity severity,
+                      struct value_place place, struct str rule, struct str hint, const char *fmt,
+                      ...) __attribute__((format(printf, 6, 7)));
+/* Sorted by file, line, column; one line each, hints indented below. `source` (text of the file, or
+ * STR_NONE) gives the caret. */
+void spec_messages_sort(struct spec_messages *m);
+void spec_message_format(struct sb *b, const struct spec_message *m, struct str source, int colour);
+
+struct spec_file {
+    struct str path; /* from the root of the tree: ".reeve/app.yaml" */
+    struct str text;
+};
+
+struct bundle {
+    struct map applications; /* name -> const struct value *: checked, defaults not yet applied */
+    struct map environments;
+    struct map previews;
+    struct map daemons;
+};
+
+/* Documents of kind Daemon are an error unless `with_daemon`. Names that occur twice name both places. */
+enum bundle_kind { BUNDLE_REPOSITORY, BUNDLE_DAEMON };
+int bundle_read(struct arena *a, enum bundle_kind kind, const struct spec_file *files,
+                size_t n_files, struct bundle *ret, struct spec_messages *m, struct err *err);
+
+/* What normalising needs to know of the world. */
+struct normalise_input {
+    struct str environment; /* name */
+    struct str branch;
+    const struct map *trees;   /* path ("." or "apps/api") -> struct str *: tree or blob id at the commit less the spec path; absent: no such path */
+    const struct map *secrets; /* name -> struct str *: version; absent: could not be resolved */
+    const struct value *rule;  /* the daemon's rule for this environment (checked), NULL offline */
+    struct str spec_path;      /* ".reeve" */
+};
+
+struct spec_resource { /* service/api, domain/app */
+    struct str kind, name;
+    const struct value *desired; /* canonical, see docs/specs.md "Normalised form" */
+    struct digest digest;        /* digest_value("desired", desired) */
+    struct str provider;
+    struct value_place place;
+    VEC(struct str) needs; /* resources it depends on, "service/db" */
+};
+
+struct environment_spec {
+    struct str name, application, branch;
+    const struct value *policy; /* approval, reconcile: merged with the rule's floor, defaults applied */
+    VEC(struct spec_resource) resources; /* sorted by kind/name */
+    struct digest revision;              /* digest("revision", {kind/name: hex of desired digest}) */
+    const struct value *secrets;         /* of what is referred to: {name: {store, path, key ...}} */
+};
+
+/* What must be looked up before: paths of the tree, and secrets that a resource refers to. */
+struct normalise_wants {
+    VEC(struct str) paths;
+    VEC(struct str) secrets;
+    const struct value *secret_refs; /* {name: {store, path, key}} */
+};
+int normalise_wants(struct arena *a, const struct bundle *b, const struct normalise_input *in,
+                    struct normalise_wants *ret, struct spec_messages *m, struct err *err);
+int normalise_environment(struct arena *a, const struct bundle *b, const struct normalise_input *in,
+                          struct environment_spec *ret, struct spec_messages *m, struct err *err);
+
+/* The Daemon document with every default applied: canonical value tree, docs/specs.md "Daemon". */
+int normalise_daemon(struct arena *a, const struct bundle *b, const struct value **ret,
+                     struct spec_messages *m, struct err *err);
+/* The first rule that matches, with its index; NULL: denied. */
+const struct value *daemon_rule(const struct value *daemon, struct str source, struct str kind,
+                                struct str name, size_t *ret_index);

@@ -1,0 +1,62 @@
+/*
+ * db: one connection to the state file. SPDX-License-Identifier: Apache-2.0
+ *
+ * The writer lives on the STATE thread: db_batch_begin() opens a transaction that many savepoints
+ * (tx.h) share, db_batch_commit() makes them durable together. Readers have connections of their own
+ * and see the last commit. SQLite alone opens the file: a plain open and close of it by this process
+ * would drop its locks.
+ *
+ * Owns     the sqlite3 handle and its statement cache.
+ * Thread   one at a time.
+ * Fails    ERR_IO (RETRY), ERR_FULL (WAIT), ERR_BUSY (WAIT), ERR_CORRUPT (FATAL), ERR_LOCKED.
+ */
+#pragma once
+
+#include "state/records.h"
+
+struct db;
+struct sqlite3_stmt;
+
+enum db_mode {
+    DB_WRITE, /* creates and migrates; the caller holds the lock (lock.h) */
+    DB_READ,
+};
+
+int db_open(const char *path, enum db_mode mode, struct db **ret, struct err *err);
+void db_close(struct db *db);
+
+int db_batch_begin(struct db *db, struct err *err);
+int db_batch_commit(struct db *db, struct err *err);
+void db_batch_abandon(struct db *db);
+
+/* Fill `rec` (a struct rec_X whose key members are set). ERR_NOT_FOUND when there is no such row. */
+int db_get(struct db *db, struct arena *a, enum record record, void *rec, struct err *err);
+
+enum db_bind_type { DB_TEXT, DB_INT, DB_DIGEST };
+struct db_bind {
+    enum db_bind_type type;
+    struct str text;
+    int64_t number;
+    const struct digest *digest;
+};
+#define DB_T(s) { .type = DB_TEXT, .text = (s) }
+#define DB_I(i) { .type = DB_INT, .number = (i) }
+#define DB_D(d) { .type = DB_DIGEST, .digest = (d) }
+
+/* Rows of one table. `tail` stands after FROM table: "WHERE env = $1 ORDER BY n DESC LIMIT 10", its $n in
+ * order of first use. */
+int db_select(struct db *db, struct arena *a, enum record record, const char *tail,
+              const struct db_bind *binds, size_t n_binds, void *ret_rows, size_t *ret_n,
+              struct err *err);
+/* DB_SELECT(db, a, plan, "WHERE env = $1", &rows, &n, err, DB_T(env)); rows is a struct rec_plan * */
+#define DB_SELECT(db, a, record, tail, ret_rows, ret_n, err, ...)                       \
+    db_select((db), (a), REC_##record, (tail), (const struct db_bind[]){ __VA_ARGS__ }, \
+              sizeof((const struct db_bind[]){ __VA_ARGS__ }) / sizeof(struct db_bind), \
+              (struct rec_##record **){ (ret_rows) }, (ret_n), (err))
+
+/* The body of a document, checked against its digest (ERR_CORRUPT); ERR_NOT_FOUND. */
+int db_document(struct db *db, struct arena *a, const struct digest *digest, struct str *ret_body,
+                struct err *err);
+
+/* One value of a meta key, or STR_NONE. */
+int db_meta(struct db *db, struct arena *a, struct str key, struct str *ret, struct err *err);

@@ -1,0 +1,37 @@
+/*
+ * events: reading, verifying and replaying the history. SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread   any, with a connection of its own.
+ */
+#pragma once
+
+#include "state/db.h"
+
+struct event {
+    int64_t seq, epoch, time_ms, mono_ms;
+    struct str actor, cause, kind, subject, env;
+    struct digest body_hash, prev_hash, hash;
+    struct str body; /* JSON; STR_NONE where retention removed it or it was not asked for */
+};
+
+struct event_query {
+    int64_t after_seq; /* exclusive; 0 from the beginning */
+    int64_t before_seq; /* exclusive; 0: no bound */
+    int64_t from_ms, to_ms; /* 0: no bound */
+    struct str env, kind_prefix, subject, actor; /* STR_NONE: any */
+    int newest_first, with_body;
+    int64_t limit; /* at most EVENTS_PAGE_MAX */
+};
+#define EVENTS_PAGE_MAX 1000
+
+int events_list(struct db *db, struct arena *a, const struct event_query *q, struct event **ret,
+                size_t *ret_n, struct err *err);
+int events_head(struct db *db, int64_t *ret_seq, struct digest *ret_hash, struct err *err);
+/* The last seq with time_ms <= t, 0 when there is none. */
+int events_seq_at(struct db *db, int64_t time_ms, int64_t *ret_seq, struct err *err);
+
+/* Check every hash and link, and every body against its hash. ERR_CORRUPT names the first bad seq and column. */
+int events_verify(struct db *db, int64_t *ret_n, struct err *err);
+/* Rebuild all EVENTED tables from the events in a fresh in-memory database and compare row by row with the
+ * tables of `db`. ERR_CORRUPT names table, key and column of the first difference. */
+int replay_verify(struct db *db, int64_t *ret_rows, struct err *err);

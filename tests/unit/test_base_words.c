@@ -1,0 +1,134 @@
+/* base: text, maps, digests and errors. SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/map.h"
+#include "base/vec.h"
+
+static void test_numbers_are_strict(void **state)
+{
+    static const struct {
+        const char *text;
+        int rc;
+        int64_t value;
+    } rows[] = {
+        { "0", 0, 0 },
+        { "-1", 0, -1 },
+        { "9223372036854775807", 0, INT64_MAX },
+        { "-9223372036854775808", 0, INT64_MIN },
+        { "9223372036854775808", -1, 0 },
+        { "", -1, 0 },
+        { "-", -1, 0 },
+        { "1x", -1, 0 },
+        { " 1", -1, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int64_t value = 0;
+
+        assert_int_equal(str_to_i64(str_from_c(rows[i].text), &value), rows[i].rc);
+        assert_int_equal(value, rows[i].value);
+    }
+}
+
+static void test_distance_counts_edits(void **state)
+{
+    (void)state;
+    assert_int_equal(str_distance(S("replicas"), S("replicas"), 3), 0);
+    assert_int_equal(str_distance(S("replcias"), S("replicas"), 3), 1);
+    assert_int_equal(str_distance(S("enviroment"), S("environment"), 3), 1);
+    assert_int_equal(str_distance(S("abc"), S("xyz"), 2), 3);
+}
+
+static void test_map_keeps_order_and_finds_many(void **state)
+{
+    AUTO_ARENA struct arena a;
+    struct map m;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    arena_init(&a, 0);
+    map_init(&m, &a);
+    for (int i = 999; i >= 0; i--)
+        map_put(&m, str_fmt(&a, "k%03d", i), &m);
+    assert_int_equal(m.n, 1000);
+    assert_true(str_eq_c(m.entries[0].key, "k999"));
+    assert_true(map_has(&m, S("k500")));
+    assert_null(map_find(&m, S("k1000")));
+    map_sort(&m);
+    assert_true(str_eq_c(m.entries[0].key, "k000"));
+    assert_ptr_equal(map_find(&m, S("k777")), &m);
+    assert_int_equal(arena_status(&a, &err), 0);
+}
+
+static void test_arena_remembers_its_limit(void **state)
+{
+    AUTO_ARENA struct arena a;
+    struct err err = ERR_INIT;
+    struct sb b;
+
+    (void)state;
+    arena_init(&a, 1000);
+    sb_init(&b, &a);
+    for (int i = 0; i < 1000; i++)
+        sb_add_c(&b, "0123456789");
+    assert_int_equal(arena_status(&a, &err), ERR_NOMEM);
+    assert_true(a.used_bytes <= 1000);
+}
+
+static void test_digests_are_the_known_ones(void **state)
+{
+    AUTO_ARENA struct arena a;
+    struct digest d = hash_bytes(S("abc")), again;
+    struct str hex;
+
+    (void)state;
+    arena_init(&a, 0);
+    hex = digest_hex(&a, &d);
+    assert_string_equal(hex.p, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_string_equal(digest_base32(&a, &d).p, "xj4bnp4pahh6uqkbidpf3lrceo");
+    assert_int_equal(digest_from_hex(hex, &again), 0);
+    assert_true(digest_eq(&d, &again));
+    assert_int_equal(digest_from_hex(S("zz"), &again), -1);
+    d = hash_hmac(S("Jefe"), S("what do ya want for nothing?"));
+    assert_string_equal(digest_hex(&a, &d).p,
+                        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+static void test_errors_say_and_decide(void **state)
+{
+    struct err err = ERR_INIT;
+
+    (void)state;
+    errno = ENOSPC;
+    assert_int_equal(err_sys(&err, "write '%s'", "x"), ERR_FULL);
+    assert_int_equal(err_wrap(&err, "store"), ERR_FULL);
+    assert_string_equal(err.text, "store: write 'x': No space left on device");
+    assert_int_equal(err_class(ERR_FULL), ERR_CLASS_WAIT);
+    assert_int_equal(err_exit_status(ERR_REFUSED), 5);
+    assert_int_equal(err_from_name("STALE", 5), ERR_STALE);
+    assert_int_equal(err_from_name("nonsense", 8), ERR_FAILED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers_are_strict),
+        cmocka_unit_test(test_distance_counts_edits),
+        cmocka_unit_test(test_map_keeps_order_and_finds_many),
+        cmocka_unit_test(test_arena_remembers_its_limit),
+        cmocka_unit_test(test_digests_are_the_known_ones),
+        cmocka_unit_test(test_errors_say_and_decide),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
