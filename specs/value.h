@@ -61,6 +61,8 @@ struct value *value_map(struct arena *a);
 /* Append to a list; add or replace in a map (key borrowed). A NULL v or container does nothing. */
 void value_add(struct arena *a, struct value *list, struct value *v);
 void value_set(struct arena *a, struct value *map, struct str key, struct value *v);
+void value_set_placed(struct arena *a, struct value *map, struct str key,
+                      struct value_place key_place, struct value *v);
 /* Shorthand for the commonest case. */
 void value_set_text(struct arena *a, struct value *map, struct str key, struct str text);
 void value_set_int(struct arena *a, struct value *map, struct str key, int64_t number);
