@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/core/diff.h"
+
+#include "specs/json_io.h"
+
+#define DIFF_TEXT_MAX 400u /* a shown value; what is longer is cut and says so */
+
+static int diff_is_secret(const struct value *v)
+{
+    return value_is(v, VALUE_MAP) && value_get(v, S("secret"));
+}
+
+static struct str diff_show(struct arena *a, const struct value *v)
+{
+    struct str text;
+
+    if (!v)
+        return STR_NONE;
+    if (diff_is_secret(v))
+        return str_fmt(a, "secret(%.*s)", STR_ARG(value_get_text(v, S("version"), S("?"))));
+    text = v->kind == VALUE_TEXT ? v->u.text : json_format(a, v);
+    if (text.n > DIFF_TEXT_MAX)
+        return str_fmt(a, "%.*s... (%zu bytes)", (int)DIFF_TEXT_MAX, text.p, text.n);
+    return text;
+}
+
+static void diff_at(struct arena *a, struct str path, const struct value *before,
+                    const struct value *after, struct plan_line *line);
+
+static struct str diff_join(struct arena *a, struct str path, struct str key)
+{
+    return path.n ? str_fmt(a, "%.*s.%.*s", STR_ARG(path), STR_ARG(key)) : key;
+}
+
+/* Every key of both maps once, in order. */
+static void diff_maps(struct arena *a, struct str path, const struct value *before,
+                      const struct value *after, struct plan_line *line)
+{
+    const struct value *sides[2] = { before, after };
+    struct map keys;
+
+    map_init(&keys, a);
+    for (size_t side = 0; side < 2; side++)
+        for (size_t i = 0; i < value_count(sides[side]); i++)
+            map_put(&keys, sides[side]->u.map.entries[i].key, NULL);
+    map_sort(&keys);
+    for (size_t i = 0; i < keys.n; i++) {
+        struct str key = keys.entries[i].key;
+
+        diff_at(a, diff_join(a, path, key), value_get(before, key), value_get(after, key), line);
+    }
+}
+
+static int diff_opens(const struct value *v)
+{
+    return !v || (v->kind == VALUE_MAP && !diff_is_secret(v));
+}
+
+static void diff_at(struct arena *a, struct str path, const struct value *before,
+                    const struct value *after, struct plan_line *line)
+{
+    struct plan_change *change;
+
+    if (value_eq(before, after))
+        return;
+    if (diff_opens(before) && diff_opens(after)) {
+        diff_maps(a, path, before, after, line);
+        return;
+    }
+    change = vec_push(a, &line->changes);
+    if (change)
+        *change = (struct plan_change){ path, diff_show(a, before), diff_show(a, after) };
+}
+
+void diff_values(struct arena *a, const struct value *before, const struct value *after,
+                 struct plan_line *line)
+{
+    diff_at(a, S(""), before, after, line);
+}

@@ -1,0 +1,122 @@
+/*
+ * plan: the ordered operations from what is to what is wanted. SPDX-License-Identifier: Apache-2.0
+ *
+ * plan_make() is a function from a snapshot to a plan; its document is canonical JSON, its id the digest
+ * of what it was made from (PROTOCOL 3). Lines are what people review, items are what runs: a line
+ * `service/api` is lowered to the steps of PROTOCOL 2 (rollout.c), and both stand in the document, so
+ * that what is approved is what runs.
+ *
+ * Memory   the arena given; snapshot and specs must outlive the plan.
+ * Fails    ERR_INVALID: a dependency cycle, named; ERR_REFUSED: secret version gone; ERR_NOMEM.
+ */
+#pragma once
+
+#include "reconciler/core/snapshot.h"
+
+#define PLANNER_VERSION "1"
+#define PLAN_BYTES_MAX (16u << 20)
+
+enum plan_action {
+    PLAN_NONE,
+    PLAN_CREATE,
+    PLAN_UPDATE,
+    PLAN_DELETE,
+    PLAN_RUN, /* build, release */
+    PLAN_SWITCH,
+    PLAN_GATE, /* the engine's: holds until something is proven */
+    PLAN_MARK, /* rows only */
+    N_PLAN_ACTIONS
+};
+
+/* Why a line needs a person, or 0. A set. */
+enum plan_class {
+    PLAN_CLASS_DESTROY = 1,
+    PLAN_CLASS_REPLACE = 2,
+    PLAN_CLASS_DATA = 4,
+    PLAN_CLASS_DOWNGRADE = 8,
+    PLAN_CLASS_WEAKEN = 16,
+    PLAN_CLASS_DOWNTIME = 32,
+    PLAN_CLASS_BUDGET = 64,
+};
+
+struct plan_change {
+    struct str path, before, after; /* text as shown; secrets as secret(v3); STR_NONE: absent */
+};
+
+struct plan_line {
+    enum plan_action action;
+    struct str kind, name;
+    int classes;
+    struct str disruption; /* none restart downtime data-loss */
+    struct str reason;
+    struct str place; /* file:line:col or "" */
+    int group;        /* -1: none */
+    VEC(struct plan_change) changes;
+};
+
+enum plan_lane {
+    LANE_MAIN,
+    LANE_REVERT, /* runs when its group failed or is superseded */
+    LANE_TAIL,   /* steps 9 to 11, after the group is proven */
+};
+
+struct plan_item {
+    enum plan_lane lane;
+    enum plan_action action;
+    int step;       /* PROTOCOL 2, 0 outside */
+    int group;      /* -1: none */
+    int only_after; /* skipped unless this item was begun; -1: always runs */
+    struct str kind, name, service, provider;
+    struct digest set_key;       /* none where the item is not about a set */
+    const struct value *desired; /* what the driver gets, less what is only known when it begins */
+    const struct value *gate;    /* what must hold, for gates */
+    VEC(size_t) needs;           /* indexes of items that must be done before */
+};
+
+struct plan_group {
+    VEC(struct str) services; /* sorted; empty: routes only */
+    struct digest digest;     /* quarantine key */
+    int is_switching;         /* has a step 6 */
+    int auto_revert;
+};
+
+struct plan_read {
+    struct str subject, path;
+    struct digest digest;
+};
+
+struct plan {
+    struct digest id;
+    struct str env_uid;
+    int64_t apply_seq;
+    enum plan_cause cause;
+    struct digest base, target; /* revisions; base none at first */
+    int classes;
+    VEC(struct plan_line) lines;
+    VEC(struct plan_group) groups;
+    VEC(struct plan_item) items;
+    VEC(struct plan_read) reads;
+    const struct value *drivers; /* name, version and schema digest of each */
+    VEC(struct str) notes;       /* quarantined groups left alone, and the like */
+};
+
+int plan_make(struct arena *a, const struct snapshot *s, struct plan *ret, struct err *err);
+/* Nothing to do: no items. */
+int plan_is_empty(const struct plan *p);
+
+/* The digest of what the plan was made from; lines, places and notes are not in it. */
+struct digest plan_identity(struct arena *a, const struct plan *p);
+/* To and from the stored document. The id is checked: ERR_CORRUPT. */
+struct str plan_format(struct arena *a, const struct plan *p);
+int plan_parse(struct arena *a, struct str document, struct plan *ret, struct err *err);
+
+const char *plan_action_name(enum plan_action action);
+/* "destroy, downtime"; "" for none. */
+struct str plan_class_names(struct arena *a, int classes);
+
+/* What the policy says of a plan: 0 runs at once, else what it waits for. */
+struct plan_verdict {
+    int asks;
+    struct str reason; /* "approval: manual", "class destroy" */
+};
+struct plan_verdict plan_judge(struct arena *a, const struct plan *p, const struct value *policy);

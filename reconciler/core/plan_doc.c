@@ -1,0 +1,351 @@
+/* The stored form of a plan, and what a policy says of it. SPDX-License-Identifier: Apache-2.0 */
+#include "base/guard.h"
+#include "reconciler/core/plan.h"
+#include "specs/digest.h"
+#include "specs/json_io.h"
+
+static const char *const action_names[N_PLAN_ACTIONS] = {
+    [PLAN_NONE] = "none",     [PLAN_CREATE] = "create", [PLAN_UPDATE] = "update",
+    [PLAN_DELETE] = "delete", [PLAN_RUN] = "run",       [PLAN_SWITCH] = "switch",
+    [PLAN_GATE] = "gate",     [PLAN_MARK] = "mark",
+};
+
+static const char *const lane_names[] = { "main", "revert", "tail" };
+static const char *const cause_names[] = { "commit", "undo", "rollback", "repair" };
+
+static const struct {
+    int class;
+    const char *name;
+} class_rows[] = {
+    { PLAN_CLASS_DESTROY, "destroy" }, { PLAN_CLASS_REPLACE, "replace" },
+    { PLAN_CLASS_DATA, "data" },       { PLAN_CLASS_DOWNGRADE, "downgrade" },
+    { PLAN_CLASS_WEAKEN, "weaken" },   { PLAN_CLASS_DOWNTIME, "downtime" },
+    { PLAN_CLASS_BUDGET, "budget" },
+};
+
+const char *plan_action_name(enum plan_action action)
+{
+    return action_names[action];
+}
+
+const char *plan_cause_name(enum plan_cause cause)
+{
+    return cause_names[cause];
+}
+
+struct str plan_class_names(struct arena *a, int classes)
+{
+    struct sb text;
+
+    sb_init(&text, a);
+    for (size_t i = 0; i < N_ELEMENTS(class_rows); i++)
+        if (classes & class_rows[i].class)
+            sb_addf(&text, "%s%s", text.n ? ", " : "", class_rows[i].name);
+    return sb_str(&text);
+}
+
+static int find_name(const char *const *names, size_t n, struct str name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq_c(name, names[i]))
+            return (int)i;
+    return 0;
+}
+
+/* --- writing ------------------------------------------------------------------------------------- */
+
+static void set_digest(struct arena *a, struct value *map, struct str key, const struct digest *d)
+{
+    if (!digest_is_none(d))
+        value_set_text(a, map, key, digest_hex(a, d));
+}
+
+/* Absent rather than empty, so that documents stay small. */
+static void set_some(struct arena *a, struct value *map, struct str key, struct str text)
+{
+    if (text.n)
+        value_set_text(a, map, key, text);
+}
+
+static struct value *format_item(struct arena *a, const struct plan_item *item)
+{
+    struct value *v = value_map(a), *needs = value_list(a);
+
+    value_set_text(a, v, S("action"), str_from_c(action_names[item->action]));
+    value_set_text(a, v, S("lane"), str_from_c(lane_names[item->lane]));
+    value_set_text(a, v, S("kind"), item->kind);
+    value_set_text(a, v, S("name"), item->name);
+    value_set_int(a, v, S("step"), item->step);
+    value_set_int(a, v, S("group"), item->group);
+    if (item->only_after >= 0)
+        value_set_int(a, v, S("only_after"), item->only_after);
+    set_some(a, v, S("service"), item->service);
+    set_some(a, v, S("provider"), item->provider);
+    set_digest(a, v, S("set"), &item->set_key);
+    if (item->desired)
+        value_set(a, v, S("desired"), value_copy(a, item->desired));
+    if (item->gate)
+        value_set(a, v, S("gate"), value_copy(a, item->gate));
+    for (size_t i = 0; i < item->needs.n; i++)
+        value_add(a, needs, value_int(a, (int64_t)item->needs.p[i]));
+    value_set(a, v, S("needs"), needs);
+    return v;
+}
+
+static struct value *format_line(struct arena *a, const struct plan_line *line)
+{
+    struct value *v = value_map(a), *changes = value_list(a);
+
+    value_set_text(a, v, S("action"), str_from_c(action_names[line->action]));
+    value_set_text(a, v, S("kind"), line->kind);
+    value_set_text(a, v, S("name"), line->name);
+    value_set_int(a, v, S("classes"), line->classes);
+    value_set_text(a, v, S("disruption"), line->disruption);
+    value_set_text(a, v, S("reason"), line->reason);
+    value_set_text(a, v, S("place"), line->place);
+    value_set_int(a, v, S("group"), line->group);
+    for (size_t i = 0; i < line->changes.n; i++) {
+        const struct plan_change *c = &line->changes.p[i];
+        struct value *one = value_map(a);
+
+        value_set_text(a, one, S("path"), c->path);
+        if (c->before.p)
+            value_set_text(a, one, S("before"), c->before);
+        if (c->after.p)
+            value_set_text(a, one, S("after"), c->after);
+        value_add(a, changes, one);
+    }
+    value_set(a, v, S("changes"), changes);
+    return v;
+}
+
+static struct value *format_group(struct arena *a, const struct plan_group *g)
+{
+    struct value *v = value_map(a), *services = value_list(a);
+
+    for (size_t i = 0; i < g->services.n; i++)
+        value_add(a, services, value_text(a, g->services.p[i]));
+    value_set(a, v, S("services"), services);
+    set_digest(a, v, S("digest"), &g->digest);
+    value_set(a, v, S("switching"), value_bool(a, g->is_switching));
+    value_set(a, v, S("auto_revert"), value_bool(a, g->auto_revert));
+    return v;
+}
+
+/* What the id is made of. */
+static struct value *format_core(struct arena *a, const struct plan *p)
+{
+    struct value *v = value_map(a), *items = value_list(a), *groups = value_list(a),
+                 *reads = value_list(a);
+
+    value_set_text(a, v, S("environment"), p->env_uid);
+    value_set_int(a, v, S("apply_seq"), p->apply_seq);
+    value_set_text(a, v, S("cause"), str_from_c(cause_names[p->cause]));
+    set_digest(a, v, S("base"), &p->base);
+    set_digest(a, v, S("target"), &p->target);
+    value_set_text(a, v, S("planner"), S(PLANNER_VERSION));
+    value_set(a, v, S("drivers"), value_copy(a, p->drivers));
+    for (size_t i = 0; i < p->groups.n; i++)
+        value_add(a, groups, format_group(a, &p->groups.p[i]));
+    value_set(a, v, S("groups"), groups);
+    for (size_t i = 0; i < p->items.n; i++)
+        value_add(a, items, format_item(a, &p->items.p[i]));
+    value_set(a, v, S("items"), items);
+    for (size_t i = 0; i < p->reads.n; i++) {
+        struct value *one = value_map(a);
+
+        value_set_text(a, one, S("subject"), p->reads.p[i].subject);
+        value_set_text(a, one, S("path"), p->reads.p[i].path);
+        set_digest(a, one, S("digest"), &p->reads.p[i].digest);
+        value_add(a, reads, one);
+    }
+    value_set(a, v, S("reads"), reads);
+    return v;
+}
+
+struct digest plan_identity(struct arena *a, const struct plan *p)
+{
+    return digest_value(a, S("plan"), format_core(a, p));
+}
+
+struct str plan_format(struct arena *a, const struct plan *p)
+{
+    struct value *v = value_map(a), *lines = value_list(a), *notes = value_list(a);
+
+    value_set(a, v, S("core"), format_core(a, p));
+    set_digest(a, v, S("id"), &p->id);
+    value_set_int(a, v, S("classes"), p->classes);
+    for (size_t i = 0; i < p->lines.n; i++)
+        value_add(a, lines, format_line(a, &p->lines.p[i]));
+    value_set(a, v, S("lines"), lines);
+    for (size_t i = 0; i < p->notes.n; i++)
+        value_add(a, notes, value_text(a, p->notes.p[i]));
+    value_set(a, v, S("notes"), notes);
+    return json_format(a, v);
+}
+
+/* --- reading ------------------------------------------------------------------------------------- */
+
+static struct digest get_digest(const struct value *map, struct str key)
+{
+    struct digest d = { { 0 } };
+
+    (void)digest_from_hex(value_get_text(map, key, S("")), &d); /* absent is none */
+    return d;
+}
+
+static void parse_item(struct arena *a, const struct value *v, struct plan_item *ret)
+{
+    const struct value *needs = value_get(v, S("needs"));
+
+    ret->action = (enum plan_action)find_name(action_names, N_PLAN_ACTIONS,
+                                              value_get_text(v, S("action"), S("")));
+    ret->lane = (enum plan_lane)find_name(lane_names, N_ELEMENTS(lane_names),
+                                          value_get_text(v, S("lane"), S("")));
+    ret->kind = value_get_text(v, S("kind"), S(""));
+    ret->name = value_get_text(v, S("name"), S(""));
+    ret->step = (int)value_get_int(v, S("step"), 0);
+    ret->group = (int)value_get_int(v, S("group"), -1);
+    ret->only_after = (int)value_get_int(v, S("only_after"), -1);
+    ret->service = value_get_text(v, S("service"), S(""));
+    ret->provider = value_get_text(v, S("provider"), S(""));
+    ret->set_key = get_digest(v, S("set"));
+    ret->desired = value_get(v, S("desired"));
+    ret->gate = value_get(v, S("gate"));
+    for (size_t i = 0; i < value_count(needs); i++) {
+        size_t *slot = vec_push(a, &ret->needs);
+
+        if (slot)
+            *slot = (size_t)value_item(needs, i)->u.number;
+    }
+}
+
+static void parse_line(struct arena *a, const struct value *v, struct plan_line *ret)
+{
+    const struct value *changes = value_get(v, S("changes"));
+
+    ret->action = (enum plan_action)find_name(action_names, N_PLAN_ACTIONS,
+                                              value_get_text(v, S("action"), S("")));
+    ret->kind = value_get_text(v, S("kind"), S(""));
+    ret->name = value_get_text(v, S("name"), S(""));
+    ret->classes = (int)value_get_int(v, S("classes"), 0);
+    ret->disruption = value_get_text(v, S("disruption"), S(""));
+    ret->reason = value_get_text(v, S("reason"), S(""));
+    ret->place = value_get_text(v, S("place"), S(""));
+    ret->group = (int)value_get_int(v, S("group"), -1);
+    for (size_t i = 0; i < value_count(changes); i++) {
+        struct plan_change *c = vec_push(a, &ret->changes);
+        const struct value *one = value_item(changes, i);
+
+        if (c)
+            *c = (struct plan_change){ value_get_text(one, S("path"), S("")),
+                                       value_get_text(one, S("before"), STR_NONE),
+                                       value_get_text(one, S("after"), STR_NONE) };
+    }
+}
+
+static void parse_group(struct arena *a, const struct value *v, struct plan_group *ret)
+{
+    const struct value *services = value_get(v, S("services"));
+
+    ret->digest = get_digest(v, S("digest"));
+    ret->is_switching = value_get_bool(v, S("switching"), 0);
+    ret->auto_revert = value_get_bool(v, S("auto_revert"), 1);
+    for (size_t i = 0; i < value_count(services); i++) {
+        struct str *slot = vec_push(a, &ret->services);
+
+        if (slot)
+            *slot = value_item(services, i)->u.text;
+    }
+}
+
+/* Walk a list of the document into a vector of the plan. */
+#define PARSE_LIST(a, list, vec, parse_one)                                                        \
+    for (size_t i_ = 0; i_ < value_count(list); i_++) {                                            \
+        __typeof__((vec)->p) slot_ = vec_push((a), (vec));                                         \
+        if (slot_)                                                                                 \
+            parse_one((a), value_item((list), i_), slot_);                                         \
+    }
+
+static void parse_read(struct arena *a, const struct value *v, struct plan_read *ret)
+{
+    (void)a;
+    *ret = (struct plan_read){ value_get_text(v, S("subject"), S("")),
+                               value_get_text(v, S("path"), S("")), get_digest(v, S("digest")) };
+}
+
+static void parse_note(struct arena *a, const struct value *v, struct str *ret)
+{
+    (void)a;
+    *ret = v->u.text;
+}
+
+int plan_parse(struct arena *a, struct str document, struct plan *ret, struct err *err)
+{
+    struct value *v;
+    const struct value *core;
+    struct digest id;
+    struct plan p = { 0 };
+
+    if (json_parse(a, document, PLAN_BYTES_MAX, &v, err))
+        return err_wrap(err, "read plan");
+    core = value_get(v, S("core"));
+    p.id = get_digest(v, S("id"));
+    p.classes = (int)value_get_int(v, S("classes"), 0);
+    p.env_uid = value_get_text(core, S("environment"), S(""));
+    p.apply_seq = value_get_int(core, S("apply_seq"), 0);
+    p.cause = (enum plan_cause)find_name(cause_names, N_ELEMENTS(cause_names),
+                                         value_get_text(core, S("cause"), S("")));
+    p.base = get_digest(core, S("base"));
+    p.target = get_digest(core, S("target"));
+    p.drivers = value_get(core, S("drivers"));
+    PARSE_LIST(a, value_get(core, S("groups")), &p.groups, parse_group);
+    PARSE_LIST(a, value_get(core, S("items")), &p.items, parse_item);
+    PARSE_LIST(a, value_get(core, S("reads")), &p.reads, parse_read);
+    PARSE_LIST(a, value_get(v, S("lines")), &p.lines, parse_line);
+    PARSE_LIST(a, value_get(v, S("notes")), &p.notes, parse_note);
+    id = digest_value(a, S("plan"), core);
+    if (arena_status(a, err))
+        return err_wrap(err, "read plan");
+    if (!digest_eq(&id, &p.id))
+        return err_set(err, ERR_CORRUPT, "a stored plan does not match its id");
+    *ret = p;
+    return 0;
+}
+
+/* --- judging ------------------------------------------------------------------------------------- */
+
+static int class_is_required(const struct value *require_for, int classes, struct str *ret_name)
+{
+    for (size_t i = 0; i < N_ELEMENTS(class_rows); i++) {
+        int always = class_rows[i].class &
+                     (PLAN_CLASS_DESTROY | PLAN_CLASS_WEAKEN | PLAN_CLASS_DATA | PLAN_CLASS_BUDGET);
+
+        if (!(classes & class_rows[i].class))
+            continue;
+        *ret_name = str_from_c(class_rows[i].name);
+        if (always)
+            return 1;
+        for (size_t j = 0; j < value_count(require_for); j++)
+            if (str_eq(value_item(require_for, j)->u.text, *ret_name))
+                return 1;
+    }
+    return 0;
+}
+
+struct plan_verdict plan_judge(struct arena *a, const struct plan *p, const struct value *policy)
+{
+    const struct value *approval = value_get(policy, S("approval"));
+    struct str name;
+
+    if (plan_is_empty(p) || p->cause == PLAN_CAUSE_REPAIR || p->cause == PLAN_CAUSE_UNDO ||
+        p->cause == PLAN_CAUSE_ROLLBACK)
+        return (struct plan_verdict){
+            0, S("")
+        }; /* PROTOCOL: repairs run, a person started the others */
+    if (class_is_required(value_get(approval, S("require_for")), p->classes, &name))
+        return (struct plan_verdict){ 1, str_fmt(a, "class %.*s", STR_ARG(name)) };
+    if (str_eq_c(value_get_text(approval, S("policy"), S("manual")), "manual"))
+        return (struct plan_verdict){ 1, S("approval: manual") };
+    return (struct plan_verdict){ 0, S("") };
+}

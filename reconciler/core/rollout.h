@@ -1,0 +1,48 @@
+/*
+ * rollout: one group of services lowered to the steps of PROTOCOL section 2. SPDX-License-Identifier: Apache-2.0
+ *
+ *   step 1 build   2 clear   3 release   4 green   5 ready   6 switch   7 bake   8 proven
+ *   tail 9 keep   10 drained   11 stop              revert 6 back   recover   10   11   reverted
+ *
+ * A group finishes each step for all members before the next begins; one switch moves them all. A member
+ * whose wanted set is still warm needs no steps 1 to 4.
+ *
+ * Memory   items are appended to the plan's, in the arena of the lowering.
+ */
+#pragma once
+
+#include "reconciler/core/plan.h"
+
+struct member {
+    struct str service, provider;
+    const struct value *desired; /* of the wanted set; NULL: the service goes */
+    const struct value *before;  /* of the live set; NULL: none */
+    struct digest set_key;
+    const struct rec_set *live; /* NULL: none */
+    const struct rec_set *warm; /* the wanted set, still running as previous; NULL: to be made */
+    int64_t replicas;
+    int is_routed; /* has a port, and there is an edge */
+};
+
+struct lowering {
+    struct arena *a;
+    const struct snapshot *s;
+    struct plan *plan;
+    const struct value *routes; /* of the target: list of {route, host, path | address, service} */
+    const struct value *routes_before;
+};
+
+/* Append the items of plan->groups[group]; the index of its last main item comes back. */
+size_t rollout_lower(struct lowering *low, int group, const struct member *members, size_t n);
+size_t rollout_lower_recreate(struct lowering *low, int group, const struct member *member);
+size_t rollout_lower_scale(struct lowering *low, int group, const struct member *member);
+size_t rollout_lower_remove(struct lowering *low, int group, const struct member *members,
+                            size_t n);
+size_t rollout_lower_routes(struct lowering *low, int group);
+/* A lost instance of the live set: run again in its place. */
+void rollout_lower_repair(struct lowering *low, const struct observed_instance *lost,
+                          struct str provider, const struct value *desired);
+
+/* An item outside the steps: appended, and its index. */
+size_t rollout_item(struct lowering *low, struct plan_item item);
+void rollout_need(struct lowering *low, size_t item, size_t needs);

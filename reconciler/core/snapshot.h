@@ -1,0 +1,70 @@
+/*
+ * snapshot: everything a plan is made of. SPDX-License-Identifier: Apache-2.0
+ *
+ * Filled by the engine from the specs of one commit, the state and what drivers observed; the planner
+ * sees nothing else, not even a clock. The same snapshot gives the same bytes.
+ *
+ * Memory   borrowed; lives at least as long as the plan made of it.
+ */
+#pragma once
+
+#include "base/map.h"
+#include "specs/spec.h"
+#include "state/records.h"
+
+enum plan_cause {
+    PLAN_CAUSE_COMMIT,
+    PLAN_CAUSE_UNDO,     /* back to the previous sets */
+    PLAN_CAUSE_ROLLBACK, /* to the revision a person named */
+    PLAN_CAUSE_REPAIR,   /* the world differs from what is recorded */
+};
+const char *plan_cause_name(enum plan_cause cause);
+
+/* A resource as it was last applied. */
+struct recorded {
+    struct str kind, name; /* service, domain, address */
+    struct str provider;
+    const struct value *desired;
+    struct digest digest;
+};
+
+enum instance_health {
+    INSTANCE_UNKNOWN, /* could not be read: never a reason to act */
+    INSTANCE_RUNNING,
+    INSTANCE_LOST, /* the world was read: its place is there, nobody lives in it; or it is absent */
+};
+
+struct observed_instance {
+    struct rec_instance rec;
+    enum instance_health health;
+};
+
+struct snapshot_driver { /* goes into the plan id */
+    struct str name, version;
+    struct digest schema;
+};
+
+struct snapshot {
+    struct str installation;
+    struct rec_environment env;
+    enum plan_cause cause;
+    const struct environment_spec
+        *target; /* what is wanted: of a commit, or of an older revision */
+    struct recorded *recorded;
+    size_t n_recorded;
+    struct rec_set *sets; /* not gone */
+    size_t n_sets;
+    struct observed_instance *instances;
+    size_t n_instances;
+    const struct map
+        *artifacts; /* hex K -> struct digest *: output digest of those that are ready */
+    const struct map *releases;         /* hex R -> anything: done */
+    struct rec_quarantine *quarantines; /* not lifted, not over */
+    size_t n_quarantines;
+    int64_t observed_generation; /* of the switch; REC_NONE: not read or no switch */
+    int secrets_gone;            /* a version that the target pins does not exist any more */
+    struct str secrets_gone_which;
+    struct snapshot_driver *drivers;
+    size_t n_drivers;
+    struct str edge_provider; /* STR_NONE: no domains possible */
+};
