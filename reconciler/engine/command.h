@@ -1,0 +1,54 @@
+/*
+ * command: what a person asks a running daemon to do. SPDX-License-Identifier: Apache-2.0
+ *
+ * A command is checked and written on the STATE thread in one savepoint (one event with the actor and
+ * the reason), then the environment's task is woken. Its result says what was begun; waiting for the
+ * end is the caller's, by reading the plan's state.
+ *
+ * Memory   the call is the caller's until `ended`; `in` borrows from the call's arena.
+ * Thread   the loop's.
+ * Fails    ERR_NOT_FOUND, ERR_REFUSED (policy, role, hold), ERR_CONFLICT, ERR_STALE (plan moved on),
+ *          ERR_INVALID.
+ */
+#pragma once
+
+#include "reconciler/rt/task.h"
+#include "specs/value.h"
+
+enum command_verb {
+    COMMAND_RECONCILE, /* env: fetch and plan now */
+    COMMAND_APPROVE,   /* plan, reason */
+    COMMAND_REJECT,    /* plan, reason */
+    COMMAND_CANCEL,    /* env, reason: the running plan goes back */
+    COMMAND_UNDO,      /* env, reason: to the previous sets */
+    COMMAND_ROLLBACK,  /* env, revision, reason */
+    COMMAND_HOLD,      /* env, service or none, reason, until_ms or 0 */
+    COMMAND_RESUME,    /* env: ends its holds */
+    COMMAND_RETRY,     /* env: lifts quarantine and back-off */
+    COMMAND_SETTLE,    /* operation, as (done failed retry), reason */
+    N_COMMANDS
+};
+
+struct command {
+    enum command_verb verb;
+    struct str env;       /* name */
+    struct str plan;      /* id, or a prefix of at least 6 hex digits that is unique */
+    struct str operation; /* uid */
+    struct str service, reason, as;
+    int64_t revision, until_ms;
+    struct str actor; /* local:NAME(uid) */
+    int is_admin;     /* may change things at all */
+};
+
+struct engine;
+
+struct command_call {
+    struct task task;
+    struct engine *engine;
+    struct arena arena;
+    struct command in;
+    struct value *result; /* {"environment", "plan"?, "state", "message"} */
+};
+
+/* task.rc and task.err say how it ended; then `ended` is called. The arena was initialised by the caller. */
+void command_start(struct engine *e, struct command_call *call, task_ended *ended, void *ctx);

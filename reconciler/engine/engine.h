@@ -1,0 +1,52 @@
+/*
+ * engine: sources, environments, plans and operations on one loop. SPDX-License-Identifier: Apache-2.0
+ *
+ * engine_open() takes the lock, opens the state, raises the epoch and the providers; engine_start()
+ * settles what a former life left open, then watches. On loop_uv it is the daemon, on loop_sim a history.
+ *
+ * Owns     the state file, the providers, every task.
+ * Thread   the loop's; work runs on the pools.
+ * Fails    ERR_LOCKED (names the holder), ERR_INVALID (config), ERR_CORRUPT, ERR_IO.
+ */
+#pragma once
+
+#include "providers/registry.h"
+#include "reconciler/engine/source.h"
+#include "reconciler/rt/loop.h"
+#include "specs/spec.h"
+#include "state/db.h"
+
+struct engine;
+
+struct engine_options {
+    struct loop *loop; /* its batch is engine_batch(); see engine_loop_options() */
+    const struct value *daemon; /* normalised Daemon document; outlives the engine */
+    const struct source_ops *sources; /* git, or a simulated one */
+    const char *self;                 /* path of this program, for children */
+    const char *keeper;               /* path of the keeper program */
+    const char *holder;               /* "reeve serve, pid 41" */
+    int once;       /* stop the loop when everything is converged, waiting or failed */
+    int hold_all;   /* observe only */
+};
+
+/* The loop is made before the engine and calls back into it for its batches: pass this as
+ * loop_options.batch with ctx = the engine allocated by engine_new(). */
+struct engine *engine_new(struct arena *process);
+struct loop_batch engine_batch(struct engine *e);
+
+int engine_open(struct engine *e, const struct engine_options *options, struct err *err);
+void engine_start(struct engine *e);
+/* Ask every task to end; loop_stop() follows when they have. Running operations stay open. */
+void engine_stop(struct engine *e);
+void engine_close(struct engine *e);
+
+/* SIGHUP: fetch every source now. */
+void engine_fetch_now(struct engine *e);
+/* After a `once` run: 0 converged, ERR_WAITING, ERR_FAILED with a sentence. */
+int engine_once_result(const struct engine *e, struct err *err);
+
+struct loop *engine_loop(struct engine *e);
+const char *engine_state_path(const struct engine *e);
+const struct value *engine_daemon(const struct engine *e);
+/* Errors, deadlines and breakers of sources and providers as they are now, for status and doctor. */
+struct value *engine_live_view(struct engine *e, struct arena *a);
