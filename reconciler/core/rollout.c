@@ -282,7 +282,7 @@ static size_t add_gate(struct lane *l, int step, struct str type, struct str nam
                     });
 }
 
-static size_t add_mark(struct lane *l, int step, struct str word)
+static size_t add_mark(struct lane *l, int step, struct str word, const struct value *desired)
 {
     struct lowering *low = l->low;
 
@@ -293,6 +293,7 @@ static size_t add_mark(struct lane *l, int step, struct str word)
             .kind = S("mark"),
             .name = str_fmt(low->a, "%.*s:%.*s", STR_ARG(word),
                             STR_ARG(short_hex(low->a, &low->plan->groups.p[l->group].digest))),
+            .desired = desired,
         });
 }
 
@@ -367,10 +368,10 @@ static void add_drained(struct lane *l, const struct member *m, const struct val
 
 /* --- step 6 -------------------------------------------------------------------------------------- */
 
-struct switch_side {
-    const struct value *routes;
-    int is_back; /* members go to their live set, not to the wanted one */
-    int is_away; /* members' routes are left out */
+enum switch_way {
+    WAY_FORWARD, /* members go to the wanted set */
+    WAY_BACK,    /* to their live one */
+    WAY_AWAY,    /* their routes are left out */
 };
 
 static const struct member *find_member(const struct member *members, size_t n, struct str service)
@@ -383,23 +384,21 @@ static const struct member *find_member(const struct member *members, size_t n, 
 
 /* Every route of the environment; a member's names its set, any other is whatever is live when it begins. */
 static struct value *switch_routes(struct lowering *low, const struct member *members, size_t n,
-                                   struct switch_side side)
+                                   enum switch_way way, const struct value *routes)
 {
     struct arena *a = low->a;
     struct value *list = value_list(a);
 
-    for (size_t i = 0; i < value_count(side.routes); i++) {
-        const struct value *route = value_item(side.routes, i);
+    for (size_t i = 0; i < value_count(routes); i++) {
+        const struct value *route = value_item(routes, i);
         const struct member *m = find_member(members, n,
                                              value_get_text(route, S("service"), S("")));
         struct value *copy = value_copy(a, route);
         const struct digest *key = NULL;
 
-        if (m && side.is_away)
-            continue;
-        if (m && side.is_back)
+        if (m && way == WAY_BACK)
             key = m->live ? &m->live->set_key : NULL;
-        else if (m && m->desired)
+        else if (m && way == WAY_FORWARD && m->desired)
             key = &m->set_key;
         if (m && !key)
             continue;
@@ -410,40 +409,60 @@ static struct value *switch_routes(struct lowering *low, const struct member *me
     return list;
 }
 
-/* routes/next, then switch; the index of the routes item comes back. */
+static const char *const way_names[] = { "forward", "back", "away" };
+
+/* How the rows of the members move when this is done: {moves, members: [{service, to, from}]}. */
+static struct value *flip_desired(struct lowering *low, const struct member *members, size_t n,
+                                  enum switch_way way)
+{
+    struct arena *a = low->a;
+    struct value *desired = value_map(a), *list = value_list(a);
+
+    value_set_text(a, desired, S("moves"), str_from_c(way_names[way]));
+    for (size_t i = 0; i < n; i++) {
+        struct value *one = value_map(a);
+
+        value_set_text(a, one, S("service"), members[i].service);
+        if (members[i].desired)
+            value_set_text(a, one, S("to"), digest_hex(a, &members[i].set_key));
+        if (members[i].live)
+            value_set_text(a, one, S("from"), digest_hex(a, &members[i].live->set_key));
+        value_add(a, list, one);
+    }
+    value_set(a, desired, S("members"), list);
+    return desired;
+}
+
+/* routes/next, then switch; the index of the switch item comes back. */
 static size_t add_switch(struct lane *l, const struct member *members, size_t n,
-                         struct switch_side side)
+                         enum switch_way way, const struct value *routes)
 {
     struct lowering *low = l->low;
-    struct value *desired = value_map(low->a), *moves = value_map(low->a);
-    size_t routes;
+    struct value *desired = value_map(low->a), *moves = flip_desired(low, members, n, way);
+    size_t at;
 
     lane_step(l);
-    value_set(low->a, desired, S("routes"), switch_routes(low, members, n, side));
-    routes = lane_add(l, 6,
-                      (struct plan_item){
-                          .action = PLAN_CREATE,
-                          .kind = S("routes"),
-                          .name = S("next"),
-                          .provider = low->s->edge_provider,
-                          .desired = desired,
-                      });
+    value_set(low->a, desired, S("routes"), switch_routes(low, members, n, way, routes));
+    at = lane_add(l, 6,
+                  (struct plan_item){
+                      .action = PLAN_CREATE,
+                      .kind = S("routes"),
+                      .name = S("next"),
+                      .provider = low->s->edge_provider,
+                      .desired = desired,
+                  });
     lane_step(l);
-    value_set_int(low->a, moves, S("routes_item"), (int64_t)routes);
-    value_set_text(low->a, moves, S("moves"),
-                   side.is_back   ? S("back")
-                   : side.is_away ? S("away")
-                                  : S("forward"));
-    (void)lane_add(l, 6,
-                   (struct plan_item){
-                       .action = PLAN_SWITCH,
-                       .kind = S("switch"),
-                       .name = low->s->env.name,
-                       .provider = low->s->edge_provider,
-                       .desired = moves,
-                   });
+    value_set_int(low->a, moves, S("routes_item"), (int64_t)at);
+    at = lane_add(l, 6,
+                  (struct plan_item){
+                      .action = PLAN_SWITCH,
+                      .kind = S("switch"),
+                      .name = low->s->env.name,
+                      .provider = low->s->edge_provider,
+                      .desired = moves,
+                  });
     lane_step(l);
-    return routes;
+    return at;
 }
 
 static int any_routed(const struct member *members, size_t n)
@@ -461,8 +480,8 @@ static size_t add_flip(struct lane *l, const struct member *members, size_t n)
 
     lane_step(l);
     if (any_routed(members, n))
-        return add_switch(l, members, n, (struct switch_side){ .routes = l->low->routes });
-    at = add_mark(l, 6, S("flip"));
+        return add_switch(l, members, n, WAY_FORWARD, l->low->routes);
+    at = add_mark(l, 6, S("flip"), flip_desired(l->low, members, n, WAY_FORWARD));
     lane_step(l);
     return at;
 }
@@ -551,10 +570,9 @@ static void lower_revert(struct lowering *low, int group, size_t flip, const str
 
     l.only_after = (int)flip;
     if (routed)
-        (void)add_switch(&l, members, n,
-                         (struct switch_side){ .routes = low->routes_before, .is_back = 1 });
+        (void)add_switch(&l, members, n, WAY_BACK, low->routes_before);
     else
-        (void)add_mark(&l, 6, S("flip-back"));
+        (void)add_mark(&l, 6, S("flip-back"), flip_desired(low, members, n, WAY_BACK));
     lane_step(&l);
     add_recover(&l, members, n);
     for (size_t i = 0; i < n; i++)
@@ -571,13 +589,11 @@ static void lower_revert(struct lowering *low, int group, size_t flip, const str
             add_drop_backend(&l, &members[i], &members[i].set_key);
     }
     lane_step(&l);
-    l.only_after = (int)flip;
-    for (int i = 0; routed && i < 2; i++) {
+    for (int i = 0; routed && i < 2; i++) { /* of the way there and of the way before it */
         add_drop_routes(&l);
         lane_step(&l);
     }
-    l.only_after = -1;
-    (void)add_mark(&l, 8, S("reverted"));
+    (void)add_mark(&l, 8, S("reverted"), NULL);
 }
 
 size_t rollout_lower(struct lowering *low, int group, const struct member *members, size_t n)
@@ -594,7 +610,7 @@ size_t rollout_lower(struct lowering *low, int group, const struct member *membe
     if (low->s->cause != PLAN_CAUSE_UNDO)
         add_bake(&l, members, n);
     lane_step(&l);
-    proven = add_mark(&l, 8, S("proven"));
+    proven = add_mark(&l, 8, S("proven"), NULL);
     for (size_t i = 0; i < n; i++)
         if (members[i].live)
             lower_tail(low, group, proven, &members[i]);
@@ -604,6 +620,19 @@ size_t rollout_lower(struct lowering *low, int group, const struct member *membe
 }
 
 /* --- the other shapes ---------------------------------------------------------------------------- */
+
+/* Two switches leave two generations behind. */
+static void lower_stale_routes(struct lowering *low, int group, size_t proven,
+                               const struct member *m)
+{
+    struct lane l = lane_begin(low, LANE_TAIL, group);
+
+    for (int i = 0; m->is_routed && i < 2; i++) {
+        add_drop_routes(&l);
+        rollout_need(low, low->plan->items.n - 1, proven);
+        lane_step(&l);
+    }
+}
 
 /* Downtime, and said so: the old set is stopped before the new one is made. Its revert makes it again. */
 size_t rollout_lower_recreate(struct lowering *low, int group, const struct member *m)
@@ -618,8 +647,7 @@ size_t rollout_lower_recreate(struct lowering *low, int group, const struct memb
     if (m->live) {
         stop = low->plan->items.n;
         if (m->is_routed)
-            (void)add_switch(&l, m, 1,
-                             (struct switch_side){ .routes = low->routes_before, .is_away = 1 });
+            (void)add_switch(&l, m, 1, WAY_AWAY, low->routes_before);
         add_drained(&l, m, m->before, &m->live->set_key);
         lane_step(&l);
         stop = low->plan->items.n;
@@ -637,7 +665,8 @@ size_t rollout_lower_recreate(struct lowering *low, int group, const struct memb
     (void)add_flip(&l, m, 1);
     add_bake(&l, m, 1);
     lane_step(&l);
-    proven = add_mark(&l, 8, S("proven"));
+    proven = add_mark(&l, 8, S("proven"), NULL);
+    lower_stale_routes(low, group, proven, m);
     if (!low->plan->groups.p[group].auto_revert)
         return proven;
 
@@ -656,14 +685,13 @@ size_t rollout_lower_recreate(struct lowering *low, int group, const struct memb
         add_ready(&back, m, m->before, &m->live->set_key, m->live->replicas);
         lane_step(&back);
         if (m->is_routed)
-            (void)add_switch(&back, m, 1,
-                             (struct switch_side){ .routes = low->routes_before, .is_back = 1 });
+            (void)add_switch(&back, m, 1, WAY_BACK, low->routes_before);
         else
-            (void)add_mark(&back, 6, S("flip-back"));
+            (void)add_mark(&back, 6, S("flip-back"), flip_desired(low, m, 1, WAY_BACK));
         lane_step(&back);
         back.only_after = -1;
     }
-    (void)add_mark(&back, 8, S("reverted"));
+    (void)add_mark(&back, 8, S("reverted"), NULL);
     return proven;
 }
 
@@ -673,6 +701,7 @@ size_t rollout_lower_scale(struct lowering *low, int group, const struct member 
     struct lane l = lane_begin(low, LANE_MAIN, group);
     const struct digest *key = &m->live->set_key;
     int64_t have = m->live->replicas, want = m->replicas;
+    struct value *scaled = value_map(low->a);
 
     if (want > have)
         add_instances(&l, 4, m, m->desired, key, have, want);
@@ -689,7 +718,10 @@ size_t rollout_lower_scale(struct lowering *low, int group, const struct member 
         add_stop_instances(&l, m, m->desired, key, want, have);
     }
     lane_step(&l);
-    return add_mark(&l, 8, S("scaled"));
+    value_set_text(low->a, scaled, S("service"), m->service);
+    value_set_text(low->a, scaled, S("set"), digest_hex(low->a, key));
+    value_set_int(low->a, scaled, S("replicas"), want);
+    return add_mark(&l, 8, S("scaled"), scaled);
 }
 
 static void add_drop_address(struct lane *l, const struct member *m)
@@ -715,7 +747,7 @@ size_t rollout_lower_remove(struct lowering *low, int group, const struct member
     int routed = any_routed(members, n);
 
     if (routed)
-        (void)add_switch(&l, members, n, (struct switch_side){ .routes = low->routes });
+        (void)add_switch(&l, members, n, WAY_FORWARD, low->routes);
     for (size_t i = 0; i < n; i++)
         if (members[i].live)
             add_drained(&l, &members[i], members[i].before, &members[i].live->set_key);
@@ -732,17 +764,17 @@ size_t rollout_lower_remove(struct lowering *low, int group, const struct member
     for (size_t i = 0; i < n; i++)
         add_drop_address(&l, &members[i]);
     lane_step(&l);
-    return add_mark(&l, 8, S("removed"));
+    return add_mark(&l, 8, S("removed"), NULL);
 }
 
 size_t rollout_lower_routes(struct lowering *low, int group)
 {
     struct lane l = lane_begin(low, LANE_MAIN, group);
 
-    (void)add_switch(&l, NULL, 0, (struct switch_side){ .routes = low->routes });
+    (void)add_switch(&l, NULL, 0, WAY_FORWARD, low->routes);
     add_drop_routes(&l);
     lane_step(&l);
-    return add_mark(&l, 8, S("routed"));
+    return add_mark(&l, 8, S("routed"), NULL);
 }
 
 void rollout_lower_repair(struct lowering *low, const struct observed_instance *lost,
