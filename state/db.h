@@ -23,11 +23,30 @@ enum db_mode {
 };
 
 int db_open(const char *path, enum db_mode mode, struct db **ret, struct err *err);
-void db_close(struct db *db);
+
+/* What a new file is given; db_open() takes the clock's time and a new installation id. */
+struct db_birth {
+    int64_t time_ms;
+    struct str installation;
+};
+int db_create(const char *path, const struct db_birth *birth, struct db **ret, struct err *err);
+void db_close(struct db *db); /* NULL is fine; an open batch is abandoned */
+
+/* SQLite's quick_check: ERR_CORRUPT with its first line. */
+int db_check(struct db *db, struct err *err);
+struct str db_installation(const struct db *db); /* the installation's id */
 
 int db_batch_begin(struct db *db, struct err *err);
-int db_batch_commit(struct db *db, struct err *err);
+int db_batch_commit(struct db *db, struct err *err); /* failed: nothing of the batch was written */
 void db_batch_abandon(struct db *db);
+
+/* Several reads of one state. Ends soon: a long one keeps the log from being folded in. */
+int db_view_begin(struct db *db, struct err *err);
+void db_view_end(struct db *db);
+
+/* CACHE tables, inside a batch, without an event. */
+int db_cache_put(struct db *db, enum record record, const void *rec, struct err *err);
+int db_cache_remove(struct db *db, enum record record, const void *rec, struct err *err);
 
 /* Fill `rec` (a struct rec_X whose key members are set). ERR_NOT_FOUND when there is no such row. */
 int db_get(struct db *db, struct arena *a, enum record record, void *rec, struct err *err);
@@ -39,9 +58,18 @@ struct db_bind {
     int64_t number;
     const struct digest *digest;
 };
-#define DB_T(s) { .type = DB_TEXT, .text = (s) }
-#define DB_I(i) { .type = DB_INT, .number = (i) }
-#define DB_D(d) { .type = DB_DIGEST, .digest = (d) }
+#define DB_T(s)                                                                                    \
+    {                                                                                              \
+        .type = DB_TEXT, .text = (s)                                                               \
+    }
+#define DB_I(i)                                                                                    \
+    {                                                                                              \
+        .type = DB_INT, .number = (i)                                                              \
+    }
+#define DB_D(d)                                                                                    \
+    {                                                                                              \
+        .type = DB_DIGEST, .digest = (d)                                                           \
+    }
 
 /* Rows of one table. `tail` stands after FROM table: "WHERE env = $1 ORDER BY n DESC LIMIT 10", its $n in
  * order of first use. */
@@ -49,14 +77,14 @@ int db_select(struct db *db, struct arena *a, enum record record, const char *ta
               const struct db_bind *binds, size_t n_binds, void *ret_rows, size_t *ret_n,
               struct err *err);
 /* DB_SELECT(db, a, plan, "WHERE env = $1", &rows, &n, err, DB_T(env)); rows is a struct rec_plan * */
-#define DB_SELECT(db, a, record, tail, ret_rows, ret_n, err, ...)                       \
-    db_select((db), (a), REC_##record, (tail), (const struct db_bind[]){ __VA_ARGS__ }, \
-              sizeof((const struct db_bind[]){ __VA_ARGS__ }) / sizeof(struct db_bind), \
+#define DB_SELECT(db, a, record, tail, ret_rows, ret_n, err, ...)                                  \
+    db_select((db), (a), REC_##record, (tail), (const struct db_bind[]){ __VA_ARGS__ },            \
+              sizeof((const struct db_bind[]){ __VA_ARGS__ }) / sizeof(struct db_bind),            \
               (struct rec_##record **){ (ret_rows) }, (ret_n), (err))
 
 /* The body of a document, checked against its digest (ERR_CORRUPT); ERR_NOT_FOUND. */
 int db_document(struct db *db, struct arena *a, const struct digest *digest, struct str *ret_body,
                 struct err *err);
 
-/* One value of a meta key, or STR_NONE. */
+/* The value of a meta key ("installation", "schema", "min_reader", "epoch" ...), or STR_NONE. */
 int db_meta(struct db *db, struct arena *a, struct str key, struct str *ret, struct err *err);

@@ -1,7 +1,9 @@
 /*
  * events: reading, verifying and replaying the history. SPDX-License-Identifier: Apache-2.0
  *
+ * Memory   events live in the arena given; verifying takes little, replaying an image of the tables.
  * Thread   any, with a connection of its own.
+ * Fails    as db.h; ERR_NOT_FOUND for an event that is not there.
  */
 #pragma once
 
@@ -15,9 +17,9 @@ struct event {
 };
 
 struct event_query {
-    int64_t after_seq; /* exclusive; 0 from the beginning */
-    int64_t before_seq; /* exclusive; 0: no bound */
-    int64_t from_ms, to_ms; /* 0: no bound */
+    int64_t after_seq;                           /* exclusive; 0 from the beginning */
+    int64_t before_seq;                          /* exclusive; 0: no bound */
+    int64_t from_ms, to_ms;                      /* 0: no bound */
     struct str env, kind_prefix, subject, actor; /* STR_NONE: any */
     int newest_first, with_body;
     int64_t limit; /* at most EVENTS_PAGE_MAX */
@@ -26,9 +28,14 @@ struct event_query {
 
 int events_list(struct db *db, struct arena *a, const struct event_query *q, struct event **ret,
                 size_t *ret_n, struct err *err);
+/* One, with its body. */
+int events_get(struct db *db, struct arena *a, int64_t seq, struct event *ret, struct err *err);
 int events_head(struct db *db, int64_t *ret_seq, struct digest *ret_hash, struct err *err);
 /* The last seq with time_ms <= t, 0 when there is none. */
 int events_seq_at(struct db *db, int64_t time_ms, int64_t *ret_seq, struct err *err);
+
+/* PROTOCOL 6: over every column of the event, with the installation's id. */
+struct digest events_hash(struct str installation, const struct event *e);
 
 /* Check every hash and link, and every body against its hash. ERR_CORRUPT names the first bad seq and column. */
 int events_verify(struct db *db, int64_t *ret_n, struct err *err);

@@ -31,11 +31,15 @@ int64_t tx_seq(const struct tx *tx); /* of the event this savepoint will write *
 int64_t tx_time_ms(const struct tx *tx);
 struct db *tx_db(struct tx *tx);
 
-int tx_put(struct tx *tx, enum record record, const void *rec, struct err *err); /* insert or replace by key */
-int tx_remove(struct tx *tx, enum record record, const void *rec, struct err *err); /* by key; absent is success */
-/* A note without a row, shown with the event: `v` is JSON and holds no secret. */
+int tx_put(struct tx *tx, enum record record, const void *rec,
+           struct err *err); /* insert or replace by key */
+int tx_remove(struct tx *tx, enum record record, const void *rec,
+              struct err *err); /* by key; absent is success */
+/* A note without a row, shown with the event: JSON without secrets, each name once. What is wrong with it is
+ * said by tx_commit(). "clock" is ours: {"behind_ms": N} where the clock went back. */
 void tx_note(struct tx *tx, struct str name, struct str json);
-/* Store a document by digest; the body of a digest that is known is not written again. */
+/* Store a document by its digest, digest_value(kind, value) of the value whose canonical text is `body`; one
+ * that is known is not written again. ERR_INVALID: another digest. */
 int tx_document(struct tx *tx, struct str kind, const struct digest *digest, struct str body,
                 struct err *err);
 
@@ -43,5 +47,6 @@ int tx_commit(struct tx *tx, struct err *err); /* frees tx, also when it fails *
 void tx_rollback(struct tx *tx);               /* frees tx; NULL does nothing */
 
 /* Put a resource: closes the row that is valid now and opens one at this event, where desired, observed,
- * status, provider id, outputs, incarnation or turn differ; else nothing is written. valid_* are ignored. */
+ * status, provider, its id, owner, outputs, protect, incarnation or turn differ; else nothing is written.
+ * valid_* are ignored. */
 int tx_put_resource(struct tx *tx, const struct rec_resource *rec, struct err *err);

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "state/events.h"
+
+#include <inttypes.h>
+
+#include "base/guard.h"
+#include "base/vec.h"
+#include "state/db_impl.h"
+
+#define EVENTS_COLUMNS                                                                             \
+    "e.seq, e.epoch, e.time_ms, e.mono_ms, e.actor, e.cause, e.kind, e.subject, e.env, "           \
+    "e.body_hash, e.prev_hash, e.hash"
+#define EVENTS_WITH_BODY                                                                           \
+    "SELECT " EVENTS_COLUMNS ", b.body FROM events e LEFT JOIN event_bodies b ON b.seq = e.seq"
+#define EVENTS_BINDS_MAX 10
+
+struct digest events_hash(struct str installation, const struct event *e)
+{
+    struct hash h;
+
+    hash_init(&h);
+    hash_add_str(&h, S("reeve/event/1"));
+    hash_add(&h, e->prev_hash.b, DIGEST_BYTES);
+    hash_add_be64(&h, (uint64_t)e->seq);
+    hash_add_be64(&h, (uint64_t)e->epoch);
+    hash_add_be64(&h, (uint64_t)e->time_ms);
+    hash_add_be64(&h, (uint64_t)e->mono_ms);
+    hash_add_lp(&h, installation);
+    hash_add_lp(&h, e->actor);
+    hash_add_lp(&h, e->cause);
+    hash_add_lp(&h, e->kind);
+    hash_add_lp(&h, e->subject);
+    hash_add_lp(&h, e->env);
+    hash_add(&h, e->body_hash.b, DIGEST_BYTES);
+    return hash_end(&h);
+}
+
+static void events_read(sqlite3_stmt *st, struct arena *a, struct event *ret)
+{
+    *ret = (struct event){
+        .seq = sqlite3_column_int64(st, 0),
+        .epoch = sqlite3_column_int64(st, 1),
+        .time_ms = sqlite3_column_int64(st, 2),
+        .mono_ms = sqlite3_column_int64(st, 3),
+        .actor = stmt_text(a, st, 4),
+        .cause = stmt_text(a, st, 5),
+        .kind = stmt_text(a, st, 6),
+        .subject = stmt_text(a, st, 7),
+        .env = stmt_text(a, st, 8),
+        .body_hash = stmt_digest(st, 9),
+        .prev_hash = stmt_digest(st, 10),
+        .hash = stmt_digest(st, 11),
+        .body = sqlite3_column_count(st) > 12 ? stmt_text(a, st, 12) : STR_NONE,
+    };
+    if (!ret->env.p)
+        ret->env = S("");
+}
+
+struct events_where { /* a statement in the making */
+    struct sb sql;
+    struct db_bind binds[EVENTS_BINDS_MAX];
+    size_t n;
+};
+
+static void events_and(struct events_where *w, const char *condition, struct db_bind bind)
+{
+    PRE(w->n < EVENTS_BINDS_MAX);
+    w->binds[w->n++] = bind;
+    sb_addf(&w->sql, "%s%s$%zu", w->n > 1 ? " AND " : " WHERE ", condition, w->n);
+}
+
+static void events_and_prefix(struct events_where *w, struct str prefix)
+{
+    events_and(w, "substr(e.kind, 1, length(", (struct db_bind)DB_T(prefix));
+    sb_addf(&w->sql, ")) = $%zu", w->n);
+}
+
+/* Times grow with seq, so a span of time is a span of seq. */
+static int events_add_span(struct db *db, const struct event_query *q, struct events_where *w,
+                           struct err *err)
+{
+    int64_t after = q->after_seq, upto = 0;
+    int rc = 0;
+
+    if (q->from_ms) {
+        int64_t before_from;
+
+        rc = events_seq_at(db, q->from_ms - 1, &before_from, err);
+        if (!rc && before_from > after)
+            after = before_from;
+    }
+    if (!rc && q->to_ms) {
+        rc = events_seq_at(db, q->to_ms, &upto, err);
+        events_and(w, "e.seq <= ", (struct db_bind)DB_I(upto));
+    }
+    events_and(w, "e.seq > ", (struct db_bind)DB_I(after));
+    if (q->before_seq)
+        events_and(w, "e.seq < ", (struct db_bind)DB_I(q->before_seq));
+    return rc;
+}
+
+static int events_build(struct db *db, const struct event_query *q, struct events_where *w,
+                        struct err *err)
+{
+    int64_t limit = q->limit > 0 && q->limit < EVENTS_PAGE_MAX ? q->limit : EVENTS_PAGE_MAX;
+    int rc;
+
+    sb_add_c(&w->sql, q->with_body ? EVENTS_WITH_BODY : "SELECT " EVENTS_COLUMNS " FROM events e");
+    rc = events_add_span(db, q, w, err);
+    if (q->env.p)
+        events_and(w, "e.env = ", (struct db_bind)DB_T(q->env));
+    if (q->kind_prefix.n)
+        events_and_prefix(w, q->kind_prefix);
+    if (q->subject.p)
+        events_and(w, "e.subject = ", (struct db_bind)DB_T(q->subject));
+    if (q->actor.p)
+        events_and(w, "e.actor = ", (struct db_bind)DB_T(q->actor));
+    w->binds[w->n++] = (struct db_bind)DB_I(limit);
+    sb_addf(&w->sql, " ORDER BY e.seq%s LIMIT $%zu", q->newest_first ? " DESC" : "", w->n);
+    return rc;
+}
+
+int events_list(struct db *db, struct arena *a, const struct event_query *q, struct event **ret,
+                size_t *ret_n, struct err *err)
+{
+    struct events_where w = { .n = 0 };
+    VEC(struct event) list = { 0 };
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc;
+
+    sb_init(&w.sql, a);
+    rc = events_build(db, q, &w, err);
+    if (!rc)
+        rc = arena_status(a, err);
+    if (!rc)
+        rc = stmt_prepare(db, sb_str(&w.sql), &st, err);
+    if (!rc)
+        rc = stmt_bind(db, st, w.binds, w.n, err);
+    if (rc)
+        return rc;
+    while ((rc = stmt_step(db, st, err)) == 1) {
+        struct event *e = vec_push(a, &list);
+
+        if (!e)
+            break;
+        events_read(st, a, e);
+    }
+    if (arena_status(a, err))
+        return ERR_NOMEM;
+    if (rc < 0)
+        return rc;
+    *ret = list.p;
+    *ret_n = list.n;
+    return 0;
+}
+
+int events_get(struct db *db, struct arena *a, int64_t seq, struct event *ret, struct err *err)
+{
+    const struct db_bind bind = DB_I(seq);
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc = stmt_prepare(db, S(EVENTS_WITH_BODY " WHERE e.seq = $1"), &st, err);
+
+    if (!rc)
+        rc = stmt_bind(db, st, &bind, 1, err);
+    if (!rc)
+        rc = stmt_step(db, st, err);
+    if (rc < 0)
+        return rc;
+    if (!rc)
+        return err_set(err, ERR_NOT_FOUND, "there is no event %" PRId64, seq);
+    events_read(st, a, ret);
+    return arena_status(a, err);
+}
+
+int events_head(struct db *db, int64_t *ret_seq, struct digest *ret_hash, struct err *err)
+{
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc = stmt_prepare(db, S("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1"), &st,
+                          err);
+
+    if (!rc)
+        rc = stmt_step(db, st, err);
+    if (rc < 0)
+        return rc;
+    *ret_seq = rc ? sqlite3_column_int64(st, 0) : 0;
+    *ret_hash = rc ? stmt_digest(st, 1) : (struct digest){ 0 };
+    return 0;
+}
+
+static int events_time_of(struct db *db, int64_t seq, int64_t *ret, struct err *err)
+{
+    const struct db_bind bind = DB_I(seq);
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc = stmt_prepare(db, S("SELECT time_ms FROM events WHERE seq = $1"), &st, err);
+
+    if (!rc)
+        rc = stmt_bind(db, st, &bind, 1, err);
+    if (!rc)
+        rc = stmt_step(db, st, err);
+    if (rc < 0)
+        return rc;
+    if (!rc)
+        return err_set(err, ERR_CORRUPT, "event %" PRId64 " is missing", seq);
+    *ret = sqlite3_column_int64(st, 0);
+    return 0;
+}
+
+int events_seq_at(struct db *db, int64_t time_ms, int64_t *ret_seq, struct err *err)
+{
+    struct digest hash;
+    int64_t low = 0, high; /* the answer lies in [low, high] */
+    int rc = events_head(db, &high, &hash, err);
+
+    while (!rc && low < high) {
+        int64_t middle = low + (high - low + 1) / 2, at_ms;
+
+        rc = events_time_of(db, middle, &at_ms, err);
+        if (!rc && at_ms <= time_ms)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    if (rc)
+        return rc;
+    *ret_seq = low;
+    return 0;
+}
+
+struct events_check {
+    struct str installation;
+    int64_t last_seq, last_ms;
+    struct digest last_hash, last_computed;
+};
+
+static int events_bad(struct err *err, int64_t seq, const char *column, const char *what)
+{
+    return err_set(err, ERR_CORRUPT, "event %" PRId64 ": column '%s' %s", seq, column, what);
+}
+
+/* The hash of an event is compared when its successor is known: what the next one links to says whether the
+ * hash or what it covers was changed. */
+static int events_check_last(const struct events_check *c, const struct digest *next_prev,
+                             struct err *err)
+{
+    if (digest_eq(&c->last_hash, &c->last_computed))
+        return 0;
+    if (next_prev && digest_eq(next_prev, &c->last_computed))
+        return events_bad(err, c->last_seq, "hash", "was changed");
+    return events_bad(err, c->last_seq, "hash", "is not that of the other columns");
+}
+
+static int events_check_one(struct events_check *c, const struct event *e, struct err *err)
+{
+    struct digest body_hash;
+    int rc = events_check_last(c, &e->prev_hash, err);
+
+    if (rc)
+        return rc;
+    if (e->seq != c->last_seq + 1)
+        return err_set(err, ERR_CORRUPT, "event %" PRId64 " is missing", c->last_seq + 1);
+    if (!digest_eq(&e->prev_hash, &c->last_hash))
+        return events_bad(err, e->seq, "prev_hash", "is not the hash of the event before");
+    if (e->time_ms < c->last_ms)
+        return events_bad(err, e->seq, "time_ms", "lies before the event before");
+    if (!e->body.p)
+        return events_bad(err, e->seq, "body", "is missing");
+    c->last_computed = events_hash(c->installation, e);
+    body_hash = hash_bytes(e->body);
+    if (!digest_eq(&body_hash, &e->body_hash))
+        return events_bad(err, e->seq,
+                          digest_eq(&c->last_computed, &e->hash) ? "body" : "body_hash",
+                          "does not fit the other");
+    c->last_seq = e->seq;
+    c->last_ms = e->time_ms;
+    c->last_hash = e->hash;
+    return 0;
+}
+
+static int events_check_no_stray(struct db *db, int64_t last_seq, struct err *err)
+{
+    const struct db_bind bind = DB_I(last_seq);
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc = stmt_prepare(
+        db, S("SELECT seq FROM event_bodies WHERE seq > $1 OR seq < 1 ORDER BY seq LIMIT 1"), &st,
+        err);
+
+    if (!rc)
+        rc = stmt_bind(db, st, &bind, 1, err);
+    if (!rc)
+        rc = stmt_step(db, st, err);
+    if (rc == 1)
+        return err_set(err, ERR_CORRUPT, "event %" PRId64 " is missing, its body is there",
+                       (int64_t)sqlite3_column_int64(st, 0));
+    return rc;
+}
+
+int events_verify(struct db *db, int64_t *ret_n, struct err *err)
+{
+    struct events_check c = { .installation = db_installation(db) };
+    AUTO_ARENA struct arena a;
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc = stmt_prepare(db, S(EVENTS_WITH_BODY " ORDER BY e.seq"), &st, err);
+
+    arena_init(&a, 0);
+    while (!rc && (rc = stmt_step(db, st, err)) == 1) {
+        struct event e;
+
+        arena_reset(&a);
+        events_read(st, &a, &e);
+        rc = arena_status(&a, err);
+        if (!rc && sqlite3_column_type(st, 8) != SQLITE_NULL && !e.env.n)
+            rc = events_bad(err, e.seq, "env", "is empty, not null");
+        if (!rc)
+            rc = events_check_one(&c, &e, err);
+    }
+    if (!rc)
+        rc = events_check_last(&c, NULL, err);
+    if (!rc)
+        rc = events_check_no_stray(db, c.last_seq, err);
+    if (rc)
+        return rc;
+    *ret_n = c.last_seq;
+    return 0;
+}

@@ -1,0 +1,374 @@
+-- schema: every table of the state file, version 1. SPDX-License-Identifier: Apache-2.0
+--
+-- Tables and columns are those of tables.def, in its order; a test compares the two. documents,
+-- events, event_bodies and anchors stand here alone. Digests are 32 bytes, times end in _ms, places
+-- in the history in _seq.
+--
+-- There are no foreign keys: many callers share one commit, and a deferred violation of one of them
+-- would fail them all. Replay of the events proves what foreign keys would.
+--
+-- WITHOUT ROWID where rows are short and found by their key alone.
+
+CREATE TABLE meta (
+    k TEXT NOT NULL PRIMARY KEY,
+    v TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE documents (
+    digest BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+
+-- The history
+
+CREATE TABLE events (
+    seq INTEGER NOT NULL PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    time_ms INTEGER NOT NULL,
+    mono_ms INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    env TEXT CHECK (env <> ''),
+    body_hash BLOB NOT NULL CHECK (length(body_hash) = 32),
+    prev_hash BLOB NOT NULL CHECK (length(prev_hash) = 32),
+    hash BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+CREATE INDEX events_of_env ON events (env, seq) WHERE env IS NOT NULL;
+
+CREATE TABLE event_bodies (
+    seq INTEGER NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL
+) STRICT;
+
+CREATE TRIGGER events_stay BEFORE DELETE ON events
+BEGIN SELECT RAISE(ABORT, 'events are never deleted'); END;
+CREATE TRIGGER events_stand BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
+CREATE TRIGGER events_chain BEFORE INSERT ON events
+WHEN NEW.seq <> coalesce((SELECT max(seq) FROM events), 0) + 1
+BEGIN SELECT RAISE(ABORT, 'events follow one another'); END;
+CREATE TRIGGER event_bodies_stand BEFORE UPDATE ON event_bodies
+BEGIN SELECT RAISE(ABORT, 'event bodies are never changed'); END;
+
+CREATE TABLE anchors (
+    seq INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (seq, place)
+) STRICT, WITHOUT ROWID;
+
+-- What was asked for
+
+CREATE TABLE sources (
+    name TEXT NOT NULL PRIMARY KEY,
+    url TEXT NOT NULL,
+    config_digest BLOB NOT NULL,
+    error TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE source_heads (
+    source TEXT NOT NULL,
+    branch TEXT NOT NULL,
+    commit_id TEXT NOT NULL,
+    tree_id TEXT NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    gone_ms INTEGER,
+    error TEXT,
+    PRIMARY KEY (source, branch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE environments (
+    uid TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    source TEXT NOT NULL,
+    branch TEXT NOT NULL,
+    commit_id TEXT,
+    tree_id TEXT,
+    apply_seq INTEGER NOT NULL,
+    live_rev BLOB,
+    proven_rev BLOB,
+    route_gen INTEGER NOT NULL,
+    sync TEXT NOT NULL,
+    health TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    deleted_ms INTEGER
+) STRICT;
+CREATE UNIQUE INDEX environments_name ON environments (name) WHERE deleted_ms IS NULL;
+
+CREATE TABLE revisions (
+    env TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    n INTEGER NOT NULL,
+    doc BLOB NOT NULL,
+    made_seq INTEGER NOT NULL,
+    proven_seq INTEGER,
+    PRIMARY KEY (env, digest)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX revisions_n ON revisions (env, n);
+
+CREATE TABLE revision_commits (
+    env TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    commit_id TEXT NOT NULL,
+    author TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    seen_seq INTEGER NOT NULL,
+    PRIMARY KEY (env, digest, commit_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE artifacts (
+    key BLOB NOT NULL,
+    made_for TEXT NOT NULL,
+    output_digest BLOB,
+    state TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    used_ms INTEGER NOT NULL,
+    PRIMARY KEY (key, made_for)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE releases (
+    env TEXT NOT NULL,
+    key BLOB NOT NULL,
+    service TEXT NOT NULL,
+    state TEXT NOT NULL,
+    done_seq INTEGER NOT NULL,
+    PRIMARY KEY (env, key)
+) STRICT, WITHOUT ROWID;
+
+-- What there is: valid from valid_from until before valid_to
+
+CREATE TABLE resources (
+    env TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    valid_from INTEGER NOT NULL,
+    valid_to INTEGER,
+    incarnation INTEGER NOT NULL,
+    turn INTEGER NOT NULL,
+    provider TEXT NOT NULL,
+    provider_id TEXT,
+    owner TEXT NOT NULL,
+    desired BLOB,
+    observed BLOB,
+    outputs TEXT NOT NULL,
+    status TEXT NOT NULL,
+    protect TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (env, kind, name, valid_from)
+) STRICT;
+CREATE UNIQUE INDEX resources_now ON resources (env, kind, name) WHERE valid_to IS NULL;
+CREATE UNIQUE INDEX resources_id ON resources (provider, provider_id)
+    WHERE valid_to IS NULL AND provider_id IS NOT NULL AND status <> 'gone';
+CREATE INDEX resources_owner ON resources (owner) WHERE valid_to IS NULL;
+
+-- What we do about it
+
+CREATE TABLE plans (
+    id BLOB NOT NULL PRIMARY KEY,
+    env TEXT NOT NULL,
+    base_seq INTEGER NOT NULL,
+    target BLOB NOT NULL,
+    doc BLOB NOT NULL,
+    cause TEXT NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    made_seq INTEGER NOT NULL,
+    started_seq INTEGER,
+    ended_seq INTEGER,
+    expires_ms INTEGER,
+    superseded_by BLOB
+) STRICT;
+CREATE INDEX plans_of_env ON plans (env, made_seq);
+CREATE UNIQUE INDEX plans_applying ON plans (env) WHERE state = 'applying';
+
+CREATE TABLE plan_reads (
+    plan BLOB NOT NULL,
+    subject TEXT NOT NULL,
+    path TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (plan, subject, path)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX plan_reads_subject ON plan_reads (subject);
+
+CREATE TABLE decisions (
+    plan BLOB NOT NULL,
+    actor TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    class TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    at_seq INTEGER NOT NULL,
+    PRIMARY KEY (plan, actor)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE operations (
+    uid TEXT NOT NULL PRIMARY KEY,
+    plan BLOB NOT NULL,
+    item INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    env TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    action TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    outcome TEXT,
+    key TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    deaths INTEGER NOT NULL,
+    expected TEXT NOT NULL,
+    desired BLOB,
+    provider_id TEXT,
+    token TEXT,
+    intent_ms INTEGER NOT NULL,
+    not_before_ms INTEGER,
+    poll_at_ms INTEGER,
+    deadline_ms INTEGER NOT NULL,
+    verdict TEXT,
+    acted TEXT,
+    message TEXT
+) STRICT;
+CREATE INDEX operations_of_plan ON operations (plan);
+CREATE UNIQUE INDEX operations_open ON operations (env, kind, name) WHERE outcome IS NULL;
+
+CREATE TABLE rollouts (
+    uid TEXT NOT NULL PRIMARY KEY,
+    plan BLOB NOT NULL,
+    env TEXT NOT NULL,
+    grp TEXT NOT NULL,
+    group_digest BLOB NOT NULL,
+    from_rev BLOB,
+    to_rev BLOB NOT NULL,
+    state TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    culprit TEXT,
+    reason TEXT,
+    lost INTEGER NOT NULL,
+    counters TEXT NOT NULL,
+    began_seq INTEGER NOT NULL,
+    ended_seq INTEGER
+) STRICT;
+CREATE INDEX rollouts_of_plan ON rollouts (plan);
+CREATE INDEX rollouts_of_env ON rollouts (env, began_seq);
+
+CREATE TABLE gates (
+    operation TEXT NOT NULL PRIMARY KEY,
+    need TEXT NOT NULL,
+    have TEXT NOT NULL,
+    baseline TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
+    length_ms INTEGER NOT NULL,
+    verdict TEXT
+) STRICT;
+CREATE INDEX gates_open ON gates (operation) WHERE verdict IS NULL;
+
+CREATE TABLE samples (
+    gate TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    subject TEXT NOT NULL,
+    ok INTEGER NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (gate, at_ms, subject)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sets (
+    env TEXT NOT NULL,
+    service TEXT NOT NULL,
+    set_key BLOB NOT NULL,
+    colour TEXT NOT NULL,
+    state TEXT NOT NULL,
+    backend TEXT,
+    replicas INTEGER NOT NULL,
+    desired BLOB NOT NULL,
+    group_digest BLOB,
+    revision BLOB NOT NULL,
+    proven_seq INTEGER,
+    since_ms INTEGER NOT NULL,
+    keep_ms INTEGER,
+    PRIMARY KEY (env, service, set_key)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX sets_live ON sets (env, service) WHERE state = 'live';
+CREATE UNIQUE INDEX sets_previous ON sets (env, service) WHERE state = 'previous';
+
+CREATE TABLE instances (
+    env TEXT NOT NULL,
+    service TEXT NOT NULL,
+    set_key BLOB NOT NULL,
+    ordinal INTEGER NOT NULL,
+    provider_id TEXT NOT NULL,
+    address TEXT NOT NULL,
+    state TEXT NOT NULL,
+    restarts INTEGER NOT NULL,
+    exit TEXT,
+    PRIMARY KEY (env, service, set_key, ordinal)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE routes (
+    env TEXT NOT NULL,
+    route_gen INTEGER NOT NULL,
+    route TEXT NOT NULL,
+    backend TEXT NOT NULL,
+    weight INTEGER NOT NULL,
+    PRIMARY KEY (env, route_gen, route)
+) STRICT, WITHOUT ROWID;
+
+-- What holds it back
+
+CREATE TABLE quarantine (
+    env TEXT NOT NULL,
+    group_digest BLOB NOT NULL,
+    culprit TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    rollout TEXT,
+    until_ms INTEGER,
+    lifted_by TEXT,
+    PRIMARY KEY (env, group_digest)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE holds (
+    uid TEXT NOT NULL PRIMARY KEY,
+    env TEXT NOT NULL,
+    service TEXT,
+    actor TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    until_ms INTEGER,
+    ended_seq INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX holds_open ON holds (env) WHERE ended_seq IS NULL;
+
+CREATE TABLE secret_versions (
+    env TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    gone_ms INTEGER,
+    PRIMARY KEY (env, name, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE spec_cache (
+    blob_id TEXT NOT NULL,
+    path TEXT NOT NULL,
+    grammar TEXT NOT NULL,
+    doc TEXT NOT NULL,
+    messages TEXT NOT NULL,
+    PRIMARY KEY (blob_id, path, grammar)
+) STRICT;
+
+CREATE TABLE outbox (
+    uid TEXT NOT NULL PRIMARY KEY,
+    subject TEXT NOT NULL,
+    target TEXT NOT NULL,
+    terminal INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    next_ms INTEGER NOT NULL,
+    done_seq INTEGER
+) STRICT;
+CREATE INDEX outbox_due ON outbox (next_ms) WHERE done_seq IS NULL;
+CREATE UNIQUE INDEX outbox_terminal ON outbox (subject, target) WHERE terminal = 1;
