@@ -40,7 +40,9 @@ struct loop_options {
 };
 
 int loop_uv_new(const struct loop_options *options, struct loop **ret, struct err *err);
-void loop_free(struct loop *loop); /* waits for running work; every task must have ended or is dropped */
+/* Work that runs is awaited, STATE jobs that queue are run and committed, other queued work is not begun.
+ * Tasks that have not ended are cancelled for their work's eyes and dropped without `ended`. */
+void loop_free(struct loop *loop);
 
 /* Run until loop_stop() (or, simulated, until nothing is left to do). */
 void loop_run(struct loop *loop);

@@ -14,8 +14,8 @@
 
 struct loop_sim_options {
     uint64_t seed;
-    int64_t wall_ms;                /* virtual wall clock at the start */
-    int64_t work_ms_max;            /* each job takes 0..max virtual ms */
+    int64_t wall_ms;     /* virtual wall clock at the start */
+    int64_t work_ms_max; /* each job takes 0..max virtual ms */
     struct loop_batch batch;
     /* Answers; rc as the wait's. NULL: ERR_UNREACHABLE. They may set *ret_delay_ms. */
     int (*exec)(void *ctx, const struct exec_request *in, struct arena *a, struct exec_result *ret,

@@ -11,6 +11,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "reconciler/rt/loop.h"
 
 #define TASK_STATES_MAX 32
@@ -19,9 +21,9 @@ enum task_verdict { TASK_WAITS, TASK_AGAIN, TASK_ENDED };
 
 struct task_state {
     const char *name;
-    uint32_t to;          /* set of successors, TO(A) | TO(B) */
-    int on_error;         /* state entered when the wait failed; NO_ERROR_EDGE ends the task with rc */
-    int64_t deadline_ms;  /* for the state's wait; 0: none */
+    uint32_t to;  /* set of successors, TO(A) | TO(B) */
+    int on_error; /* state entered when the wait failed; NO_ERROR_EDGE ends the task with rc */
+    int64_t deadline_ms; /* for the state's wait; 0: none */
 };
 #define TO(state) (1u << (state))
 #define TO2(a, b) (TO(a) | TO(b))
@@ -44,14 +46,13 @@ struct task {
     void *ended_ctx;
     /* read by step */
     int state;
-    int rc;         /* what the last wait brought: 0 or ERR_* */
+    int rc; /* what the last wait brought: 0 or ERR_* */
     struct err err;
-    int cancelled;  /* ERR_* given to task_cancel(), else 0; driver calls read it from other threads */
+    atomic_int cancelled; /* ERR_* of task_cancel(), else 0; work reads it on its thread */
     int running;
     /* runtime's own */
-    int next, woken, queued;
-    struct wait *wait;
-    int64_t state_deadline_ms;
+    int next, woken, signalled;
+    struct wait *wait, *joiner;
     struct task *queue_next, *all_next, *all_prev;
 };
 
@@ -61,8 +62,8 @@ void task_start(struct task *t, struct loop *loop, const char *name,
                 task_ended *ended, void *ended_ctx);
 
 /* Inside step only. The move is asserted against the table. */
-enum task_verdict task_then(struct task *t, int next); /* a wait was started: go there when it ends */
-enum task_verdict task_goto(struct task *t, int next); /* go there now */
+enum task_verdict task_then(struct task *t, int next); /* when the wait that was started ends */
+enum task_verdict task_goto(struct task *t, int next); /* now */
 enum task_verdict task_done(struct task *t);           /* t->rc is the task's result */
 enum task_verdict task_fail(struct task *t, const struct err *err); /* ends with this error */
 

@@ -10,7 +10,8 @@
 
 #include "reconciler/rt/task.h"
 
-/* Run fn(t, err) on a pool's thread. Its return value becomes t->rc. fn reads t->cancelled to stop early. */
+/* Run fn(t, err) on a pool's thread. Its return value becomes t->rc. fn reads t->cancelled to stop early.
+ * Cancelled before it began it never runs; while it runs it is awaited, then t->rc is the cancel's code. */
 typedef int wait_work_fn(struct task *t, struct err *err);
 void wait_work_start(struct task *t, enum loop_pool pool, wait_work_fn *fn);
 
@@ -21,24 +22,27 @@ void wait_until_start(struct task *t, int64_t at_ms);
 void wait_signal_start(struct task *t, int64_t at_ms);
 void wait_signal(struct task *t);
 
-/* Until all of them have ended. They were started by the caller. */
+/* Until all of them have ended. They were started by the caller, who keeps them until `ended` of each was
+ * called. A cancel or a deadline of this wait cancels those that still run and awaits them. */
 void wait_join_start(struct task *t, struct task **children, size_t n);
 
 struct exec_request {
-    const char *const *argv; /* NULL-terminated; argv[0] is the path */
-    const char *const *env;  /* NULL-terminated; nothing is inherited */
-    const char *dir;         /* NULL: / */
-    struct str input;        /* stdin; then closed */
-    size_t out_max, err_max; /* what is over is dropped and noted */
-    int64_t timeout_ms;      /* then its process group is killed */
+    const char *const *argv;         /* NULL-terminated; argv[0] is the path */
+    const char *const *env;          /* NULL-terminated; nothing is inherited */
+    const char *dir;                 /* NULL: / */
+    struct str input;                /* stdin; then closed */
+    size_t out_max, err_max;         /* what is over is dropped and noted */
+    int64_t timeout_ms;              /* then its process group is killed */
     int64_t rlimit_as, rlimit_cpu_s; /* 0: inherited */
 };
 struct exec_result {
     int status, signal; /* exit status, or the signal that ended it */
     int timed_out;
-    struct str out, err_tail;
+    struct str out, err_tail;        /* the first out_max and the last err_max bytes */
+    size_t out_dropped, err_dropped; /* bytes over the limits */
 };
-/* rc: 0 when it ran and ended, whatever its status; ERR_TIMEOUT, ERR_NOT_FOUND, ERR_IO. Borrows `in` until it ends. */
+/* rc: 0 when it ran and ended, whatever its status; ERR_TIMEOUT (the result is filled), ERR_NOT_FOUND,
+ * ERR_IO. Borrows `in` until it ends. What is left of its process group is killed when it ends. */
 void wait_exec_start(struct task *t, const struct exec_request *in, struct arena *a,
                      struct exec_result *ret);
 
@@ -46,17 +50,32 @@ struct http_request {
     const char *method, *url, *unix_path; /* unix_path NULL: TCP */
     const char *const *headers;           /* "Name: value", NULL-terminated; NULL: none */
     struct str body;
-    size_t body_max; /* of the answer; the rest is dropped */
-    int64_t timeout_ms;
-    int follow_redirects;
+    size_t body_max;      /* of the answer; the rest is dropped */
+    int64_t timeout_ms;   /* 0: HTTP_TIMEOUT_MS */
+    int follow_redirects; /* GET and HEAD, to the same scheme, host and port alone */
+    int fresh;            /* a connection of its own, closed after: probes */
 };
+#define HTTP_TIMEOUT_MS 30000
 struct http_reply {
     int status;
-    struct str headers, body;
+    struct str headers, body; /* headers: "Name: value\n" each */
+    size_t body_dropped;      /* bytes over body_max that were seen */
 };
-/* rc: 0 when an answer came, whatever its status; ERR_UNREACHABLE, ERR_TIMEOUT. Borrows `in` until it ends. */
+/* rc: 0 when an answer came, whatever its status; ERR_UNREACHABLE, ERR_TIMEOUT, ERR_INVALID. Borrows `in` until it ends. */
 void wait_http_start(struct task *t, const struct http_request *in, struct arena *a,
                      struct http_reply *ret);
 
 /* A TCP connect to host:port; rc 0, ERR_UNREACHABLE, ERR_TIMEOUT. */
 void wait_connect_start(struct task *t, const char *host, int port, int64_t timeout_ms);
+
+/* For work that needs one of these in its middle: the same, blocking. From a pool's thread, never the loop's. */
+
+/* fn(ctx, err) on another pool's thread (in practice POOL_STATE: an id made durable). */
+typedef int wait_call_fn(void *ctx, struct err *err);
+int wait_work_call(struct loop *loop, enum loop_pool pool, wait_call_fn *fn, void *ctx,
+                   struct err *err);
+/* Ends early with ERR_CANCELLED when *stop becomes non-zero; NULL: never. */
+int wait_http_call(struct loop *loop, const struct http_request *in, struct arena *a,
+                   struct http_reply *ret, const atomic_int *stop, struct err *err);
+/* Nothing for so long; simulated, virtual time. */
+void wait_sleep_call(struct loop *loop, int64_t ms);
