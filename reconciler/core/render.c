@@ -1,0 +1,272 @@
+/* Words, columns and times. SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/core/render.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/guard.h"
+
+static const char *const tone_codes[N_RENDER_TONES] = {
+    [TONE_PLAIN] = "",  [TONE_HEAD] = "1",        [TONE_DIM] = "2",
+    [TONE_GOOD] = "32", [TONE_WAIT] = "33",       [TONE_BUSY] = "34",
+    [TONE_BAD] = "31",  [TONE_WARN] = "38;5;208", [TONE_HELD] = "35",
+};
+
+static const struct {
+    const char *word;
+    enum render_tone tone;
+} state_rows[] = {
+    { "waiting", TONE_WAIT },    { "open", TONE_WAIT },     { "parked", TONE_WAIT },
+    { "converging", TONE_BUSY }, { "applying", TONE_BUSY }, { "making", TONE_BUSY },
+    { "rolling", TONE_BUSY },    { "approved", TONE_BUSY }, { "draining", TONE_BUSY },
+    { "reverting", TONE_WARN },  { "failed", TONE_BAD },    { "unhealthy", TONE_BAD },
+    { "lost", TONE_BAD },        { "rejected", TONE_BAD },  { "revert_failed", TONE_BAD },
+    { "reverted", TONE_BAD },    { "degraded", TONE_WARN }, { "drifted", TONE_WARN },
+    { "outage", TONE_WARN },     { "unready", TONE_WARN },  { "exited", TONE_WARN },
+    { "held", TONE_HELD },       { "frozen", TONE_HELD },   { "superseded", TONE_DIM },
+    { "cancelled", TONE_DIM },   { "gone", TONE_DIM },      { "previous", TONE_DIM },
+};
+
+enum render_tone render_state_tone(struct str word)
+{
+    for (size_t i = 0; i < N_ELEMENTS(state_rows); i++)
+        if (str_eq_c(word, state_rows[i].word))
+            return state_rows[i].tone;
+    return TONE_PLAIN;
+}
+
+/* --- characters ---------------------------------------------------------------------------------- */
+
+/* The code point at p and its length; 0 when the bytes are not UTF-8. */
+static size_t decode(const char *p, size_t n, uint32_t *ret)
+{
+    const unsigned char *b = (const unsigned char *)p;
+    size_t more = b[0] < 0x80 ? 0 : b[0] >= 0xf0 ? 3 : b[0] >= 0xe0 ? 2 : 1;
+    static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
+    uint32_t c = more ? b[0] & (0x3fu >> more) : b[0];
+
+    if ((b[0] >= 0x80 && b[0] < 0xc2) || b[0] > 0xf4 || more >= n)
+        return 0;
+    for (size_t i = 1; i <= more; i++) {
+        if ((b[i] & 0xc0) != 0x80)
+            return 0;
+        c = c << 6 | (b[i] & 0x3f);
+    }
+    if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+        return 0;
+    *ret = c;
+    return more + 1;
+}
+
+struct range {
+    uint32_t first, last;
+};
+
+/* What moves the cursor, turns the line around or cannot be seen. */
+static const struct range unseen[] = {
+    { 0x00, 0x1f },     { 0x7f, 0x9f },     { 0xad, 0xad },     { 0x34f, 0x34f },
+    { 0x61c, 0x61c },   { 0x115f, 0x1160 }, { 0x17b4, 0x17b5 }, { 0x180b, 0x180f },
+    { 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0x3164, 0x3164 },
+    { 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 }, { 0xfff0, 0xfffb }, { 0xe0000, 0xe0fff },
+};
+static const struct range wide[] = {
+    { 0x1100, 0x115f }, { 0x2e80, 0xa4cf },   { 0xac00, 0xd7a3 },
+    { 0xf900, 0xfaff }, { 0xfe30, 0xfe4f },   { 0xff00, 0xff60 },
+    { 0xffe0, 0xffe6 }, { 0x1f300, 0x1faff }, { 0x20000, 0x3fffd },
+};
+static const struct range joined[] = { { 0x300, 0x36f }, { 0xfe00, 0xfe0f }, { 0x20d0, 0x20f0 } };
+
+static int is_in(const struct range *ranges, size_t n, uint32_t c)
+{
+    for (size_t i = 0; i < n; i++)
+        if (c >= ranges[i].first && c <= ranges[i].last)
+            return 1;
+    return 0;
+}
+
+void render_foreign(struct sb *b, struct str text)
+{
+    for (size_t i = 0; i < text.n;) {
+        uint32_t c;
+        size_t n = decode(text.p + i, text.n - i, &c);
+
+        if (!n)
+            sb_addf(b, "\\x{%02x}", (unsigned char)text.p[i]);
+        else if (is_in(unseen, N_ELEMENTS(unseen), c))
+            sb_addf(b, "\\u{%x}", c);
+        else
+            sb_add(b, (struct str){ text.p + i, n });
+        i += n ? n : 1;
+    }
+}
+
+struct str render_safe(struct arena *a, struct str text)
+{
+    struct sb b;
+
+    sb_init(&b, a);
+    render_foreign(&b, text);
+    return sb_str(&b);
+}
+
+size_t render_width(struct str text)
+{
+    size_t width = 0;
+
+    for (size_t i = 0; i < text.n;) {
+        uint32_t c = 0;
+        size_t n = decode(text.p + i, text.n - i, &c);
+
+        if (!n || !is_in(joined, N_ELEMENTS(joined), c))
+            width += is_in(wide, N_ELEMENTS(wide), c) ? 2 : 1;
+        i += n ? n : 1;
+    }
+    return width;
+}
+
+void render_text(struct render *r, enum render_tone tone, struct str safe)
+{
+    int coloured = r->colour && tone != TONE_PLAIN && safe.n;
+
+    if (coloured)
+        sb_addf(r->out, "\033[%sm", tone_codes[tone]);
+    sb_add(r->out, safe);
+    if (coloured)
+        sb_add(r->out, S("\033[0m"));
+}
+
+void render_fmt(struct render *r, enum render_tone tone, const char *fmt, ...)
+{
+    char text[512]; /* our own words and numbers: longer ones are cut */
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    render_text(r, tone, str_from_c(text));
+}
+
+/* --- tables -------------------------------------------------------------------------------------- */
+
+void render_table_init(struct render_table *t, struct arena *a, const char *const *heads,
+                       size_t n_columns)
+{
+    PRE(n_columns && n_columns <= RENDER_COLUMNS_MAX);
+    *t = (struct render_table){ .a = a, .heads = heads, .n_columns = n_columns };
+}
+
+void render_cell(struct render_table *t, enum render_tone tone, struct str text)
+{
+    struct render_cell *cell = vec_push(t->a, &t->cells);
+
+    if (cell)
+        *cell = (struct render_cell){ tone, render_safe(t->a, text) };
+}
+
+static void pad(struct sb *b, size_t n)
+{
+    while (n--)
+        sb_add_char(b, ' ');
+}
+
+/* Nothing but blanks follows in this row. */
+static int is_row_end(const struct render_table *t, size_t i)
+{
+    for (size_t j = i + 1; j % t->n_columns && j < t->cells.n; j++)
+        if (t->cells.p[j].text.n)
+            return 0;
+    return 1;
+}
+
+void render_table_write(struct render *r, const struct render_table *t, const char *indent)
+{
+    size_t widths[RENDER_COLUMNS_MAX] = { 0 };
+
+    for (size_t i = 0; t->heads && i < t->n_columns; i++)
+        widths[i] = render_width(str_from_c(t->heads[i]));
+    for (size_t i = 0; i < t->cells.n; i++) {
+        size_t w = render_width(t->cells.p[i].text);
+
+        if (w > widths[i % t->n_columns])
+            widths[i % t->n_columns] = w;
+    }
+    for (size_t i = 0; t->heads && i < t->n_columns; i++) {
+        struct str head = str_from_c(t->heads[i]);
+
+        sb_add_c(r->out, i ? "" : indent);
+        render_text(r, TONE_DIM, head);
+        if (i + 1 < t->n_columns)
+            pad(r->out, widths[i] - render_width(head) + 2);
+        else
+            sb_add_char(r->out, '\n');
+    }
+    for (size_t i = 0; i < t->cells.n; i++) {
+        const struct render_cell *cell = &t->cells.p[i];
+        size_t column = i % t->n_columns;
+
+        sb_add_c(r->out, column ? "" : indent);
+        render_text(r, cell->tone, cell->text);
+        if (is_row_end(t, i)) {
+            sb_add_char(r->out, '\n');
+            i += t->n_columns - 1 - column;
+        } else {
+            pad(r->out, widths[column] - render_width(cell->text) + 2);
+        }
+    }
+}
+
+/* --- ids and times ------------------------------------------------------------------------------- */
+
+struct str render_short(struct str id)
+{
+    return str_slice(id, 0, 8);
+}
+
+struct str render_length(struct arena *a, int64_t length_ms)
+{
+    static const struct {
+        int64_t below_ms, unit_ms;
+        const char *unit;
+    } rows[] = {
+        { 120000, 1000, "s" },
+        { 7200000, 60000, "min" },
+        { 172800000, 3600000, "h" },
+        { INT64_MAX, 86400000, "d" },
+    };
+
+    if (length_ms < 1000)
+        return str_fmt(a, "%lld ms", (long long)length_ms);
+    if (length_ms < 10000)
+        return str_fmt(a, "%lld.%lld s", (long long)(length_ms / 1000),
+                       (long long)(length_ms % 1000 / 100));
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        if (length_ms < rows[i].below_ms)
+            return str_fmt(a, "%lld %s", (long long)(length_ms / rows[i].unit_ms), rows[i].unit);
+    return S("ever");
+}
+
+struct str render_ago(struct arena *a, int64_t now_ms, int64_t then_ms)
+{
+    struct str length;
+
+    if (then_ms == 0 || then_ms == REC_NONE)
+        return S("");
+    length = render_length(a, then_ms > now_ms ? then_ms - now_ms : now_ms - then_ms);
+    if (then_ms > now_ms)
+        return str_fmt(a, "in %.*s", STR_ARG(length));
+    if (now_ms - then_ms < 1000)
+        return S("now");
+    return str_fmt(a, "%.*s ago", STR_ARG(length));
+}
+
+struct str render_time(struct arena *a, int64_t time_ms)
+{
+    time_t seconds = (time_t)(time_ms / 1000);
+    struct tm tm;
+    char text[32];
+
+    if (time_ms <= 0 || !gmtime_r(&seconds, &tm))
+        return S("");
+    return str_copy(a,
+                    (struct str){ text, strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) });
+}

@@ -1,0 +1,241 @@
+/* Environments as people look at them. SPDX-License-Identifier: Apache-2.0 */
+#include "base/guard.h"
+#include "reconciler/core/render.h"
+
+static struct str text_of(const struct value *map, const char *key)
+{
+    return value_get_text(map, str_from_c(key), S(""));
+}
+
+/* "!" waits for a person, "x" failed. */
+static struct str state_mark(struct str sync)
+{
+    switch (render_state_tone(sync)) {
+    case TONE_WAIT:
+        return S("!");
+    case TONE_BAD:
+        return S("x");
+    case TONE_BUSY:
+    case TONE_WARN:
+        return S("~");
+    case TONE_HELD:
+        return S("=");
+    default:
+        return S(" ");
+    }
+}
+
+static struct str join_texts(struct arena *a, const struct value *list)
+{
+    struct sb b;
+
+    sb_init(&b, a);
+    for (size_t i = 0; i < value_count(list); i++) {
+        const struct value *item = value_item(list, i);
+
+        sb_add_c(&b, i ? " " : "");
+        sb_add(&b, item->kind == VALUE_TEXT ? item->u.text : text_of(item, "name"));
+    }
+    return sb_str(&b);
+}
+
+/* What to say of it in one line: the reason, else the plan, else what runs. */
+static struct str environment_line(struct arena *a, const struct value *env)
+{
+    struct str reason = text_of(env, "reason"), id = text_of(value_get(env, S("plan")), "id");
+
+    if (id.n)
+        return str_fmt(a, "plan %.*s%s%.*s", STR_ARG(render_short(id)), reason.n ? ": " : "",
+                       STR_ARG(reason));
+    return reason.n ? reason : join_texts(a, value_get(env, S("services")));
+}
+
+static void render_sources(struct render *r, const struct value *sources)
+{
+    struct arena *a = r->out->arena;
+    struct render_table t;
+
+    render_table_init(&t, a, NULL, 4);
+    for (size_t i = 0; i < value_count(sources); i++) {
+        const struct value *source = value_item(sources, i), *heads = value_get(source, S("heads"));
+
+        for (size_t j = 0; j < value_count(heads); j++) {
+            const struct value *head = value_item(heads, j);
+            struct str error = text_of(head, "error");
+
+            render_cell(&t, TONE_PLAIN, text_of(source, "name"));
+            render_cell(&t, TONE_PLAIN, text_of(head, "branch"));
+            render_cell(&t, TONE_DIM, render_short(text_of(head, "commit")));
+            render_cell(&t, error.n ? TONE_BAD : TONE_DIM,
+                        error.n ? error
+                                : render_ago(a, r->now_ms, value_get_int(head, S("seen_ms"), 0)));
+        }
+        if (text_of(source, "error").n || !value_count(heads)) {
+            struct str error = text_of(source, "error");
+
+            render_cell(&t, TONE_PLAIN, text_of(source, "name"));
+            render_cell(&t, TONE_PLAIN, S(""));
+            render_cell(&t, TONE_PLAIN, S(""));
+            render_cell(&t, error.n ? TONE_BAD : TONE_DIM, error.n ? error : S("not fetched yet"));
+        }
+    }
+    render_text(r, TONE_DIM, S("sources\n"));
+    render_table_write(r, &t, "  ");
+}
+
+void render_status(struct render *r, const struct value *status)
+{
+    static const char *const heads[] = { " ",    "environment", "branch", "commit",
+                                         "sync", "health",      "" };
+    const struct value *envs = value_get(status, S("environments"));
+    struct arena *a = r->out->arena;
+    struct render_table t;
+
+    render_table_init(&t, a, heads, N_ELEMENTS(heads));
+    for (size_t i = 0; i < value_count(envs); i++) {
+        const struct value *env = value_item(envs, i);
+        struct str sync = text_of(env, "sync"), health = text_of(env, "health");
+
+        render_cell(&t, render_state_tone(sync), state_mark(sync));
+        render_cell(&t, TONE_PLAIN, text_of(env, "name"));
+        render_cell(&t, TONE_PLAIN, text_of(env, "branch"));
+        render_cell(&t, TONE_DIM, render_short(text_of(env, "commit")));
+        render_cell(&t, render_state_tone(sync), sync);
+        render_cell(&t, render_state_tone(health), health);
+        render_cell(&t, TONE_PLAIN, environment_line(a, env));
+    }
+    if (value_count(envs))
+        render_table_write(r, &t, "");
+    else
+        sb_add_c(r->out, "no environment yet: a source's branch must hold an Environment document, "
+                         "and a rule of the daemon's configuration must bind its name\n");
+    sb_add_char(r->out, '\n');
+    render_sources(r, value_get(status, S("sources")));
+}
+
+/* --- one environment ----------------------------------------------------------------------------- */
+
+static void render_instances(struct render *r, const struct value *service)
+{
+    static const char *const heads[] = { "service",  "set",     "",     "state",
+                                         "instance", "address", "since" };
+    const struct value *sets = value_get(service, S("sets"));
+    struct arena *a = r->out->arena;
+    struct render_table t;
+
+    render_table_init(&t, a, heads, N_ELEMENTS(heads));
+    for (size_t i = 0; i < value_count(sets); i++) {
+        const struct value *set = value_item(sets, i), *all = value_get(set, S("instances"));
+        struct str state = text_of(set, "state");
+        size_t n = value_count(all);
+
+        for (size_t j = 0; j < (n ? n : 1); j++) {
+            const struct value *one = value_item(all, j);
+            struct str how = text_of(one, "state");
+
+            render_cell(&t, TONE_PLAIN, j || i ? S("") : text_of(service, "name"));
+            render_cell(&t, TONE_DIM, j ? S("") : render_short(text_of(set, "set")));
+            render_cell(&t, TONE_PLAIN, j ? S("") : text_of(set, "colour"));
+            render_cell(&t, render_state_tone(state), j ? S("") : state);
+            render_cell(
+                &t, render_state_tone(how),
+                one ? str_fmt(a, "%lld %.*s%.*s", (long long)value_get_int(one, S("ordinal"), 0),
+                              STR_ARG(how),
+                              STR_ARG(value_get_int(one, S("restarts"), 0)
+                                          ? str_fmt(a, " (%lld restarts)",
+                                                    (long long)value_get_int(one, S("restarts"), 0))
+                                          : S("")))
+                    : S("-"));
+            render_cell(&t, TONE_DIM, text_of(one, "address"));
+            render_cell(&t, TONE_DIM,
+                        j ? S("") : render_ago(a, r->now_ms, value_get_int(set, S("since_ms"), 0)));
+        }
+    }
+    if (value_count(sets))
+        render_table_write(r, &t, "  ");
+}
+
+static void render_list(struct render *r, const struct value *list, const char *word,
+                        const char *const *keys, size_t n_keys, enum render_tone tone)
+{
+    struct render_table t;
+
+    render_table_init(&t, r->out->arena, NULL, n_keys + 1);
+    for (size_t i = 0; i < value_count(list); i++) {
+        render_cell(&t, tone, str_from_c(word));
+        for (size_t k = 0; k < n_keys; k++) {
+            const struct value *v = value_get(value_item(list, i), str_from_c(keys[k]));
+
+            render_cell(&t, TONE_PLAIN,
+                        value_is(v, VALUE_TEXT) ? v->u.text
+                        : value_is(v, VALUE_INT)
+                            ? str_fmt(r->out->arena, "%lld", (long long)v->u.number)
+                            : S(""));
+        }
+    }
+    render_table_write(r, &t, "  ");
+}
+
+static void render_revisions(struct render *r, const struct value *env)
+{
+    const struct value *revisions = value_get(env, S("revisions"));
+    struct arena *a = r->out->arena;
+    struct render_table t;
+
+    if (!value_count(revisions))
+        return;
+    render_table_init(&t, a, NULL, 4);
+    for (size_t i = 0; i < value_count(revisions); i++) {
+        const struct value *one = value_item(revisions, i);
+        const struct value *commit = value_item(value_get(one, S("commits")), 0);
+        int64_t n = value_get_int(one, S("revision"), 0);
+
+        render_cell(&t, TONE_PLAIN, str_fmt(a, "%lld", (long long)n));
+        render_cell(&t, TONE_DIM, render_short(text_of(commit, "commit")));
+        render_cell(&t, TONE_PLAIN,
+                    n == value_get_int(env, S("revision"), 0) ? S("live")
+                    : value_get_bool(one, S("proven"), 0)     ? S("proven")
+                                                              : S(""));
+        render_cell(&t, TONE_PLAIN, text_of(commit, "summary"));
+    }
+    render_text(r, TONE_DIM, S("\nrevisions\n"));
+    render_table_write(r, &t, "  ");
+}
+
+void render_environment(struct render *r, const struct value *env)
+{
+    static const char *const hold_keys[] = { "service", "actor", "reason" };
+    static const char *const quarantine_keys[] = { "culprit", "reason" };
+    static const char *const resource_keys[] = { "name", "status", "provider", "reason" };
+    const struct value *services = value_get(env, S("services")),
+                       *others = value_get(env, S("resources"));
+    struct arena *a = r->out->arena;
+    struct str sync = text_of(env, "sync"), health = text_of(env, "health");
+
+    render_text(r, TONE_HEAD, render_safe(a, text_of(env, "name")));
+    sb_addf(r->out, "   %.*s %.*s   ", STR_ARG(render_safe(a, text_of(env, "branch"))),
+            STR_ARG(render_safe(a, render_short(text_of(env, "commit")))));
+    if (value_get_int(env, S("revision"), 0))
+        sb_addf(r->out, "revision %lld   ", (long long)value_get_int(env, S("revision"), 0));
+    render_text(r, render_state_tone(sync), render_safe(a, sync));
+    sb_add_c(r->out, "   ");
+    render_text(r, render_state_tone(health), render_safe(a, health));
+    sb_add_c(r->out, "\n");
+    if (text_of(env, "reason").n)
+        sb_addf(r->out, "  %.*s\n", STR_ARG(render_safe(a, text_of(env, "reason"))));
+    if (value_get(env, S("plan")))
+        sb_addf(r->out, "  plan %.*s %.*s: reeve plan %.*s\n",
+                STR_ARG(render_safe(a, render_short(text_of(value_get(env, S("plan")), "id")))),
+                STR_ARG(render_safe(a, text_of(value_get(env, S("plan")), "state"))),
+                STR_ARG(render_safe(a, text_of(env, "name"))));
+    render_list(r, value_get(env, S("holds")), "held", hold_keys, 3, TONE_HELD);
+    render_list(r, value_get(env, S("quarantine")), "quarantined", quarantine_keys, 2, TONE_BAD);
+    sb_add_char(r->out, '\n');
+    for (size_t i = 0; i < value_count(services); i++)
+        render_instances(r, value_item(services, i));
+    if (value_count(others)) {
+        render_text(r, TONE_DIM, S("\nresources\n"));
+        render_list(r, others, "", resource_keys, 4, TONE_PLAIN);
+    }
+    render_revisions(r, env);
+}

@@ -1,0 +1,354 @@
+/* core/render: plans and states as text. SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "reconciler/core/render.h"
+#include "specs/json_io.h"
+
+#define NOW_MS 1732099031000 /* 2024-11-20T10:37:11Z */
+
+struct page {
+    struct arena arena;
+    struct sb text;
+    struct render render;
+};
+
+static void given_page(struct page *p, int colour)
+{
+    arena_init(&p->arena, 0);
+    sb_init(&p->text, &p->arena);
+    p->render = (struct render){ &p->text, colour, NOW_MS };
+}
+
+static void expect_text(struct page *p, const char *text)
+{
+    assert_string_equal(sb_str(&p->text).p, text);
+    arena_fini(&p->arena);
+}
+
+static void expect_part(struct page *p, const char *part)
+{
+    if (!strstr(sb_str(&p->text).p, part))
+        print_error("in\n%s\n", sb_str(&p->text).p);
+    assert_non_null(strstr(sb_str(&p->text).p, part));
+}
+
+static const struct value *given(struct arena *a, const char *json)
+{
+    struct value *v;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(json_parse(a, str_from_c(json), 1 << 20, &v, &err), 0);
+    return v;
+}
+
+static void test_foreign_text_cannot_steer_a_terminal(void **state)
+{
+    static const struct {
+        const char *sentence, *in, *out;
+    } rows[] = {
+        { "plain text stays", "api 200 ok", "api 200 ok" },
+        { "letters of every script stay", "gr\xc3\xbc\xc3\x9f \xe6\x97\xa5",
+          "gr\xc3\xbc\xc3\x9f \xe6\x97\xa5" },
+        { "an escape sequence is shown", "\033[2Jx", "\\u{1b}[2Jx" },
+        { "line ends and tabs are shown", "a\r\n\tb", "a\\u{d}\\u{a}\\u{9}b" },
+        { "DEL is shown", "a\x7f", "a\\u{7f}" },
+        { "C1 controls are shown",
+          "a\xc2\x9b"
+          "1m",
+          "a\\u{9b}1m" },
+        { "bidi overrides are shown",
+          "a\xe2\x80\xae"
+          "b",
+          "a\\u{202e}b" },
+        { "bidi isolates are shown", "\xe2\x81\xa6", "\\u{2066}" },
+        { "zero width is shown",
+          "a\xe2\x80\x8b"
+          "b\xef\xbb\xbf",
+          "a\\u{200b}b\\u{feff}" },
+        { "tag characters are shown", "\xf3\xa0\x81\x81", "\\u{e0041}" },
+        { "a lone byte is shown", "a\xff", "a\\x{ff}" },
+        { "a raw C1 byte is shown",
+          "\x9b"
+          "31m",
+          "\\x{9b}31m" },
+        { "overlong forms are shown", "\xc0\x9b", "\\x{c0}\\x{9b}" },
+        { "a cut sequence is shown", "\xe2\x80", "\\x{e2}\\x{80}" },
+        { "surrogates are shown", "\xed\xa0\x80", "\\x{ed}\\x{a0}\\x{80}" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct page p;
+
+        print_message("  %s\n", rows[i].sentence);
+        given_page(&p, 0);
+        render_foreign(&p.text, str_from_c(rows[i].in));
+        expect_text(&p, rows[i].out);
+    }
+}
+
+static void test_columns_are_aligned_by_what_is_seen(void **state)
+{
+    static const char *const heads[] = { "name", "state", "" };
+    struct page p;
+    struct render_table t;
+
+    (void)state;
+    given_page(&p, 0);
+    render_table_init(&t, &p.arena, heads, 3);
+    render_cell(&t, TONE_PLAIN, S("gr\xc3\xbc\xc3\x9f"));
+    render_cell(&t, TONE_BAD, S("failed"));
+    render_cell(&t, TONE_PLAIN, S("x"));
+    render_cell(&t, TONE_PLAIN, S("\xe6\x97\xa5\xe6\x9c\xac\033"));
+    render_cell(&t, TONE_PLAIN, S("ok"));
+    render_cell(&t, TONE_PLAIN, S(""));
+    render_table_write(&p.render, &t, "");
+    expect_text(&p, "name        state   \n"
+                    "gr\xc3\xbc\xc3\x9f        failed  x\n"
+                    "\xe6\x97\xa5\xe6\x9c\xac\\u{1b}  ok\n");
+}
+
+static void test_colour_only_where_it_is_asked_for(void **state)
+{
+    struct page p;
+
+    (void)state;
+    given_page(&p, 1);
+    render_text(&p.render, TONE_BAD, S("failed"));
+    render_text(&p.render, TONE_PLAIN, S(" x"));
+    expect_text(&p, "\033[31mfailed\033[0m x");
+    given_page(&p, 0);
+    render_text(&p.render, TONE_BAD, S("failed"));
+    expect_text(&p, "failed");
+}
+
+static void test_times_are_said_in_one_unit(void **state)
+{
+    static const struct {
+        int64_t ago_ms;
+        const char *text;
+    } rows[] = {
+        { 400, "now" },           { 4100, "4.1 s ago" },  { 90000, "90 s ago" },
+        { 720000, "12 min ago" }, { 7200000, "2 h ago" }, { 259200000, "3 d ago" },
+        { -75600000, "in 21 h" },
+    };
+    struct page p;
+
+    (void)state;
+    given_page(&p, 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_string_equal(render_ago(&p.arena, NOW_MS, NOW_MS - rows[i].ago_ms).p, rows[i].text);
+    assert_string_equal(render_ago(&p.arena, NOW_MS, REC_NONE).p, "");
+    assert_string_equal(render_time(&p.arena, NOW_MS).p, "2024-11-20T10:37:11Z");
+    expect_text(&p, "");
+}
+
+/* --- plans --------------------------------------------------------------------------------------- */
+
+static struct plan_line *given_line(struct page *p, struct plan *plan, struct plan_line line)
+{
+    struct plan_line *slot = vec_push(&p->arena, &plan->lines);
+
+    *slot = line;
+    plan->classes |= line.classes;
+    return slot;
+}
+
+static void given_item(struct page *p, struct plan *plan, struct plan_item item)
+{
+    struct plan_item *slot = vec_push(&p->arena, &plan->items);
+
+    *slot = item;
+}
+
+static void given_rollout(struct page *p, struct plan *plan)
+{
+    struct plan_group *g = vec_push(&p->arena, &plan->groups);
+    struct str *service = vec_push(&p->arena, &g->services);
+    static const struct {
+        enum plan_lane lane;
+        enum plan_action action;
+        int step;
+        const char *kind, *gate;
+    } rows[] = {
+        { LANE_MAIN, PLAN_RUN, 1, "artifact", NULL },
+        { LANE_MAIN, PLAN_CREATE, 4, "instance", NULL },
+        { LANE_MAIN, PLAN_CREATE, 4, "instance", NULL },
+        { LANE_MAIN, PLAN_GATE, 5, "gate", "{\"length_ms\":180000}" },
+        { LANE_MAIN, PLAN_SWITCH, 6, "switch", NULL },
+        { LANE_MAIN, PLAN_GATE, 7, "gate", "{\"length_ms\":60000}" },
+        { LANE_REVERT, PLAN_SWITCH, 6, "switch", NULL },
+        { LANE_TAIL, PLAN_GATE, 9, "gate", "{\"length_ms\":600000}" },
+        { LANE_TAIL, PLAN_DELETE, 11, "instance", NULL },
+    };
+
+    *service = S("api");
+    g->auto_revert = 1;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        given_item(
+            p, plan,
+            (struct plan_item){ .lane = rows[i].lane,
+                                .action = rows[i].action,
+                                .step = rows[i].step,
+                                .kind = str_from_c(rows[i].kind),
+                                .gate = rows[i].gate ? given(&p->arena, rows[i].gate) : NULL });
+}
+
+static void test_a_plan_says_its_risk_first(void **state)
+{
+    struct page p;
+    struct plan plan = { .id = { { 0x5c, 0x1e, 0x09, 0xd2 } }, .target = { { 0xaa } } };
+    struct plan_line *line;
+    const char *text;
+
+    (void)state;
+    given_page(&p, 0);
+    (void)given_line(&p, &plan,
+                     (struct plan_line){ .action = PLAN_DELETE,
+                                         .kind = S("database"),
+                                         .name = S("main"),
+                                         .classes = PLAN_CLASS_DESTROY | PLAN_CLASS_DATA,
+                                         .disruption = S("data-loss"),
+                                         .reason = S("no spec names it"),
+                                         .place = S("app.yaml:81:5") });
+    line = given_line(&p, &plan,
+                      (struct plan_line){ .action = PLAN_UPDATE,
+                                          .kind = S("service"),
+                                          .name = S("api"),
+                                          .disruption = S("none"),
+                                          .reason = S("") });
+    *(struct plan_change *)vec_push(&p.arena, &line->changes) = (struct plan_change){
+        S("environment.LOG_LEVEL"), S("debug"), S("in\033fo")
+    };
+    given_rollout(&p, &plan);
+    *(struct str *)vec_push(&p.arena, &plan.notes) = S("quarantined: worker (exit 1)");
+
+    render_plan(
+        &p.render, &plan,
+        given(
+            &p.arena,
+            "{\"environment\":\"production\",\"state\":\"waiting\",\"reason\":\"class destroy\","
+            "\"base\":{\"revision\":42},\"expires_ms\":1732127291000,"
+            "\"target\":{\"revision\":43,\"commits\":[{\"commit\":\"77be014aabb\",\"author\":\"a\","
+            "\"summary\":\"bump\"}]},\"decisions\":[{\"actor\":\"local:ann(1000)\","
+            "\"verdict\":\"approved\",\"reason\":\"seen\",\"at_ms\":1732098971000}]}"));
+    text = sb_str(&p.text).p;
+    assert_int_equal(
+        strncmp(text, "Plan 5c1e09d2 for production   waiting: class destroy\n risk", 58), 0);
+    expect_part(&p, "1 can lose data, 1 is destroyed; 1 to update, 1 to delete\n");
+    expect_part(&p, "77be014a \"bump\" / commit / revision 42 -> 43 / 0 reads / expires in 7 h\n");
+    expect_part(
+        &p,
+        " !- delete  database/main  data-loss  [destroy, data]  no spec names it  app.yaml:81:5\n");
+    expect_part(&p, "  ~ update  service/api    \n");
+    expect_part(&p, "       environment.LOG_LEVEL  debug -> in\\u{1b}fo\n");
+    expect_part(&p, "api: build 1, start 2, ready, switch, bake 60 s; then keep 10 min, stop 1\n");
+    expect_part(&p, "quarantined: worker (exit 1)\n");
+    expect_part(&p, "approved by local:ann(1000) 60 s ago: \"seen\"\n");
+    expect_part(&p, "reeve approve 5c1e09d2 --reason");
+    arena_fini(&p.arena);
+}
+
+static void test_a_harmless_plan_says_so(void **state)
+{
+    struct page p;
+    struct plan plan = { .id = { { 1 } }, .cause = PLAN_CAUSE_UNDO };
+
+    (void)state;
+    given_page(&p, 0);
+    (void)given_line(&p, &plan,
+                     (struct plan_line){ .action = PLAN_CREATE,
+                                         .kind = S("service"),
+                                         .name = S("api"),
+                                         .disruption = S("none"),
+                                         .reason = S("asked for by the spec") });
+    render_plan(&p.render, &plan, NULL);
+    expect_part(&p, "nothing is destroyed, nothing is interrupted; 1 to create\n");
+    expect_part(&p, "  + create  service/api  asked for by the spec\n");
+    arena_fini(&p.arena);
+}
+
+/* --- states -------------------------------------------------------------------------------------- */
+
+static void test_status_marks_what_needs_a_person(void **state)
+{
+    struct page p;
+
+    (void)state;
+    given_page(&p, 0);
+    render_status(
+        &p.render,
+        given(&p.arena,
+              "{\"environments\":[{\"name\":\"production\",\"branch\":\"main\",\"commit\":"
+              "\"77be0141ff\","
+              "\"sync\":\"waiting\",\"health\":\"healthy\",\"reason\":\"approval: manual\","
+              "\"plan\":{\"id\":\"5c1e09d2aa\",\"state\":\"waiting\"}},"
+              "{\"name\":\"staging\",\"branch\":\"develop\",\"commit\":\"8f31c2a011\",\"sync\":"
+              "\"in_sync\","
+              "\"health\":\"healthy\",\"reason\":\"\",\"services\":[\"api\",\"web\"]}],"
+              "\"sources\":[{\"name\":\"acme\",\"heads\":[{\"branch\":\"main\",\"commit\":"
+              "\"77be0141ff\","
+              "\"seen_ms\":1732099001000}]},{\"name\":\"old\",\"error\":\"refused\",\"heads\":[]}]"
+              "}"));
+    expect_text(
+        &p, "   environment  branch   commit    sync     health   \n"
+            "!  production   main     77be0141  waiting  healthy  plan 5c1e09d2: approval: manual\n"
+            "   staging      develop  8f31c2a0  in_sync  healthy  api web\n"
+            "\n"
+            "sources\n"
+            "  acme  main  77be0141  30 s ago\n"
+            "  old                   refused\n");
+}
+
+static void test_an_environment_shows_sets_and_what_holds_it(void **state)
+{
+    struct page p;
+
+    (void)state;
+    given_page(&p, 0);
+    render_environment(
+        &p.render,
+        given(
+            &p.arena,
+            "{\"name\":\"staging\",\"branch\":\"develop\",\"commit\":\"8f31c2a011\",\"sync\":"
+            "\"held\","
+            "\"health\":\"healthy\",\"reason\":\"\",\"revision\":7,"
+            "\"holds\":[{\"service\":\"api\",\"actor\":\"local:ann(1000)\",\"reason\":\"audit\"}],"
+            "\"quarantine\":[{\"culprit\":\"api\",\"reason\":\"readiness 500\"}],"
+            "\"services\":[{\"name\":\"api\",\"sets\":[{\"set\":\"0123456789ab\",\"colour\":"
+            "\"green\","
+            "\"state\":\"live\",\"since_ms\":1732099001000,\"instances\":[{\"ordinal\":1,"
+            "\"state\":\"ready\",\"address\":\"127.0.0.1:2000\",\"restarts\":2}]}]}],"
+            "\"revisions\":[{\"revision\":7,\"proven\":true,\"commits\":[{\"commit\":"
+            "\"8f31c2a011\","
+            "\"summary\":\"add x\"}]}]}"));
+    expect_part(&p, "staging   develop 8f31c2a0   revision 7   held   healthy\n");
+    expect_part(&p, "  held  api  local:ann(1000)  audit\n");
+    expect_part(&p, "  quarantined  api  readiness 500\n");
+    expect_part(
+        &p, "  api      01234567  green  live   1 ready (2 restarts)  127.0.0.1:2000  30 s ago\n");
+    expect_part(&p, "  7  8f31c2a0  live  add x\n");
+    arena_fini(&p.arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_foreign_text_cannot_steer_a_terminal),
+        cmocka_unit_test(test_columns_are_aligned_by_what_is_seen),
+        cmocka_unit_test(test_colour_only_where_it_is_asked_for),
+        cmocka_unit_test(test_times_are_said_in_one_unit),
+        cmocka_unit_test(test_a_plan_says_its_risk_first),
+        cmocka_unit_test(test_a_harmless_plan_says_so),
+        cmocka_unit_test(test_status_marks_what_needs_a_person),
+        cmocka_unit_test(test_an_environment_shows_sets_and_what_holds_it),
+    };
+
+    return cmocka_run_group_tests_name("core render", tests, NULL, NULL);
+}
