@@ -87,7 +87,6 @@ static int http_code(CURLcode code)
     case CURLE_OPERATION_TIMEDOUT:
         return ERR_TIMEOUT;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
         return ERR_INVALID;
     case CURLE_OUT_OF_MEMORY:
         return ERR_NOMEM;
@@ -271,6 +270,8 @@ static int http_check_request(const struct http_request *in, struct err *err)
 
     if (!in->method[0] || in->method[strspn(in->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")])
         return err_set(err, ERR_INVALID, "http: the method is not a word");
+    if (strncmp(in->url, "http://", 7) && strncmp(in->url, "https://", 8))
+        return err_set(err, ERR_INVALID, "http: the URL is neither http:// nor https://");
     for (; header && *header; header++)
         if (strpbrk(*header, "\r\n") || !strchr(*header, ':'))
             return err_set(err, ERR_INVALID, "http: a header is not one line 'Name: value'");
