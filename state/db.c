@@ -15,9 +15,10 @@
 
 #define DB_BUSY_MS 5000
 
+/* SQLite keeps the number of the system's failure for some calls only; a failed commit leaves it in errno. */
 static int db_code(struct db *db)
 {
-    int number = sqlite3_system_errno(db->handle);
+    int number = sqlite3_system_errno(db->handle) ? sqlite3_system_errno(db->handle) : errno;
 
     switch (sqlite3_errcode(db->handle) & 0xff) {
     case SQLITE_FULL:
@@ -61,6 +62,15 @@ int db_exec(struct db *db, const char *sql, struct err *err)
     if (sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK)
         return 0;
     return db_fail(db, err, "state: %.40s", sql);
+}
+
+int db_batch_status(struct db *db, struct err *err)
+{
+    if (!db->lost && sqlite3_get_autocommit(db->handle))
+        db->lost = ERR_IO;
+    if (!db->lost)
+        return 0;
+    return err_set(err, db->lost, "state: rolled back after an earlier failure");
 }
 
 static int db_configure(struct db *db, struct err *err)
@@ -212,8 +222,9 @@ int db_batch_commit(struct db *db, struct err *err)
     int rc;
 
     PRE(db->in_batch && !db->in_tx);
-    rc = db->lost ? err_set(err, db->lost, "state: rolled back after an earlier failure")
-                  : db_exec(db, "COMMIT", err);
+    rc = db_batch_status(db, err);
+    if (!rc)
+        rc = db_exec(db, "COMMIT", err);
     if (rc) {
         db_batch_abandon(db);
         return rc;
@@ -249,9 +260,9 @@ int db_write_row(struct db *db, enum record record, enum stmt_kind kind, const v
     int rc;
 
     PRE(db->in_batch);
-    if (db->lost)
-        return err_set(err, db->lost, "state: rolled back after an earlier failure");
-    rc = stmt_prepare_record(db, record, kind, &st, err);
+    rc = db_batch_status(db, err);
+    if (!rc)
+        rc = stmt_prepare_record(db, record, kind, &st, err);
     if (rc)
         return rc;
     if (tables_bind(st, t, rec, kind == STMT_UPSERT ? t->n_columns : t->n_keys) != SQLITE_OK)

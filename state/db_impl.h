@@ -29,6 +29,9 @@ struct db {
 int db_fail(struct db *db, struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 int db_exec(struct db *db, const char *sql, struct err *err);
+/* 0 while the batch stands. After some failures SQLite rolls all of it back on its own: then the code of
+ * that failure, and nothing may be written outside of it. */
+int db_batch_status(struct db *db, struct err *err);
 
 /* Insert or replace, delete; whether it is evented is the caller's matter. */
 int db_write_row(struct db *db, enum record record, enum stmt_kind kind, const void *rec,

@@ -103,9 +103,9 @@ int tx_begin(struct db *db, const struct tx_head *head, struct tx **ret, struct 
     int rc;
 
     PRE(db->in_batch && !db->in_tx && head->kind.n);
-    if (db->lost)
-        return err_set(err, db->lost, "state: rolled back after an earlier failure");
-    rc = tx_load_head(db, err);
+    rc = db_batch_status(db, err);
+    if (!rc)
+        rc = tx_load_head(db, err);
     if (rc)
         return rc;
     tx = alloc_zero(sizeof(*tx));
@@ -239,9 +239,10 @@ static int tx_write_event(struct tx *tx, struct err *err)
 int tx_commit(struct tx *tx, struct err *err)
 {
     struct db *db = tx->db;
-    int rc = db->lost ? err_set(err, db->lost, "state: rolled back after an earlier failure")
-                      : tx_write_event(tx, err);
+    int rc = db_batch_status(db, err);
 
+    if (!rc)
+        rc = tx_write_event(tx, err);
     if (!rc)
         rc = tx_exec(db, S("RELEASE tx"), err);
     if (rc) {
