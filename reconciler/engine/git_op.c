@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/git_op.h"
+
+#include <string.h>
+
+#include "reconciler/engine/git_text.h"
+
+int git_op_text(const struct git_op *op, const char *name, struct str *ret, struct err *err)
+{
+    struct str text = value_get_text(op->in, str_from_c(name), STR_NONE);
+
+    if (!text.n || memchr(text.p, '\0', text.n))
+        return err_set(err, ERR_USAGE, "the request lacks '%s'", name);
+    *ret = text;
+    return 0;
+}
+
+int git_op_path(struct git_op *op, const char *name, const char **ret, struct err *err)
+{
+    struct str text;
+    int rc = git_op_text(op, name, &text, err);
+
+    if (rc)
+        return rc;
+    if (text.p[0] != '/')
+        return err_set(err, ERR_USAGE, "'%s' is not an absolute path", name);
+    *ret = str_to_c(op->a, text);
+    return arena_status(op->a, err);
+}
+
+int git_op_open(struct git_op *op, git_repository **ret, struct err *err)
+{
+    const char *path;
+    int rc = git_op_path(op, "mirror", &path, err);
+
+    return rc ? rc : git_mirror_open(path, ret, err);
+}
+
+static void git_op_set_line(struct arena *a, struct value *map, struct str key, const char *text)
+{
+    value_set_text(a, map, key, git_text_utf8(a, str_from_c(text ? text : ""), GIT_OP_TEXT_MAX));
+}
+
+/* Seconds as somebody wrote them, in milliseconds that do not overflow. */
+static int64_t git_op_time_ms(git_time_t seconds)
+{
+    if (seconds > INT64_MAX / 1000 || seconds < INT64_MIN / 1000)
+        return 0;
+    return seconds * 1000;
+}
+
+struct value *git_op_commit(struct arena *a, git_commit *commit)
+{
+    const git_signature *author = git_commit_author(commit);
+    const git_signature *committer = git_commit_committer(commit);
+    struct value *map = value_map(a), *parents = value_list(a);
+
+    value_set_text(a, map, S("id"), git_mirror_hex(a, git_commit_id(commit)));
+    value_set_text(a, map, S("tree"), git_mirror_hex(a, git_commit_tree_id(commit)));
+    git_op_set_line(a, map, S("author"), author->name);
+    git_op_set_line(a, map, S("author_mail"), author->email);
+    git_op_set_line(a, map, S("committer"), committer->name);
+    git_op_set_line(a, map, S("committer_mail"), committer->email);
+    value_set_int(a, map, S("time_ms"), git_op_time_ms(git_commit_time(commit)));
+    git_op_set_line(a, map, S("summary"), git_commit_summary(commit));
+    for (unsigned i = 0; i < git_commit_parentcount(commit); i++)
+        value_add(a, parents, value_text(a, git_mirror_hex(a, git_commit_parent_id(commit, i))));
+    value_set(a, map, S("parents"), parents);
+    return map;
+}

@@ -1,0 +1,45 @@
+/*
+ * git_op: what the worker process can be asked about a mirror. SPDX-License-Identifier: Apache-2.0
+ *
+ * Requests and answers are the members that source_git.h writes and reads; times are milliseconds,
+ * ids 40 hex digits, `mirror` an absolute path.
+ *
+ *   fetch     {mirror, url, branches, ...}                    -> {heads: {name: {commit, tree}}, gone: [name]}
+ *   read      {mirror, commit, base?, spec_path, paths}       -> {commit: {..}, files, spec_tree?, trees}
+ *   ancestry  {mirror, ancestor, descendant}                  -> {is_descendant}
+ *   log       {mirror, from?, to, limit}                      -> {commits, truncated}
+ *   export    {mirror, commit, path, spec_path, dest,
+ *              limit_bytes, limit_files}                      -> {bytes, files}
+ *
+ * Memory   answers are built in op->a.
+ * Thread   one; one request a process.
+ */
+#pragma once
+
+#include "reconciler/engine/git_mirror.h"
+#include "specs/value.h"
+
+#define GIT_OP_SPEC_MAX ((size_t)1 << 20)         /* bytes of one spec */
+#define GIT_OP_SPECS_BYTES_MAX ((size_t)32 << 20) /* of all specs that are sent */
+#define GIT_OP_SPECS_MAX 20000u                   /* specs of one commit */
+#define GIT_OP_TEXT_MAX 400u                      /* bytes of a foreign line: summary, author */
+
+struct git_op {
+    struct arena *a;
+    const struct value *in;
+    struct value *out; /* a map, filled on success */
+};
+
+int git_op_fetch(struct git_op *op, struct err *err);
+int git_op_read(struct git_op *op, struct err *err);
+int git_op_ancestry(struct git_op *op, struct err *err);
+int git_op_log(struct git_op *op, struct err *err);
+int git_op_export(struct git_op *op, struct err *err);
+
+/* Required members of the request. */
+int git_op_text(const struct git_op *op, const char *name, struct str *ret, struct err *err);
+int git_op_path(struct git_op *op, const char *name, const char **ret, struct err *err);
+int git_op_open(struct git_op *op, git_repository **ret, struct err *err);
+
+/* {id, tree, author, author_mail, committer, committer_mail, time_ms, summary, parents} */
+struct value *git_op_commit(struct arena *a, git_commit *commit);

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/guard.h"
+#include "base/hash.h"
+#include "base/map.h"
+#include "base/sys.h"
+#include "base/vec.h"
+#include "reconciler/engine/git_https.h"
+#include "reconciler/engine/git_op.h"
+#include "reconciler/engine/git_ssh.h"
+#include "reconciler/engine/git_text.h"
+
+#define FETCH_REFS_MAX 200000u /* of the remote's list */
+#define FETCH_HEADS_MAX 10000u /* of those that were asked for */
+#define FETCH_TIMEOUT_MS 60000
+#define FETCH_CONNECT_MS 10000
+#define FETCH_LOW_SPEED_MS 30000
+#define FETCH_BYTES_MAX ((int64_t)5 << 30)
+#define FETCH_LOCK "reeve.lock"
+
+struct fetch_head {
+    struct str name; /* "main", or "refs/tags/v1" in full where it is no branch */
+    const char *ref; /* on the remote */
+    git_oid id;
+};
+
+struct fetch {
+    struct git_op *op;
+    struct git_net net;
+    const char *mirror;
+    git_repository *repo;
+    git_remote *remote;
+    int64_t mirror_bytes, max_bytes;
+    VEC(struct fetch_head) heads;
+};
+
+static int fetch_read_text(struct fetch *f, const struct value *map, const char *name,
+                           const char *otherwise, const char **ret, struct err *err)
+{
+    struct str text = value_get_text(map, str_from_c(name), STR_NONE);
+
+    if (text.p && memchr(text.p, '\0', text.n))
+        return err_set(err, ERR_USAGE, "'%s' contains a NUL byte", name);
+    *ret = text.p ? str_to_c(f->op->a, text) : otherwise;
+    return arena_status(f->op->a, err);
+}
+
+static int fetch_read_request(struct fetch *f, struct err *err)
+{
+    const struct value *in = f->op->in, *credentials = value_get(in, S("credentials"));
+    struct git_net *net = &f->net;
+    struct str url;
+    int rc = git_op_path(f->op, "mirror", &f->mirror, err);
+
+    if (!rc)
+        rc = git_op_text(f->op, "url", &url, err);
+    if (!rc)
+        rc = git_url_parse(f->op->a, url, &net->url, err);
+    if (!rc)
+        rc = fetch_read_text(f, credentials, "username", "x-access-token", &net->username, err);
+    if (!rc)
+        rc = fetch_read_text(f, credentials, "password", NULL, &net->password, err);
+    if (!rc)
+        rc = fetch_read_text(f, in, "ca_file", NULL, &net->ca_file, err);
+    if (!rc)
+        rc = fetch_read_text(f, in, "known_hosts", NULL, &net->known_hosts, err);
+    if (!rc)
+        rc = fetch_read_text(f, in, "key_file", NULL, &net->key_file, err);
+    if (!rc)
+        rc = fetch_read_text(f, in, "ssh", "/usr/bin/ssh", &net->ssh, err);
+    net->deadline_ms = sys_mono_ms() + value_get_int(in, S("timeout_ms"), FETCH_TIMEOUT_MS);
+    net->connect_timeout_ms = value_get_int(in, S("connect_timeout_ms"), FETCH_CONNECT_MS);
+    net->low_speed_bytes = value_get_int(in, S("low_speed_bytes"), 1);
+    net->low_speed_ms = value_get_int(in, S("low_speed_ms"), FETCH_LOW_SPEED_MS);
+    f->max_bytes = value_get_int(in, S("max_bytes"), FETCH_BYTES_MAX);
+    return rc;
+}
+
+/* No single file of ours grows beyond the limit, whatever the indexer is fed. */
+static int fetch_limit_files(int64_t max_bytes, struct err *err)
+{
+    struct rlimit limit = { (rlim_t)max_bytes, (rlim_t)max_bytes };
+
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &limit))
+        return err_sys(err, "limit the size of files");
+    return 0;
+}
+
+/* libgit2's failure in our words: a transport's own reason wins. */
+static int fetch_fail(struct fetch *f, const char *what, struct err *err)
+{
+    const git_error *last = git_error_last();
+    int code = ERR_UNREACHABLE;
+
+    if (f->net.err.code) {
+        *err = f->net.err;
+        return err_wrap(err, "%s", what);
+    }
+    if (last && last->klass == GIT_ERROR_OS && strstr(last->message, strerror(ENOSPC)))
+        code = ERR_FULL;
+    else if (last && last->klass == GIT_ERROR_OS && strstr(last->message, strerror(EFBIG)))
+        code = ERR_LIMIT;
+    else if (last && last->klass == GIT_ERROR_NOMEMORY)
+        code = ERR_NOMEM;
+    return git_mirror_fail(err, code, "%s", what);
+}
+
+static int fetch_on_progress(const git_indexer_progress *stats, void *ctx)
+{
+    struct fetch *f = ctx;
+
+    if (sys_mono_ms() >= f->net.deadline_ms)
+        return err_set(&f->net.err, ERR_TIMEOUT, "not complete before the deadline");
+    if ((int64_t)stats->received_bytes > f->max_bytes - f->mirror_bytes)
+        return err_set(&f->net.err, ERR_LIMIT, "the mirror would be over its limit of %lld bytes",
+                       (long long)f->max_bytes);
+    return 0;
+}
+
+static int fetch_connect(struct fetch *f, struct err *err)
+{
+    git_remote_create_options create = { .version = GIT_REMOTE_CREATE_OPTIONS_VERSION };
+    git_remote_connect_options connect;
+
+    (void)git_remote_connect_options_init(&connect, GIT_REMOTE_CONNECT_OPTIONS_VERSION); /* known */
+    create.repository = f->repo;
+    create.flags = GIT_REMOTE_CREATE_SKIP_INSTEADOF | GIT_REMOTE_CREATE_SKIP_DEFAULT_FETCHSPEC;
+    connect.callbacks.transfer_progress = fetch_on_progress;
+    connect.callbacks.payload = f;
+    connect.follow_redirects = GIT_REMOTE_REDIRECT_NONE;
+    if (git_remote_create_with_opts(&f->remote, f->net.url.whole.p, &create) < 0 ||
+        git_remote_connect_ext(f->remote, GIT_DIRECTION_FETCH, &connect) < 0)
+        return fetch_fail(f, "connect", err);
+    return 0;
+}
+
+/* A wanted name may hold one '*', which stands for any bytes. */
+static int fetch_matches(struct str wanted, struct str name)
+{
+    size_t star = str_find_char(wanted, '*');
+
+    if (star == STR_NPOS)
+        return str_eq(wanted, name);
+    return name.n + 1 >= wanted.n && str_starts(name, str_slice(wanted, 0, star)) &&
+           str_ends(name, str_slice(wanted, star + 1, wanted.n));
+}
+
+static int fetch_is_wanted(const struct value *wanted, struct str name)
+{
+    for (size_t i = 0; i < value_count(wanted); i++)
+        if (fetch_matches(value_item(wanted, i)->u.text, name))
+            return 1;
+    return 0;
+}
+
+static int fetch_check_wanted(const struct value *wanted, struct err *err)
+{
+    for (size_t i = 0; i < value_count(wanted); i++) {
+        const struct value *one = value_item(wanted, i);
+
+        if (!value_is(one, VALUE_TEXT) || !one->u.text.n)
+            return err_set(err, ERR_USAGE, "'branches' is not a list of names");
+    }
+    return value_count(wanted) ? 0 : err_set(err, ERR_USAGE, "the request lacks 'branches'");
+}
+
+static int fetch_is_name(struct str ref)
+{
+    int valid = 0;
+
+    return !git_reference_name_is_valid(&valid, ref.p) && valid &&
+           git_text_utf8_fault(ref) == STR_NPOS;
+}
+
+/* What was asked for and is there. An empty list is an error: it is no proof that branches are gone. */
+static int fetch_pick(struct fetch *f, const struct value *wanted, struct err *err)
+{
+    const git_remote_head **list;
+    size_t n;
+
+    if (git_remote_ls(&list, &n, f->remote) < 0)
+        return fetch_fail(f, "list branches", err);
+    if (!n)
+        return err_set(err, ERR_UNREACHABLE, "the repository lists no branch at all");
+    if (n > FETCH_REFS_MAX)
+        return err_set(err, ERR_LIMIT, "the repository lists %zu names, the limit is %u", n,
+                       FETCH_REFS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        struct str ref = str_from_c(list[i]->name), name = ref;
+        struct fetch_head *head;
+
+        if (str_starts(ref, S("refs/heads/")))
+            name = str_slice(ref, strlen("refs/heads/"), ref.n);
+        if (!str_starts(ref, S("refs/")) || !fetch_is_wanted(wanted, name) || !fetch_is_name(ref))
+            continue;
+        head = vec_push(f->op->a, &f->heads);
+        if (!head)
+            return arena_status(f->op->a, err);
+        *head = (struct fetch_head){ str_copy(f->op->a, name), str_to_c(f->op->a, ref),
+                                     list[i]->oid };
+        if (f->heads.n > FETCH_HEADS_MAX)
+            return err_set(err, ERR_LIMIT, "more than %u branches were asked for", FETCH_HEADS_MAX);
+    }
+    return arena_status(f->op->a, err);
+}
+
+/* Our name for a branch: flat, so that "a" and "a/b" can follow each other. */
+static const char *fetch_own_ref(struct fetch *f, struct str name)
+{
+    struct digest d = hash_bytes(name);
+
+    return str_fmt(f->op->a, "refs/reeve/%.*s", STR_ARG(digest_base32(f->op->a, &d))).p;
+}
+
+static int fetch_is_present(struct fetch *f, const struct fetch_head *head)
+{
+    git_oid have;
+
+    return !git_reference_name_to_id(&have, f->repo, fetch_own_ref(f, head->name)) &&
+           git_oid_equal(&have, &head->id);
+}
+
+static int fetch_download(struct fetch *f, struct err *err)
+{
+    git_fetch_options options;
+    char **specs = arena_new_n(f->op->a, char *, f->heads.n + 1);
+    git_strarray list = { specs, 0 };
+
+    if (!specs)
+        return arena_status(f->op->a, err);
+    for (size_t i = 0; i < f->heads.n; i++)
+        if (!fetch_is_present(f, &f->heads.p[i]))
+            specs[list.count++] = str_to_c(f->op->a, str_fmt(f->op->a, "+%s:%s", f->heads.p[i].ref,
+                                                             fetch_own_ref(f, f->heads.p[i].name)));
+    if (arena_status(f->op->a, err))
+        return err->code;
+    if (!list.count)
+        return 0;
+    (void)git_fetch_options_init(&options, GIT_FETCH_OPTIONS_VERSION); /* known */
+    options.callbacks.transfer_progress = fetch_on_progress;
+    options.callbacks.payload = f;
+    options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE;
+    options.update_fetchhead = 0;
+    options.follow_redirects = GIT_REMOTE_REDIRECT_NONE;
+    if (git_remote_download(f->remote, &list, &options) < 0)
+        return fetch_fail(f, "fetch", err);
+    return 0;
+}
+
+/* The tip must be a commit that is here, with its tree; then our own name points to it. */
+static int fetch_settle_head(struct fetch *f, const struct fetch_head *head, struct value *heads,
+                             struct err *err)
+{
+    git_object *object = NULL, *commit = NULL;
+    git_reference *ref = NULL;
+    struct arena *a = f->op->a;
+    struct value *entry = value_map(a);
+    git_object_t type;
+    size_t n;
+    int rc = git_object_lookup(&object, f->repo, &head->id, GIT_OBJECT_ANY);
+
+    if (!rc)
+        rc = git_object_peel(&commit, object, GIT_OBJECT_COMMIT);
+    git_object_free(object);
+    if (!rc)
+        rc = git_mirror_header(f->repo, git_commit_tree_id((git_commit *)commit), &n, &type);
+    if (!rc)
+        rc = git_reference_create(&ref, f->repo, fetch_own_ref(f, head->name), &head->id, 1, NULL);
+    git_reference_free(ref);
+    if (!rc) {
+        value_set_text(a, entry, S("commit"), git_mirror_hex(a, git_object_id(commit)));
+        value_set_text(a, entry, S("tree"),
+                       git_mirror_hex(a, git_commit_tree_id((git_commit *)commit)));
+        value_set(a, heads, head->name, entry);
+    }
+    git_object_free(commit);
+    return rc < 0 ? git_mirror_fail(err, ERR_UNREACHABLE, "'%.*s' has no complete commit",
+                                    STR_ARG(git_text_show(a, head->name)))
+                  : 0;
+}
+
+static int fetch_answer(struct fetch *f, const struct value *wanted, struct err *err)
+{
+    struct arena *a = f->op->a;
+    struct value *heads = value_map(a), *gone = value_list(a);
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < f->heads.n; i++)
+        rc = fetch_settle_head(f, &f->heads.p[i], heads, err);
+    for (size_t i = 0; !rc && i < value_count(wanted); i++) {
+        struct str name = value_item(wanted, i)->u.text;
+
+        if (str_find_char(name, '*') == STR_NPOS && !value_get(heads, name))
+            value_add(a, gone, value_text(a, name));
+    }
+    value_set(a, f->op->out, S("heads"), heads);
+    value_set(a, f->op->out, S("gone"), gone);
+    return rc;
+}
+
+static int fetch_run(struct fetch *f, struct err *err)
+{
+    const struct value *wanted = value_get(f->op->in, S("branches"));
+    int rc = fetch_check_wanted(wanted, err);
+
+    if (!rc && f->net.url.scheme == GIT_URL_HTTPS)
+        rc = git_https_register(&f->net, err);
+    if (!rc && f->net.url.scheme == GIT_URL_SSH)
+        rc = git_ssh_register(&f->net, err);
+    if (!rc)
+        rc = git_mirror_tidy(f->mirror, err);
+    if (!rc)
+        rc = git_mirror_size(f->mirror, &f->mirror_bytes, err);
+    if (!rc)
+        rc = fetch_limit_files(f->max_bytes, err);
+    if (!rc)
+        rc = fetch_connect(f, err);
+    if (!rc)
+        rc = fetch_pick(f, wanted, err);
+    if (!rc)
+        rc = fetch_download(f, err);
+    return rc ? rc : fetch_answer(f, wanted, err);
+}
+
+int git_op_fetch(struct git_op *op, struct err *err)
+{
+    struct fetch f = { .op = op };
+    AUTO_CLOSE int lock = -1;
+    int rc = fetch_read_request(&f, err);
+
+    if (!rc)
+        rc = git_mirror_create(f.mirror, &f.repo, err);
+    if (!rc)
+        rc = sys_lock_file(str_fmt(op->a, "%s/" FETCH_LOCK, f.mirror).p, S("git-worker"), &lock,
+                           err);
+    if (!rc)
+        rc = fetch_run(&f, err);
+    git_remote_free(f.remote);
+    git_repository_free(f.repo);
+    return rc;
+}

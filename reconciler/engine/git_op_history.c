@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/git_op.h"
+
+#define HISTORY_LIMIT_MAX 1000
+
+/* Everything that was ever fetched is kept, so a commit that is not here is nobody's ancestor. */
+int git_op_ancestry(struct git_op *op, struct err *err)
+{
+    AUTO_REPO git_repository *repo = NULL;
+    AUTO_COMMIT git_commit *ancestor = NULL, *descendant = NULL;
+    struct str older, newer;
+    int is_descendant = 0;
+    int rc = git_op_text(op, "ancestor", &older, err);
+
+    if (!rc)
+        rc = git_op_text(op, "descendant", &newer, err);
+    if (!rc)
+        rc = git_op_open(op, &repo, err);
+    if (!rc)
+        rc = git_mirror_commit(repo, "descendant", newer, &descendant, err);
+    if (rc)
+        return rc;
+    rc = git_mirror_commit(repo, "ancestor", older, &ancestor, err);
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    if (!rc) {
+        const git_oid *a = git_commit_id(ancestor), *d = git_commit_id(descendant);
+
+        is_descendant = git_oid_equal(a, d) ? 1 : git_graph_descendant_of(repo, d, a);
+        if (is_descendant < 0)
+            return git_mirror_fail(err, ERR_IO, "walk from %.*s", STR_ARG(newer));
+    }
+    value_set(op->a, op->out, S("is_descendant"), value_bool(op->a, is_descendant));
+    return 0;
+}
+
+static int history_walk(struct git_op *op, git_repository *repo, git_revwalk *walk, int64_t limit,
+                        struct err *err)
+{
+    struct value *commits = value_list(op->a);
+    git_oid id;
+    int rc = 0, truncated = 0;
+
+    while (!truncated && !(rc = git_revwalk_next(&id, walk))) {
+        AUTO_COMMIT git_commit *commit = NULL;
+
+        truncated = (int64_t)value_count(commits) == limit;
+        if (truncated)
+            break;
+        if (git_commit_lookup(&commit, repo, &id) < 0)
+            return git_mirror_fail(err, ERR_IO, "read a commit");
+        value_add(op->a, commits, git_op_commit(op->a, commit));
+    }
+    if (rc < 0 && rc != GIT_ITEROVER)
+        return git_mirror_fail(err, ERR_IO, "walk the history");
+    value_set(op->a, op->out, S("commits"), commits);
+    value_set(op->a, op->out, S("truncated"), value_bool(op->a, truncated));
+    return arena_status(op->a, err);
+}
+
+static int history_start(struct git_op *op, git_repository *repo, git_revwalk **ret,
+                         struct err *err)
+{
+    struct str from = value_get_text(op->in, S("from"), STR_NONE), to;
+    AUTO_COMMIT git_commit *first = NULL, *last = NULL;
+    int rc = git_op_text(op, "to", &to, err);
+
+    if (!rc)
+        rc = git_mirror_commit(repo, "to", to, &last, err);
+    if (!rc && from.n)
+        rc = git_mirror_commit(repo, "from", from, &first, err);
+    if (rc)
+        return rc;
+    if (git_revwalk_new(ret, repo) < 0 ||
+        git_revwalk_sorting(*ret, GIT_SORT_TOPOLOGICAL | GIT_SORT_TIME) < 0 ||
+        git_revwalk_push(*ret, git_commit_id(last)) < 0 ||
+        (first && git_revwalk_hide(*ret, git_commit_id(first)) < 0))
+        return git_mirror_fail(err, ERR_IO, "walk from %.*s", STR_ARG(to));
+    return 0;
+}
+
+int git_op_log(struct git_op *op, struct err *err)
+{
+    AUTO_REPO git_repository *repo = NULL;
+    git_revwalk *walk = NULL;
+    int64_t limit = value_get_int(op->in, S("limit"), HISTORY_LIMIT_MAX);
+    int rc = git_op_open(op, &repo, err);
+
+    if (limit < 1 || limit > HISTORY_LIMIT_MAX)
+        limit = HISTORY_LIMIT_MAX;
+    if (!rc)
+        rc = history_start(op, repo, &walk, err);
+    if (!rc)
+        rc = history_walk(op, repo, walk, limit, err);
+    git_revwalk_free(walk);
+    return rc;
+}

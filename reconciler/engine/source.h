@@ -1,0 +1,113 @@
+/*
+ * source: questions about a repository of specs, for the engine's tasks. SPDX-License-Identifier: Apache-2.0
+ *
+ * One table of functions, two kinds of source: source_git asks a worker process, a simulated one
+ * answers from memory. Each question is a start, which begins the task's wait, and a parse of what
+ * it brought, called in the state after it when t->rc is 0:
+ *
+ *     source->ops->fetch(source, t, a, &request, &op->call);
+ *     return task_then(t, FETCHED);
+ *     ...
+ *     rc = source->ops->fetch_parse(a, &op->call, &heads, &err);
+ *
+ * A name that `gone` lists is one that a complete listing did not have; a failed one is an error.
+ *
+ * Memory   requests are read before start returns; the call and the arena live until the parse;
+ *          answers are views into the arena.
+ * Thread   the loop's.
+ * Fails    parse: ERR_UNREACHABLE, ERR_TIMEOUT; ERR_REFUSED (credentials, host key, a scheme, a hostile
+ *          tree), ERR_INVALID (links or submodules where files are asked for, no UTF-8), ERR_LIMIT,
+ *          ERR_NOT_FOUND (commit or path), ERR_CONFLICT (dest exists), ERR_LOCKED (a fetch runs).
+ */
+#pragma once
+
+#include "base/vec.h"
+#include "reconciler/rt/wait.h"
+
+struct source_ops;
+
+struct source { /* first member of each kind */
+    const struct source_ops *ops;
+};
+
+struct source_call {
+    struct exec_request exec; /* source_git's */
+    struct exec_result result;
+    void *own; /* another kind's */
+};
+
+struct source_fetch { /* names: branches, or "refs/..." in full; one '*' stands for any bytes */
+    const struct str *names;
+    size_t n_names;
+    struct str username, password; /* https; STR_NONE: x-access-token, none */
+};
+struct source_head {
+    struct str name, commit, tree;
+};
+struct source_heads {
+    VEC(struct source_head) heads; /* sorted by name */
+    VEC(struct str) gone;
+};
+
+/* Everything that specs need of one commit. */
+struct source_read {
+    struct str commit;
+    struct str base; /* STR_NONE, or a commit that was read before: its texts are not sent again */
+    const struct str *paths;
+    size_t n_paths;
+};
+struct source_commit {
+    struct str id, tree, author, author_mail, committer, committer_mail, summary;
+    int64_t time_ms;
+    VEC(struct str) parents;
+};
+struct source_file {
+    struct str path, id;
+    struct str text; /* STR_NONE: the same bytes stand at this path in `base` */
+};
+struct source_path {
+    struct str path, id;
+};
+struct source_snapshot {
+    struct source_commit commit;
+    struct str spec_tree;          /* STR_NONE: the commit has no specs */
+    VEC(struct source_file) files; /* in the tree's order */
+    VEC(struct source_path) trees; /* wanted paths that exist, as if the specs did not */
+};
+
+struct source_ancestry {
+    struct str ancestor, descendant;
+};
+
+struct source_log { /* commits that `to` has and `from` (STR_NONE: nothing) has not, newest first */
+    struct str from, to;
+    int64_t limit; /* at most 1000 */
+};
+struct source_commits {
+    VEC(struct source_commit) list;
+    int truncated;
+};
+
+struct source_export { /* the tree at `path` without the specs, whole or not at all */
+    struct str commit, path, dest;
+    int64_t limit_bytes, limit_files; /* 0: 1 GiB, 200,000 */
+};
+struct source_exported {
+    int64_t bytes, files;
+};
+
+/* clang-format off */
+struct source_ops {
+    void (*fetch)(const struct source *s, struct task *t, struct arena *a, const struct source_fetch *in, struct source_call *call);
+    void (*read)(const struct source *s, struct task *t, struct arena *a, const struct source_read *in, struct source_call *call);
+    void (*ancestry)(const struct source *s, struct task *t, struct arena *a, const struct source_ancestry *in, struct source_call *call);
+    void (*log)(const struct source *s, struct task *t, struct arena *a, const struct source_log *in, struct source_call *call);
+    void (*export)(const struct source *s, struct task *t, struct arena *a, const struct source_export *in, struct source_call *call);
+
+    int (*fetch_parse)(struct arena *a, struct source_call *call, struct source_heads *ret, struct err *err);
+    int (*read_parse)(struct arena *a, struct source_call *call, struct source_snapshot *ret, struct err *err);
+    int (*ancestry_parse)(struct arena *a, struct source_call *call, int *ret_is_descendant, struct err *err);
+    int (*log_parse)(struct arena *a, struct source_call *call, struct source_commits *ret, struct err *err);
+    int (*export_parse)(struct arena *a, struct source_call *call, struct source_exported *ret, struct err *err);
+};
+/* clang-format on */
