@@ -1,0 +1,57 @@
+/*
+ * view: the state as JSON values, read only. SPDX-License-Identifier: Apache-2.0
+ *
+ * Each function makes the answer of one GET route of docs/api.md. They need nothing but a reader, so that
+ * the command line can run them on the state file when no daemon is there. Environments are named by
+ * name, plans by a prefix of at least VIEW_PREFIX_MIN hex digits.
+ *
+ * The caller brackets a call with db_view_begin() and db_view_end(), so that it sees one state.
+ *
+ * Memory   the answer lives in the view's arena.
+ * Thread   the connection's.
+ * Fails    ERR_NOT_FOUND, ERR_CONFLICT (a prefix of two plans), ERR_INVALID, ERR_CORRUPT, ERR_IO.
+ * Limits   VIEW_LIST_MAX rows in any one list.
+ */
+#pragma once
+
+#include "specs/value.h"
+#include "state/db.h"
+
+#define VIEW_PREFIX_MIN 6
+#define VIEW_LIST_MAX 1000
+
+struct view {
+    struct db *db;
+    struct arena *a;
+    int64_t now_ms;
+};
+
+int view_status(const struct view *v, struct value **ret, struct err *err);
+int view_environment(const struct view *v, struct str name, struct value **ret, struct err *err);
+/* Why it is as it is and what a person can do. `subject` kind/name, or "" for the environment. */
+int view_explain(const struct view *v, struct str name, struct str subject, struct value **ret,
+                 struct err *err);
+
+int view_plan(const struct view *v, struct str id, struct value **ret, struct err *err);
+/* The one that is open, waiting or being applied, else the last. */
+int view_plan_of(const struct view *v, struct str name, struct value **ret, struct err *err);
+/* Events after `after_seq` (0: all), the plan's state and what runs now. */
+int view_progress(const struct view *v, struct str id, int64_t after_seq, struct value **ret,
+                  struct err *err);
+/* Whether one would find events that are not there at `after_seq`, or the plan has ended. */
+int view_progress_is_news(const struct value *progress);
+
+struct view_history {
+    struct str env, kind, subject, actor;         /* env by name; kind is a prefix; STR_NONE: any */
+    int64_t after, before, from_ms, to_ms, limit; /* 0: no bound; limit 0: 100 */
+    int newest_first, with_body;
+};
+int view_history(const struct view *v, const struct view_history *in, struct value **ret,
+                 struct err *err);
+int view_state_at(const struct view *v, struct str name, int64_t at_ms, struct value **ret,
+                  struct err *err);
+
+enum view_audit { VIEW_AUDIT_CHAIN, VIEW_AUDIT_REPLAY };
+int view_audit(const struct view *v, enum view_audit depth, struct value **ret, struct err *err);
+/* What the state says that a person should look at: list of {what, mend}. */
+int view_findings(const struct view *v, struct value **ret, struct err *err);

@@ -1,0 +1,296 @@
+/* Why it is as it is, and what a person can do about it. SPDX-License-Identifier: Apache-2.0 */
+#include "base/guard.h"
+#include "reconciler/engine/view_rows.h"
+
+#define OPERATIONS_SHOWN " ORDER BY intent_ms DESC LIMIT 20"
+
+/* A way out. */
+static void add_choice(const struct view *v, struct value *list, struct str command,
+                       const char *what)
+{
+    struct value *one = value_map(v->a);
+
+    value_set_text(v->a, one, S("command"), command);
+    value_set_text(v->a, one, S("what"), str_from_c(what));
+    value_add(v->a, list, one);
+}
+
+static void add_reason(const struct view *v, struct value *list, struct str text)
+{
+    value_add(v->a, list, value_text(v->a, text));
+}
+
+static int explain_holds(const struct view *v, const struct rec_environment *env,
+                         struct value *reasons, struct value *choices, struct err *err)
+{
+    struct value *holds = NULL, *quarantine = NULL;
+    int rc = view_holds(v, env->uid, &holds, err);
+
+    if (!rc)
+        rc = view_quarantine(v, env->uid, &quarantine, err);
+    for (size_t i = 0; !rc && i < value_count(holds); i++) {
+        const struct value *hold = value_item(holds, i);
+
+        add_reason(v, reasons,
+                   str_fmt(v->a, "held by %.*s: %.*s",
+                           STR_ARG(value_get_text(hold, S("actor"), S(""))),
+                           STR_ARG(value_get_text(hold, S("reason"), S("")))));
+    }
+    for (size_t i = 0; !rc && i < value_count(quarantine); i++) {
+        const struct value *q = value_item(quarantine, i);
+
+        add_reason(v, reasons,
+                   str_fmt(v->a, "quarantined after %.*s failed: %.*s",
+                           STR_ARG(value_get_text(q, S("culprit"), S(""))),
+                           STR_ARG(value_get_text(q, S("reason"), S("")))));
+    }
+    if (value_count(holds))
+        add_choice(v, choices, str_fmt(v->a, "reeve resume %.*s", STR_ARG(env->name)),
+                   "end the hold");
+    if (value_count(quarantine))
+        add_choice(v, choices, str_fmt(v->a, "reeve retry %.*s", STR_ARG(env->name)),
+                   "try the quarantined revision once more; a new commit does it by itself");
+    return rc;
+}
+
+static int explain_plan(const struct view *v, const struct rec_environment *env, struct value *map,
+                        struct value *reasons, struct value *choices, struct err *err)
+{
+    struct rec_plan plan;
+    struct value *head;
+    struct str id;
+    int rc = view_open_plan(v, env->uid, &plan, err);
+
+    if (!rc && plan.env.n)
+        rc = view_plan_head(v, &plan, &head, err);
+    if (rc || !plan.env.n)
+        return rc;
+    id = str_slice(digest_hex(v->a, &plan.id), 0, 8);
+    value_set(v->a, map, S("plan"), head);
+    add_reason(v, reasons,
+               str_fmt(v->a, "plan %.*s is %.*s%s%.*s", STR_ARG(id), STR_ARG(plan.state),
+                       plan.reason.n ? ": " : "", STR_ARG(plan.reason)));
+    if (str_eq_c(plan.state, "waiting")) {
+        add_choice(v, choices, str_fmt(v->a, "reeve approve %.*s --reason ...", STR_ARG(id)),
+                   "let it run");
+        add_choice(v, choices, str_fmt(v->a, "reeve reject %.*s --reason ...", STR_ARG(id)),
+                   "keep things as they are until something it was made of changes");
+    }
+    if (str_eq_c(plan.state, "applying"))
+        add_choice(v, choices, str_fmt(v->a, "reeve cancel %.*s --reason ...", STR_ARG(env->name)),
+                   "stop it and go back");
+    return 0;
+}
+
+static int explain_operations(const struct view *v, const struct rec_environment *env,
+                              struct str subject, struct value *map, struct value *reasons,
+                              struct value *choices, struct err *err)
+{
+    struct str name = subject, kind = S("");
+    struct value *list = value_list(v->a);
+    struct rec_operation *rows;
+    size_t n;
+    int rc;
+
+    (void)str_next(&name, '/', &kind); /* "" for the whole environment */
+    if (subject.n)
+        rc = DB_SELECT(v->db, v->a, operation,
+                       "WHERE env = $1 AND (kind = $2 AND name = $3 OR substr(name, 1, "
+                       "length($3) + 1) = $3 || '@')" OPERATIONS_SHOWN,
+                       &rows, &n, err, DB_T(env->uid), DB_T(kind), DB_T(name));
+    else
+        rc = DB_SELECT(v->db, v->a, operation,
+                       "WHERE env = $1 AND (outcome IS NULL OR outcome <> 'done')" OPERATIONS_SHOWN,
+                       &rows, &n, err, DB_T(env->uid));
+    for (size_t i = 0; !rc && i < n; i++) {
+        const struct rec_operation *op = &rows[i];
+
+        value_add(v->a, list, view_operation(v, op));
+        if (!op->outcome.n && op->message.n)
+            add_reason(v, reasons,
+                       str_fmt(v->a, "%.*s of %.*s/%.*s, attempt %lld: %.*s", STR_ARG(op->action),
+                               STR_ARG(op->kind), STR_ARG(op->name), (long long)op->attempt,
+                               STR_ARG(op->message)));
+        if (str_eq_c(op->outcome, "parked"))
+            add_choice(v, choices,
+                       str_fmt(v->a, "reeve settle %.*s --as done|failed|retry", STR_ARG(op->uid)),
+                       "say how a parked operation ended, after looking at the world");
+    }
+    value_set(v->a, map, S("operations"), list);
+    return rc;
+}
+
+static int explain_resource(const struct view *v, const struct rec_environment *env,
+                            struct str subject, struct value *map, struct err *err)
+{
+    struct value *history = value_list(v->a);
+    struct str name = subject, kind = S("");
+    struct rec_resource *rows;
+    size_t n;
+    int rc;
+
+    if (!subject.n)
+        return 0;
+    (void)str_next(&name, '/', &kind); /* without '/': an unknown kind, answered below */
+    rc = DB_SELECT(v->db, v->a, resource,
+                   "WHERE env = $1 AND kind = $2 AND name = $3 ORDER BY valid_from DESC LIMIT 20",
+                   &rows, &n, err, DB_T(env->uid), DB_T(kind), DB_T(name));
+    if (rc)
+        return rc;
+    if (!n)
+        return err_set(err, ERR_NOT_FOUND, "environment '%.*s' has no '%.*s'", STR_ARG(env->name),
+                       STR_ARG(subject));
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct value *one = value_map(v->a);
+
+        value_set_text(v->a, one, S("status"), rows[i].status);
+        view_set(v, one, "reason", rows[i].reason);
+        view_set(v, one, "provider", rows[i].provider);
+        view_set(v, one, "provider_id", rows[i].provider_id);
+        view_set_digest(v, one, "desired", &rows[i].desired);
+        view_set_digest(v, one, "observed", &rows[i].observed);
+        rc = view_set_time(v, one, "from_ms", rows[i].valid_from, err);
+        value_add(v->a, history, one);
+    }
+    value_set(v->a, map, S("resource"), history);
+    return rc;
+}
+
+static int explain_rollouts(const struct view *v, const struct rec_environment *env,
+                            struct value *map, struct value *reasons, struct value *choices,
+                            struct err *err)
+{
+    struct value *list = value_list(v->a);
+    struct rec_rollout *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, rollout, "WHERE env = $1 ORDER BY began_seq DESC LIMIT 5",
+                       &rows, &n, err, DB_T(env->uid));
+
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct value *one = value_map(v->a);
+
+        value_set_text(v->a, one, S("state"), rows[i].state);
+        view_set(v, one, "culprit", rows[i].culprit);
+        view_set(v, one, "reason", rows[i].reason);
+        value_set_int(v->a, one, S("lost"), rows[i].lost);
+        view_set_digest(v, one, "plan", &rows[i].plan);
+        rc = view_set_time(v, one, "began_ms", rows[i].began_seq, err);
+        value_add(v->a, list, one);
+    }
+    if (!rc && n && str_eq_c(rows[0].state, "revert_failed"))
+        add_reason(v, reasons,
+                   S("the way back fails and is tried for ever; no set that may be "
+                     "live is touched"));
+    if (!rc && n && str_eq_c(rows[0].state, "proven"))
+        add_choice(v, choices, str_fmt(v->a, "reeve undo %.*s --reason ...", STR_ARG(env->name)),
+                   "back to the previous sets while they are kept");
+    value_set(v->a, map, S("rollouts"), list);
+    return rc;
+}
+
+int view_explain(const struct view *v, struct str name, struct str subject, struct value **ret,
+                 struct err *err)
+{
+    struct value *map = value_map(v->a), *reasons = value_list(v->a), *choices = value_list(v->a);
+    struct rec_environment env;
+    int rc = view_find_environment(v, name, &env, err);
+
+    if (!rc)
+        rc = explain_resource(v, &env, subject, map, err);
+    if (!rc)
+        rc = explain_plan(v, &env, map, reasons, choices, err);
+    if (!rc)
+        rc = explain_holds(v, &env, reasons, choices, err);
+    if (!rc)
+        rc = explain_operations(v, &env, subject, map, reasons, choices, err);
+    if (!rc)
+        rc = explain_rollouts(v, &env, map, reasons, choices, err);
+    if (rc)
+        return rc;
+    value_set_text(v->a, map, S("environment"), env.name);
+    view_set(v, map, "subject", subject);
+    value_set_text(v->a, map, S("sync"), env.sync);
+    value_set_text(v->a, map, S("health"), env.health);
+    view_set(v, map, "reason", env.reason);
+    value_set(v->a, map, S("because"), reasons);
+    value_set(v->a, map, S("choices"), choices);
+    *ret = map;
+    return arena_status(v->a, err);
+}
+
+/* --- findings ------------------------------------------------------------------------------------ */
+
+static void add_finding(const struct view *v, struct value *list, struct str what, struct str mend)
+{
+    struct value *one = value_map(v->a);
+
+    value_set_text(v->a, one, S("what"), what);
+    value_set_text(v->a, one, S("mend"), mend);
+    value_add(v->a, list, one);
+}
+
+static int find_sources(const struct view *v, struct value *list, struct err *err)
+{
+    struct rec_source *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, source, "WHERE error IS NOT NULL ORDER BY name", &rows, &n,
+                       err);
+
+    for (size_t i = 0; !rc && i < n; i++)
+        add_finding(
+            v, list,
+            str_fmt(v->a, "source '%.*s': %.*s", STR_ARG(rows[i].name), STR_ARG(rows[i].error)),
+            S("what was accepted last stays in force; mend the repository or its entry "
+              "under 'sources'"));
+    return rc;
+}
+
+static int find_environments(const struct view *v, struct value *list, struct err *err)
+{
+    struct rec_environment *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, environment,
+                       "WHERE deleted_ms IS NULL AND (sync NOT IN ('in_sync', 'converging') OR "
+                       "health NOT IN ('healthy', 'unknown')) ORDER BY name",
+                       &rows, &n, err);
+
+    for (size_t i = 0; !rc && i < n; i++)
+        add_finding(v, list,
+                    str_fmt(v->a, "environment '%.*s' is %.*s, %.*s%s%.*s", STR_ARG(rows[i].name),
+                            STR_ARG(rows[i].sync), STR_ARG(rows[i].health),
+                            rows[i].reason.n ? ": " : "", STR_ARG(rows[i].reason)),
+                    str_fmt(v->a, "reeve explain %.*s", STR_ARG(rows[i].name)));
+    return rc;
+}
+
+static int find_parked(const struct view *v, struct value *list, struct err *err)
+{
+    struct rec_operation *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, operation,
+                       "WHERE outcome = 'parked' ORDER BY intent_ms DESC LIMIT 100", &rows, &n,
+                       err);
+
+    for (size_t i = 0; !rc && i < n; i++)
+        add_finding(v, list,
+                    str_fmt(v->a, "%.*s of %.*s/%.*s is parked: %.*s", STR_ARG(rows[i].action),
+                            STR_ARG(rows[i].kind), STR_ARG(rows[i].name), STR_ARG(rows[i].message)),
+                    str_fmt(v->a, "look at it, then: reeve settle %.*s --as done|failed|retry",
+                            STR_ARG(rows[i].uid)));
+    return rc;
+}
+
+int view_findings(const struct view *v, struct value **ret, struct err *err)
+{
+    struct value *list = value_list(v->a);
+    int rc = find_sources(v, list, err);
+
+    if (!rc)
+        rc = find_environments(v, list, err);
+    if (!rc)
+        rc = find_parked(v, list, err);
+    if (rc)
+        return rc;
+    *ret = list;
+    return arena_status(v->a, err);
+}

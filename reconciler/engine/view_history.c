@@ -1,0 +1,210 @@
+/* What happened, what was, and whether the record of it holds. SPDX-License-Identifier: Apache-2.0 */
+#include "base/map.h"
+#include "reconciler/engine/view_rows.h"
+#include "state/events.h"
+
+#define HISTORY_LIMIT 100
+
+/* Names of environments by uid, read once an answer. */
+struct env_names {
+    struct map by_uid;
+};
+
+static int env_name(const struct view *v, struct env_names *names, struct str uid, struct str *ret,
+                    struct err *err)
+{
+    struct rec_environment *env = map_find(&names->by_uid, uid);
+    int rc = 0;
+
+    if (!env) {
+        env = arena_new(v->a, struct rec_environment);
+        if (!env)
+            return arena_status(v->a, err);
+        env->uid = uid;
+        rc = db_get(v->db, v->a, REC_environment, env, err);
+        if (rc == ERR_NOT_FOUND)
+            env->name = uid;
+        else if (rc)
+            return rc;
+        map_put(&names->by_uid, uid, env);
+    }
+    *ret = env->name;
+    return 0;
+}
+
+static int history_event(const struct view *v, struct env_names *names, const struct event *e,
+                         struct value *list, struct err *err)
+{
+    struct value *one = value_map(v->a);
+    struct str name = S("");
+    int rc = e->env.n ? env_name(v, names, e->env, &name, err) : 0;
+
+    if (rc)
+        return rc;
+    value_set_int(v->a, one, S("seq"), e->seq);
+    value_set_int(v->a, one, S("time_ms"), e->time_ms);
+    value_set_text(v->a, one, S("actor"), e->actor);
+    value_set_text(v->a, one, S("kind"), e->kind);
+    value_set_text(v->a, one, S("subject"), e->subject);
+    view_set(v, one, "cause", e->cause);
+    view_set(v, one, "environment", name);
+    view_set_digest(v, one, "hash", &e->hash);
+    view_set_json(v, one, "body", e->body);
+    value_add(v->a, list, one);
+    return 0;
+}
+
+int view_history(const struct view *v, const struct view_history *in, struct value **ret,
+                 struct err *err)
+{
+    struct event_query q = { .after_seq = in->after,
+                             .before_seq = in->before,
+                             .from_ms = in->from_ms,
+                             .to_ms = in->to_ms,
+                             .kind_prefix = in->kind,
+                             .subject = in->subject,
+                             .actor = in->actor,
+                             .newest_first = in->newest_first,
+                             .with_body = in->with_body,
+                             .limit = in->limit > 0 ? in->limit : HISTORY_LIMIT };
+    struct value *map = value_map(v->a), *list = value_list(v->a);
+    struct rec_environment env = { 0 };
+    struct env_names names;
+    struct event *events;
+    size_t n = 0;
+    int rc = in->env.n ? view_find_environment(v, in->env, &env, err) : 0;
+
+    map_init(&names.by_uid, v->a);
+    q.env = env.uid;
+    if (q.limit > EVENTS_PAGE_MAX)
+        q.limit = EVENTS_PAGE_MAX;
+    if (!rc)
+        rc = events_list(v->db, v->a, &q, &events, &n, err);
+    for (size_t i = 0; !rc && i < n; i++)
+        rc = history_event(v, &names, &events[i], list, err);
+    if (rc)
+        return rc;
+    value_set(v->a, map, S("events"), list);
+    value_set(v->a, map, S("more"), value_bool(v->a, (int64_t)n == q.limit));
+    if (n)
+        value_set_int(v->a, map, S("last"), events[n - 1].seq);
+    *ret = map;
+    return arena_status(v->a, err);
+}
+
+/* --- at a time ----------------------------------------------------------------------------------- */
+
+static int set_resources_at(const struct view *v, struct value *map, struct str env, int64_t seq,
+                            struct err *err)
+{
+    struct value *list = value_list(v->a);
+    struct rec_resource *rows;
+    size_t n;
+    int rc = DB_SELECT(
+        v->db, v->a, resource,
+        "WHERE env = $1 AND valid_from <= $2 AND (valid_to IS NULL OR valid_to > $2) "
+        "AND status <> 'gone' ORDER BY kind, name LIMIT 1000",
+        &rows, &n, err, DB_T(env), DB_I(seq));
+
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct value *one = value_map(v->a);
+        struct str desired;
+
+        value_set_text(v->a, one, S("name"),
+                       str_fmt(v->a, "%.*s/%.*s", STR_ARG(rows[i].kind), STR_ARG(rows[i].name)));
+        value_set_text(v->a, one, S("status"), rows[i].status);
+        view_set(v, one, "provider", rows[i].provider);
+        view_set(v, one, "provider_id", rows[i].provider_id);
+        view_set_digest(v, one, "digest", &rows[i].desired);
+        if (!digest_is_none(&rows[i].desired)) {
+            rc = db_document(v->db, v->a, &rows[i].desired, &desired, err);
+            if (!rc)
+                view_set_json(v, one, "desired", desired);
+        }
+        value_add(v->a, list, one);
+    }
+    value_set(v->a, map, S("resources"), list);
+    return rc;
+}
+
+/* The plan whose effect stood then: the last one begun before. */
+static int set_plan_at(const struct view *v, struct value *map, struct str env, int64_t seq,
+                       struct err *err)
+{
+    struct value *head, *revision, *list = value_list(v->a);
+    struct rec_decision *decisions;
+    struct rec_plan *plans;
+    size_t n, n_decisions = 0;
+    int rc = DB_SELECT(v->db, v->a, plan,
+                       "WHERE env = $1 AND started_seq <= $2 ORDER BY started_seq DESC LIMIT 1",
+                       &plans, &n, err, DB_T(env), DB_I(seq));
+
+    if (rc || !n)
+        return rc;
+    rc = view_plan_head(v, &plans[0], &head, err);
+    if (!rc)
+        rc = view_revision(v, env, &plans[0].target, &revision, err);
+    if (!rc)
+        rc = DB_SELECT(v->db, v->a, decision, "WHERE plan = $1 AND at_seq <= $2 ORDER BY at_seq",
+                       &decisions, &n_decisions, err, DB_D(&plans[0].id), DB_I(seq));
+    for (size_t i = 0; !rc && i < n_decisions; i++) {
+        struct value *one = value_map(v->a);
+
+        value_set_text(v->a, one, S("actor"), decisions[i].actor);
+        value_set_text(v->a, one, S("verdict"), decisions[i].verdict);
+        value_set_text(v->a, one, S("reason"), decisions[i].reason);
+        rc = view_set_time(v, one, "at_ms", decisions[i].at_seq, err);
+        value_add(v->a, list, one);
+    }
+    if (rc)
+        return rc;
+    value_set(v->a, head, S("decisions"), list);
+    value_set(v->a, map, S("plan"), head);
+    value_set(v->a, map, S("revision"), revision);
+    return 0;
+}
+
+int view_state_at(const struct view *v, struct str name, int64_t at_ms, struct value **ret,
+                  struct err *err)
+{
+    struct value *map = value_map(v->a);
+    struct rec_environment env;
+    int64_t seq = 0;
+    int rc = view_find_environment(v, name, &env, err);
+
+    if (!rc)
+        rc = events_seq_at(v->db, at_ms, &seq, err);
+    if (!rc)
+        rc = set_resources_at(v, map, env.uid, seq, err);
+    if (!rc)
+        rc = set_plan_at(v, map, env.uid, seq, err);
+    if (rc)
+        return rc;
+    value_set_text(v->a, map, S("environment"), env.name);
+    value_set_int(v->a, map, S("at_ms"), at_ms);
+    value_set_int(v->a, map, S("seq"), seq);
+    *ret = map;
+    return arena_status(v->a, err);
+}
+
+int view_audit(const struct view *v, enum view_audit depth, struct value **ret, struct err *err)
+{
+    struct value *map = value_map(v->a);
+    struct digest hash;
+    int64_t n_events = 0, n_rows = 0, seq;
+    int rc = events_verify(v->db, &n_events, err);
+
+    if (!rc && depth == VIEW_AUDIT_REPLAY)
+        rc = replay_verify(v->db, &n_rows, err);
+    if (!rc)
+        rc = events_head(v->db, &seq, &hash, err);
+    if (rc)
+        return rc;
+    value_set_text(v->a, map, S("installation"), db_installation(v->db));
+    value_set_int(v->a, map, S("events"), n_events);
+    if (depth == VIEW_AUDIT_REPLAY)
+        value_set_int(v->a, map, S("rows"), n_rows);
+    view_set_digest(v, map, "head", &hash);
+    *ret = map;
+    return arena_status(v->a, err);
+}

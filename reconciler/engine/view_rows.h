@@ -1,0 +1,38 @@
+/*
+ * view_rows: rows as parts of answers. SPDX-License-Identifier: Apache-2.0
+ *
+ * Only the view_*.c files include this.
+ */
+#pragma once
+
+#include "reconciler/engine/view.h"
+
+/* Living, or the last one of that name. */
+int view_find_environment(const struct view *v, struct str name, struct rec_environment *ret,
+                          struct err *err);
+int view_find_plan(const struct view *v, struct str id, struct rec_plan *ret, struct err *err);
+/* Wall time of an event; 0 for REC_NONE and what is not there. */
+int view_time_of(const struct view *v, int64_t seq, int64_t *ret, struct err *err);
+
+/* Absent rather than empty. */
+void view_set(const struct view *v, struct value *map, const char *key, struct str text);
+void view_set_int(const struct view *v, struct value *map, const char *key, int64_t number);
+void view_set_digest(const struct view *v, struct value *map, const char *key,
+                     const struct digest *d);
+int view_set_time(const struct view *v, struct value *map, const char *key, int64_t seq,
+                  struct err *err);
+/* A column that holds JSON; what is not JSON is left out. */
+void view_set_json(const struct view *v, struct value *map, const char *key, struct str json);
+
+/* {revision, digest, proven, commits: [..]}; `d` none gives an empty map. */
+int view_revision(const struct view *v, struct str env, const struct digest *d, struct value **ret,
+                  struct err *err);
+/* {uid, kind, name, action, phase, outcome, attempt, ...} */
+struct value *view_operation(const struct view *v, const struct rec_operation *op);
+/* {id, state, reason, cause, actor, ..} without the document. */
+int view_plan_head(const struct view *v, const struct rec_plan *plan, struct value **ret,
+                   struct err *err);
+int view_holds(const struct view *v, struct str env, struct value **ret, struct err *err);
+int view_quarantine(const struct view *v, struct str env, struct value **ret, struct err *err);
+/* The plan of an environment that has not ended, else none: ret->env is "". */
+int view_open_plan(const struct view *v, struct str env, struct rec_plan *ret, struct err *err);

@@ -1,0 +1,310 @@
+/* Environments, and one of them in full. SPDX-License-Identifier: Apache-2.0 */
+#include "base/map.h"
+#include "reconciler/engine/view_rows.h"
+#include "state/events.h"
+
+#define REVISIONS_SHOWN "10"
+
+static int set_heads(const struct view *v, struct value *source, struct str name, struct err *err)
+{
+    struct value *list = value_list(v->a);
+    struct rec_head *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, head, "WHERE source = $1 ORDER BY branch LIMIT 1000", &rows, &n,
+                       err, DB_T(name));
+
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct value *one = value_map(v->a);
+
+        value_set_text(v->a, one, S("branch"), rows[i].branch);
+        value_set_text(v->a, one, S("commit"), rows[i].commit_id);
+        value_set_int(v->a, one, S("seen_ms"), rows[i].seen_ms);
+        view_set_int(v, one, "gone_ms", rows[i].gone_ms);
+        view_set(v, one, "error", rows[i].error);
+        value_add(v->a, list, one);
+    }
+    value_set(v->a, source, S("heads"), list);
+    return rc;
+}
+
+static int set_sources(const struct view *v, struct value *status, struct err *err)
+{
+    struct value *list = value_list(v->a);
+    struct rec_source *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, source, "ORDER BY name", &rows, &n, err);
+
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct value *one = value_map(v->a);
+
+        value_set_text(v->a, one, S("name"), rows[i].name);
+        value_set_text(v->a, one, S("url"), rows[i].url);
+        view_set(v, one, "error", rows[i].error);
+        rc = set_heads(v, one, rows[i].name, err);
+        value_add(v->a, list, one);
+    }
+    value_set(v->a, status, S("sources"), list);
+    return rc;
+}
+
+/* What both the list and the page of one environment say. */
+static int environment_head(const struct view *v, const struct rec_environment *env,
+                            struct value **ret, struct err *err)
+{
+    struct value *map = value_map(v->a), *revision, *plan_head;
+    struct rec_plan plan;
+    int rc = view_revision(v, env->uid, &env->live_rev, &revision, err);
+
+    if (!rc)
+        rc = view_open_plan(v, env->uid, &plan, err);
+    if (!rc && plan.env.n)
+        rc = view_plan_head(v, &plan, &plan_head, err);
+    if (rc)
+        return rc;
+    value_set_text(v->a, map, S("name"), env->name);
+    value_set_text(v->a, map, S("uid"), env->uid);
+    value_set_text(v->a, map, S("source"), env->source);
+    value_set_text(v->a, map, S("branch"), env->branch);
+    value_set_text(v->a, map, S("sync"), env->sync);
+    value_set_text(v->a, map, S("health"), env->health);
+    value_set_text(v->a, map, S("reason"), env->reason);
+    view_set(v, map, "commit", env->commit_id);
+    view_set_int(v, map, "deleted_ms", env->deleted_ms);
+    if (value_get(revision, S("revision")))
+        value_set_int(v->a, map, S("revision"), value_get_int(revision, S("revision"), 0));
+    if (plan.env.n)
+        value_set(v->a, map, S("plan"), plan_head);
+    *ret = map;
+    return 0;
+}
+
+static int set_service_names(const struct view *v, struct value *map, struct str env,
+                             struct err *err)
+{
+    struct value *list = value_list(v->a);
+    struct rec_set *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, set, "WHERE env = $1 AND state = 'live' ORDER BY service",
+                       &rows, &n, err, DB_T(env));
+
+    for (size_t i = 0; !rc && i < n; i++)
+        value_add(v->a, list, value_text(v->a, rows[i].service));
+    value_set(v->a, map, S("services"), list);
+    return rc;
+}
+
+static int set_environments(const struct view *v, struct value *status, struct err *err)
+{
+    struct value *list = value_list(v->a);
+    struct rec_environment *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, environment, "WHERE deleted_ms IS NULL ORDER BY name", &rows,
+                       &n, err);
+
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct value *one = NULL;
+
+        rc = environment_head(v, &rows[i], &one, err);
+        if (!rc)
+            rc = set_service_names(v, one, rows[i].uid, err);
+        value_add(v->a, list, one);
+    }
+    value_set(v->a, status, S("environments"), list);
+    return rc;
+}
+
+int view_status(const struct view *v, struct value **ret, struct err *err)
+{
+    struct value *map = value_map(v->a);
+    struct digest hash;
+    int64_t seq;
+    int rc = events_head(v->db, &seq, &hash, err);
+
+    if (!rc)
+        rc = set_environments(v, map, err);
+    if (!rc)
+        rc = set_sources(v, map, err);
+    if (rc)
+        return rc;
+    value_set_text(v->a, map, S("version"), S(REEVE_VERSION));
+    value_set_text(v->a, map, S("installation"), db_installation(v->db));
+    value_set_int(v->a, map, S("now_ms"), v->now_ms);
+    value_set_int(v->a, map, S("seq"), seq);
+    view_set_digest(v, map, "hash", &hash);
+    *ret = map;
+    return arena_status(v->a, err);
+}
+
+/* --- one environment ----------------------------------------------------------------------------- */
+
+static int set_instances(const struct view *v, struct value *map, const struct rec_set *set,
+                         struct err *err)
+{
+    struct value *list = value_list(v->a);
+    struct rec_instance *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, instance,
+                       "WHERE env = $1 AND service = $2 AND set_key = $3 AND state <> 'gone' "
+                       "ORDER BY ordinal",
+                       &rows, &n, err, DB_T(set->env), DB_T(set->service), DB_D(&set->set_key));
+
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct value *one = value_map(v->a);
+
+        value_set_int(v->a, one, S("ordinal"), rows[i].ordinal);
+        value_set_text(v->a, one, S("state"), rows[i].state);
+        view_set(v, one, "address", rows[i].address);
+        view_set(v, one, "provider_id", rows[i].provider_id);
+        value_set_int(v->a, one, S("restarts"), rows[i].restarts);
+        view_set(v, one, "exit", rows[i].exit);
+        value_add(v->a, list, one);
+    }
+    value_set(v->a, map, S("instances"), list);
+    return rc;
+}
+
+static int set_view(const struct view *v, const struct rec_set *set, struct value **ret,
+                    struct err *err)
+{
+    struct value *map = value_map(v->a), *revision;
+    int rc = view_revision(v, set->env, &set->revision, &revision, err);
+
+    if (rc)
+        return rc;
+    view_set_digest(v, map, "set", &set->set_key);
+    value_set_text(v->a, map, S("colour"), set->colour);
+    value_set_text(v->a, map, S("state"), set->state);
+    value_set_int(v->a, map, S("replicas"), set->replicas);
+    value_set_int(v->a, map, S("since_ms"), set->since_ms);
+    value_set(v->a, map, S("proven"), value_bool(v->a, set->proven_seq != REC_NONE));
+    view_set(v, map, "backend", set->backend);
+    view_set_int(v, map, "keep_ms", set->keep_ms);
+    if (value_get(revision, S("revision")))
+        value_set_int(v->a, map, S("revision"), value_get_int(revision, S("revision"), 0));
+    *ret = map;
+    return set_instances(v, map, set, err);
+}
+
+static int set_services(const struct view *v, struct value *map, struct str env, struct err *err)
+{
+    struct value *services = value_list(v->a), *sets = NULL;
+    struct str last = STR_NONE;
+    struct rec_set *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, set,
+                       "WHERE env = $1 AND state <> 'gone' ORDER BY service, since_ms DESC", &rows,
+                       &n, err, DB_T(env));
+
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct value *one = NULL;
+
+        if (!sets || !str_eq(last, rows[i].service)) {
+            struct value *service = value_map(v->a);
+
+            last = rows[i].service;
+            sets = value_list(v->a);
+            value_set_text(v->a, service, S("name"), last);
+            value_set(v->a, service, S("sets"), sets);
+            value_add(v->a, services, service);
+        }
+        rc = set_view(v, &rows[i], &one, err);
+        value_add(v->a, sets, one);
+    }
+    value_set(v->a, map, S("services"), services);
+    return rc;
+}
+
+static int set_routes(const struct view *v, struct value *map, const struct rec_environment *env,
+                      struct err *err)
+{
+    struct value *list = value_list(v->a);
+    struct rec_route *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, route, "WHERE env = $1 AND route_gen = $2 ORDER BY route",
+                       &rows, &n, err, DB_T(env->uid), DB_I(env->route_gen));
+
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct value *one = value_map(v->a);
+
+        value_set_text(v->a, one, S("route"), rows[i].route);
+        value_set_text(v->a, one, S("backend"), rows[i].backend);
+        value_set_int(v->a, one, S("weight"), rows[i].weight);
+        value_add(v->a, list, one);
+    }
+    value_set(v->a, map, S("routes"), list);
+    value_set_int(v->a, map, S("route_generation"), env->route_gen);
+    return rc;
+}
+
+static int set_resources(const struct view *v, struct value *map, struct str env, struct err *err)
+{
+    struct value *list = value_list(v->a);
+    struct rec_resource *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, resource,
+                       "WHERE env = $1 AND valid_to IS NULL AND status <> 'gone' "
+                       "ORDER BY kind, name LIMIT 1000",
+                       &rows, &n, err, DB_T(env));
+
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct value *one = value_map(v->a);
+
+        value_set_text(v->a, one, S("name"),
+                       str_fmt(v->a, "%.*s/%.*s", STR_ARG(rows[i].kind), STR_ARG(rows[i].name)));
+        value_set_text(v->a, one, S("status"), rows[i].status);
+        view_set(v, one, "provider", rows[i].provider);
+        view_set(v, one, "provider_id", rows[i].provider_id);
+        view_set(v, one, "reason", rows[i].reason);
+        view_set_json(v, one, "outputs", rows[i].outputs);
+        value_add(v->a, list, one);
+    }
+    value_set(v->a, map, S("resources"), list);
+    return rc;
+}
+
+static int set_revisions(const struct view *v, struct value *map, struct str env, struct err *err)
+{
+    struct value *list = value_list(v->a);
+    struct rec_revision *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, revision,
+                       "WHERE env = $1 ORDER BY n DESC LIMIT " REVISIONS_SHOWN, &rows, &n, err,
+                       DB_T(env));
+
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct value *one = NULL;
+
+        rc = view_revision(v, env, &rows[i].digest, &one, err);
+        value_add(v->a, list, one);
+    }
+    value_set(v->a, map, S("revisions"), list);
+    return rc;
+}
+
+int view_environment(const struct view *v, struct str name, struct value **ret, struct err *err)
+{
+    struct value *map = NULL, *holds = NULL, *quarantine = NULL;
+    struct rec_environment env;
+    int rc = view_find_environment(v, name, &env, err);
+
+    if (!rc)
+        rc = environment_head(v, &env, &map, err);
+    if (!rc)
+        rc = set_services(v, map, env.uid, err);
+    if (!rc)
+        rc = set_routes(v, map, &env, err);
+    if (!rc)
+        rc = set_resources(v, map, env.uid, err);
+    if (!rc)
+        rc = set_revisions(v, map, env.uid, err);
+    if (!rc)
+        rc = view_holds(v, env.uid, &holds, err);
+    if (!rc)
+        rc = view_quarantine(v, env.uid, &quarantine, err);
+    if (rc)
+        return rc;
+    value_set(v->a, map, S("holds"), holds);
+    value_set(v->a, map, S("quarantine"), quarantine);
+    *ret = map;
+    return arena_status(v->a, err);
+}
