@@ -194,3 +194,14 @@ int rows_compare_keys(const struct table *t, const void *a, const void *b)
         order = rows_compare_column(&t->columns[i], a, b);
     return order;
 }
+
+void rows_own(const struct table *t, void *rec, struct arena *a)
+{
+    for (size_t i = 0; i < t->n_columns; i++) {
+        const struct table_column *c = &t->columns[i];
+        struct str *text = (struct str *)(void *)((char *)rec + c->offset);
+
+        if (c->type == TABLE_TEXT || c->type == TABLE_TEXT_NULL)
+            *text = str_copy(a, *text);
+    }
+}

@@ -26,3 +26,5 @@ int rows_parse_key(const struct table *t, const struct value *v, void *rec, stru
 const struct table_column *rows_difference(const struct table *t, const void *a, const void *b);
 int rows_compare_keys(const struct table *t, const void *a,
                       const void *b); /* as SQLite orders them */
+/* The text of the record becomes the arena's own. */
+void rows_own(const struct table *t, void *rec, struct arena *a);

@@ -1,0 +1,604 @@
+/* state: what each table is asked. SPDX-License-Identifier: Apache-2.0 */
+#include "state/environments.h"
+#include "state/history.h"
+#include "state/holds.h"
+#include "state/journal.h"
+#include "state/outbox.h"
+#include "state/plans.h"
+#include "state/quarantine.h"
+#include "state/resources.h"
+#include "state/revisions.h"
+#include "state/rollouts.h"
+#include "state/secrets.h"
+#include "state/sets.h"
+#include "state/sources.h"
+#include "test_state_given.h"
+
+static struct digest digest_of(const char *text)
+{
+    return hash_bytes(str_from_c(text));
+}
+
+static void given_environment(struct given *g, const char *uid, const char *name, int64_t apply_seq,
+                              int64_t deleted_ms)
+{
+    given_put(g, REC_environment,
+              &(struct rec_environment){ .uid = str_from_c(uid),
+                                         .name = str_from_c(name),
+                                         .apply_seq = apply_seq,
+                                         .deleted_ms = deleted_ms });
+}
+
+static void test_names_of_deleted_environments_are_free(void **state)
+{
+    struct given *g = *state;
+    struct rec_environment env, *list;
+    size_t n;
+
+    given_environment(g, "e1", "web", 0, GIVEN_MS);
+    given_environment(g, "e2", "web", 0, REC_NONE);
+    given_environment(g, "e3", "api", 0, REC_NONE);
+    expect_ok(g, environments_by_name(g->db, &g->a, S("web"), &env, &g->err));
+    assert_string_equal(env.uid.p, "e2");
+    expect_ok(g, environments_by_uid(g->db, &g->a, S("e1"), &env, &g->err));
+    expect_code(g, environments_by_name(g->db, &g->a, S("x"), &env, &g->err), ERR_NOT_FOUND);
+    expect_code(g, environments_by_uid(g->db, &g->a, S("x"), &env, &g->err), ERR_NOT_FOUND);
+    expect_ok(g, environments_list(g->db, &g->a, &list, &n, &g->err));
+    assert_int_equal(n, 2);
+    assert_string_equal(list[0].name.p, "api");
+}
+
+static void test_an_environment_is_shown_as_it_was(void **state)
+{
+    struct given *g = *state;
+    struct tx *tx;
+    static const struct {
+        const char *what;
+        int64_t seq, apply_seq; /* of e1; -1: not there */
+        size_t n;
+    } rows[] = {
+        { "before", 1, -1, 0 },           { "just made", 2, 0, 1 },
+        { "another is made", 3, 0, 2 },   { "it was applied", 4, 7, 2 },
+        { "the other is gone", 5, 7, 1 }, { "now", 99, 7, 1 },
+    };
+
+    given_environment(g, "e1", "web", 0, REC_NONE);
+    given_environment(g, "e2", "api", 0, REC_NONE);
+    given_environment(g, "e1", "web", 7, REC_NONE);
+    given_environment(g, "e2", "api", 0, GIVEN_MS);
+    expect_ok(g, db_batch_begin(g->db, &g->err));
+    tx = given_tx(g, "test.note"); /* event 6: looks like rows, and is none */
+    tx_note(tx, S("environments"), S("[1]"));
+    expect_ok(g, tx_commit(tx, &g->err));
+    expect_ok(g, db_batch_commit(g->db, &g->err));
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct rec_environment env = { .apply_seq = -1 }, *list;
+        int rc = history_environment(g->db, &g->a, S("e1"), rows[i].seq, &env, &g->err);
+        size_t n;
+
+        assert_int_equal(rc, rows[i].apply_seq < 0 ? ERR_NOT_FOUND : 0);
+        assert_int_equal(env.apply_seq, rows[i].apply_seq);
+        expect_ok(g, history_environments(g->db, &g->a, rows[i].seq, &list, &n, &g->err));
+        if (n != rows[i].n)
+            fail_msg("%s: %zu environments", rows[i].what, n);
+    }
+}
+
+static void test_revisions_are_numbered_for_an_environment(void **state)
+{
+    struct given *g = *state;
+    struct rec_revision *list, revision;
+    struct rec_revision_commit *commits;
+    struct digest a = digest_of("a"), b = digest_of("b");
+    int64_t next;
+    size_t n;
+
+    expect_ok(g, revisions_next_n(g->db, &g->a, S("e"), &next, &g->err));
+    assert_int_equal(next, 1);
+    given_put(g, REC_revision,
+              &(struct rec_revision){ .env = S("e"), .digest = a, .n = 1, .proven_seq = 9 });
+    given_put(g, REC_revision,
+              &(struct rec_revision){ .env = S("e"), .digest = b, .n = 2, .proven_seq = REC_NONE });
+    given_put(g, REC_revision_commit,
+              &(struct rec_revision_commit){ .env = S("e"), .digest = a, .commit_id = S("c1") });
+    expect_ok(g, revisions_next_n(g->db, &g->a, S("e"), &next, &g->err));
+    assert_int_equal(next, 3);
+    expect_ok(g, revisions_by_n(g->db, &g->a, S("e"), 2, &revision, &g->err));
+    assert_true(digest_eq(&revision.digest, &b));
+    expect_ok(g, revisions_by_digest(g->db, &g->a, S("e"), &a, &revision, &g->err));
+    assert_int_equal(revision.n, 1);
+    expect_code(g, revisions_by_n(g->db, &g->a, S("f"), 1, &revision, &g->err), ERR_NOT_FOUND);
+    expect_code(g, revisions_by_digest(g->db, &g->a, S("f"), &a, &revision, &g->err),
+                ERR_NOT_FOUND);
+    expect_ok(g, revisions_list(g->db, &g->a, S("e"), 10, &list, &n, &g->err));
+    assert_int_equal(n, 2);
+    assert_int_equal(list[0].n, 2);
+    expect_ok(g, revisions_proven(g->db, &g->a, S("e"), 10, &list, &n, &g->err));
+    assert_int_equal(n, 1);
+    expect_ok(g, revisions_commits(g->db, &g->a, S("e"), &a, &commits, &n, &g->err));
+    assert_int_equal(n, 1);
+}
+
+static struct digest given_plan(struct given *g, const char *name, const char *env,
+                                const char *plan_state, int64_t made_seq)
+{
+    struct rec_plan plan = { .id = digest_of(name),
+                             .env = str_from_c(env),
+                             .state = str_from_c(plan_state),
+                             .made_seq = made_seq,
+                             .started_seq = REC_NONE,
+                             .ended_seq = REC_NONE,
+                             .expires_ms = REC_NONE };
+
+    given_put(g, REC_plan, &plan);
+    return plan.id;
+}
+
+static void test_plans_are_found_by_what_they_wait_for(void **state)
+{
+    struct given *g = *state;
+    struct rec_plan plan, *list;
+    struct digest applied, open;
+    size_t n;
+
+    applied = given_plan(g, "p1", "e", "applied", 1);
+    (void)given_plan(g, "p2", "e", "waiting", 2);
+    open = given_plan(g, "p3", "e", "open", 3);
+    (void)given_plan(g, "p4", "e", "applying", 4);
+    (void)given_plan(g, "p5", "f", "rejected", 5);
+    expect_ok(g, plans_by_id(g->db, &g->a, &applied, &plan, &g->err));
+    expect_ok(g, plans_pending(g->db, &g->a, S("e"), &plan, &g->err));
+    assert_true(digest_eq(&plan.id, &open));
+    expect_ok(g, plans_applying(g->db, &g->a, S("e"), &plan, &g->err));
+    assert_int_equal(plan.made_seq, 4);
+    expect_code(g, plans_pending(g->db, &g->a, S("f"), &plan, &g->err), ERR_NOT_FOUND);
+    expect_code(g, plans_applying(g->db, &g->a, S("f"), &plan, &g->err), ERR_NOT_FOUND);
+    expect_ok(g, plans_list(g->db, &g->a, S("e"), 2, &list, &n, &g->err));
+    assert_int_equal(n, 2);
+    assert_int_equal(list[0].made_seq, 4);
+    expect_ok(g, plans_list(g->db, &g->a, STR_NONE, 9, &list, &n, &g->err));
+    assert_int_equal(n, 5);
+    expect_ok(g, plans_unfinished(g->db, &g->a, &list, &n, &g->err));
+    assert_int_equal(n, 3);
+}
+
+static void test_one_plan_applies_at_a_time(void **state)
+{
+    struct given *g = *state;
+    struct rec_plan second = { .id = digest_of("p2"), .env = S("e"), .state = S("applying") };
+    struct tx *tx;
+
+    (void)given_plan(g, "p1", "e", "applying", 1);
+    (void)given_plan(g, "p3", "f", "applying", 1);
+    expect_ok(g, db_batch_begin(g->db, &g->err));
+    tx = given_tx(g, "test.second");
+    expect_code(g, tx_put(tx, REC_plan, &second, &g->err), ERR_CONFLICT);
+    tx_rollback(tx);
+    db_batch_abandon(g->db);
+}
+
+static void test_a_plan_is_named_by_the_beginning_of_its_id(void **state)
+{
+    struct given *g = *state;
+    struct digest id = { { 0xab, 0xcd, 0xe1 } }, twin = { { 0xab, 0xcd, 0xe2 } };
+    static const struct {
+        const char *prefix;
+        int rc;
+    } rows[] = {
+        { "abcde1", 0 },           { "abcde", ERR_CONFLICT }, { "abcde20", 0 },
+        { "abce", ERR_NOT_FOUND }, { "abc", ERR_USAGE },      { "abcg", ERR_USAGE },
+        { "ABCDE1", ERR_USAGE },   { "0000", ERR_NOT_FOUND },
+    };
+    struct rec_plan plan;
+
+    given_put(g, REC_plan, &(struct rec_plan){ .id = id });
+    given_put(g, REC_plan, &(struct rec_plan){ .id = twin });
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        expect_code(g, plans_by_prefix(g->db, &g->a, str_from_c(rows[i].prefix), &plan, &g->err),
+                    rows[i].rc);
+    expect_ok(g, plans_by_prefix(g->db, &g->a, digest_hex(&g->a, &id), &plan, &g->err));
+    assert_true(digest_eq(&plan.id, &id));
+}
+
+static void test_a_plan_knows_its_reads_and_decisions(void **state)
+{
+    struct given *g = *state;
+    struct digest open = given_plan(g, "p1", "e", "open", 1),
+                  over = given_plan(g, "p2", "e", "applied", 2);
+    struct rec_plan_read *reads;
+    struct rec_decision *decisions;
+    struct rec_plan *list;
+    size_t n;
+
+    given_put(g, REC_plan_read,
+              &(struct rec_plan_read){ .plan = open, .subject = S("service/api"), .path = S("a") });
+    given_put(g, REC_plan_read,
+              &(struct rec_plan_read){ .plan = over, .subject = S("service/api"), .path = S("a") });
+    given_put(g, REC_decision, &(struct rec_decision){ .plan = open, .actor = S("ann") });
+    expect_ok(g, plans_reading(g->db, &g->a, S("service/api"), &list, &n, &g->err));
+    assert_int_equal(n, 1);
+    assert_true(digest_eq(&list[0].id, &open));
+    expect_ok(g, plans_reads(g->db, &g->a, &open, &reads, &n, &g->err));
+    assert_int_equal(n, 1);
+    expect_ok(g, plans_decisions(g->db, &g->a, &open, &decisions, &n, &g->err));
+    assert_int_equal(n, 1);
+}
+
+static void put_resource(struct given *g, struct rec_resource *rec, int64_t want_events)
+{
+    struct tx *tx;
+
+    expect_ok(g, db_batch_begin(g->db, &g->err));
+    tx = given_tx(g, "test.resource");
+    expect_ok(g, tx_put_resource(tx, rec, &g->err));
+    expect_ok(g, tx_commit(tx, &g->err));
+    expect_ok(g, db_batch_commit(g->db, &g->err));
+    assert_int_equal(given_count(g, "SELECT count(*) FROM resources"), want_events);
+}
+
+static struct rec_resource given_resource(void)
+{
+    return (struct rec_resource){ .env = S("e"),
+                                  .kind = S("service"),
+                                  .name = S("api"),
+                                  .provider = S("p"),
+                                  .provider_id = S("id1"),
+                                  .owner = S("rv1x"),
+                                  .status = S("creating") };
+}
+
+static void test_a_resource_has_a_row_for_every_time(void **state)
+{
+    struct given *g = *state;
+    struct rec_resource rec = given_resource(), now, *list;
+    int64_t rows;
+    size_t n;
+
+    put_resource(g, &rec, 1); /* event 2 */
+    rec.reason = S("only a reason");
+    put_resource(g, &rec, 1); /* event 3: nothing that counts */
+    rec.status = S("ready");
+    put_resource(g, &rec, 2); /* event 4 */
+    rec.status = S("gone");
+    put_resource(g, &rec, 3); /* event 5 */
+    expect_ok(g, resources_now(g->db, &g->a, S("e"), S("service"), S("api"), &now, &g->err));
+    assert_string_equal(now.status.p, "gone");
+    assert_int_equal(now.valid_from, 5);
+    assert_int_equal(now.valid_to, REC_NONE);
+    expect_ok(g, resources_list(g->db, &g->a, S("e"), &list, &n, &g->err));
+    assert_int_equal(n, 0);
+
+    static const struct {
+        int64_t seq;
+        const char *status;
+    } at[] = { { 1, NULL }, { 2, "creating" }, { 3, "creating" }, { 4, "ready" }, { 5, NULL } };
+    for (size_t i = 0; i < N_ELEMENTS(at); i++) {
+        expect_ok(g, resources_at(g->db, &g->a, S("e"), at[i].seq, &list, &n, &g->err));
+        assert_int_equal(n, at[i].status != NULL);
+        if (n)
+            assert_string_equal(list[0].status.p, at[i].status);
+    }
+    expect_ok(
+        g, resources_history(g->db, &g->a, S("e"), S("service"), S("api"), 9, &list, &n, &g->err));
+    assert_int_equal(n, 3);
+    assert_int_equal(list[0].valid_from, 5);
+    assert_int_equal(list[1].valid_to, 5);
+    expect_ok(g, resources_by_owner(g->db, &g->a, S("rv1x"), &now, &g->err));
+    expect_code(g, resources_by_owner(g->db, &g->a, S("rv1y"), &now, &g->err), ERR_NOT_FOUND);
+    expect_code(g, resources_now(g->db, &g->a, S("f"), S("service"), S("api"), &now, &g->err),
+                ERR_NOT_FOUND);
+    expect_ok(g, replay_verify(g->db, &rows, &g->err));
+}
+
+static void test_a_resource_put_twice_in_one_event_has_one_row(void **state)
+{
+    struct given *g = *state;
+    struct rec_resource rec = given_resource(), now;
+    struct tx *tx;
+    int64_t rows;
+
+    expect_ok(g, db_batch_begin(g->db, &g->err));
+    tx = given_tx(g, "test.resource");
+    expect_ok(g, tx_put_resource(tx, &rec, &g->err));
+    rec.status = S("ready");
+    expect_ok(g, tx_put_resource(tx, &rec, &g->err));
+    expect_ok(g, tx_commit(tx, &g->err));
+    expect_ok(g, db_batch_commit(g->db, &g->err));
+    expect_ok(g, resources_now(g->db, &g->a, S("e"), S("service"), S("api"), &now, &g->err));
+    assert_string_equal(now.status.p, "ready");
+    assert_int_equal(given_count(g, "SELECT count(*) FROM resources"), 1);
+    expect_ok(g, replay_verify(g->db, &rows, &g->err));
+}
+
+static void test_a_provider_id_is_one_living_resource(void **state)
+{
+    struct given *g = *state;
+    struct rec_resource rec = given_resource(), other = given_resource();
+    struct tx *tx;
+
+    put_resource(g, &rec, 1);
+    other.name = S("web");
+    expect_ok(g, db_batch_begin(g->db, &g->err));
+    tx = given_tx(g, "test.resource");
+    expect_code(g, tx_put_resource(tx, &other, &g->err), ERR_CONFLICT);
+    tx_rollback(tx);
+    expect_ok(g, db_batch_commit(g->db, &g->err));
+    rec.status = S("gone");
+    put_resource(g, &rec, 2);
+    put_resource(g, &other, 3);
+}
+
+static void test_operations_are_open_until_their_outcome(void **state)
+{
+    struct given *g = *state;
+    struct rec_operation op = { .uid = S("o1"),
+                                .plan = digest_of("p"),
+                                .env = S("e"),
+                                .kind = S("service"),
+                                .name = S("api"),
+                                .outcome = S("done"),
+                                .item = 2 };
+    struct rec_operation got, *list;
+    struct digest plan = digest_of("p");
+    size_t n;
+
+    given_put(g, REC_operation, &op);
+    op.uid = S("o2");
+    op.outcome = STR_NONE;
+    op.item = 1;
+    given_put(g, REC_operation, &op);
+    expect_ok(g, journal_open(g->db, &g->a, S("e"), &list, &n, &g->err));
+    assert_int_equal(n, 1);
+    expect_ok(g, journal_open(g->db, &g->a, STR_NONE, &list, &n, &g->err));
+    assert_int_equal(n, 1);
+    expect_ok(g, journal_open(g->db, &g->a, S("f"), &list, &n, &g->err));
+    assert_int_equal(n, 0);
+    expect_ok(g, journal_open_of(g->db, &g->a, S("e"), S("service"), S("api"), &got, &g->err));
+    assert_string_equal(got.uid.p, "o2");
+    expect_code(g, journal_open_of(g->db, &g->a, S("e"), S("service"), S("web"), &got, &g->err),
+                ERR_NOT_FOUND);
+    expect_ok(g, journal_of_plan(g->db, &g->a, &plan, &list, &n, &g->err));
+    assert_int_equal(n, 2);
+    assert_string_equal(list[0].uid.p, "o2");
+    expect_ok(g, journal_of_resource(g->db, &g->a, S("e"), S("service"), S("api"), 1, &list, &n,
+                                     &g->err));
+    assert_int_equal(n, 1);
+    assert_string_equal(list[0].uid.p, "o2");
+}
+
+static void test_a_death_is_counted_once_a_life(void **state)
+{
+    static const struct {
+        int64_t deaths, op_epoch, epoch, want;
+    } rows[] = { { 0, 4, 4, 0 }, { 0, 3, 4, 1 }, { 2, 3, 9, 3 }, { 2, 9, 9, 2 } };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct rec_operation op = { .deaths = rows[i].deaths, .epoch = rows[i].op_epoch };
+
+        assert_int_equal(journal_next_deaths(&op, rows[i].epoch), rows[i].want);
+    }
+}
+
+static void given_set(struct given *g, const char *key, const char *set_state, int64_t since_ms)
+{
+    given_put(g, REC_set,
+              &(struct rec_set){ .env = S("e"),
+                                 .service = S("api"),
+                                 .set_key = digest_of(key),
+                                 .state = str_from_c(set_state),
+                                 .proven_seq = REC_NONE,
+                                 .since_ms = since_ms,
+                                 .keep_ms = 100 });
+}
+
+static void test_a_service_has_one_live_and_one_previous_set(void **state)
+{
+    struct given *g = *state;
+    struct rec_set set, *list;
+    struct rec_instance *instances;
+    struct rec_route *routes;
+    struct digest key = digest_of("k2");
+    struct tx *tx;
+    size_t n;
+
+    given_set(g, "k1", "previous", 1000);
+    given_set(g, "k2", "live", 2000);
+    given_set(g, "k0", "gone", 0);
+    expect_ok(g, sets_in_state(g->db, &g->a, S("e"), S("api"), S("live"), &set, &g->err));
+    assert_true(digest_eq(&set.set_key, &key));
+    expect_code(g, sets_in_state(g->db, &g->a, S("e"), S("web"), S("live"), &set, &g->err),
+                ERR_NOT_FOUND);
+    expect_ok(g, sets_get(g->db, &g->a, S("e"), S("api"), &key, &set, &g->err));
+    expect_ok(g, sets_list(g->db, &g->a, S("e"), &list, &n, &g->err));
+    assert_int_equal(n, 2);
+    expect_ok(g, sets_of_service(g->db, &g->a, S("e"), S("api"), &list, &n, &g->err));
+    assert_int_equal(n, 2);
+    expect_ok(g, sets_due(g->db, &g->a, 1099, &list, &n, &g->err));
+    assert_int_equal(n, 0);
+    expect_ok(g, sets_due(g->db, &g->a, 1100, &list, &n, &g->err));
+    assert_int_equal(n, 1);
+
+    set.set_key = digest_of("k3");
+    expect_ok(g, db_batch_begin(g->db, &g->err));
+    tx = given_tx(g, "test.set");
+    expect_code(g, tx_put(tx, REC_set, &set, &g->err), ERR_CONFLICT);
+    tx_rollback(tx);
+    db_batch_abandon(g->db);
+
+    given_put(g, REC_instance,
+              &(struct rec_instance){ .env = S("e"), .service = S("api"), .set_key = key });
+    given_put(g, REC_route, &(struct rec_route){ .env = S("e"), .route_gen = 3 });
+    expect_ok(g, sets_instances(g->db, &g->a, S("e"), S("api"), &key, &instances, &n, &g->err));
+    assert_int_equal(n, 1);
+    expect_ok(g, sets_instances_of_env(g->db, &g->a, S("e"), &instances, &n, &g->err));
+    assert_int_equal(n, 1);
+    expect_ok(g, sets_routes(g->db, &g->a, S("e"), 3, &routes, &n, &g->err));
+    assert_int_equal(n, 1);
+}
+
+static void test_holds_and_quarantine_end_by_time_or_by_hand(void **state)
+{
+    struct given *g = *state;
+    struct rec_hold *holds;
+    struct rec_quarantine *list, one;
+    struct digest a = digest_of("a"), b = digest_of("b"), c = digest_of("c");
+    size_t n;
+
+    given_put(
+        g, REC_hold,
+        &(struct rec_hold){ .uid = S("1"), .env = S("e"), .until_ms = 10, .ended_seq = REC_NONE });
+    given_put(g, REC_hold,
+              &(struct rec_hold){
+                  .uid = S("2"), .env = S("e"), .until_ms = REC_NONE, .ended_seq = REC_NONE });
+    given_put(
+        g, REC_hold,
+        &(struct rec_hold){ .uid = S("3"), .env = S("e"), .until_ms = REC_NONE, .ended_seq = 7 });
+    expect_ok(g, holds_active(g->db, &g->a, S("e"), 9, &holds, &n, &g->err));
+    assert_int_equal(n, 2);
+    expect_ok(g, holds_active(g->db, &g->a, S("e"), 10, &holds, &n, &g->err));
+    assert_int_equal(n, 1);
+    expect_ok(g, holds_unended(g->db, &g->a, &holds, &n, &g->err));
+    assert_int_equal(n, 2);
+
+    given_put(g, REC_quarantine,
+              &(struct rec_quarantine){ .env = S("e"), .group_digest = a, .until_ms = 10 });
+    given_put(g, REC_quarantine,
+              &(struct rec_quarantine){ .env = S("e"), .group_digest = b, .until_ms = REC_NONE });
+    given_put(g, REC_quarantine,
+              &(struct rec_quarantine){
+                  .env = S("e"), .group_digest = c, .until_ms = REC_NONE, .lifted_by = S("ann") });
+    expect_ok(g, quarantine_active(g->db, &g->a, S("e"), 9, &list, &n, &g->err));
+    assert_int_equal(n, 2);
+    expect_ok(g, quarantine_of_group(g->db, &g->a, S("e"), &a, 9, &one, &g->err));
+    expect_code(g, quarantine_of_group(g->db, &g->a, S("e"), &a, 10, &one, &g->err), ERR_NOT_FOUND);
+    expect_code(g, quarantine_of_group(g->db, &g->a, S("e"), &c, 9, &one, &g->err), ERR_NOT_FOUND);
+}
+
+static void test_rollouts_and_gates_are_open_until_their_end(void **state)
+{
+    struct given *g = *state;
+    struct digest plan = digest_of("p");
+    struct rec_rollout *list;
+    struct rec_gate *gates, gate;
+    struct rec_sample *samples;
+    size_t n;
+
+    given_put(g, REC_rollout,
+              &(struct rec_rollout){ .uid = S("1"), .plan = plan, .env = S("e"), .ended_seq = 3 });
+    given_put(
+        g, REC_rollout,
+        &(struct rec_rollout){
+            .uid = S("2"), .plan = plan, .env = S("e"), .began_seq = 4, .ended_seq = REC_NONE });
+    expect_ok(g, rollouts_of_plan(g->db, &g->a, &plan, &list, &n, &g->err));
+    assert_int_equal(n, 2);
+    expect_ok(g, rollouts_list(g->db, &g->a, S("e"), 1, &list, &n, &g->err));
+    assert_string_equal(list[0].uid.p, "2");
+    expect_ok(g, rollouts_unended(g->db, &g->a, S("e"), &list, &n, &g->err));
+    assert_int_equal(n, 1);
+
+    given_put(g, REC_gate, &(struct rec_gate){ .operation = S("o1"), .verdict = S("passed") });
+    given_put(g, REC_gate, &(struct rec_gate){ .operation = S("o2") });
+    given_put(g, REC_sample, &(struct rec_sample){ .gate = S("o2"), .at_ms = 5 });
+    expect_ok(g, rollouts_open_gates(g->db, &g->a, &gates, &n, &g->err));
+    assert_int_equal(n, 1);
+    assert_string_equal(gates[0].operation.p, "o2");
+    expect_ok(g, rollouts_gate(g->db, &g->a, S("o1"), &gate, &g->err));
+    expect_code(g, rollouts_gate(g->db, &g->a, S("o9"), &gate, &g->err), ERR_NOT_FOUND);
+    expect_ok(g, rollouts_samples(g->db, &g->a, S("o2"), 5, &samples, &n, &g->err));
+    assert_int_equal(n, 1);
+}
+
+static void test_the_outbox_tells_what_is_due(void **state)
+{
+    struct given *g = *state;
+    struct rec_outbox *list;
+    int64_t next;
+    size_t n;
+
+    expect_ok(g, outbox_next_ms(g->db, &g->a, &next, &g->err));
+    assert_int_equal(next, REC_NONE);
+    for (int i = 0; i < 3; i++)
+        given_put(g, REC_outbox,
+                  &(struct rec_outbox){ .uid = str_fmt(&g->a, "%d", i),
+                                        .next_ms = 10 * (i + 1),
+                                        .done_seq = i ? REC_NONE : 4 });
+    expect_ok(g, outbox_due(g->db, &g->a, 20, 9, &list, &n, &g->err));
+    assert_int_equal(n, 1);
+    assert_string_equal(list[0].uid.p, "1");
+    expect_ok(g, outbox_next_ms(g->db, &g->a, &next, &g->err));
+    assert_int_equal(next, 20);
+}
+
+static void given_version(struct given *g, const char *name, const char *version, int64_t seen_ms,
+                          int64_t gone_ms)
+{
+    given_put(g, REC_secret_version,
+              &(struct rec_secret_version){ .env = S("e"),
+                                            .name = str_from_c(name),
+                                            .version = str_from_c(version),
+                                            .seen_ms = seen_ms,
+                                            .gone_ms = gone_ms });
+}
+
+static void test_the_newest_version_of_a_secret_counts(void **state)
+{
+    struct given *g = *state;
+    struct rec_secret_version *list;
+    size_t n;
+
+    given_version(g, "db", "1", 10, REC_NONE);
+    given_version(g, "db", "2", 20, REC_NONE);
+    given_version(g, "db", "3", 30, 40);
+    given_version(g, "api", "7", 5, REC_NONE);
+    expect_ok(g, secrets_now(g->db, &g->a, S("e"), &list, &n, &g->err));
+    assert_int_equal(n, 2);
+    assert_string_equal(list[0].name.p, "api");
+    assert_string_equal(list[1].version.p, "2");
+}
+
+static void test_sources_and_heads_are_listed(void **state)
+{
+    struct given *g = *state;
+    struct rec_source *list;
+    struct rec_head head, *heads;
+    size_t n;
+
+    given_put(g, REC_source, &(struct rec_source){ .name = S("web") });
+    given_put(g, REC_head,
+              &(struct rec_head){ .source = S("web"), .branch = S("main"), .gone_ms = 4 });
+    expect_ok(g, sources_list(g->db, &g->a, &list, &n, &g->err));
+    assert_int_equal(n, 1);
+    expect_ok(g, sources_head(g->db, &g->a, S("web"), S("main"), &head, &g->err));
+    expect_code(g, sources_head(g->db, &g->a, S("web"), S("x"), &head, &g->err), ERR_NOT_FOUND);
+    expect_ok(g, sources_heads(g->db, &g->a, S("web"), &heads, &n, &g->err));
+    assert_int_equal(n, 1);
+}
+
+#define UNIT(test) cmocka_unit_test_setup_teardown(test, given_state, given_end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT(test_names_of_deleted_environments_are_free),
+        UNIT(test_an_environment_is_shown_as_it_was),
+        UNIT(test_revisions_are_numbered_for_an_environment),
+        UNIT(test_plans_are_found_by_what_they_wait_for),
+        UNIT(test_one_plan_applies_at_a_time),
+        UNIT(test_a_plan_is_named_by_the_beginning_of_its_id),
+        UNIT(test_a_plan_knows_its_reads_and_decisions),
+        UNIT(test_a_resource_has_a_row_for_every_time),
+        UNIT(test_a_resource_put_twice_in_one_event_has_one_row),
+        UNIT(test_a_provider_id_is_one_living_resource),
+        UNIT(test_operations_are_open_until_their_outcome),
+        cmocka_unit_test(test_a_death_is_counted_once_a_life),
+        UNIT(test_a_service_has_one_live_and_one_previous_set),
+        UNIT(test_holds_and_quarantine_end_by_time_or_by_hand),
+        UNIT(test_rollouts_and_gates_are_open_until_their_end),
+        UNIT(test_the_outbox_tells_what_is_due),
+        UNIT(test_the_newest_version_of_a_secret_counts),
+        UNIT(test_sources_and_heads_are_listed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
