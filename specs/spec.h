@@ -5,7 +5,8 @@
  * Application and Environment, applies defaults, resolves references and answers a list of
  * resources in canonical form. Pure: the same input gives the same bytes.
  *
- * Memory   everything lives in the arena given.
+ * Memory   everything lives in the arena given; a normalised Daemon and messages borrow from the
+ *          bundle and the files' paths, an environment's resources do not.
  * Fails    only ERR_NOMEM; what is wrong with the specs is messages.
  */
 #pragma once
@@ -23,12 +24,15 @@ struct spec_message { /* printed as file:line:col: error: text [rule] */
     struct str text, rule, hint; /* hint: "did you mean ..." or how to mend it; STR_NONE */
 };
 
+#define SPEC_MESSAGES_MAX 1000u /* further ones are counted only */
+
 struct spec_messages {
     struct arena *arena;
     VEC(struct spec_message) list;
     size_t n_errors;
 };
 
+/* The same message at the same place is kept once. */
 void spec_messages_init(struct spec_messages *m, struct arena *a);
 void spec_message_add(struct spec_messages *m, enum spec_severity severity,
                       struct value_place place, struct str rule, struct str hint, const char *fmt,
@@ -59,7 +63,8 @@ int bundle_read(struct arena *a, enum bundle_kind kind, const struct spec_file *
 struct normalise_input {
     struct str environment; /* name */
     struct str branch;
-    const struct map *trees;   /* path ("." or "apps/api") -> struct str *: tree or blob id at the commit less the spec path; absent: no such path */
+    const struct map *
+        trees; /* path ("." or "apps/api") -> struct str *: tree or blob id at the commit less the spec path; absent: no such path */
     const struct map *secrets; /* name -> struct str *: version; absent: could not be resolved */
     const struct value *rule;  /* the daemon's rule for this environment (checked), NULL offline */
     struct str spec_path;      /* ".reeve" */
@@ -76,10 +81,11 @@ struct spec_resource { /* service/api, domain/app */
 
 struct environment_spec {
     struct str name, application, branch;
-    const struct value *policy; /* approval, reconcile: merged with the rule's floor, defaults applied */
+    const struct value
+        *policy; /* approval, reconcile: merged with the rule's floor, defaults applied */
     VEC(struct spec_resource) resources; /* sorted by kind/name */
-    struct digest revision;              /* digest("revision", {kind/name: hex of desired digest}) */
-    const struct value *secrets;         /* of what is referred to: {name: {store, path, key ...}} */
+    struct digest revision;      /* digest("revision", {kind/name: hex of desired digest}) */
+    const struct value *secrets; /* of what is referred to: {name: {store, path, key ...}} */
 };
 
 /* What must be looked up before: paths of the tree, and secrets that a resource refers to. */

@@ -236,51 +236,51 @@ const struct value *value_item(const struct value *list, size_t i)
     return value_is(list, VALUE_LIST) && i < list->u.list.n ? list->u.list.items[i] : NULL;
 }
 
-static struct value_place value_copy_place(struct arena *a, struct value_place place)
+enum value_copy_mode { VALUE_COPY_PLACES, VALUE_COPY_CONTENT };
+
+static struct value_place value_copy_place(struct arena *a, struct value_place place,
+                                           enum value_copy_mode mode)
 {
+    if (mode == VALUE_COPY_CONTENT)
+        return (struct value_place){ 0 };
     place.file = str_copy(a, place.file);
     return place;
 }
 
-static void value_copy_map(struct arena *a, struct value *map, const struct value *from)
-{
-    for (size_t i = 0; i < value_count(from); i++) {
-        const struct value_entry *e = &from->u.map.entries[i];
-
-        value_set_placed(a, map, str_copy(a, e->key), value_copy_place(a, e->key_place),
-                         value_copy(a, e->value));
-    }
-}
-
-struct value *value_copy(struct arena *a, const struct value *v)
+static struct value *value_copy_as(struct arena *a, const struct value *v,
+                                   enum value_copy_mode mode)
 {
     struct value *copy = v ? value_new(a, v->kind) : NULL;
 
     if (!copy)
         return NULL;
-    copy->plain = v->plain;
-    copy->place = value_copy_place(a, v->place);
-    switch (v->kind) {
-    case VALUE_NULL:
-        break;
-    case VALUE_BOOL:
+    copy->plain = mode == VALUE_COPY_PLACES && v->plain;
+    copy->place = value_copy_place(a, v->place, mode);
+    if (v->kind == VALUE_BOOL)
         copy->u.truth = v->u.truth;
-        break;
-    case VALUE_INT:
+    if (v->kind == VALUE_INT)
         copy->u.number = v->u.number;
-        break;
-    case VALUE_TEXT:
+    if (v->kind == VALUE_TEXT)
         copy->u.text = str_copy(a, v->u.text);
-        break;
-    case VALUE_LIST:
-        for (size_t i = 0; i < v->u.list.n; i++)
-            value_add(a, copy, value_copy(a, v->u.list.items[i]));
-        break;
-    case VALUE_MAP:
-        value_copy_map(a, copy, v);
-        break;
+    for (size_t i = 0; v->kind == VALUE_LIST && i < v->u.list.n; i++)
+        value_add(a, copy, value_copy_as(a, v->u.list.items[i], mode));
+    for (size_t i = 0; v->kind == VALUE_MAP && i < v->u.map.n; i++) {
+        const struct value_entry *e = &v->u.map.entries[i];
+
+        value_set_placed(a, copy, str_copy(a, e->key), value_copy_place(a, e->key_place, mode),
+                         value_copy_as(a, e->value, mode));
     }
     return copy;
+}
+
+struct value *value_copy(struct arena *a, const struct value *v)
+{
+    return value_copy_as(a, v, VALUE_COPY_PLACES);
+}
+
+struct value *value_copy_content(struct arena *a, const struct value *v)
+{
+    return value_copy_as(a, v, VALUE_COPY_CONTENT);
 }
 
 static int value_eq_list(const struct value *a, const struct value *b)
@@ -334,7 +334,8 @@ struct value *value_merge(struct arena *a, const struct value *base, const struc
     for (size_t i = 0; i < over->u.map.n; i++) {
         const struct value_entry *e = &over->u.map.entries[i];
 
-        value_set_placed(a, merged, str_copy(a, e->key), value_copy_place(a, e->key_place),
+        value_set_placed(a, merged, str_copy(a, e->key),
+                         value_copy_place(a, e->key_place, VALUE_COPY_PLACES),
                          value_merge(a, value_get(base, e->key), e->value));
     }
     return merged;

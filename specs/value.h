@@ -80,6 +80,8 @@ size_t value_count(const struct value *v); /* items of a list, entries of a map,
 const struct value *value_item(const struct value *list, size_t i);
 
 struct value *value_copy(struct arena *a, const struct value *v); /* deep, text and places too */
-int value_eq(const struct value *a, const struct value *b);       /* content only, key order ignored */
+/* Deep, but content only: no places, as in a canonical form that outlives its documents. */
+struct value *value_copy_content(struct arena *a, const struct value *v);
+int value_eq(const struct value *a, const struct value *b); /* content only, key order ignored */
 /* `over` on top of `base`: maps merge by key, everything else is replaced whole. Places are kept. */
 struct value *value_merge(struct arena *a, const struct value *base, const struct value *over);

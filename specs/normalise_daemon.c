@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "specs/normalise.h"
+#include "specs/schema_path.h"
+
+struct daemon_check {
+    struct arena *a;
+    struct spec_messages *m;
+    const struct value *daemon; /* filled */
+};
+
+static void check_named(const struct daemon_check *c, const struct value *name, const char *what,
+                        const struct value *in)
+{
+    if (value_is(name, VALUE_TEXT) && !value_get(in, name->u.text))
+        spec_message_add(c->m, SPEC_ERROR, name->place, S("reference"),
+                         normalise_hint(c->a, name->u.text, in), "there is no %s '%.*s'", what,
+                         STR_ARG(name->u.text));
+}
+
+/* A provider must exist and its driver must carry the kind. */
+static void check_provider(const struct daemon_check *c, const struct value *name, const char *kind,
+                           const char *drivers)
+{
+    const struct value *providers = value_get(c->daemon, S("providers")), *provider;
+
+    check_named(c, name, "provider", providers);
+    provider = name ? value_get(providers, name->u.text) : NULL;
+    if (provider && !schema_is_word(value_get_text(provider, S("driver"), STR_NONE), drivers))
+        spec_message_add(c->m, SPEC_ERROR, name->place, S("reference"), STR_NONE,
+                         "provider '%.*s' (driver %.*s) does not carry %s", STR_ARG(name->u.text),
+                         STR_ARG(value_get_text(provider, S("driver"), STR_NONE)), kind);
+}
+
+static void check_rule(const struct daemon_check *c, const struct value *rule)
+{
+    const struct value *services = value_at(rule, S("providers.services"));
+    const struct value *secrets = value_get(rule, S("secrets"));
+    const struct value *manual = value_at(rule, S("floor.approval"));
+
+    check_named(c, value_at(rule, S("match.source")), "source", value_get(c->daemon, S("sources")));
+    for (size_t i = 0; i < value_count(services); i++)
+        check_provider(c, value_item(services, i), "services", "process|null");
+    check_provider(c, value_at(rule, S("providers.domains")), "domains", "haproxy|null");
+    for (size_t i = 0; i < value_count(secrets); i++) {
+        const struct value *path = value_get(value_item(secrets, i), S("path"));
+        struct str rest = path ? path->u.text : STR_NONE;
+        struct value store = { .kind = VALUE_TEXT };
+
+        if (!str_next(&rest, ':', &store.u.text))
+            continue; /* said already */
+        store.place = path->place;
+        check_named(c, &store, "store", value_at(c->daemon, S("secrets.stores")));
+    }
+    if (manual && str_eq_c(manual->u.text, "manual") &&
+        str_eq_c(value_get_text(rule, S("isolation"), STR_NONE), "none") &&
+        !str_eq_c(value_get_text(rule, S("same_user"), STR_NONE), "allow"))
+        spec_message_add(c->m, SPEC_ERROR, manual->place, S("isolation-none"),
+                         S("choose another isolation, or set auth.same_user: allow"),
+                         "approval is manual, but the rule's isolation is none");
+}
+
+static void check_limits(const struct daemon_check *c)
+{
+    const struct value *limits = value_at(c->daemon, S("limits.per_provider"));
+    const struct value *providers = value_get(c->daemon, S("providers"));
+
+    for (size_t i = 0; i < value_count(limits); i++) {
+        const struct value_entry *e = &limits->u.map.entries[i];
+        struct value name = { .kind = VALUE_TEXT, .place = e->key_place };
+
+        name.u.text = e->key;
+        check_named(c, &name, "provider", providers);
+    }
+}
+
+/* Without any store there is one: the daemon's own environment. */
+static void add_default_store(struct arena *a, const struct schema_fill *fill, struct value *daemon)
+{
+    const struct value_entry *secrets = value_entry(daemon, S("secrets"));
+    struct value *stores, *env;
+
+    if (!secrets || value_get(secrets->value, S("stores")))
+        return;
+    env = value_map(a);
+    value_set_text(a, env, S("type"), S("env"));
+    stores = value_map(a);
+    value_set(a, stores, S("env"), schema_fill(fill, SCHEMA_STORE, env, S("secrets.stores.env")));
+    value_set(a, secrets->value, S("stores"), stores);
+}
+
+/* Rules travel alone: what they need of the rest of the document goes with them. */
+static void complete_rules(struct arena *a, struct value *daemon)
+{
+    const struct value_entry *rules = value_entry(daemon, S("environments"));
+
+    for (size_t i = 0; rules && i < value_count(rules->value); i++) {
+        struct value *rule = rules->value->u.list.items[i];
+
+        value_set_text(a, rule, S("default_store"),
+                       value_get_text(value_get(daemon, S("secrets")), S("default"), STR_NONE));
+        value_set_text(a, rule, S("same_user"),
+                       value_get_text(value_get(daemon, S("auth")), S("same_user"), STR_NONE));
+    }
+}
+
+static struct str directory_of(struct str file)
+{
+    size_t n = file.n;
+
+    while (n > 0 && file.p[n - 1] != '/')
+        n--;
+    return n > 1 ? str_slice(file, 0, n - 1) : n ? S("/") : STR_NONE;
+}
+
+int normalise_daemon(struct arena *a, const struct bundle *b, const struct value **ret,
+                     struct spec_messages *m, struct err *err)
+{
+    const struct value *document = b->daemons.n ? b->daemons.entries[0].value : NULL;
+    struct schema_fill fill = { .arena = a, .m = m };
+    struct daemon_check c = { .a = a, .m = m };
+    struct value *daemon = NULL;
+
+    if (!document) {
+        spec_message_add(m, SPEC_ERROR, (struct value_place){ 0 }, S("kind"), STR_NONE,
+                         "there is no document of kind Daemon");
+    } else {
+        fill.directory = directory_of(document->place.file);
+        daemon = schema_fill(&fill, SCHEMA_DAEMON, document, STR_NONE);
+        add_default_store(a, &fill, daemon);
+        complete_rules(a, daemon);
+        c.daemon = daemon;
+        for (size_t i = 0; i < value_count(value_get(daemon, S("environments"))); i++)
+            check_rule(&c, value_item(value_get(daemon, S("environments")), i));
+        check_named(&c, value_at(daemon, S("secrets.default")), "store",
+                    value_at(daemon, S("secrets.stores")));
+        check_limits(&c);
+    }
+    if (arena_status(a, err))
+        return ERR_NOMEM;
+    *ret = daemon;
+    return 0;
+}

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "specs/scalar.h"
+
+#include <string.h>
+
+#include "base/guard.h"
+
+#define SCALAR_NAME_MAX 40u
+#define SCALAR_SECRET_NAME_MAX 60u
+#define SCALAR_HOST_MAX 253u
+#define SCALAR_LABEL_MAX 63u
+#define SCALAR_DURATION_DAYS_MAX 3650
+#define SCALAR_PORT_MAX 65535
+
+static const char scalar_lower[] = "abcdefghijklmnopqrstuvwxyz";
+static const char scalar_upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+static const char scalar_digit[] = "0123456789";
+
+static int scalar_is_one_of(char c, const char *set)
+{
+    return c && strchr(set, c) != NULL;
+}
+
+static int scalar_is_alnum(char c)
+{
+    return scalar_is_one_of(c, scalar_lower) || scalar_is_one_of(c, scalar_upper) ||
+           scalar_is_one_of(c, scalar_digit);
+}
+
+static int scalar_is_plain(char c) /* no control characters */
+{
+    return (unsigned char)c >= 0x20 && c != 0x7f;
+}
+
+/* Decimal digits without a sign and without zeros in front. */
+static int scalar_count(struct str s, int64_t *ret)
+{
+    if (!s.n || s.p[0] == '-' || (s.n > 1 && s.p[0] == '0'))
+        return -1;
+    return str_to_i64(s, ret);
+}
+
+static int scalar_int(struct str s, int64_t *ret)
+{
+    struct str digits = str_starts(s, S("-")) ? str_slice(s, 1, s.n) : s;
+
+    return scalar_count(digits, ret) ? -1 : str_to_i64(s, ret);
+}
+
+static int scalar_bool(struct str s, int64_t *ret)
+{
+    *ret = str_eq_c(s, "true");
+    return *ret || str_eq_c(s, "false") ? 0 : -1;
+}
+
+struct scalar_unit {
+    struct str suffix;
+    int64_t factor;
+};
+
+static int scalar_with_unit(struct str s, const struct scalar_unit *units, size_t n, int64_t *ret)
+{
+    size_t at = 0;
+
+    while (at < s.n && scalar_is_one_of(s.p[at], scalar_digit))
+        at++;
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(str_slice(s, at, s.n), units[i].suffix))
+            return scalar_count(str_slice(s, 0, at), ret) ||
+                           __builtin_mul_overflow(*ret, units[i].factor, ret)
+                       ? -1
+                       : 0;
+    return -1;
+}
+
+static int scalar_duration(struct str s, int64_t *ret)
+{
+    static const struct scalar_unit units[] = {
+        { S_INIT("ms"), 1 },      { S_INIT("s"), 1000 },     { S_INIT("m"), 60000 },
+        { S_INIT("h"), 3600000 }, { S_INIT("d"), 86400000 },
+    };
+
+    if (scalar_with_unit(s, units, N_ELEMENTS(units), ret))
+        return -1;
+    return *ret <= SCALAR_DURATION_DAYS_MAX * (int64_t)86400000 ? 0 : -1;
+}
+
+static int scalar_size(struct str s, int64_t *ret)
+{
+    static const struct scalar_unit units[] = {
+        { S_INIT("K"), 1LL << 10 },
+        { S_INIT("M"), 1LL << 20 },
+        { S_INIT("G"), 1LL << 30 },
+        { S_INIT("T"), 1LL << 40 },
+    };
+
+    return scalar_with_unit(s, units, N_ELEMENTS(units), ret);
+}
+
+/* Up to two decimal places, in basis points. */
+static int scalar_percent(struct str s, int64_t *ret)
+{
+    struct str whole = s, part = STR_NONE;
+    int64_t hundredths = 0;
+    size_t dot;
+
+    if (!str_ends(s, S("%")))
+        return -1;
+    whole.n--;
+    dot = str_find_char(whole, '.');
+    if (dot != STR_NPOS) {
+        part = str_slice(whole, dot + 1, whole.n);
+        whole = str_slice(whole, 0, dot);
+        if (part.n < 1 || part.n > 2 || part.p[0] == '-' || str_to_i64(part, &hundredths))
+            return -1;
+        hundredths *= part.n == 1 ? 10 : 1;
+    }
+    if (whole.n > 3 || scalar_count(whole, ret))
+        return -1;
+    *ret = *ret * 100 + hundredths;
+    return *ret <= 10000 ? 0 : -1;
+}
+
+static int scalar_is_name_char(char c)
+{
+    return scalar_is_one_of(c, scalar_lower) || scalar_is_one_of(c, scalar_digit) || c == '-';
+}
+
+static int scalar_is_name(struct str s)
+{
+    if (!s.n || s.n > SCALAR_NAME_MAX || !scalar_is_one_of(s.p[0], scalar_lower))
+        return 0;
+    for (size_t i = 0; i < s.n; i++)
+        if (!scalar_is_name_char(s.p[i]))
+            return 0;
+    return s.p[s.n - 1] != '-';
+}
+
+static int scalar_is_secret_name(struct str s)
+{
+    if (!s.n || s.n > SCALAR_SECRET_NAME_MAX || !scalar_is_one_of(s.p[0], scalar_lower))
+        return 0;
+    for (size_t i = 0; i < s.n; i++)
+        if (!scalar_is_name_char(s.p[i]) && s.p[i] != '_')
+            return 0;
+    return 1;
+}
+
+static int scalar_is_name_glob(struct str s)
+{
+    if (!s.n || s.n > SCALAR_NAME_MAX)
+        return 0;
+    for (size_t i = 0; i < s.n; i++)
+        if (!scalar_is_name_char(s.p[i]) && s.p[i] != '*')
+            return 0;
+    return 1;
+}
+
+static int scalar_is_variable(struct str s)
+{
+    static const struct str refused[] = { S_INIT("PATH"), S_INIT("NODE_OPTIONS"),
+                                          S_INIT("BASH_ENV") };
+    static const struct str refused_prefixes[] = { S_INIT("LD_"), S_INIT("PYTHON"),
+                                                   S_INIT("REEVE_") };
+
+    if (!s.n || scalar_is_one_of(s.p[0], scalar_digit))
+        return 0;
+    for (size_t i = 0; i < s.n; i++)
+        if (!scalar_is_alnum(s.p[i]) && s.p[i] != '_')
+            return 0;
+    for (size_t i = 0; i < N_ELEMENTS(refused); i++)
+        if (str_eq(s, refused[i]) || str_starts(s, refused_prefixes[i]))
+            return 0;
+    return 1;
+}
+
+static int scalar_is_header(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!scalar_is_alnum(s.p[i]) && s.p[i] != '-')
+            return 0;
+    return s.n > 0;
+}
+
+static int scalar_is_host(struct str s)
+{
+    struct str label;
+
+    if (!s.n || s.n > SCALAR_HOST_MAX)
+        return 0;
+    while (str_next(&s, '.', &label)) {
+        if (!label.n || label.n > SCALAR_LABEL_MAX || label.p[0] == '-' ||
+            label.p[label.n - 1] == '-' || !scalar_is_header(label))
+            return 0;
+    }
+    return 1;
+}
+
+static int scalar_is_host_glob(struct str s)
+{
+    return scalar_is_host(str_starts(s, S("*.")) ? str_slice(s, 2, s.n) : s);
+}
+
+/* Segments between slashes: none is '.' or '..', an empty one only at the end and if allowed. */
+static int scalar_has_segments(struct str s, int may_end_with_slash)
+{
+    struct str segment;
+
+    while (str_next(&s, '/', &segment)) {
+        int is_last = !s.p;
+
+        if (str_eq_c(segment, ".") || str_eq_c(segment, "..") ||
+            (!segment.n && !(is_last && may_end_with_slash)))
+            return 0;
+    }
+    return 1;
+}
+
+static int scalar_is_url_path(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!scalar_is_alnum(s.p[i]) && !scalar_is_one_of(s.p[i], "/._~-"))
+            return 0;
+    return str_starts(s, S("/")) && scalar_has_segments(str_slice(s, 1, s.n), 1);
+}
+
+static int scalar_is_route(struct str s)
+{
+    return scalar_is_url_path(s) && (s.n == 1 || s.p[s.n - 1] != '/');
+}
+
+static int scalar_is_file(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!scalar_is_plain(s.p[i]))
+            return 0;
+    return s.n > 0;
+}
+
+static int scalar_is_tree_path(struct str s)
+{
+    return str_eq_c(s, ".") || (scalar_is_file(s) && scalar_has_segments(s, 0));
+}
+
+/* The rules of git check-ref-format that matter for one branch. */
+static int scalar_is_branch(struct str s)
+{
+    struct str rest = s, part;
+
+    for (size_t i = 0; i < s.n; i++)
+        if (!scalar_is_plain(s.p[i]) || scalar_is_one_of(s.p[i], " ~^:?*[\\"))
+            return 0;
+    while (str_next(&rest, '/', &part))
+        if (!part.n || part.p[0] == '.' || str_ends(part, S(".lock")))
+            return 0;
+    return s.n && s.p[0] != '-' && s.p[s.n - 1] != '.' && str_find(s, S("..")) == STR_NPOS &&
+           str_find(s, S("@{")) == STR_NPOS && !str_eq_c(s, "@");
+}
+
+static int scalar_is_git_url(struct str s)
+{
+    static const struct str schemes[] = { S_INIT("https://"), S_INIT("ssh://"), S_INIT("file://") };
+
+    for (size_t i = 0; i < N_ELEMENTS(schemes); i++)
+        if (str_starts(s, schemes[i]) && s.n > schemes[i].n)
+            return scalar_is_file(s);
+    return 0;
+}
+
+static int scalar_port(struct str s, int64_t *ret)
+{
+    return scalar_count(s, ret) || *ret < 1 || *ret > SCALAR_PORT_MAX ? -1 : 0;
+}
+
+static int scalar_is_address(struct str s)
+{
+    struct str host;
+    int64_t port;
+
+    return str_next(&s, ':', &host) && scalar_is_host(host) && s.p && !scalar_port(s, &port);
+}
+
+static int scalar_is_port_range(struct str s)
+{
+    struct str first;
+    int64_t low, high;
+
+    return str_next(&s, '-', &first) && s.p && !scalar_port(first, &low) &&
+           !scalar_port(s, &high) && low <= high;
+}
+
+static int scalar_is_principal(struct str s)
+{
+    struct str kind;
+
+    if (!str_next(&s, ':', &kind) || !s.n)
+        return 0;
+    for (size_t i = 0; i < s.n; i++)
+        if (!scalar_is_alnum(s.p[i]) && !scalar_is_one_of(s.p[i], "._-"))
+            return 0;
+    return str_eq_c(kind, "user") || str_eq_c(kind, "group");
+}
+
+static int scalar_is_secret_path(struct str s)
+{
+    return scalar_is_file(s) && scalar_has_segments(s, 0) && str_find_char(s, '%') == STR_NPOS;
+}
+
+static int scalar_is_store_path(struct str s)
+{
+    struct str store;
+
+    return str_next(&s, ':', &store) && scalar_is_name(store) && s.p &&
+           (!s.n || scalar_is_secret_path(s));
+}
+
+/* TEXT and WORD are any text here; their field says more. */
+static const struct scalar {
+    const char *name, *form;
+    int (*match)(struct str s);
+    int (*count)(struct str s, int64_t *ret);
+} scalars[N_SCALARS] = {
+#define SCALAR(id, name, form, match, count) { name, form, match, count },
+#include "specs/scalars.def"
+#undef SCALAR
+};
+
+const char *scalar_name(enum scalar_type type)
+{
+    return scalars[type].name;
+}
+
+const char *scalar_form(enum scalar_type type)
+{
+    return scalars[type].form;
+}
+
+int scalar_is_number(enum scalar_type type)
+{
+    return scalars[type].count != NULL;
+}
+
+int scalar_read(enum scalar_type type, struct str text, int64_t *ret_number)
+{
+    const struct scalar *s = &scalars[type];
+    int64_t number = 0;
+
+    if (s->match && !s->match(text))
+        return -1;
+    if (s->count && s->count(text, &number))
+        return -1;
+    *ret_number = number;
+    return 0;
+}
+
+static int scalar_is_in(struct str text, const char *words)
+{
+    struct str rest = str_from_c(words), word;
+
+    while (str_next(&rest, '|', &word))
+        if (str_eq(text, word))
+            return 1;
+    return 0;
+}
+
+/* [-+]?0[0-7_]+ */
+static int scalar_is_octal(struct str s)
+{
+    if (s.n < 2 || s.p[0] != '0')
+        return 0;
+    for (size_t i = 1; i < s.n; i++)
+        if (!scalar_is_one_of(s.p[i], "01234567_"))
+            return 0;
+    return 1;
+}
+
+/* [0-9][0-9_]*(:[0-5]?[0-9])+ and the same with a fraction; integers do not begin with 0 */
+static int scalar_is_sexagesimal(struct str s)
+{
+    size_t dot = str_find_char(s, '.');
+    struct str rest = str_slice(s, 0, dot), part;
+    size_t n_parts = 0;
+
+    if (!rest.n || !scalar_is_one_of(rest.p[0], dot == STR_NPOS ? "123456789" : scalar_digit))
+        return 0;
+    while (str_next(&rest, ':', &part)) {
+        for (size_t i = 0; i < part.n; i++)
+            if (!scalar_is_one_of(part.p[i], n_parts ? scalar_digit : "0123456789_"))
+                return 0;
+        if (n_parts++ &&
+            (part.n < 1 || part.n > 2 || (part.n == 2 && !scalar_is_one_of(part.p[0], "012345"))))
+            return 0;
+    }
+    for (size_t i = dot; i != STR_NPOS && ++i < s.n;)
+        if (!scalar_is_one_of(s.p[i], "0123456789_"))
+            return 0;
+    return n_parts > 1;
+}
+
+const char *scalar_yaml11(struct str text)
+{
+    struct str unsigned_text = text;
+
+    if (text.n && (text.p[0] == '-' || text.p[0] == '+'))
+        unsigned_text = str_slice(text, 1, text.n);
+    if (scalar_is_in(text, "true|True|TRUE|false|False|FALSE|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|"
+                           "OFF|y|Y|n|N"))
+        return "a boolean";
+    if (!text.n || scalar_is_in(text, "~|null|Null|NULL"))
+        return "null";
+    if (scalar_is_octal(unsigned_text))
+        return "an octal number";
+    return scalar_is_sexagesimal(unsigned_text) ? "a number in base 60" : NULL;
+}

@@ -1,0 +1,105 @@
+/*
+ * schema: the grammar as a table, and what is done by walking it. SPDX-License-Identifier: Apache-2.0
+ *
+ * fields.def lists every object and field with type, limits, default and documentation. From the
+ * same rows come schema_check() (written text to typed values, all errors at once), schema_merge()
+ * (overrides), schema_fill() (defaults, interpolation, required fields) and schema_explain().
+ *
+ * Memory   in the arena given; results share parts with their inputs.
+ * Thread   any.
+ * Fails    ERR_NOMEM through the arena; what is wrong with a spec is messages.
+ */
+#pragma once
+
+#include "specs/scalar.h"
+#include "specs/spec.h"
+
+enum schema_object {
+    SCHEMA_NO_OBJECT,
+#define OBJECT(id, text) SCHEMA_##id,
+#include "specs/fields.def"
+    N_SCHEMA_OBJECTS
+};
+
+enum schema_type {
+#define SCALAR(id, name, form, match, count) SCHEMA_TYPE_##id,
+#include "specs/scalars.def"
+#undef SCALAR
+    SCHEMA_TYPE_OBJECT, /* `nested` */
+    SCHEMA_TYPE_VALUE,  /* text, or a reference to something computed */
+    SCHEMA_TYPE_LATER,  /* part of reeve/v1 that this version does not support */
+};
+
+enum schema_shape {
+    SCHEMA_ONE,
+    SCHEMA_LIST,
+    SCHEMA_ONE_OR_LIST, /* one stands for a list of one */
+    SCHEMA_MAP,         /* keys are of type `keys` */
+};
+
+enum schema_flags {
+    SCHEMA_REQUIRED = 1,
+    SCHEMA_EXPAND = 2,  /* ${env}, ${branch} */
+    SCHEMA_PORT = 4,    /* ${port} as well, left for the driver */
+    SCHEMA_PARTIAL = 8, /* what is required may come from another document */
+};
+
+struct schema_field {
+    struct str name;
+    const char *text; /* documentation */
+    enum schema_type type;
+    enum schema_shape shape;
+    enum schema_object nested;
+    enum scalar_type keys;
+    unsigned flags;
+    int64_t min, max; /* of a number; of a list: its length. max 0: no limit */
+    const char *words,
+        *later;           /* "a|b": allowed; part of reeve/v1 but not supported ("map": a map) */
+    const char *fallback; /* as it would be written; "{}": an object made of defaults */
+};
+
+/* Which object a map is: by the word in its field `key`, or with key "" by the field `word` that it has. */
+struct schema_variant {
+    enum schema_object object;
+    struct str key, word;
+    enum schema_object nested; /* SCHEMA_NO_OBJECT: not supported by this version */
+};
+
+const struct schema_field *schema_fields(enum schema_object object, size_t *ret_n);
+const struct schema_field *schema_field(enum schema_object object, struct str name);
+const char *schema_object_text(enum schema_object object);
+/* Variants of an object, or NULL and 0 when it has fields of its own. */
+const struct schema_variant *schema_variants(enum schema_object object, size_t *ret_n);
+const struct schema_variant *schema_variant(enum schema_object object, const struct value *map);
+
+/* A typed copy: durations in ms, sizes in bytes, percentages in basis points, numbers and booleans
+ * as such, under the names of the grammar. What is wrong is left out and said in `m`. */
+struct value *schema_check(struct arena *a, enum schema_object object, const struct value *written,
+                           struct spec_messages *m);
+
+/* Checked `over` on top of checked `base`: objects and maps by key, all else whole. NULL is empty. */
+struct value *schema_merge(struct arena *a, enum schema_object object, const struct value *base,
+                           const struct value *over);
+
+enum schema_names {
+    SCHEMA_NAMES_KEPT,    /* as in the grammar */
+    SCHEMA_NAMES_OF_UNITS /* durations are NAME_ms */
+};
+
+struct schema_fill {
+    struct arena *arena;
+    struct spec_messages *m;
+    enum schema_names names;
+    struct str environment, branch; /* for ${env} and ${branch}; p NULL: not known here */
+    struct str directory;           /* relative file paths are below it; p NULL: kept */
+};
+
+/* `checked` with every default, texts interpolated; says which required fields are missing.
+ * `path` names the object in messages: "services.api". */
+struct value *schema_fill(const struct schema_fill *f, enum schema_object object,
+                          const struct value *checked, struct str path);
+
+/* What `reeve explain services.healthcheck` prints. A path begins at Application, Environment or
+ * Daemon, named or not; parts that name an entry of a map may be left out. STR_NONE when there is
+ * no such field: *ret_hint then has the nearest name, or is STR_NONE. */
+struct str schema_explain(struct arena *a, struct str path, struct str *ret_hint);

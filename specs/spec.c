@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "specs/spec.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "specs/yaml_text.h"
+
+#define SPEC_TEXT_MAX 600u       /* of one message; foreign text in it may be long */
+#define SPEC_CARET_LINE_MAX 160u /* bytes; longer lines are not shown */
+
+void spec_messages_init(struct spec_messages *m, struct arena *a)
+{
+    *m = (struct spec_messages){ .arena = a };
+}
+
+static int spec_compare_places(const struct value_place *a, const struct value_place *b)
+{
+    int order = str_cmp(a->file, b->file);
+
+    if (!order)
+        order = (a->line > b->line) - (a->line < b->line);
+    return order ? order : (a->column > b->column) - (a->column < b->column);
+}
+
+static int spec_compare(const void *one, const void *two)
+{
+    const struct spec_message *a = one, *b = two;
+    int order = spec_compare_places(&a->place, &b->place);
+
+    if (!order)
+        order = (a->severity > b->severity) - (a->severity < b->severity);
+    if (!order)
+        order = str_cmp(a->rule, b->rule);
+    return order ? order : str_cmp(a->text, b->text);
+}
+
+void spec_message_add(struct spec_messages *m, enum spec_severity severity,
+                      struct value_place place, struct str rule, struct str hint, const char *fmt,
+                      ...)
+{
+    struct spec_message added = { severity, place, STR_NONE, rule, hint }, *slot;
+    char text[SPEC_TEXT_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap); /* a longer text is cut */
+    va_end(ap);
+    added.text = str_from_c(text);
+    for (size_t i = 0; i < m->list.n; i++)
+        if (!spec_compare(&m->list.p[i], &added))
+            return;
+    m->n_errors += severity == SPEC_ERROR;
+    slot = m->list.n < SPEC_MESSAGES_MAX ? vec_push(m->arena, &m->list) : NULL;
+    if (!slot)
+        return; /* enough of them, or the arena remembers */
+    added.text = str_copy(m->arena, added.text);
+    *slot = added;
+}
+
+void spec_messages_sort(struct spec_messages *m)
+{
+    if (m->list.n)
+        qsort(m->list.p, m->list.n, sizeof(*m->list.p), spec_compare);
+}
+
+/* One code point and its length; bytes that are not UTF-8 stand for themselves. */
+static size_t spec_decode(struct str s, size_t at, uint32_t *ret)
+{
+    unsigned char c = (unsigned char)s.p[at];
+    size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+
+    *ret = c;
+    if (n == 1 || at + n > s.n)
+        return 1;
+    *ret = c & (0xffu >> (n + 1));
+    for (size_t i = 1; i < n; i++)
+        *ret = *ret << 6 | ((unsigned char)s.p[at + i] & 0x3fu);
+    return n;
+}
+
+/* C0, C1, DEL, and what hides or turns text around. */
+static int spec_is_unprintable(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
+           (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+           (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
+static void spec_add_shown(struct sb *b, struct str text)
+{
+    uint32_t c;
+
+    for (size_t at = 0, n; at < text.n; at += n) {
+        n = spec_decode(text, at, &c);
+        if (spec_is_unprintable(c))
+            sb_addf(b, "\\u{%x}", c);
+        else
+            sb_add(b, str_slice(text, at, n));
+    }
+}
+
+/* The line and a caret under the column; columns are code points, as are those of the place. */
+static void spec_add_caret(struct sb *b, const struct spec_message *m, struct str source)
+{
+    struct str line = yaml_text_line(source, m->place.line);
+    uint32_t c, column = 1;
+
+    if (!line.p || line.n > SPEC_CARET_LINE_MAX)
+        return;
+    sb_add(b, S("    "));
+    for (size_t at = 0; at < line.n; at += spec_decode(line, at, &c)) {
+        size_t n = spec_decode(line, at, &c);
+
+        if (spec_is_unprintable(c))
+            sb_add_char(b, c == '\t' ? ' ' : '?');
+        else
+            sb_add(b, str_slice(line, at, n));
+    }
+    sb_add(b, S("\n    "));
+    for (; column < m->place.column; column++)
+        sb_add_char(b, ' ');
+    sb_add(b, S("^\n"));
+}
+
+void spec_message_format(struct sb *b, const struct spec_message *m, struct str source, int colour)
+{
+    static const struct {
+        const char *word, *colour;
+    } severities[] = {
+        [SPEC_ERROR] = { "error", "\033[1;31m" },
+        [SPEC_WARNING] = { "warning", "\033[1;33m" },
+    };
+    const char *reset = colour ? "\033[0m" : "";
+
+    spec_add_shown(b, m->place.file);
+    if (m->place.line)
+        sb_addf(b, ":%u:%u", m->place.line, m->place.column);
+    sb_addf(b, "%s%s%s%s: ", m->place.file.n ? ": " : "",
+            colour ? severities[m->severity].colour : "", severities[m->severity].word, reset);
+    spec_add_shown(b, m->text);
+    sb_addf(b, " [%.*s]\n", STR_ARG(m->rule));
+    if (source.p && m->place.line)
+        spec_add_caret(b, m, source);
+    if (m->hint.n) {
+        sb_add(b, S("    "));
+        spec_add_shown(b, m->hint);
+        sb_add_char(b, '\n');
+    }
+}
