@@ -97,6 +97,10 @@ int keeper_adopt(const struct rv_host *h, struct arena *a, const struct keeper_p
 int keeper_stop(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
                 uint64_t epoch, uint32_t wait_ms, struct rv_result *answer);
 
+/* Give the one that lives there new instructions and make its program start again with them. */
+int keeper_renew(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
+                 const struct keeper_want *want, struct rv_result *answer);
+
 /* Write a spec.json without starting anything: a directory that only remembers. */
 int keeper_note(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
                 const struct keeper_want *want, const struct keeper_hold *hold,
@@ -112,8 +116,5 @@ int keeper_remove(const struct rv_host *h, const struct keeper_place *p, struct 
 /* The last `max` bytes of its output, cut at a line. */
 struct str keeper_log_tail(struct arena *a, const struct keeper_place *p, size_t max);
 
-/* Is `pid` (from a view) alive, with that start time, since this boot? */
-int keeper_is_alive(const struct keeper_view *view);
-
-/* Does a process below the view's keeper hold a listening TCP socket on `port`? */
+/* Does a process of the view's keeper hold a listening TCP socket on `port`? */
 int keeper_listens(struct arena *a, const struct keeper_view *view, int64_t port);

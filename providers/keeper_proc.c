@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "providers/keeper_proc.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/guard.h"
+
+#define KEEPER_TCP_LISTEN 0x0a
+
+int keeper_proc_read(pid_t pid, struct keeper_proc *ret)
+{
+    struct keeper_proc p = { .pid = pid };
+    char path[32], text[1024], *at;
+    ssize_t n;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    {
+        AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    }
+    if (n <= 0)
+        return -1;
+    text[n] = 0;
+    at = strrchr(text, ')'); /* the name may hold anything */
+    if (!at ||
+        sscanf(at + 1,
+               " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+               &p.state, &p.parent, &p.session, &p.start) != 4)
+        return -1;
+    *ret = p;
+    return 0;
+}
+
+static void keeper_proc_all(struct arena *a, struct keeper_procs *ret)
+{
+    DIR *proc = opendir("/proc");
+    struct dirent *entry;
+    struct keeper_proc one, *slot;
+
+    while (proc && (entry = readdir(proc)))
+        if (atoi(entry->d_name) > 0 && !keeper_proc_read((pid_t)atoi(entry->d_name), &one) &&
+            one.state != 'Z' && (slot = vec_push(a, &ret->list)))
+            *slot = one;
+    if (proc)
+        (void)closedir(proc); /* only read */
+}
+
+static int keeper_proc_is_in(const struct keeper_procs *procs, pid_t pid)
+{
+    for (size_t i = 0; i < procs->list.n; i++)
+        if (procs->list.p[i].pid == pid)
+            return 1;
+    return 0;
+}
+
+void keeper_proc_family(struct arena *a, pid_t keeper, struct keeper_procs *ret)
+{
+    struct keeper_procs all = { 0 };
+    size_t before;
+
+    *ret = (struct keeper_procs){ 0 };
+    if (keeper <= 1)
+        return;
+    keeper_proc_all(a, &all);
+    do { /* a generation each time round */
+        before = ret->list.n;
+        for (size_t i = 0; i < all.list.n; i++) {
+            const struct keeper_proc *p = &all.list.p[i];
+            struct keeper_proc *slot;
+
+            if (p->pid == keeper || keeper_proc_is_in(ret, p->pid) ||
+                (p->session != keeper && p->parent != keeper && !keeper_proc_is_in(ret, p->parent)))
+                continue;
+            slot = vec_push(a, &ret->list);
+            if (slot)
+                *slot = *p;
+        }
+    } while (ret->list.n > before);
+}
+
+struct keeper_inodes {
+    VEC(unsigned long) list;
+};
+
+static void keeper_proc_listeners(struct arena *a, const char *path, unsigned port,
+                                  struct keeper_inodes *ret)
+{
+    FILE *f = fopen(path, "re");
+    char line[512];
+
+    while (f && fgets(line, sizeof(line), f)) {
+        unsigned local = 0, state = 0;
+        unsigned long inode = 0, *slot;
+
+        if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*d %*d %lu",
+                   &local, &state, &inode) == 3 &&
+            local == port && state == KEEPER_TCP_LISTEN && (slot = vec_push(a, &ret->list)))
+            *slot = inode;
+    }
+    if (f)
+        (void)fclose(f); /* only read */
+}
+
+static int keeper_proc_holds(pid_t pid, const struct keeper_inodes *inodes)
+{
+    char path[64], link[64];
+    struct dirent *entry;
+    DIR *fds;
+    int found = 0;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+    fds = opendir(path);
+    while (fds && !found && (entry = readdir(fds))) {
+        unsigned long inode;
+        ssize_t n = readlinkat(dirfd(fds), entry->d_name, link, sizeof(link) - 1);
+
+        if (n <= 0)
+            continue;
+        link[n] = 0;
+        if (sscanf(link, "socket:[%lu]", &inode) != 1)
+            continue;
+        for (size_t i = 0; i < inodes->list.n; i++)
+            found |= inodes->list.p[i] == inode;
+    }
+    if (fds)
+        (void)closedir(fds); /* only read */
+    return found;
+}
+
+int keeper_proc_listens(struct arena *a, const struct keeper_procs *procs, unsigned port)
+{
+    struct keeper_inodes inodes = { 0 };
+
+    keeper_proc_listeners(a, "/proc/net/tcp", port, &inodes);
+    keeper_proc_listeners(a, "/proc/net/tcp6", port, &inodes);
+    for (size_t i = 0; inodes.list.n && i < procs->list.n; i++)
+        if (keeper_proc_holds(procs->list.p[i].pid, &inodes))
+            return 1;
+    return 0;
+}

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "providers/process/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/guard.h"
+#include "base/hash.h"
+#include "base/sys.h"
+#include "providers/api/drivers.h"
+
+#define PROCESS_LOCK_TRIES 500  /* 10 ms each */
+#define PROCESS_STOP_WAIT_MS 50 /* most programs end within; else PENDING */
+
+static const struct process_type *const process_types[] = { &process_artifact, &process_release,
+                                                            &process_instance };
+
+static struct rv_str process_schema(void)
+{
+    static const char text[] =
+        "{\"artifact\":{\"consistency_window_ms\":0,\"idempotency\":\"key\",\"identity\":\"owner\","
+        "\"outputs\":[\"key\",\"digest\",\"bytes\"],\"stateful\":false},"
+        "\"instance\":{\"consistency_window_ms\":0,\"idempotency\":\"key\",\"identity\":\"owner\","
+        "\"outputs\":[\"address\",\"port\",\"pid\"],\"stateful\":false},"
+        "\"release\":{\"consistency_window_ms\":0,\"idempotency\":\"key\",\"identity\":\"owner\","
+        "\"outputs\":[\"exit\"],\"stateful\":false}}";
+
+    return (struct rv_str){ text, sizeof(text) - 1 };
+}
+
+/* --- open --- */
+
+static int process_read_range(struct str text, int64_t *ret_from, int64_t *ret_to)
+{
+    struct str from;
+
+    if (!str_next(&text, '-', &from) || str_to_i64(from, ret_from) || str_to_i64(text, ret_to) ||
+        *ret_from < 1 || *ret_to > 65535 || *ret_from > *ret_to)
+        return -1;
+    return 0;
+}
+
+static struct str process_below(struct process *s, const char *name)
+{
+    return str_fmt(&s->arena, "%.*s/%s", STR_ARG(s->directory), name);
+}
+
+static void process_close(void *self)
+{
+    struct process *s = self;
+
+    if (!s)
+        return;
+    arena_fini(&s->arena);
+    alloc_free(s);
+}
+
+static int process_open(const struct rv_host *h, struct rv_str config, uint32_t may_write,
+                        void **ret_self, struct rv_result *ret)
+{
+    struct process *s = alloc_zero(sizeof(*s));
+    const struct value *v = NULL;
+    struct str ports;
+
+    if (!s)
+        return kit_answer(h, ret, RV_RETRY, RV_ACTED_NO, "out of memory");
+    arena_init(&s->arena, 0);
+    if (kit_parse(h, &s->arena, config, "the provider's configuration", &v, ret)) {
+        process_close(s);
+        return (int)ret->verdict;
+    }
+    s->may_write = may_write != 0;
+    s->directory = str_copy(&s->arena, value_get_text(v, S("directory"), S("")));
+    s->keeper = str_copy(&s->arena, value_get_text(v, S("keeper"), S("")));
+    ports = value_get_text(v, S("ports"), S("20000-29999"));
+    if (s->directory.n == 0 || s->directory.p[0] != '/' || s->keeper.n == 0 ||
+        s->keeper.p[0] != '/' || process_read_range(ports, &s->port_from, &s->port_to)) {
+        process_close(s);
+        return kit_answer(
+            h, ret, RV_USER, RV_ACTED_NO,
+            "process: 'directory' and 'keeper' are absolute paths, 'ports' is FROM-TO");
+    }
+    s->runs = process_below(s, "run");
+    s->artifacts = process_below(s, "artifacts");
+    s->exports = process_below(s, "exports");
+    s->ports = process_below(s, "ports");
+    *ret_self = s;
+    return 0;
+}
+
+/* --- what the types share --- */
+
+int process_fail(struct process_call *c, enum rv_verdict verdict, enum rv_acted acted,
+                 const char *fmt, ...)
+{
+    char text[ERR_TEXT_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap); /* a cut sentence still explains */
+    va_end(ap);
+    return kit_answer(c->h, c->ret, verdict, acted, "%s", text);
+}
+
+int process_fail_err(struct process_call *c, enum rv_acted acted, const struct err *err)
+{
+    return kit_answer_err(c->h, c->ret, acted, err);
+}
+
+int process_look(struct process_call *c)
+{
+    return keeper_look(c->h, &c->arena, &c->place, &c->view, c->ret);
+}
+
+int process_take(struct process_call *c, struct keeper_hold *ret)
+{
+    int verdict;
+
+    if (keeper_take(c->h, &c->arena, &c->place, c->op->epoch, ret, c->ret))
+        return (int)c->ret->verdict;
+    keeper_sweep(&c->view); /* what a dead keeper left may hold the port */
+    verdict = c->h->identified(c->h->ctx, kit_rv(c->place.owner));
+    if (verdict) {
+        keeper_release(ret);
+        return kit_answer_host(c->h, c->ret, verdict, RV_ACTED_YES, "identified");
+    }
+    return 0;
+}
+
+int process_lock(struct process_call *c, struct str directory, int *ret_fd)
+{
+    struct err err = ERR_INIT;
+    const char *path = str_fmt(&c->arena, "%.*s/.lock", STR_ARG(directory)).p;
+    AUTO_CLOSE int fd = -1;
+
+    if (arena_status(&c->arena, &err) || sys_mkdir_all(str_to_c(&c->arena, directory), 0700, &err))
+        return process_fail_err(c, RV_ACTED_NO, &err);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    for (int i = 0; fd >= 0 && i < PROCESS_LOCK_TRIES; i++) {
+        if (!flock(fd, LOCK_EX | LOCK_NB)) {
+            *ret_fd = TAKE_FD(fd);
+            return 0;
+        }
+        if (c->h->wait_fd(c->h->ctx, -1, 0, 10) == RV_CANCELLED)
+            return process_fail(c, RV_CANCELLED, RV_ACTED_NO, "cancelled");
+    }
+    return process_fail(c, RV_RETRY, RV_ACTED_NO, "lock '%s': %s", path, strerror(errno));
+}
+
+void process_answer_view(struct process_call *c, struct value *observed, struct value *outputs)
+{
+    c->ret->id = kit_give(c->h, c->place.owner);
+    c->ret->observed = kit_give_json(c->h, &c->arena, observed);
+    c->ret->outputs = kit_give_json(c->h, &c->arena, outputs);
+    if (!c->ret->id.p || !c->ret->observed.p || !c->ret->outputs.p)
+        (void)process_fail(c, RV_RETRY, (enum rv_acted)c->ret->acted, "out of memory");
+}
+
+int process_judge_exit(struct process_call *c, const char *what)
+{
+    const struct keeper_view *v = &c->view;
+    struct str tail = keeper_log_tail(&c->arena, &c->place, PROCESS_TAIL_BYTES);
+    struct str say;
+
+    if (v->timed_out)
+        say = str_fmt(&c->arena, "%s: took longer than %lld ms", what,
+                      (long long)value_get_int(c->desired, S("timeout_ms"), 0));
+    else if (v->message.n)
+        say = str_fmt(&c->arena, "%s: %.*s", what, STR_ARG(v->message));
+    else if (str_eq(v->state, S("stopped")))
+        say = str_fmt(&c->arena, "%s: was stopped", what);
+    else if (v->signal)
+        say = str_fmt(&c->arena, "%s: ended by signal %lld", what, (long long)v->signal);
+    else if (v->exit)
+        say = str_fmt(&c->arena, "%s: exit %lld", what, (long long)v->exit);
+    else
+        return 0;
+    say = str_fmt(&c->arena, "%.*s%s%.*s", STR_ARG(say), tail.n ? "\n" : "", STR_ARG(tail));
+    c->ret->verdict = RV_USER;
+    c->ret->acted = RV_ACTED_YES;
+    c->ret->message = kit_give(c->h, say);
+    return RV_USER;
+}
+
+/* --- calls --- */
+
+static const struct process_type *process_type_of(struct rv_str name)
+{
+    for (size_t i = 0; i < N_ELEMENTS(process_types); i++)
+        if (str_eq_c(kit_str(name), process_types[i]->name))
+            return process_types[i];
+    return NULL;
+}
+
+static struct str process_want(struct arena *a, const struct value *desired)
+{
+    struct value *bare = value_map(a);
+    struct digest d;
+
+    for (size_t i = 0; i < value_count(desired); i++)
+        if (!str_eq(desired->u.map.entries[i].key, S("label")))
+            value_set(a, bare, desired->u.map.entries[i].key, desired->u.map.entries[i].value);
+    d = hash_bytes(json_format(a, bare));
+    return digest_hex(a, &d);
+}
+
+/* Begin a call; NULL when it is answered already. The caller ends it with arena_fini(&c->arena). */
+static const struct process_type *process_begin(struct process_call *c, void *self,
+                                                const struct rv_host *h, const struct rv_op *op,
+                                                struct str owner, struct rv_result *ret)
+{
+    const struct process *s = self;
+    const struct process_type *type = process_type_of(op->type);
+
+    *c = (struct process_call){ .self = s, .h = h, .op = op, .ret = ret };
+    arena_init(&c->arena, 0);
+    c->place = (struct keeper_place){ s->keeper, s->runs, owner };
+    if (!type) {
+        (void)process_fail(c, RV_USER, RV_ACTED_NO, "process: no type '%.*s'", (int)op->type.n,
+                           op->type.p ? op->type.p : "");
+        return NULL;
+    }
+    if (kit_parse(h, &c->arena, op->desired, "desired", &c->desired, ret))
+        return NULL;
+    c->want = process_want(&c->arena, c->desired);
+    return type;
+}
+
+static void process_read_one(void *self, const struct rv_host *h, const struct rv_op *op,
+                             struct str owner, struct rv_result *ret)
+{
+    struct process_call c;
+    const struct process_type *type = process_begin(&c, self, h, op, owner, ret);
+
+    if (type && !process_look(&c)) {
+        if (c.view.life == KEEPER_NONE)
+            (void)process_fail(&c, RV_ABSENT, RV_ACTED_NO, "%s", "");
+        else
+            type->read(&c);
+    }
+    arena_fini(&c.arena);
+}
+
+static void process_read(void *self, const struct rv_host *h, const struct rv_op *ops, size_t n,
+                         struct rv_result *ret)
+{
+    for (size_t i = 0; i < n; i++)
+        process_read_one(self, h, &ops[i], kit_str(ops[i].id.n ? ops[i].id : ops[i].owner),
+                         &ret[i]);
+}
+
+static void process_find(void *self, const struct rv_host *h, const struct rv_op *op,
+                         struct rv_result *ret)
+{
+    process_read_one(self, h, op, kit_str(op->owner), ret);
+}
+
+/* Nobody lives there: forget what belongs to it, then the directory. Dying in between repeats it. */
+static void process_remove(struct process_call *c, const struct process_type *type)
+{
+    AUTO_HOLD struct keeper_hold hold = KEEPER_HOLD_NONE;
+
+    if (keeper_take(c->h, &c->arena, &c->place, c->op->epoch, &hold, c->ret))
+        return;
+    keeper_sweep(&c->view);
+    if (type->forget(c) || keeper_remove(c->h, &c->place, &hold, c->ret))
+        return;
+    (void)process_fail(c, RV_DONE, RV_ACTED_YES, "%s", "");
+}
+
+static void process_delete(struct process_call *c, const struct process_type *type)
+{
+    if (process_look(c))
+        return;
+    if (c->view.life == KEEPER_LIVES) {
+        int verdict = keeper_stop(c->h, &c->arena, &c->place, c->op->epoch, PROCESS_STOP_WAIT_MS,
+                                  c->ret);
+
+        if (verdict && verdict != RV_RETRY)
+            return;
+        if (process_look(c))
+            return;
+    }
+    if (c->view.life == KEEPER_NONE) {
+        (void)process_fail(c, RV_DONE, RV_ACTED_NO, "%s", "");
+    } else if (c->view.life == KEEPER_LIVES) {
+        (void)process_fail(c, RV_PENDING, RV_ACTED_YES, "stopping");
+        c->ret->token = kit_give(c->h, c->place.owner);
+        c->ret->again_ms = PROCESS_POLL_MS;
+    } else {
+        process_remove(c, type);
+    }
+}
+
+static void process_do(void *self, const struct rv_host *h, const struct rv_op *op,
+                       struct rv_result *ret, int is_resume)
+{
+    struct process_call c;
+    const struct process_type *type = process_begin(&c, self, h, op,
+                                                    kit_str(op->owner.n ? op->owner : op->id), ret);
+
+    if (!type) {
+        ;
+    } else if (!c.self->may_write) {
+        (void)process_fail(&c, RV_FATAL, RV_ACTED_NO, "opened for reading only");
+    } else if (op->action == RV_DELETE) {
+        process_delete(&c, type); /* repeats itself until it is done */
+    } else if (!process_look(&c)) {
+        (is_resume ? type->resume : type->apply)(&c);
+        if (!ret->id.n && c.view.life != KEEPER_NONE)
+            ret->id = kit_give(h, c.place.owner);
+    }
+    arena_fini(&c.arena);
+}
+
+static void process_apply(void *self, const struct rv_host *h, const struct rv_op *op,
+                          struct rv_result *ret)
+{
+    process_do(self, h, op, ret, 0);
+}
+
+static void process_resume(void *self, const struct rv_host *h, const struct rv_op *op,
+                           struct rv_result *ret)
+{
+    process_do(self, h, op, ret, 1);
+}
+
+/* For instances: does the port belong to a process of it, and how often was it started again? */
+static void process_facts(void *self, const struct rv_host *h, const struct rv_op *op,
+                          struct rv_result *ret, int is_health)
+{
+    struct process_call c;
+    const struct process_type *type = process_begin(&c, self, h, op,
+                                                    kit_str(op->id.n ? op->id : op->owner), ret);
+
+    if (type && !process_look(&c)) {
+        struct value *facts = value_map(&c.arena);
+
+        if (is_health)
+            value_set(
+                &c.arena, facts, S("listening"),
+                value_bool(&c.arena, keeper_listens(&c.arena, &c.view,
+                                                    value_get_int(c.view.about, S("port"), 0))));
+        else
+            value_set_int(&c.arena, facts, S("restarts"), c.view.restarts);
+        ret->verdict = c.view.life == KEEPER_NONE ? RV_ABSENT : RV_DONE;
+        if (c.view.life != KEEPER_NONE)
+            process_answer_view(&c, facts, value_map(&c.arena));
+    }
+    arena_fini(&c.arena);
+}
+
+static void process_health(void *self, const struct rv_host *h, const struct rv_op *op,
+                           struct rv_result *ret)
+{
+    process_facts(self, h, op, ret, 1);
+}
+
+static void process_counters(void *self, const struct rv_host *h, const struct rv_op *op,
+                             struct rv_result *ret)
+{
+    process_facts(self, h, op, ret, 0);
+}
+
+const struct rv_driver *process_driver(void)
+{
+    static const struct rv_driver driver = {
+        .size = sizeof(driver),
+        .abi = RV_ABI,
+        .name = "process",
+        .version = "1",
+        .schema = process_schema,
+        .open = process_open,
+        .close = process_close,
+        .read = process_read,
+        .find_by_owner = process_find,
+        .apply = process_apply,
+        .resume = process_resume,
+        .health = process_health,
+        .counters = process_counters,
+    };
+
+    return &driver;
+}

@@ -1,0 +1,87 @@
+/*
+ * process: artifacts, releases and instances on this machine, each under a keeper of its own.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *     DIRECTORY/run/<owner label>/     identity, keeper and log of one resource
+ *               artifacts/<K>/         tree/, manifest, artifact.json: sealed, shared by key
+ *               exports/<K>/           the source, put there by the reconciler
+ *               ports/<N>              a link whose text says whose the port is
+ *
+ * What the files of this driver share; nothing outside includes it.
+ *
+ * Memory   a call's arena; what is answered is copied into the host's.
+ * Thread   many calls at once, one a resource.
+ */
+#pragma once
+
+#include "base/vec.h"
+#include "providers/keeper_client.h"
+
+#define PROCESS_POLL_MS 100
+#define PROCESS_TAIL_BYTES 4000 /* of output, in a message */
+#define PROCESS_PORT_REST_MS (24 * 3600 * 1000LL)
+
+struct process {
+    struct arena arena;
+    struct str directory, runs, artifacts, exports, ports, keeper;
+    int64_t port_from, port_to;
+    int may_write;
+};
+
+struct process_call {
+    const struct process *self;
+    const struct rv_host *h;
+    const struct rv_op *op;
+    struct rv_result *ret;
+    struct arena arena;
+    struct keeper_place place;
+    struct keeper_view view;
+    const struct value *desired; /* a map, empty when there is none */
+    struct str want;             /* digest of desired less its label, hex */
+};
+
+/* One type of resource. Each function fills c->ret; read finds the view in c->view, and it is not KEEPER_NONE. */
+typedef void process_fn(struct process_call *c);
+struct process_type {
+    const char *name;
+    process_fn *read;
+    process_fn *apply; /* everything but delete */
+    process_fn *resume;
+    int (*forget)(
+        struct process_call *c); /* before the directory goes; 0, or the verdict answered */
+};
+extern const struct process_type process_artifact, process_release, process_instance;
+
+/* call: what every type does. 0, or the verdict that stands in c->ret. */
+int process_look(struct process_call *c);
+int process_take(struct process_call *c, struct keeper_hold *ret); /* take, sweep, identified */
+int process_lock(struct process_call *c, struct str directory, int *ret_fd);
+void process_answer_view(struct process_call *c, struct value *observed, struct value *outputs);
+int process_fail(struct process_call *c, enum rv_verdict verdict, enum rv_acted acted,
+                 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+int process_fail_err(struct process_call *c, enum rv_acted acted, const struct err *err);
+/* A run that has ended: DONE for 0, else RV_USER with the end of its output. */
+int process_judge_exit(struct process_call *c, const char *what);
+
+/* command: from a desired body to what a keeper runs. `port` 0: none. 0, or the verdict answered. */
+int process_command(struct process_call *c, const struct value *argv, struct str dir, int64_t port,
+                    struct keeper_want *ret);
+int process_work_dir(struct process_call *c, struct str root, struct str *ret); /* root/context */
+int process_artifact_dir(struct process_call *c,
+                         struct str *ret); /* of desired.artifact, or home */
+struct value *process_about(struct process_call *c, int64_t port);
+
+/* ports */
+int process_port_take(struct process_call *c, int64_t preferred, int64_t *ret);
+int process_port_release(struct process_call *c);
+
+/* tree: directories of files. `cancelled` is asked in between. */
+struct process_tree_sum {
+    struct str manifest;
+    int64_t bytes;
+};
+int process_tree_copy(struct process_call *c, const char *from, const char *to, struct err *err);
+/* Take every write bit away and list what is there: mode, size, SHA-256 and name, sorted. */
+int process_tree_seal(struct process_call *c, const char *root, struct process_tree_sum *ret,
+                      struct err *err);
+int process_tree_remove(struct process_call *c, const char *root, struct err *err);

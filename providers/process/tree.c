@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "providers/process/process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/guard.h"
+#include "base/hash.h"
+#include "base/sys.h"
+
+#define TREE_DEPTH_MAX 128
+#define TREE_FILES_MAX 1000000u
+#define TREE_BLOCK 65536
+
+enum tree_kind { TREE_FILE, TREE_DIR, TREE_LINK };
+
+struct tree_entry {
+    struct str path; /* below the root, "" for the root itself */
+    enum tree_kind kind;
+    mode_t mode;
+    int64_t size;
+};
+
+struct tree_list {
+    VEC(struct tree_entry) list;
+};
+
+static const char *tree_join(struct arena *a, const char *root, struct str path)
+{
+    return path.n ? str_fmt(a, "%s/%.*s", root, STR_ARG(path)).p : root;
+}
+
+static int tree_visit(struct process_call *c, const char *root, struct str path, int depth,
+                      struct tree_list *ret, struct err *err);
+
+static int tree_visit_dir(struct process_call *c, const char *root, struct str path, int depth,
+                          struct tree_list *ret, struct err *err)
+{
+    DIR *dir = opendir(tree_join(&c->arena, root, path));
+    struct dirent *entry;
+    int rc = dir ? 0 : err_sys(err, "list '%s/%.*s'", root, STR_ARG(path));
+
+    while (!rc && (entry = readdir(dir)))
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+            rc = tree_visit(c, root,
+                            path.n ? str_fmt(&c->arena, "%.*s/%s", STR_ARG(path), entry->d_name)
+                                   : str_copy(&c->arena, str_from_c(entry->d_name)),
+                            depth + 1, ret, err);
+    if (dir)
+        (void)closedir(dir); /* only read */
+    return rc;
+}
+
+/* Parents before children. */
+static int tree_visit(struct process_call *c, const char *root, struct str path, int depth,
+                      struct tree_list *ret, struct err *err)
+{
+    const char *full = tree_join(&c->arena, root, path);
+    struct tree_entry *e = vec_push(&c->arena, &ret->list);
+    struct stat st;
+
+    if (!full || !e)
+        return arena_status(&c->arena, err);
+    if (lstat(full, &st))
+        return err_sys(err, "read '%s'", full);
+    if (depth > TREE_DEPTH_MAX || ret->list.n > TREE_FILES_MAX)
+        return err_set(err, ERR_LIMIT, "'%s' is too deep or holds too many files", root);
+    if (!(ret->list.n % 256) && c->h->cancelled(c->h->ctx))
+        return err_set(err, ERR_CANCELLED, "cancelled");
+    *e = (struct tree_entry){ .path = path, .mode = st.st_mode & 0777, .size = st.st_size };
+    if (S_ISLNK(st.st_mode))
+        e->kind = TREE_LINK;
+    else if (S_ISREG(st.st_mode))
+        e->kind = TREE_FILE;
+    else if (S_ISDIR(st.st_mode))
+        e->kind = TREE_DIR;
+    else
+        ret->list.n--; /* sockets and pipes that a build left: nothing to keep */
+    return S_ISDIR(st.st_mode) ? tree_visit_dir(c, root, path, depth, ret, err) : 0;
+}
+
+static int tree_read_link(struct process_call *c, const char *path, struct str *ret,
+                          struct err *err)
+{
+    char target[PATH_MAX];
+    ssize_t n = readlink(path, target, sizeof(target));
+
+    if (n < 0)
+        return err_sys(err, "read link '%s'", path);
+    *ret = str_copy(&c->arena, (struct str){ target, (size_t)n });
+    return arena_status(&c->arena, err);
+}
+
+/* --- copy --- */
+
+static int tree_copy_file(const char *from, const char *to, mode_t mode, struct err *err)
+{
+    AUTO_CLOSE int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    AUTO_CLOSE int out = in < 0 ? -1
+                                : open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode | 0600);
+    char block[TREE_BLOCK];
+    ssize_t n = 1;
+
+    if (in < 0 || out < 0)
+        return err_sys(err, "copy '%s'", from);
+    while ((n = read(in, block, sizeof(block))) > 0)
+        for (ssize_t at = 0, done; at < n; at += done)
+            if ((done = write(out, block + at, (size_t)(n - at))) < 0)
+                return err_sys(err, "write '%s'", to);
+    return n < 0 ? err_sys(err, "read '%s'", from) : 0;
+}
+
+static int tree_copy_one(struct process_call *c, const struct tree_entry *e, const char *from,
+                         const char *to, struct err *err)
+{
+    struct str target;
+
+    switch (e->kind) {
+    case TREE_DIR:
+        return mkdir(to, 0755) && errno != EEXIST ? err_sys(err, "create '%s'", to) : 0;
+    case TREE_LINK:
+        if (tree_read_link(c, from, &target, err))
+            return err->code;
+        return symlink(target.p, to) ? err_sys(err, "create '%s'", to) : 0;
+    case TREE_FILE:
+        return tree_copy_file(from, to, e->mode & 0100 ? 0755 : 0644, err);
+    }
+    UNREACHABLE();
+}
+
+int process_tree_copy(struct process_call *c, const char *from, const char *to, struct err *err)
+{
+    struct tree_list tree = { 0 };
+
+    if (tree_visit(c, from, S(""), 0, &tree, err))
+        return err->code;
+    for (size_t i = 0; i < tree.list.n; i++) {
+        const struct tree_entry *e = &tree.list.p[i];
+        const char *source = tree_join(&c->arena, from, e->path);
+        const char *copy = tree_join(&c->arena, to, e->path);
+
+        if (arena_status(&c->arena, err) || tree_copy_one(c, e, source, copy, err))
+            return err->code;
+        if (!(i % 64) && c->h->cancelled(c->h->ctx))
+            return err_set(err, ERR_CANCELLED, "cancelled");
+    }
+    return 0;
+}
+
+/* --- seal --- */
+
+static int tree_by_path(const void *a, const void *b)
+{
+    const struct tree_entry *x = a, *y = b;
+
+    return str_cmp(x->path, y->path);
+}
+
+static int tree_hash_file(struct arena *a, const char *path, struct str *ret, struct err *err)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    char block[TREE_BLOCK];
+    struct digest d;
+    struct hash h;
+    ssize_t n;
+
+    if (fd < 0)
+        return err_sys(err, "read '%s'", path);
+    hash_init(&h);
+    while ((n = read(fd, block, sizeof(block))) > 0)
+        hash_add(&h, block, (size_t)n);
+    d = hash_end(&h);
+    if (n < 0)
+        return err_sys(err, "read '%s'", path);
+    *ret = digest_hex(a, &d);
+    return 0;
+}
+
+static int tree_seal_one(struct process_call *c, const struct tree_entry *e, const char *path,
+                         struct sb *manifest, struct err *err)
+{
+    struct str text;
+
+    switch (e->kind) {
+    case TREE_LINK:
+        if (tree_read_link(c, path, &text, err))
+            return err->code;
+        sb_addf(manifest, "link %.*s -> %.*s\n", STR_ARG(e->path), STR_ARG(text));
+        return 0;
+    case TREE_DIR:
+        sb_addf(manifest, "dir %.*s\n", STR_ARG(e->path));
+        break;
+    case TREE_FILE:
+        if (tree_hash_file(&c->arena, path, &text, err))
+            return err->code;
+        sb_addf(manifest, "file %.*s %c %lld %.*s\n", STR_ARG(text), e->mode & 0100 ? 'x' : '-',
+                (long long)e->size, STR_ARG(e->path));
+        break;
+    }
+    return chmod(path, e->mode & ~(mode_t)0222) ? err_sys(err, "seal '%s'", path) : 0;
+}
+
+int process_tree_seal(struct process_call *c, const char *root, struct process_tree_sum *ret,
+                      struct err *err)
+{
+    struct tree_list tree = { 0 };
+    struct sb manifest;
+    int64_t bytes = 0;
+
+    if (tree_visit(c, root, S(""), 0, &tree, err))
+        return err->code;
+    qsort(tree.list.p, tree.list.n, sizeof(tree.list.p[0]), tree_by_path);
+    sb_init(&manifest, &c->arena);
+    for (size_t i = 0; i < tree.list.n; i++) {
+        const struct tree_entry *e = &tree.list.p[i];
+        const char *path = tree_join(&c->arena, root, e->path);
+
+        if (arena_status(&c->arena, err) || tree_seal_one(c, e, path, &manifest, err))
+            return err->code;
+        bytes += e->kind == TREE_FILE ? e->size : 0;
+        if (!(i % 64) && c->h->cancelled(c->h->ctx))
+            return err_set(err, ERR_CANCELLED, "cancelled");
+    }
+    *ret = (struct process_tree_sum){ sb_str(&manifest), bytes };
+    return arena_status(&c->arena, err);
+}
+
+int process_tree_remove(struct process_call *c, const char *root, struct err *err)
+{
+    struct tree_list tree = { 0 };
+
+    if (!sys_exists(root))
+        return 0;
+    if (tree_visit(c, root, S(""), 0, &tree, err))
+        return err->code;
+    for (size_t i = 0; i < tree.list.n; i++)
+        if (tree.list.p[i].kind == TREE_DIR) /* sealed: writable again for us */
+            (void)chmod(tree_join(&c->arena, root, tree.list.p[i].path), 0700);
+    return sys_remove_all(root, err);
+}
