@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "providers/haproxy/edge.h"
+
+#include "base/guard.h"
+#include "providers/haproxy/render.h"
+#include "providers/haproxy/runtime.h"
+#include "providers/haproxy/sync.h"
+#include "providers/keeper_client.h"
+
+#define EDGE_START_MS 8000
+#define EDGE_STEP_MS 10
+#define EDGE_GRACE_MS 5000
+#define EDGE_LOG_TAIL 8192
+
+static struct keeper_place edge_place(struct haproxy_call *c)
+{
+    return (struct keeper_place){
+        .program = c->conf->keeper,
+        .runs = str_fmt(c->arena, "%.*s/run", STR_ARG(c->conf->directory)),
+        .owner = S("edge"),
+    };
+}
+
+/* Does all that is served fit this configuration? */
+static int edge_fits(const struct haproxy_model *m, const struct haproxy_conf *conf)
+{
+    for (size_t i = 0; i < m->records.n; i++) {
+        const struct haproxy_record *r = &m->records.p[i];
+        const struct value *slots = value_get(r->body, S("slots"));
+        int64_t n = 0;
+
+        if (str_eq(r->type, S("backend")) &&
+            (str_to_i64(str_slice(r->id, 1, r->id.n), &n) || n >= conf->n_backends))
+            return 0;
+        for (size_t k = (size_t)conf->n_slots; k < value_count(slots); k++)
+            if (value_item(slots, k)->u.text.n)
+                return 0;
+        if (str_eq(r->type, S("address")) &&
+            (str_to_i64(r->id, &n) || n < conf->internal_first || n > conf->internal_last))
+            return 0;
+    }
+    return 1;
+}
+
+static void edge_take_conf(struct haproxy_call *c, struct haproxy_store *s)
+{
+    if (!edge_fits(&s->model, c->conf)) {
+        c->h->log(c->h->ctx, 2,
+                  kit_rv(S("what the edge serves does not fit its configuration: "
+                           "it starts with the previous one")));
+        return;
+    }
+    s->model.conf = *c->conf;
+    if (s->model.next_port < c->conf->internal_first || s->model.next_port > c->conf->internal_last)
+        s->model.next_port = c->conf->internal_first;
+}
+
+/* The last line of the proxy's log that says why it ended. */
+static struct str edge_complaint(struct haproxy_call *c, const struct keeper_place *place)
+{
+    struct str rest = keeper_log_tail(c->arena, place, EDGE_LOG_TAIL), line, found = STR_NONE;
+
+    while (str_next(&rest, '\n', &line)) {
+        size_t at = str_find(line, S("cannot bind"));
+
+        if (at != STR_NPOS)
+            found = str_trim(str_slice(line, at, line.n));
+        else if (str_starts(line, S("[ALERT]")) &&
+                 (!found.n || !str_starts(found, S("cannot bind"))))
+            found = str_trim(line);
+    }
+    return found;
+}
+
+static int edge_wait(struct haproxy_call *c, const struct keeper_place *place)
+{
+    int64_t give_up_ms = c->h->now_ms(c->h->ctx) + EDGE_START_MS;
+    struct keeper_view view = { 0 };
+    struct str complaint;
+    int rc;
+
+    while ((rc = haproxy_runs(c))) {
+        if (rc == RV_CANCELLED || c->h->wait_fd(c->h->ctx, -1, 0, EDGE_STEP_MS) == RV_CANCELLED)
+            return haproxy_fail(c, RV_CANCELLED, "cancelled");
+        if (keeper_look(c->h, c->arena, place, &view, c->ret))
+            return (int)c->ret->verdict;
+        if (c->h->now_ms(c->h->ctx) > give_up_ms ||
+            (str_eq(view.state, S("waiting")) && view.restarts > 1))
+            break;
+    }
+    if (!rc)
+        return 0;
+    complaint = edge_complaint(c, place);
+    return haproxy_fail(c, RV_WAIT, "the proxy does not start: %.*s",
+                        STR_ARG(complaint.n ? complaint : view.message));
+}
+
+static int edge_launch(struct haproxy_call *c, const struct keeper_place *place)
+{
+    const struct str argv[] = { c->conf->program, S("-db"), S("-f"), S(HAPROXY_CONFIG_FILE) };
+    const struct keeper_want want = {
+        .key = S("edge"),
+        .epoch = c->op->epoch,
+        .argv = argv,
+        .n_argv = N_ELEMENTS(argv),
+        .dir = c->conf->directory,
+        .restart = KEEPER_ALWAYS,
+        .stop_signal = S("USR1"),
+        .grace_ms = EDGE_GRACE_MS,
+    };
+    AUTO_HOLD struct keeper_hold hold = KEEPER_HOLD_NONE;
+    struct keeper_view view;
+    int rc = keeper_take(c->h, c->arena, place, c->op->epoch, &hold, c->ret);
+
+    if (rc)
+        return rc;
+    c->acted = RV_ACTED_MAYBE;
+    return keeper_start(c->h, c->arena, place, &want, &hold, &view, c->ret);
+}
+
+/* With the lock held. A keeper that lives restarts the proxy by itself. */
+static int edge_ensure(struct haproxy_call *c, struct haproxy_store *s)
+{
+    struct keeper_place place = edge_place(c);
+    struct keeper_view view;
+    int rc = keeper_look(c->h, c->arena, &place, &view, c->ret);
+
+    if (rc)
+        return rc;
+    if (view.life != KEEPER_LIVES) {
+        if (view.life == KEEPER_GONE)
+            keeper_sweep(&view);
+        edge_take_conf(c, s);
+        if ((rc = haproxy_store_save(c, s)) || (rc = edge_launch(c, &place)))
+            return rc;
+    }
+    return edge_wait(c, &place);
+}
+
+int haproxy_edge_open(struct haproxy_call *c, struct haproxy_store *ret)
+{
+    int rc = haproxy_store_open(c, ret);
+
+    if (rc)
+        return rc;
+    rc = haproxy_runs(c);
+    if (rc == RV_CANCELLED)
+        return rc;
+    if (rc && !c->may_write)
+        return haproxy_fail(c, RV_RETRY, "the proxy does not run");
+    if (!rc && ret->is_new)
+        return haproxy_fail(c, RV_WAIT,
+                            "'%.*s/" HAPROXY_CONFIG_FILE "' is gone while the proxy runs",
+                            STR_ARG(c->conf->directory));
+    return rc ? edge_ensure(c, ret) : 0;
+}
+
+int haproxy_edge_start(struct haproxy_call *c)
+{
+    AUTO_STORE struct haproxy_store s = HAPROXY_STORE_NONE;
+
+    return haproxy_edge_open(c, &s);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "providers/haproxy/sync.h"
+
+#include <inttypes.h>
+
+#include "providers/haproxy/render.h"
+
+#define SYNC_LOOKUP_MS 50 /* no request stays that long between two lookups */
+
+static struct str sync_slot(const struct value *slots, int64_t i)
+{
+    const struct value *slot = value_item(slots, (size_t)i);
+
+    return value_is(slot, VALUE_TEXT) ? slot->u.text : S("");
+}
+
+static int sync_is_down(const struct haproxy_stat *row)
+{
+    return str_starts(row->status, S("MAINT")) || str_starts(row->status, S("DRAIN"));
+}
+
+static int sync_start_slot(struct haproxy_call *c, const struct haproxy_stat *row,
+                           struct str server, struct str address)
+{
+    size_t colon = str_find_char(address, ':');
+    struct str answer;
+    int rc = 0;
+
+    if (!str_eq(row->address, address)) {
+        c->acted = RV_ACTED_MAYBE;
+        rc = HAPROXY_ASK(c, &answer, S("set"), S("server"), server, S("addr"),
+                         str_slice(address, 0, colon), S("port"),
+                         str_slice(address, colon + 1, address.n));
+    }
+    if (!rc && sync_is_down(row))
+        rc = HAPROXY_TELL(c, S("set"), S("server"), server, S("state"), S("ready"));
+    return rc;
+}
+
+/* One pass over the slots: `stop` 0 starts what shall serve, 1 stops the rest. */
+static int sync_slots(struct haproxy_call *c, struct str backend, const struct value *slots,
+                      int64_t n_slots, int stop)
+{
+    struct haproxy_stats stats;
+    int rc = haproxy_read_stats(c, backend, &stats);
+
+    for (int64_t i = 0; !rc && i < n_slots; i++) {
+        struct str name = str_fmt(c->arena, "s%" PRId64, i), address = sync_slot(slots, i);
+        struct str server = str_fmt(c->arena, "%.*s/%.*s", STR_ARG(backend), STR_ARG(name));
+        const struct haproxy_stat *row = haproxy_stats_find(&stats, name);
+
+        if (!row)
+            return haproxy_fail(c, RV_RETRY, "the proxy has no server '%.*s'", STR_ARG(server));
+        if (address.n && !stop)
+            rc = sync_start_slot(c, row, server, address);
+        else if (!address.n && stop && !sync_is_down(row))
+            rc = HAPROXY_TELL(c, S("set"), S("server"), server, S("state"), S("maint"));
+    }
+    return rc;
+}
+
+static int sync_verify_slots(struct haproxy_call *c, struct str backend, const struct value *slots,
+                             int64_t n_slots)
+{
+    struct haproxy_stats stats;
+    int rc = haproxy_read_stats(c, backend, &stats);
+
+    for (int64_t i = 0; !rc && i < n_slots; i++) {
+        struct str name = str_fmt(c->arena, "s%" PRId64, i), address = sync_slot(slots, i);
+        const struct haproxy_stat *row = haproxy_stats_find(&stats, name);
+
+        if (!row || sync_is_down(row) != !address.n ||
+            (address.n && !str_eq(row->address, address)))
+            return haproxy_fail(c, RV_RETRY, "server '%.*s/%.*s' of the proxy is not as told",
+                                STR_ARG(backend), STR_ARG(name));
+    }
+    return rc;
+}
+
+int haproxy_sync_backend(struct haproxy_call *c, struct str backend, const struct value *slots,
+                         int64_t n_slots)
+{
+    int rc = sync_slots(c, backend, slots, n_slots, 0);
+
+    if (!rc)
+        rc = sync_slots(c, backend, slots, n_slots, 1);
+    return rc ? rc : sync_verify_slots(c, backend, slots, n_slots);
+}
+
+/* Add and change entries: all that is wanted. */
+static int sync_put(struct haproxy_call *c, enum haproxy_map_id id, const struct haproxy_map *want,
+                    const struct haproxy_map *have)
+{
+    struct str file = str_from_c(haproxy_map_file(id));
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < want->entries.n; i++) {
+        const struct haproxy_entry *e = &want->entries.p[i];
+        const struct haproxy_entry *now = haproxy_map_find(have, e->key);
+
+        if (!now)
+            rc = HAPROXY_TELL(c, S("add"), S("map"), file, e->key, e->value);
+        else if (!str_eq(now->value, e->value))
+            rc = HAPROXY_TELL(c, S("set"), S("map"), file, e->key, e->value);
+    }
+    return rc;
+}
+
+static size_t sync_count_extra(const struct haproxy_map *want, const struct haproxy_map *have)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < have->entries.n; i++)
+        n += (size_t)!haproxy_map_find(want, have->entries.p[i].key);
+    return n;
+}
+
+static int sync_drop(struct haproxy_call *c, enum haproxy_map_id id, const struct haproxy_map *want,
+                     const struct haproxy_map *have)
+{
+    struct str file = str_from_c(haproxy_map_file(id));
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < have->entries.n; i++)
+        if (!haproxy_map_find(want, have->entries.p[i].key))
+            rc = HAPROXY_TELL(c, S("del"), S("map"), file, have->entries.p[i].key);
+    return rc;
+}
+
+static int sync_drop_sets(struct haproxy_call *c, const struct haproxy_map *want,
+                          const struct haproxy_map *have)
+{
+    if (!sync_count_extra(want, have))
+        return 0;
+    if (c->h->wait_fd(c->h->ctx, -1, 0, SYNC_LOOKUP_MS) == RV_CANCELLED)
+        return haproxy_fail(c, RV_CANCELLED, "cancelled");
+    return sync_drop(c, HAPROXY_MAP_SETS, want, have);
+}
+
+static int sync_verify_maps(struct haproxy_call *c, const struct haproxy_maps *want)
+{
+    static const enum haproxy_map_id ids[] = { HAPROXY_MAP_R, HAPROXY_MAP_SETS, HAPROXY_MAP_PATHS };
+
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        const struct haproxy_map *w = &want->m[ids[i]];
+        struct haproxy_map have;
+        int rc = haproxy_read_map(c, ids[i], &have);
+
+        if (rc)
+            return rc;
+        if (!str_eq(haproxy_map_text(c->arena, w), haproxy_map_text(c->arena, &have)))
+            return haproxy_fail(c, RV_RETRY, "%s of the proxy is not as told",
+                                haproxy_map_file(ids[i]));
+    }
+    return 0;
+}
+
+int haproxy_sync_routes(struct haproxy_call *c, struct haproxy_model *m)
+{
+    struct haproxy_maps want, have = { 0 };
+    const struct haproxy_map *w = want.m, *h = have.m;
+    int rc;
+
+    haproxy_maps_make(m, &want);
+    if ((rc = haproxy_read_map(c, HAPROXY_MAP_R, &have.m[HAPROXY_MAP_R])) ||
+        (rc = haproxy_read_map(c, HAPROXY_MAP_SETS, &have.m[HAPROXY_MAP_SETS])) ||
+        (rc = haproxy_read_map(c, HAPROXY_MAP_PATHS, &have.m[HAPROXY_MAP_PATHS])))
+        return rc;
+
+    if ((rc = sync_put(c, HAPROXY_MAP_SETS, &w[HAPROXY_MAP_SETS], &h[HAPROXY_MAP_SETS])) ||
+        (rc = sync_put(c, HAPROXY_MAP_PATHS, &w[HAPROXY_MAP_PATHS], &h[HAPROXY_MAP_PATHS])) ||
+        (rc = sync_put(c, HAPROXY_MAP_R, &w[HAPROXY_MAP_R], &h[HAPROXY_MAP_R])) ||
+        (rc = sync_drop(c, HAPROXY_MAP_R, &w[HAPROXY_MAP_R], &h[HAPROXY_MAP_R])) ||
+        (rc = sync_drop(c, HAPROXY_MAP_PATHS, &w[HAPROXY_MAP_PATHS], &h[HAPROXY_MAP_PATHS])) ||
+        (rc = sync_drop_sets(c, &w[HAPROXY_MAP_SETS], &h[HAPROXY_MAP_SETS])))
+        return rc;
+    return sync_verify_maps(c, &want);
+}
+
+static int64_t sync_generation_in(const struct haproxy_map *have, struct str environment)
+{
+    const struct haproxy_entry *e = haproxy_map_find(have, environment);
+    int64_t generation = 0;
+
+    return e && !str_to_i64(e->value, &generation) ? generation : 0;
+}
+
+int haproxy_read_generation(struct haproxy_call *c, struct str environment, int64_t *ret)
+{
+    struct haproxy_map have;
+    int rc = haproxy_read_map(c, HAPROXY_MAP_GEN, &have);
+
+    if (!rc)
+        *ret = sync_generation_in(&have, environment);
+    return rc;
+}
+
+int haproxy_sync_generation(struct haproxy_call *c, struct str environment, int64_t generation)
+{
+    struct str file = str_from_c(haproxy_map_file(HAPROXY_MAP_GEN));
+    struct str value = str_fmt(c->arena, "%" PRId64, generation);
+    int64_t now = 0;
+    int rc = haproxy_read_generation(c, environment, &now);
+
+    if (rc || now == generation)
+        return rc;
+    if (!generation)
+        rc = HAPROXY_TELL(c, S("del"), S("map"), file, environment);
+    else
+        rc = HAPROXY_TELL(c, now ? S("set") : S("add"), S("map"), file, environment, value);
+    if (rc || (rc = haproxy_read_generation(c, environment, &now)))
+        return rc;
+    if (now != generation)
+        return haproxy_fail(c, RV_RETRY, "the proxy serves generation %" PRId64 " of '%.*s'", now,
+                            STR_ARG(environment));
+    return 0;
+}
+
+int haproxy_heal_generations(struct haproxy_call *c, struct haproxy_store *s)
+{
+    struct haproxy_map have;
+    int rc = haproxy_read_map(c, HAPROXY_MAP_GEN, &have), n_healed = 0;
+
+    for (size_t i = 0; !rc && i < s->model.records.n; i++) {
+        struct haproxy_record *r = &s->model.records.p[i];
+        int64_t now;
+        struct value *body;
+
+        if (!str_eq(r->type, S("switch")))
+            continue;
+        now = sync_generation_in(&have, r->id);
+        if (now == value_get_int(r->body, S("generation"), 0))
+            continue;
+        body = value_copy(c->arena, r->body);
+        value_set_int(c->arena, body, S("generation"), now);
+        r->body = body;
+        n_healed++;
+    }
+    return rc || !n_healed || !c->may_write ? rc : haproxy_store_save(c, s);
+}
