@@ -90,23 +90,31 @@ static int fetch_limit_files(int64_t max_bytes, struct err *err)
     return 0;
 }
 
+static int fetch_over_limit(const struct fetch *f, struct err *err)
+{
+    return err_set(err, ERR_LIMIT, "the mirror would be over its limit of %lld bytes",
+                   (long long)f->max_bytes);
+}
+
 /* libgit2's failure in our words: a transport's own reason wins. */
 static int fetch_fail(struct fetch *f, const char *what, struct err *err)
 {
     const git_error *last = git_error_last();
-    int code = ERR_UNREACHABLE;
+    int is_system = last && last->klass == GIT_ERROR_OS;
 
     if (f->net.err.code) {
         *err = f->net.err;
         return err_wrap(err, "%s", what);
     }
-    if (last && last->klass == GIT_ERROR_OS && strstr(last->message, strerror(ENOSPC)))
-        code = ERR_FULL;
-    else if (last && last->klass == GIT_ERROR_OS && strstr(last->message, strerror(EFBIG)))
-        code = ERR_LIMIT;
-    else if (last && last->klass == GIT_ERROR_NOMEMORY)
-        code = ERR_NOMEM;
-    return git_mirror_fail(err, code, "%s", what);
+    if (is_system && strstr(last->message, strerror(EFBIG))) {
+        (void)fetch_over_limit(f, err); /* the code is in err */
+        return err_wrap(err, "%s", what);
+    }
+    if (is_system && strstr(last->message, strerror(ENOSPC)))
+        return git_mirror_fail(err, ERR_FULL, "%s", what);
+    if (last && last->klass == GIT_ERROR_NOMEMORY)
+        return git_mirror_fail(err, ERR_NOMEM, "%s", what);
+    return git_mirror_fail(err, ERR_UNREACHABLE, "%s", what);
 }
 
 static int fetch_on_progress(const git_indexer_progress *stats, void *ctx)
@@ -116,8 +124,7 @@ static int fetch_on_progress(const git_indexer_progress *stats, void *ctx)
     if (sys_mono_ms() >= f->net.deadline_ms)
         return err_set(&f->net.err, ERR_TIMEOUT, "not complete before the deadline");
     if ((int64_t)stats->received_bytes > f->max_bytes - f->mirror_bytes)
-        return err_set(&f->net.err, ERR_LIMIT, "the mirror would be over its limit of %lld bytes",
-                       (long long)f->max_bytes);
+        return fetch_over_limit(f, &f->net.err);
     return 0;
 }
 
