@@ -100,10 +100,13 @@ static struct str body_tables(struct body *b, enum body_kind kind)
 
             if ((int)e->record != record || e->kind != kind)
                 continue;
-            if (!n++)
-                sb_addf(&text, "%s\"%s\":[", text.n ? "," : "", tables_get(e->record)->name);
-            else
+            if (n++) {
                 sb_add_char(&text, ',');
+            } else {
+                sb_add_c(&text, text.n ? ",\"" : "\"");
+                sb_add_c(&text, tables_get(e->record)->name);
+                sb_add(&text, S("\":["));
+            }
             sb_add(&text, (struct str){ b->text.p + e->from, e->n });
         }
         if (n)

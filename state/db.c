@@ -82,6 +82,7 @@ static int db_configure(struct db *db, struct err *err)
                      "PRAGMA wal_autocheckpoint = 1000;"
                      "PRAGMA journal_size_limit = 67108864;"
                      "PRAGMA secure_delete = FAST;"
+                     "PRAGMA temp_store = MEMORY;" /* savepoints undo from there */
                      "PRAGMA cell_size_check = ON;",
         [DB_READ] = "PRAGMA query_only = ON;"
                     "PRAGMA cell_size_check = ON;",

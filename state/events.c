@@ -212,7 +212,7 @@ int events_seq_at(struct db *db, int64_t time_ms, int64_t *ret_seq, struct err *
     int rc = events_head(db, &high, &hash, err);
 
     while (!rc && low < high) {
-        int64_t middle = low + (high - low + 1) / 2, at_ms;
+        int64_t middle = low + (high - low + 1) / 2, at_ms = 0;
 
         rc = events_time_of(db, middle, &at_ms, err);
         if (!rc && at_ms <= time_ms)

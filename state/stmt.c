@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/stmt.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/guard.h"
 #include "state/db_impl.h"
 
+#define STMT_HASHED 24u
 #define STMT_PLAIN (-1) /* the text is the whole statement */
 
 struct stmt_cached {
@@ -18,11 +18,12 @@ struct stmt_cached {
     char text[];
 };
 
+/* By its end, where statements differ; the text is compared in full anyway. */
 static uint32_t stmt_bucket(int record, struct str text)
 {
-    uint32_t h = 2166136261u ^ (uint32_t)record;
+    uint32_t h = (2166136261u ^ (uint32_t)record ^ (uint32_t)text.n) * 16777619u;
 
-    for (size_t i = 0; i < text.n; i++)
+    for (size_t i = text.n > STMT_HASHED ? text.n - STMT_HASHED : 0; i < text.n; i++)
         h = (h ^ (unsigned char)text.p[i]) * 16777619u;
     return h % STMT_BUCKETS;
 }
@@ -171,19 +172,28 @@ static int stmt_bind_one(sqlite3_stmt *st, int at, const struct db_bind *b)
     UNREACHABLE();
 }
 
+/* Where $n stands: most statements use them in order. */
+static int stmt_parameter(sqlite3_stmt *st, int n)
+{
+    static const char *const names[] = { "$1", "$2", "$3", "$4",  "$5",  "$6",
+                                         "$7", "$8", "$9", "$10", "$11", "$12" };
+    const char *name;
+
+    PRE(n >= 1 && n <= (int)N_ELEMENTS(names));
+    name = sqlite3_bind_parameter_name(st, n);
+    return name && !strcmp(name, names[n - 1]) ? n : sqlite3_bind_parameter_index(st, names[n - 1]);
+}
+
 int stmt_bind(struct db *db, sqlite3_stmt *st, const struct db_bind *binds, size_t n_binds,
               struct err *err)
 {
     PRE((size_t)sqlite3_bind_parameter_count(st) == n_binds);
     for (size_t i = 0; i < n_binds; i++) {
-        char name[24];
-        int at;
+        int at = stmt_parameter(st, (int)i + 1);
 
-        (void)snprintf(name, sizeof(name), "$%zu", i + 1); /* fits */
-        at = sqlite3_bind_parameter_index(st, name);
         PRE(at > 0);
         if (stmt_bind_one(st, at, &binds[i]) != SQLITE_OK)
-            return db_fail(db, err, "state: bind %s", name);
+            return db_fail(db, err, "state: bind $%zu", i + 1);
     }
     return 0;
 }
