@@ -38,6 +38,13 @@ void arena_reset(struct arena *a)
     arena_init(a, a->limit_bytes);
 }
 
+void arena_wipe(struct arena *a)
+{
+    for (struct arena_chunk *c = a->chunks; c; c = c->next)
+        explicit_bzero(c->bytes, c->used_bytes);
+    arena_reset(a);
+}
+
 static size_t arena_round(size_t n_bytes)
 {
     return (n_bytes + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);

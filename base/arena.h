@@ -23,6 +23,7 @@ struct arena {
 void arena_init(struct arena *a, size_t limit_bytes);
 void arena_fini(struct arena *a);
 void arena_reset(struct arena *a); /* everything handed out is gone; the arena is as after init */
+void arena_wipe(struct arena *a);  /* the same, and what was in it is overwritten: secrets */
 
 void *arena_alloc(struct arena *a, size_t n_bytes);
 void *arena_copy(struct arena *a, const void *p, size_t n_bytes);
@@ -33,5 +34,6 @@ void *arena_grow(struct arena *a, void *p, size_t old_bytes, size_t new_bytes);
 int arena_status(const struct arena *a, struct err *err);
 
 #define AUTO_ARENA __attribute__((cleanup(arena_fini)))
+#define AUTO_WIPED_ARENA __attribute__((cleanup(arena_wipe)))
 #define arena_new(a, type) ((type *)arena_alloc(a, sizeof(type)))
 #define arena_new_n(a, type, n) ((type *)arena_alloc(a, sizeof(type) * (n)))

@@ -54,6 +54,7 @@ struct http_request {
     int64_t timeout_ms;   /* 0: HTTP_TIMEOUT_MS */
     int follow_redirects; /* GET and HEAD, to the same scheme, host and port alone */
     int fresh;            /* a connection of its own, closed after: probes */
+    int public_only;      /* ERR_REFUSED for loopback, private and the like: URLs of others */
 };
 #define HTTP_TIMEOUT_MS 30000
 struct http_reply {

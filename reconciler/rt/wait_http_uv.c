@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
+#include "reconciler/rt/wait_http_uv.h"
+
 #include <string.h>
 #include <strings.h>
 
 #include "base/alloc.h"
 #include "base/sys.h"
-#include "reconciler/rt/loop_uv.h"
 
 #define HTTP_DROP_MAX 1048576u  /* bytes over body_max that are read before the answer is cut */
 #define HTTP_HEADERS_MAX 65536u /* of an answer */
@@ -16,16 +16,6 @@
 struct http_socket {
     uv_poll_t poll;
     curl_socket_t fd;
-};
-
-struct http_run {
-    struct wait *w;
-    CURL *easy;
-    struct curl_slist *headers;
-    struct sb head, body;
-    int n_redirects, cut;
-    int64_t end_ms;
-    char text[CURL_ERROR_SIZE];
 };
 
 static void http_free(struct http_run *run)
@@ -156,6 +146,10 @@ static void http_done(struct http_run *run, CURLcode code)
 
     if (run->cut)
         code = CURLE_OK; /* we stopped it; what we kept is the answer */
+    if (code != CURLE_OK && run->refused) {
+        http_end(run, err_set(w->err, ERR_REFUSED, "http: the address is not a public one"));
+        return;
+    }
     if (code != CURLE_OK) {
         http_end(run, err_set(w->err, http_code(code), "http: %s",
                               run->text[0] ? run->text : curl_easy_strerror(code)));
@@ -245,118 +239,6 @@ static int http_set_timer(CURLM *multi, long timeout_ms, void *ctx)
     return uv_timer_start(&l->multi_timer, http_timed, (uint64_t)timeout_ms, 0);
 }
 
-/* A bad option is a bug of ours, or memory that ran out: the first code stays. */
-#define HTTP_SET(code, run, option, value)                                                         \
-    ((code) = (code) ? (code) : curl_easy_setopt((run)->easy, CURLOPT_##option, value))
-
-static int http_add_header(struct http_run *run, const char *line)
-{
-    struct curl_slist *longer = curl_slist_append(run->headers, line);
-
-    if (longer)
-        run->headers = longer;
-    return longer ? 0 : -1;
-}
-
-static int http_has_body(const struct http_request *in)
-{
-    return in->body.n || !strcmp(in->method, "POST") || !strcmp(in->method, "PUT") ||
-           !strcmp(in->method, "PATCH");
-}
-
-static int http_check_request(const struct http_request *in, struct err *err)
-{
-    const char *const *header = in->headers;
-
-    if (!in->method[0] || in->method[strspn(in->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")])
-        return err_set(err, ERR_INVALID, "http: the method is not a word");
-    if (strncmp(in->url, "http://", 7) && strncmp(in->url, "https://", 8))
-        return err_set(err, ERR_INVALID, "http: the URL is neither http:// nor https://");
-    for (; header && *header; header++)
-        if (strpbrk(*header, "\r\n") || !strchr(*header, ':'))
-            return err_set(err, ERR_INVALID, "http: a header is not one line 'Name: value'");
-    return 0;
-}
-
-static int http_set_headers(struct http_run *run)
-{
-    const struct http_request *in = run->w->u.http.in;
-    const char *const *header = in->headers;
-    int typed = 0, failed = http_add_header(run, "Expect:"); /* no pause before a body */
-
-    for (; header && *header; header++) {
-        typed |= !strncasecmp(*header, "content-type:", 13);
-        failed |= http_add_header(run, *header);
-    }
-    if (!typed)
-        failed |= http_add_header(run, "Content-Type:"); /* none, instead of a form's */
-    return failed;
-}
-
-static CURLcode http_set_request(struct http_run *run)
-{
-    const struct http_request *in = run->w->u.http.in;
-    CURLcode code = http_set_headers(run) ? CURLE_OUT_OF_MEMORY : CURLE_OK;
-
-    HTTP_SET(code, run, URL, in->url);
-    HTTP_SET(code, run, HTTPHEADER, run->headers);
-    HTTP_SET(code, run, USERAGENT, "reeve/" REEVE_VERSION);
-    HTTP_SET(code, run, HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    if (in->unix_path)
-        HTTP_SET(code, run, UNIX_SOCKET_PATH, in->unix_path);
-    if (!strcmp(in->method, "HEAD"))
-        HTTP_SET(code, run, NOBODY, 1L);
-    else
-        HTTP_SET(code, run, CUSTOMREQUEST, in->method);
-    if (http_has_body(in)) {
-        HTTP_SET(code, run, POST, 1L);
-        HTTP_SET(code, run, POSTFIELDS, in->body.p ? in->body.p : "");
-        HTTP_SET(code, run, POSTFIELDSIZE_LARGE, (curl_off_t)in->body.n);
-    }
-    if (in->fresh) {
-        HTTP_SET(code, run, FRESH_CONNECT, 1L);
-        HTTP_SET(code, run, FORBID_REUSE, 1L);
-    }
-    return code;
-}
-
-static CURLcode http_set_connect(struct http_run *run)
-{
-    const struct wait_connect *c = &run->w->u.connect;
-    int is_v6 = strchr(c->host, ':') != NULL;
-    CURLcode code = CURLE_OK;
-    char url[512];
-    int n = snprintf(url, sizeof(url), is_v6 ? "http://[%s]:%d/" : "http://%s:%d/", c->host,
-                     c->port);
-
-    if (n >= (int)sizeof(url) || c->host[strcspn(c->host, "/?#@\\ %")])
-        return CURLE_URL_MALFORMAT;
-    HTTP_SET(code, run, URL, url);
-    HTTP_SET(code, run, CONNECT_ONLY, 1L);
-    HTTP_SET(code, run, FRESH_CONNECT, 1L);
-    HTTP_SET(code, run, FORBID_REUSE, 1L);
-    return code;
-}
-
-static CURLcode http_set(struct http_run *run, int64_t timeout_ms)
-{
-    CURLcode code = CURLE_OK;
-
-    run->end_ms = sys_mono_ms() + timeout_ms;
-    HTTP_SET(code, run, PRIVATE, (void *)run);
-    HTTP_SET(code, run, ERRORBUFFER, run->text);
-    HTTP_SET(code, run, NOSIGNAL, 1L);
-    HTTP_SET(code, run, PROXY, ""); /* the environment does not decide where we go */
-    HTTP_SET(code, run, PROTOCOLS_STR, "http,https");
-    HTTP_SET(code, run, CONNECTTIMEOUT_MS, (long)timeout_ms);
-    HTTP_SET(code, run, TIMEOUT_MS, (long)timeout_ms);
-    HTTP_SET(code, run, HEADERFUNCTION, http_got_header);
-    HTTP_SET(code, run, HEADERDATA, (void *)run);
-    HTTP_SET(code, run, WRITEFUNCTION, http_got_body);
-    HTTP_SET(code, run, WRITEDATA, (void *)run);
-    return code;
-}
-
 /* A handle that was used before keeps curl's own caches; its options are as new. */
 static CURL *http_take_easy(struct loop_uv *l)
 {
@@ -370,7 +252,7 @@ void wait_http_uv_start(struct wait *w)
     int64_t timeout_ms = is_connect ? w->u.connect.timeout_ms : w->u.http.in->timeout_ms;
     struct http_run *run = alloc_zero(sizeof(*run));
     CURLcode code = CURLE_OUT_OF_MEMORY;
-    int rc = is_connect ? 0 : http_check_request(w->u.http.in, w->err);
+    int rc = is_connect ? 0 : wait_http_uv_check(w->u.http.in, w->err);
 
     if (!run || rc) {
         alloc_free(run);
@@ -383,10 +265,10 @@ void wait_http_uv_start(struct wait *w)
         sb_init(&run->head, w->u.http.arena);
         sb_init(&run->body, w->u.http.arena);
     }
+    timeout_ms = timeout_ms > 0 ? timeout_ms : HTTP_TIMEOUT_MS;
+    run->end_ms = sys_mono_ms() + timeout_ms;
     if (run->easy)
-        code = http_set(run, timeout_ms > 0 ? timeout_ms : HTTP_TIMEOUT_MS);
-    if (!code)
-        code = is_connect ? http_set_connect(run) : http_set_request(run);
+        code = wait_http_uv_set(run, timeout_ms, http_got_header, http_got_body);
     if (!code && curl_multi_add_handle(l->multi, run->easy))
         code = CURLE_OUT_OF_MEMORY;
     w->own = run;

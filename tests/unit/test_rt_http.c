@@ -415,6 +415,31 @@ static void test_the_environment_names_no_proxy(void **state)
     (void)unsetenv("http_proxy");
 }
 
+static void test_public_only_refuses_this_machine_on_any_connection(void **state)
+{
+    struct fixture f;
+    struct server s;
+    struct request r;
+
+    (void)state;
+    given_server(&s, 0);
+    given_real_loop(&f, NULL);
+    for (int warm = 0; warm < 2; warm++) { /* the second time another request left a connection */
+        given_request(&r, &s, "/ok");
+        r.in.public_only = 1;
+        run_request(&f, &r);
+        expect_end(&r.probe, "WAIT FAILED ", ERR_REFUSED);
+        assert_int_equal(s.n_connections, warm);
+        if (!warm) {
+            given_request(&r, &s, "/ok");
+            run_request(&f, &r);
+            expect_end(&r.probe, "WAIT AFTER ", 0);
+        }
+    }
+    fixture_fini(&f);
+    server_fini(&s);
+}
+
 static void test_many_requests_at_once_are_all_answered(void **state)
 {
     static struct request requests[200];
@@ -591,6 +616,7 @@ int main(void)
         cmocka_unit_test(test_connections_are_reused_but_for_fresh_requests),
         cmocka_unit_test(test_a_unix_socket_is_reached),
         cmocka_unit_test(test_the_environment_names_no_proxy),
+        cmocka_unit_test(test_public_only_refuses_this_machine_on_any_connection),
         cmocka_unit_test(test_many_requests_at_once_are_all_answered),
         cmocka_unit_test(test_a_connect_says_who_listens),
         cmocka_unit_test(test_a_connect_does_not_stay_connected),

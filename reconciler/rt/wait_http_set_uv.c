@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/rt/wait_http_uv.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "reconciler/rt/loop_peer.h"
+
+/* A bad option is a bug of ours, or memory that ran out: the first code stays. */
+#define HTTP_SET(code, run, option, value)                                                         \
+    ((code) = (code) ? (code) : curl_easy_setopt((run)->easy, CURLOPT_##option, value))
+
+static int http_add_header(struct http_run *run, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(run->headers, line);
+
+    if (longer)
+        run->headers = longer;
+    return longer ? 0 : -1;
+}
+
+static int http_has_body(const struct http_request *in)
+{
+    return in->body.n || !strcmp(in->method, "POST") || !strcmp(in->method, "PUT") ||
+           !strcmp(in->method, "PATCH");
+}
+
+static int http_allow(struct http_run *run, const struct sockaddr *peer)
+{
+    int allowed = loop_peer_is_public(peer);
+
+    run->refused |= !allowed;
+    return allowed;
+}
+
+/* A new connection: to the address that was looked up, once it was looked at. */
+static curl_socket_t http_open_public(void *ctx, curlsocktype purpose, struct curl_sockaddr *peer)
+{
+    (void)purpose;
+    if (!http_allow(ctx, &peer->addr))
+        return CURL_SOCKET_BAD;
+    return socket(peer->family, peer->socktype | SOCK_CLOEXEC, peer->protocol);
+}
+
+/* A connection that another request made: where does it lead? */
+static int http_check_public(void *ctx, char *peer_ip, char *own_ip, int peer_port, int own_port)
+{
+    struct sockaddr_in v4 = { .sin_family = AF_INET };
+    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+    int allowed = 0;
+
+    (void)own_ip;
+    (void)peer_port;
+    (void)own_port;
+    if (inet_pton(AF_INET, peer_ip, &v4.sin_addr) == 1)
+        allowed = http_allow(ctx, (const struct sockaddr *)&v4);
+    else if (inet_pton(AF_INET6, peer_ip, &v6.sin6_addr) == 1)
+        allowed = http_allow(ctx, (const struct sockaddr *)&v6);
+    return allowed ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+static int http_set_headers(struct http_run *run)
+{
+    const struct http_request *in = run->w->u.http.in;
+    const char *const *header = in->headers;
+    int typed = 0, failed = http_add_header(run, "Expect:"); /* no pause before a body */
+
+    for (; header && *header; header++) {
+        typed |= !strncasecmp(*header, "content-type:", 13);
+        failed |= http_add_header(run, *header);
+    }
+    if (!typed)
+        failed |= http_add_header(run, "Content-Type:"); /* none, instead of a form's */
+    return failed;
+}
+
+static CURLcode http_set_request(struct http_run *run)
+{
+    const struct http_request *in = run->w->u.http.in;
+    CURLcode code = http_set_headers(run) ? CURLE_OUT_OF_MEMORY : CURLE_OK;
+
+    HTTP_SET(code, run, URL, in->url);
+    HTTP_SET(code, run, HTTPHEADER, run->headers);
+    HTTP_SET(code, run, USERAGENT, "reeve/" REEVE_VERSION);
+    HTTP_SET(code, run, HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    if (in->unix_path)
+        HTTP_SET(code, run, UNIX_SOCKET_PATH, in->unix_path);
+    if (!strcmp(in->method, "HEAD"))
+        HTTP_SET(code, run, NOBODY, 1L);
+    else
+        HTTP_SET(code, run, CUSTOMREQUEST, in->method);
+    if (http_has_body(in)) {
+        HTTP_SET(code, run, POST, 1L);
+        HTTP_SET(code, run, POSTFIELDS, in->body.p ? in->body.p : "");
+        HTTP_SET(code, run, POSTFIELDSIZE_LARGE, (curl_off_t)in->body.n);
+    }
+    if (in->public_only) {
+        HTTP_SET(code, run, OPENSOCKETFUNCTION, http_open_public);
+        HTTP_SET(code, run, OPENSOCKETDATA, (void *)run);
+        HTTP_SET(code, run, PREREQFUNCTION, http_check_public);
+        HTTP_SET(code, run, PREREQDATA, (void *)run);
+    }
+    if (in->fresh) {
+        HTTP_SET(code, run, FRESH_CONNECT, 1L);
+        HTTP_SET(code, run, FORBID_REUSE, 1L);
+    }
+    return code;
+}
+
+static CURLcode http_set_connect(struct http_run *run)
+{
+    const struct wait_connect *c = &run->w->u.connect;
+    int is_v6 = strchr(c->host, ':') != NULL;
+    CURLcode code = CURLE_OK;
+    char url[512];
+    int n = snprintf(url, sizeof(url), is_v6 ? "http://[%s]:%d/" : "http://%s:%d/", c->host,
+                     c->port);
+
+    if (n >= (int)sizeof(url) || c->host[strcspn(c->host, "/?#@\\ %")])
+        return CURLE_URL_MALFORMAT;
+    HTTP_SET(code, run, URL, url);
+    HTTP_SET(code, run, CONNECT_ONLY, 1L);
+    HTTP_SET(code, run, FRESH_CONNECT, 1L);
+    HTTP_SET(code, run, FORBID_REUSE, 1L);
+    return code;
+}
+
+int wait_http_uv_check(const struct http_request *in, struct err *err)
+{
+    const char *const *header = in->headers;
+
+    if (!in->method[0] || in->method[strspn(in->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")])
+        return err_set(err, ERR_INVALID, "http: the method is not a word");
+    if (strncmp(in->url, "http://", 7) && strncmp(in->url, "https://", 8))
+        return err_set(err, ERR_INVALID, "http: the URL is neither http:// nor https://");
+    for (; header && *header; header++)
+        if (strpbrk(*header, "\r\n") || !strchr(*header, ':'))
+            return err_set(err, ERR_INVALID, "http: a header is not one line 'Name: value'");
+    return 0;
+}
+
+CURLcode wait_http_uv_set(struct http_run *run, int64_t timeout_ms, curl_write_callback got_header,
+                          curl_write_callback got_body)
+{
+    CURLcode code = CURLE_OK;
+
+    HTTP_SET(code, run, PRIVATE, (void *)run);
+    HTTP_SET(code, run, ERRORBUFFER, run->text);
+    HTTP_SET(code, run, NOSIGNAL, 1L);
+    HTTP_SET(code, run, PROXY, ""); /* the environment does not decide where we go */
+    HTTP_SET(code, run, PROTOCOLS_STR, "http,https");
+    HTTP_SET(code, run, CONNECTTIMEOUT_MS, (long)timeout_ms);
+    HTTP_SET(code, run, TIMEOUT_MS, (long)timeout_ms);
+    HTTP_SET(code, run, HEADERFUNCTION, got_header);
+    HTTP_SET(code, run, HEADERDATA, (void *)run);
+    HTTP_SET(code, run, WRITEFUNCTION, got_body);
+    HTTP_SET(code, run, WRITEDATA, (void *)run);
+    if (code)
+        return code;
+    return run->w->kind == WAIT_CONNECT ? http_set_connect(run) : http_set_request(run);
+}
