@@ -15,14 +15,15 @@ struct bundle_reader {
 static void bundle_put(struct bundle_reader *r, struct map *map, struct str key, const char *what,
                        struct value_place place, struct value *document)
 {
-    const struct value *first = map_find(map, key);
+    const struct value *first = map_find(map, key), *name = value_get(first, S("name"));
+    const struct value_place *at = name ? &name->place : first ? &first->place : NULL;
 
     if (!key.p)
         return; /* said already */
-    if (first) {
+    if (at) {
         spec_message_add(r->m, SPEC_ERROR, place, S("duplicate"), STR_NONE,
-                         "%s '%.*s' is also at %.*s:%u:%u", what, STR_ARG(key),
-                         STR_ARG(first->place.file), first->place.line, first->place.column);
+                         "%s '%.*s' is also at %.*s:%u:%u", what, STR_ARG(key), STR_ARG(at->file),
+                         at->line, at->column);
         return;
     }
     map_put(map, key, document);

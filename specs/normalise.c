@@ -56,7 +56,7 @@ static int normalise_prepare(struct normalise *n, const struct bundle *b)
     environment = find_document(n, &b->environments, "environment", n->in->environment,
                                 (struct value_place){ 0 });
     name = value_get(environment, S("application"));
-    if (!name)
+    if (!value_is(name, VALUE_TEXT))
         return 0; /* said already */
     application = find_document(n, &b->applications, "application", name->u.text, name->place);
     if (!application)
@@ -87,6 +87,7 @@ static void add_resource(struct normalise *n, struct environment_spec *spec, con
     r->kind = str_from_c(kind);
     r->name = str_copy(n->arena, e->key);
     r->place = e->key_place;
+    r->place.file = str_copy(n->arena, r->place.file);
     make(n, e, r);
     r->provider = str_copy(n->arena, r->provider);
     r->desired = value_copy_content(n->arena, r->desired);

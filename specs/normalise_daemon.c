@@ -73,6 +73,19 @@ static void check_limits(const struct daemon_check *c)
     }
 }
 
+static void check_default_store(const struct daemon_check *c)
+{
+    const struct value *secrets = value_get(c->daemon, S("secrets"));
+    const struct value *written = value_get(secrets, S("default"));
+    struct value name = { .kind = VALUE_TEXT };
+
+    if (!written)
+        return; /* said already */
+    name.u.text = written->u.text;
+    name.place = written->place.line ? written->place : secrets->place;
+    check_named(c, &name, "store", value_get(secrets, S("stores")));
+}
+
 /* Without any store there is one: the daemon's own environment. */
 static void add_default_store(struct arena *a, const struct schema_fill *fill, struct value *daemon)
 {
@@ -131,8 +144,7 @@ int normalise_daemon(struct arena *a, const struct bundle *b, const struct value
         c.daemon = daemon;
         for (size_t i = 0; i < value_count(value_get(daemon, S("environments"))); i++)
             check_rule(&c, value_item(value_get(daemon, S("environments")), i));
-        check_named(&c, value_at(daemon, S("secrets.default")), "store",
-                    value_at(daemon, S("secrets.stores")));
+        check_default_store(&c);
         check_limits(&c);
     }
     if (arena_status(a, err))

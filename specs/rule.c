@@ -37,12 +37,8 @@ void rule_check_secret(struct normalise *n, struct str name, const struct value 
 {
     struct str store = value_get_text(used, S("store"), STR_NONE);
     struct str path = value_get_text(used, S("path"), STR_NONE);
-    int64_t unused;
 
-    if (scalar_read(SCALAR_SECRET_PATH, path, &unused))
-        normalise_complain(n, place, "type", STR_NONE, "secrets.%.*s.path: '%.*s' is not %s",
-                           STR_ARG(name), STR_ARG(path), scalar_form(SCALAR_SECRET_PATH));
-    else if (n->in->rule && !rule_allows_secret(n->in->rule, store, path))
+    if (n->in->rule && !rule_allows_secret(n->in->rule, store, path))
         normalise_complain(n, place, "refused-secret", STR_NONE,
                            "secret '%.*s': %.*s:%.*s is not allowed " RULE_AT, STR_ARG(name),
                            STR_ARG(store), STR_ARG(path), RULE_AT_ARG(n->in->rule));
@@ -100,7 +96,7 @@ struct str rule_branch(struct normalise *n, const struct value *asked)
 {
     struct str bound = value_get_text(n->in->rule, S("branch"), STR_NONE);
 
-    if (!asked)
+    if (!value_is(asked, VALUE_TEXT))
         return bound.p ? bound : n->in->branch;
     if (bound.p && !str_eq(bound, asked->u.text))
         normalise_complain(n, asked->place, "refused-branch", STR_NONE,

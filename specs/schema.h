@@ -73,7 +73,8 @@ const struct schema_variant *schema_variants(enum schema_object object, size_t *
 const struct schema_variant *schema_variant(enum schema_object object, const struct value *map);
 
 /* A typed copy: durations in ms, sizes in bytes, percentages in basis points, numbers and booleans
- * as such, under the names of the grammar. What is wrong is left out and said in `m`. */
+ * as such, under the names of the grammar. What is wrong is said in `m`: a field becomes null, an
+ * entry of a list or map is left out. */
 struct value *schema_check(struct arena *a, enum schema_object object, const struct value *written,
                            struct spec_messages *m);
 

@@ -241,8 +241,11 @@ static struct value *check_fields(const struct schema_check *c, enum schema_obje
         const struct value_entry *e = &v->u.map.entries[i];
         const struct schema_field *f = schema_field(object, e->key);
 
-        if (f)
-            value_set_placed(c->a, checked, f->name, e->key_place, check_field(c, f, e, path));
+        struct value *typed = f ? check_field(c, f, e, path) : NULL;
+
+        if (f) /* null: it was written, and a message says what is wrong with it */
+            value_set_placed(c->a, checked, f->name, e->key_place,
+                             typed ? typed : placed(value_null(c->a), e->value));
         else
             complain_unknown(c, object, e, path);
     }

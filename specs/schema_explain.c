@@ -143,7 +143,7 @@ static struct str explain_from(struct explain *e, enum schema_object object, str
     if (f)
         sb_addf(&b, "%.*s: %s\n", STR_ARG(f->name), f->text);
     else
-        sb_addf(&b, "%s\n", schema_object_text(object));
+        sb_addf(&b, "%s\n", schema_object_text(at));
     if (f)
         add_field_facts(&b, f);
     if (at)

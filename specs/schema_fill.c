@@ -207,6 +207,8 @@ static struct value *fill_object(const struct fill *c, enum schema_object object
     for (size_t i = 0; i < n; i++) {
         const struct value_entry *e = value_entry(checked, fields[i].name);
 
+        if (e && e->value->kind == VALUE_NULL)
+            continue; /* said already */
         if (e)
             value_set_placed(c->in->arena, filled, fill_name(c, &fields[i]), e->key_place,
                              fill_field(c, &fields[i], e->value, path));

@@ -267,15 +267,17 @@ static void yaml_syntax(struct yaml_reader *r, const yaml_parser_t *p)
 {
     const char *problem = p->problem ? p->problem : "cannot be read";
     struct value_place place = yaml_place(r, p->problem_mark);
+    const struct value *inner = r->depth ? r->frames[r->depth - 1].value : NULL;
 
     if (p->error == YAML_READER_ERROR)
         place = yaml_text_place(&r->text, r->file, p->problem_offset);
     else if (yaml_text_is_tab(&r->text, place))
         problem = "a tab: indent with spaces";
-    if (p->context && p->context_mark.line != p->problem_mark.line)
+    if (inner)
         spec_message_add(r->m, SPEC_ERROR, place, S("yaml"), STR_NONE,
-                         "%s, %s from line %zu, column %zu", problem, p->context,
-                         p->context_mark.line + 1, p->context_mark.column + 1);
+                         "%s, in the %s that begins at line %u, column %u", problem,
+                         value_is(inner, VALUE_LIST) ? "list" : "map", inner->place.line,
+                         inner->place.column);
     else
         spec_message_add(r->m, SPEC_ERROR, place, S("yaml"), STR_NONE, "%s", problem);
     r->stopped = 1;
