@@ -16,8 +16,9 @@
 #include "base/guard.h"
 #include "base/sys.h"
 
-#define SSH_SAID_MAX 512
+#define SSH_SAID_MAX 256
 #define SSH_GRACE_MS 1000 /* for a child that has closed its output */
+#define SSH_LAST_READS 32 /* more than a pipe holds */
 #define SSH_ARGS_MAX 48
 
 struct ssh_stream {
@@ -44,18 +45,26 @@ static int ssh_fail(struct ssh_transport *t)
     return -1;
 }
 
-/* The beginning of what ssh says is the reason; the rest is advice. */
-static void ssh_hear(struct ssh_transport *t)
+static void ssh_note(struct ssh_transport *t, char c)
 {
-    char buffer[512];
-    ssize_t n;
+    if (t->n_said + 1 == sizeof(t->said))
+        memmove(t->said, t->said + 1, --t->n_said);
+    t->said[t->n_said++] = c >= 0x20 && c < 0x7f ? c : ' ';
+    t->said[t->n_said] = '\0';
+}
 
-    while (t->said_fd >= 0 && (n = read(t->said_fd, buffer, sizeof(buffer))) != -1) {
-        for (ssize_t i = 0; i < n && t->n_said + 1 < sizeof(t->said); i++)
-            t->said[t->n_said++] = buffer[i] >= 0x20 && buffer[i] < 0x7f ? buffer[i] : ' ';
-        if (!n)
-            guard_close(&t->said_fd);
-    }
+/* The reason stands at the end, behind warnings and advice. One read a call: the other side can talk
+ * for ever. Returns whether there may be more. */
+static int ssh_hear(struct ssh_transport *t)
+{
+    char buffer[4096];
+    ssize_t n = t->said_fd >= 0 ? read(t->said_fd, buffer, sizeof(buffer)) : -1;
+
+    for (ssize_t i = 0; i < n; i++)
+        ssh_note(t, buffer[i]);
+    if (!n)
+        guard_close(&t->said_fd);
+    return n > 0;
 }
 
 /* Wait for the child's end; it is killed when it does not come. */
@@ -68,7 +77,7 @@ static void ssh_reap(struct ssh_transport *t, int64_t grace_ms)
         struct pollfd said = { .fd = t->said_fd, .events = POLLIN };
         pid_t gone = waitpid(t->pid, &t->status, WNOHANG);
 
-        ssh_hear(t);
+        (void)ssh_hear(t); /* so that it does not wait for us */
         if (gone == t->pid || (gone < 0 && errno != EINTR)) {
             t->pid = 0;
         } else if (sys_mono_ms() >= until_ms) {
@@ -78,7 +87,11 @@ static void ssh_reap(struct ssh_transport *t, int64_t grace_ms)
         if (t->pid > 0)
             (void)poll(&said, 1, 10); /* a pause; waitpid judges */
     }
+    for (int i = 0; i < SSH_LAST_READS && ssh_hear(t);)
+        i++;
     guard_close(&t->said_fd);
+    while (t->n_said && t->said[t->n_said - 1] == ' ')
+        t->said[--t->n_said] = '\0';
 }
 
 /* The other side ended. Its exit status and words say whether that was an error. */
@@ -116,7 +129,7 @@ static int ssh_wait(struct ssh_transport *t, short events)
         if (n < 0 && errno != EINTR)
             return err_sys(err, "ssh: poll");
         if (n > 0 && fds[1].revents)
-            ssh_hear(t);
+            (void)ssh_hear(t); /* poll says when there is more */
         if (n > 0 && fds[0].revents)
             return 0;
     }

@@ -148,8 +148,6 @@ static int source_git_answer(struct arena *a, struct source_call *call, struct v
     const struct value *error;
     int rc;
 
-    if (result->timed_out)
-        return err_set(err, ERR_TIMEOUT, "git: not complete before the deadline");
     if (result->signal)
         return err_set(err, ERR_IO, "git: the worker ended by signal %d", result->signal);
     if (result->status || result->out_dropped)

@@ -1,0 +1,272 @@
+/* engine: the daemon's side of git: tasks ask, a worker process answers. SPDX-License-Identifier: Apache-2.0 */
+#include "test_engine_git_server.h"
+
+#include <dirent.h>
+
+#include "reconciler/engine/source_git.h"
+#include "test_rt_fixture.h"
+
+#define TOKEN "s3cret-t0ken"
+
+static const char *worker[] = { NULL, "git-worker", NULL }; /* this program, see main() */
+
+struct asked {
+    struct fixture f;
+    struct bench *b;
+    struct source_git git;
+    struct source_call call;
+    struct probe probe;
+    union {
+        struct source_fetch fetch;
+        struct source_read read;
+        struct source_ancestry ancestry;
+        struct source_log log;
+        struct source_export export;
+    } in;
+};
+
+static struct asked *given_source(void)
+{
+    struct asked *q = calloc(1, sizeof(*q));
+
+    assert_non_null(q);
+    q->b = bench_open();
+    given_real_loop(&q->f, NULL);
+    q->git = (struct source_git){ .source = { &source_git_ops },
+                                  .worker = worker,
+                                  .url = str_fmt(&q->b->a, "file://%s/src", q->b->dir),
+                                  .mirror = str_fmt(&q->b->a, "%s/mirror", q->b->dir),
+                                  .spec_path = S(".reeve") };
+    q->probe.ctx = q;
+    return q;
+}
+
+static void asked_free(struct asked *q)
+{
+    fixture_fini(&q->f);
+    bench_close(q->b);
+    free(q);
+}
+
+static void run_question(struct asked *q, void (*start)(struct probe *p))
+{
+    given_probe(&q->probe, &q->f, start);
+    loop_run(q->f.loop);
+}
+
+#define STARTS(op)                                                                                 \
+    static void start_##op(struct probe *p)                                                        \
+    {                                                                                              \
+        struct asked *q = p->ctx;                                                                  \
+                                                                                                   \
+        q->git.source.ops->op(&q->git.source, &p->task, &q->f.arena, &q->in.op, &q->call);         \
+    }
+STARTS(fetch)
+STARTS(read)
+STARTS(ancestry)
+STARTS(log)
+STARTS(export)
+
+static void expect_parsed(int rc, const struct err *err)
+{
+    if (rc)
+        fail_msg("%s", err->text);
+}
+
+static void test_five_questions_and_their_answers(void **state)
+{
+    static const struct str names[] = { S_INIT("gone"), S_INIT("main") };
+    static const struct str paths[] = { S_INIT("."), S_INIT("none") };
+    struct asked *q = given_source();
+    struct source_heads heads;
+    struct source_snapshot snapshot;
+    struct source_commits commits;
+    struct source_exported exported;
+    struct err err = ERR_INIT;
+    struct str first = str_from_c(given_repository(q->b)), tip;
+    int is_descendant = -1;
+
+    (void)state;
+    tip = str_from_c(given_commit(q->b, "run.sh", S("2\n")));
+    q->in.fetch = (struct source_fetch){ .names = names, .n_names = 2 };
+    run_question(q, start_fetch);
+    expect_end(&q->probe, "WAIT AFTER ", 0);
+    expect_parsed(source_git_ops.fetch_parse(&q->f.arena, &q->call, &heads, &err), &err);
+    assert_int_equal(heads.heads.n, 1);
+    assert_true(str_eq(heads.heads.p[0].name, S("main")) && str_eq(heads.heads.p[0].commit, tip));
+    assert_true(heads.gone.n == 1 && str_eq(heads.gone.p[0], S("gone")));
+
+    q->in.read = (struct source_read){ .commit = tip, .base = first, .paths = paths, .n_paths = 2 };
+    run_question(q, start_read);
+    expect_parsed(source_git_ops.read_parse(&q->f.arena, &q->call, &snapshot, &err), &err);
+    assert_true(str_eq(snapshot.commit.id, tip) && str_eq(snapshot.commit.author, S("Ada")));
+    assert_true(snapshot.commit.parents.n == 1 && str_eq(snapshot.commit.parents.p[0], first));
+    assert_int_equal(snapshot.files.n, 2);
+    assert_true(str_eq(snapshot.files.p[0].path, S(".reeve/app.yaml")));
+    assert_null(snapshot.files.p[0].text.p); /* the base has it */
+    assert_true(snapshot.trees.n == 1 && str_eq(snapshot.trees.p[0].path, S(".")));
+
+    q->in.ancestry = (struct source_ancestry){ .ancestor = first, .descendant = tip };
+    run_question(q, start_ancestry);
+    expect_parsed(source_git_ops.ancestry_parse(&q->f.arena, &q->call, &is_descendant, &err), &err);
+    assert_int_equal(is_descendant, 1);
+
+    q->in.log = (struct source_log){ .from = first, .to = tip, .limit = 5 };
+    run_question(q, start_log);
+    expect_parsed(source_git_ops.log_parse(&q->f.arena, &q->call, &commits, &err), &err);
+    assert_true(commits.list.n == 1 && !commits.truncated);
+    assert_true(str_eq(commits.list.p[0].id, tip) && commits.list.p[0].time_ms > 0);
+
+    q->in.export = (struct source_export){ .commit = tip,
+                                           .path = S("."),
+                                           .dest = str_fmt(&q->b->a, "%s/out", q->b->dir) };
+    run_question(q, start_export);
+    expect_parsed(source_git_ops.export_parse(&q->f.arena, &q->call, &exported, &err), &err);
+    assert_true(exported.bytes == 11 && sys_exists(bench_path(q->b, "out/run.sh")));
+    asked_free(q);
+}
+
+static void test_the_workers_error_is_ours(void **state)
+{
+    struct asked *q = given_source();
+    struct source_heads heads;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    q->git.url = S("http://acme.dev/a");
+    q->in.fetch = (struct source_fetch){ .names = &S("main"), .n_names = 1 };
+    run_question(q, start_fetch);
+    expect_end(&q->probe, "WAIT AFTER ", 0);
+    assert_int_equal(source_git_ops.fetch_parse(&q->f.arena, &q->call, &heads, &err), ERR_REFUSED);
+    assert_non_null(strstr(err.text, "git: http:// shows"));
+    asked_free(q);
+}
+
+static void test_a_worker_that_breaks_off_is_no_answer(void **state)
+{
+    /* clang-format off */
+    static const struct { const char *what, *script; int code; const char *text; } rows[] = {
+        { "killed",              "kill -9 $$",            ERR_IO,      "signal 9" },
+        { "an exit status",      "echo broken >&2; exit 3", ERR_IO,    "with 3: broken" },
+        { "no JSON",             "echo hello",            ERR_INVALID, "the worker's answer" },
+        { "an empty answer",     "true",                  ERR_INVALID, "the worker's answer" },
+        { "not what was asked",  "echo {}",               ERR_IO,      "lacks its heads" },
+    };
+    /* clang-format on */
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        const char *const argv[] = { "/bin/sh", "-c", rows[i].script, NULL };
+        struct asked *q = given_source();
+        struct source_heads heads;
+        struct err err = ERR_INIT;
+
+        q->git.worker = argv;
+        q->in.fetch = (struct source_fetch){ .names = &S("main"), .n_names = 1 };
+        run_question(q, start_fetch);
+        assert_int_equal(source_git_ops.fetch_parse(&q->f.arena, &q->call, &heads, &err),
+                         rows[i].code);
+        if (!strstr(err.text, rows[i].text))
+            fail_msg("%s: %s", rows[i].what, err.text);
+        asked_free(q);
+    }
+}
+
+/* The file /proc/PID/NAME, "" when it cannot be read. */
+static struct str proc_read(struct bench *b, const char *pid, const char *name)
+{
+    struct str text;
+    struct err err;
+    int rc = sys_read_file(&b->a, str_fmt(&b->a, "/proc/%s/%s", pid, name).p, 1 << 20, &text, &err);
+
+    return rc ? S("") : text;
+}
+
+struct watch {
+    struct asked *q;
+    struct loop_timer *timer;
+    int seen;
+};
+
+/* Our child that has become the worker: look at it, then end it. */
+static void watch_children(void *ctx)
+{
+    struct watch *w = ctx;
+    struct bench *b = w->q->b;
+    struct str mine = str_fmt(&b->a, ") S %d ", (int)getpid());
+    struct dirent *entry;
+    DIR *dir = opendir("/proc");
+
+    assert_non_null(dir);
+    while ((entry = readdir(dir))) {
+        struct str words = proc_read(b, entry->d_name, "cmdline");
+
+        if (str_find(words, S("git-worker")) == STR_NPOS ||
+            str_find(proc_read(b, entry->d_name, "stat"), mine) == STR_NPOS)
+            continue;
+        assert_int_equal(str_find(words, S(TOKEN)), STR_NPOS);
+        assert_int_equal(proc_read(b, entry->d_name, "environ").n, 0);
+        w->seen = 1;
+    }
+    (void)closedir(dir);
+    if (w->seen)
+        task_cancel(&w->q->probe.task, ERR_CANCELLED);
+    else
+        loop_timer_set(w->timer, loop_mono_ms(w->q->f.loop) + 20);
+}
+
+static void test_credentials_are_in_no_argument(void **state)
+{
+    struct asked *q = given_source();
+    struct watch w = { .q = q };
+    int port, fd = server_socket(1, &port);
+
+    (void)state;
+    w.timer = loop_timer_new(q->f.loop, watch_children, &w);
+    loop_timer_set(w.timer, loop_mono_ms(q->f.loop));
+    q->git.url = str_fmt(&q->b->a, "https://127.0.0.1:%d/a.git", port);
+    q->in.fetch = (struct source_fetch){ .names = &S("main"), .n_names = 1, .password = S(TOKEN) };
+    run_question(q, start_fetch);
+    assert_true(w.seen);
+    expect_end(&q->probe, "WAIT FAILED ", ERR_CANCELLED);
+    loop_timer_free(w.timer);
+    (void)close(fd);
+    asked_free(q);
+}
+
+static void test_a_mute_server_ends_at_the_deadline(void **state)
+{
+    struct asked *q = given_source();
+    struct source_heads heads;
+    struct err err = ERR_INIT;
+    int port, fd = server_socket(1, &port);
+
+    (void)state;
+    q->git.url = str_fmt(&q->b->a, "https://127.0.0.1:%d/a.git", port);
+    q->git.fetch_timeout_ms = 500;
+    q->in.fetch = (struct source_fetch){ .names = &S("main"), .n_names = 1, .password = S(TOKEN) };
+    run_question(q, start_fetch);
+    expect_end(&q->probe, "WAIT AFTER ", 0); /* it says so itself, in time */
+    assert_int_equal(source_git_ops.fetch_parse(&q->f.arena, &q->call, &heads, &err), ERR_TIMEOUT);
+    assert_null(strstr(err.text, TOKEN));
+    (void)close(fd);
+    asked_free(q);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_five_questions_and_their_answers),
+        cmocka_unit_test(test_the_workers_error_is_ours),
+        cmocka_unit_test(test_a_worker_that_breaks_off_is_no_answer),
+        cmocka_unit_test(test_credentials_are_in_no_argument),
+        cmocka_unit_test(test_a_mute_server_ends_at_the_deadline),
+    };
+    char self[4096] = "";
+
+    if (argc == 2 && !strcmp(argv[1], "git-worker"))
+        return git_worker_main(0, 1);
+    assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+    worker[0] = self;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
