@@ -90,6 +90,11 @@ const char *err_name(int code)
     return err_row(code)->name;
 }
 
+const char *err_text(int code)
+{
+    return err_row(code)->text;
+}
+
 enum err_class err_class(int code)
 {
     return err_row(code)->class;

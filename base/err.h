@@ -57,6 +57,7 @@ int err_wrap(struct err *err, const char *fmt, ...) __attribute__((format(printf
 
 /* Names and consequences of a code; an unknown one is treated as ERR_FAILED. */
 const char *err_name(int code);
+const char *err_text(int code); /* what it says when nobody says more */
 enum err_class err_class(int code);
 int err_http_status(int code);
 int err_exit_status(int code);

@@ -1,0 +1,81 @@
+/*
+ * server: HTTP/1.1 on a unix socket, inside the loop. SPDX-License-Identifier: Apache-2.0
+ *
+ * A request is read whole, its connection is suspended, and `handle` gets an exchange, which it answers
+ * now or later by one of http_answer*(). The server knows no route and no person: only who connected.
+ *
+ * libmicrohttpd's epoll descriptor is edge-triggered: what it still has to do shows as a timeout of 0
+ * alone, so MHD_get_timeout() is asked after every run. It times out neither drips nor a suspended
+ * connection; the deadlines here are ours.
+ *
+ * Owns     the socket file, from http_server_start() to the end of http_server_stop().
+ * Memory   an exchange and its arena live until its answer was sent.
+ * Thread   the loop's.
+ * Fails    ERR_LOCKED: a living server has the socket; ERR_CONFLICT: the path is something else; ERR_IO.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "reconciler/rt/loop.h"
+#include "specs/value.h"
+
+#define HTTP_BODY_MAX (1u << 20)
+#define HTTP_CONNECTIONS_MAX 512
+#define HTTP_CONNECTION_MEMORY 16384 /* line and headers of one request */
+#define HTTP_QUERY_MAX 32
+#define HTTP_GROUPS_MAX 64
+#define HTTP_HEADER_MS 10000 /* from the accept to the end of the headers */
+#define HTTP_BODY_MS 10000   /* from there to the end of the body */
+#define HTTP_IDLE_MS 30000   /* between two requests of a connection */
+#define HTTP_SEND_MS 60000   /* from the answer to its last byte */
+#define HTTP_DRAIN_MS 5000   /* for clients that are slow while we stop */
+
+/* SO_PEERCRED and SO_PEERGROUPS of the connection. */
+struct http_peer {
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;
+    size_t n_groups;
+    gid_t groups[HTTP_GROUPS_MAX];
+};
+
+struct http_server;
+struct MHD_Connection;
+
+struct http_exchange {
+    struct arena arena;
+    struct str method, path;
+    const struct value *query; /* {name: text} */
+    struct str body;
+    struct http_peer peer;
+    /* the server's own */
+    struct http_server *server;
+    struct MHD_Connection *connection;
+    struct sb received;
+    size_t n_received;
+    int refused; /* ERR_* to be answered once it was read; 0: none */
+    int is_handled, is_answered;
+};
+
+typedef void http_handle(void *ctx, struct http_exchange *x);
+
+struct http_server_options {
+    struct loop *loop;
+    const char *socket_path;
+    http_handle *handle;
+    void *ctx;
+    int64_t header_ms, body_ms, idle_ms; /* 0: as above; shorter in tests */
+};
+
+int http_server_start(const struct http_server_options *options, struct http_server **ret,
+                      struct err *err);
+/* No new connection; what is being handled must still be answered. `ended` is called once, after which
+ * the server and its socket file are gone. */
+void http_server_stop(struct http_server *s, loop_fn *ended, void *ctx);
+
+/* One of these, once. Bodies are borrowed from the exchange's arena or static. */
+void http_answer(struct http_exchange *x, int status, const char *type, struct str body);
+void http_answer_json(struct http_exchange *x, int status, const struct value *v);
+/* RFC 9457: type, title, status, detail, code. */
+void http_answer_error(struct http_exchange *x, const struct err *err);

@@ -1,0 +1,422 @@
+/* http/server: what it takes, what it refuses, and how it stops. SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/guard.h"
+#include "base/sys.h"
+#include "reconciler/http/listen.h"
+#include "reconciler/http/server.h"
+
+#define WAIT_MS 10000
+#define LIMIT_MS 300
+
+/* A client on a thread of its own talks to the server on the loop; `talk` is the test. */
+struct fixture {
+    char dir[32], path[64];
+    struct loop *loop;
+    struct http_server *server;
+    struct http_exchange *kept; /* answered when the client says so */
+    void (*talk)(struct fixture *f);
+    int is_stopped;
+};
+
+static void handle(void *ctx, struct http_exchange *x)
+{
+    struct fixture *f = ctx;
+    struct err err = ERR_INIT;
+
+    if (str_eq_c(x->path, "/later")) {
+        f->kept = x;
+    } else if (str_eq_c(x->path, "/who")) {
+        struct value *v = value_map(&x->arena);
+
+        value_set_int(&x->arena, v, S("uid"), (int64_t)x->peer.uid);
+        value_set_int(&x->arena, v, S("pid"), x->peer.pid);
+        http_answer_json(x, 200, v);
+    } else if (str_eq_c(x->path, "/refused")) {
+        (void)err_set(&err, ERR_REFUSED, "not \033 you");
+        http_answer_error(x, &err);
+    } else {
+        http_answer(x, 200, "text/plain",
+                    str_fmt(&x->arena, "%.*s %.*s q=%.*s n=%zu", STR_ARG(x->method),
+                            STR_ARG(x->path), STR_ARG(value_get_text(x->query, S("q"), S("-"))),
+                            x->body.n));
+    }
+}
+
+static void stop_loop(void *ctx)
+{
+    struct fixture *f = ctx;
+
+    f->is_stopped = 1;
+    loop_stop(f->loop);
+}
+
+static void stop_server(void *ctx)
+{
+    struct fixture *f = ctx;
+
+    http_server_stop(f->server, stop_loop, f);
+}
+
+static void answer_kept(void *ctx)
+{
+    struct fixture *f = ctx;
+
+    http_answer(TAKE(f->kept), 200, "text/plain", S("late"));
+}
+
+static void *talk_main(void *arg)
+{
+    struct fixture *f = arg;
+
+    f->talk(f);
+    loop_post(f->loop, stop_server, f);
+    return NULL;
+}
+
+static void run(void (*talk)(struct fixture *f))
+{
+    struct fixture f = { .talk = talk };
+    struct err err = ERR_INIT;
+    pthread_t thread;
+
+    strcpy(f.dir, "/tmp/rv-http-XXXXXX");
+    assert_non_null(mkdtemp(f.dir));
+    (void)snprintf(f.path, sizeof(f.path), "%s/sock", f.dir);
+    assert_int_equal(loop_uv_new(&(struct loop_options){ 0 }, &f.loop, &err), 0);
+    if (http_server_start(&(struct http_server_options){ .loop = f.loop,
+                                                         .socket_path = f.path,
+                                                         .handle = handle,
+                                                         .ctx = &f,
+                                                         .header_ms = LIMIT_MS,
+                                                         .body_ms = LIMIT_MS,
+                                                         .idle_ms = 2 * WAIT_MS },
+                          &f.server, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(pthread_create(&thread, NULL, talk_main, &f), 0);
+    loop_run(f.loop);
+    (void)pthread_join(thread, NULL);
+    assert_true(f.is_stopped);
+    assert_false(sys_exists(f.path));
+    loop_free(f.loop);
+    (void)sys_remove_all(f.dir, &err);
+}
+
+static int dial(struct fixture *f)
+{
+    struct err err = ERR_INIT;
+    int fd = -1;
+
+    if (listen_connect(f->path, &fd, &err))
+        print_error("%s\n", err.text);
+    return fd;
+}
+
+static void say(int fd, const char *text)
+{
+    (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
+}
+
+/* What comes until the end, until `until` was seen, or nothing for WAIT_MS: then "(silence)". */
+static const char *hear(int fd, char *buf, size_t size, const char *until)
+{
+    size_t n = 0;
+
+    buf[0] = 0;
+    while (n + 1 < size && !(until && strstr(buf, until))) {
+        struct pollfd p = { fd, POLLIN, 0 };
+        ssize_t got;
+
+        if (poll(&p, 1, WAIT_MS) != 1)
+            return "(silence)";
+        got = recv(fd, buf + n, size - 1 - n, 0);
+        if (got <= 0)
+            break;
+        n += (size_t)got;
+        buf[n] = 0;
+    }
+    return buf;
+}
+
+/* Failures are noted by the client's thread and asserted on the main one. */
+static char failure[8192];
+
+static void expect_answer(const char *sentence, const char *heard, const char *part)
+{
+    if (!strstr(heard, part) && !failure[0])
+        (void)snprintf(failure, sizeof(failure), "%s: wanted '%s' in '%.6000s'", sentence, part,
+                       heard);
+}
+
+static void expect_no_failure(void)
+{
+    char text[sizeof(failure)];
+
+    strcpy(text, failure);
+    failure[0] = 0;
+    if (text[0])
+        fail_msg("%s", text);
+}
+
+/* --- requests ------------------------------------------------------------------------------------ */
+
+static void talk_requests(struct fixture *f)
+{
+    static const struct {
+        const char *sentence, *request, *answer;
+    } rows[] = {
+        { "a plain GET is answered", "GET /a?q=x%20y HTTP/1.1\r\nHost: l\r\n\r\n",
+          "GET /a q=x y n=0" },
+        { "a body is read whole", "POST /b HTTP/1.1\r\nHost: l\r\nContent-Length: 5\r\n\r\nabcde",
+          "POST /b q=- n=5" },
+        { "a chunked body is read whole",
+          "POST /b HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+          "n=3" },
+        { "without Host it is refused", "GET / HTTP/1.1\r\n\r\n", " 400 " },
+        { "with two Hosts it is refused", "GET / HTTP/1.1\r\nHost: l\r\nHost: m\r\n\r\n", " 400 " },
+        { "with two lengths it is refused",
+          "POST / HTTP/1.1\r\nHost: l\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+          " 400 " },
+        { "with a length and chunks it is refused",
+          "POST / HTTP/1.1\r\nHost: l\r\nContent-Length: 3\r\nTransfer-Encoding: "
+          "chunked\r\n\r\n0\r\n\r\n",
+          " 400 " },
+        { "other codings are refused",
+          "POST / HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: gzip\r\n\r\n", " 400 " },
+        { "coded bodies are refused",
+          "POST / HTTP/1.1\r\nHost: l\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
+          " 400 " },
+        { "a body over the limit is refused before it comes",
+          "POST / HTTP/1.1\r\nHost: l\r\nContent-Length: 9999999\r\n\r\n", " 413 " },
+        { "errors are problem+json", "GET /refused HTTP/1.1\r\nHost: l\r\n\r\n",
+          "application/problem+json" },
+        { "errors carry code and detail without controls",
+          "GET /refused HTTP/1.1\r\nHost: l\r\n\r\n",
+          "{\"code\":\"REFUSED\",\"detail\":\"not \\\\u{1b} you\",\"status\":403," },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        AUTO_CLOSE int fd = dial(f);
+        char buf[4096];
+
+        say(fd, rows[i].request);
+        expect_answer(rows[i].sentence, hear(fd, buf, sizeof(buf), rows[i].answer), rows[i].answer);
+    }
+}
+
+static void test_requests_are_taken_or_refused(void **state)
+{
+    (void)state;
+    run(talk_requests);
+    expect_no_failure();
+}
+
+static void talk_large(struct fixture *f)
+{
+    AUTO_CLOSE int fd = dial(f);
+    char buf[4096], *chunk = malloc(65536 + 16);
+
+    say(fd, "POST / HTTP/1.1\r\nHost: l\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (int i = 0; i < 20; i++) {
+        int n = snprintf(chunk, 16, "10000\r\n");
+
+        memset(chunk + n, 'x', 65536);
+        memcpy(chunk + n + 65536, "\r\n", 2);
+        for (size_t at = 0, all = (size_t)n + 65538; at < all;) {
+            ssize_t sent = send(fd, chunk + at, all - at, MSG_NOSIGNAL);
+
+            if (sent <= 0)
+                break;
+            at += (size_t)sent;
+        }
+    }
+    say(fd, "0\r\n\r\n");
+    expect_answer("a chunked body over the limit", hear(fd, buf, sizeof(buf), " 413 "), " 413 ");
+    free(chunk);
+}
+
+static void test_a_large_chunked_body_is_refused_at_its_end(void **state)
+{
+    (void)state;
+    run(talk_large);
+    expect_no_failure();
+}
+
+static void talk_drips(struct fixture *f)
+{
+    static const struct {
+        const char *sentence, *first;
+    } rows[] = {
+        { "headers that drip are cut", "GET / HTTP/1.1\r\nHost: l\r\n" },
+        { "bodies that drip are cut", "POST / HTTP/1.1\r\nHost: l\r\nContent-Length: 100\r\n\r\n" },
+        { "silence is cut", "" },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        AUTO_CLOSE int fd = dial(f);
+        int64_t end_ms = sys_mono_ms() + WAIT_MS;
+        struct pollfd p = { fd, POLLIN, 0 };
+        char buf[512];
+
+        say(fd, rows[i].first);
+        while (sys_mono_ms() < end_ms && poll(&p, 1, 20) == 0)
+            if (rows[i].first[0])
+                say(fd, "x");
+        if (sys_mono_ms() >= end_ms)
+            expect_answer(rows[i].sentence, "(still open)", "cut");
+        else
+            (void)hear(fd, buf, sizeof(buf), NULL);
+    }
+}
+
+static void test_drips_are_cut_at_their_deadline(void **state)
+{
+    (void)state;
+    run(talk_drips);
+    expect_no_failure();
+}
+
+static void talk_who(struct fixture *f)
+{
+    AUTO_CLOSE int fd = dial(f);
+    char buf[1024], wanted[128];
+
+    (void)snprintf(wanted, sizeof(wanted), "{\"pid\":%d,\"uid\":%u}", (int)getpid(), getuid());
+    say(fd, "GET /who HTTP/1.1\r\nHost: l\r\n\r\n");
+    expect_answer("the peer is known", hear(fd, buf, sizeof(buf), "}"), wanted);
+    say(fd, "GET /again HTTP/1.1\r\nHost: l\r\n\r\n");
+    expect_answer("a connection serves more than one", hear(fd, buf, sizeof(buf), "GET /again"),
+                  "GET /again");
+}
+
+static void test_the_peer_is_known_and_connections_are_kept(void **state)
+{
+    (void)state;
+    run(talk_who);
+    expect_no_failure();
+}
+
+static void *talk_late(void *arg)
+{
+    struct fixture *f = arg;
+    AUTO_CLOSE int fd = dial(f);
+    char buf[1024];
+
+    say(fd, "GET /later HTTP/1.1\r\nHost: l\r\n\r\n");
+    expect_answer("a late answer arrives", hear(fd, buf, sizeof(buf), "late"), "late");
+    expect_answer("and closes while we stop", buf, "Connection: close");
+    return NULL;
+}
+
+static void talk_drain(struct fixture *f)
+{
+    AUTO_CLOSE int idle = dial(f);
+    struct err err = ERR_INIT;
+    char buf[1024];
+    pthread_t thread;
+    int fd = -1;
+
+    say(idle, "GET /x HTTP/1.1\r\nHost: l\r\n\r\n");
+    (void)hear(idle, buf, sizeof(buf), "GET /x");
+    (void)pthread_create(&thread, NULL, talk_late, f);
+    while (!__atomic_load_n(&f->kept, __ATOMIC_SEQ_CST))
+        (void)sched_yield();
+    loop_post(f->loop, stop_server, f);
+    (void)hear(idle, buf, sizeof(buf), NULL); /* an idle one is closed at once */
+    if (listen_connect(f->path, &fd, &err) != ERR_UNREACHABLE)
+        expect_answer("nobody can connect any more", "connected", "refused");
+    loop_post(f->loop, answer_kept, f);
+    (void)pthread_join(thread, NULL);
+}
+
+static void *talk_drain_main(void *arg)
+{
+    talk_drain(arg);
+    return NULL;
+}
+
+static void test_stopping_waits_for_what_is_being_handled(void **state)
+{
+    struct fixture f = { 0 };
+    struct err err = ERR_INIT;
+    pthread_t thread;
+
+    (void)state;
+    strcpy(f.dir, "/tmp/rv-http-XXXXXX");
+    assert_non_null(mkdtemp(f.dir));
+    (void)snprintf(f.path, sizeof(f.path), "%s/sock", f.dir);
+    assert_int_equal(loop_uv_new(&(struct loop_options){ 0 }, &f.loop, &err), 0);
+    assert_int_equal(http_server_start(
+                         &(struct http_server_options){
+                             .loop = f.loop, .socket_path = f.path, .handle = handle, .ctx = &f },
+                         &f.server, &err),
+                     0);
+    assert_int_equal(pthread_create(&thread, NULL, talk_drain_main, &f), 0);
+    loop_run(f.loop);
+    (void)pthread_join(thread, NULL);
+    assert_true(f.is_stopped);
+    loop_free(f.loop);
+    (void)sys_remove_all(f.dir, &err);
+    expect_no_failure();
+}
+
+/* --- the socket file ----------------------------------------------------------------------------- */
+
+static void test_the_socket_belongs_to_one_living_daemon(void **state)
+{
+    char dir[] = "/tmp/rv-http-XXXXXX", path[64], file[64], deep[512];
+    struct err err = ERR_INIT;
+    struct stat st;
+    int fd = -1, other = -1, n;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(path, sizeof(path), "%s/new/sock", dir);
+    (void)snprintf(file, sizeof(file), "%s/file", dir);
+    n = snprintf(deep, sizeof(deep), "%s/", dir);
+    memset(deep + n, 'd', 200);
+    strcpy(deep + n + 200, "/sock");
+
+    assert_int_equal(listen_open(path, &fd, &err), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0660);
+    assert_int_equal(listen_open(path, &other, &err), ERR_LOCKED);
+    (void)close(fd);
+    assert_int_equal(listen_connect(path, &other, &err), ERR_UNREACHABLE);
+    assert_int_equal(listen_open(path, &fd, &err), 0); /* what a dead one left is removed */
+    (void)close(fd);
+    assert_int_equal(sys_write_file(file, 0600, S("x"), &err), 0);
+    assert_int_equal(listen_open(file, &fd, &err), ERR_CONFLICT);
+    assert_int_equal(listen_open(deep, &fd, &err), 0); /* longer than an address can be */
+    assert_int_equal(listen_connect(deep, &other, &err), 0);
+    (void)close(fd);
+    (void)close(other);
+    (void)sys_remove_all(dir, &err);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_requests_are_taken_or_refused),
+        cmocka_unit_test(test_a_large_chunked_body_is_refused_at_its_end),
+        cmocka_unit_test(test_drips_are_cut_at_their_deadline),
+        cmocka_unit_test(test_the_peer_is_known_and_connections_are_kept),
+        cmocka_unit_test(test_stopping_waits_for_what_is_being_handled),
+        cmocka_unit_test(test_the_socket_belongs_to_one_living_daemon),
+    };
+
+    return cmocka_run_group_tests_name("http server", tests, NULL, NULL);
+}
