@@ -72,7 +72,8 @@ static struct str edge_complaint(struct haproxy_call *c, const struct keeper_pla
     return found;
 }
 
-static int edge_wait(struct haproxy_call *c, const struct keeper_place *place)
+/* Until it answers, or has failed once more since we began to look (n_restarts before). */
+static int edge_wait(struct haproxy_call *c, const struct keeper_place *place, int64_t n_restarts)
 {
     int64_t give_up_ms = c->h->now_ms(c->h->ctx) + EDGE_START_MS;
     struct keeper_view view = { 0 };
@@ -85,7 +86,7 @@ static int edge_wait(struct haproxy_call *c, const struct keeper_place *place)
         if (keeper_look(c->h, c->arena, place, &view, c->ret))
             return (int)c->ret->verdict;
         if (c->h->now_ms(c->h->ctx) > give_up_ms ||
-            (str_eq(view.state, S("waiting")) && view.restarts > 1))
+            (str_eq(view.state, S("waiting")) && view.restarts > n_restarts))
             break;
     }
     if (!rc)
@@ -122,7 +123,7 @@ static int edge_launch(struct haproxy_call *c, const struct keeper_place *place)
 static int edge_ensure(struct haproxy_call *c, struct haproxy_store *s)
 {
     struct keeper_place place = edge_place(c);
-    struct keeper_view view;
+    struct keeper_view view = { 0 };
     int rc = keeper_look(c->h, c->arena, &place, &view, c->ret);
 
     if (rc)
@@ -133,8 +134,10 @@ static int edge_ensure(struct haproxy_call *c, struct haproxy_store *s)
         edge_take_conf(c, s);
         if ((rc = haproxy_store_save(c, s)) || (rc = edge_launch(c, &place)))
             return rc;
+        view = (struct keeper_view){ 0 };
     }
-    return edge_wait(c, &place);
+    /* The end of one that ran is counted too: it is why we are here. */
+    return edge_wait(c, &place, view.restarts + !str_eq(view.state, S("waiting")));
 }
 
 int haproxy_edge_open(struct haproxy_call *c, struct haproxy_store *ret)

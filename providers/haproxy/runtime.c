@@ -21,14 +21,6 @@ static int runtime_connect(struct haproxy_call *c, int *ret_fd)
     return c->h->connect(c->h->ctx, kit_rv(address), ret_fd);
 }
 
-int haproxy_runs(struct haproxy_call *c)
-{
-    AUTO_CLOSE int fd = -1;
-    int verdict = runtime_connect(c, &fd);
-
-    return verdict == RV_CANCELLED ? haproxy_fail(c, RV_CANCELLED, "cancelled") : verdict;
-}
-
 static int runtime_line(struct haproxy_call *c, const struct haproxy_command *command,
                         struct str *ret)
 {
@@ -128,6 +120,13 @@ int haproxy_tell(struct haproxy_call *c, const struct haproxy_command *command)
                             STR_ARG(str_slice(answer, 0, 200)), STR_ARG(command->words[0]),
                             STR_ARG(command->words[1]));
     return rc;
+}
+
+int haproxy_runs(struct haproxy_call *c)
+{
+    struct str info;
+
+    return HAPROXY_ASK(c, &info, S("show"), S("info"));
 }
 
 /* clang-format off */

@@ -28,7 +28,7 @@ int haproxy_tell(struct haproxy_call *c, const struct haproxy_command *command);
 #define HAPROXY_TELL(c, ...)                                                                       \
     haproxy_tell((c), &(struct haproxy_command){ .words = { __VA_ARGS__ } })
 
-/* Does a proxy listen on the socket? 0: yes; RV_RETRY: no (nothing is answered). */
+/* 0: the proxy answers. One that is about to fail at its start listens, but does not. */
 int haproxy_runs(struct haproxy_call *c);
 
 struct haproxy_stat { /* one row of `show stat` */
