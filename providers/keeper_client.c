@@ -22,7 +22,8 @@
 #define KEEPER_FILE_MAX (1u << 20)
 #define KEEPER_READY_MS 20000u
 #define KEEPER_ANSWER_MS 5000u
-#define KEEPER_LOCK_TRIES 100 /* 10 ms each: who looks holds the lock for an instant */
+#define KEEPER_REACH_TRIES 200 /* 10 ms each */
+#define KEEPER_LOCK_TRIES 100  /* 10 ms each: who looks holds the lock for an instant */
 
 static const char *keeper_path(struct arena *a, const struct keeper_place *p, const char *file)
 {
@@ -319,11 +320,38 @@ int keeper_start(const struct rv_host *h, struct arena *a, const struct keeper_p
 
 /* --- speaking --- */
 
+/* Connect to its socket. One that has just begun has none yet, one that has just ended none any more. */
+static int keeper_reach(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
+                        int *ret_fd, struct rv_result *answer)
+{
+    AUTO_CLOSE int dir = -1;
+    struct keeper_view view;
+    struct str address;
+    int verdict;
+
+    if (keeper_open_dir(h, a, p, &dir, answer))
+        return (int)answer->verdict;
+    address = str_fmt(a, "unix:/proc/self/fd/%d/sock", dir);
+    for (int tries = 0;; tries++) {
+        verdict = dir < 0 ? RV_RETRY : h->connect(h->ctx, kit_rv(address), ret_fd);
+        if (!verdict)
+            return 0;
+        if (verdict != RV_RETRY || tries == KEEPER_REACH_TRIES)
+            break;
+        if (keeper_look(h, a, p, &view, answer))
+            return (int)answer->verdict;
+        if (view.life != KEEPER_LIVES)
+            break;
+        if (h->wait_fd(h->ctx, -1, 0, 10) == RV_CANCELLED)
+            return kit_answer(h, answer, RV_CANCELLED, RV_ACTED_NO, "cancelled");
+    }
+    return kit_answer_host(h, answer, verdict, RV_ACTED_NO, "reach the keeper");
+}
+
 /* Send `line` (and a descriptor, or -1); `*ret_fd` is the open connection. */
 static int keeper_ask(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
                       struct str line, int with_fd, int *ret_fd, struct rv_result *answer)
 {
-    AUTO_CLOSE int dir = -1;
     AUTO_CLOSE int fd = -1;
     union {
         char bytes[CMSG_SPACE(sizeof(int))];
@@ -332,13 +360,9 @@ static int keeper_ask(const struct rv_host *h, struct arena *a, const struct kee
     struct iovec io = { (void *)(uintptr_t)line.p, line.n };
     struct msghdr m = { .msg_iov = &io, .msg_iovlen = 1 };
     const struct value *said;
-    int verdict;
 
-    if (keeper_open_dir(h, a, p, &dir, answer))
+    if (keeper_reach(h, a, p, &fd, answer))
         return (int)answer->verdict;
-    verdict = h->connect(h->ctx, kit_rv(str_fmt(a, "unix:/proc/self/fd/%d/sock", dir)), &fd);
-    if (verdict)
-        return kit_answer_host(h, answer, verdict, RV_ACTED_NO, "reach the keeper");
     if (with_fd >= 0) {
         m.msg_control = control.bytes;
         m.msg_controllen = sizeof(control.bytes);

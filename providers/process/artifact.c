@@ -222,9 +222,10 @@ static void artifact_apply(struct process_call *c)
 
     if (!artifact_key(c).n) {
         (void)process_fail(c, RV_USER, RV_ACTED_NO, "an artifact needs a key of [a-z0-9-]");
+    } else if (process_adopt(c)) {
+        ;
     } else if (c->view.life == KEEPER_LIVES) {
-        if (!keeper_adopt(c->h, &c->arena, &c->place, c->op->epoch, c->ret))
-            artifact_pending(c);
+        artifact_pending(c);
     } else if (artifact_has_ended(&c->view) && str_eq(c->view.key, kit_str(c->op->key))) {
         artifact_resume(c); /* the same key is the same build */
     } else if (!process_take(c, &hold) && !process_lock(c, c->self->artifacts, &lock)) {

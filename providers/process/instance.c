@@ -110,8 +110,6 @@ static void instance_keep(struct process_call *c)
     struct keeper_want want;
     int verdict;
 
-    if (keeper_adopt(c->h, &c->arena, &c->place, c->op->epoch, c->ret))
-        return;
     verdict = c->h->identified(c->h->ctx, kit_rv(c->place.owner));
     if (verdict) {
         (void)kit_answer_host(c->h, c->ret, verdict, RV_ACTED_MAYBE, "identified");
@@ -130,6 +128,8 @@ static void instance_keep(struct process_call *c)
 
 static void instance_apply(struct process_call *c)
 {
+    if (process_adopt(c))
+        return;
     if (c->view.life == KEEPER_LIVES)
         instance_keep(c);
     else

@@ -14,6 +14,7 @@
 #include "base/sys.h"
 #include "providers/api/drivers.h"
 
+#define PROCESS_ADOPT_MS 5000
 #define PROCESS_LOCK_TRIES 500  /* 10 ms each */
 #define PROCESS_STOP_WAIT_MS 50 /* most programs end within; else PENDING */
 
@@ -128,6 +129,24 @@ int process_take(struct process_call *c, struct keeper_hold *ret)
     if (verdict) {
         keeper_release(ret);
         return kit_answer_host(c->h, c->ret, verdict, RV_ACTED_YES, "identified");
+    }
+    return 0;
+}
+
+int process_adopt(struct process_call *c)
+{
+    int64_t until_ms = c->h->now_ms(c->h->ctx) + PROCESS_ADOPT_MS;
+
+    while (c->view.life == KEEPER_LIVES) {
+        if (!keeper_adopt(c->h, &c->arena, &c->place, c->op->epoch, c->ret))
+            return process_look(c); /* one that was starting has said more by now */
+        if (c->ret->verdict != RV_RETRY || c->h->now_ms(c->h->ctx) > until_ms)
+            return (int)c->ret->verdict;
+        *c->ret = (struct rv_result){ .size = c->ret->size }; /* it may be about to end */
+        if (c->h->wait_fd(c->h->ctx, -1, 0, 10) == RV_CANCELLED)
+            return process_fail(c, RV_CANCELLED, RV_ACTED_NO, "cancelled");
+        if (process_look(c))
+            return (int)c->ret->verdict;
     }
     return 0;
 }

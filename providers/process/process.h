@@ -55,6 +55,8 @@ extern const struct process_type process_artifact, process_release, process_inst
 /* call: what every type does. 0, or the verdict that stands in c->ret. */
 int process_look(struct process_call *c);
 int process_take(struct process_call *c, struct keeper_hold *ret); /* take, sweep, identified */
+/* Say hello to who lives there. 0: the view says whether it still does; else the verdict answered. */
+int process_adopt(struct process_call *c);
 int process_lock(struct process_call *c, struct str directory, int *ret_fd);
 void process_answer_view(struct process_call *c, struct value *observed, struct value *outputs);
 int process_fail(struct process_call *c, enum rv_verdict verdict, enum rv_acted acted,

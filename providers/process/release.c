@@ -69,14 +69,14 @@ static void release_start(struct process_call *c)
 
 static void release_apply(struct process_call *c)
 {
-    if (c->view.life == KEEPER_LIVES) {
-        if (!keeper_adopt(c->h, &c->arena, &c->place, c->op->epoch, c->ret))
-            release_pending(c);
-    } else if (release_has_ended(&c->view) && str_eq(c->view.key, kit_str(c->op->key))) {
+    if (process_adopt(c))
+        return;
+    if (c->view.life == KEEPER_LIVES)
+        release_pending(c);
+    else if (release_has_ended(&c->view) && str_eq(c->view.key, kit_str(c->op->key)))
         release_resume(c); /* the same key is the same run */
-    } else {
+    else
         release_start(c);
-    }
 }
 
 static int release_forget(struct process_call *c)

@@ -61,7 +61,7 @@ void world_init(struct world *w, unsigned n_ports)
 {
     struct rv_result ret = { .size = sizeof(ret) };
     const char *keeper = getenv("REEVE_KEEPER");
-    char config[512], full[256];
+    char full[256];
 
     memset(w, 0, sizeof(*w));
     assert_non_null(keeper);
@@ -71,10 +71,10 @@ void world_init(struct world *w, unsigned n_ports)
     world_find_ports(w, n_ports);
     test_host_init(&w->t);
     w->driver = process_driver();
-    (void)snprintf(config, sizeof(config),
+    (void)snprintf(w->config, sizeof(w->config),
                    "{\"directory\":\"%s\",\"keeper\":\"%s\",\"ports\":\"%u-%u\"}", w->dir, full,
                    w->port_from, w->port_to);
-    assert_int_equal(w->driver->open(&w->t.host, test_rv(config), 1, &w->self, &ret), 0);
+    assert_int_equal(w->driver->open(&w->t.host, test_rv(w->config), 1, &w->self, &ret), 0);
 }
 
 static void world_end_keepers(struct world *w)

@@ -12,7 +12,7 @@ struct world {
     struct test_host t;
     void *self;
     const struct rv_driver *driver;
-    char dir[64];
+    char dir[64], config[512]; /* config: as given to open */
     unsigned port_from, port_to;
 };
 

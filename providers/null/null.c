@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "providers/null/null.h"
+
+#include "base/alloc.h"
+#include "base/guard.h"
+#include "providers/api/drivers.h"
+
+static struct rv_str null_schema(void)
+{
+    static const char text[] = "{\"*\":{\"consistency_window_ms\":0,\"idempotency\":\"key\","
+                               "\"identity\":\"owner\",\"stateful\":false}}";
+
+    return (struct rv_str){ text, sizeof(text) - 1 };
+}
+
+static void null_close(void *self)
+{
+    struct null_driver_self *s = self;
+
+    if (!s)
+        return;
+    null_store_fini(&s->store);
+    arena_fini(&s->arena);
+    (void)pthread_mutex_destroy(&s->mutex); /* nobody calls any more */
+    alloc_free(s);
+}
+
+static int null_open(const struct rv_host *h, struct rv_str config, uint32_t may_write,
+                     void **ret_self, struct rv_result *ret)
+{
+    struct null_driver_self *s = alloc_zero(sizeof(*s));
+    const struct value *v = NULL;
+
+    if (!s || pthread_mutex_init(&s->mutex, NULL)) {
+        alloc_free(s);
+        return kit_answer(h, ret, RV_RETRY, RV_ACTED_NO, "out of memory");
+    }
+    arena_init(&s->arena, 0);
+    if (kit_parse(h, &s->arena, kit_rv(str_copy(&s->arena, kit_str(config))),
+                  "the provider's configuration", &v, ret) ||
+        null_faults_read(s, h, value_get(v, S("faults")), ret)) {
+        null_close(s);
+        return (int)ret->verdict;
+    }
+    s->latency_ms = (uint32_t)value_get_int(v, S("latency_ms"), 0);
+    s->pending = value_get_int(v, S("pending"), value_get_bool(v, S("pending"), 0));
+    s->store.directory = value_get_text(v, S("directory"), S(""));
+    s->may_write = may_write != 0;
+    *ret_self = s;
+    return 0;
+}
+
+/* --- a call: latency, lock, load, fault --- */
+
+struct null_call {
+    struct null_driver_self *self;
+    const struct rv_host *h;
+    const struct rv_op *op;
+    struct rv_result *ret;
+    struct arena arena;
+    const struct null_fault *fault;
+    struct null_object *object; /* of the owner or id, or NULL */
+};
+
+static void null_lock(struct null_driver_self *s)
+{
+    PRE(!pthread_mutex_lock(&s->mutex));
+}
+
+static void null_unlock(struct null_driver_self *s)
+{
+    PRE(!pthread_mutex_unlock(&s->mutex));
+}
+
+/* The lock is held after 0; a verdict was answered otherwise. */
+static int null_begin(struct null_call *c, const char *call, struct rv_str owner)
+{
+    struct null_driver_self *s = c->self;
+    struct err err = ERR_INIT;
+
+    if (s->latency_ms && c->h->wait_fd(c->h->ctx, -1, 0, s->latency_ms) == RV_CANCELLED)
+        return kit_answer(c->h, c->ret, RV_CANCELLED, RV_ACTED_NO, "cancelled");
+    null_lock(s);
+    if (null_store_load(&s->store, &err)) {
+        null_unlock(s);
+        return kit_answer_err(c->h, c->ret, RV_ACTED_NO, &err);
+    }
+    c->fault = null_fault_of(s, call, c->op);
+    c->object = null_store_find(&s->store, kit_str(owner));
+    if (c->fault && c->fault->kind == NULL_FAULT_BEFORE) {
+        null_unlock(s);
+        return kit_answer(c->h, c->ret, c->fault->verdict, c->fault->acted,
+                          "a fault was asked for");
+    }
+    return 0;
+}
+
+static int null_desired(struct null_call *c, const struct value **ret)
+{
+    return kit_parse(c->h, &c->arena, kit_rv(c->object->desired), "desired", ret, c->ret);
+}
+
+/* What the object is, into the result. */
+static void null_show(struct null_call *c, enum rv_acted acted)
+{
+    const struct value *desired = NULL;
+
+    if (null_desired(c, &desired))
+        return;
+    c->ret->verdict = RV_DONE;
+    c->ret->acted = acted;
+    c->ret->id = kit_give(c->h, c->object->owner);
+    c->ret->observed = kit_give_json(c->h, &c->arena, null_observed(&c->arena, c->object, desired));
+    c->ret->outputs = kit_give_json(c->h, &c->arena, null_outputs(&c->arena, c->object, desired));
+    if (!c->ret->id.p || !c->ret->observed.p || !c->ret->outputs.p)
+        (void)kit_answer(c->h, c->ret, RV_RETRY, acted, "out of memory");
+}
+
+/* The effect happened; its answer may be another one. */
+static void null_end(struct null_call *c)
+{
+    if (c->fault && c->fault->kind == NULL_FAULT_AFTER)
+        (void)kit_answer(c->h, c->ret, c->fault->verdict, c->fault->acted, "a fault was asked for");
+    null_unlock(c->self);
+}
+
+/* --- read --- */
+
+static void null_read_one(void *self, const struct rv_host *h, const char *call,
+                          const struct rv_op *op, struct rv_str owner, struct rv_result *ret)
+{
+    struct null_call c = { .self = self, .h = h, .op = op, .ret = ret };
+
+    arena_init(&c.arena, 0);
+    if (!null_begin(&c, call, owner)) {
+        if (c.object)
+            null_show(&c, RV_ACTED_NO);
+        else
+            ret->verdict = RV_ABSENT;
+        null_end(&c);
+    }
+    arena_fini(&c.arena);
+}
+
+static void null_read(void *self, const struct rv_host *h, const struct rv_op *ops, size_t n,
+                      struct rv_result *ret)
+{
+    for (size_t i = 0; i < n; i++)
+        null_read_one(self, h, "read", &ops[i], ops[i].id.n ? ops[i].id : ops[i].owner, &ret[i]);
+}
+
+static void null_find(void *self, const struct rv_host *h, const struct rv_op *op,
+                      struct rv_result *ret)
+{
+    null_read_one(self, h, "find", op, op->owner, ret);
+}
+
+/* --- apply --- */
+
+static int null_epoch(struct null_call *c)
+{
+    if (!c->self->may_write)
+        return kit_answer(c->h, c->ret, RV_FATAL, RV_ACTED_NO, "opened for reading only");
+    if (c->object && c->op->epoch < c->object->epoch)
+        return kit_answer(c->h, c->ret, RV_FATAL, RV_ACTED_NO,
+                          "refused: epoch %llu is older than %llu",
+                          (unsigned long long)c->op->epoch, (unsigned long long)c->object->epoch);
+    return 0;
+}
+
+static void null_pend(struct null_call *c)
+{
+    (void)kit_answer(c->h, c->ret, RV_PENDING, RV_ACTED_YES, "%s", "");
+    c->ret->id = kit_give(c->h, c->object->owner);
+    c->ret->token = kit_give(c->h, c->object->owner);
+    c->ret->again_ms = c->self->latency_ms ? c->self->latency_ms : 1;
+}
+
+static void null_delete(struct null_call *c)
+{
+    struct err err = ERR_INIT;
+
+    if (!c->object) {
+        (void)kit_answer(c->h, c->ret, RV_DONE, RV_ACTED_NO, "%s", "");
+        return;
+    }
+    c->object->epoch = c->op->epoch;
+    if (!c->object->deleting) {
+        c->object->deleting = 1;
+        c->object->pending = c->self->pending;
+    }
+    if (c->object->pending > 0) {
+        null_pend(c);
+    } else if (null_store_drop(&c->self->store, kit_str(c->op->owner), &err)) {
+        (void)kit_answer_err(c->h, c->ret, RV_ACTED_MAYBE, &err);
+    } else {
+        c->object = NULL;
+        (void)kit_answer(c->h, c->ret, RV_DONE, RV_ACTED_YES, "%s", "");
+    }
+}
+
+/* Write what is asked for; the same key twice writes once. */
+static int null_write(struct null_call *c)
+{
+    struct null_object *o = c->object;
+    struct err err = ERR_INIT;
+    const struct value *checked;
+
+    if (kit_parse(c->h, &c->arena, c->op->desired, "desired", &checked, c->ret))
+        return (int)c->ret->verdict;
+    if (!o)
+        o = null_store_put(&c->self->store, kit_str(c->op->owner));
+    if (!o || null_object_set(o, &o->type, kit_str(c->op->type)) ||
+        null_object_set(o, &o->name, kit_str(c->op->name)) ||
+        null_object_set(o, &o->key, kit_str(c->op->key)) ||
+        null_object_set(o, &o->desired, kit_str(c->op->desired)))
+        return kit_answer(c->h, c->ret, RV_RETRY, RV_ACTED_MAYBE, "out of memory");
+    o->epoch = c->op->epoch;
+    o->pending = c->self->pending;
+    c->object = o;
+    if (null_store_keep(&c->self->store, o, &err))
+        return kit_answer_err(c->h, c->ret, RV_ACTED_MAYBE, &err);
+    return 0;
+}
+
+/* The lock is let go of while the host makes the id durable. */
+static int null_identify(struct null_call *c)
+{
+    int verdict;
+
+    null_unlock(c->self);
+    verdict = c->h->identified(c->h->ctx, c->op->owner);
+    null_lock(c->self);
+    c->object = null_store_find(&c->self->store, kit_str(c->op->owner));
+    if (verdict)
+        return kit_answer_host(c->h, c->ret, verdict, RV_ACTED_YES, "identified");
+    return c->object ? 0 : kit_answer(c->h, c->ret, RV_RETRY, RV_ACTED_MAYBE, "it was deleted");
+}
+
+static void null_make(struct null_call *c)
+{
+    int is_new = !c->object || !str_eq(c->object->key, kit_str(c->op->key));
+
+    if (is_new && null_write(c))
+        return;
+    c->object->epoch = c->op->epoch;
+    if (null_identify(c))
+        return;
+    if (c->object->pending > 0)
+        null_pend(c);
+    else
+        null_show(c, is_new ? RV_ACTED_YES : RV_ACTED_NO);
+}
+
+static void null_do(void *self, const struct rv_host *h, const char *call, const struct rv_op *op,
+                    struct rv_result *ret)
+{
+    struct null_call c = { .self = self, .h = h, .op = op, .ret = ret };
+
+    arena_init(&c.arena, 0);
+    if (!null_begin(&c, call, op->owner)) {
+        if (call[0] == 'r' && c.object && c.object->pending > 0) /* one look nearer to its end */
+            c.object->pending--;
+        if (!null_epoch(&c))
+            (op->action == RV_DELETE ? null_delete : null_make)(&c);
+        null_end(&c);
+    }
+    arena_fini(&c.arena);
+}
+
+static void null_apply(void *self, const struct rv_host *h, const struct rv_op *op,
+                       struct rv_result *ret)
+{
+    null_do(self, h, "apply", op, ret);
+}
+
+static void null_resume(void *self, const struct rv_host *h, const struct rv_op *op,
+                        struct rv_result *ret)
+{
+    null_do(self, h, "resume", op, ret);
+}
+
+/* --- health and counters --- */
+
+static void null_fact(void *self, const struct rv_host *h, const char *call, const struct rv_op *op,
+                      struct rv_result *ret)
+{
+    struct null_call c = { .self = self, .h = h, .op = op, .ret = ret };
+
+    arena_init(&c.arena, 0);
+    if (!null_begin(&c, call, op->id.n ? op->id : op->owner)) {
+        struct value *v = value_map(&c.arena);
+
+        if (!c.object) {
+            ret->verdict = RV_ABSENT;
+        } else {
+            value_set(&c.arena, v, S("listening"),
+                      value_bool(&c.arena, !c.fault || c.fault->kind != NULL_FAULT_DOWN));
+            ret->observed = kit_give_json(
+                h, &c.arena, call[0] == 'h' ? v : null_counters_of(&c.arena, c.object));
+            ret->id = kit_give(h, c.object->owner);
+        }
+        null_end(&c);
+    }
+    arena_fini(&c.arena);
+}
+
+static void null_health(void *self, const struct rv_host *h, const struct rv_op *op,
+                        struct rv_result *ret)
+{
+    null_fact(self, h, "health", op, ret);
+}
+
+static void null_counters(void *self, const struct rv_host *h, const struct rv_op *op,
+                          struct rv_result *ret)
+{
+    null_fact(self, h, "counters", op, ret);
+}
+
+const struct rv_driver *null_driver(void)
+{
+    static const struct rv_driver driver = {
+        .size = sizeof(driver),
+        .abi = RV_ABI,
+        .name = "null",
+        .version = "1",
+        .schema = null_schema,
+        .open = null_open,
+        .close = null_close,
+        .read = null_read,
+        .find_by_owner = null_find,
+        .apply = null_apply,
+        .resume = null_resume,
+        .health = null_health,
+        .counters = null_counters,
+    };
+
+    return &driver;
+}

@@ -1,0 +1,80 @@
+/*
+ * null: every type, nothing behind it. SPDX-License-Identifier: Apache-2.0
+ *
+ * Keeps what it was asked for, answers like the real drivers do, as slowly and as badly as its
+ * configuration says: benchmarks and simulations run against it. Inside the folder:
+ *
+ *     store     owner label -> object, in memory or, with `directory`, in files
+ *     outputs   what an object of a type looks like from outside
+ *     faults    which call fails, and how
+ *
+ * Thread   many calls at once; one mutex guards the store and the faults' counters.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "providers/kit.h"
+
+struct null_object {
+    struct null_object *next;
+    struct str owner, type, name, key, desired; /* owned by the object */
+    uint64_t epoch;
+    int64_t number;  /* 1, 2 ...: backend b1, port ... */
+    int64_t pending; /* resumes left until it is settled; 0: as asked */
+    int deleting;
+};
+
+struct null_store {
+    struct null_object **slots;
+    size_t n_slots, n;
+    int64_t next_number;
+    struct str directory; /* "" : memory only */
+    int loaded;
+};
+
+enum null_fault_kind { NULL_FAULT_NONE, NULL_FAULT_BEFORE, NULL_FAULT_AFTER, NULL_FAULT_DOWN };
+
+struct null_fault {
+    struct str type, action, call, name; /* "": any */
+    int64_t nth;                         /* 0: every time; n: the nth that matches */
+    int64_t seen;
+    enum null_fault_kind kind; /* BEFORE the effect, AFTER it, or health answers no */
+    enum rv_verdict verdict;
+    enum rv_acted acted;
+};
+
+struct null_driver_self {
+    struct arena arena; /* configuration */
+    pthread_mutex_t mutex;
+    struct null_store store;
+    struct null_fault *faults;
+    size_t n_faults;
+    uint32_t latency_ms;
+    int64_t pending;
+    int may_write;
+};
+
+/* store: with the mutex held. Errors are of the directory. */
+int null_store_load(struct null_store *s, struct err *err); /* once, before the first use */
+struct null_object *null_store_find(const struct null_store *s, struct str owner);
+struct null_object *null_store_put(struct null_store *s,
+                                   struct str owner); /* found or new; NULL: no memory */
+int null_object_set(struct null_object *o, struct str *member, struct str text); /* -1: no memory */
+int null_store_keep(struct null_store *s, const struct null_object *o, struct err *err);
+int null_store_drop(struct null_store *s, struct str owner, struct err *err);
+void null_store_fini(struct null_store *s);
+
+/* outputs */
+struct value *null_outputs(struct arena *a, const struct null_object *o,
+                           const struct value *desired);
+struct value *null_observed(struct arena *a, const struct null_object *o,
+                            const struct value *desired);
+struct value *null_counters_of(struct arena *a, const struct null_object *o);
+
+/* faults: read from a list of maps; 0, or RV_USER answered. */
+int null_faults_read(struct null_driver_self *self, const struct rv_host *h,
+                     const struct value *list, struct rv_result *ret);
+/* The fault of this call, counting it; NULL: none. With the mutex held. */
+const struct null_fault *null_fault_of(struct null_driver_self *self, const char *call,
+                                       const struct rv_op *op);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/guard.h"
+#include "base/hash.h"
+#include "providers/null/null.h"
+
+#define NULL_PORT_FIRST 10000
+#define NULL_PORTS 50000
+
+typedef void null_shape(struct arena *a, const struct null_object *o, const struct value *desired,
+                        struct value *v);
+
+static int64_t null_port(const struct null_object *o)
+{
+    return NULL_PORT_FIRST + o->number % NULL_PORTS;
+}
+
+static void null_instance(struct arena *a, const struct null_object *o, const struct value *desired,
+                          struct value *v)
+{
+    value_set_int(a, v, S("pid"), o->number);
+    if (!value_get(desired, S("port")))
+        return;
+    value_set_text(a, v, S("address"), str_fmt(a, "127.0.0.1:%lld", (long long)null_port(o)));
+    value_set_int(a, v, S("port"), null_port(o));
+}
+
+static void null_instance_seen(struct arena *a, const struct null_object *o,
+                               const struct value *desired, struct value *v)
+{
+    null_instance(a, o, desired, v);
+    value_set_text(a, v, S("state"), S("running"));
+    value_set_int(a, v, S("restarts"), 0);
+}
+
+static void null_artifact(struct arena *a, const struct null_object *o, const struct value *desired,
+                          struct value *v)
+{
+    struct str key = value_get_text(desired, S("key"), o->name);
+    struct digest d = hash_bytes(key);
+
+    value_set_text(a, v, S("key"), key);
+    value_set_text(a, v, S("digest"), digest_hex(a, &d));
+    value_set_int(a, v, S("bytes"), 0);
+}
+
+static void null_artifact_seen(struct arena *a, const struct null_object *o,
+                               const struct value *desired, struct value *v)
+{
+    null_artifact(a, o, desired, v);
+    value_set_text(a, v, S("state"), S("built"));
+}
+
+static void null_release(struct arena *a, const struct null_object *o, const struct value *desired,
+                         struct value *v)
+{
+    (void)o;
+    (void)desired;
+    value_set_int(a, v, S("exit"), 0);
+}
+
+static void null_release_seen(struct arena *a, const struct null_object *o,
+                              const struct value *desired, struct value *v)
+{
+    null_release(a, o, desired, v);
+    value_set_text(a, v, S("state"), S("exited"));
+}
+
+static void null_backend(struct arena *a, const struct null_object *o, const struct value *desired,
+                         struct value *v)
+{
+    (void)desired;
+    value_set_text(a, v, S("backend"), str_fmt(a, "b%lld", (long long)o->number));
+}
+
+static void null_backend_seen(struct arena *a, const struct null_object *o,
+                              const struct value *desired, struct value *v)
+{
+    const struct value *list = value_get(desired, S("servers"));
+    struct value *servers = value_map(a);
+
+    null_backend(a, o, desired, v);
+    for (size_t i = 0; i < value_count(list); i++)
+        if (value_is(value_item(list, i), VALUE_TEXT))
+            value_set_text(a, servers, value_item(list, i)->u.text, S("UP"));
+    value_set(a, v, S("servers"), servers);
+}
+
+static void null_generation(struct arena *a, const struct null_object *o,
+                            const struct value *desired, struct value *v)
+{
+    (void)o;
+    value_set_int(a, v, S("generation"), value_get_int(desired, S("generation"), 0));
+}
+
+static void null_address(struct arena *a, const struct null_object *o, const struct value *desired,
+                         struct value *v)
+{
+    (void)desired;
+    value_set_text(a, v, S("internal_url"),
+                   str_fmt(a, "http://127.0.0.1:%lld", (long long)null_port(o)));
+    value_set_int(a, v, S("port"), null_port(o));
+}
+
+static const struct {
+    const char *type;
+    null_shape *outputs, *observed;
+} null_shapes[] = {
+    { "instance", null_instance, null_instance_seen },
+    { "artifact", null_artifact, null_artifact_seen },
+    { "release", null_release, null_release_seen },
+    { "backend", null_backend, null_backend_seen },
+    { "routes", null_generation, null_generation },
+    { "switch", null_generation, null_generation },
+    { "address", null_address, null_address },
+};
+
+struct value *null_outputs(struct arena *a, const struct null_object *o,
+                           const struct value *desired)
+{
+    struct value *v = value_map(a);
+
+    for (size_t i = 0; i < N_ELEMENTS(null_shapes); i++)
+        if (str_eq_c(o->type, null_shapes[i].type))
+            null_shapes[i].outputs(a, o, desired, v);
+    return v;
+}
+
+/* Any other type is seen as it was asked for. */
+struct value *null_observed(struct arena *a, const struct null_object *o,
+                            const struct value *desired)
+{
+    struct value *v = NULL;
+
+    for (size_t i = 0; !v && i < N_ELEMENTS(null_shapes); i++)
+        if (str_eq_c(o->type, null_shapes[i].type)) {
+            v = value_map(a);
+            null_shapes[i].observed(a, o, desired, v);
+        }
+    if (!v)
+        v = value_copy(a, desired);
+    value_set_text(a, v, S("key"), o->key);
+    return v;
+}
+
+struct value *null_counters_of(struct arena *a, const struct null_object *o)
+{
+    static const struct str zeros[] = {
+        S_INIT("current"),       S_INIT("queued"),         S_INIT("requests"),
+        S_INIT("responses_5xx"), S_INIT("errors_connect"), S_INIT("errors_response"),
+        S_INIT("retries"),       S_INIT("redispatches"),   S_INIT("aborted_client"),
+        S_INIT("restarts"),
+    };
+    struct value *v = value_map(a);
+
+    for (size_t i = 0; i < N_ELEMENTS(zeros); i++)
+        value_set_int(a, v, zeros[i], 0);
+    value_set_int(a, v, S("since"), 1);
+    if (str_eq(o->type, S("backend")))
+        value_set_text(a, v, S("backend"), str_fmt(a, "b%lld", (long long)o->number));
+    return v;
+}
