@@ -56,20 +56,25 @@ static void bundle_document(struct bundle_reader *r, const struct value *written
             str_eq_c(kind, "Application") ? "application" : "environment", place, document);
 }
 
+/* What was written is needed until it was checked. */
 static int bundle_file(struct bundle_reader *r, const struct spec_file *file, struct err *err)
 {
+    AUTO_ARENA struct arena scratch;
+    struct spec_file named = { str_copy(r->a, file->path), file->text };
     struct value *documents = NULL;
     size_t errors_before = r->m->n_errors;
-    int rc = yaml_read(r->a, file, &documents, r->m, err);
+    int rc;
 
+    arena_init(&scratch, 0);
+    rc = yaml_read(&scratch, &named, &documents, r->m, err);
     if (rc)
         return err_wrap(err, "read '%.*s'", STR_ARG(file->path));
     if (!value_count(documents) && r->m->n_errors == errors_before)
-        spec_message_add(r->m, SPEC_ERROR, (struct value_place){ str_copy(r->a, file->path), 1, 1 },
-                         S("yaml"), STR_NONE, "no document");
+        spec_message_add(r->m, SPEC_ERROR, (struct value_place){ named.path, 1, 1 }, S("yaml"),
+                         STR_NONE, "no document");
     for (size_t i = 0; i < value_count(documents); i++)
         bundle_document(r, value_item(documents, i));
-    return 0;
+    return arena_status(r->a, err);
 }
 
 int bundle_read(struct arena *a, enum bundle_kind kind, const struct spec_file *files,
@@ -77,19 +82,15 @@ int bundle_read(struct arena *a, enum bundle_kind kind, const struct spec_file *
 {
     struct bundle bundle;
     struct bundle_reader r = { .a = a, .kind = kind, .bundle = &bundle, .m = m };
+    int rc = 0;
 
     map_init(&bundle.applications, a);
     map_init(&bundle.environments, a);
     map_init(&bundle.previews, a);
     map_init(&bundle.daemons, a);
-    for (size_t i = 0; i < n_files; i++) {
-        int rc = bundle_file(&r, &files[i], err);
-
-        if (rc)
-            return rc;
-    }
-    if (arena_status(a, err))
-        return ERR_NOMEM;
-    *ret = bundle;
-    return 0;
+    for (size_t i = 0; i < n_files && !rc; i++)
+        rc = bundle_file(&r, &files[i], err);
+    if (!rc)
+        *ret = bundle;
+    return rc;
 }

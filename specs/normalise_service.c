@@ -4,15 +4,18 @@
 #include "specs/rule.h"
 
 /* Fields whose filled form is the canonical one. */
-static const struct str normalise_copied[] = { S_INIT("command"),   S_INIT("port"),
-                                               S_INIT("replicas"),  S_INIT("rollout"),
-                                               S_INIT("standby"),   S_INIT("termination"),
-                                               S_INIT("depends_on") };
+static const struct str normalise_taken[] = { S_INIT("command"),   S_INIT("port"),
+                                              S_INIT("replicas"),  S_INIT("rollout"),
+                                              S_INIT("standby"),   S_INIT("termination"),
+                                              S_INIT("depends_on") };
 
-static void copy_field(struct normalise *n, struct value *to, const struct value *from,
+static void take_field(struct normalise *n, struct value *to, const struct value *from,
                        struct str name)
 {
-    value_set(n->arena, to, name, value_copy_content(n->arena, value_get(from, name)));
+    const struct value_entry *e = value_entry(from, name);
+
+    if (e)
+        value_set(n->arena, to, name, e->value);
 }
 
 /* The id of one path at the commit. */
@@ -51,13 +54,13 @@ static void set_build(struct normalise *n, struct value *desired, const struct v
     struct digest key;
 
     environment = refs_variables(n, value_get(source, S("environment")), REFS_BUILD, of);
-    copy_field(n, build, source, S("context"));
+    take_field(n, build, source, S("context"));
     value_set(n->arena, build, S("trees"), source_trees(n, source));
     value_set(n->arena, build, S("argv"),
               argv ? value_copy_content(n->arena, argv) : value_list(n->arena));
     value_set(n->arena, build, S("environment"), environment ? environment : value_map(n->arena));
     key = digest_value(n->arena, S("artifact"), build);
-    copy_field(n, build, source, S("timeout_ms"));
+    take_field(n, build, source, S("timeout_ms"));
     value_set_text(n->arena, desired, S("artifact"), digest_hex(n->arena, &key));
     value_set(n->arena, desired, S("build"), build);
 }
@@ -151,8 +154,8 @@ void normalise_service(struct normalise *n, const struct value_entry *service,
     struct value *desired = value_map(n->arena), *healthcheck = value_map(n->arena);
 
     set_needs(n, in, ret);
-    for (size_t i = 0; i < sizeof(normalise_copied) / sizeof(normalise_copied[0]); i++)
-        copy_field(n, desired, in, normalise_copied[i]);
+    for (size_t i = 0; i < sizeof(normalise_taken) / sizeof(normalise_taken[0]); i++)
+        take_field(n, desired, in, normalise_taken[i]);
     if (source)
         set_build(n, desired, source, ret);
     value_set(n->arena, desired, S("environment"),
@@ -180,8 +183,8 @@ void normalise_domain(struct normalise *n, const struct value_entry *domain,
     for (size_t i = 0; i < value_count(routes); i++)
         refs_need(n, ret, "service",
                   value_get_text(routes->u.map.entries[i].value, S("service"), STR_NONE));
-    copy_field(n, desired, domain->value, S("hosts"));
-    copy_field(n, desired, domain->value, S("routes"));
+    take_field(n, desired, domain->value, S("hosts"));
+    take_field(n, desired, domain->value, S("routes"));
     ret->provider = rule_provider(n, "domains", NULL, ret->place);
     ret->desired = desired;
 }

@@ -5,7 +5,8 @@
  * same rows come schema_check() (written text to typed values, all errors at once), schema_merge()
  * (overrides), schema_fill() (defaults, interpolation, required fields) and schema_explain().
  *
- * Memory   in the arena given; results share parts with their inputs.
+ * Memory   in the arena given; schema_check() copies what it keeps, other results share parts with
+ *          their inputs. Places borrow the name of their file.
  * Thread   any.
  * Fails    ERR_NOMEM through the arena; what is wrong with a spec is messages.
  */

@@ -49,11 +49,16 @@ static struct value *placed(struct value *v, const struct value *from)
     return v;
 }
 
+static struct value *copy_text(const struct schema_check *c, const struct value *v)
+{
+    return placed(value_text(c->a, str_copy(c->a, v->u.text)), v);
+}
+
 static struct value *check_word(const struct schema_check *c, const struct schema_field *f,
                                 const struct value *v, const struct schema_path *path)
 {
     if (schema_is_word(v->u.text, f->words))
-        return placed(value_text(c->a, v->u.text), v);
+        return copy_text(c, v);
     if (schema_is_word(v->u.text, f->later))
         complain(c, path, v->place, "unsupported", STR_NONE,
                  "'%.*s' is not supported by this version", STR_ARG(v->u.text));
@@ -118,7 +123,7 @@ static struct value *check_scalar(const struct schema_check *c, const struct sch
         return NULL;
     }
     if (waits_for_expansion(f, v->u.text))
-        return placed(value_text(c->a, v->u.text), v);
+        return copy_text(c, v);
     if (((type == SCALAR_BOOL || type == SCALAR_INT) && !v->plain) ||
         scalar_read(type, v->u.text, &number)) {
         complain(c, path, v->place, "type", STR_NONE, "%s%.*s%s is not %s", v->plain ? "'" : "\"",
@@ -127,7 +132,7 @@ static struct value *check_scalar(const struct schema_check *c, const struct sch
     }
     if (scalar_is_number(type))
         return check_number(c, f, v, number, path);
-    return f->words ? check_word(c, f, v, path) : placed(value_text(c->a, v->u.text), v);
+    return f->words ? check_word(c, f, v, path) : copy_text(c, v);
 }
 
 static struct value *check_one(const struct schema_check *c, const struct schema_field *f,
@@ -188,7 +193,8 @@ static struct value *check_map(const struct schema_check *c, const struct schema
                      scalar_form(f->keys));
             continue;
         }
-        value_set_placed(c->a, map, e->key, e->key_place, check_one(c, f, e->value, &inner));
+        value_set_placed(c->a, map, str_copy(c->a, e->key), e->key_place,
+                         check_one(c, f, e->value, &inner));
     }
     return map;
 }

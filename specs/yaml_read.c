@@ -80,16 +80,24 @@ static void yaml_finish(struct yaml_anchor *anchor, struct value *v, size_t n_no
 }
 
 /* Put a key in front of the value that follows. */
-static void yaml_key(struct yaml_reader *r, struct yaml_frame *f, const struct value *v)
+static void yaml_key(struct yaml_reader *r, struct yaml_frame *f, struct str key, int is_plain,
+                     struct value_place place)
 {
-    if (!v->u.text.n) {
-        spec_message_add(r->m, SPEC_ERROR, v->place, S("yaml"), STR_NONE, "a key is missing");
+    if (!key.n) {
+        spec_message_add(r->m, SPEC_ERROR, place, S("yaml"), STR_NONE, "a key is missing");
         r->stopped = 1;
         return;
     }
-    f->key = v->u.text;
-    f->key_place = v->place;
-    f->key_is_plain = v->plain;
+    f->key = key;
+    f->key_place = place;
+    f->key_is_plain = is_plain;
+}
+
+static int yaml_wants_key(const struct yaml_reader *r)
+{
+    const struct yaml_frame *f = r->depth ? &r->frames[r->depth - 1] : NULL;
+
+    return f && value_is(f->value, VALUE_MAP) && !f->key.p;
 }
 
 static void yaml_merge_later(struct yaml_reader *r, struct yaml_frame *f, struct value *v)
@@ -135,8 +143,8 @@ static void yaml_add(struct yaml_reader *r, struct value *v, yaml_mark_t mark)
         value_add(r->a, f->value, v);
     else if (f->key.p)
         yaml_put(r, f, v);
-    else if (value_is(v, VALUE_TEXT))
-        yaml_key(r, f, v);
+    else if (value_is(v, VALUE_TEXT)) /* an alias */
+        yaml_key(r, f, v->u.text, 0, v->place);
     else
         yaml_stop(r, mark, "yaml", "a key must be text");
 }
@@ -151,16 +159,23 @@ static void yaml_tag(struct yaml_reader *r, const yaml_char_t *tag, const char *
 static void yaml_scalar(struct yaml_reader *r, const yaml_event_t *e)
 {
     struct str text = { (const char *)e->data.scalar.value, e->data.scalar.length };
-    struct value *v = value_text(r->a, str_copy(r->a, text));
+    int is_plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !e->data.scalar.tag;
+    struct value *v = NULL;
 
     yaml_count(r, 1, e->start_mark);
     yaml_tag(r, e->data.scalar.tag, YAML_STR_TAG, e->start_mark);
+    text = str_copy(r->a, text);
+    if (yaml_wants_key(r) && !e->data.scalar.anchor) {
+        yaml_key(r, &r->frames[r->depth - 1], text, is_plain, yaml_place(r, e->start_mark));
+        return;
+    }
+    v = text.p ? value_text(r->a, text) : NULL;
     if (!v) {
         r->stopped = 1; /* the arena remembers */
         return;
     }
     v->place = yaml_place(r, e->start_mark);
-    v->plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !e->data.scalar.tag;
+    v->plain = is_plain;
     yaml_finish(yaml_name(r, e->data.scalar.anchor), v, 1);
     yaml_add(r, v, e->start_mark);
 }
@@ -182,13 +197,11 @@ static void yaml_alias(struct yaml_reader *r, const yaml_event_t *e)
 static void yaml_open(struct yaml_reader *r, struct value *v, const yaml_char_t *anchor,
                       yaml_mark_t mark)
 {
-    struct yaml_frame *outer = r->depth ? &r->frames[r->depth - 1] : NULL;
-
     if (r->depth == YAML_DEPTH_MAX) {
         yaml_stop(r, mark, "limit", "nested deeper than %u", YAML_DEPTH_MAX);
         return;
     }
-    if (outer && value_is(outer->value, VALUE_MAP) && !outer->key.p) {
+    if (yaml_wants_key(r)) {
         yaml_stop(r, mark, "yaml", "a key must be text");
         return;
     }
@@ -309,27 +322,22 @@ static int yaml_run(struct yaml_reader *r, yaml_parser_t *p, struct err *err)
 int yaml_read(struct arena *a, const struct spec_file *file, struct value **ret_documents,
               struct spec_messages *m, struct err *err)
 {
-    struct yaml_reader *r = arena_new(a, struct yaml_reader);
+    struct yaml_reader r = { .a = a, .m = m, .file = file->path, .documents = value_list(a) };
     yaml_parser_t p;
     int rc = 0;
 
-    if (!r)
-        return arena_status(a, err);
-    *r = (struct yaml_reader){ .a = a, .m = m, .documents = value_list(a) };
-    r->file = str_copy(a, file->path);
-    yaml_text_init(&r->text, file->text);
-    if (!yaml_text_check(&r->text, r->file, YAML_BYTES_MAX, m)) {
+    yaml_text_init(&r.text, file->text);
+    if (!yaml_text_check(&r.text, r.file, YAML_BYTES_MAX, m)) {
         if (!yaml_parser_initialize(&p))
             return err_set(err, ERR_NOMEM, "yaml: out of memory");
         yaml_parser_set_encoding(&p, YAML_UTF8_ENCODING);
-        yaml_parser_set_input_string(&p, (const unsigned char *)r->text.bytes.p, r->text.bytes.n);
-        rc = yaml_run(r, &p, err);
+        yaml_parser_set_input_string(&p, (const unsigned char *)r.text.bytes.p, r.text.bytes.n);
+        rc = yaml_run(&r, &p, err);
         yaml_parser_delete(&p);
     }
     if (!rc)
         rc = arena_status(a, err);
-    if (rc)
-        return rc;
-    *ret_documents = r->documents;
-    return 0;
+    if (!rc)
+        *ret_documents = r.documents;
+    return rc;
 }

@@ -6,7 +6,7 @@
  * anchor, the key in front of it keeps the place of the alias. Tabs outside text, directives,
  * tags, duplicate keys and anything that is not UTF-8 are errors.
  *
- * Memory   everything lives in the arena given, the text is not borrowed.
+ * Memory   everything lives in the arena given; places borrow the file's path, the text is not borrowed.
  * Fails    ERR_NOMEM only; what is wrong with the text is messages: [yaml] [duplicate] [limit].
  * Limits   YAML_BYTES_MAX a file, YAML_DEPTH_MAX, YAML_NODES_MAX counted while expanding.
  */
