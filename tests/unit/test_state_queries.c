@@ -29,6 +29,69 @@ static void given_environment(struct given *g, const char *uid, const char *name
                                          .deleted_ms = deleted_ms });
 }
 
+/* The partial unique indexes of PROTOCOL 4: the second of two rows, by the words that decide. */
+static int put_second(struct given *g, enum record record, const void *first, const void *second)
+{
+    struct tx *tx;
+    int rc;
+
+    expect_ok(g, db_batch_begin(g->db, &g->err));
+    tx = given_tx(g, "test.second");
+    expect_ok(g, tx_put(tx, record, first, &g->err));
+    rc = tx_put(tx, record, second, &g->err);
+    tx_rollback(tx);
+    db_batch_abandon(g->db);
+    return rc;
+}
+
+#define EXPECT_SECOND(g, record, want, first, second)                                              \
+    expect_code(                                                                                   \
+        g, put_second(g, REC_##record, &(struct rec_##record)first, &(struct rec_##record)second), \
+        want)
+#define ROW(...)                                                                                   \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+
+static void test_what_may_be_there_once(void **state)
+{
+    struct given *g = *state;
+    const struct digest a = digest_of("a"), b = digest_of("b");
+    const struct str e = S("e"), f = S("f"), n = S("n");
+
+    EXPECT_SECOND(g, environment, ERR_CONFLICT, ROW(.uid = e, .name = n, .deleted_ms = REC_NONE),
+                  ROW(.uid = f, .name = n, .deleted_ms = REC_NONE));
+    EXPECT_SECOND(g, environment, 0, ROW(.uid = e, .name = n, .deleted_ms = 1),
+                  ROW(.uid = f, .name = n, .deleted_ms = REC_NONE));
+    EXPECT_SECOND(g, revision, ERR_CONFLICT, ROW(.env = e, .digest = a, .n = 1),
+                  ROW(.env = e, .digest = b, .n = 1));
+    EXPECT_SECOND(g, revision, 0, ROW(.env = e, .digest = a, .n = 1),
+                  ROW(.env = f, .digest = b, .n = 1));
+    EXPECT_SECOND(g, plan, ERR_CONFLICT, ROW(.id = a, .env = e, .state = S("applying")),
+                  ROW(.id = b, .env = e, .state = S("applying")));
+    EXPECT_SECOND(g, plan, 0, ROW(.id = a, .env = e, .state = S("applied")),
+                  ROW(.id = b, .env = e, .state = S("applying")));
+    EXPECT_SECOND(g, operation, ERR_CONFLICT, ROW(.uid = e, .env = e, .kind = n, .name = n),
+                  ROW(.uid = f, .env = e, .kind = n, .name = n));
+    EXPECT_SECOND(g, operation, 0,
+                  ROW(.uid = e, .env = e, .kind = n, .name = n, .outcome = S("done")),
+                  ROW(.uid = f, .env = e, .kind = n, .name = n));
+    EXPECT_SECOND(g, set, ERR_CONFLICT, ROW(.env = e, .set_key = a, .state = S("live")),
+                  ROW(.env = e, .set_key = b, .state = S("live")));
+    EXPECT_SECOND(g, set, ERR_CONFLICT, ROW(.env = e, .set_key = a, .state = S("previous")),
+                  ROW(.env = e, .set_key = b, .state = S("previous")));
+    EXPECT_SECOND(g, set, 0, ROW(.env = e, .set_key = a, .state = S("draining")),
+                  ROW(.env = e, .set_key = b, .state = S("draining")));
+    EXPECT_SECOND(g, resource, ERR_CONFLICT, ROW(.env = e, .valid_from = 1, .valid_to = REC_NONE),
+                  ROW(.env = e, .valid_from = 2, .valid_to = REC_NONE));
+    EXPECT_SECOND(g, resource, 0, ROW(.env = e, .valid_from = 1, .valid_to = 2),
+                  ROW(.env = e, .valid_from = 2, .valid_to = REC_NONE));
+    EXPECT_SECOND(g, outbox, ERR_CONFLICT, ROW(.uid = e, .subject = n, .target = n, .terminal = 1),
+                  ROW(.uid = f, .subject = n, .target = n, .terminal = 1));
+    EXPECT_SECOND(g, outbox, 0, ROW(.uid = e, .subject = n, .target = n),
+                  ROW(.uid = f, .subject = n, .target = n));
+}
+
 static void test_names_of_deleted_environments_are_free(void **state)
 {
     struct given *g = *state;
@@ -160,21 +223,6 @@ static void test_plans_are_found_by_what_they_wait_for(void **state)
     assert_int_equal(n, 5);
     expect_ok(g, plans_unfinished(g->db, &g->a, &list, &n, &g->err));
     assert_int_equal(n, 3);
-}
-
-static void test_one_plan_applies_at_a_time(void **state)
-{
-    struct given *g = *state;
-    struct rec_plan second = { .id = digest_of("p2"), .env = S("e"), .state = S("applying") };
-    struct tx *tx;
-
-    (void)given_plan(g, "p1", "e", "applying", 1);
-    (void)given_plan(g, "p3", "f", "applying", 1);
-    expect_ok(g, db_batch_begin(g->db, &g->err));
-    tx = given_tx(g, "test.second");
-    expect_code(g, tx_put(tx, REC_plan, &second, &g->err), ERR_CONFLICT);
-    tx_rollback(tx);
-    db_batch_abandon(g->db);
 }
 
 static void test_a_plan_is_named_by_the_beginning_of_its_id(void **state)
@@ -580,11 +628,11 @@ static void test_sources_and_heads_are_listed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        UNIT(test_what_may_be_there_once),
         UNIT(test_names_of_deleted_environments_are_free),
         UNIT(test_an_environment_is_shown_as_it_was),
         UNIT(test_revisions_are_numbered_for_an_environment),
         UNIT(test_plans_are_found_by_what_they_wait_for),
-        UNIT(test_one_plan_applies_at_a_time),
         UNIT(test_a_plan_is_named_by_the_beginning_of_its_id),
         UNIT(test_a_plan_knows_its_reads_and_decisions),
         UNIT(test_a_resource_has_a_row_for_every_time),

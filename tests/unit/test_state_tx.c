@@ -218,6 +218,23 @@ static void test_removed_rows_replay_in_any_order(void **state)
     expect_verified(g);
 }
 
+static void test_a_removed_row_is_not_taken_for_its_neighbour(void **state)
+{
+    struct given *g = *state;
+    struct rec_instance one = { .env = S("e"), .ordinal = 1 },
+                        twelve = { .env = S("e"), .ordinal = 12 };
+    struct tx *tx;
+
+    expect_ok(g, db_batch_begin(g->db, &g->err));
+    tx = given_tx(g, "test.instances");
+    expect_ok(g, tx_put(tx, REC_instance, &twelve, &g->err));
+    expect_ok(g, tx_put(tx, REC_instance, &one, &g->err));
+    expect_ok(g, tx_remove(tx, REC_instance, &one, &g->err));
+    expect_ok(g, tx_commit(tx, &g->err));
+    expect_ok(g, db_batch_commit(g->db, &g->err));
+    expect_verified(g);
+}
+
 static void test_a_document_is_stored_once_under_its_own_digest(void **state)
 {
     struct given *g = *state;
@@ -321,6 +338,7 @@ int main(void)
         UNIT(test_an_abandoned_batch_leaves_nothing),
         UNIT(test_time_never_runs_back_and_says_when_the_clock_did),
         UNIT(test_removed_rows_replay_in_any_order),
+        UNIT(test_a_removed_row_is_not_taken_for_its_neighbour),
         UNIT(test_a_document_is_stored_once_under_its_own_digest),
         UNIT(test_what_no_event_could_carry_is_refused),
         UNIT(test_a_conflict_fails_its_savepoint_alone),
