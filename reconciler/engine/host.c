@@ -116,27 +116,15 @@ static void host_progress(void *ctx, uint32_t permille, struct rv_str text)
 
 /* --- programs ------------------------------------------------------------------------------------ */
 
-/* Never 0, which would be no limit. */
-static uint32_t host_limit_ms(const struct host_call *c, uint32_t asked_ms, int64_t otherwise_ms)
-{
-    int64_t left_ms = host_left_ms(c), ms = asked_ms ? asked_ms : otherwise_ms;
-
-    if (ms > left_ms)
-        ms = left_ms;
-    return ms > 0 ? (uint32_t)ms : 1;
-}
-
 static int host_exec(void *ctx, const struct rv_exec *in, struct rv_exit *ret)
 {
     struct host_call *c = ctx;
     struct spawn_limits limits = { HOST_OUT_MAX, HOST_ERR_MAX, host_cancelled, c };
-    struct rv_exec limited = *in;
     struct err err = ERR_INIT;
 
     if (host_cancelled(c))
         return RV_CANCELLED;
-    limited.timeout_ms = host_limit_ms(c, in->timeout_ms, INT32_MAX);
-    if (!spawn_run(&limited, &limits, &c->arena, ret, &err))
+    if (!spawn_run(in, &limits, &c->arena, ret, &err))
         return 0;
     host_say(c, LOG_DEBUG, "driver's program", str_from_c(err.text));
     return host_cancelled(c) ? RV_CANCELLED : host_verdict(&err);
@@ -260,6 +248,16 @@ static const char *const *host_headers(struct arena *a, struct str lines)
     return arena_status(a, &(struct err){ 0 }) ? NULL : list;
 }
 
+/* Never 0, which would be the loop's own limit. */
+static int64_t host_http_ms(const struct host_call *c, uint32_t asked_ms)
+{
+    int64_t left_ms = host_left_ms(c), ms = asked_ms ? asked_ms : HOST_HTTP_MS;
+
+    if (ms > left_ms)
+        ms = left_ms;
+    return ms > 0 ? ms : 1;
+}
+
 static int host_http(void *ctx, const struct rv_http *in, struct rv_reply *ret)
 {
     struct host_call *c = ctx;
@@ -272,7 +270,7 @@ static int host_http(void *ctx, const struct rv_http *in, struct rv_reply *ret)
         .headers = host_headers(&c->arena, kit_str(in->headers)),
         .body = kit_str(in->body),
         .body_max = in->body_max && in->body_max < HOST_BODY_MAX ? in->body_max : HOST_BODY_MAX,
-        .timeout_ms = host_limit_ms(c, in->timeout_ms, HOST_HTTP_MS),
+        .timeout_ms = host_http_ms(c, in->timeout_ms),
         .public_only = public_only,
     };
     struct http_reply reply;
