@@ -8,7 +8,8 @@
  *
  * Owns     the sqlite3 handle and its statement cache.
  * Thread   one at a time.
- * Fails    ERR_IO (RETRY), ERR_FULL (WAIT), ERR_BUSY (WAIT), ERR_CORRUPT (FATAL), ERR_LOCKED.
+ * Fails    ERR_IO (RETRY), ERR_FULL (WAIT), ERR_BUSY (WAIT), ERR_CORRUPT (FATAL); ERR_CONFLICT where a row
+ *          may be there once; ERR_REFUSED, ERR_CONFLICT of a file of another version (migrate.h).
  */
 #pragma once
 
@@ -58,21 +59,14 @@ struct db_bind {
     int64_t number;
     const struct digest *digest;
 };
-#define DB_T(s)                                                                                    \
-    {                                                                                              \
-        .type = DB_TEXT, .text = (s)                                                               \
-    }
-#define DB_I(i)                                                                                    \
-    {                                                                                              \
-        .type = DB_INT, .number = (i)                                                              \
-    }
-#define DB_D(d)                                                                                    \
-    {                                                                                              \
-        .type = DB_DIGEST, .digest = (d)                                                           \
-    }
+/* clang-format off */
+#define DB_T(s) { .type = DB_TEXT, .text = (s) }
+#define DB_I(i) { .type = DB_INT, .number = (i) }
+#define DB_D(d) { .type = DB_DIGEST, .digest = (d) }
+/* clang-format on */
 
-/* Rows of one table. `tail` stands after FROM table: "WHERE env = $1 ORDER BY n DESC LIMIT 10", its $n in
- * order of first use. */
+/* Rows of one table. `tail` stands after FROM table: "WHERE env = $1 ORDER BY n DESC LIMIT 10", its
+ * $1..$n in order of first use, at most 12. A constant: statements are kept by their text. */
 int db_select(struct db *db, struct arena *a, enum record record, const char *tail,
               const struct db_bind *binds, size_t n_binds, void *ret_rows, size_t *ret_n,
               struct err *err);
