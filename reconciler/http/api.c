@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/http/api.h"
+
+#include <pthread.h>
+
+#include "base/alloc.h"
+#include "base/guard.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "reconciler/rt/wait.h"
+#include "specs/json_io.h"
+
+#define READERS_MAX 4
+#define PAUSE_FIRST_MS 50
+#define PAUSE_MAX_MS 400
+
+struct request;
+
+struct api {
+    struct api_options options;
+    struct http_server *server;
+    struct request *requests;
+    pthread_mutex_t lock;
+    struct db *readers[READERS_MAX]; /* idle; under the lock */
+    size_t n_readers;
+    loop_fn *ended;
+    void *ended_ctx;
+};
+
+/*   READ -> JUDGE -> END       READ: who asks, may they, and the answer of a GET
+ *     ^  PAUSE |               COMMAND: until the engine has written it
+ *     `--------'--> COMMAND -> END                                             */
+enum { REQUEST_READ, REQUEST_JUDGE, REQUEST_PAUSE, REQUEST_COMMAND, REQUEST_END };
+
+/* clang-format off */
+static const struct task_state request_states[] = {
+    [REQUEST_READ]    = { "READ",    TO(REQUEST_JUDGE),                                REQUEST_END, 0 },
+    [REQUEST_JUDGE]   = { "JUDGE",   TO3(REQUEST_PAUSE, REQUEST_COMMAND, REQUEST_END), REQUEST_END, 0 },
+    [REQUEST_PAUSE]   = { "PAUSE",   TO(REQUEST_READ),                                 REQUEST_END, 0 },
+    [REQUEST_COMMAND] = { "COMMAND", TO(REQUEST_END),                                  REQUEST_END, 0 },
+    [REQUEST_END]     = { "END",     0,                                                NO_ERROR_EDGE, 0 },
+};
+/* clang-format on */
+
+struct request {
+    struct task task;
+    struct task *child;
+    struct api *api;
+    struct http_exchange *x;
+    struct request *next, *prev;
+    struct route_call call;
+    struct auth_actor actor;
+    struct arena scratch; /* of the last read */
+    struct value *answer;
+    int64_t until_ms, pause_ms; /* of a GET that waits */
+    struct command_call command;
+    int is_commanded;
+};
+
+/* --- readers ------------------------------------------------------------------------------------- */
+
+static int reader_take(struct api *api, struct db **ret, struct err *err)
+{
+    struct db *db = NULL;
+
+    (void)pthread_mutex_lock(&api->lock);
+    if (api->n_readers)
+        db = api->readers[--api->n_readers];
+    (void)pthread_mutex_unlock(&api->lock);
+    *ret = db;
+    return db ? 0 : db_open(api->options.state_path, DB_READ, ret, err);
+}
+
+static void reader_give(struct api *api, struct db *db)
+{
+    (void)pthread_mutex_lock(&api->lock);
+    if (api->n_readers < READERS_MAX)
+        api->readers[api->n_readers++] = TAKE(db);
+    (void)pthread_mutex_unlock(&api->lock);
+    db_close(db);
+}
+
+/* --- on a thread of POOL_FILE -------------------------------------------------------------------- */
+
+static int request_identify(struct request *r, struct err *err)
+{
+    const struct route *route = r->call.route;
+    int rc = auth_identify(&r->x->arena, r->api->options.daemon, &r->x->peer, &r->actor, err);
+
+    if (!rc && !(r->actor.roles & route->roles))
+        rc = err_set(err, ERR_REFUSED, "%.*s may not: it needs %s", STR_ARG(r->actor.name),
+                     auth_role_names(route->roles));
+    return rc;
+}
+
+static int request_parse(struct request *r, struct err *err)
+{
+    struct value *body;
+    int rc = 0;
+
+    r->call.query = r->x->query;
+    if (r->x->body.n)
+        rc = json_parse(&r->x->arena, r->x->body, HTTP_BODY_MAX, &body, err);
+    if (!rc && r->x->body.n)
+        r->call.body = body;
+    return rc ? err_wrap(err, "body") : 0;
+}
+
+static int request_read(struct request *r, struct err *err)
+{
+    struct route_world world = { .daemon = r->api->options.daemon };
+    struct db *db;
+    int rc = reader_take(r->api, &db, err);
+
+    if (rc)
+        return rc;
+    arena_reset(&r->scratch);
+    world.view = (struct view){ db, &r->scratch, sys_wall_ms() };
+    rc = routes_read(&world, &r->call, &r->answer, err);
+    reader_give(r->api, db);
+    return rc;
+}
+
+static int request_work(struct task *t, struct err *err)
+{
+    struct request *r = container_of(t, struct request, task);
+    int rc = 0;
+
+    if (!r->actor.roles) { /* the first time */
+        rc = request_identify(r, err);
+        if (!rc)
+            rc = request_parse(r, err);
+    }
+    if (!rc && r->call.route->read)
+        rc = request_read(r, err);
+    return rc;
+}
+
+/* --- on the loop --------------------------------------------------------------------------------- */
+
+static void command_ended(struct task *t, void *ctx)
+{
+    (void)t; /* the join that waits for it sees the end */
+    (void)ctx;
+}
+
+static int request_command(struct request *r, struct err *err)
+{
+    struct command *in = &r->command.in;
+    int rc = routes_command(&r->call, in, err);
+
+    if (rc)
+        return rc;
+    in->actor = r->actor.name;
+    in->is_admin = 1; /* the route's roles were checked */
+    LOG(LOG_INFO, "command", LOG_S("actor", in->actor), LOG_S("path", r->x->path),
+        LOG_S("reason", in->reason));
+    r->is_commanded = 1;
+    r->api->options.command(r->api->options.engine, &r->command, command_ended, r);
+    r->child = &r->command.task;
+    return 0;
+}
+
+static int request_waits(struct request *r)
+{
+    int64_t wait_ms = 0, now_ms = loop_mono_ms(r->task.loop);
+
+    if (!(r->call.route->flags & ROUTE_WAITS) || view_progress_is_news(r->answer))
+        return 0;
+    if (!r->until_ms) {
+        (void)str_to_i64(value_get_text(r->call.query, S("wait_ms"), S("0")),
+                         &wait_ms); /* was checked by the route */
+        r->until_ms = now_ms + (wait_ms < ROUTE_WAIT_MAX_MS ? wait_ms : ROUTE_WAIT_MAX_MS);
+    }
+    return now_ms < r->until_ms;
+}
+
+static void request_answer(struct request *r)
+{
+    const struct err *failed = r->task.rc ? &r->task.err : NULL;
+
+    if (!failed && r->is_commanded && r->command.task.rc)
+        failed = &r->command.task.err;
+    if (!failed && (r->call.route->flags & ROUTE_LIVE) && r->api->options.live)
+        value_set(&r->scratch, r->answer, S("live"),
+                  r->api->options.live(r->api->options.engine, &r->scratch));
+    if (failed)
+        http_answer_error(r->x, failed);
+    else
+        http_answer_json(r->x, 200, r->is_commanded ? r->command.result : r->answer);
+}
+
+static enum task_verdict request_step(struct task *t)
+{
+    struct request *r = container_of(t, struct request, task);
+    struct err err = ERR_INIT;
+
+    switch (t->state) {
+    case REQUEST_READ:
+        wait_work_start(t, POOL_FILE, request_work);
+        return task_then(t, REQUEST_JUDGE);
+    case REQUEST_JUDGE:
+        if (r->call.route->read)
+            return task_goto(t, request_waits(r) ? REQUEST_PAUSE : REQUEST_END);
+        if (request_command(r, &err))
+            return task_fail(t, &err);
+        return task_goto(t, REQUEST_COMMAND);
+    case REQUEST_PAUSE:
+        r->pause_ms = r->pause_ms ? r->pause_ms * 2 : PAUSE_FIRST_MS;
+        if (r->pause_ms > PAUSE_MAX_MS)
+            r->pause_ms = PAUSE_MAX_MS;
+        wait_until_start(t, loop_mono_ms(t->loop) + r->pause_ms);
+        return task_then(t, REQUEST_READ);
+    case REQUEST_COMMAND:
+        wait_join_start(t, &r->child, 1);
+        return task_then(t, REQUEST_END);
+    case REQUEST_END:
+        return task_done(t);
+    }
+    UNREACHABLE();
+}
+
+static void request_ended(struct task *t, void *ctx)
+{
+    struct request *r = ctx;
+
+    (void)t;
+    request_answer(r);
+    if (r->prev)
+        r->prev->next = r->next;
+    else
+        r->api->requests = r->next;
+    if (r->next)
+        r->next->prev = r->prev;
+    arena_fini(&r->scratch);
+    arena_fini(&r->command.arena);
+    alloc_free(r);
+}
+
+static void request_begin(void *ctx, struct http_exchange *x)
+{
+    struct api *api = ctx;
+    struct route_call call = { 0 };
+    struct err err = ERR_INIT;
+    struct request *r;
+
+    if (routes_match(x->method, x->path, &call, &err)) {
+        http_answer_error(x, &err);
+        return;
+    }
+    r = alloc_zero(sizeof(*r));
+    if (!r) {
+        (void)err_set(&err, ERR_NOMEM, "out of memory");
+        http_answer_error(x, &err);
+        return;
+    }
+    r->api = api;
+    r->x = x;
+    r->call = call;
+    arena_init(&r->scratch, 0);
+    arena_init(&r->command.arena, 0);
+    r->next = api->requests;
+    if (r->next)
+        r->next->prev = r;
+    api->requests = r;
+    task_start(&r->task, api->options.loop, "request", request_states,
+               (int)N_ELEMENTS(request_states), REQUEST_READ, request_step, request_ended, r);
+}
+
+/* --- start and stop ------------------------------------------------------------------------------ */
+
+static void api_free(struct api *api)
+{
+    for (size_t i = 0; i < api->n_readers; i++)
+        db_close(api->readers[i]);
+    (void)pthread_mutex_destroy(&api->lock);
+    alloc_free(api);
+}
+
+int api_start(const struct api_options *options, struct api **ret, struct err *err)
+{
+    struct api *api = alloc_zero(sizeof(*api));
+    int rc;
+
+    if (!api)
+        return err_set(err, ERR_NOMEM, "api: out of memory");
+    api->options = *options;
+    (void)pthread_mutex_init(&api->lock, NULL); /* cannot fail with default attributes */
+    rc = http_server_start(&(struct http_server_options){ .loop = options->loop,
+                                                          .socket_path = options->socket_path,
+                                                          .handle = request_begin,
+                                                          .ctx = api },
+                           &api->server, err);
+    if (rc) {
+        api_free(api);
+        return rc;
+    }
+    *ret = api;
+    return 0;
+}
+
+static void server_stopped(void *ctx)
+{
+    struct api *api = ctx;
+    loop_fn *ended = api->ended;
+    void *ended_ctx = api->ended_ctx;
+
+    api_free(api);
+    ended(ended_ctx);
+}
+
+void api_stop(struct api *api, loop_fn *ended, void *ctx)
+{
+    api->ended = ended;
+    api->ended_ctx = ctx;
+    for (struct request *r = api->requests; r; r = r->next)
+        if (r->call.route->read)
+            task_cancel(&r->task, ERR_BUSY);
+    http_server_stop(api->server, server_stopped, api);
+}

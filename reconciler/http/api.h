@@ -1,0 +1,29 @@
+/*
+ * api: the routes, served. SPDX-License-Identifier: Apache-2.0
+ *
+ * A request is a task: who asks and every GET are worked on POOL_FILE with a reader of the state each, a
+ * POST goes to the engine as a command. A GET that waits is read again until it is news.
+ *
+ * Owns     the server, its readers and the requests.
+ * Thread   the loop's.
+ * Fails    as http_server_start().
+ */
+#pragma once
+
+#include "reconciler/http/routes.h"
+
+struct api;
+
+struct api_options {
+    struct loop *loop;
+    const char *socket_path, *state_path;
+    const struct value *daemon; /* normalised Daemon document; outlives the api */
+    struct engine *engine;
+    /* command_start() and engine_live_view() */
+    void (*command)(struct engine *e, struct command_call *call, task_ended *ended, void *ctx);
+    struct value *(*live)(struct engine *e, struct arena *a);
+};
+
+int api_start(const struct api_options *options, struct api **ret, struct err *err);
+/* Requests that wait are answered at once, commands are awaited; then `ended` is called and the api is gone. */
+void api_stop(struct api *api, loop_fn *ended, void *ctx);

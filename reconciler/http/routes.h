@@ -1,0 +1,63 @@
+/*
+ * routes: the one table of what can be asked. SPDX-License-Identifier: Apache-2.0
+ *
+ * A GET is a function over a reader of the state and the daemon's configuration, so that the command line
+ * can answer it from the state file when no daemon is there. A POST becomes a struct command.
+ *
+ * Memory   results live in the arena of the call's world; params borrow from the path.
+ * Thread   any, with a reader of its own.
+ * Fails    ERR_NOT_FOUND: no such route; ERR_USAGE: not with this method, a bad query or body.
+ */
+#pragma once
+
+#include "reconciler/engine/command.h"
+#include "reconciler/engine/view.h"
+#include "reconciler/http/auth.h"
+
+enum route_flag {
+    ROUTE_LIVE = 1,  /* add what the running engine knows, under "live" */
+    ROUTE_WAITS = 2, /* with wait_ms=: until the answer is news */
+};
+
+struct route_world { /* what a GET is answered from */
+    struct view view;
+    const struct value *daemon;
+};
+
+struct route;
+struct route_call {
+    const struct route *route;
+    struct str param; /* what stands for NAME, ID or UID */
+    const struct value *query, *body;
+};
+
+typedef int route_read(const struct route_world *w, const struct route_call *call,
+                       struct value **ret, struct err *err);
+
+struct route {
+    const char *method, *path; /* one word of the path may be NAME, ID or UID */
+    unsigned roles;            /* one of them is needed */
+    int flags;
+    route_read *read;       /* GET */
+    enum command_verb verb; /* POST */
+    int fields;             /* POST: set of ROUTE_FIELD_* that the body may have */
+    const char *text;
+};
+
+enum route_field {
+    ROUTE_FIELD_REASON = 1,
+    ROUTE_FIELD_SERVICE = 2,
+    ROUTE_FIELD_UNTIL_MS = 4,
+    ROUTE_FIELD_REVISION = 8,
+    ROUTE_FIELD_AS = 16,
+};
+
+#define ROUTE_WAIT_MAX_MS 30000
+
+const struct route *routes_get(size_t *ret_n);
+/* Fills route and param; query and body are the caller's. */
+int routes_match(struct str method, struct str path, struct route_call *ret, struct err *err);
+/* In one state of the database. */
+int routes_read(const struct route_world *w, const struct route_call *call, struct value **ret,
+                struct err *err);
+int routes_command(const struct route_call *call, struct command *ret, struct err *err);

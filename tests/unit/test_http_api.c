@@ -1,0 +1,459 @@
+/* http/api, routes, auth: who may ask what, and what comes back. SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/guard.h"
+#include "base/sys.h"
+#include "reconciler/http/api.h"
+#include "reconciler/http/listen.h"
+#include "specs/json_io.h"
+#include "state/tx.h"
+
+#define WAIT_MS 10000
+
+/* --- routes -------------------------------------------------------------------------------------- */
+
+static void test_paths_find_their_route(void **state)
+{
+    static const struct {
+        const char *sentence, *method, *path;
+        int rc;
+        const char *param;
+    } rows[] = {
+        { "a plain one", "GET", "/api/v1/status", 0, "" },
+        { "a name in it", "GET", "/api/v1/environments/staging", 0, "staging" },
+        { "a name in its middle", "POST", "/api/v1/environments/staging/undo", 0, "staging" },
+        { "a plan", "POST", "/api/v1/plans/5c1e09/approve", 0, "5c1e09" },
+        { "one part more", "GET", "/api/v1/status/x", ERR_NOT_FOUND, NULL },
+        { "one part less", "GET", "/api/v1", ERR_NOT_FOUND, NULL },
+        { "an empty name", "GET", "/api/v1/environments/", ERR_NOT_FOUND, NULL },
+        { "another method", "POST", "/api/v1/status", ERR_USAGE, NULL },
+        { "the word NAME is a name like any other", "GET", "/api/v1/environments/NAME", 0, "NAME" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct route_call call = { 0 };
+        struct err err = ERR_INIT;
+
+        print_message("  %s\n", rows[i].sentence);
+        assert_int_equal(
+            routes_match(str_from_c(rows[i].method), str_from_c(rows[i].path), &call, &err),
+            rows[i].rc);
+        if (rows[i].param)
+            assert_true(str_eq_c(call.param, rows[i].param));
+    }
+}
+
+static void test_bodies_become_commands(void **state)
+{
+    static const struct {
+        const char *sentence, *path, *body;
+        int rc;
+        int64_t revision;
+    } rows[] = {
+        { "a rollback", "/api/v1/environments/e/rollback", "{\"revision\":42,\"reason\":\"r\"}", 0,
+          42 },
+        { "a member that is not of this route", "/api/v1/environments/e/undo", "{\"revision\":42}",
+          ERR_USAGE, 0 },
+        { "a member nobody knows", "/api/v1/environments/e/undo", "{\"force\":true}", ERR_USAGE,
+          0 },
+        { "a number as text", "/api/v1/environments/e/rollback", "{\"revision\":\"42\"}", ERR_USAGE,
+          0 },
+        { "a list", "/api/v1/environments/e/undo", "[]", ERR_USAGE, 0 },
+    };
+    AUTO_ARENA struct arena a;
+
+    (void)state;
+    arena_init(&a, 0);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct route_call call = { 0 };
+        struct command command = { 0 };
+        struct err err = ERR_INIT;
+        struct value *body;
+
+        print_message("  %s\n", rows[i].sentence);
+        assert_int_equal(routes_match(S("POST"), str_from_c(rows[i].path), &call, &err), 0);
+        assert_int_equal(json_parse(&a, str_from_c(rows[i].body), 1 << 20, &body, &err), 0);
+        call.body = body;
+        assert_int_equal(routes_command(&call, &command, &err), rows[i].rc);
+        assert_int_equal(command.revision, rows[i].revision);
+    }
+}
+
+/* --- actors -------------------------------------------------------------------------------------- */
+
+static void test_roles_come_from_the_configuration(void **state)
+{
+    static const struct {
+        const char *sentence;
+        uid_t uid;
+        gid_t gid;
+        const char *local;
+        unsigned roles;
+    } rows[] = {
+        { "others may look", 2, 2, "{}", AUTH_VIEWER },
+        { "a user who is named operates", 2, 2, "{\"operator\":[\"user:bin\"]}",
+          AUTH_VIEWER | AUTH_OPERATOR },
+        { "so do members of a group", 3, 2, "{\"operator\":[\"group:bin\"]}",
+          AUTH_VIEWER | AUTH_OPERATOR },
+        { "an approver approves, no more", 2, 2, "{\"approver\":[\"user:bin\"]}",
+          AUTH_VIEWER | AUTH_APPROVER },
+        { "an admin may all", 2, 2, "{\"admin\":[\"user:bin\"]}", AUTH_ALL },
+        { "a name that nobody has is nobody", 2, 2, "{\"admin\":[\"user:no-such-user\"]}",
+          AUTH_VIEWER },
+    };
+    AUTO_ARENA struct arena a;
+
+    (void)state;
+    arena_init(&a, 0);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        const struct http_peer peer = { .uid = rows[i].uid, .gid = rows[i].gid, .pid = getpid() };
+        struct auth_actor actor;
+        struct err err = ERR_INIT;
+        struct value *daemon;
+
+        print_message("  %s\n", rows[i].sentence);
+        assert_int_equal(json_parse(&a, str_fmt(&a, "{\"auth\":{\"local\":%s}}", rows[i].local),
+                                    4096, &daemon, &err),
+                         0);
+        assert_int_equal(auth_identify(&a, daemon, &peer, &actor, &err), 0);
+        assert_int_equal(actor.roles, rows[i].roles);
+    }
+}
+
+static void test_the_process_itself_is_admin(void **state)
+{
+    AUTO_ARENA struct arena a;
+    struct auth_actor actor;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    arena_init(&a, 0);
+    assert_int_equal(auth_identify_self(&a, NULL, &actor, &err), 0);
+    assert_int_equal(actor.roles, AUTH_ALL);
+    assert_true(str_starts(actor.name, S("local:")));
+    assert_int_equal(
+        auth_identify(&a, NULL, &(struct http_peer){ .uid = getuid(), .pid = 0 }, &actor, &err),
+        ERR_REFUSED);
+}
+
+/* --- over the socket ----------------------------------------------------------------------------- */
+
+struct fixture {
+    struct arena arena;
+    char dir[32], path[64], db_path[64];
+    struct db *db;
+    struct loop *loop;
+    struct api *api;
+    void (*talk)(struct fixture *f);
+    int is_stopped, has_stopped; /* has_stopped: by the client itself */
+    struct digest plan;
+};
+
+static const struct task_state fake_states[] = { { "FAKE", 0, NO_ERROR_EDGE, 0 } };
+
+static enum task_verdict fake_step(struct task *t)
+{
+    struct command_call *call = container_of(t, struct command_call, task);
+    struct err err = ERR_INIT;
+
+    if (str_eq_c(call->in.env, "held")) {
+        (void)err_set(&err, ERR_REFUSED, "environment 'held' is held");
+        return task_fail(t, &err);
+    }
+    call->result = value_map(&call->arena);
+    value_set_text(&call->arena, call->result, S("state"), S("begun"));
+    value_set_text(&call->arena, call->result, S("reason"), call->in.reason);
+    value_set_int(&call->arena, call->result, S("verb"), call->in.verb);
+    return task_done(t);
+}
+
+static void fake_command(struct engine *e, struct command_call *call, task_ended *ended, void *ctx)
+{
+    task_start(&call->task, (struct loop *)e, "fake", fake_states, 1, 0, fake_step, ended, ctx);
+}
+
+static struct value *fake_live(struct engine *e, struct arena *a)
+{
+    struct value *v = value_map(a);
+
+    (void)e;
+    value_set_text(a, v, S("breaker"), S("open"));
+    return v;
+}
+
+static void given_event(struct fixture *f, const char *kind, int with_plan)
+{
+    const struct tx_head head = { .time_ms = sys_wall_ms(),
+                                  .epoch = 1,
+                                  .actor = S("reeve"),
+                                  .cause = S("plan:5c5c5c5c5c5c"),
+                                  .kind = str_from_c(kind),
+                                  .subject = S("service/api"),
+                                  .env = S("e1") };
+    struct rec_plan plan = { .id = f->plan,
+                             .env = S("e1"),
+                             .target = { { 1 } },
+                             .cause = S("commit"),
+                             .state = S("applying"),
+                             .reason = S(""),
+                             .actor = S(""),
+                             .made_seq = 1,
+                             .started_seq = 1,
+                             .ended_seq = REC_NONE,
+                             .expires_ms = REC_NONE };
+    struct err err = ERR_INIT;
+    struct tx *tx;
+
+    assert_int_equal(db_batch_begin(f->db, &err), 0);
+    assert_int_equal(tx_begin(f->db, &head, &tx, &err), 0);
+    if (with_plan)
+        assert_int_equal(tx_put(tx, REC_plan, &plan, &err), 0);
+    assert_int_equal(tx_commit(tx, &err), 0);
+    assert_int_equal(db_batch_commit(f->db, &err), 0);
+}
+
+static void stopped(void *ctx)
+{
+    struct fixture *f = ctx;
+
+    f->is_stopped = 1;
+    loop_stop(f->loop);
+}
+
+static void stop(void *ctx)
+{
+    struct fixture *f = ctx;
+
+    api_stop(f->api, stopped, f);
+}
+
+static void *talk_main(void *arg)
+{
+    struct fixture *f = arg;
+
+    f->talk(f);
+    if (!f->has_stopped)
+        loop_post(f->loop, stop, f);
+    return NULL;
+}
+
+static char failure[8192];
+
+/* Ask, and wait until `part` was heard. */
+static void ask(struct fixture *f, const char *sentence, const char *request, const char *part)
+{
+    AUTO_CLOSE int fd = -1;
+    struct err err = ERR_INIT;
+    char buf[8192] = "";
+    size_t n = 0;
+
+    if (listen_connect(f->path, &fd, &err))
+        return;
+    (void)!send(fd, request, strlen(request), MSG_NOSIGNAL);
+    while (n + 1 < sizeof(buf) && !strstr(buf, part)) {
+        struct pollfd p = { fd, POLLIN, 0 };
+        ssize_t got = poll(&p, 1, WAIT_MS) == 1 ? recv(fd, buf + n, sizeof(buf) - 1 - n, 0) : 0;
+
+        if (got <= 0)
+            break;
+        n += (size_t)got;
+        buf[n] = 0;
+        if (strstr(buf, "}") && strlen(buf) < sizeof(buf) && !strstr(buf, part) &&
+            buf[n - 1] == '}')
+            break;
+    }
+    if (!strstr(buf, part) && !failure[0])
+        (void)snprintf(failure, sizeof(failure), "%s: wanted '%s' in '%.6000s'", sentence, part,
+                       buf);
+}
+
+static void run(void (*talk)(struct fixture *f))
+{
+    struct fixture f = { .talk = talk };
+    struct err err = ERR_INIT;
+    pthread_t thread;
+    struct value *daemon;
+    struct rec_environment env = { .uid = S("e1"),
+                                   .name = S("staging"),
+                                   .source = S("s"),
+                                   .branch = S("b"),
+                                   .commit_id = STR_NONE,
+                                   .tree_id = STR_NONE,
+                                   .sync = S("in_sync"),
+                                   .health = S("healthy"),
+                                   .reason = S(""),
+                                   .deleted_ms = REC_NONE };
+    const struct tx_head head = { .time_ms = 1000,
+                                  .epoch = 1,
+                                  .actor = S("reeve"),
+                                  .cause = S(""),
+                                  .kind = S("x"),
+                                  .subject = S("y"),
+                                  .env = S("e1") };
+    struct tx *tx;
+
+    arena_init(&f.arena, 0);
+    memset(f.plan.b, 0x5c, sizeof(f.plan.b));
+    strcpy(f.dir, "/tmp/rv-api-XXXXXX");
+    assert_non_null(mkdtemp(f.dir));
+    (void)snprintf(f.path, sizeof(f.path), "%s/sock", f.dir);
+    (void)snprintf(f.db_path, sizeof(f.db_path), "%s/reeve.db", f.dir);
+    assert_int_equal(db_open(f.db_path, DB_WRITE, &f.db, &err), 0);
+    assert_int_equal(db_batch_begin(f.db, &err), 0);
+    assert_int_equal(tx_begin(f.db, &head, &tx, &err), 0);
+    assert_int_equal(tx_put(tx, REC_environment, &env, &err), 0);
+    assert_int_equal(tx_commit(tx, &err), 0);
+    assert_int_equal(db_batch_commit(f.db, &err), 0);
+    given_event(&f, "plan.started", 1);
+    assert_int_equal(json_parse(&f.arena, S("{}"), 100, &daemon, &err), 0);
+    assert_int_equal(loop_uv_new(&(struct loop_options){ 0 }, &f.loop, &err), 0);
+    assert_int_equal(api_start(&(struct api_options){ .loop = f.loop,
+                                                      .socket_path = f.path,
+                                                      .state_path = f.db_path,
+                                                      .daemon = daemon,
+                                                      .engine = (struct engine *)f.loop,
+                                                      .command = fake_command,
+                                                      .live = fake_live },
+                               &f.api, &err),
+                     0);
+    assert_int_equal(pthread_create(&thread, NULL, talk_main, &f), 0);
+    loop_run(f.loop);
+    (void)pthread_join(thread, NULL);
+    assert_true(f.is_stopped);
+    loop_free(f.loop);
+    db_close(f.db);
+    (void)sys_remove_all(f.dir, &err);
+    arena_fini(&f.arena);
+    if (failure[0]) {
+        char text[sizeof(failure)];
+
+        strcpy(text, failure);
+        failure[0] = 0;
+        fail_msg("%s", text);
+    }
+}
+
+#define GET(path) "GET /api/v1" path " HTTP/1.1\r\nHost: l\r\n\r\n"
+#define SEND(path, n, body)                                                                        \
+    "POST /api/v1" path " HTTP/1.1\r\nHost: l\r\nContent-Length: " n "\r\n\r\n" body
+
+static void talk_routes(struct fixture *f)
+{
+    static const struct {
+        const char *sentence, *request, *part;
+    } rows[] = {
+        { "status lists environments", GET("/status"), "\"name\":\"staging\"" },
+        { "status carries what is live", GET("/status"), "\"live\":{\"breaker\":\"open\"}" },
+        { "an environment is found", GET("/environments/staging"), "\"sync\":\"in_sync\"" },
+        { "another is not", GET("/environments/nope"), "\"code\":\"NOT_FOUND\"" },
+        { "a plan that is not there", GET("/plans/aaaaaa"), " 404 " },
+        { "a bad query is said", GET("/history?limit=x"), "'limit' is not a number: 'x'" },
+        { "history answers", GET("/history?newest=1&limit=1"), "\"kind\":\"plan.started\"" },
+        { "progress that is news comes at once",
+          GET("/plans/5c5c5c/progress?after=0&wait_ms=30000"), "plan.started" },
+        { "no route", GET("/nope"), " 404 " },
+        { "a command is begun", SEND("/environments/staging/undo", "16", "{\"reason\":\"bad\"}"),
+          "{\"reason\":\"bad\",\"state\":\"begun\",\"verb\":4}" },
+        { "a command is refused by the engine", SEND("/environments/held/undo", "0", ""),
+          "is held" },
+        { "a body that is not JSON", SEND("/environments/staging/undo", "3", "abc"), " 422 " },
+        { "doctor answers", GET("/doctor"), "\"findings\":[]" },
+        { "the audit answers", GET("/audit/verify"), "\"events\":" },
+        { "explain answers", GET("/environments/staging/explain"), "\"because\":[" },
+        { "logs answer", GET("/environments/staging/logs"), "\"instances\":[]" },
+        { "the state at a time answers", GET("/environments/staging/history?at_ms=1500"),
+          "\"resources\":[]" },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        ask(f, rows[i].sentence, rows[i].request, rows[i].part);
+}
+
+static void test_routes_answer(void **state)
+{
+    (void)state;
+    run(talk_routes);
+}
+
+static void *poll_main(void *arg)
+{
+    ask(arg, "a waiting GET gets the event", GET("/plans/5c5c5c/progress?after=3&wait_ms=30000"),
+        "later.event");
+    return NULL;
+}
+
+/* The reader asks for what is not there yet; then it is written. Whatever comes first, it must be heard. */
+static void talk_progress(struct fixture *f)
+{
+    pthread_t thread;
+
+    (void)pthread_create(&thread, NULL, poll_main, f);
+    given_event(f, "later.event", 0);
+    (void)pthread_join(thread, NULL);
+}
+
+static void test_progress_waits_for_news(void **state)
+{
+    (void)state;
+    run(talk_progress);
+}
+
+static void *wait_main(void *arg)
+{
+    ask(arg, "a waiting GET ends when we stop",
+        GET("/plans/5c5c5c/progress?after=99&wait_ms=30000"), " 503 ");
+    return NULL;
+}
+
+static void talk_stop(struct fixture *f)
+{
+    pthread_t thread;
+    AUTO_CLOSE int fd = -1;
+    struct err err = ERR_INIT;
+    struct pollfd p;
+
+    /* a second request on the loop proves nothing of the first: wait until it holds its connection */
+    (void)pthread_create(&thread, NULL, wait_main, f);
+    (void)listen_connect(f->path, &fd, &err);
+    p = (struct pollfd){ fd, POLLIN, 0 };
+    (void)!send(fd, GET("/plans/5c5c5c/progress?after=99&wait_ms=200"),
+                strlen(GET("/plans/5c5c5c/progress?after=99&wait_ms=200")), MSG_NOSIGNAL);
+    (void)poll(&p, 1, WAIT_MS); /* ours was held for 200 ms, so the other one is held too */
+    loop_post(f->loop, stop, f);
+    (void)pthread_join(thread, NULL);
+    f->has_stopped = 1;
+}
+
+static void test_stopping_ends_what_waits(void **state)
+{
+    (void)state;
+    run(talk_stop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_paths_find_their_route),
+        cmocka_unit_test(test_bodies_become_commands),
+        cmocka_unit_test(test_roles_come_from_the_configuration),
+        cmocka_unit_test(test_the_process_itself_is_admin),
+        cmocka_unit_test(test_routes_answer),
+        cmocka_unit_test(test_progress_waits_for_news),
+        cmocka_unit_test(test_stopping_ends_what_waits),
+    };
+
+    return cmocka_run_group_tests_name("http api", tests, NULL, NULL);
+}
