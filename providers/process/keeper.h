@@ -1,0 +1,75 @@
+/*
+ * keeper: what the files of the keeper program share. SPDX-License-Identifier: Apache-2.0
+ *
+ * keeper.c tells the story. libc alone; one thread.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define KEEPER_INPUT_MAX (8 << 20)
+#define KEEPER_CLIENTS 8
+#define KEEPER_LINE 512
+#define KEEPER_NEVER_MS INT64_MAX
+
+enum keeper_state { STARTING, RUNNING, WAITING, STOPPING, EXITED, STOPPED };
+
+struct keeper_orders { /* what the instructions say; texts point into `text` */
+    char *text;
+    size_t n_text;
+    char **argv, **env;
+    const char *dir;
+    int restart_always, stop_signal;
+    int64_t grace_ms, timeout_ms, log_bytes;
+    uint64_t epoch;
+};
+
+struct keeper_client {
+    int fd, orders_fd;
+    size_t n;
+    char line[KEEPER_LINE];
+};
+
+struct keeper {
+    int dir, signals, listener, log, ready;
+    int out[2]; /* the program's 1 and 2 */
+    struct keeper_orders orders;
+    uint64_t epoch; /* highest seen */
+    enum keeper_state state;
+    pid_t child;
+    unsigned long long child_start, own_start;
+    int64_t started_ms, backoff_ms;
+    int64_t start_at_ms, kill_at_ms, timeout_at_ms, write_at_ms; /* KEEPER_NEVER_MS: not set */
+    int start_again; /* after STOPPING: a restart was asked for */
+    int exit, signal, timed_out;
+    int64_t restarts, log_size;
+    char boot[40], message[256];
+    struct keeper_client clients[KEEPER_CLIENTS];
+};
+
+int64_t keeper_now_ms(void);
+
+/* orders: -1 when they are none. */
+int keeper_orders_read(int fd, struct keeper_orders *ret);
+void keeper_orders_forget(struct keeper_orders *o);
+
+/* files: state, log, log.1 */
+size_t keeper_files_format(const struct keeper *k, const char *error, char *text, size_t max);
+void keeper_files_state(struct keeper *k);
+void keeper_files_enter(struct keeper *k, enum keeper_state state);
+void keeper_files_log(struct keeper *k, const char *text, size_t n);
+void keeper_files_output(struct keeper *k);
+
+/* program */
+unsigned long long keeper_program_stat(pid_t pid, char *ret_state, pid_t *ret_parent,
+                                       pid_t *ret_session);
+void keeper_program_start(struct keeper *k);
+void keeper_program_stop(struct keeper *k, int64_t grace_ms);
+void keeper_program_reap(struct keeper *k);
+
+/* sock */
+int keeper_sock_listen(struct keeper *k);
+void keeper_sock_accept(struct keeper *k);
+void keeper_sock_hear(struct keeper *k, struct keeper_client *c);

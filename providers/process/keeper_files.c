@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "providers/process/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const keeper_states[] = { "starting", "running", "waiting",
+                                             "stopping", "exited",  "stopped" };
+
+size_t keeper_files_format(const struct keeper *k, const char *error, char *text, size_t max)
+{
+    size_t n = (size_t)snprintf(
+        text, max,
+        "{\"boot\":\"%s\",\"epoch\":%" PRIu64 ",\"error\":\"%s\",\"exit\":%d,\"keeper\":%d,"
+        "\"keeper_start\":%llu,\"message\":\"%s\",\"pid\":%d,\"restarts\":%" PRId64
+        ",\"signal\":%d,\"start\":%llu,\"state\":\"%s\",\"timed_out\":%s}\n",
+        k->boot, k->epoch, error, k->exit, getpid(), k->own_start, k->message, k->child,
+        k->restarts, k->signal, k->child_start, keeper_states[k->state],
+        k->timed_out ? "true" : "false");
+
+    return n < max ? n : max - 1;
+}
+
+/* By rename; when the disk is full it is tried again, and nobody lets go of the lock before. */
+void keeper_files_state(struct keeper *k)
+{
+    char text[1024];
+    size_t n = keeper_files_format(k, "", text, sizeof(text));
+    int fd = openat(k->dir, "state.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int ok = fd >= 0 && write(fd, text, n) == (ssize_t)n && !fsync(fd);
+
+    if (fd >= 0 && close(fd))
+        ok = 0;
+    if (ok)
+        ok = !renameat(k->dir, "state.new", k->dir, "state") && !fsync(k->dir);
+    k->write_at_ms = ok || errno == ENOENT ? KEEPER_NEVER_MS : keeper_now_ms() + 1000;
+}
+
+void keeper_files_enter(struct keeper *k, enum keeper_state state)
+{
+    k->state = state;
+    keeper_files_state(k);
+}
+
+void keeper_files_log(struct keeper *k, const char *text, size_t n)
+{
+    struct stat st;
+
+    if (k->log >= 0 && k->log_size + (int64_t)n > k->orders.log_bytes) {
+        (void)close(k->log); /* what it lost was output only */
+        k->log = -1;
+        (void)renameat(k->dir, "log", k->dir, "log.1");
+    }
+    if (k->log < 0) {
+        k->log = openat(k->dir, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        k->log_size = k->log >= 0 && !fstat(k->log, &st) ? st.st_size : 0;
+    }
+    if (k->log >= 0 && write(k->log, text, n) > 0) /* a full disk loses output, never the program */
+        k->log_size += (int64_t)n;
+}
+
+void keeper_files_output(struct keeper *k)
+{
+    char block[16384];
+    ssize_t n;
+
+    for (int i = 0; i < 64 && (n = read(k->out[0], block, sizeof(block))) > 0; i++)
+        keeper_files_log(k, block, (size_t)n);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "providers/process/keeper.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define KEEPER_BACKOFF_MS 100
+#define KEEPER_BACKOFF_MAX_MS 5000
+#define KEEPER_STEADY_MS 10000 /* a run this long forgives the ones before */
+
+/* Start time of a process in ticks since boot, 0 when it is not there. */
+unsigned long long keeper_program_stat(pid_t pid, char *ret_state, pid_t *ret_parent,
+                                       pid_t *ret_session)
+{
+    char path[32], text[1024], *at;
+    unsigned long long start = 0;
+    ssize_t n;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0)
+        (void)close(fd); /* only read */
+    if (n <= 0)
+        return 0;
+    text[n] = 0;
+    at = strrchr(text, ')'); /* the name may hold anything */
+    if (!at ||
+        sscanf(at + 1,
+               " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+               ret_state, ret_parent, ret_session, &start) != 4)
+        return 0;
+    return start;
+}
+
+static _Noreturn void keeper_exec(const struct keeper *k, pid_t parent, int status)
+{
+    int said[2] = { 0, 0 }, null = open("/dev/null", O_RDONLY);
+    sigset_t none;
+
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL); /* cannot fail with these arguments */
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)signal(SIGHUP, SIG_DFL);
+    (void)signal(SIGINT, SIG_DFL);
+    if (setpgid(0, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+        _exit(127);
+    if (dup2(null, 0) == 0 && dup2(k->out[1], 1) == 1 && dup2(k->out[1], 2) == 2 &&
+        dup3(status, 3, O_CLOEXEC) == 3 && !close_range(4, ~0u, 0)) {
+        said[0] = 1;
+        if (!chdir(k->orders.dir)) {
+            said[0] = 2;
+            environ = k->orders.env;
+            (void)execvp(k->orders.argv[0], k->orders.argv); /* returns only to fail */
+        }
+    }
+    said[1] = errno;
+    (void)!write(3, said, sizeof(said)); /* nobody there: nobody asks */
+    _exit(127);
+}
+
+/* Foreign text inside our JSON: printable ASCII only. */
+static void keeper_explain(struct keeper *k, const int said[2])
+{
+    const char *what = said[0] == 2 ? k->orders.argv[0] : k->orders.dir;
+    const char *kind = said[0] == 2 ? "command" : "working directory";
+
+    if (said[1] == ENOENT || said[1] == ENOTDIR)
+        (void)snprintf(k->message, sizeof(k->message), "%s '%s' does not exist", kind, what);
+    else
+        (void)snprintf(k->message, sizeof(k->message), "%s '%s': %s", kind, what,
+                       strerror(said[1]));
+    for (char *at = k->message; *at; at++)
+        if (*at < ' ' || *at > '~' || *at == '"' || *at == '\\')
+            *at = '?';
+    keeper_files_log(k, k->message, strlen(k->message));
+    keeper_files_log(k, "\n", 1);
+}
+
+void keeper_program_start(struct keeper *k)
+{
+    int status[2] = { -1, -1 }, said[2];
+    pid_t self = getpid(), parent, session;
+    char letter;
+
+    k->start_at_ms = KEEPER_NEVER_MS;
+    k->message[0] = 0;
+    if (!pipe2(status, O_CLOEXEC))
+        k->child = fork();
+    if (status[0] < 0 || k->child < 0) { /* no descriptor or process left: tried again */
+        k->child = 0;
+        if (status[0] >= 0) {
+            (void)close(status[0]); /* nobody used them */
+            (void)close(status[1]);
+        }
+        k->start_at_ms = keeper_now_ms() + KEEPER_BACKOFF_MAX_MS;
+        return;
+    }
+    if (k->child == 0)
+        keeper_exec(k, self, status[1]);
+    (void)close(status[1]); /* the child's end */
+    k->child_start = keeper_program_stat(k->child, &letter, &parent, &session);
+    k->started_ms = keeper_now_ms();
+    k->timeout_at_ms = k->orders.timeout_ms ? k->started_ms + k->orders.timeout_ms
+                                            : KEEPER_NEVER_MS;
+    if (read(status[0], said, sizeof(said)) == sizeof(said))
+        keeper_explain(k, said);
+    (void)close(status[0]); /* was read to its end */
+    keeper_files_enter(k, RUNNING);
+}
+
+void keeper_program_stop(struct keeper *k, int64_t grace_ms)
+{
+    k->start_at_ms = k->timeout_at_ms = KEEPER_NEVER_MS;
+    if (!k->child) {
+        keeper_files_enter(k, STOPPED);
+        return;
+    }
+    (void)kill(-k->child, k->orders.stop_signal); /* gone already is as good */
+    k->kill_at_ms = keeper_now_ms() + grace_ms;
+    keeper_files_enter(k, STOPPING);
+}
+
+/* Kill whatever our program left: in our session or, orphaned, our child. Nothing of it may keep the port. */
+static int keeper_kill_rest(void)
+{
+    DIR *proc = opendir("/proc");
+    struct dirent *entry;
+    int n = 0;
+
+    while (proc && (entry = readdir(proc))) {
+        pid_t pid = (pid_t)atoi(entry->d_name), parent = 0, session = 0;
+        char letter = 'Z';
+
+        if (pid <= 0 || pid == getpid() || !keeper_program_stat(pid, &letter, &parent, &session) ||
+            letter == 'Z' || (parent != getpid() && session != getsid(0)))
+            continue;
+        n += !kill(pid, SIGKILL);
+    }
+    if (proc)
+        (void)closedir(proc); /* only read */
+    return n;
+}
+
+static void keeper_ended(struct keeper *k, int status)
+{
+    int64_t now_ms = keeper_now_ms();
+
+    for (int i = 0; i < 200 && keeper_kill_rest(); i++) {
+        (void)poll(NULL, 0, 1);
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+    }
+    keeper_files_output(k);
+    k->child = 0;
+    k->exit = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    k->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    k->kill_at_ms = k->timeout_at_ms = KEEPER_NEVER_MS;
+    if (k->state == STOPPING && k->start_again) {
+        k->start_again = 0;
+        keeper_program_start(k);
+    } else if (k->state == STOPPING) {
+        keeper_files_enter(k, k->timed_out ? EXITED : STOPPED);
+    } else if (!k->orders.restart_always) {
+        keeper_files_enter(k, EXITED);
+    } else {
+        if (now_ms - k->started_ms >= KEEPER_STEADY_MS)
+            k->backoff_ms = 0;
+        k->backoff_ms = k->backoff_ms ? k->backoff_ms * 2 : KEEPER_BACKOFF_MS;
+        if (k->backoff_ms > KEEPER_BACKOFF_MAX_MS)
+            k->backoff_ms = KEEPER_BACKOFF_MAX_MS;
+        k->start_at_ms = now_ms + k->backoff_ms;
+        k->restarts++;
+        keeper_files_enter(k, WAITING);
+    }
+}
+
+void keeper_program_reap(struct keeper *k)
+{
+    struct signalfd_siginfo info;
+    int status;
+    pid_t pid;
+
+    while (read(k->signals, &info, sizeof(info)) == sizeof(info))
+        if (info.ssi_signo == SIGTERM && k->state < STOPPING) /* the machine goes down */
+            keeper_program_stop(k, k->orders.grace_ms);
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        if (pid == k->child)
+            keeper_ended(k, status);
+}
