@@ -47,7 +47,7 @@ void spec_message_add(struct spec_messages *m, enum spec_severity severity,
     (void)vsnprintf(text, sizeof(text), fmt, ap); /* a longer text is cut */
     va_end(ap);
     added.text = str_from_c(text);
-    for (size_t i = 0; i < m->list.n; i++)
+    for (size_t i = 0; i < m->list.n && m->list.n < SPEC_MESSAGES_MAX; i++)
         if (!spec_compare(&m->list.p[i], &added))
             return;
     m->n_errors += severity == SPEC_ERROR;

@@ -84,6 +84,11 @@ static int yaml_text_step(struct yaml_text *t)
     while (t->at < t->bytes.n && yaml_text_is_continued(t->bytes.p[t->at]))
         t->at++;
     t->index++;
+    t->column++;
+    if (c == '\n') {
+        t->line++;
+        t->column = 0;
+    }
     if (c == '\n' || c == '\r')
         t->in_comment = 0;
     else if (c == '#')
@@ -97,10 +102,10 @@ int yaml_text_tab_before(struct yaml_text *t, struct str file, size_t from, size
     int found = 0;
 
     while (t->at < t->bytes.n && t->index < from) {
-        size_t at = t->at;
+        struct value_place place = { file, t->line + 1, t->column + 1 };
 
         if (yaml_text_step(t) && !found) {
-            *ret = yaml_text_place(t, file, at);
+            *ret = place;
             found = 1;
         }
     }

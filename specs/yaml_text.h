@@ -11,8 +11,9 @@
 #include "specs/spec.h"
 
 struct yaml_text {
-    struct str bytes; /* without a byte order mark */
-    size_t at, index; /* cursor: bytes, code points */
+    struct str bytes;      /* without a byte order mark */
+    size_t at, index;      /* cursor: bytes, code points */
+    uint32_t line, column; /* of the cursor, from 0 */
     int in_comment;
 };
 
