@@ -48,6 +48,9 @@ struct str str_copy(struct arena *a, struct str s);
 char *str_to_c(struct arena *a, struct str s); /* NUL-terminated copy, NULL when memory ran out */
 struct str str_fmt(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same text where it is UTF-8 without NUL; else a copy in which every byte that is not becomes '?'. */
+struct str str_clean(struct arena *a, struct str s);
+
 /* Damerau-Levenshtein distance, at most `max` + 1: for "did you mean". */
 size_t str_distance(struct str a, struct str b, size_t max);
 

@@ -249,6 +249,7 @@ CREATE TABLE rollouts (
     culprit TEXT,
     reason TEXT,
     lost INTEGER NOT NULL,
+    at_fault INTEGER NOT NULL,
     counters TEXT NOT NULL,
     began_seq INTEGER NOT NULL,
     ended_seq INTEGER

@@ -26,9 +26,8 @@ struct planner {
     struct plan *plan;
     struct graph graph;
     VEC(struct subject) subjects;
-    struct value *effective; /* kind/name -> hex of the desired digest that this plan leads to */
-    VEC(size_t) proven;      /* last main items of the groups */
-    int switches;            /* whether some item moves the routes */
+    VEC(size_t) proven; /* last main items of the groups */
+    int switches;       /* whether some item moves the routes */
     int routes_differ;
 };
 
@@ -644,26 +643,43 @@ static void collect_reads(struct planner *p)
     }
 }
 
-/* What the estate will be when this plan is through. */
+static void add_record(struct planner *p, struct str kind, struct str name, struct str provider,
+                       const struct digest *desired)
+{
+    struct plan_record *r = vec_push(p->low.a, &p->plan->records);
+
+    if (r)
+        *r = (struct plan_record){ kind, name, provider, *desired };
+}
+
+/* What the estate will be when this plan is through: a quarantined group stays as it is. */
+static void collect_records(struct planner *p)
+{
+    for (size_t i = 0; i < p->s->target->resources.n; i++) {
+        const struct spec_resource *r = &p->s->target->resources.p[i];
+
+        if (!str_eq_c(r->kind, "service"))
+            add_record(p, r->kind, r->name, r->provider, &r->digest);
+    }
+    for (size_t i = 0; i < p->subjects.n; i++) {
+        const struct subject *x = &p->subjects.p[i];
+
+        if (x->want)
+            add_record(p, S("service"), x->m.service, x->m.provider, &x->want->digest);
+        else if (x->fate == FATE_SAME && x->have)
+            add_record(p, S("service"), x->m.service, x->m.provider, &x->have->digest);
+    }
+}
+
 static struct digest effective_revision(struct planner *p)
 {
     struct arena *a = p->low.a;
     struct value *map = value_map(a);
 
-    for (size_t i = 0; i < p->subjects.n; i++) {
-        const struct subject *x = &p->subjects.p[i];
-        const struct digest *d = x->want ? &x->want->digest : NULL;
+    for (size_t i = 0; i < p->plan->records.n; i++) {
+        const struct plan_record *r = &p->plan->records.p[i];
 
-        if (!d && x->fate == FATE_SAME && x->have)
-            d = &x->have->digest;
-        if (d)
-            value_set_text(a, map, x->id, digest_hex(a, d));
-    }
-    for (size_t i = 0; i < p->s->target->resources.n; i++) {
-        const struct spec_resource *r = &p->s->target->resources.p[i];
-
-        if (!str_eq_c(r->kind, "service"))
-            value_set_text(a, map, planner_id(p, r->kind, r->name), digest_hex(a, &r->digest));
+        value_set_text(a, map, planner_id(p, r->kind, r->name), digest_hex(a, &r->desired));
     }
     return digest_value(a, S("revision"), map);
 }
@@ -710,10 +726,12 @@ int plan_make(struct arena *a, const struct snapshot *s, struct plan *ret, struc
     add_policy_line(&p);
     lower_all(&p);
     lower_repairs(&p);
+    collect_records(&p);
     ret->target = effective_revision(&p);
     if (ret->lines.n || ret->items.n)
         lower_applied(&p);
     collect_reads(&p);
+    ret->secrets = s->target->secrets;
     ret->drivers = drivers_value(&p);
     ret->id = plan_identity(a, ret);
     if (arena_status(a, err))
@@ -724,4 +742,12 @@ int plan_make(struct arena *a, const struct snapshot *s, struct plan *ret, struc
 int plan_is_empty(const struct plan *p)
 {
     return p->items.n == 0;
+}
+
+const struct plan_record *plan_find_record(const struct plan *p, struct str kind, struct str name)
+{
+    for (size_t i = 0; i < p->records.n; i++)
+        if (str_eq(p->records.p[i].kind, kind) && str_eq(p->records.p[i].name, name))
+            return &p->records.p[i];
+    return NULL;
 }

@@ -80,6 +80,11 @@ struct plan_group {
     int auto_revert;
 };
 
+struct plan_record { /* a resource as it is when the plan is through */
+    struct str kind, name, provider;
+    struct digest desired;
+};
+
 struct plan_read {
     struct str subject, path;
     struct digest digest;
@@ -95,7 +100,10 @@ struct plan {
     VEC(struct plan_line) lines;
     VEC(struct plan_group) groups;
     VEC(struct plan_item) items;
+    VEC(struct plan_record) records; /* what `target` is the digest of, sorted */
     VEC(struct plan_read) reads;
+    const struct value
+        *secrets; /* of what is referred to: {name: {store, path, key}}; NULL: none */
     const struct value *drivers; /* name, version and schema digest of each */
     VEC(struct str) notes;       /* quarantined groups left alone, and the like */
 };
@@ -103,6 +111,7 @@ struct plan {
 int plan_make(struct arena *a, const struct snapshot *s, struct plan *ret, struct err *err);
 /* Nothing to do: no items. */
 int plan_is_empty(const struct plan *p);
+const struct plan_record *plan_find_record(const struct plan *p, struct str kind, struct str name);
 
 /* The digest of what the plan was made from; lines, places and notes are not in it. */
 struct digest plan_identity(struct arena *a, const struct plan *p);

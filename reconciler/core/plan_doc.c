@@ -136,7 +136,7 @@ static struct value *format_group(struct arena *a, const struct plan_group *g)
 static struct value *format_core(struct arena *a, const struct plan *p)
 {
     struct value *v = value_map(a), *items = value_list(a), *groups = value_list(a),
-                 *reads = value_list(a);
+                 *reads = value_list(a), *records = value_list(a);
 
     value_set_text(a, v, S("environment"), p->env_uid);
     value_set_int(a, v, S("apply_seq"), p->apply_seq);
@@ -145,12 +145,25 @@ static struct value *format_core(struct arena *a, const struct plan *p)
     set_digest(a, v, S("target"), &p->target);
     value_set_text(a, v, S("planner"), S(PLANNER_VERSION));
     value_set(a, v, S("drivers"), value_copy(a, p->drivers));
+    if (p->secrets)
+        value_set(a, v, S("secrets"), value_copy(a, p->secrets));
     for (size_t i = 0; i < p->groups.n; i++)
         value_add(a, groups, format_group(a, &p->groups.p[i]));
     value_set(a, v, S("groups"), groups);
     for (size_t i = 0; i < p->items.n; i++)
         value_add(a, items, format_item(a, &p->items.p[i]));
     value_set(a, v, S("items"), items);
+    for (size_t i = 0; i < p->records.n; i++) {
+        const struct plan_record *r = &p->records.p[i];
+        struct value *one = value_map(a);
+
+        value_set_text(a, one, S("kind"), r->kind);
+        value_set_text(a, one, S("name"), r->name);
+        set_some(a, one, S("provider"), r->provider);
+        set_digest(a, one, S("desired"), &r->desired);
+        value_add(a, records, one);
+    }
+    value_set(a, v, S("records"), records);
     for (size_t i = 0; i < p->reads.n; i++) {
         struct value *one = value_map(a);
 
@@ -274,6 +287,15 @@ static void parse_read(struct arena *a, const struct value *v, struct plan_read 
                                value_get_text(v, S("path"), S("")), get_digest(v, S("digest")) };
 }
 
+static void parse_record(struct arena *a, const struct value *v, struct plan_record *ret)
+{
+    (void)a;
+    *ret = (struct plan_record){ value_get_text(v, S("kind"), S("")),
+                                 value_get_text(v, S("name"), S("")),
+                                 value_get_text(v, S("provider"), S("")),
+                                 get_digest(v, S("desired")) };
+}
+
 static void parse_note(struct arena *a, const struct value *v, struct str *ret)
 {
     (void)a;
@@ -299,8 +321,10 @@ int plan_parse(struct arena *a, struct str document, struct plan *ret, struct er
     p.base = get_digest(core, S("base"));
     p.target = get_digest(core, S("target"));
     p.drivers = value_get(core, S("drivers"));
+    p.secrets = value_get(core, S("secrets"));
     PARSE_LIST(a, value_get(core, S("groups")), &p.groups, parse_group);
     PARSE_LIST(a, value_get(core, S("items")), &p.items, parse_item);
+    PARSE_LIST(a, value_get(core, S("records")), &p.records, parse_record);
     PARSE_LIST(a, value_get(core, S("reads")), &p.reads, parse_read);
     PARSE_LIST(a, value_get(v, S("lines")), &p.lines, parse_line);
     PARSE_LIST(a, value_get(v, S("notes")), &p.notes, parse_note);

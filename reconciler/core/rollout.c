@@ -84,6 +84,20 @@ static void set_copy(struct lowering *low, struct value *map, struct str field,
         value_set(low->a, map, field, value_copy(low->a, v));
 }
 
+/* A build sees what its key is made of: the context alone, or with `watch` the whole tree. */
+struct place {
+    struct str exported, context;
+};
+
+static struct place place_of(const struct value *service)
+{
+    struct str context = value_get_text(value_get(service, S("build")), S("context"), S("."));
+
+    if (value_get(value_at(service, S("build.trees")), context))
+        return (struct place){ context, S(".") };
+    return (struct place){ S("."), context };
+}
+
 /* --- steps 1, 3: artifact and release ------------------------------------------------------------ */
 
 static void add_build(struct lane *l, const struct member *m)
@@ -98,7 +112,8 @@ static void add_build(struct lane *l, const struct member *m)
     value_set_text(a, desired, S("key"), key);
     set_copy(l->low, desired, S("argv"), m->desired, S("build.argv"));
     set_copy(l->low, desired, S("environment"), m->desired, S("build.environment"));
-    set_copy(l->low, desired, S("context"), m->desired, S("build.context"));
+    value_set_text(a, desired, S("context"), place_of(m->desired).context);
+    value_set_text(a, desired, S("export"), place_of(m->desired).exported);
     set_copy(l->low, desired, S("timeout_ms"), m->desired, S("build.timeout_ms"));
     (void)lane_add(l, 1,
                    (struct plan_item){
@@ -127,7 +142,7 @@ static void add_release(struct lane *l, const struct member *m)
     set_copy(l->low, desired, S("artifact"), m->desired, S("artifact"));
     set_copy(l->low, desired, S("command"), m->desired, S("release.command"));
     set_copy(l->low, desired, S("environment"), m->desired, S("release.environment"));
-    set_copy(l->low, desired, S("context"), m->desired, S("build.context"));
+    value_set_text(a, desired, S("context"), place_of(m->desired).context);
     set_copy(l->low, desired, S("timeout_ms"), m->desired, S("release.timeout_ms"));
     value_set_text(a, desired, S("release"), digest_hex(a, &key));
     (void)lane_add(
@@ -155,7 +170,7 @@ static const struct value *instance_desired(struct lowering *low, const struct m
     value_set_text(a, desired, S("set"), short_hex(a, key));
     value_set_int(a, desired, S("ordinal"), ordinal);
     set_copy(low, desired, S("artifact"), service, S("artifact"));
-    set_copy(low, desired, S("context"), service, S("build.context"));
+    value_set_text(a, desired, S("context"), place_of(service).context);
     set_copy(low, desired, S("command"), service, S("command"));
     set_copy(low, desired, S("environment"), service, S("environment"));
     set_copy(low, desired, S("port"), service, S("port"));

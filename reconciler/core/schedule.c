@@ -94,7 +94,7 @@ static void cancel_gates(const struct schedule *s, int group, struct moves *m)
         const struct plan_item *item = &s->plan->items.p[i];
 
         if (item->group == group && item->lane == LANE_MAIN && s->items[i] == ITEM_OPEN &&
-            (item->action == PLAN_GATE || item->step == 1))
+            item->action == PLAN_GATE)
             add_move(m, (struct schedule_move){ .kind = MOVE_CANCEL, .item = i, .group = group });
     }
 }

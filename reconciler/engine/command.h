@@ -47,6 +47,7 @@ struct command_call {
     struct engine *engine;
     struct arena arena;
     struct command in;
+    void *found;          /* command.c's own */
     struct value *result; /* {"environment", "plan"?, "state", "message"} */
 };
 

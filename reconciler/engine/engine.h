@@ -19,14 +19,17 @@
 struct engine;
 
 struct engine_options {
-    struct loop *loop; /* its batch is engine_batch(); see engine_loop_options() */
+    struct loop *loop;          /* its batch is engine_batch(); see engine_loop_options() */
     const struct value *daemon; /* normalised Daemon document; outlives the engine */
-    const struct source_ops *sources; /* git, or a simulated one */
-    const char *self;                 /* path of this program, for children */
-    const char *keeper;               /* path of the keeper program */
-    const char *holder;               /* "reeve serve, pid 41" */
-    int once;       /* stop the loop when everything is converged, waiting or failed */
-    int hold_all;   /* observe only */
+    /* NULL: git. A simulated source by name and configuration; it lives in the arena. */
+    const struct source *(*make_source)(void *ctx, struct arena *a, struct str name,
+                                        const struct value *config);
+    void *make_source_ctx;
+    const char *self;   /* path of this program, for children */
+    const char *keeper; /* path of the keeper program */
+    const char *holder; /* "reeve serve, pid 41" */
+    int once;           /* stop the loop when everything is converged, waiting or failed */
+    int hold_all;       /* observe only */
 };
 
 /* The loop is made before the engine and calls back into it for its batches: pass this as

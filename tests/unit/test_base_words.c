@@ -49,6 +49,29 @@ static void test_distance_counts_edits(void **state)
     assert_int_equal(str_distance(S("abc"), S("xyz"), 2), 3);
 }
 
+static void test_foreign_bytes_become_text(void **state)
+{
+    static const struct {
+        struct str in, out;
+    } rows[] = {
+        { S_INIT("plain"), S_INIT("plain") },
+        { S_INIT("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"),
+          S_INIT("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80") },
+        { S_INIT("a\0b"), S_INIT("a?b") },
+        { S_INIT("\xff\xfe"), S_INIT("??") },
+        { S_INIT("\xc0\x80"), S_INIT("??") },           /* overlong */
+        { S_INIT("\xed\xa0\x80"), S_INIT("???") },      /* surrogate */
+        { S_INIT("\xf4\x90\x80\x80"), S_INIT("????") }, /* above U+10FFFF */
+        { S_INIT("x\xe2\x82"), S_INIT("x??") },         /* cut off */
+    };
+    AUTO_ARENA struct arena a;
+
+    (void)state;
+    arena_init(&a, 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_true(str_eq(str_clean(&a, rows[i].in), rows[i].out));
+}
+
 static void test_map_keeps_order_and_finds_many(void **state)
 {
     AUTO_ARENA struct arena a;
@@ -124,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers_are_strict),
         cmocka_unit_test(test_distance_counts_edits),
+        cmocka_unit_test(test_foreign_bytes_become_text),
         cmocka_unit_test(test_map_keeps_order_and_finds_many),
         cmocka_unit_test(test_arena_remembers_its_limit),
         cmocka_unit_test(test_digests_are_the_known_ones),

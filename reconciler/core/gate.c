@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/core/gate.h"
+
+#include "base/guard.h"
+
+#define GATE_EXITS_MAX 3 /* starts again this often before ready: it will not become ready */
+#define GATE_CALM_SAMPLES 2
+
+static struct gate_opinion say(enum gate_opinion_verdict verdict, struct str reason)
+{
+    return (struct gate_opinion){ verdict, reason };
+}
+
+#define GATE_THRESHOLD 3 /* of a service without a probe: rounds in which it ran */
+
+static int64_t threshold(const struct value *probe, struct str which)
+{
+    return value_get_int(probe, which, GATE_THRESHOLD);
+}
+
+/* Ready: enough passes in a row, and for long enough. */
+static int is_ready(const struct gate_sample *s, const struct value *need, int64_t now_ms)
+{
+    return s->ok_in_row >= threshold(value_get(need, S("probe")), S("success_threshold")) &&
+           s->ready_since_ms >= 0 &&
+           now_ms - s->ready_since_ms >= value_get_int(need, S("min_healthy_ms"), 0);
+}
+
+/* Whether what serves now fails the same probe: then it is not the new set's fault. */
+static int live_fails(const struct gate_facts *f)
+{
+    int n = 0, failing = 0;
+
+    for (size_t i = 0; i < f->n_samples; i++)
+        if (f->samples[i].is_live) {
+            n++;
+            failing += f->samples[i].failed_in_row > 0;
+        }
+    return n && failing == n;
+}
+
+static struct gate_opinion fail_or_outage(struct arena *a, const struct gate_facts *f,
+                                          const struct gate_sample *s, const char *what)
+{
+    struct str reason = str_fmt(a, "%.*s %s: %.*s", STR_ARG(s->subject), what, STR_ARG(s->message));
+
+    if (!live_fails(f))
+        return say(OPINION_FAIL, reason);
+    return f->is_progress_over
+               ? say(OPINION_OUTAGE,
+                     str_fmt(a, "outage, the live set fails too: %.*s", STR_ARG(reason)))
+               : say(OPINION_WAIT, S(""));
+}
+
+static struct gate_opinion judge_ready(struct arena *a, const struct value *need,
+                                       const struct gate_facts *f)
+{
+    const struct gate_sample *worst = NULL;
+    int n = 0;
+
+    for (size_t i = 0; i < f->n_samples; i++) {
+        const struct gate_sample *s = &f->samples[i];
+
+        if (s->is_live)
+            continue;
+        n++;
+        if (s->has_exited || s->restarts >= GATE_EXITS_MAX)
+            return fail_or_outage(a, f, s, "exits before it is ready");
+        if (!is_ready(s, need, f->now_ms) && !worst)
+            worst = s;
+    }
+    if (!worst && n)
+        return say(OPINION_PASS, S(""));
+    if (!f->is_over)
+        return say(OPINION_WAIT, S(""));
+    if (!worst)
+        return say(OPINION_FAIL, S("no instance was made"));
+    return fail_or_outage(a, f, worst, "not ready in time");
+}
+
+static const struct value *member_of(const struct value *need, struct str service)
+{
+    const struct value *members = value_get(need, S("members"));
+
+    for (size_t i = 0; i < value_count(members); i++)
+        if (str_eq(value_get_text(value_item(members, i), S("service"), S("")), service))
+            return value_item(members, i);
+    return NULL;
+}
+
+static int64_t rate(int64_t errors, int64_t requests)
+{
+    return requests > 0 ? errors * 10000 / requests : 0;
+}
+
+/* The error rate of the new set against abort_if, above what the old one had. */
+static struct gate_opinion judge_counts(struct arena *a, const struct value *need,
+                                        const struct gate_counts *c)
+{
+    const struct value *abort_if = value_get(member_of(need, c->service), S("abort_if"));
+    int64_t limit = value_get_int(abort_if, S("error_rate"), -1),
+            seen = rate(c->errors, c->requests);
+    int64_t before = rate(c->baseline_errors, c->baseline_requests);
+
+    if (limit < 0 || c->requests < value_get_int(abort_if, S("min_requests"), 1) ||
+        seen <= limit + before)
+        return say(OPINION_WAIT, S(""));
+    return say(OPINION_FAIL,
+               str_fmt(a, "%.*s: %lld.%02lld %% of %lld requests failed, %lld.%02lld %% before",
+                       STR_ARG(c->service), (long long)seen / 100, (long long)seen % 100,
+                       (long long)c->requests, (long long)before / 100, (long long)before % 100));
+}
+
+static struct gate_opinion judge_bake(struct arena *a, const struct value *need,
+                                      const struct gate_facts *f)
+{
+    for (size_t i = 0; i < f->n_counts; i++) {
+        struct gate_opinion o = judge_counts(a, need, &f->counts[i]);
+
+        if (o.verdict != OPINION_WAIT)
+            return o;
+    }
+    for (size_t i = 0; i < f->n_samples; i++) {
+        const struct gate_sample *s = &f->samples[i];
+        struct str service = str_slice(s->subject, 0, str_find_char(s->subject, '@'));
+        const struct value *member = member_of(need, service);
+        int64_t restarts = value_get_int(value_get(member, S("abort_if")), S("restarts"), -1);
+
+        if (s->is_live)
+            continue;
+        if (restarts >= 0 && s->restarts > restarts)
+            return say(OPINION_FAIL, str_fmt(a, "%.*s was restarted %lld times",
+                                             STR_ARG(s->subject), (long long)s->restarts));
+        if (s->failed_in_row >= threshold(value_get(member, S("probe")), S("failure_threshold")))
+            return say(OPINION_FAIL, str_fmt(a, "%.*s is not ready any more: %.*s",
+                                             STR_ARG(s->subject), STR_ARG(s->message)));
+    }
+    return f->is_over ? say(OPINION_PASS, S("")) : say(OPINION_WAIT, S(""));
+}
+
+/* What served before must serve again; else the fault was never the new set's. */
+static struct gate_opinion judge_recover(struct arena *a, const struct value *need,
+                                         const struct gate_facts *f)
+{
+    const struct gate_sample *worst = NULL;
+
+    (void)need;
+    for (size_t i = 0; i < f->n_samples && !worst; i++)
+        if (!f->samples[i].ok_in_row)
+            worst = &f->samples[i];
+    if (!worst)
+        return say(OPINION_PASS, S(""));
+    if (!f->is_over)
+        return say(OPINION_WAIT, S(""));
+    return say(OPINION_OUTAGE, str_fmt(a, "outage, %.*s does not recover: %.*s",
+                                       STR_ARG(worst->subject), STR_ARG(worst->message)));
+}
+
+static struct gate_opinion judge_drained(struct arena *a, const struct value *need,
+                                         const struct gate_facts *f)
+{
+    (void)need;
+    if (f->calm_samples >= GATE_CALM_SAMPLES)
+        return say(OPINION_PASS, S(""));
+    if (!f->is_over)
+        return say(OPINION_WAIT, S(""));
+    return say(OPINION_PASS, str_fmt(a, "%lld connections were cut",
+                                     (long long)(f->n_counts ? f->counts[0].streams : 0)));
+}
+
+static struct gate_opinion judge_keep(struct arena *a, const struct value *need,
+                                      const struct gate_facts *f)
+{
+    (void)a;
+    (void)need;
+    return f->is_over ? say(OPINION_PASS, S("")) : say(OPINION_WAIT, S(""));
+}
+
+static const struct {
+    const char *type;
+    struct gate_opinion (*judge)(struct arena *a, const struct value *need,
+                                 const struct gate_facts *facts);
+} gate_rows[] = {
+    { "ready", judge_ready },     { "bake", judge_bake }, { "recover", judge_recover },
+    { "drained", judge_drained }, { "keep", judge_keep },
+};
+
+struct gate_opinion gate_judge_facts(struct arena *a, const struct value *need,
+                                     const struct gate_facts *facts)
+{
+    struct str type = value_get_text(need, S("type"), S(""));
+
+    for (size_t i = 0; i < N_ELEMENTS(gate_rows); i++)
+        if (str_eq_c(type, gate_rows[i].type))
+            return gate_rows[i].judge(a, need, facts);
+    return say(OPINION_FAIL, str_fmt(a, "a gate of type '%.*s' is not known", STR_ARG(type)));
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/core/judge.h"
+
+#include "base/guard.h"
+
+typedef int judge_fn(const struct value *desired, const struct value *observed);
+
+/* It has a place and somebody lives in it; whether it is any good is for the ready gate to say. */
+static int judge_instance(const struct value *desired, const struct value *observed)
+{
+    (void)desired;
+    return !str_eq_c(value_get_text(observed, S("state"), S("lost")), "lost");
+}
+
+static int judge_backend(const struct value *desired, const struct value *observed)
+{
+    const struct value *wanted = value_get(desired, S("servers")),
+                       *seen = value_get(observed, S("servers"));
+
+    for (size_t i = 0; i < value_count(wanted); i++)
+        if (!value_get(seen, value_item(wanted, i)->u.text))
+            return 0;
+    return 1;
+}
+
+static int judge_generation(const struct value *desired, const struct value *observed)
+{
+    return value_get_int(desired, S("generation"), -1) ==
+           value_get_int(observed, S("generation"), -2);
+}
+
+static int judge_release(const struct value *desired, const struct value *observed)
+{
+    (void)desired;
+    return value_get_int(observed, S("exit"), -1) == 0;
+}
+
+static const struct {
+    const char *kind;
+    judge_fn *fn;
+} judge_rows[] = {
+    { "instance", judge_instance }, { "backend", judge_backend }, { "switch", judge_generation },
+    { "routes", judge_generation }, { "release", judge_release },
+};
+
+int judge_is_as_asked(struct str kind, const struct value *desired, const struct value *observed)
+{
+    for (size_t i = 0; i < N_ELEMENTS(judge_rows); i++)
+        if (str_eq_c(kind, judge_rows[i].kind))
+            return judge_rows[i].fn(desired, observed);
+    return 1;
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/command.h"
+
+#include "base/guard.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "reconciler/engine/env_task.h"
+#include "state/holds.h"
+#include "state/journal.h"
+#include "state/plans.h"
+#include "state/quarantine.h"
+#include "state/revisions.h"
+#include "state/sets.h"
+
+#define COMMAND_REASON_MAX 500
+
+enum { COMMAND_WRITE, COMMAND_ACT };
+
+/* clang-format off */
+static const struct task_state command_states[] = {
+    /*                  name     successors          on error       deadline_ms */
+    [COMMAND_WRITE] = { "WRITE", TO(COMMAND_ACT),    NO_ERROR_EDGE, 30000 },
+    [COMMAND_ACT]   = { "ACT",   0,                  NO_ERROR_EDGE, 0 },
+};
+/* clang-format on */
+
+/* What a verb found on STATE, for the loop to act upon. */
+struct found {
+    struct rec_environment env;
+    struct rec_plan plan;
+    struct digest revision;
+    struct str state, message;
+};
+
+struct command_row {
+    const char *word; /* of the event: command.WORD */
+    int needs_reason;
+    int (*write)(struct command_call *c, struct found *f, struct tx *tx, struct err *err);
+    void (*act)(struct command_call *c, struct found *f, struct env_task *env);
+};
+
+/* --- on STATE ------------------------------------------------------------------------------------ */
+
+static struct db *command_db(struct command_call *c)
+{
+    return c->engine->db;
+}
+
+static int find_plan(struct command_call *c, struct found *f, struct err *err)
+{
+    if (plans_by_prefix(command_db(c), &c->arena, c->in.plan, &f->plan, err))
+        return err->code;
+    return environments_by_uid(command_db(c), &c->arena, f->plan.env, &f->env, err);
+}
+
+static int write_decision(struct command_call *c, struct found *f, struct tx *tx,
+                          const char *verdict, struct err *err)
+{
+    const struct rec_decision row = {
+        .plan = f->plan.id,
+        .actor = c->in.actor,
+        .verdict = str_from_c(verdict),
+        .class = S(""),
+        .reason = c->in.reason,
+        .at_seq = tx_seq(tx),
+    };
+
+    if (!str_eq_c(f->plan.state, "waiting") && !str_eq_c(f->plan.state, "open"))
+        return err_set(err, str_eq_c(f->plan.state, "superseded") ? ERR_STALE : ERR_CONFLICT,
+                       "plan %.*s is %.*s", STR_ARG(engine_short(&c->arena, &f->plan.id)),
+                       STR_ARG(f->plan.state));
+    if (f->plan.expires_ms != REC_NONE && loop_wall_ms(c->engine->loop) > f->plan.expires_ms)
+        f->plan.expires_ms = tx_time_ms(tx) +
+                             24 * 3600 * 1000; /* decided now: the time starts again */
+    f->plan.state = str_from_c(verdict);
+    f->state = f->plan.state;
+    if (tx_put(tx, REC_decision, &row, err))
+        return err->code;
+    return tx_put(tx, REC_plan, &f->plan, err);
+}
+
+static int write_approve(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
+{
+    return write_decision(c, f, tx, "approved", err);
+}
+
+static int write_reject(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
+{
+    return write_decision(c, f, tx, "rejected", err);
+}
+
+static int write_nothing(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
+{
+    (void)c;
+    (void)tx;
+    (void)err;
+    f->state = f->env.sync;
+    return 0;
+}
+
+static int refuse_when_held(struct command_call *c, struct found *f, struct err *err)
+{
+    struct rec_hold *holds;
+    size_t n;
+
+    if (holds_active(command_db(c), &c->arena, f->env.uid, loop_wall_ms(c->engine->loop), &holds,
+                     &n, err))
+        return err->code;
+    if (n)
+        return err_set(err, ERR_REFUSED,
+                       "environment '%.*s' is held by %.*s: %.*s (reeve resume %.*s)",
+                       STR_ARG(f->env.name), STR_ARG(holds[0].actor), STR_ARG(holds[0].reason),
+                       STR_ARG(f->env.name));
+    return 0;
+}
+
+/* Back to the sets that are kept warm: the revision before the live one. */
+static int write_undo(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
+{
+    struct rec_rollout *rollouts;
+    struct rec_set *sets;
+    size_t n, n_sets;
+
+    (void)tx;
+    if (refuse_when_held(c, f, err))
+        return err->code;
+    if (DB_SELECT(command_db(c), &c->arena, set, "WHERE env = $1 AND state = 'previous'", &sets,
+                  &n_sets, err, DB_T(f->env.uid)) ||
+        DB_SELECT(command_db(c), &c->arena, rollout,
+                  "WHERE env = $1 AND to_rev = $2 AND state = 'proven' ORDER BY began_seq DESC",
+                  &rollouts, &n, err, DB_T(f->env.uid), DB_D(&f->env.live_rev)))
+        return err->code;
+    if (!n_sets || !n || digest_is_none(&rollouts[0].from_rev))
+        return err_set(err, ERR_REFUSED,
+                       "nothing of environment '%.*s' is kept to go back to; use rollback",
+                       STR_ARG(f->env.name));
+    f->revision = rollouts[0].from_rev;
+    f->state = S("converging");
+    return 0;
+}
+
+static int write_rollback(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
+{
+    struct rec_revision row;
+
+    (void)tx;
+    if (refuse_when_held(c, f, err) ||
+        revisions_by_n(command_db(c), &c->arena, f->env.uid, c->in.revision, &row, err))
+        return err->code;
+    if (row.proven_seq == REC_NONE)
+        return err_set(err, ERR_REFUSED, "revision %lld of '%.*s' was never proven",
+                       (long long)row.n, STR_ARG(f->env.name));
+    if (digest_eq(&row.digest, &f->env.live_rev))
+        return err_set(err, ERR_CONFLICT, "revision %lld is live", (long long)row.n);
+    f->revision = row.digest;
+    f->state = S("converging");
+    return 0;
+}
+
+static int write_hold(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
+{
+    const struct rec_hold row = {
+        .uid = sys_uuid7(&c->arena, tx_time_ms(tx)),
+        .env = f->env.uid,
+        .service = c->in.service.n ? c->in.service : STR_NONE,
+        .actor = c->in.actor,
+        .reason = c->in.reason,
+        .until_ms = c->in.until_ms ? c->in.until_ms : REC_NONE,
+        .ended_seq = REC_NONE,
+    };
+
+    f->state = S("held");
+    return tx_put(tx, REC_hold, &row, err);
+}
+
+static int write_resume(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
+{
+    struct rec_hold *holds;
+    size_t n;
+
+    if (holds_active(command_db(c), &c->arena, f->env.uid, loop_wall_ms(c->engine->loop), &holds,
+                     &n, err))
+        return err->code;
+    if (!n)
+        return err_set(err, ERR_CONFLICT, "environment '%.*s' is not held", STR_ARG(f->env.name));
+    for (size_t i = 0; i < n; i++) {
+        holds[i].ended_seq = tx_seq(tx);
+        if (tx_put(tx, REC_hold, &holds[i], err))
+            return err->code;
+    }
+    f->state = S("waiting");
+    return 0;
+}
+
+static int write_retry(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
+{
+    struct rec_quarantine *rows;
+    size_t n;
+
+    if (quarantine_active(command_db(c), &c->arena, f->env.uid, loop_wall_ms(c->engine->loop),
+                          &rows, &n, err))
+        return err->code;
+    for (size_t i = 0; i < n; i++) {
+        rows[i].lifted_by = c->in.actor;
+        if (tx_put(tx, REC_quarantine, &rows[i], err))
+            return err->code;
+    }
+    f->state = S("converging");
+    f->message = str_fmt(&c->arena, "%zu quarantine%s lifted", n, n == 1 ? "" : "s");
+    return 0;
+}
+
+static int write_settle(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
+{
+    struct rec_operation op = { .uid = c->in.operation };
+    struct rec_plan plan;
+
+    if (db_get(command_db(c), &c->arena, REC_operation, &op, err))
+        return err_wrap(err, "operation '%.*s'", STR_ARG(c->in.operation));
+    if (!op.outcome.p || !str_eq_c(op.outcome, "parked"))
+        return err_set(err, ERR_CONFLICT, "operation '%.*s' is not parked", STR_ARG(op.uid));
+    if (plans_by_id(command_db(c), &c->arena, &op.plan, &plan, err) ||
+        environments_by_uid(command_db(c), &c->arena, op.env, &f->env, err))
+        return err->code;
+    if (str_eq_c(c->in.as, "retry")) {
+        op.outcome = STR_NONE;
+        op.phase = S("INTENT");
+        op.deaths = 0;
+    } else if (str_eq_c(c->in.as, "done") || str_eq_c(c->in.as, "failed")) {
+        op.outcome = c->in.as;
+    } else {
+        return err_set(err, ERR_USAGE, "--as is done, failed or retry");
+    }
+    op.message = c->in.reason;
+    f->state = op.outcome.p ? op.outcome : S("retry");
+    return tx_put(tx, REC_operation, &op, err);
+}
+
+/* --- on the loop --------------------------------------------------------------------------------- */
+
+static void act_wake(struct command_call *c, struct found *f, struct env_task *env)
+{
+    (void)c;
+    (void)f;
+    env_task_wake(env);
+}
+
+static void act_fetch(struct command_call *c, struct found *f, struct env_task *env)
+{
+    (void)c;
+    (void)f;
+    if (env->source)
+        source_task_fetch_now(env->source);
+    env_task_wake(env);
+}
+
+static void act_cancel(struct command_call *c, struct found *f, struct env_task *env)
+{
+    (void)c;
+    f->message = env->main ? S("the running plan goes back") : S("nothing runs");
+    if (env->main)
+        run_wish(env->main, WISH_CANCEL);
+}
+
+static void act_ask(struct env_task *env, enum plan_cause cause, const struct command_call *c,
+                    const struct found *f)
+{
+    env->ask = (struct env_ask){ .cause = cause,
+                                 .revision = f->revision,
+                                 .actor = str_copy(&env->own, c->in.actor),
+                                 .reason = str_copy(&env->own, c->in.reason) };
+    env_task_wake(env);
+}
+
+static void act_undo(struct command_call *c, struct found *f, struct env_task *env)
+{
+    act_ask(env, PLAN_CAUSE_UNDO, c, f);
+}
+
+static void act_rollback(struct command_call *c, struct found *f, struct env_task *env)
+{
+    act_ask(env, PLAN_CAUSE_ROLLBACK, c, f);
+}
+
+static void act_retry(struct command_call *c, struct found *f, struct env_task *env)
+{
+    (void)c;
+    (void)f;
+    env->failures = env->not_before_mono_ms = 0;
+    env_task_wake(env);
+}
+
+/* A settled operation is taken up by a new walk over its plan's rows. */
+static void act_settle(struct command_call *c, struct found *f, struct env_task *env)
+{
+    (void)c;
+    (void)f;
+    env_task_reload(env);
+}
+
+static const struct command_row command_rows[N_COMMANDS] = {
+    [COMMAND_RECONCILE] = { "reconcile", 0, write_nothing, act_fetch },
+    [COMMAND_APPROVE] = { "approve", 0, write_approve, act_wake },
+    [COMMAND_REJECT] = { "reject", 1, write_reject, act_wake },
+    [COMMAND_CANCEL] = { "cancel", 0, write_nothing, act_cancel },
+    [COMMAND_UNDO] = { "undo", 0, write_undo, act_undo },
+    [COMMAND_ROLLBACK] = { "rollback", 1, write_rollback, act_rollback },
+    [COMMAND_HOLD] = { "hold", 1, write_hold, act_wake },
+    [COMMAND_RESUME] = { "resume", 0, write_resume, act_wake },
+    [COMMAND_RETRY] = { "retry", 0, write_retry, act_retry },
+    [COMMAND_SETTLE] = { "settle", 1, write_settle, act_settle },
+};
+
+/* --- the call ------------------------------------------------------------------------------------ */
+
+static struct command_call *command_of(struct task *t)
+{
+    return container_of(t, struct command_call, task);
+}
+
+static int command_find(struct command_call *c, struct found *f, struct err *err)
+{
+    if (c->in.verb == COMMAND_APPROVE || c->in.verb == COMMAND_REJECT)
+        return find_plan(c, f, err);
+    if (c->in.verb == COMMAND_SETTLE)
+        return 0; /* the operation says which */
+    return environments_by_name(command_db(c), &c->arena, c->in.env, &f->env, err);
+}
+
+static int command_write(struct task *t, struct err *err)
+{
+    struct command_call *c = command_of(t);
+    const struct command_row *row = &command_rows[c->in.verb];
+    struct found *f = c->found;
+    struct tx *tx;
+
+    if (!c->in.is_admin)
+        return err_set(err, ERR_REFUSED, "%.*s may look but not change anything",
+                       STR_ARG(c->in.actor));
+    if (row->needs_reason && !c->in.reason.n)
+        return err_set(err, ERR_USAGE, "%s needs a reason", row->word);
+    if (c->in.reason.n > COMMAND_REASON_MAX)
+        return err_set(err, ERR_LIMIT, "a reason has at most %d bytes", COMMAND_REASON_MAX);
+    if (command_find(c, f, err))
+        return err->code;
+    if (engine_tx(c->engine,
+                  &(struct engine_event){
+                      .kind = str_fmt(&c->arena, "command.%s", row->word),
+                      .subject = f->env.name.n ? f->env.name : c->in.operation,
+                      .env = f->env.uid.p ? f->env.uid : S(""),
+                      .actor = c->in.actor,
+                      .cause = f->plan.env.p
+                                   ? str_fmt(&c->arena, "plan:%.*s",
+                                             STR_ARG(engine_short(&c->arena, &f->plan.id)))
+                                   : S(""),
+                  },
+                  &tx, err))
+        return err->code;
+    if (row->write(c, f, tx, err)) {
+        tx_rollback(tx);
+        return err->code;
+    }
+    if (c->in.reason.n)
+        tx_note(tx, S("reason"), json_format(&c->arena, value_text(&c->arena, c->in.reason)));
+    return tx_commit(tx, err);
+}
+
+static enum task_verdict command_act(struct command_call *c)
+{
+    struct arena *a = &c->arena;
+    struct found *f = c->found;
+    struct env_task *env = engine_env(c->engine, f->env.uid);
+
+    if (env)
+        command_rows[c->in.verb].act(c, f, env);
+    c->result = value_map(a);
+    value_set_text(a, c->result, S("environment"), f->env.name);
+    if (f->plan.env.p)
+        value_set_text(a, c->result, S("plan"), digest_hex(a, &f->plan.id));
+    value_set_text(a, c->result, S("state"), f->state.p ? f->state : S(""));
+    value_set_text(a, c->result, S("message"), f->message.p ? f->message : S(""));
+    LOG(LOG_INFO, "command", LOG_C("verb", command_rows[c->in.verb].word),
+        LOG_S("env", f->env.name), LOG_S("actor", c->in.actor));
+    return task_done(&c->task);
+}
+
+static enum task_verdict command_step(struct task *t)
+{
+    struct command_call *c = command_of(t);
+
+    switch (t->state) {
+    case COMMAND_WRITE:
+        c->found = arena_new(&c->arena, struct found);
+        if (!c->found) {
+            (void)err_set(&t->err, ERR_NOMEM, "out of memory");
+            return task_fail(t, &t->err);
+        }
+        wait_work_start(t, POOL_STATE, command_write);
+        return task_then(t, COMMAND_ACT);
+    case COMMAND_ACT:
+        return command_act(c);
+    }
+    UNREACHABLE();
+}
+
+void command_start(struct engine *e, struct command_call *call, task_ended *ended, void *ctx)
+{
+    call->engine = e;
+    task_start(&call->task, e->loop, "command", command_states, N_ELEMENTS(command_states),
+               COMMAND_WRITE, command_step, ended, ctx);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/driver_call.h"
+
+static rv_call *driver_call_fn(const struct rv_driver *d, enum driver_call_kind kind)
+{
+    switch (kind) {
+    case CALL_APPLY:
+        return d->apply;
+    case CALL_RESUME:
+        return d->resume;
+    case CALL_FIND:
+        return d->find_by_owner;
+    case CALL_HEALTH:
+        return d->health;
+    case CALL_COUNTERS:
+        return d->counters;
+    case CALL_READ:
+        break;
+    }
+    return NULL;
+}
+
+/* What leaves a call holds no secret and is text. */
+static struct str driver_call_text(const struct host_call *host, struct arena *a, struct rv_str s)
+{
+    return str_copy(a, str_clean(a, host_call_redact(host, a, kit_str(s))));
+}
+
+static void driver_call_copy(const struct host_call *host, struct arena *a,
+                             const struct rv_result *r, struct driver_answer *ret)
+{
+    *ret = (struct driver_answer){
+        .verdict = (enum rv_verdict)r->verdict,
+        .acted = (enum rv_acted)r->acted,
+        .again_ms = r->again_ms,
+        .id = driver_call_text(host, a, r->id),
+        .observed = driver_call_text(host, a, r->observed),
+        .outputs = driver_call_text(host, a, r->outputs),
+        .token = driver_call_text(host, a, r->token),
+        .message = driver_call_text(host, a, r->message),
+    };
+}
+
+int driver_call(const struct driver_call *call, struct arena *a, struct driver_answer *ret,
+                struct err *err)
+{
+    const struct provider *p = engine_provider(call->engine, call->provider);
+    struct rv_result r = { .size = sizeof(r), .verdict = RV_USER };
+    struct rv_op op = call->op;
+    struct host_call host;
+    rv_call *fn;
+
+    if (!p)
+        return err_set(err, ERR_INVALID, "no provider '%.*s' is configured",
+                       STR_ARG(call->provider));
+    op.size = sizeof(op);
+    op.epoch = (uint64_t)call->engine->epoch;
+    host_call_init(&host, &(struct host_options){ .loop = call->engine->loop,
+                                                  .task = call->task,
+                                                  .timeout_ms = DRIVER_CALL_MS,
+                                                  .secret = call->secret,
+                                                  .identified = call->identified,
+                                                  .ctx = call->ctx });
+    fn = driver_call_fn(p->driver, call->kind);
+    if (call->kind == CALL_READ)
+        p->driver->read(p->self, &host.host, &op, 1, &r);
+    else if (fn)
+        fn(p->self, &host.host, &op, &r);
+    driver_call_copy(&host, a, &r, ret);
+    host_call_fini(&host);
+    return arena_status(a, err);
+}
+
+const struct value *driver_answer_value(struct arena *a, struct str json)
+{
+    struct value *v;
+    struct err ignored = ERR_INIT;
+
+    if (!json.n || json_parse(a, json, KIT_BODY_MAX, &v, &ignored))
+        return value_map(a); /* the journal keeps the text */
+    return v;
+}

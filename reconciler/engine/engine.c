@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/engine.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/guard.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "reconciler/engine/env_task.h"
+#include "reconciler/engine/source_git.h"
+#include "specs/json_io.h"
+#include "state/ballast.h"
+#include "state/journal.h"
+#include "state/plans.h"
+
+#define WORKER_MEMORY_MAX ((int64_t)4 << 30)
+#define WORKER_CPU_S 600
+
+/* --- small things others need -------------------------------------------------------------------- */
+
+const struct provider *engine_provider(struct engine *e, struct str name)
+{
+    return registry_find(e->providers, name);
+}
+
+struct loop *engine_loop(struct engine *e)
+{
+    return e->loop;
+}
+
+const char *engine_state_path(const struct engine *e)
+{
+    return value_get_text(value_get(e->options.daemon, S("state")), S("file"), S("")).p;
+}
+
+const struct value *engine_daemon(const struct engine *e)
+{
+    return e->options.daemon;
+}
+
+struct env_task *engine_env(struct engine *e, struct str uid)
+{
+    for (size_t i = 0; i < e->envs.n; i++)
+        if (str_eq(e->envs.p[i]->uid, uid))
+            return e->envs.p[i];
+    return NULL;
+}
+
+static struct env_task *find_env_by_name(struct engine *e, struct str name)
+{
+    for (size_t i = 0; i < e->envs.n; i++)
+        if (str_eq(e->envs.p[i]->name, name))
+            return e->envs.p[i];
+    return NULL;
+}
+
+static struct source_task *find_source(struct engine *e, struct str name)
+{
+    for (size_t i = 0; i < e->n_sources; i++)
+        if (str_eq(e->sources[i]->name, name))
+            return e->sources[i];
+    return NULL;
+}
+
+/* --- the writer's batches ------------------------------------------------------------------------ */
+
+static int batch_begin(void *ctx, struct err *err)
+{
+    struct engine *e = ctx;
+
+    return e->db ? db_batch_begin(e->db, err) : 0;
+}
+
+/* A full disk: the ballast makes room for what must still be written. */
+static int batch_commit(void *ctx, struct err *err)
+{
+    struct engine *e = ctx;
+    struct err ignored = ERR_INIT;
+    int rc = e->db ? db_batch_commit(e->db, err) : 0;
+
+    if (rc == ERR_FULL && ballast_is_there(engine_state_path(e))) {
+        (void)ballast_remove(engine_state_path(e),
+                             &ignored); /* the commit's own error is reported */
+        LOG(LOG_ERROR, "disk full: the ballast was removed, free some space",
+            LOG_C("err", err->text));
+    }
+    return rc;
+}
+
+struct engine *engine_new(struct arena *process)
+{
+    struct engine *e = arena_new(process, struct engine);
+
+    if (e) {
+        e->process = process;
+        e->lock.fd = -1;
+    }
+    return e;
+}
+
+struct loop_batch engine_batch(struct engine *e)
+{
+    return (struct loop_batch){ .begin = batch_begin, .commit = batch_commit, .ctx = e };
+}
+
+/* --- opening ------------------------------------------------------------------------------------- */
+
+static struct str path_dir(struct arena *a, struct str path)
+{
+    size_t slash = path.n;
+
+    while (slash && path.p[slash - 1] != '/')
+        slash--;
+    return slash > 1 ? str_copy(a, str_slice(path, 0, slash - 1)) : S("/");
+}
+
+/* One more life: what a lower epoch began is recovered, what it still does is refused. */
+static int raise_epoch(struct engine *e, struct err *err)
+{
+    struct arena *a = e->process;
+    struct rec_meta row = { .k = S("epoch") };
+    struct str now;
+    struct tx *tx;
+
+    if (db_meta(e->db, a, S("epoch"), &now, err) ||
+        db_meta(e->db, a, S("installation"), &e->installation, err))
+        return err->code;
+    e->epoch = 0;
+    if (now.p && str_to_i64(now, &e->epoch))
+        return err_set(err, ERR_CORRUPT, "the epoch is '%.*s'", STR_ARG(now));
+    e->epoch++;
+    row.v = str_fmt(a, "%lld", (long long)e->epoch);
+    if (db_batch_begin(e->db, err))
+        return err->code;
+    if (engine_tx(e,
+                  &(struct engine_event){ .kind = S("daemon.started"),
+                                          .subject = str_from_c(e->options.holder) },
+                  &tx, err))
+        return err->code;
+    if (tx_put(tx, REC_meta, &row, err)) {
+        tx_rollback(tx);
+        return err->code;
+    }
+    if (tx_commit(tx, err))
+        return err->code;
+    return db_batch_commit(e->db, err);
+}
+
+static int open_state(struct engine *e, struct err *err)
+{
+    struct str file = str_from_c(engine_state_path(e));
+
+    e->state_dir = path_dir(e->process, file);
+    if (!e->state_dir.p)
+        return arena_status(e->process, err);
+    if (sys_mkdir_all(e->state_dir.p, 0750, err) ||
+        lock_take(file.p, e->options.holder, &e->lock, err) ||
+        db_open(file.p, DB_WRITE, &e->db, err))
+        return err->code;
+    if (ballast_make(file.p, err))
+        LOG(LOG_WARN, "no room for the ballast: a full disk will stop everything",
+            LOG_C("err", err->text));
+    return raise_epoch(e, err);
+}
+
+static int open_providers(struct engine *e, struct err *err)
+{
+    const struct registry_options options = {
+        .installation = e->installation,
+        .state_dir = e->state_dir,
+        .keeper = str_from_c(e->options.keeper),
+        .may_write = !e->options.hold_all,
+    };
+    char keys[4096];
+
+    (void)snprintf(keys, sizeof(keys), "%.*s/keys", STR_ARG(e->state_dir)); /* checked by mkdir */
+    if (sys_mkdir_all(keys, 0700, err) ||
+        secret_store_new(e->options.daemon, keys, &e->secrets, err))
+        return err->code;
+    return registry_open(&options, value_get(e->options.daemon, S("providers")), &e->providers,
+                         err);
+}
+
+static const struct source *make_git_source(struct engine *e, struct str name,
+                                            const struct value *config)
+{
+    struct arena *a = e->process;
+    struct source_git *g = arena_new(a, struct source_git);
+    const char **worker = arena_new_n(a, const char *, 3);
+
+    if (!g || !worker)
+        return NULL;
+    worker[0] = e->options.self;
+    worker[1] = "git-worker";
+    *g = (struct source_git){
+        .source.ops = &source_git_ops,
+        .worker = worker,
+        .url = value_get_text(config, S("url"), S("")),
+        .mirror = str_fmt(a, "%.*s/mirrors/%.*s.git", STR_ARG(e->state_dir), STR_ARG(name)),
+        .spec_path = value_get_text(config, S("path"), S(".reeve")),
+        .ca_file = value_get_text(config, S("ca_file"), STR_NONE),
+        .known_hosts = value_get_text(config, S("known_hosts"), STR_NONE),
+        .key_file = value_get_text(config, S("key_file"), STR_NONE),
+        .memory_bytes = WORKER_MEMORY_MAX,
+        .cpu_s = WORKER_CPU_S,
+    };
+    return &g->source;
+}
+
+static int make_sources(struct engine *e, struct err *err)
+{
+    const struct value *sources = value_get(e->options.daemon, S("sources"));
+
+    e->sources = arena_new_n(e->process, struct source_task *, value_count(sources) + 1);
+    for (size_t i = 0; e->sources && i < value_count(sources); i++) {
+        const struct value_entry *entry = &sources->u.map.entries[i];
+        struct source_task *s = arena_new(e->process, struct source_task);
+
+        if (!s)
+            break;
+        s->name = entry->key;
+        s->config = entry->value;
+        s->source = e->options.make_source
+                        ? e->options.make_source(e->options.make_source_ctx, e->process, entry->key,
+                                                 entry->value)
+                        : make_git_source(e, entry->key, entry->value);
+        e->sources[e->n_sources++] = s;
+    }
+    return arena_status(e->process, err);
+}
+
+int engine_open(struct engine *e, const struct engine_options *options, struct err *err)
+{
+    e->options = *options;
+    e->loop = options->loop;
+    if (open_state(e, err) || open_providers(e, err) || make_sources(e, err)) {
+        struct err why = *err;
+
+        engine_close(e);
+        *err = why;
+        return err->code;
+    }
+    return 0;
+}
+
+void engine_close(struct engine *e)
+{
+    for (size_t i = 0; i < e->envs.n; i++) {
+        env_task_fini(e->envs.p[i]);
+        alloc_free(e->envs.p[i]);
+    }
+    e->envs.n = 0;
+    for (size_t i = 0; i < e->n_sources; i++)
+        source_task_fini(e->sources[i]);
+    e->n_sources = 0;
+    registry_close(TAKE(e->providers));
+    secret_store_free(TAKE(e->secrets));
+    db_close(TAKE(e->db));
+    lock_release(&e->lock);
+}
+
+/* --- starting ------------------------------------------------------------------------------------ */
+
+struct starter { /* what a former life left, read on STATE before anything else runs */
+    struct task task;
+    struct engine *engine;
+    struct arena arena;
+    struct rec_environment *envs;
+    size_t n_envs;
+    struct rec_plan *plans; /* in their main part, or with an open tail */
+    size_t n_plans;
+};
+
+enum { START_READ, START_BEGIN };
+
+/* clang-format off */
+static const struct task_state start_states[] = {
+    /*                name     successors         on error      deadline_ms */
+    [START_READ]  = { "READ",  TO(START_BEGIN),   NO_ERROR_EDGE, 0 },
+    [START_BEGIN] = { "BEGIN", 0,                 NO_ERROR_EDGE, 0 },
+};
+/* clang-format on */
+
+/* Applying ones, and of those that ended: the last of each environment and every one with an open operation. */
+static int start_read(struct task *t, struct err *err)
+{
+    struct starter *s = container_of(t, struct starter, task);
+    struct db *db = s->engine->db;
+
+    if (environments_list(db, &s->arena, &s->envs, &s->n_envs, err))
+        return err->code;
+    return DB_SELECT(
+        db, &s->arena, plan,
+        "WHERE state = 'applying' OR (ended_seq IS NOT NULL AND started_seq IS NOT NULL AND ("
+        "id IN (SELECT plan FROM operations WHERE outcome IS NULL) OR "
+        "started_seq = (SELECT max(p.started_seq) FROM plans p WHERE p.env = plans.env))) "
+        "ORDER BY made_seq",
+        &s->plans, &s->n_plans, err);
+}
+
+static void start_env(struct engine *e, const struct rec_environment *row)
+{
+    struct env_task **slot = vec_push(e->process, &e->envs);
+    struct env_task *env = slot ? env_task_start(e, find_source(e, row->source), row->uid,
+                                                 row->name, row->branch)
+                                : NULL;
+
+    if (slot && !env)
+        e->envs.n--;
+    else if (slot)
+        *slot = env;
+}
+
+static enum task_verdict start_step(struct task *t)
+{
+    struct starter *s = container_of(t, struct starter, task);
+    struct engine *e = s->engine;
+
+    if (t->state == START_READ) {
+        wait_work_start(t, POOL_STATE, start_read);
+        return task_then(t, START_BEGIN);
+    }
+    for (size_t i = 0; i < s->n_envs; i++)
+        start_env(e, &s->envs[i]);
+    for (size_t i = 0; i < s->n_plans; i++) {
+        struct env_task *env = engine_env(e, s->plans[i].env);
+
+        if (env)
+            env_task_resume(env, &s->plans[i].id, str_eq_c(s->plans[i].state, "applying"));
+    }
+    for (size_t i = 0; i < e->n_sources; i++)
+        source_task_start(e->sources[i], e, e->sources[i]->name, e->sources[i]->config,
+                          e->sources[i]->source);
+    return task_done(t);
+}
+
+static void start_ended(struct task *t, void *ctx)
+{
+    struct starter *s = ctx;
+
+    if (t->rc) {
+        LOG(LOG_ERROR, "the state cannot be read, the daemon ends", LOG_C("err", t->err.text));
+        s->engine->once_err = t->err;
+        loop_stop(s->engine->loop);
+    }
+    arena_fini(&s->arena);
+    alloc_free(s);
+}
+
+void engine_start(struct engine *e)
+{
+    struct starter *s = alloc_zero(sizeof(*s));
+
+    PRE(s != NULL);
+    s->engine = e;
+    arena_init(&s->arena, 0);
+    task_start(&s->task, e->loop, "start", start_states, N_ELEMENTS(start_states), START_READ,
+               start_step, start_ended, s);
+}
+
+/* --- running ------------------------------------------------------------------------------------- */
+
+/* Environments that a commit names for the first time, on the branch that the daemon's rule binds them to. */
+static void accept_new(struct engine *e, struct source_task *s, const struct head *h)
+{
+    for (size_t i = 0; i < h->bundle.environments.n; i++) {
+        struct str name = h->bundle.environments.entries[i].key;
+        const struct value *rule = daemon_rule(e->options.daemon, s->name, S("environment"), name,
+                                               NULL);
+        struct env_task **slot;
+
+        if (find_env_by_name(e, name) || h->messages.n_errors)
+            continue;
+        if (!rule || !str_eq(value_get_text(rule, S("branch"), S("")), h->branch))
+            continue; /* another branch speaks for it, or it is denied; doctor says which */
+        slot = vec_push(e->process, &e->envs);
+        if (slot)
+            *slot = env_task_start(e, s, STR_NONE, name, h->branch);
+        if (slot && !*slot)
+            e->envs.n--;
+    }
+}
+
+void engine_source_moved(struct engine *e, struct source_task *s)
+{
+    if (e->stopping)
+        return;
+    for (size_t i = 0; i < s->branches.n; i++)
+        if (s->branches.p[i].head)
+            accept_new(e, s, s->branches.p[i].head);
+    for (size_t i = 0; i < e->envs.n; i++)
+        if (e->envs.p[i]->source == s)
+            env_task_wake(e->envs.p[i]);
+    engine_settled(e);
+}
+
+/* `once` ends when every source was read and no environment has anything left to do. */
+void engine_settled(struct engine *e)
+{
+    if (!e->options.once || e->stopping)
+        return;
+    for (size_t i = 0; i < e->n_sources; i++)
+        if (!e->sources[i]->has_run)
+            return;
+    for (size_t i = 0; i < e->envs.n; i++)
+        if (!e->envs.p[i]->is_settled)
+            return;
+    engine_stop(e);
+}
+
+void engine_task_ended(struct task *t, void *ctx)
+{
+    struct engine *e = ctx;
+
+    if (t->rc && !e->stopping)
+        LOG(LOG_ERROR, "a task ended", LOG_C("task", t->name), LOG_C("err", t->err.text));
+}
+
+void engine_stop(struct engine *e)
+{
+    e->stopping = 1;
+    for (size_t i = 0; i < e->envs.n; i++)
+        env_task_stop(e->envs.p[i]);
+    for (size_t i = 0; i < e->n_sources; i++)
+        task_cancel(&e->sources[i]->task, ERR_CANCELLED);
+    loop_stop(e->loop);
+}
+
+void engine_fetch_now(struct engine *e)
+{
+    for (size_t i = 0; i < e->n_sources; i++)
+        source_task_fetch_now(e->sources[i]);
+}
+
+/* Worst first: failed, then waiting. */
+int engine_once_result(const struct engine *e, struct err *err)
+{
+    AUTO_ARENA struct arena a;
+    struct rec_environment *rows;
+    size_t n;
+    int rc = 0;
+
+    if (e->once_err.code)
+        return err_set(err, e->once_err.code, "%s", e->once_err.text);
+    for (size_t i = 0; i < e->n_sources; i++)
+        if (e->sources[i]->error[0])
+            return err_set(err, ERR_FAILED, "source '%.*s': %s", STR_ARG(e->sources[i]->name),
+                           e->sources[i]->error);
+    arena_init(&a, 0);
+    if (environments_list(e->db, &a, &rows, &n, err))
+        return err->code;
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq_c(rows[i].sync, "in_sync"))
+            continue;
+        if (str_eq_c(rows[i].sync, "waiting") || str_eq_c(rows[i].sync, "held")) {
+            if (!rc)
+                rc = err_set(err, ERR_WAITING, "environment '%.*s' waits: %.*s",
+                             STR_ARG(rows[i].name), STR_ARG(rows[i].reason));
+            continue;
+        }
+        return err_set(err, ERR_FAILED, "environment '%.*s' is %.*s: %.*s", STR_ARG(rows[i].name),
+                       STR_ARG(rows[i].sync), STR_ARG(rows[i].reason));
+    }
+    return rc;
+}
+
+/* --- live view ----------------------------------------------------------------------------------- */
+
+struct value *engine_live_view(struct engine *e, struct arena *a)
+{
+    struct value *view = value_map(a), *sources = value_map(a), *envs = value_map(a);
+
+    for (size_t i = 0; i < e->n_sources; i++) {
+        const struct source_task *s = e->sources[i];
+        struct value *one = value_map(a);
+
+        value_set_text(a, one, S("error"), str_copy(a, str_from_c(s->error)));
+        value_set_int(a, one, S("failures"), s->failures);
+        value_set_int(a, one, S("fetched_ms_ago"),
+                      s->fetched_mono_ms ? loop_mono_ms(e->loop) - s->fetched_mono_ms : -1);
+        value_set(a, sources, s->name, one);
+    }
+    for (size_t i = 0; i < e->envs.n; i++) {
+        const struct env_task *env = e->envs.p[i];
+        struct value *one = value_map(a);
+
+        value_set(a, one, S("settled"), value_bool(a, env->is_settled));
+        value_set(a, one, S("running"), value_bool(a, env->main != NULL));
+        value_set_int(a, one, S("failures"), env->failures);
+        value_set_int(a, one, S("rule"), env->rule ? (int64_t)env->rule_index : -1);
+        value_set(a, envs, env->name, one);
+    }
+    value_set(a, view, S("sources"), sources);
+    value_set(a, view, S("environments"), envs);
+    return view;
+}

@@ -1,0 +1,57 @@
+/*
+ * engine_state: what the parts of the engine share. SPDX-License-Identifier: Apache-2.0
+ *
+ * Only files of engine/ include this. `db` belongs to the STATE thread; everything else to the loop's.
+ */
+#pragma once
+
+#include "providers/registry.h"
+#include "reconciler/core/identity.h"
+#include "reconciler/engine/engine.h"
+#include "reconciler/engine/secret_store.h"
+#include "reconciler/rt/wait.h"
+#include "state/environments.h"
+#include "state/lock.h"
+#include "state/resources.h"
+#include "state/tx.h"
+
+struct env_task;
+struct source_task;
+
+struct engine {
+    struct arena *process; /* lives as long as the engine */
+    struct engine_options options;
+    struct loop *loop;
+    struct db *db;
+    struct lock lock;
+    int64_t epoch;
+    struct str installation;
+    struct str state_dir; /* var/: mirrors, keys */
+    struct registry *providers;
+    struct secret_store *secrets;
+    struct source_task **sources;
+    size_t n_sources;
+    VEC(struct env_task *) envs;
+    int stopping;
+    struct err once_err;
+};
+
+#define ENGINE_ACTOR S("reeve")
+
+/* Begin a savepoint on the STATE thread. `env` "" for none. */
+struct engine_event {
+    struct str kind, subject, env, cause, actor; /* actor: STR_NONE is the daemon */
+};
+int engine_tx(struct engine *e, const struct engine_event *event, struct tx **ret, struct err *err);
+
+/* Store a JSON text as a document; its digest comes back. */
+int engine_put_document(struct tx *tx, struct str kind, struct str body, struct digest *ret,
+                        struct err *err);
+
+/* 1 when the row says the thing exists or may exist. */
+int engine_resource_exists(const struct rec_resource *r);
+
+const struct provider *engine_provider(struct engine *e, struct str name);
+
+/* "0123456789ab": how an id is shown and named. */
+struct str engine_short(struct arena *a, const struct digest *d);

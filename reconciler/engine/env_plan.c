@@ -1,0 +1,390 @@
+/* The rows of one cycle of an environment. SPDX-License-Identifier: Apache-2.0 */
+#include "base/sys.h"
+#include "reconciler/engine/env_task.h"
+#include "specs/json_io.h"
+#include "state/holds.h"
+#include "state/plans.h"
+#include "state/sets.h"
+
+#define PLAN_EXPIRES_MS (24 * 3600 * 1000)
+
+static int begin(struct env_task *env, struct str kind, struct str actor, struct tx **ret,
+                 struct err *err)
+{
+    return engine_tx(
+        env->engine,
+        &(struct engine_event){
+            .kind = kind,
+            .subject = env->name,
+            .env = env->uid,
+            .actor = actor,
+            .cause = env->head ? str_fmt(&env->cycle, "commit:%.*s", STR_ARG(env->head->commit))
+                               : S(""),
+        },
+        ret, err);
+}
+
+static int finish(struct tx *tx, int rc, struct err *err)
+{
+    if (!rc)
+        return tx_commit(tx, err);
+    tx_rollback(tx);
+    return rc;
+}
+
+int env_plan_accept(struct env_task *env, struct err *err)
+{
+    struct rec_environment row;
+    struct tx *tx;
+    int rc = environments_by_name(env->engine->db, &env->cycle, env->name, &row, err);
+
+    if (!rc) {
+        if (!str_eq(row.source, env->source->name) || !str_eq(row.branch, env->branch))
+            return err_set(err, ERR_REFUSED,
+                           "environment '%.*s' belongs to branch '%.*s' of source '%.*s', not to "
+                           "'%.*s' of '%.*s'",
+                           STR_ARG(env->name), STR_ARG(row.branch), STR_ARG(row.source),
+                           STR_ARG(env->branch), STR_ARG(env->source->name));
+        env->uid = str_copy(&env->own, row.uid);
+        return 0;
+    }
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    row = (struct rec_environment){
+        .uid = sys_uuid7(&env->own, loop_wall_ms(env->engine->loop)),
+        .name = env->name,
+        .source = env->source->name,
+        .branch = env->branch,
+        .sync = S("converging"),
+        .health = S("unknown"),
+        .reason = S(""),
+        .deleted_ms = REC_NONE,
+    };
+    env->uid = row.uid;
+    if (begin(env, S("environment.accepted"), STR_NONE, &tx, err))
+        return err->code;
+    return finish(tx, tx_put(tx, REC_environment, &row, err), err);
+}
+
+int env_plan_list_instances(struct env_task *env, struct err *err)
+{
+    struct arena *a = &env->cycle;
+    struct db *db = env->engine->db;
+    struct rec_instance *rows;
+    size_t n;
+
+    env->n_observations = 0;
+    if (sets_instances_of_env(db, a, env->uid, &rows, &n, err))
+        return err->code;
+    env->instances = arena_new_n(a, struct rec_instance, n + 1);
+    env->observations = arena_new_n(a, struct observation, n + 1);
+    if (arena_status(a, err))
+        return err->code;
+    for (size_t i = 0; i < n; i++) {
+        struct str name = identity_instance_name(a, rows[i].service, &rows[i].set_key,
+                                                 rows[i].ordinal);
+        struct rec_set set;
+        struct rec_resource r;
+        int rc = sets_get(db, a, env->uid, rows[i].service, &rows[i].set_key, &set, err);
+
+        if (rc && rc != ERR_NOT_FOUND)
+            return rc;
+        if (rc || !str_eq_c(set.state, "live"))
+            continue;
+        if (resources_now(db, a, env->uid, S("instance"), name, &r, err))
+            return err->code;
+        env->instances[env->n_observations] = rows[i];
+        env->observations[env->n_observations++] = (struct observation){ name, r.provider,
+                                                                         INSTANCE_UNKNOWN };
+    }
+    return 0;
+}
+
+/* --- the environment's own row ------------------------------------------------------------------- */
+
+struct words {
+    struct str sync, health, reason;
+    int with_commit;
+};
+
+/* One event when anything is said that was not said before. */
+static int say(struct env_task *env, struct words w, struct err *err)
+{
+    struct rec_environment row;
+    struct tx *tx;
+
+    if (environments_by_uid(env->engine->db, &env->cycle, env->uid, &row, err))
+        return err->code;
+    if (!w.health.p)
+        w.health = row.health;
+    if (str_eq(row.sync, w.sync) && str_eq(row.reason, w.reason) && str_eq(row.health, w.health) &&
+        (!w.with_commit || !env->head ||
+         str_eq(row.commit_id.p ? row.commit_id : S(""), env->head->commit)))
+        return 0;
+    row.sync = w.sync;
+    row.reason = w.reason;
+    row.health = w.health;
+    if (w.with_commit && env->head) {
+        row.commit_id = env->head->commit;
+        row.tree_id = env->head->tree;
+    }
+    if (begin(env, S("environment.status"), STR_NONE, &tx, err))
+        return err->code;
+    return finish(tx, tx_put(tx, REC_environment, &row, err), err);
+}
+
+int env_plan_trouble(struct env_task *env, struct err *err)
+{
+    return say(env, (struct words){ .sync = S("failed"), .reason = env->trouble }, err);
+}
+
+/* --- plans --------------------------------------------------------------------------------------- */
+
+static int supersede_others(struct env_task *env, struct tx *tx, struct err *err)
+{
+    struct rec_plan *rows;
+    size_t n;
+
+    if (DB_SELECT(env->engine->db, &env->cycle, plan,
+                  "WHERE env = $1 AND state IN ('open', 'waiting', 'approved')", &rows, &n, err,
+                  DB_T(env->uid)))
+        return err->code;
+    for (size_t i = 0; i < n; i++) {
+        if (digest_eq(&rows[i].id, &env->plan.id))
+            continue;
+        rows[i].state = S("superseded");
+        rows[i].superseded_by = env->plan.id;
+        rows[i].ended_seq = tx_seq(tx);
+        if (tx_put(tx, REC_plan, &rows[i], err))
+            return err->code;
+    }
+    return 0;
+}
+
+static int put_commit(struct env_task *env, struct tx *tx, struct err *err)
+{
+    struct rec_revision_commit row = {
+        .env = env->uid,
+        .digest = env->plan.target,
+        .commit_id = env->head ? env->head->commit : S(""),
+        .author = env->head ? env->head->about.author : S(""),
+        .summary = env->head ? env->head->about.summary : S(""),
+        .seen_seq = tx_seq(tx),
+    };
+
+    return env->head ? tx_put(tx, REC_revision_commit, &row, err) : 0;
+}
+
+static int put_reads(struct env_task *env, struct tx *tx, struct err *err)
+{
+    for (size_t i = 0; i < env->plan.reads.n; i++) {
+        const struct plan_read *r = &env->plan.reads.p[i];
+        const struct rec_plan_read row = { env->plan.id, r->subject, r->path, r->digest };
+
+        if (tx_put(tx, REC_plan_read, &row, err))
+            return err->code;
+    }
+    return 0;
+}
+
+static int put_new_plan(struct env_task *env, struct tx *tx, struct rec_plan *row, struct err *err)
+{
+    struct arena *a = &env->cycle;
+    int64_t expires_ms = value_get_int(value_get(env->spec.policy, S("approval")), S("expires_ms"),
+                                       PLAN_EXPIRES_MS);
+
+    *row = (struct rec_plan){
+        .id = env->plan.id,
+        .env = env->uid,
+        .base_seq = tx_seq(tx),
+        .target = env->plan.target,
+        .cause = str_from_c(plan_cause_name(env->plan.cause)),
+        .state = S("open"),
+        .reason = S(""),
+        .actor = env->ask.actor.p ? env->ask.actor : S("reeve"),
+        .made_seq = tx_seq(tx),
+        .started_seq = REC_NONE,
+        .ended_seq = REC_NONE,
+        .expires_ms = tx_time_ms(tx) + expires_ms,
+    };
+    if (engine_put_document(tx, S("plan"), plan_format(a, &env->plan), &row->doc, err) ||
+        snapshot_store_revision(a, tx, env->uid, &env->spec, &env->plan.target, err) ||
+        put_reads(env, tx, err))
+        return err->code;
+    return put_commit(env, tx, err);
+}
+
+struct decision {
+    int starts;
+    struct str state, sync, reason;
+};
+
+static int is_held(struct env_task *env, struct str *ret_reason, struct err *err)
+{
+    struct rec_hold *holds;
+    size_t n;
+
+    if (holds_active(env->engine->db, &env->cycle, env->uid, loop_wall_ms(env->engine->loop),
+                     &holds, &n, err))
+        return err->code;
+    if (env->engine->options.hold_all) {
+        *ret_reason = S("held: the daemon observes only");
+        return 1;
+    }
+    if (!n)
+        return 0;
+    *ret_reason = str_fmt(&env->cycle, "held by %.*s: %.*s", STR_ARG(holds[0].actor),
+                          STR_ARG(holds[0].reason));
+    return 1;
+}
+
+/* The policy last applied judges; a first plan is judged by its own. */
+static const struct value *judging_policy(const struct env_task *env)
+{
+    for (size_t i = 0; i < env->snapshot.n_recorded; i++)
+        if (str_eq_c(env->snapshot.recorded[i].kind, "policy"))
+            return env->plan.classes & PLAN_CLASS_WEAKEN ? env->snapshot.recorded[i].desired
+                                                         : env->spec.policy;
+    return env->spec.policy;
+}
+
+static int decide(struct env_task *env, const struct rec_plan *row, struct decision *ret,
+                  struct err *err)
+{
+    struct plan_verdict verdict = plan_judge(&env->cycle, &env->plan, judging_policy(env));
+    struct str held;
+    int rc = is_held(env, &held, err);
+    int is_valid = row->expires_ms == REC_NONE || loop_wall_ms(env->engine->loop) < row->expires_ms;
+
+    if (rc < 0)
+        return rc;
+    *ret = (struct decision){ 0, S("waiting"), S("waiting"), verdict.reason };
+    if (rc == 1 && !env->engine->options.hold_all && env->plan.cause == PLAN_CAUSE_REPAIR)
+        rc = 0; /* a dead instance is restarted whatever is held */
+    if (rc == 1) {
+        ret->sync = S("held");
+        ret->reason = held;
+    } else if (str_eq_c(row->state, "rejected")) {
+        ret->state = S("rejected");
+        ret->reason = S("the plan was rejected");
+    } else if (!verdict.asks || (str_eq_c(row->state, "approved") && is_valid)) {
+        *ret = (struct decision){ 1, S("applying"), S("converging"), S("") };
+    }
+    return 0;
+}
+
+static int put_plan(struct env_task *env, struct tx *tx, struct rec_plan *row,
+                    const struct decision *d, struct err *err)
+{
+    struct rec_environment e;
+
+    if (environments_by_uid(env->engine->db, &env->cycle, env->uid, &e, err))
+        return err->code;
+    row->state = d->state;
+    row->reason = d->reason;
+    e.sync = d->sync;
+    e.reason = d->reason;
+    if (d->starts) {
+        row->started_seq = tx_seq(tx);
+        e.apply_seq++;
+        if (env->head) {
+            e.commit_id = env->head->commit;
+            e.tree_id = env->head->tree;
+        }
+    }
+    if (supersede_others(env, tx, err) || tx_put(tx, REC_plan, row, err))
+        return err->code;
+    return tx_put(tx, REC_environment, &e, err);
+}
+
+/* A plan with something to do: stored once, started when nobody has to be asked. */
+static int store_plan(struct env_task *env, struct err *err)
+{
+    struct rec_plan row = { .id = env->plan.id };
+    struct decision d;
+    struct tx *tx;
+    int rc = db_get(env->engine->db, &env->cycle, REC_plan, &row, err),
+        is_new = rc == ERR_NOT_FOUND;
+
+    if (rc && !is_new)
+        return rc;
+    if (is_new)
+        row.expires_ms = REC_NONE;
+    if (str_eq_c(row.state, "superseded")) /* open again; earlier decisions do not count */
+        row.state = S("open");
+    if (decide(env, &row, &d, err))
+        return err->code;
+    if (!is_new && !d.starts && str_eq(row.state, d.state) && str_eq(row.reason, d.reason))
+        return say(env, (struct words){ .sync = d.sync, .reason = d.reason }, err);
+    if (begin(env, d.starts ? S("plan.started") : S("plan.stored"), env->ask.actor, &tx, err))
+        return err->code;
+    rc = is_new ? put_new_plan(env, tx, &row, err) : 0;
+    if (!rc)
+        rc = put_plan(env, tx, &row, &d, err);
+    rc = finish(tx, rc, err);
+    env->starts = !rc && d.starts;
+    return rc;
+}
+
+static int count_lost(const struct env_task *env)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < env->n_observations; i++)
+        n += env->observations[i].health == INSTANCE_LOST;
+    return n;
+}
+
+static enum plan_cause plan_cause_now(const struct env_task *env)
+{
+    if (env->ask.cause != PLAN_CAUSE_COMMIT)
+        return env->ask.cause;
+    if (count_lost(env) && env->has_spec &&
+        digest_eq(&env->spec.revision, &env->snapshot.env.live_rev))
+        return PLAN_CAUSE_REPAIR;
+    return PLAN_CAUSE_COMMIT;
+}
+
+static int plan_now(struct env_task *env, enum plan_cause cause, struct err *err)
+{
+    const struct snapshot_load in = {
+        .engine = env->engine,
+        .env_uid = env->uid,
+        .cause = cause,
+        .target = &env->spec,
+        .observations = env->observations,
+        .n_observations = env->n_observations,
+        .rule = env->rule,
+        .now_ms = loop_wall_ms(env->engine->loop),
+    };
+
+    if (snapshot_load(&env->cycle, &in, &env->snapshot, err))
+        return err->code;
+    return plan_make(&env->cycle, &env->snapshot, &env->plan, err);
+}
+
+int env_plan_make(struct env_task *env, struct err *err)
+{
+    enum plan_cause cause;
+
+    env->starts = 0;
+    if (environments_by_uid(env->engine->db, &env->cycle, env->uid, &env->snapshot.env, err))
+        return err->code;
+    cause = plan_cause_now(env);
+    if (cause == PLAN_CAUSE_UNDO || cause == PLAN_CAUSE_ROLLBACK)
+        if (snapshot_load_revision(&env->cycle, env->engine->db, env->uid, &env->ask.revision,
+                                   &env->spec, err))
+            return err->code;
+    if (plan_now(env, cause, err))
+        return err->code;
+    if (!plan_is_empty(&env->plan))
+        return store_plan(env, err);
+    return say(env,
+               (struct words){
+                   .sync = env->plan.notes.n ? S("reverted") : S("in_sync"),
+                   .health = count_lost(env) ? S("degraded") : S("healthy"),
+                   .reason = env->plan.notes.n ? env->plan.notes.p[0] : S(""),
+                   .with_commit = 1,
+               },
+               err);
+}

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/env_task.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/crash.h"
+#include "base/guard.h"
+#include "base/log.h"
+#include "reconciler/core/retry.h"
+
+#define ENV_CYCLE_MAX (256u << 20)
+#define ENV_INTERVAL_MS 60000
+#define ENV_FAILED_FIRST_MS 10000 /* before a plan that failed is tried again */
+#define ENV_SUPERSEDED_MAX 2      /* in a row; the third runs to its end */
+
+enum { ENV_ACCEPT, ENV_SPEC, ENV_LOOK, ENV_OBSERVE, ENV_PLAN, ENV_DECIDE, ENV_TROUBLE, ENV_REST };
+
+/* clang-format off */
+static const struct task_state env_states[] = {
+    /*                name       successors                               on error       deadline_ms */
+    [ENV_ACCEPT]  = { "ACCEPT",  TO2(ENV_SPEC, ENV_TROUBLE),              ENV_TROUBLE,   0 },
+    [ENV_SPEC]    = { "SPEC",    TO3(ENV_LOOK, ENV_REST, ENV_TROUBLE),    ENV_TROUBLE,   0 },
+    [ENV_LOOK]    = { "LOOK",    TO3(ENV_OBSERVE, ENV_TROUBLE, ENV_REST), ENV_TROUBLE,   0 },
+    [ENV_OBSERVE] = { "OBSERVE", TO(ENV_PLAN),                            ENV_TROUBLE,   0 },
+    [ENV_PLAN]    = { "PLAN",    TO(ENV_DECIDE),                          ENV_TROUBLE,   0 },
+    [ENV_DECIDE]  = { "DECIDE",  TO(ENV_REST),                            ENV_TROUBLE,   0 },
+    [ENV_TROUBLE] = { "TROUBLE", TO(ENV_REST),                            ENV_REST,      0 }, /* says why; serves on */
+    [ENV_REST]    = { "REST",    TO2(ENV_ACCEPT, ENV_SPEC),               ENV_SPEC,      0 }, /* woken early: something moved */
+};
+/* clang-format on */
+
+static struct env_task *env_of(struct task *t)
+{
+    return container_of(t, struct env_task, task);
+}
+
+/* --- specs: on FILE ------------------------------------------------------------------------------ */
+
+static struct str first_error(struct env_task *env, const struct spec_messages *m)
+{
+    struct sb text;
+
+    for (size_t i = 0; i < m->list.n; i++) {
+        if (m->list.p[i].severity != SPEC_ERROR)
+            continue;
+        sb_init(&text, &env->cycle);
+        spec_message_format(&text, &m->list.p[i], STR_NONE, 0);
+        if (m->n_errors > 1)
+            sb_addf(&text, " (and %zu more)", m->n_errors - 1);
+        return str_trim(sb_str(&text));
+    }
+    return S("");
+}
+
+/* A secret that cannot be read now keeps the version it had: an outage of a store changes nothing. */
+static int pin_secrets(struct env_task *env, const struct normalise_wants *wants, struct map *ret,
+                       struct err *err)
+{
+    map_init(ret, &env->cycle);
+    for (size_t i = 0; i < wants->secrets.n; i++) {
+        struct str name = wants->secrets.p[i], *version = arena_new(&env->cycle, struct str);
+        const struct value *ref = value_get(wants->secret_refs, name);
+        int rc;
+
+        if (!version)
+            return arena_status(&env->cycle, err);
+        rc = secret_store_version(env->engine->secrets,
+                                  &(struct secret_ref){
+                                      .env = env->name,
+                                      .name = name,
+                                      .store = value_get_text(ref, S("store"), STR_NONE),
+                                      .path = value_get_text(ref, S("path"), STR_NONE),
+                                      .key = value_get_text(ref, S("key"), STR_NONE),
+                                  },
+                                  &env->cycle, version, err);
+        if (rc == ERR_NOT_FOUND)
+            continue; /* normalising says whether it may be absent */
+        if (rc)
+            return err_wrap(err, "secret '%.*s'", STR_ARG(name));
+        map_put(ret, name, version);
+    }
+    return 0;
+}
+
+static int env_normalise(struct task *t, struct err *err)
+{
+    struct env_task *env = env_of(t);
+    struct spec_messages messages;
+    struct normalise_wants wants = { 0 };
+    struct map secrets;
+    struct normalise_input in = { .environment = env->name,
+                                  .branch = env->branch,
+                                  .trees = &env->head->trees,
+                                  .rule = env->rule,
+                                  .spec_path = env->head->spec_path };
+
+    spec_messages_init(&messages, &env->cycle);
+    if (env->head->messages.n_errors) {
+        env->trouble = str_fmt(&env->cycle, "the specs of commit %.*s are refused: %.*s", 12,
+                               env->head->commit.p,
+                               STR_ARG(first_error(env, &env->head->messages)));
+        return err_set(err, ERR_INVALID, "%.*s", STR_ARG(env->trouble));
+    }
+    if (!map_has(&env->head->bundle.environments, env->name))
+        return err_set(
+            err, ERR_INVALID,
+            "commit %.*s has no environment '%.*s' any more; nothing is deleted for that", 12,
+            env->head->commit.p, STR_ARG(env->name));
+    if (normalise_wants(&env->cycle, &env->head->bundle, &in, &wants, &messages, err) ||
+        pin_secrets(env, &wants, &secrets, err))
+        return err->code;
+    in.secrets = &secrets;
+    if (normalise_environment(&env->cycle, &env->head->bundle, &in, &env->spec, &messages, err))
+        return err->code;
+    spec_messages_sort(&messages);
+    if (messages.n_errors)
+        return err_set(err, ERR_INVALID, "the specs of commit %.*s are refused: %.*s", 12,
+                       env->head->commit.p, STR_ARG(first_error(env, &messages)));
+    env->has_spec = 1;
+    return arena_status(&env->cycle, err);
+}
+
+/* --- the world: on DRIVER ------------------------------------------------------------------------ */
+
+static int env_list_instances(struct task *t, struct err *err)
+{
+    return env_plan_list_instances(env_of(t), err);
+}
+
+static enum instance_health judge_instance(const struct driver_answer *answer,
+                                           const struct value *seen)
+{
+    if (answer->verdict == RV_ABSENT)
+        return INSTANCE_LOST;
+    if (answer->verdict != RV_DONE)
+        return INSTANCE_UNKNOWN;
+    return str_eq_c(value_get_text(seen, S("state"), S("")), "lost") ? INSTANCE_LOST
+                                                                     : INSTANCE_RUNNING;
+}
+
+/* An error is no absence: what cannot be read is unknown, and nothing follows from it. */
+static int env_observe(struct task *t, struct err *err)
+{
+    struct env_task *env = env_of(t);
+
+    for (size_t i = 0; i < env->n_observations; i++) {
+        struct driver_answer answer;
+        struct driver_call call = {
+            .engine = env->engine,
+            .task = t,
+            .provider = env->observations[i].provider,
+            .kind = CALL_READ,
+            .op = { .type = kit_rv(S("instance")),
+                    .name = kit_rv(env->observations[i].name),
+                    .id = kit_rv(env->instances[i].provider_id) },
+        };
+
+        if (driver_call(&call, &env->cycle, &answer, err))
+            return err->code;
+        env->observations[i].health = judge_instance(
+            &answer, driver_answer_value(&env->cycle, answer.observed));
+    }
+    return 0;
+}
+
+/* --- runs ---------------------------------------------------------------------------------------- */
+
+static void env_run_ended(struct task *t, void *ctx)
+{
+    struct run *r = container_of(t, struct run, task), **at;
+    struct env_task *env = ctx;
+
+    for (at = &env->runs; *at != r; at = &(*at)->next)
+        PRE(*at != NULL);
+    *at = r->next;
+    if (env->main == r) { /* it could not even be loaded */
+        env->main = NULL;
+        LOG(LOG_ERROR, "plan cannot go on", LOG_S("env", env->name), LOG_C("err", t->err.text));
+    }
+    run_fini(r);
+    alloc_free(r);
+    env_task_wake(env);
+}
+
+static void env_main_ended(struct run *r, void *ctx)
+{
+    struct env_task *env = ctx;
+    static const char *const words[] = { "runs", "applied", "reverted", "superseded", "failed" };
+
+    env->main = NULL;
+    env->superseded_in_row = r->main_end == SCHEDULE_SUPERSEDED ? env->superseded_in_row + 1 : 0;
+    if (r->main_end == SCHEDULE_FAILED || r->main_end == SCHEDULE_REVERTED) {
+        env->failures++;
+        env->not_before_mono_ms = loop_mono_ms(env->task.loop) + ENV_FAILED_FIRST_MS +
+                                  retry_delay_ms(env->failures, loop_random(env->task.loop));
+    } else if (r->main_end == SCHEDULE_APPLIED) {
+        env->failures = env->not_before_mono_ms = 0;
+    }
+    (void)snprintf(env->last_end, sizeof(env->last_end), "%s: %.*s", words[r->main_end],
+                   STR_ARG(r->reason));
+    LOG(r->main_end == SCHEDULE_APPLIED ? LOG_INFO : LOG_WARN, "plan ended",
+        LOG_S("env", env->name), LOG_C("end", words[r->main_end]), LOG_S("reason", r->reason));
+    env_task_wake(env);
+}
+
+static void env_begin_run(struct env_task *env, const struct digest *plan_id,
+                          const struct plan *plan, int is_main)
+{
+    struct run *r = alloc_zero(sizeof(*r));
+
+    if (!r)
+        return; /* the plan stays `applying`; the next cycle finds it so */
+    for (struct run *other = env->runs; other && plan; other = other->next)
+        run_take_over(other, plan);
+    run_start(r, &(struct run_options){ .engine = env->engine,
+                                        .plan_id = *plan_id,
+                                        .env_name = env->name,
+                                        .main_ended = env_main_ended,
+                                        .ended = env_run_ended,
+                                        .ctx = env });
+    r->next = env->runs;
+    env->runs = r;
+    if (is_main)
+        env->main = r;
+}
+
+void env_task_resume(struct env_task *env, const struct digest *plan_id, int is_main)
+{
+    env_begin_run(env, plan_id, NULL, is_main);
+}
+
+void env_task_reload(struct env_task *env)
+{
+    if (env->main)
+        env->main->reload = 1;
+    if (env->main)
+        wait_signal(&env->main->task);
+    env_task_wake(env);
+}
+
+/* --- steps --------------------------------------------------------------------------------------- */
+
+static void env_begin_cycle(struct env_task *env)
+{
+    if (env->head) {
+        env->head->users--;
+        head_release(TAKE(env->head));
+    }
+    arena_reset(&env->cycle);
+    env->has_spec = 0;
+    env->trouble = STR_NONE;
+    env->starts = 0;
+    env->n_observations = 0;
+    env->head = env->source ? source_task_head(env->source, env->branch) : NULL;
+    if (env->head)
+        env->head->users++;
+}
+
+/* A newer commit while a plan is in its main part: at the next boundary, but not for ever. */
+static enum task_verdict env_compare_with_main(struct env_task *env)
+{
+    if (env->has_spec && !digest_eq(&env->spec.revision, &env->wanted) &&
+        env->superseded_in_row < ENV_SUPERSEDED_MAX)
+        run_wish(env->main, WISH_SUPERSEDE);
+    return task_goto(&env->task, ENV_REST);
+}
+
+static int env_is_asked(const struct env_task *env)
+{
+    return env->ask.cause == PLAN_CAUSE_UNDO || env->ask.cause == PLAN_CAUSE_ROLLBACK;
+}
+
+static enum task_verdict env_spec(struct env_task *env)
+{
+    struct task *t = &env->task;
+
+    if (env->main && env_is_asked(env))
+        return task_goto(t, ENV_REST); /* its turn comes when the plan that runs has ended */
+    if (!env->head && !env_is_asked(env))
+        return task_goto(t, ENV_REST);
+    if (env_is_asked(env))
+        return task_goto(t, ENV_LOOK);
+    wait_work_start(t, POOL_FILE, env_normalise);
+    return task_then(t, ENV_LOOK);
+}
+
+static enum task_verdict env_look(struct env_task *env)
+{
+    struct task *t = &env->task;
+    int64_t now_ms = loop_mono_ms(t->loop);
+
+    if (env->main)
+        return env_compare_with_main(env);
+    if (!env_is_asked(env) && digest_eq(&env->spec.revision, &env->wanted) &&
+        now_ms < env->not_before_mono_ms)
+        return task_goto(t, ENV_REST); /* it failed a moment ago */
+    wait_work_start(t, POOL_STATE, env_list_instances);
+    return task_then(t, ENV_OBSERVE);
+}
+
+static int env_make_plan(struct task *t, struct err *err)
+{
+    struct env_task *env = env_of(t);
+    int rc = env_plan_make(env, err);
+
+    CRASH_POINT(PLAN_AFTER_STORED);
+    return rc;
+}
+
+static enum task_verdict env_decide(struct env_task *env)
+{
+    CRASH_POINT(PLAN_AFTER_STARTED);
+    if (!env_is_asked(env))
+        env->wanted = env->spec.revision;
+    env->ask.cause = PLAN_CAUSE_COMMIT;
+    if (env->starts)
+        env_begin_run(env, &env->plan.id, &env->plan, 1);
+    return task_goto(&env->task, ENV_REST);
+}
+
+static int env_write_trouble(struct task *t, struct err *err)
+{
+    return env_plan_trouble(env_of(t), err);
+}
+
+static enum task_verdict env_trouble(struct env_task *env)
+{
+    struct task *t = &env->task;
+
+    env->trouble = str_copy(&env->cycle, str_from_c(t->err.text));
+    env->ask.cause = PLAN_CAUSE_COMMIT;
+    if (!str_eq(env->trouble, str_from_c(env->last_end)))
+        LOG(LOG_WARN, "environment cannot be planned, the last good state serves",
+            LOG_S("env", env->name), LOG_S("err", env->trouble));
+    (void)snprintf(env->last_end, sizeof(env->last_end), "%.*s", STR_ARG(env->trouble));
+    if (!env->uid.p || env->main)
+        return task_goto(t, ENV_REST);
+    wait_work_start(t, POOL_STATE, env_write_trouble);
+    return task_then(t, ENV_REST);
+}
+
+static enum task_verdict env_rest(struct env_task *env)
+{
+    struct task *t = &env->task;
+    int64_t now_ms = loop_mono_ms(t->loop);
+    int64_t interval_ms = value_get_int(
+        value_get(env->has_spec ? env->spec.policy : NULL, S("reconcile")), S("interval_ms"),
+        ENV_INTERVAL_MS);
+    int64_t at_ms = now_ms + interval_ms -
+                    (int64_t)(loop_random(t->loop) % (uint64_t)(interval_ms / 10 + 1));
+
+    if (env->not_before_mono_ms > now_ms && env->not_before_mono_ms < at_ms)
+        at_ms = env->not_before_mono_ms;
+    env->is_settled = !env->main && !env_is_asked(env);
+    engine_settled(env->engine);
+    wait_signal_start(t, at_ms);
+    return task_then(t, env->uid.p ? ENV_SPEC : ENV_ACCEPT);
+}
+
+static int env_accept(struct task *t, struct err *err)
+{
+    return env_plan_accept(env_of(t), err);
+}
+
+static enum task_verdict env_step(struct task *t)
+{
+    struct env_task *env = env_of(t);
+
+    if (t->cancelled)
+        return task_done(t);
+    switch (t->state) {
+    case ENV_ACCEPT:
+        env->is_settled = 0;
+        if (env->uid.p)
+            return task_goto(t, ENV_SPEC);
+        wait_work_start(t, POOL_STATE, env_accept);
+        return task_then(t, ENV_SPEC);
+    case ENV_SPEC:
+        env->is_settled = 0;
+        env_begin_cycle(env);
+        return env_spec(env);
+    case ENV_LOOK:
+        return env_look(env);
+    case ENV_OBSERVE:
+        wait_work_start(t, POOL_DRIVER, env_observe);
+        return task_then(t, ENV_PLAN);
+    case ENV_PLAN:
+        wait_work_start(t, POOL_STATE, env_make_plan);
+        return task_then(t, ENV_DECIDE);
+    case ENV_DECIDE:
+        return env_decide(env);
+    case ENV_TROUBLE:
+        return env_trouble(env);
+    case ENV_REST:
+        return env_rest(env);
+    }
+    UNREACHABLE();
+}
+
+struct env_task *env_task_start(struct engine *e, struct source_task *source, struct str uid,
+                                struct str name, struct str branch)
+{
+    struct env_task *env = alloc_zero(sizeof(*env));
+
+    if (!env)
+        return NULL;
+    env->engine = e;
+    arena_init(&env->own, 0);
+    arena_init(&env->cycle, ENV_CYCLE_MAX);
+    env->uid = str_copy(&env->own, uid);
+    env->name = str_copy(&env->own, name);
+    env->branch = str_copy(&env->own, branch);
+    env->source = source;
+    env->rule = source ? daemon_rule(e->options.daemon, source->name, S("environment"), name,
+                                     &env->rule_index)
+                       : NULL;
+    task_start(&env->task, e->loop, "env", env_states, N_ELEMENTS(env_states), ENV_ACCEPT, env_step,
+               engine_task_ended, e);
+    return env;
+}
+
+void env_task_wake(struct env_task *env)
+{
+    env->is_settled = 0;
+    wait_signal(&env->task);
+}
+
+void env_task_stop(struct env_task *env)
+{
+    task_cancel(&env->task, ERR_CANCELLED);
+    for (struct run *r = env->runs; r; r = r->next)
+        run_stop(r);
+}
+
+void env_task_fini(struct env_task *env)
+{
+    while (env->runs) {
+        struct run *r = env->runs;
+
+        env->runs = r->next;
+        run_fini(r);
+        alloc_free(r);
+    }
+    if (env->head) {
+        env->head->users--;
+        head_release(TAKE(env->head));
+    }
+    arena_fini(&env->cycle);
+    arena_fini(&env->own);
+}

@@ -1,0 +1,85 @@
+/*
+ * env_task: keeps one environment as its specs say. SPDX-License-Identifier: Apache-2.0
+ *
+ *   REST -> SPEC -> LOOK -> OBSERVE -> PLAN -> DECIDE -> REST
+ *
+ * SPEC normalises the newest commit and pins secret versions; LOOK and OBSERVE ask the providers of what
+ * runs; PLAN makes the plan, stores it, and starts it when nobody has to be asked. A plan that runs is
+ * left alone but for a newer commit, which asks it to end at its next boundary.
+ *
+ * Owns     its runs: at most one in its main part, and the tails of earlier ones.
+ * Thread   the loop's.
+ */
+#pragma once
+
+#include "reconciler/engine/run.h"
+#include "reconciler/engine/snapshot_load.h"
+#include "reconciler/engine/source_task.h"
+
+/* What a person asked for; done by the next cycle. */
+struct env_ask {
+    enum plan_cause cause; /* COMMIT: nothing was asked */
+    struct digest revision;
+    struct str actor, reason; /* in the environment's own arena */
+};
+
+struct env_task {
+    struct task task;
+    struct engine *engine;
+    struct arena own;   /* as long as the task */
+    struct arena cycle; /* of one pass */
+    struct str uid, name, branch;
+    struct source_task *source;
+    const struct value *rule;
+    size_t rule_index;
+    struct env_ask ask;
+    /* of this cycle */
+    struct head *head;
+    struct environment_spec spec;
+    int has_spec;
+    struct str trouble; /* why there is no spec: first message */
+    struct observation *observations;
+    struct rec_instance *instances;
+    size_t n_observations;
+    struct snapshot snapshot;
+    struct plan plan;
+    int starts; /* the plan was written as applying */
+    /* across cycles */
+    struct run *runs;
+    struct run *main;             /* the one in its main part, or NULL */
+    struct digest wanted, failed; /* revision of the newest commit; of the last failure */
+    int64_t failures, superseded_in_row, not_before_mono_ms;
+    int is_settled; /* a whole cycle passed and nothing runs */
+    char last_end[ERR_TEXT_MAX];
+};
+
+/* From a row, or for an environment that a commit names for the first time (uid STR_NONE). */
+struct env_task *env_task_start(struct engine *e, struct source_task *source, struct str uid,
+                                struct str name, struct str branch);
+void env_task_wake(struct env_task *env);
+void env_task_stop(struct env_task *env);
+void env_task_fini(struct env_task *env);
+
+/* A person settled an operation of the plan that runs: read its rows anew. */
+void env_task_reload(struct env_task *env);
+
+/* A plan of a former life that was being applied, or whose tail is open. */
+void env_task_resume(struct env_task *env, const struct digest *plan_id, int is_main);
+
+/* --- engine.c ------------------------------------------------------------------------------------ */
+
+void engine_source_moved(struct engine *e, struct source_task *s);
+void engine_settled(struct engine *e);
+void engine_task_ended(struct task *t, void *ctx);
+struct env_task *engine_env(struct engine *e, struct str uid);
+
+/* --- env_plan.c: on STATE ------------------------------------------------------------------------ */
+
+/* The environment's row, made when a commit names it for the first time. */
+int env_plan_accept(struct env_task *env, struct err *err);
+/* Instances of live sets, for OBSERVE. */
+int env_plan_list_instances(struct env_task *env, struct err *err);
+/* Snapshot, plan, rows; env->starts says that it is applying now. */
+int env_plan_make(struct env_task *env, struct err *err);
+/* Why nothing is planned. */
+int env_plan_trouble(struct env_task *env, struct err *err);

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/gate_look.h"
+
+#include "base/guard.h"
+#include "reconciler/engine/run.h"
+#include "specs/json_io.h"
+
+/* --- what to look at: on STATE ------------------------------------------------------------------- */
+
+static int look_add_instance(struct gate_task *g, const struct rec_instance *row,
+                             const struct value *probe, int is_live, struct err *err)
+{
+    struct arena *a = &g->arena;
+    struct gate_subject *s = &g->subjects[g->n_subjects];
+    struct str name = identity_instance_name(a, row->service, &row->set_key, row->ordinal);
+    struct rec_resource r;
+    int rc = resources_now(g->engine->db, a, row->env, S("instance"), name, &r, err);
+
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    *s = (struct gate_subject){
+        .sample = { .subject = name, .is_live = is_live, .ready_since_ms = -1, .message = S("") },
+        .restarts_before = -1,
+    };
+    s->probe.probe = probe;
+    s->probe.provider = r.provider;
+    s->probe.resource = name;
+    s->probe.provider_id = r.provider_id;
+    s->probe.owner = r.owner;
+    s->probe.address = row->address;
+    g->n_subjects++;
+    return 0;
+}
+
+static int look_add_set(struct gate_task *g, struct str service, const struct digest *key,
+                        const struct value *probe, int is_live, struct err *err)
+{
+    struct rec_instance *rows;
+    struct gate_subject *more;
+    size_t n;
+
+    if (DB_SELECT(g->engine->db, &g->arena, instance,
+                  "WHERE env = $1 AND service = $2 AND set_key = $3 ORDER BY ordinal", &rows, &n,
+                  err, DB_T(g->rec.env), DB_T(service), DB_D(key)))
+        return err->code;
+    more = arena_new_n(&g->arena, struct gate_subject, g->n_subjects + n);
+    if (!more)
+        return arena_status(&g->arena, err);
+    for (size_t i = 0; i < g->n_subjects; i++)
+        more[i] = g->subjects[i];
+    g->subjects = more;
+    for (size_t i = 0; i < n; i++)
+        if (look_add_instance(g, &rows[i], probe, is_live, err))
+            return err->code;
+    return 0;
+}
+
+static int look_backend_of(struct gate_task *g, struct str service, const struct digest *key,
+                           struct str *ret_name, struct rec_resource *ret, struct err *err)
+{
+    *ret_name = identity_set_name(&g->arena, service, key);
+    return resources_now(g->engine->db, &g->arena, g->rec.env, S("backend"), *ret_name, ret, err);
+}
+
+/* A set without a port has no backend: nothing to count. */
+static int look_add_backend(struct gate_task *g, struct str service, const struct digest *key,
+                            const struct digest *before, struct err *err)
+{
+    struct gate_backend *b = &g->backends[g->n_backends], found = { .is_new = 1 };
+    struct rec_resource r;
+    int rc = look_backend_of(g, service, key, &found.resource, &r, err);
+
+    if (rc || !engine_resource_exists(&r))
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    found.counts = (struct gate_counts){ .service = service, .streams = -1 };
+    found.provider = r.provider;
+    found.provider_id = r.provider_id;
+    found.owner = r.owner;
+    if (before) {
+        rc = look_backend_of(g, service, before, &found.before, &r, err);
+        if (rc && rc != ERR_NOT_FOUND)
+            return rc;
+        found.before = rc ? STR_NONE : found.before;
+        found.before_provider_id = rc ? STR_NONE : r.provider_id;
+        found.before_owner = rc ? STR_NONE : r.owner;
+    }
+    *b = found;
+    g->n_backends++;
+    return 0;
+}
+
+static int look_digest(const struct value *map, struct str key, struct digest *ret)
+{
+    return digest_from_hex(value_get_text(map, key, S("")), ret) == 0;
+}
+
+static int look_load_members(struct gate_task *g, int with_backends, struct err *err)
+{
+    const struct value *members = value_get(g->need, S("members"));
+
+    g->backends = arena_new_n(&g->arena, struct gate_backend, value_count(members) + 1);
+    if (!g->backends)
+        return arena_status(&g->arena, err);
+    for (size_t i = 0; i < value_count(members); i++) {
+        const struct value *m = value_item(members, i);
+        struct str service = value_get_text(m, S("service"), S(""));
+        struct digest set, live;
+        int has_live = look_digest(m, S("live"), &live);
+
+        if (!look_digest(m, S("set"), &set))
+            return err_set(err, ERR_CORRUPT, "gate '%.*s' names no set", STR_ARG(g->item->name));
+        if (look_add_set(g, service, &set, value_get(m, S("probe")), 0, err) ||
+            (with_backends && look_add_backend(g, service, &set, has_live ? &live : NULL, err)))
+            return err->code;
+    }
+    return 0;
+}
+
+static int look_load_ready(struct gate_task *g, struct err *err)
+{
+    const struct value *probe = value_get(g->need, S("probe"));
+    struct digest live;
+
+    if (look_add_set(g, g->item->service, &g->item->set_key, probe, 0, err))
+        return err->code;
+    if (look_digest(g->need, S("live"), &live) && probe)
+        return look_add_set(g, g->item->service, &live, probe, 1, err);
+    return 0;
+}
+
+static int look_load_drained(struct gate_task *g, struct err *err)
+{
+    g->backends = arena_new_n(&g->arena, struct gate_backend, 1);
+    if (!g->backends)
+        return arena_status(&g->arena, err);
+    return look_add_backend(g, g->item->service, &g->item->set_key, NULL, err);
+}
+
+/* Counters at the start, from a former life. */
+static void look_restore_baseline(struct gate_task *g)
+{
+    const struct value *kept = driver_answer_value(&g->arena, g->row.baseline);
+
+    for (size_t i = 0; i < g->n_backends; i++) {
+        struct gate_backend *b = &g->backends[i];
+        const struct value *one = value_get(kept, b->counts.service);
+
+        if (!one)
+            continue;
+        b->is_new = 0;
+        b->since = value_get_int(one, S("since"), 0);
+        b->base_requests = value_get_int(one, S("requests"), 0);
+        b->base_errors = value_get_int(one, S("errors"), 0);
+        b->counts.baseline_requests = value_get_int(one, S("before_requests"), 0);
+        b->counts.baseline_errors = value_get_int(one, S("before_errors"), 0);
+    }
+}
+
+int gate_look_load(struct gate_task *g, struct err *err)
+{
+    struct str type = value_get_text(g->need, S("type"), S(""));
+    int rc = 0;
+
+    g->n_subjects = g->n_backends = 0;
+    if (str_eq_c(type, "ready"))
+        rc = look_load_ready(g, err);
+    else if (str_eq_c(type, "bake"))
+        rc = look_load_members(g, 1, err);
+    else if (str_eq_c(type, "recover"))
+        rc = look_load_members(g, 0, err);
+    else if (str_eq_c(type, "drained"))
+        rc = look_load_drained(g, err);
+    if (rc)
+        return err_wrap(err, "gate '%.*s'", STR_ARG(g->item->name));
+    look_restore_baseline(g);
+    return 0;
+}
+
+/* --- counters: on DRIVER ------------------------------------------------------------------------- */
+
+static int look_counters(struct gate_task *g, const struct gate_backend *b, struct str resource,
+                         struct str provider_id, struct str owner, const struct value **ret,
+                         struct err *err)
+{
+    struct driver_answer answer;
+    const struct driver_call call = {
+        .engine = g->engine,
+        .task = &g->task,
+        .provider = b->provider,
+        .kind = CALL_COUNTERS,
+        .op = { .type = kit_rv(S("backend")),
+                .name = kit_rv(resource),
+                .id = kit_rv(provider_id),
+                .owner = kit_rv(owner) },
+    };
+
+    if (driver_call(&call, &g->round, &answer, err))
+        return err->code;
+    if (answer.verdict != RV_DONE)
+        return err_set(err, ERR_UNREACHABLE, "counters of '%.*s': %.*s", STR_ARG(resource),
+                       STR_ARG(answer.message));
+    *ret = driver_answer_value(&g->round, answer.observed.n ? answer.observed : answer.outputs);
+    return 0;
+}
+
+static int look_count_backend(struct gate_task *g, struct gate_backend *b, struct err *err)
+{
+    const struct value *now, *before;
+    int64_t requests, errors, since;
+
+    if (look_counters(g, b, b->resource, b->provider_id, b->owner, &now, err))
+        return err->code;
+    requests = value_get_int(now, S("requests"), 0);
+    errors = value_get_int(now, S("responses_5xx"), 0);
+    since = value_get_int(now, S("since"), 0);
+    b->counts.streams = value_get_int(now, S("current"), 0) + value_get_int(now, S("queued"), 0);
+    if (b->is_new && b->before.p &&
+        !look_counters(g, b, b->before, b->before_provider_id, b->before_owner, &before, err)) {
+        b->counts.baseline_requests = value_get_int(before, S("requests"), 0);
+        b->counts.baseline_errors = value_get_int(before, S("responses_5xx"), 0);
+    }
+    if (b->is_new || b->since != since) { /* the proxy was restarted: it counts from 0 */
+        b->base_requests = b->is_new ? requests : 0;
+        b->base_errors = b->is_new ? errors : 0;
+        b->since = since;
+        b->is_new = 0;
+    }
+    b->counts.requests = requests - b->base_requests;
+    b->counts.errors = errors - b->base_errors;
+    return 0;
+}
+
+int gate_look_count(struct task *t, struct err *err)
+{
+    struct gate_task *g = container_of(t, struct gate_task, task);
+
+    arena_reset(&g->round);
+    for (size_t i = 0; i < g->n_backends; i++)
+        if (look_count_backend(g, &g->backends[i], err))
+            return err->code;
+    return 0;
+}
+
+/* --- probes: on the loop ------------------------------------------------------------------------- */
+
+void gate_look_begin(struct gate_task *g)
+{
+    g->waited = arena_new_n(&g->round, struct task *, g->n_subjects + 1);
+    for (size_t i = 0; g->waited && i < g->n_subjects; i++) {
+        struct gate_subject *s = &g->subjects[i];
+
+        probe_task_start(&s->probe, g->engine, NULL, NULL);
+        s->is_probing = 1;
+        g->waited[i] = &s->probe.task;
+    }
+    wait_join_start(&g->task, g->waited, g->waited ? g->n_subjects : 0);
+}
+
+void gate_look_probed(struct gate_task *g)
+{
+    int64_t now_ms = loop_mono_ms(g->task.loop);
+
+    for (size_t i = 0; i < g->n_subjects; i++) {
+        struct gate_subject *s = &g->subjects[i];
+        struct gate_sample *x = &s->sample;
+
+        if (!s->is_probing)
+            continue;
+        s->is_probing = 0;
+        x->ok_in_row = s->probe.ok ? x->ok_in_row + 1 : 0;
+        x->failed_in_row = s->probe.ok ? 0 : x->failed_in_row + 1;
+        x->has_exited = s->probe.has_exited;
+        if (!s->probe.ok) {
+            x->ready_since_ms = -1;
+            x->message = str_copy(&g->arena, str_from_c(s->probe.message));
+        } else if (x->ready_since_ms < 0) {
+            x->ready_since_ms = now_ms;
+        }
+        if (s->restarts_before < 0)
+            s->restarts_before = s->probe.restarts;
+        x->restarts = s->probe.restarts < 0 ? 0 : s->probe.restarts - s->restarts_before;
+        probe_task_fini(&s->probe);
+    }
+}
+
+/* --- what was seen ------------------------------------------------------------------------------- */
+
+struct gate_facts gate_look_facts(struct gate_task *g, int is_over, int is_progress_over)
+{
+    struct gate_sample *samples = arena_new_n(&g->round, struct gate_sample, g->n_subjects + 1);
+    struct gate_counts *counts = arena_new_n(&g->round, struct gate_counts, g->n_backends + 1);
+    int streams = 0;
+
+    for (size_t i = 0; samples && i < g->n_subjects; i++)
+        samples[i] = g->subjects[i].sample;
+    for (size_t i = 0; counts && i < g->n_backends; i++) {
+        counts[i] = g->backends[i].counts;
+        streams |= counts[i].streams != 0;
+    }
+    g->n_calm = streams || g->task.rc ? 0 : g->n_calm + 1;
+    return (struct gate_facts){
+        .now_ms = loop_mono_ms(g->task.loop),
+        .is_over = is_over,
+        .is_progress_over = is_progress_over,
+        .calm_samples = g->n_calm,
+        .samples = samples,
+        .n_samples = samples ? g->n_subjects : 0,
+        .counts = counts,
+        .n_counts = counts ? g->n_backends : 0,
+    };
+}
+
+struct str gate_look_have(struct gate_task *g)
+{
+    struct arena *a = &g->arena;
+    struct value *have = value_map(a);
+
+    for (size_t i = 0; i < g->n_subjects; i++) {
+        const struct gate_sample *s = &g->subjects[i].sample;
+        struct value *one = value_map(a);
+
+        value_set_int(a, one, S("ok"), s->ok_in_row);
+        value_set_int(a, one, S("failed"), s->failed_in_row);
+        value_set_int(a, one, S("restarts"), s->restarts);
+        if (s->message.n)
+            value_set_text(a, one, S("message"), s->message);
+        value_set(a, have, s->subject, one);
+    }
+    for (size_t i = 0; i < g->n_backends; i++) {
+        const struct gate_counts *c = &g->backends[i].counts;
+        struct value *one = value_map(a);
+
+        value_set_int(a, one, S("requests"), c->requests);
+        value_set_int(a, one, S("errors"), c->errors);
+        value_set_int(a, one, S("streams"), c->streams);
+        value_set(a, have, c->service, one);
+    }
+    return json_format(a, have);
+}
+
+struct str gate_look_baseline(struct gate_task *g)
+{
+    struct arena *a = &g->arena;
+    struct value *all = value_map(a);
+
+    for (size_t i = 0; i < g->n_backends; i++) {
+        const struct gate_backend *b = &g->backends[i];
+        struct value *one = value_map(a);
+
+        value_set_int(a, one, S("since"), b->since);
+        value_set_int(a, one, S("requests"), b->base_requests);
+        value_set_int(a, one, S("errors"), b->base_errors);
+        value_set_int(a, one, S("before_requests"), b->counts.baseline_requests);
+        value_set_int(a, one, S("before_errors"), b->counts.baseline_errors);
+        value_set(a, all, b->counts.service, one);
+    }
+    return json_format(a, all);
+}

@@ -1,0 +1,40 @@
+/*
+ * gate_look: what a gate looks at, and what it saw. SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread   as each function says.
+ */
+#pragma once
+
+#include "reconciler/core/gate.h"
+#include "reconciler/engine/gate_task.h"
+#include "reconciler/engine/probe_task.h"
+
+struct gate_subject { /* an instance */
+    struct gate_sample sample;
+    struct probe_task probe;
+    int64_t restarts_before; /* when the gate began; -1: not known yet */
+    int is_probing;
+};
+
+struct gate_backend {
+    struct gate_counts counts;
+    struct str resource, provider, provider_id, owner; /* of the set that is judged */
+    struct str before, before_provider_id,
+        before_owner;                          /* of the live set at that time; STR_NONE */
+    int64_t since, base_requests, base_errors; /* counters when the gate began */
+    int is_new;                                /* no baseline yet */
+};
+
+/* STATE: the instances and backends that the gate's item names. */
+int gate_look_load(struct gate_task *g, struct err *err);
+/* DRIVER: one round of counters; the first one is the baseline. */
+int gate_look_count(struct task *t, struct err *err);
+/* Loop: begin a probe of every instance and wait for all of them. */
+void gate_look_begin(struct gate_task *g);
+void gate_look_probed(struct gate_task *g);
+
+/* Loop. */
+struct gate_facts gate_look_facts(struct gate_task *g, int is_over, int is_progress_over);
+/* JSON for the gate's row. */
+struct str gate_look_have(struct gate_task *g);
+struct str gate_look_baseline(struct gate_task *g);

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/gate_task.h"
+
+#include "base/crash.h"
+#include "base/guard.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "reconciler/core/gate.h"
+#include "reconciler/engine/gate_look.h"
+#include "reconciler/engine/run.h"
+
+#define GATE_DRAIN_EVERY_MS 50
+#define GATE_BAKE_EVERY_MS 500
+#define GATE_READY_EVERY_MS 2000
+#define GATE_ARENA_MAX (16u << 20)
+
+enum {
+    GATE_LOAD,
+    GATE_BASE,
+    GATE_OPENING,
+    GATE_PROBE,
+    GATE_COUNT,
+    GATE_JUDGE,
+    GATE_REST,
+    GATE_WRITE,
+    GATE_OVER,
+};
+
+/* clang-format off */
+static const struct task_state gate_states[] = {
+    /*                 name       successors                      on error       deadline_ms: each probe and call has its own */
+    [GATE_LOAD]    = { "LOAD",    TO2(GATE_BASE, GATE_LOAD),      GATE_LOAD,     0 }, /* cannot read: again */
+    [GATE_BASE]    = { "BASE",    TO(GATE_OPENING),               GATE_LOAD,     0 },
+    [GATE_OPENING] = { "OPENING", TO(GATE_PROBE),                 GATE_LOAD,     0 },
+    [GATE_PROBE]   = { "PROBE",   TO2(GATE_COUNT, GATE_WRITE),    GATE_COUNT,    0 },
+    [GATE_COUNT]   = { "COUNT",   TO(GATE_JUDGE),                 GATE_JUDGE,    0 },
+    [GATE_JUDGE]   = { "JUDGE",   TO2(GATE_REST, GATE_WRITE),     NO_ERROR_EDGE, 0 },
+    [GATE_REST]    = { "REST",    TO(GATE_PROBE),                 GATE_PROBE,    0 }, /* woken early: cancelled */
+    [GATE_WRITE]   = { "WRITE",   TO2(GATE_OVER, GATE_WRITE),     GATE_WRITE,    0 }, /* cannot write: again */
+    [GATE_OVER]    = { "OVER",    0,                              NO_ERROR_EDGE, 0 },
+};
+/* clang-format on */
+
+static struct gate_task *gate_of(struct task *t)
+{
+    return container_of(t, struct gate_task, task);
+}
+
+/* --- rows: on STATE ------------------------------------------------------------------------------ */
+
+static int gate_write(struct gate_task *g, struct str kind, struct err *err)
+{
+    struct tx *tx;
+
+    if (engine_tx(g->engine,
+                  &(struct engine_event){
+                      .kind = kind,
+                      .subject = g->item->name,
+                      .env = g->rec.env,
+                      .cause = str_fmt(&g->arena, "plan:%.*s",
+                                       STR_ARG(engine_short(&g->arena, &g->rec.plan))),
+                  },
+                  &tx, err))
+        return err->code;
+    if (tx_put(tx, REC_operation, &g->rec, err) || tx_put(tx, REC_gate, &g->row, err)) {
+        tx_rollback(tx);
+        return err_wrap(err, "write gate '%.*s'", STR_ARG(g->item->name));
+    }
+    return tx_commit(tx, err);
+}
+
+static int gate_load(struct task *t, struct err *err)
+{
+    return gate_look_load(gate_of(t), err);
+}
+
+static int gate_open(struct task *t, struct err *err)
+{
+    struct gate_task *g = gate_of(t);
+    int64_t now_ms = loop_wall_ms(t->loop);
+
+    if (g->was_open)
+        return 0;
+    g->rec.uid = sys_uuid7(&g->arena, now_ms);
+    g->rec.phase = S("INTENT");
+    g->rec.epoch = g->engine->epoch;
+    g->rec.attempt = 1;
+    g->rec.intent_ms = now_ms;
+    g->rec.deadline_ms = now_ms + value_get_int(g->need, S("length_ms"), 0);
+    g->rec.not_before_ms = g->rec.poll_at_ms = REC_NONE;
+    g->rec.key = g->rec.owner = S("");
+    g->rec.expected = S("{}");
+    g->rec.provider = S("engine");
+    g->row.operation = g->rec.uid;
+    g->row.need = json_format(&g->arena, g->need);
+    g->row.have = S("{}");
+    g->row.baseline = gate_look_baseline(g);
+    g->row.since_ms = now_ms;
+    g->row.length_ms = value_get_int(g->need, S("length_ms"), 0);
+    return gate_write(g, S("gate.opened"), err);
+}
+
+static const char *gate_verdict_name(enum gate_verdict verdict)
+{
+    static const char *const names[] = { NULL, "passed", "failed", "outage", "over" };
+
+    return names[verdict];
+}
+
+static int gate_close(struct task *t, struct err *err)
+{
+    struct gate_task *g = gate_of(t);
+    int done = g->verdict == GATE_PASSED ||
+               (g->verdict == GATE_OUTAGE && g->item->lane == LANE_REVERT);
+
+    g->rec.phase = done ? S("VERIFIED") : S("END");
+    g->rec.outcome = done ? S("done") : g->verdict == GATE_CANCELLED ? S("cancelled") : S("failed");
+    g->rec.message = g->reason.n ? g->reason : STR_NONE;
+    g->row.verdict = str_from_c(gate_verdict_name(g->verdict));
+    g->row.have = gate_look_have(g);
+    return gate_write(g, S("gate.verdict"), err);
+}
+
+/* --- time: what outlives the process is (since, length), clamped --------------------------------- */
+
+static void gate_set_end(struct gate_task *g)
+{
+    int64_t gone = loop_wall_ms(g->task.loop) - g->row.since_ms, length = g->row.length_ms;
+    int64_t progress = value_get_int(g->need, S("progress_ms"), length);
+
+    if (gone < 0)
+        gone = 0;
+    if (gone > length)
+        gone = length;
+    g->end_mono_ms = loop_mono_ms(g->task.loop) + length - gone;
+    g->progress_mono_ms = loop_mono_ms(g->task.loop) + (progress > gone ? progress - gone : 0);
+}
+
+static int64_t gate_every_ms(const struct gate_task *g)
+{
+    struct str type = value_get_text(g->need, S("type"), S(""));
+
+    if (str_eq_c(type, "drained"))
+        return GATE_DRAIN_EVERY_MS;
+    if (str_eq_c(type, "ready"))
+        return value_get_int(value_get(g->need, S("probe")), S("interval_ms"), GATE_READY_EVERY_MS);
+    return GATE_BAKE_EVERY_MS;
+}
+
+static enum task_verdict gate_rest(struct gate_task *g)
+{
+    struct task *t = &g->task;
+    int64_t at_ms = loop_mono_ms(t->loop) + gate_every_ms(g);
+
+    if (str_eq_c(value_get_text(g->need, S("type"), S("")), "keep") || at_ms > g->end_mono_ms)
+        at_ms = g->end_mono_ms;
+    wait_signal_start(t, at_ms);
+    return task_then(t, GATE_PROBE);
+}
+
+/* --- judging ------------------------------------------------------------------------------------- */
+
+static void gate_judge(struct gate_task *g)
+{
+    int64_t now_ms = loop_mono_ms(g->task.loop);
+    const struct gate_facts facts = gate_look_facts(g, now_ms >= g->end_mono_ms,
+                                                    now_ms >= g->progress_mono_ms);
+    struct gate_opinion opinion = gate_judge_facts(&g->arena, g->need, &facts);
+
+    if (opinion.verdict == OPINION_WAIT)
+        return;
+    g->verdict = opinion.verdict == OPINION_PASS     ? GATE_PASSED
+                 : opinion.verdict == OPINION_OUTAGE ? GATE_OUTAGE
+                                                     : GATE_FAILED;
+    g->reason = opinion.reason;
+}
+
+static enum task_verdict gate_again(struct gate_task *g, const char *what, int state)
+{
+    LOG(LOG_ERROR, what, LOG_S("gate", g->item->name), LOG_C("err", g->task.err.text));
+    wait_until_start(&g->task, loop_mono_ms(g->task.loop) + RETRY_FIRST_MS);
+    return task_then(&g->task, state);
+}
+
+static enum task_verdict gate_step(struct task *t)
+{
+    struct gate_task *g = gate_of(t);
+
+    if (t->cancelled)
+        return task_done(t); /* the row stays open */
+    switch (t->state) {
+    case GATE_LOAD:
+        if (t->rc)
+            return gate_again(g, "gate cannot be opened, tried again", GATE_LOAD);
+        wait_work_start(t, POOL_STATE, gate_load);
+        return task_then(t, GATE_BASE);
+    case GATE_BASE:
+        wait_work_start(t, POOL_DRIVER, gate_look_count);
+        return task_then(t, GATE_OPENING);
+    case GATE_OPENING:
+        wait_work_start(t, POOL_STATE, gate_open);
+        return task_then(t, GATE_PROBE);
+    case GATE_PROBE:
+        CRASH_POINT(GATE_AFTER_OPENED);
+        if (g->verdict)
+            return task_goto(t, GATE_WRITE);
+        if (!g->end_mono_ms)
+            gate_set_end(g);
+        gate_look_begin(g);
+        return task_then(t, GATE_COUNT);
+    case GATE_COUNT:
+        gate_look_probed(g);
+        wait_work_start(t, POOL_DRIVER, gate_look_count);
+        return task_then(t, GATE_JUDGE);
+    case GATE_JUDGE:
+        if (!g->verdict)
+            gate_judge(g);
+        return task_goto(t, g->verdict ? GATE_WRITE : GATE_REST);
+    case GATE_REST:
+        return gate_rest(g);
+    case GATE_WRITE:
+        if (t->rc)
+            return gate_again(g, "gate cannot be written, tried again", GATE_WRITE);
+        wait_work_start(t, POOL_STATE, gate_close);
+        return task_then(t, GATE_OVER);
+    case GATE_OVER:
+        CRASH_POINT(GATE_AFTER_VERDICT);
+        return task_done(t);
+    }
+    UNREACHABLE();
+}
+
+void gate_task_start(struct gate_task *g, struct run *run, size_t index,
+                     const struct op_found *found, const struct rec_gate *row, task_ended *ended,
+                     void *ctx)
+{
+    *g = (struct gate_task){
+        .engine = run->engine, .run = run, .index = index, .item = &run->plan.items.p[index]
+    };
+    g->need = g->item->gate;
+    arena_init(&g->arena, GATE_ARENA_MAX);
+    arena_init(&g->round, GATE_ARENA_MAX);
+    g->rec = (struct rec_operation){ .plan = run->plan_id,
+                                     .item = (int64_t)index,
+                                     .step = g->item->step,
+                                     .env = run->plan.env_uid,
+                                     .kind = g->item->kind,
+                                     .name = g->item->name,
+                                     .action = S("gate") };
+    g->row = (struct rec_gate){ .baseline = S("{}") };
+    if (found && row) {
+        g->was_open = 1;
+        g->rec = found->rec;
+        g->row = *row;
+    }
+    task_start(&g->task, run->engine->loop, "gate", gate_states, N_ELEMENTS(gate_states),
+               GATE_OPENING, gate_step, ended, ctx);
+}
+
+void gate_task_cancel(struct gate_task *g)
+{
+    if (g->verdict)
+        return;
+    g->verdict = GATE_CANCELLED;
+    wait_signal(&g->task);
+}
+
+void gate_task_fini(struct gate_task *g)
+{
+    arena_fini(&g->round);
+    arena_fini(&g->arena);
+}

@@ -1,0 +1,50 @@
+/*
+ * gate_task: holds a plan until something is proven, without a thread. SPDX-License-Identifier: Apache-2.0
+ *
+ *   LOAD -> BASE -> OPEN -> PROBE -> COUNT -> JUDGE -> WRITE -> OVER       sampling repeats JUDGE -> REST -> PROBE
+ *
+ * A gate is an operation of kind `gate` with a row in gates: its end and its baseline survive the
+ * process, sampling starts again. Types:
+ *
+ *   ready    every instance passed its probe success_threshold times in a row, for min_healthy
+ *   bake     abort_if never true, readiness holds, for the whole length
+ *   recover  the members' live sets pass their probes again; else the verdict is `outage`
+ *   drained  the backend has no stream in two samples 50 ms apart, or the length is over
+ *   keep     the length is over, or the next plan took over
+ *
+ * Owns     its arena.
+ * Thread   the loop's.
+ */
+#pragma once
+
+#include "reconciler/engine/op_task.h"
+
+enum gate_verdict { GATE_OPEN, GATE_PASSED, GATE_FAILED, GATE_OUTAGE, GATE_CANCELLED };
+
+struct gate_task {
+    struct task task;
+    struct engine *engine;
+    struct run *run;
+    size_t index;
+    const struct plan_item *item;
+    struct arena arena, round; /* round: of one sample */
+    struct rec_operation rec;
+    struct rec_gate row;
+    int was_open;
+    const struct value *need;
+    int64_t end_mono_ms, progress_mono_ms;
+    struct gate_subject *subjects; /* instances that are probed */
+    struct gate_backend *backends; /* whose counters are read */
+    size_t n_subjects, n_backends;
+    struct task **waited;
+    int64_t n_calm; /* drained: samples in a row without a stream */
+    enum gate_verdict verdict;
+    struct str reason;
+};
+
+void gate_task_start(struct gate_task *g, struct run *run, size_t index,
+                     const struct op_found *found, const struct rec_gate *row, task_ended *ended,
+                     void *ctx);
+/* Ends it early as cancelled: its group goes back, or the next plan took over. */
+void gate_task_cancel(struct gate_task *g);
+void gate_task_fini(struct gate_task *g);

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/op_body.h"
+
+#include "base/guard.h"
+#include "reconciler/engine/run.h"
+#include "specs/json_io.h"
+
+static struct db *body_db(struct op_task *op)
+{
+    return op->engine->db;
+}
+
+/* The environment's uid as a word the proxy's maps can hold. */
+static struct str body_env_word(struct op_task *op)
+{
+    struct sb word;
+
+    sb_init(&word, &op->arena);
+    for (size_t i = 0; i < op->rec.env.n; i++)
+        if (op->rec.env.p[i] != '-')
+            sb_add_char(&word, op->rec.env.p[i]);
+    return sb_str(&word);
+}
+
+static int body_output(struct op_task *op, struct str of, struct str key, const struct value **ret,
+                       struct err *err)
+{
+    struct rec_resource r;
+    struct value *outputs;
+    size_t slash = str_find_char(of, '/');
+    int rc;
+
+    if (slash == STR_NPOS)
+        return err_set(err, ERR_INVALID, "output of '%.*s'", STR_ARG(of));
+    rc = resources_now(body_db(op), &op->arena, op->rec.env, str_slice(of, 0, slash),
+                       str_slice(of, slash + 1, of.n), &r, err);
+    if (rc)
+        return rc;
+    if (json_parse(&op->arena, r.outputs, KIT_BODY_MAX, &outputs, err))
+        return err->code;
+    *ret = value_get(outputs, key);
+    if (!*ret)
+        return err_set(err, ERR_NOT_FOUND, "'%.*s' has no output '%.*s'", STR_ARG(of),
+                       STR_ARG(key));
+    return 0;
+}
+
+static int body_fill(struct op_task *op, const struct value *v, struct value **ret,
+                     struct err *err);
+
+static int body_fill_map(struct op_task *op, const struct value *v, struct value **ret,
+                         struct err *err)
+{
+    struct value *map = value_map(&op->arena);
+
+    for (size_t i = 0; i < value_count(v); i++) {
+        struct value *filled;
+
+        if (body_fill(op, v->u.map.entries[i].value, &filled, err))
+            return err->code;
+        value_set(&op->arena, map, v->u.map.entries[i].key, filled);
+    }
+    *ret = map;
+    return 0;
+}
+
+/* {"join": [..], "with": ","}: outputs are joined here; a secret among them keeps the join for the driver. */
+static int body_join(struct op_task *op, const struct value *v, struct value **ret, struct err *err)
+{
+    struct value *parts;
+    struct sb text;
+
+    if (body_fill(op, value_get(v, S("join")), &parts, err))
+        return err->code;
+    sb_init(&text, &op->arena);
+    for (size_t i = 0; i < value_count(parts); i++) {
+        const struct value *part = value_item(parts, i);
+
+        if (part->kind != VALUE_TEXT) {
+            struct value *map = value_map(&op->arena);
+
+            value_set(&op->arena, map, S("join"), parts);
+            value_set_text(&op->arena, map, S("with"), value_get_text(v, S("with"), S("")));
+            *ret = map;
+            return 0;
+        }
+        if (i)
+            sb_add(&text, value_get_text(v, S("with"), S("")));
+        sb_add(&text, part->u.text);
+    }
+    *ret = value_text(&op->arena, sb_str(&text));
+    return 0;
+}
+
+/* A copy with every output filled in, and secrets as the reference that host.secret() takes. */
+static int body_fill(struct op_task *op, const struct value *v, struct value **ret, struct err *err)
+{
+    struct arena *a = &op->arena;
+
+    if (v->kind == VALUE_LIST) {
+        struct value *list = value_list(a);
+
+        for (size_t i = 0; i < value_count(v); i++) {
+            struct value *filled;
+
+            if (body_fill(op, value_item(v, i), &filled, err))
+                return err->code;
+            value_add(a, list, filled);
+        }
+        *ret = list;
+        return 0;
+    }
+    if (v->kind != VALUE_MAP) {
+        *ret = value_copy(a, v);
+        return 0;
+    }
+    if (value_get(v, S("output"))) {
+        const struct value *output;
+
+        if (body_output(op, value_get_text(v, S("output"), S("")),
+                        value_get_text(v, S("key"), S("")), &output, err))
+            return err->code;
+        *ret = value_copy(a, output);
+        return 0;
+    }
+    if (value_get(v, S("join")))
+        return body_join(op, v, ret, err);
+    if (value_get(v, S("secret")) && value_get(v, S("version"))) {
+        struct value *map = value_map(a);
+
+        value_set_text(a, map, S("secret"),
+                       str_fmt(a, "%.*s@%.*s", STR_ARG(value_get_text(v, S("secret"), S(""))),
+                               STR_ARG(value_get_text(v, S("version"), S("")))));
+        *ret = map;
+        return 0;
+    }
+    return body_fill_map(op, v, ret, err);
+}
+
+/* --- routes and switch --------------------------------------------------------------------------- */
+
+/* The backend that serves a route: of the set it names, or of the live one. STR_NONE: none. */
+static int body_backend(struct op_task *op, const struct value *route, struct str *ret,
+                        struct err *err)
+{
+    struct str service = value_get_text(route, S("service"), S(""));
+    struct str set = value_get_text(route, S("set"), STR_NONE);
+    struct rec_set *rows;
+    size_t n;
+
+    if (DB_SELECT(body_db(op), &op->arena, set, "WHERE env = $1 AND service = $2", &rows, &n, err,
+                  DB_T(op->rec.env), DB_T(service)))
+        return err->code;
+    *ret = STR_NONE;
+    for (size_t i = 0; i < n; i++)
+        if (set.p ? str_eq(digest_hex(&op->arena, &rows[i].set_key), set)
+                  : str_eq_c(rows[i].state, "live"))
+            *ret = rows[i].backend;
+    return 0;
+}
+
+static int body_route(struct op_task *op, const struct value *route, struct value *list,
+                      struct err *err)
+{
+    struct arena *a = &op->arena;
+    struct str backend, address = value_get_text(route, S("address"), STR_NONE);
+    struct value *one = value_map(a);
+
+    if (body_backend(op, route, &backend, err))
+        return err->code;
+    if (!backend.p)
+        return 0; /* nothing serves it yet: the route stays out */
+    value_set_text(a, one, S("route"), value_get_text(route, S("route"), S("")));
+    value_set_text(a, one, S("host"), value_get_text(route, S("host"), S("")));
+    value_set_text(a, one, S("path"), value_get_text(route, S("path"), S("/")));
+    value_set_text(a, one, S("backend"), backend);
+    if (address.p) {
+        const struct value *port;
+
+        if (body_output(op, str_fmt(a, "address/%.*s", STR_ARG(address)), S("port"), &port, err))
+            return err->code;
+        value_set(a, one, S("port"), value_copy(a, port));
+    }
+    value_add(a, list, one);
+    return 0;
+}
+
+static int body_next_routes(struct op_task *op, struct value *body, struct err *err)
+{
+    struct arena *a = &op->arena;
+    struct rec_environment env;
+    const struct value *routes = value_get(op->item->desired, S("routes"));
+    struct value *list = value_list(a);
+
+    if (environments_by_uid(body_db(op), a, op->rec.env, &env, err))
+        return err->code;
+    for (size_t i = 0; i < value_count(routes); i++)
+        if (body_route(op, value_item(routes, i), list, err))
+            return err->code;
+    op->rec.name = str_fmt(a, "G%lld", (long long)env.route_gen + 1);
+    value_set_text(a, body, S("environment"), body_env_word(op));
+    value_set_int(a, body, S("generation"), env.route_gen + 1);
+    value_set(a, body, S("routes"), list);
+    return 0;
+}
+
+static int64_t routes_generation(struct str name)
+{
+    int64_t generation = -1;
+
+    (void)str_to_i64(str_slice(name, 1, name.n), &generation); /* "G7" */
+    return generation;
+}
+
+/* The oldest generation that stands and is not the one in use. */
+static int body_oldest_routes(struct op_task *op, struct value *body, struct err *err)
+{
+    struct rec_resource *rows, in_use;
+    struct value *outputs = NULL;
+    size_t n;
+    int64_t oldest = INT64_MAX, used = -1;
+
+    if (DB_SELECT(body_db(op), &op->arena, resource,
+                  "WHERE env = $1 AND kind = 'routes' AND valid_to IS NULL AND status <> 'gone'",
+                  &rows, &n, err, DB_T(op->rec.env)))
+        return err->code;
+    if (!resources_now(body_db(op), &op->arena, op->rec.env, S("switch"), op->run->env_name,
+                       &in_use, err) &&
+        !json_parse(&op->arena, in_use.outputs, KIT_BODY_MAX, &outputs, err))
+        used = value_get_int(outputs, S("generation"), -1);
+    for (size_t i = 0; i < n; i++) {
+        int64_t generation = routes_generation(rows[i].name);
+
+        if (generation < used && generation < oldest) {
+            oldest = generation;
+            op->rec.name = rows[i].name;
+        }
+    }
+    if (oldest == INT64_MAX)
+        return err_set(err, ERR_CANCELLED, "no route generation is left behind");
+    value_set_text(&op->arena, body, S("environment"), body_env_word(op));
+    value_set_int(&op->arena, body, S("generation"), oldest);
+    return 0;
+}
+
+/* The generation that this plan's routes item made. */
+static int body_switch(struct op_task *op, struct value *body, struct err *err)
+{
+    int64_t item = value_get_int(op->item->desired, S("routes_item"), -1);
+    struct rec_operation *rows;
+    size_t n;
+
+    if (DB_SELECT(body_db(op), &op->arena, operation, "WHERE plan = $1 AND item = $2", &rows, &n,
+                  err, DB_D(&op->rec.plan), DB_I(item)))
+        return err->code;
+    if (!n)
+        return err_set(err, ERR_NOT_FOUND, "no routes were made for this switch");
+    value_set_text(&op->arena, body, S("environment"), body_env_word(op));
+    value_set_int(&op->arena, body, S("generation"), routes_generation(rows[0].name));
+    return 0;
+}
+
+/* --- the whole ----------------------------------------------------------------------------------- */
+
+typedef int body_fn(struct op_task *op, struct value *body, struct err *err);
+
+static const struct {
+    const char *kind, *name;
+    body_fn *fn;
+} body_rows[] = {
+    { "routes", "next", body_next_routes },
+    { "routes", "oldest", body_oldest_routes },
+    { "switch", NULL, body_switch },
+};
+
+int op_body_make(struct op_task *op, struct value **ret, struct err *err)
+{
+    for (size_t i = 0; i < N_ELEMENTS(body_rows); i++)
+        if (str_eq_c(op->item->kind, body_rows[i].kind) &&
+            (!body_rows[i].name || str_eq_c(op->item->name, body_rows[i].name))) {
+            *ret = value_map(&op->arena);
+            return body_rows[i].fn(op, *ret, err);
+        }
+    return body_fill(op, op->item->desired, ret, err);
+}
+
+int op_body_seal(struct op_task *op, struct value *body, struct err *err)
+{
+    struct arena *a = &op->arena;
+    struct value *label = value_map(a);
+
+    value_set_text(a, label, S("installation"), op->engine->installation);
+    value_set_text(a, label, S("env"), op->run->env_name);
+    value_set_text(a, label, S("env_uid"), op->rec.env);
+    value_set_text(a, label, S("resource"),
+                   str_fmt(a, "%.*s/%.*s", STR_ARG(op->rec.kind), STR_ARG(op->rec.name)));
+    value_set_int(a, label, S("incarnation"), op->resource.incarnation);
+    value_set_text(a, label, S("revision"), digest_hex(a, &op->run->plan.target));
+    value_set_text(a, label, S("commit"), op->run->commit_id);
+    value_set(a, body, S("label"), label);
+    op->body = json_format(a, body);
+    return arena_status(a, err);
+}

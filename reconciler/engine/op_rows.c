@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/op_rows.h"
+
+#include "base/guard.h"
+#include "reconciler/engine/op_body.h"
+#include "reconciler/engine/run.h"
+#include "specs/digest.h"
+#include "specs/json_io.h"
+
+/* --- before it begins ---------------------------------------------------------------------------- */
+
+static int rows_resource_is_free(struct op_task *op, struct err *err)
+{
+    struct rec_operation *rows;
+    size_t n;
+
+    if (DB_SELECT(op->engine->db, &op->arena, operation,
+                  "WHERE env = $1 AND kind = $2 AND name = $3 AND outcome IS NULL", &rows, &n, err,
+                  DB_T(op->rec.env), DB_T(op->rec.kind), DB_T(op->rec.name)))
+        return err->code;
+    if (n)
+        return err_set(err, ERR_BUSY, "an operation of '%.*s/%.*s' is open", STR_ARG(op->rec.kind),
+                       STR_ARG(op->rec.name));
+    return 0;
+}
+
+static int rows_load_resource(struct op_task *op, struct err *err)
+{
+    int rc = resources_now(op->engine->db, &op->arena, op->rec.env, op->rec.kind, op->rec.name,
+                           &op->resource, err);
+
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    op->resource = (struct rec_resource){
+        .env = op->rec.env,
+        .kind = op->rec.kind,
+        .name = op->rec.name,
+        .incarnation = 1,
+        .turn = 0,
+        .provider = op->item->provider,
+        .outputs = S("{}"),
+        .status = S("unknown"),
+        .protect = S(""),
+        .reason = S(""),
+    };
+    return 0;
+}
+
+static void rows_identify(struct op_task *op)
+{
+    struct arena *a = &op->arena;
+    const struct identity_subject subject = { op->engine->installation, op->rec.env, op->rec.kind,
+                                              op->rec.name, op->resource.incarnation };
+    struct digest asked = digest_value(a, S("item"), op->item->desired);
+
+    op->rec.provider = op->item->provider.n ? op->item->provider : op->resource.provider;
+    op->resource.provider = op->rec.provider;
+    op->rec.owner = identity_owner(a, &subject);
+    op->rec.key = identity_idempotency_key(a, &subject, op->resource.turn, op->rec.action, &asked);
+    op->resource.owner = op->rec.owner;
+    if (op->resource.provider_id.p && engine_resource_exists(&op->resource))
+        op->rec.provider_id = op->resource.provider_id;
+}
+
+int op_rows_prepare(struct op_task *op, struct err *err)
+{
+    struct value *body;
+
+    op->rec.kind = op->item->kind;
+    op->rec.name = op->item->name;
+    op->rec.action = str_from_c(plan_action_name(op->item->action));
+    if (op_body_make(op, &body, err) || rows_resource_is_free(op, err) ||
+        rows_load_resource(op, err) || op_body_seal(op, body, err))
+        return err->code;
+    rows_identify(op);
+    return 0;
+}
+
+/* --- rows by kind -------------------------------------------------------------------------------- */
+
+static int64_t rows_output_int(struct op_task *op, struct str key)
+{
+    struct value *outputs = NULL;
+    struct err ignored = ERR_INIT;
+
+    if (json_parse(&op->arena, op->answer.outputs.n ? op->answer.outputs : S("{}"), KIT_BODY_MAX,
+                   &outputs, &ignored))
+        return -1; /* the driver's own JSON was checked when it answered */
+    return value_get_int(outputs, key, -1);
+}
+
+static struct str rows_output_text(struct op_task *op, struct str key)
+{
+    struct value *outputs = NULL;
+    struct err ignored = ERR_INIT;
+
+    if (json_parse(&op->arena, op->answer.outputs.n ? op->answer.outputs : S("{}"), KIT_BODY_MAX,
+                   &outputs, &ignored))
+        return S(""); /* as above */
+    return str_copy(&op->arena, value_get_text(outputs, key, S("")));
+}
+
+static int rows_find_set(struct op_task *op, struct rec_set *ret, struct err *err)
+{
+    *ret = (struct rec_set){ .env = op->rec.env,
+                             .service = op->item->service,
+                             .set_key = op->item->set_key };
+    return db_get(op->engine->db, &op->arena, REC_set, ret, err);
+}
+
+/* The colour that the live set does not have. */
+static int rows_free_colour(struct op_task *op, struct str *ret, struct err *err)
+{
+    struct rec_set *rows;
+    size_t n;
+
+    if (DB_SELECT(op->engine->db, &op->arena, set,
+                  "WHERE env = $1 AND service = $2 AND state = 'live'", &rows, &n, err,
+                  DB_T(op->rec.env), DB_T(op->item->service)))
+        return err->code;
+    *ret = n && str_eq_c(rows[0].colour, "blue") ? S("green") : S("blue");
+    return 0;
+}
+
+static int rows_count_replicas(struct op_task *op)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < op->run->plan.items.n; i++) {
+        const struct plan_item *item = &op->run->plan.items.p[i];
+
+        n += item->action == PLAN_CREATE && str_eq_c(item->kind, "instance") &&
+             item->lane == op->item->lane && str_eq(item->service, op->item->service) &&
+             digest_eq(&item->set_key, &op->item->set_key);
+    }
+    return n;
+}
+
+static int rows_make_set(struct op_task *op, struct tx *tx, struct err *err)
+{
+    const struct plan *plan = &op->run->plan;
+    const struct plan_record *record = plan_find_record(plan, S("service"), op->item->service);
+    struct rec_set set;
+    int rc = rows_find_set(op, &set, err);
+
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    set = (struct rec_set){
+        .env = op->rec.env,
+        .service = op->item->service,
+        .set_key = op->item->set_key,
+        .state = S("making"),
+        .replicas = rows_count_replicas(op),
+        .desired = record ? record->desired : op->item->set_key,
+        .group_digest = op->item->group >= 0 ? plan->groups.p[op->item->group].digest
+                                             : (struct digest){ { 0 } },
+        .revision = plan->target,
+        .proven_seq = REC_NONE,
+        .since_ms = tx_time_ms(tx),
+        .keep_ms = REC_NONE,
+    };
+    if (rows_free_colour(op, &set.colour, err))
+        return err->code;
+    return tx_put(tx, REC_set, &set, err);
+}
+
+static int64_t rows_ordinal(struct op_task *op)
+{
+    size_t dot = op->rec.name.n;
+    int64_t ordinal = 0;
+
+    while (dot && op->rec.name.p[dot - 1] != '.')
+        dot--;
+    (void)str_to_i64(str_slice(op->rec.name, dot, op->rec.name.n), &ordinal); /* our own name */
+    return ordinal;
+}
+
+static int rows_put_instance(struct op_task *op, struct tx *tx, struct str state, struct err *err)
+{
+    struct rec_instance row = { .env = op->rec.env,
+                                .service = op->item->service,
+                                .set_key = op->item->set_key,
+                                .ordinal = rows_ordinal(op) };
+    int rc = db_get(op->engine->db, &op->arena, REC_instance, &row, err);
+
+    if (rc == ERR_NOT_FOUND)
+        row.restarts = 0;
+    else if (rc)
+        return rc;
+    row.provider_id = op->rec.provider_id.p ? op->rec.provider_id : S("");
+    row.address = rows_output_text(op, S("address"));
+    row.state = state;
+    return tx_put(tx, REC_instance, &row, err);
+}
+
+static int claim_instance(struct op_task *op, struct tx *tx, struct err *err)
+{
+    if (op->item->action == PLAN_DELETE)
+        return 0;
+    if (rows_make_set(op, tx, err))
+        return err->code;
+    return rows_put_instance(op, tx, S("making"), err);
+}
+
+/* A set is gone when nothing of it is left. */
+static int rows_forget_set(struct op_task *op, struct tx *tx, struct err *err)
+{
+    struct rec_instance *rows;
+    struct rec_set set;
+    size_t n;
+    int rc = rows_find_set(op, &set, err);
+
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    if (DB_SELECT(op->engine->db, &op->arena, instance,
+                  "WHERE env = $1 AND service = $2 AND set_key = $3", &rows, &n, err,
+                  DB_T(op->rec.env), DB_T(op->item->service), DB_D(&op->item->set_key)))
+        return err->code;
+    if (n || set.backend.p)
+        return 0;
+    return tx_remove(tx, REC_set, &set, err);
+}
+
+static int verified_instance(struct op_task *op, struct tx *tx, struct err *err)
+{
+    struct rec_instance gone = { .env = op->rec.env,
+                                 .service = op->item->service,
+                                 .set_key = op->item->set_key,
+                                 .ordinal = rows_ordinal(op) };
+
+    if (op->item->action != PLAN_DELETE)
+        return rows_put_instance(op, tx, S("running"), err);
+    if (tx_remove(tx, REC_instance, &gone, err))
+        return err->code;
+    return rows_forget_set(op, tx, err);
+}
+
+static int verified_backend(struct op_task *op, struct tx *tx, struct err *err)
+{
+    struct rec_set set;
+    int rc = rows_find_set(op, &set, err);
+
+    if (rc)
+        return rc == ERR_NOT_FOUND && op->item->action == PLAN_DELETE ? 0 : rc;
+    set.backend = op->item->action == PLAN_DELETE ? STR_NONE : rows_output_text(op, S("backend"));
+    if (tx_put(tx, REC_set, &set, err))
+        return err->code;
+    return op->item->action == PLAN_DELETE ? rows_forget_set(op, tx, err) : 0;
+}
+
+/* A generation is spent when it is asked for, not when it stands: never twice the same. */
+static int claim_routes(struct op_task *op, struct tx *tx, struct err *err)
+{
+    struct rec_environment env;
+
+    if (op->item->action != PLAN_CREATE)
+        return 0;
+    if (environments_by_uid(op->engine->db, &op->arena, op->rec.env, &env, err))
+        return err->code;
+    env.route_gen++;
+    return tx_put(tx, REC_environment, &env, err);
+}
+
+static int verified_routes(struct op_task *op, struct tx *tx, struct err *err)
+{
+    struct value *body;
+    const struct value *routes;
+    int64_t generation;
+
+    if (json_parse(&op->arena, op->body, KIT_BODY_MAX, &body, err))
+        return err->code;
+    generation = value_get_int(body, S("generation"), 0);
+    if (op->item->action == PLAN_DELETE) {
+        struct rec_route *rows;
+        size_t n;
+
+        if (DB_SELECT(op->engine->db, &op->arena, route, "WHERE env = $1 AND route_gen = $2", &rows,
+                      &n, err, DB_T(op->rec.env), DB_I(generation)))
+            return err->code;
+        for (size_t i = 0; i < n; i++)
+            if (tx_remove(tx, REC_route, &rows[i], err))
+                return err->code;
+        return 0;
+    }
+    routes = value_get(body, S("routes"));
+    for (size_t i = 0; i < value_count(routes); i++) {
+        const struct value *r = value_item(routes, i);
+        struct rec_route row = {
+            .env = op->rec.env,
+            .route_gen = generation,
+            .route = str_fmt(&op->arena, "%.*s@%.*s", STR_ARG(value_get_text(r, S("route"), S(""))),
+                             STR_ARG(value_get_text(r, S("host"), S("")))),
+            .backend = value_get_text(r, S("backend"), S("")),
+            .weight = 100,
+        };
+
+        if (tx_put(tx, REC_route, &row, err))
+            return err->code;
+    }
+    return 0;
+}
+
+static int verified_switch(struct op_task *op, struct tx *tx, struct err *err)
+{
+    return run_rows_flip(op->run, tx, op->item, err);
+}
+
+static int verified_artifact(struct op_task *op, struct tx *tx, struct err *err)
+{
+    struct rec_artifact row = {
+        .made_for = op->rec.env,
+        .state = S("ready"),
+        .bytes = rows_output_int(op, S("bytes")),
+        .used_ms = tx_time_ms(tx),
+    };
+
+    (void)digest_from_hex(value_get_text(op->item->desired, S("key"), S("")),
+                          &row.key); /* made by specs */
+    (void)digest_from_hex(rows_output_text(op, S("digest")), &row.output_digest); /* absent: none */
+    return tx_put(tx, REC_artifact, &row, err);
+}
+
+static int verified_release(struct op_task *op, struct tx *tx, struct err *err)
+{
+    struct rec_release row = {
+        .env = op->rec.env, .service = op->item->service, .state = S("done"), .done_seq = tx_seq(tx)
+    };
+
+    (void)digest_from_hex(value_get_text(op->item->desired, S("release"), S("")),
+                          &row.key); /* ours */
+    return tx_put(tx, REC_release, &row, err);
+}
+
+typedef int rows_fn(struct op_task *op, struct tx *tx, struct err *err);
+
+static const struct {
+    const char *kind;
+    rows_fn *claim, *verified;
+} rows_table[] = {
+    { "instance", claim_instance, verified_instance }, { "backend", NULL, verified_backend },
+    { "routes", claim_routes, verified_routes },       { "switch", NULL, verified_switch },
+    { "artifact", NULL, verified_artifact },           { "release", NULL, verified_release },
+};
+
+static int rows_call(struct op_task *op, struct tx *tx, int verified, struct err *err)
+{
+    for (size_t i = 0; i < N_ELEMENTS(rows_table); i++)
+        if (str_eq_c(op->item->kind, rows_table[i].kind)) {
+            rows_fn *fn = verified ? rows_table[i].verified : rows_table[i].claim;
+
+            return fn ? fn(op, tx, err) : 0;
+        }
+    return 0;
+}
+
+/* --- the resource's own row ---------------------------------------------------------------------- */
+
+static int rows_put_resource(struct op_task *op, struct tx *tx, struct str status, struct err *err)
+{
+    struct rec_resource r = op->resource;
+
+    r.status = status;
+    return tx_put_resource(tx, &r, err);
+}
+
+int op_rows_claim(struct op_task *op, struct tx *tx, struct err *err)
+{
+    if (rows_call(op, tx, 0, err))
+        return err->code;
+    op->resource.desired = op->rec.desired;
+    return rows_put_resource(op, tx,
+                             op->item->action == PLAN_DELETE ? S("deleting") : S("updating"), err);
+}
+
+int op_rows_verified(struct op_task *op, struct tx *tx, struct err *err)
+{
+    int gone = op->item->action == PLAN_DELETE;
+
+    if (rows_call(op, tx, 1, err))
+        return err->code;
+    op->resource.turn++;
+    op->resource.incarnation += gone;
+    op->resource.provider_id = gone ? STR_NONE : op->rec.provider_id;
+    op->resource.outputs = gone || !op->answer.outputs.n ? S("{}") : op->answer.outputs;
+    op->resource.observed = gone ? (struct digest){ { 0 } } : op->resource.desired;
+    op->resource.reason = S("");
+    return rows_put_resource(op, tx, gone ? S("gone") : S("ready"), err);
+}
+
+int op_rows_ended(struct op_task *op, struct tx *tx, struct err *err)
+{
+    op->resource.turn++;
+    op->resource.provider_id = op->is_absent ? STR_NONE : op->rec.provider_id;
+    op->resource.reason = op->rec.message.p ? op->rec.message : S("");
+    return rows_put_resource(op, tx,
+                             op->end == OP_IS_PARKED ? S("parked")
+                             : op->is_absent         ? S("gone")
+                                                     : S("failed"),
+                             err);
+}

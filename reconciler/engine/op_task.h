@@ -1,0 +1,62 @@
+/*
+ * op_task: one operation, from intent to outcome (PROTOCOL 1). SPDX-License-Identifier: Apache-2.0
+ *
+ *   EXPORT -> EXPORTED -> CLAIM                                    artifacts: their source lies ready first
+ *   CLAIM -> ACT -> SETTLE -> JUDGE -> LOOK -> COMMIT -> END    ACT commits IDENTIFIED from inside the driver's call
+ *            ^ PENDING: JUDGE -> WAIT -> ACT (resume)
+ *            ^ nothing happened: JUDGE, COMMIT -> BACKOFF -> RETRY -> ACT: same row and key, attempt + 1
+ *   begun in a former life: CLAIM -> LOOK, or ACT (resume) where a token is kept: look before anything is repeated
+ *
+ * Owns     its arena: the operation's lifetime.
+ * Thread   the loop's; writes on STATE, calls on DRIVER, or REVERT for what brings traffic back.
+ */
+#pragma once
+
+#include "reconciler/core/plan.h"
+#include "reconciler/core/retry.h"
+#include "reconciler/engine/driver_call.h"
+
+struct run;
+
+enum op_end {
+    OP_IS_OPEN,
+    OP_IS_DONE,
+    OP_IS_FAILED,
+    OP_IS_SUPERSEDED,
+    OP_IS_CANCELLED,
+    OP_IS_PARKED
+};
+
+struct op_task {
+    struct task task;
+    struct engine *engine;
+    struct run *run;
+    size_t index; /* of the item in the plan */
+    const struct plan_item *item;
+    struct arena arena;
+    struct rec_operation rec;
+    struct rec_resource resource;
+    struct str body;             /* desired as the driver gets it */
+    struct source_export export; /* of an artifact */
+    struct source_call call;
+    struct driver_answer answer; /* of the last call, in the operation's arena */
+    int is_absent;               /* the last look found nothing */
+    int for_ever;                /* tried until it succeeds: reverts and stops */
+    int was_open;                /* its row is from a former life */
+    int64_t again_at_ms;
+    int look_again; /* after the back-off: look, do not act */
+    enum op_end end;
+};
+
+/* An open row of a former life. */
+struct op_found {
+    struct rec_operation rec;
+    struct rec_resource resource;
+    struct str body;
+};
+
+/* Begin the item's operation, or go on with what was found (NULL: nothing). */
+void op_task_start(struct op_task *op, struct run *run, size_t index, const struct op_found *found,
+                   task_ended *ended, void *ctx);
+void op_task_fini(struct op_task *op);
+const char *op_end_name(enum op_end end);

@@ -1,0 +1,36 @@
+/*
+ * probe_task: one question to one instance. SPDX-License-Identifier: Apache-2.0
+ *
+ *   ASK -> OWN -> OVER      ASK: http, tcp or nothing; OWN: does the listening socket belong to the instance?
+ *
+ * The address comes from the instances table, never from text. A probe counts only when the instance
+ * itself is listening.
+ *
+ * Memory   borrows its request's strings and `probe`; the answer is in ok and message.
+ * Thread   the loop's.
+ */
+#pragma once
+
+#include "reconciler/engine/driver_call.h"
+
+#define PROBE_BODY_MAX 512
+#define PROBE_TEXT_MAX 200
+
+struct probe_task {
+    struct task task;
+    struct engine *engine;
+    const struct value
+        *probe; /* healthcheck.readiness of docs/specs.md; NULL: it only has to run */
+    struct str provider, resource, provider_id, owner, address;
+    struct arena arena;
+    struct http_request http;
+    struct http_reply reply;
+    struct driver_answer answer;
+    int ok;
+    int64_t restarts; /* as observed; -1: not known */
+    int has_exited;   /* observed: it does not run and is not about to */
+    char message[PROBE_TEXT_MAX];
+};
+
+void probe_task_start(struct probe_task *p, struct engine *e, task_ended *ended, void *ctx);
+void probe_task_fini(struct probe_task *p);

@@ -1,0 +1,99 @@
+/*
+ * run: one plan being applied. SPDX-License-Identifier: Apache-2.0
+ *
+ *   LOAD -> WALK -> ... -> WRITE (a group or the plan moved) -> WALK -> ... -> OVER
+ *
+ * Asks core/schedule for moves, carries them out as operations, gates and marks, and ends when nothing is
+ * left in any lane. Everything it knows is in the plan document and the rows, so a new life starts it
+ * again from there.
+ *
+ * Owns     its arena (the plan) and the tasks it began.
+ * Thread   the loop's.
+ */
+#pragma once
+
+#include "reconciler/core/schedule.h"
+#include "reconciler/engine/gate_task.h"
+#include "reconciler/engine/op_task.h"
+
+struct mark_task { /* rows only: one savepoint */
+    struct task task;
+    struct run *run;
+    size_t index;
+    struct arena arena;
+    struct rec_operation rec;
+    enum op_end end;
+};
+
+union run_task {
+    struct op_task op;
+    struct gate_task gate;
+    struct mark_task mark;
+};
+
+struct run_child { /* one an item */
+    struct run *run;
+    size_t index;
+    union run_task *task;   /* NULL: not running */
+    struct op_found *found; /* an open row of a former life */
+    struct rec_gate *gate;
+    struct str message; /* why it failed */
+    int is_at_fault;    /* its failure is one of what was deployed */
+    enum gate_verdict verdict;
+};
+
+struct run {
+    struct task task;
+    struct engine *engine;
+    struct arena arena; /* the loop's, and the load's */
+    struct arena rows;  /* STATE's */
+    struct digest plan_id;
+    struct plan plan;
+    struct schedule schedule;
+    struct map taken;
+    struct str env_name, commit_id; /* commit asked for by; "" for none */
+    const struct value *secrets;    /* {name: {store, path, key}} of the environment */
+    struct rec_rollout *rollouts;   /* one a group */
+    struct run_child *children;
+    struct schedule_move move; /* the group move being written */
+    int is_writing;
+    int reload;                 /* a parked operation was settled: its row is read again */
+    enum schedule_end main_end; /* SCHEDULE_RUNS until the main part is through and written */
+    struct str reason;          /* why it ended as it did */
+    void (*main_ended)(struct run *r, void *ctx);
+    void *ctx;
+    struct run *next; /* of the environment */
+};
+
+struct run_options {
+    struct engine *engine;
+    struct digest plan_id;
+    struct str env_name;
+    void (*main_ended)(struct run *r, void *ctx); /* once; the tail may go on */
+    task_ended *ended;
+    void *ctx;
+};
+
+/* Start applying: the plan's row is `applying` already, or `applied` with a tail to finish. */
+void run_start(struct run *r, const struct run_options *options);
+void run_fini(struct run *r);
+
+/* A newer commit or a person wants it to end: at the next boundary, or now. */
+void run_wish(struct run *r, enum schedule_wish wish);
+/* The next plan takes over what this one's tail keeps of these services. */
+void run_take_over(struct run *r, const struct plan *next);
+/* The daemon ends: tasks are cancelled, rows stay open. */
+void run_stop(struct run *r);
+
+/* --- run_rows.c: on STATE ------------------------------------------------------------------------ */
+
+/* The plan and everything a former life did; statuses, group states, rollout rows. */
+int run_rows_load(struct run *r, struct err *err);
+/* What a switch or a flip means for the sets of its members. */
+int run_rows_flip(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err);
+/* A mark: its rows and its own operation in one savepoint. */
+int run_rows_mark(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err);
+/* A group begins to go back, or has no way back. */
+int run_rows_group(struct run *r, struct tx *tx, const struct schedule_move *move, struct err *err);
+/* The main part ended without its last mark. */
+int run_rows_end(struct run *r, struct tx *tx, enum schedule_end end, struct err *err);

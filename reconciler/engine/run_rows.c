@@ -1,0 +1,582 @@
+/* What a run reads when it begins, and the rows its groups and marks leave. SPDX-License-Identifier: Apache-2.0 */
+#include "base/guard.h"
+#include "base/sys.h"
+#include "reconciler/engine/run.h"
+#include "state/revisions.h"
+
+/* --- loading ------------------------------------------------------------------------------------- */
+
+static enum item_status rows_item_status(const struct rec_operation *op)
+{
+    if (!op->outcome.p)
+        return ITEM_OPEN;
+    if (str_eq_c(op->outcome, "done"))
+        return ITEM_DONE;
+    return str_eq_c(op->outcome, "parked") ? ITEM_PARKED : ITEM_FAILED;
+}
+
+/* An open row of a former life goes on: its body, its resource, one more death. */
+static int rows_load_open(struct run *r, const struct rec_operation *row, struct run_child *child,
+                          struct err *err)
+{
+    struct arena *a = &r->arena;
+    struct db *db = r->engine->db;
+    struct op_found *found = arena_new(a, struct op_found);
+    int rc;
+
+    if (!found)
+        return arena_status(a, err);
+    found->rec = *row;
+    if (row->epoch < r->engine->epoch) {
+        found->rec.deaths++;
+        found->rec.epoch = r->engine->epoch;
+    }
+    child->found = found;
+    if (str_eq_c(row->kind, "gate")) {
+        child->gate = arena_new(a, struct rec_gate);
+        if (!child->gate)
+            return arena_status(a, err);
+        child->gate->operation = row->uid;
+        rc = db_get(db, a, REC_gate, child->gate, err);
+        return rc;
+    }
+    rc = resources_now(db, a, row->env, row->kind, row->name, &found->resource, err);
+    if (rc)
+        return rc;
+    return db_document(db, a, &row->desired, &found->body, err);
+}
+
+static int rows_load_operations(struct run *r, struct err *err)
+{
+    struct rec_operation *rows;
+    size_t n;
+
+    if (DB_SELECT(r->engine->db, &r->arena, operation, "WHERE plan = $1 ORDER BY intent_ms, uid",
+                  &rows, &n, err, DB_D(&r->plan_id)))
+        return err->code;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = (size_t)rows[i].item;
+
+        if (at >= r->plan.items.n)
+            return err_set(err, ERR_CORRUPT, "operation '%.*s' names no item of its plan",
+                           STR_ARG(rows[i].uid));
+        r->schedule.items[at] = rows_item_status(&rows[i]);
+        r->children[at].message = rows[i].message.p ? rows[i].message : S("");
+        if (r->schedule.items[at] == ITEM_OPEN &&
+            rows_load_open(r, &rows[i], &r->children[at], err))
+            return err->code;
+    }
+    return 0;
+}
+
+static const struct {
+    const char *state;
+    enum group_state group;
+} rollout_states[] = {
+    { "rolling", GROUP_ROLLING },     { "switched", GROUP_ROLLING },  { "proven", GROUP_PROVEN },
+    { "reverting", GROUP_REVERTING }, { "reverted", GROUP_REVERTED }, { "outage", GROUP_REVERTED },
+    { "superseded", GROUP_REVERTED }, { "held", GROUP_HELD },
+};
+
+static enum group_state rows_group_state(struct str state)
+{
+    for (size_t i = 0; i < N_ELEMENTS(rollout_states); i++)
+        if (str_eq_c(state, rollout_states[i].state))
+            return rollout_states[i].group;
+    return GROUP_ROLLING;
+}
+
+static int rows_make_rollouts(struct run *r, struct err *err)
+{
+    struct arena *a = &r->arena;
+    struct tx *tx;
+
+    if (engine_tx(r->engine,
+                  &(struct engine_event){ .kind = S("rollout.began"),
+                                          .subject = engine_short(a, &r->plan_id),
+                                          .env = r->plan.env_uid },
+                  &tx, err))
+        return err->code;
+    for (size_t i = 0; i < r->plan.groups.n; i++) {
+        r->rollouts[i] = (struct rec_rollout){
+            .uid = sys_uuid7(a, tx_time_ms(tx)),
+            .plan = r->plan_id,
+            .env = r->plan.env_uid,
+            .grp = str_fmt(a, "%zu", i),
+            .group_digest = r->plan.groups.p[i].digest,
+            .from_rev = r->plan.base,
+            .to_rev = r->plan.target,
+            .state = S("rolling"),
+            .counters = S("{}"),
+            .began_seq = tx_seq(tx),
+            .ended_seq = REC_NONE,
+        };
+        if (tx_put(tx, REC_rollout, &r->rollouts[i], err)) {
+            tx_rollback(tx);
+            return err->code;
+        }
+    }
+    return tx_commit(tx, err);
+}
+
+static int rows_load_rollouts(struct run *r, struct err *err)
+{
+    struct rec_rollout *rows;
+    size_t n;
+
+    r->rollouts = arena_new_n(&r->arena, struct rec_rollout, r->plan.groups.n + 1);
+    if (!r->rollouts)
+        return arena_status(&r->arena, err);
+    if (DB_SELECT(r->engine->db, &r->arena, rollout, "WHERE plan = $1", &rows, &n, err,
+                  DB_D(&r->plan_id)))
+        return err->code;
+    if (!n && r->plan.groups.n)
+        return rows_make_rollouts(r, err);
+    for (size_t i = 0; i < n; i++) {
+        int64_t g = -1;
+
+        if (str_to_i64(rows[i].grp, &g) || g < 0 || (size_t)g >= r->plan.groups.n)
+            return err_set(err, ERR_CORRUPT, "rollout '%.*s' names no group of its plan",
+                           STR_ARG(rows[i].uid));
+        r->rollouts[g] = rows[i];
+        r->schedule.groups[g] = rows_group_state(rows[i].state);
+    }
+    return 0;
+}
+
+static enum schedule_end rows_main_end(struct str state)
+{
+    static const struct {
+        const char *state;
+        enum schedule_end end;
+    } ends[] = {
+        { "applied", SCHEDULE_APPLIED },       { "reverted", SCHEDULE_REVERTED },
+        { "superseded", SCHEDULE_SUPERSEDED }, { "failed", SCHEDULE_FAILED },
+        { "cancelled", SCHEDULE_REVERTED },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(ends); i++)
+        if (str_eq_c(state, ends[i].state))
+            return ends[i].end;
+    return SCHEDULE_RUNS;
+}
+
+int run_rows_load(struct run *r, struct err *err)
+{
+    struct arena *a = &r->arena;
+    struct db *db = r->engine->db;
+    struct rec_plan plan = { .id = r->plan_id };
+    struct rec_environment env;
+    struct rec_revision_commit *commits;
+    struct str document;
+    size_t n_commits;
+
+    if (db_get(db, a, REC_plan, &plan, err) || db_document(db, a, &plan.doc, &document, err) ||
+        plan_parse(a, document, &r->plan, err) || environments_by_uid(db, a, plan.env, &env, err))
+        return err_wrap(err, "load plan %.*s", STR_ARG(engine_short(a, &r->plan_id)));
+    r->env_name = env.name;
+    if (revisions_commits(db, a, plan.env, &r->plan.target, &commits, &n_commits, err))
+        return err->code;
+    r->commit_id = n_commits ? commits[n_commits - 1].commit_id : S("");
+    r->secrets = r->plan.secrets;
+    r->main_end = rows_main_end(plan.state);
+    r->schedule.plan = &r->plan;
+    r->schedule.items = arena_new_n(a, enum item_status, r->plan.items.n + 1);
+    r->schedule.groups = arena_new_n(a, enum group_state, r->plan.groups.n + 1);
+    r->children = arena_new_n(a, struct run_child, r->plan.items.n + 1);
+    if (arena_status(a, err))
+        return err->code;
+    for (size_t i = 0; i < r->plan.items.n; i++)
+        r->children[i] = (struct run_child){ .run = r, .index = i };
+    if (rows_load_operations(r, err) || rows_load_rollouts(r, err))
+        return err->code;
+    return arena_status(a, err);
+}
+
+/* --- sets ---------------------------------------------------------------------------------------- */
+
+static int rows_set_state(struct run *r, struct tx *tx, struct str service,
+                          const struct digest *key, struct str state, struct err *err)
+{
+    struct rec_set set = { .env = r->plan.env_uid, .service = service, .set_key = *key };
+    int rc = db_get(r->engine->db, &r->rows, REC_set, &set, err);
+
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    if (!str_eq(set.state, state))
+        set.since_ms = tx_time_ms(tx);
+    set.state = state;
+    return tx_put(tx, REC_set, &set, err);
+}
+
+/* One previous a service: what was kept until now makes way. */
+static int rows_retire_previous(struct run *r, struct tx *tx, struct str service, struct err *err)
+{
+    struct rec_set *rows;
+    size_t n;
+
+    if (DB_SELECT(r->engine->db, &r->rows, set,
+                  "WHERE env = $1 AND service = $2 AND state = 'previous'", &rows, &n, err,
+                  DB_T(r->plan.env_uid), DB_T(service)))
+        return err->code;
+    for (size_t i = 0; i < n; i++)
+        if (rows_set_state(r, tx, service, &rows[i].set_key, S("draining"), err))
+            return err->code;
+    return 0;
+}
+
+static int rows_flip_member(struct run *r, struct tx *tx, const struct value *m, int is_back,
+                            struct err *err)
+{
+    struct str service = value_get_text(m, S("service"), S(""));
+    struct digest to, from;
+    int has_to = !digest_from_hex(value_get_text(m, S("to"), S("")), &to);
+    int has_from = !digest_from_hex(value_get_text(m, S("from"), S("")), &from);
+
+    if (is_back) {
+        if (has_to && rows_set_state(r, tx, service, &to, S("failed"), err))
+            return err->code;
+        return has_from ? rows_set_state(r, tx, service, &from, S("live"), err) : 0;
+    }
+    if (rows_retire_previous(r, tx, service, err) ||
+        (has_from && rows_set_state(r, tx, service, &from, S("draining"), err)) ||
+        (has_to && rows_set_state(r, tx, service, &to, S("live"), err)))
+        return err->code;
+    if (has_from && r->plan.cause != PLAN_CAUSE_UNDO)
+        return rows_set_state(r, tx, service, &from, S("previous"), err);
+    return 0;
+}
+
+int run_rows_flip(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err)
+{
+    const struct value *members = value_get(item->desired, S("members"));
+    struct str moves = value_get_text(item->desired, S("moves"), S(""));
+    struct rec_rollout *rollout = item->group >= 0 ? &r->rollouts[item->group] : NULL;
+
+    for (size_t i = 0; !str_eq_c(moves, "away") && i < value_count(members); i++)
+        if (rows_flip_member(r, tx, value_item(members, i), str_eq_c(moves, "back"), err))
+            return err->code;
+    if (!rollout || !str_eq_c(moves, "forward"))
+        return 0;
+    rollout->state = S("switched");
+    rollout->step = 6;
+    return tx_put(tx, REC_rollout, rollout, err);
+}
+
+/* --- marks --------------------------------------------------------------------------------------- */
+
+static int rows_record(struct run *r, struct tx *tx, const struct plan_record *record,
+                       struct str status, struct err *err)
+{
+    struct arena *a = &r->rows;
+    struct rec_resource row;
+    struct identity_subject subject = { r->engine->installation, r->plan.env_uid, record->kind,
+                                        record->name, 1 };
+    int rc = resources_now(r->engine->db, a, r->plan.env_uid, record->kind, record->name, &row,
+                           err);
+
+    if (rc == ERR_NOT_FOUND)
+        row = (struct rec_resource){ .env = r->plan.env_uid,
+                                     .kind = record->kind,
+                                     .name = record->name,
+                                     .incarnation = 1,
+                                     .outputs = S("{}"),
+                                     .protect = S(""),
+                                     .reason = S("") };
+    else if (rc)
+        return rc;
+    if (str_eq_c(row.status, "gone") && !str_eq_c(status, "gone"))
+        row.incarnation++;
+    subject.incarnation = row.incarnation;
+    row.owner = identity_owner(a, &subject);
+    row.provider = record->provider;
+    row.desired = row.observed = record->desired;
+    row.status = status;
+    row.turn++;
+    return tx_put_resource(tx, &row, err);
+}
+
+static int rows_record_group(struct run *r, struct tx *tx, int group, struct str status,
+                             struct err *err)
+{
+    const struct plan_group *g = &r->plan.groups.p[group];
+
+    for (size_t i = 0; i < g->services.n; i++) {
+        struct plan_record gone = { .kind = S("service"),
+                                    .name = g->services.p[i],
+                                    .provider = S("") };
+        const struct plan_record *record = plan_find_record(&r->plan, S("service"),
+                                                            g->services.p[i]);
+
+        if (rows_record(r, tx, record ? record : &gone, status, err))
+            return err->code;
+    }
+    return 0;
+}
+
+static int rows_end_rollout(struct run *r, struct tx *tx, int group, struct str state,
+                            struct err *err)
+{
+    struct rec_rollout *rollout = &r->rollouts[group];
+
+    rollout->state = state;
+    rollout->step = 8;
+    rollout->ended_seq = tx_seq(tx);
+    return tx_put(tx, REC_rollout, rollout, err);
+}
+
+static int rows_prove_sets(struct run *r, struct tx *tx, int group, struct err *err)
+{
+    const struct plan_group *g = &r->plan.groups.p[group];
+
+    for (size_t i = 0; i < g->services.n; i++) {
+        struct rec_set *rows;
+        size_t n;
+
+        if (DB_SELECT(r->engine->db, &r->rows, set,
+                      "WHERE env = $1 AND service = $2 AND state = 'live'", &rows, &n, err,
+                      DB_T(r->plan.env_uid), DB_T(g->services.p[i])))
+            return err->code;
+        if (!n)
+            continue;
+        rows[0].proven_seq = tx_seq(tx);
+        if (tx_put(tx, REC_set, &rows[0], err))
+            return err->code;
+    }
+    return 0;
+}
+
+static int rows_quarantine(struct run *r, struct tx *tx, int group, const struct digest *digest,
+                           struct str culprit, struct str reason, struct err *err)
+{
+    const struct rec_quarantine row = {
+        .env = r->plan.env_uid,
+        .group_digest = *digest,
+        .culprit = culprit,
+        .reason = reason,
+        .rollout = r->rollouts[group].uid,
+        .until_ms = REC_NONE,
+    };
+
+    return tx_put(tx, REC_quarantine, &row, err);
+}
+
+/* A person went back: what served until now must not come again by itself. */
+static int rows_quarantine_undone(struct run *r, struct tx *tx, const struct plan_item *item,
+                                  struct err *err)
+{
+    for (size_t i = 0; i < r->plan.items.n; i++) {
+        const struct plan_item *other = &r->plan.items.p[i];
+        const struct value *members = value_get(other->desired, S("members"));
+
+        if (other->group != item->group || other->lane != LANE_MAIN || !members)
+            continue;
+        for (size_t m = 0; m < value_count(members); m++) {
+            struct rec_set set = { .env = r->plan.env_uid,
+                                   .service = value_get_text(value_item(members, m), S("service"),
+                                                             S("")) };
+
+            if (digest_from_hex(value_get_text(value_item(members, m), S("from"), S("")),
+                                &set.set_key) ||
+                db_get(r->engine->db, &r->rows, REC_set, &set, err) ||
+                digest_is_none(&set.group_digest))
+                continue;
+            if (rows_quarantine(r, tx, item->group, &set.group_digest, set.service,
+                                str_fmt(&r->rows, "%s by a person", plan_cause_name(r->plan.cause)),
+                                err))
+                return err->code;
+        }
+    }
+    return 0;
+}
+
+static int mark_proven(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err)
+{
+    if ((r->plan.cause == PLAN_CAUSE_UNDO || r->plan.cause == PLAN_CAUSE_ROLLBACK) &&
+        rows_quarantine_undone(r, tx, item, err))
+        return err->code;
+    if (rows_prove_sets(r, tx, item->group, err) ||
+        rows_record_group(r, tx, item->group, S("ready"), err))
+        return err->code;
+    return rows_end_rollout(r, tx, item->group, S("proven"), err);
+}
+
+static int mark_removed(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err)
+{
+    if (rows_record_group(r, tx, item->group, S("gone"), err))
+        return err->code;
+    return rows_end_rollout(r, tx, item->group, S("proven"), err);
+}
+
+static int mark_routed(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err)
+{
+    return rows_end_rollout(r, tx, item->group, S("proven"), err);
+}
+
+static int mark_scaled(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err)
+{
+    struct rec_set set = { .env = r->plan.env_uid,
+                           .service = value_get_text(item->desired, S("service"), S("")) };
+
+    (void)digest_from_hex(value_get_text(item->desired, S("set"), S("")),
+                          &set.set_key); /* our own */
+    if (db_get(r->engine->db, &r->rows, REC_set, &set, err))
+        return err->code;
+    set.replicas = value_get_int(item->desired, S("replicas"), set.replicas);
+    if (tx_put(tx, REC_set, &set, err))
+        return err->code;
+    return mark_proven(r, tx, item, err);
+}
+
+/* Did one of the gates of the way back find that the old set does not serve either? */
+static int rows_saw_outage(const struct run *r, int group)
+{
+    for (size_t i = 0; i < r->plan.items.n; i++)
+        if (r->plan.items.p[i].group == group && r->children[i].verdict == GATE_OUTAGE)
+            return 1;
+    return 0;
+}
+
+static int mark_reverted(struct run *r, struct tx *tx, const struct plan_item *item,
+                         struct err *err)
+{
+    struct rec_rollout *rollout = &r->rollouts[item->group];
+
+    if (rows_saw_outage(r, item->group))
+        return rows_end_rollout(r, tx, item->group, S("outage"), err);
+    if (!rollout->culprit.p)
+        return rows_end_rollout(r, tx, item->group, S("superseded"), err);
+    if (rollout->at_fault && /* a provider's fault says nothing about what was deployed */
+        rows_quarantine(r, tx, item->group, &rollout->group_digest, rollout->culprit,
+                        rollout->reason, err))
+        return err->code;
+    return rows_end_rollout(r, tx, item->group, S("reverted"), err);
+}
+
+/* Everything that no group recorded; the revision is live and proven. */
+static int mark_applied(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err)
+{
+    struct arena *a = &r->rows;
+    struct db *db = r->engine->db;
+    struct rec_plan plan = { .id = r->plan_id };
+    struct rec_environment env;
+    struct rec_revision rev = { .env = r->plan.env_uid, .digest = r->plan.target };
+
+    (void)item;
+    for (size_t i = 0; i < r->plan.records.n; i++)
+        if (rows_record(r, tx, &r->plan.records.p[i], S("ready"), err))
+            return err->code;
+    for (size_t i = 0; i < r->plan.lines.n; i++) {
+        const struct plan_line *line = &r->plan.lines.p[i];
+        struct plan_record gone = { .kind = line->kind, .name = line->name, .provider = S("") };
+
+        if (line->action == PLAN_DELETE && str_eq_c(line->kind, "domain") &&
+            rows_record(r, tx, &gone, S("gone"), err))
+            return err->code;
+    }
+    if (db_get(db, a, REC_plan, &plan, err) ||
+        environments_by_uid(db, a, r->plan.env_uid, &env, err))
+        return err->code;
+    plan.state = S("applied");
+    plan.ended_seq = tx_seq(tx);
+    env.live_rev = env.proven_rev = r->plan.target;
+    env.sync = S("in_sync");
+    env.health = S("healthy");
+    env.reason = r->plan.notes.n ? r->plan.notes.p[0] : S("");
+    if (tx_put(tx, REC_plan, &plan, err) || tx_put(tx, REC_environment, &env, err))
+        return err->code;
+    if (db_get(db, a, REC_revision, &rev, err))
+        return err->code == ERR_NOT_FOUND ? 0 : err->code;
+    rev.proven_seq = tx_seq(tx);
+    return tx_put(tx, REC_revision, &rev, err);
+}
+
+typedef int mark_fn(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err);
+
+static const struct {
+    const char *word;
+    mark_fn *fn;
+} mark_rows[] = {
+    { "proven", mark_proven },      { "removed", mark_removed },   { "routed", mark_routed },
+    { "scaled", mark_scaled },      { "reverted", mark_reverted }, { "applied", mark_applied },
+    { "flip-back", run_rows_flip }, { "flip", run_rows_flip },
+};
+
+int run_rows_mark(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err)
+{
+    struct str word = str_slice(item->name, 0, str_find_char(item->name, ':'));
+
+    for (size_t i = 0; i < N_ELEMENTS(mark_rows); i++)
+        if (str_eq_c(word, mark_rows[i].word))
+            return mark_rows[i].fn(r, tx, item, err);
+    return err_set(err, ERR_CORRUPT, "a mark '%.*s' is not known", STR_ARG(item->name));
+}
+
+/* --- groups and the plan ------------------------------------------------------------------------- */
+
+static int group_has_way_back(const struct run *r, int group)
+{
+    for (size_t i = 0; i < r->plan.items.n; i++)
+        if (r->plan.items.p[i].group == group && r->plan.items.p[i].lane == LANE_REVERT)
+            return 1;
+    return 0;
+}
+
+int run_rows_group(struct run *r, struct tx *tx, const struct schedule_move *move, struct err *err)
+{
+    struct rec_rollout *rollout = &r->rollouts[move->group];
+    const struct run_child *culprit = move->culprit >= 0 ? &r->children[move->culprit] : NULL;
+
+    if (move->kind == MOVE_REVERTED)
+        return str_eq_c(rollout->state, "reverting")
+                   ? rows_end_rollout(r, tx, move->group, S("reverted"), err)
+                   : 0;
+    rollout->state = !r->plan.groups.p[move->group].auto_revert ||
+                             !group_has_way_back(r, move->group)
+                         ? S("held")
+                         : S("reverting");
+    if (culprit) {
+        const struct plan_item *item = &r->plan.items.p[move->culprit];
+
+        rollout->culprit = item->service.n ? item->service : item->name;
+        rollout->reason = str_fmt(&r->rows, "%.*s %.*s: %.*s", STR_ARG(item->kind),
+                                  STR_ARG(item->name),
+                                  STR_ARG(culprit->message.n ? culprit->message : S("failed")));
+        rollout->at_fault = culprit->is_at_fault;
+    } else {
+        rollout->reason = r->schedule.wish == WISH_CANCEL ? S("cancelled") : S("superseded");
+    }
+    if (str_eq_c(rollout->state, "held"))
+        rollout->ended_seq = tx_seq(tx);
+    return tx_put(tx, REC_rollout, rollout, err);
+}
+
+static const struct {
+    const char *plan, *sync;
+} end_words[] = {
+    [SCHEDULE_RUNS] = { "applying", "converging" },
+    [SCHEDULE_APPLIED] = { "applied", "in_sync" },
+    [SCHEDULE_REVERTED] = { "reverted", "reverted" },
+    [SCHEDULE_SUPERSEDED] = { "superseded", "waiting" },
+    [SCHEDULE_FAILED] = { "failed", "failed" },
+};
+
+int run_rows_end(struct run *r, struct tx *tx, enum schedule_end end, struct err *err)
+{
+    struct arena *a = &r->rows;
+    struct db *db = r->engine->db;
+    struct rec_plan plan = { .id = r->plan_id };
+    struct rec_environment env;
+
+    if (db_get(db, a, REC_plan, &plan, err) ||
+        environments_by_uid(db, a, r->plan.env_uid, &env, err))
+        return err->code;
+    plan.state = r->schedule.wish == WISH_CANCEL ? S("cancelled") : str_from_c(end_words[end].plan);
+    plan.reason = r->reason;
+    plan.ended_seq = tx_seq(tx);
+    env.sync = str_from_c(end_words[end].sync);
+    env.reason = r->reason;
+    if (tx_put(tx, REC_plan, &plan, err))
+        return err->code;
+    return tx_put(tx, REC_environment, &env, err);
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/snapshot_load.h"
+
+#include <stdlib.h>
+
+#include "providers/kit.h"
+#include "specs/json_io.h"
+#include "state/quarantine.h"
+#include "state/revisions.h"
+#include "state/sets.h"
+
+static int load_document(struct arena *a, struct db *db, const struct digest *digest,
+                         const struct value **ret, struct err *err)
+{
+    struct str body;
+    struct value *v;
+
+    if (db_document(db, a, digest, &body, err) || json_parse(a, body, PLAN_BYTES_MAX, &v, err))
+        return err->code;
+    *ret = v;
+    return 0;
+}
+
+static int is_recorded_kind(struct str kind)
+{
+    return str_eq_c(kind, "service") || str_eq_c(kind, "domain") || str_eq_c(kind, "policy");
+}
+
+/* Services, domains and the policy with their documents; addresses by name alone. */
+static int load_recorded(struct arena *a, const struct snapshot_load *in, struct snapshot *s,
+                         struct err *err)
+{
+    struct db *db = in->engine->db;
+    struct rec_resource *rows;
+    size_t n;
+
+    if (resources_list(db, a, in->env_uid, &rows, &n, err))
+        return err->code;
+    s->recorded = arena_new_n(a, struct recorded, n + 1);
+    if (!s->recorded)
+        return arena_status(a, err);
+    for (size_t i = 0; i < n; i++) {
+        struct recorded *r = &s->recorded[s->n_recorded];
+
+        if (!engine_resource_exists(&rows[i]) || digest_is_none(&rows[i].desired))
+            continue;
+        if (!is_recorded_kind(rows[i].kind) && !str_eq_c(rows[i].kind, "address"))
+            continue;
+        *r = (struct recorded){ rows[i].kind, rows[i].name, rows[i].provider, NULL,
+                                rows[i].desired };
+        if (is_recorded_kind(r->kind) && load_document(a, db, &r->digest, &r->desired, err))
+            return err_wrap(err, "what '%.*s/%.*s' was", STR_ARG(r->kind), STR_ARG(r->name));
+        s->n_recorded++;
+    }
+    return 0;
+}
+
+static enum instance_health observed_health(const struct snapshot_load *in, struct str name)
+{
+    for (size_t i = 0; i < in->n_observations; i++)
+        if (str_eq(in->observations[i].name, name))
+            return in->observations[i].health;
+    return INSTANCE_UNKNOWN;
+}
+
+static int load_sets(struct arena *a, const struct snapshot_load *in, struct snapshot *s,
+                     struct err *err)
+{
+    struct rec_instance *rows;
+    size_t n;
+
+    if (sets_list(in->engine->db, a, in->env_uid, &s->sets, &s->n_sets, err) ||
+        sets_instances_of_env(in->engine->db, a, in->env_uid, &rows, &n, err))
+        return err->code;
+    s->instances = arena_new_n(a, struct observed_instance, n + 1);
+    if (!s->instances)
+        return arena_status(a, err);
+    s->n_instances = n;
+    for (size_t i = 0; i < n; i++) {
+        struct str name = identity_instance_name(a, rows[i].service, &rows[i].set_key,
+                                                 rows[i].ordinal);
+
+        s->instances[i] = (struct observed_instance){ rows[i], observed_health(in, name) };
+    }
+    return 0;
+}
+
+static int load_done(struct arena *a, const struct snapshot_load *in, struct snapshot *s,
+                     struct err *err)
+{
+    struct db *db = in->engine->db;
+    struct map *artifacts = arena_new(a, struct map), *releases = arena_new(a, struct map);
+    struct rec_artifact *made;
+    struct rec_release *released;
+    size_t n_made, n_released;
+
+    if (!artifacts || !releases)
+        return arena_status(a, err);
+    map_init(artifacts, a);
+    map_init(releases, a);
+    if (DB_SELECT(db, a, artifact, "WHERE made_for = $1 AND state = 'ready'", &made, &n_made, err,
+                  DB_T(in->env_uid)) ||
+        DB_SELECT(db, a, release, "WHERE env = $1 AND state = 'done'", &released, &n_released, err,
+                  DB_T(in->env_uid)))
+        return err->code;
+    for (size_t i = 0; i < n_made; i++)
+        map_put(artifacts, digest_hex(a, &made[i].key), &made[i].output_digest);
+    for (size_t i = 0; i < n_released; i++)
+        map_put(releases, digest_hex(a, &released[i].key), &released[i]);
+    s->artifacts = artifacts;
+    s->releases = releases;
+    return 0;
+}
+
+static int compare_drivers(const void *a, const void *b)
+{
+    return str_cmp(((const struct snapshot_driver *)a)->name,
+                   ((const struct snapshot_driver *)b)->name);
+}
+
+/* All providers: a new version of one makes new plans. */
+static int load_drivers(struct arena *a, const struct snapshot_load *in, struct snapshot *s,
+                        struct err *err)
+{
+    const struct registry *r = in->engine->providers;
+
+    s->drivers = arena_new_n(a, struct snapshot_driver, r->n + 1);
+    if (!s->drivers)
+        return arena_status(a, err);
+    for (size_t i = 0; i < r->n; i++) {
+        const struct rv_driver *d = r->list[i].driver;
+        struct rv_str schema = d->schema();
+
+        s->drivers[s->n_drivers++] = (struct snapshot_driver){ str_from_c(d->name),
+                                                               str_from_c(d->version),
+                                                               hash_bytes(kit_str(schema)) };
+    }
+    qsort(s->drivers, s->n_drivers, sizeof(*s->drivers), compare_drivers);
+    return 0;
+}
+
+int snapshot_load(struct arena *a, const struct snapshot_load *in, struct snapshot *ret,
+                  struct err *err)
+{
+    struct snapshot s = { .installation = in->engine->installation,
+                          .cause = in->cause,
+                          .target = in->target,
+                          .observed_generation = REC_NONE };
+
+    s.edge_provider = value_get_text(value_get(in->rule, S("providers")), S("domains"), STR_NONE);
+    if (environments_by_uid(in->engine->db, a, in->env_uid, &s.env, err) ||
+        load_recorded(a, in, &s, err) || load_sets(a, in, &s, err) || load_done(a, in, &s, err) ||
+        load_drivers(a, in, &s, err) ||
+        quarantine_active(in->engine->db, a, in->env_uid, in->now_ms, &s.quarantines,
+                          &s.n_quarantines, err))
+        return err_wrap(err, "read environment '%.*s'", STR_ARG(s.env.name));
+    *ret = s;
+    return arena_status(a, err);
+}
+
+/* --- revisions ----------------------------------------------------------------------------------- */
+
+static struct value *resource_entry(struct arena *a, const struct spec_resource *r)
+{
+    struct value *one = value_map(a), *needs = value_list(a);
+
+    value_set_text(a, one, S("kind"), r->kind);
+    value_set_text(a, one, S("name"), r->name);
+    value_set_text(a, one, S("provider"), r->provider.p ? r->provider : S(""));
+    value_set_text(a, one, S("desired"), digest_hex(a, &r->digest));
+    for (size_t i = 0; i < r->needs.n; i++)
+        value_add(a, needs, value_text(a, r->needs.p[i]));
+    value_set(a, one, S("needs"), needs);
+    return one;
+}
+
+static struct value *revision_value(struct arena *a, const struct environment_spec *spec)
+{
+    struct value *doc = value_map(a), *resources = value_list(a);
+
+    value_set_text(a, doc, S("name"), spec->name);
+    value_set_text(a, doc, S("application"), spec->application);
+    value_set_text(a, doc, S("branch"), spec->branch);
+    if (spec->policy)
+        value_set(a, doc, S("policy"), value_copy(a, spec->policy));
+    if (spec->secrets)
+        value_set(a, doc, S("secrets"), value_copy(a, spec->secrets));
+    for (size_t i = 0; i < spec->resources.n; i++)
+        value_add(a, resources, resource_entry(a, &spec->resources.p[i]));
+    value_set(a, doc, S("resources"), resources);
+    return doc;
+}
+
+int snapshot_store_revision(struct arena *a, struct tx *tx, struct str env_uid,
+                            const struct environment_spec *spec, const struct digest *revision,
+                            struct err *err)
+{
+    struct rec_revision row;
+    struct digest doc;
+    int rc;
+
+    for (size_t i = 0; i < spec->resources.n; i++) {
+        const struct spec_resource *r = &spec->resources.p[i];
+
+        if (tx_document(tx, S("desired"), &r->digest, json_format(a, r->desired), err))
+            return err->code;
+    }
+    if (engine_put_document(tx, S("spec"), json_format(a, revision_value(a, spec)), &doc, err))
+        return err->code;
+    rc = revisions_by_digest(tx_db(tx), a, env_uid, revision, &row, err);
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    row = (struct rec_revision){ .env = env_uid,
+                                 .digest = *revision,
+                                 .doc = doc,
+                                 .made_seq = tx_seq(tx),
+                                 .proven_seq = REC_NONE };
+    if (revisions_next_n(tx_db(tx), a, env_uid, &row.n, err))
+        return err->code;
+    return tx_put(tx, REC_revision, &row, err);
+}
+
+static int load_resource_entry(struct arena *a, struct db *db, const struct value *entry,
+                               struct spec_resource *ret, struct err *err)
+{
+    const struct value *needs = value_get(entry, S("needs"));
+
+    ret->kind = value_get_text(entry, S("kind"), S(""));
+    ret->name = value_get_text(entry, S("name"), S(""));
+    ret->provider = value_get_text(entry, S("provider"), S(""));
+    if (digest_from_hex(value_get_text(entry, S("desired"), S("")), &ret->digest))
+        return err_set(err, ERR_CORRUPT, "a revision names no document");
+    for (size_t i = 0; i < value_count(needs); i++) {
+        struct str *slot = vec_push(a, &ret->needs);
+
+        if (slot)
+            *slot = value_item(needs, i)->u.text;
+    }
+    return load_document(a, db, &ret->digest, &ret->desired, err);
+}
+
+int snapshot_load_revision(struct arena *a, struct db *db, struct str env_uid,
+                           const struct digest *revision, struct environment_spec *ret,
+                           struct err *err)
+{
+    struct rec_revision row;
+    const struct value *doc, *resources;
+    struct environment_spec spec = { 0 };
+
+    if (revisions_by_digest(db, a, env_uid, revision, &row, err) ||
+        load_document(a, db, &row.doc, &doc, err))
+        return err_wrap(err, "read revision");
+    spec.name = value_get_text(doc, S("name"), S(""));
+    spec.application = value_get_text(doc, S("application"), S(""));
+    spec.branch = value_get_text(doc, S("branch"), S(""));
+    spec.policy = value_get(doc, S("policy"));
+    spec.secrets = value_get(doc, S("secrets"));
+    spec.revision = *revision;
+    resources = value_get(doc, S("resources"));
+    for (size_t i = 0; i < value_count(resources); i++) {
+        struct spec_resource *slot = vec_push(a, &spec.resources);
+
+        if (slot && load_resource_entry(a, db, value_item(resources, i), slot, err))
+            return err_wrap(err, "read revision %lld", (long long)row.n);
+    }
+    *ret = spec;
+    return arena_status(a, err);
+}

@@ -1,0 +1,39 @@
+/*
+ * snapshot_load: what the planner sees, read from the state. SPDX-License-Identifier: Apache-2.0
+ *
+ * Memory   the arena given.
+ * Thread   STATE.
+ */
+#pragma once
+
+#include "reconciler/core/plan.h"
+#include "reconciler/engine/engine_state.h"
+
+/* What an instance's provider said of it, by resource name. */
+struct observation {
+    struct str name, provider;
+    enum instance_health health;
+};
+
+struct snapshot_load {
+    struct engine *engine;
+    struct str env_uid;
+    enum plan_cause cause;
+    const struct environment_spec *target;
+    const struct observation *observations;
+    size_t n_observations;
+    const struct value *rule; /* of the daemon: the edge's provider */
+    int64_t now_ms;
+};
+
+int snapshot_load(struct arena *a, const struct snapshot_load *in, struct snapshot *ret,
+                  struct err *err);
+
+/* A revision as it was asked for, from its stored document: for undo and rollback. */
+int snapshot_load_revision(struct arena *a, struct db *db, struct str env_uid,
+                           const struct digest *revision, struct environment_spec *ret,
+                           struct err *err);
+/* The document of a revision and those of its resources, and its row (numbered) when it is new. */
+int snapshot_store_revision(struct arena *a, struct tx *tx, struct str env_uid,
+                            const struct environment_spec *spec, const struct digest *revision,
+                            struct err *err);

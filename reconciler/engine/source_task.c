@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/source_task.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/guard.h"
+#include "base/log.h"
+#include "reconciler/core/retry.h"
+#include "reconciler/engine/env_task.h"
+
+#define SOURCE_ROUND_MAX (256u << 20)
+#define SOURCE_HEAD_MAX (256u << 20)
+
+enum {
+    SOURCE_SIGN_IN,
+    SOURCE_FETCH,
+    SOURCE_HEADS,
+    SOURCE_READ,
+    SOURCE_PARSE,
+    SOURCE_TREES,
+    SOURCE_READY,
+    SOURCE_NOTE,
+    SOURCE_FAILED,
+    SOURCE_REST,
+};
+
+/* clang-format off */
+static const struct task_state source_states[] = {
+    /*                   name       successors                                on error       deadline_ms: the worker's */
+    [SOURCE_SIGN_IN] = { "SIGN_IN", TO(SOURCE_FETCH),                         SOURCE_FAILED, 0 },
+    [SOURCE_FETCH]   = { "FETCH",   TO(SOURCE_HEADS),                         SOURCE_FAILED, 0 },
+    [SOURCE_HEADS]   = { "HEADS",   TO2(SOURCE_READ, SOURCE_FAILED),          NO_ERROR_EDGE, 0 },
+    [SOURCE_READ]    = { "READ",    TO2(SOURCE_PARSE, SOURCE_NOTE),           SOURCE_FAILED, 0 },
+    [SOURCE_PARSE]   = { "PARSE",   TO2(SOURCE_TREES, SOURCE_FAILED),         SOURCE_FAILED, 0 },
+    [SOURCE_TREES]   = { "TREES",   TO(SOURCE_READY),                         SOURCE_FAILED, 0 },
+    [SOURCE_READY]   = { "READY",   TO2(SOURCE_READ, SOURCE_FAILED),          NO_ERROR_EDGE, 0 },
+    [SOURCE_NOTE]    = { "NOTE",    TO(SOURCE_REST),                          SOURCE_FAILED, 0 },
+    [SOURCE_FAILED]  = { "FAILED",  TO(SOURCE_REST),                          SOURCE_REST,   0 },
+    [SOURCE_REST]    = { "REST",    TO(SOURCE_SIGN_IN),                       SOURCE_SIGN_IN, 0 }, /* woken early: fetch now */
+};
+/* clang-format on */
+
+static struct source_task *source_of(struct task *t)
+{
+    return container_of(t, struct source_task, task);
+}
+
+/* --- heads --------------------------------------------------------------------------------------- */
+
+void head_release(struct head *h)
+{
+    if (!h || h->users || h->is_current)
+        return;
+    arena_fini(&h->arena);
+    alloc_free(h);
+}
+
+static struct head *head_new(struct source_task *s, const struct branch *b)
+{
+    struct head *h = alloc_zero(sizeof(*h));
+
+    if (!h)
+        return NULL;
+    arena_init(&h->arena, SOURCE_HEAD_MAX);
+    h->source = s->name;
+    h->branch = b->name;
+    h->commit = str_copy(&h->arena, b->commit);
+    h->tree = str_copy(&h->arena, b->tree);
+    h->spec_path = value_get_text(s->config, S("path"), S(".reeve"));
+    spec_messages_init(&h->messages, &h->arena);
+    map_init(&h->trees, &h->arena);
+    return h;
+}
+
+static void head_publish(struct branch *b)
+{
+    struct head *old = b->head;
+
+    b->head = TAKE(b->next);
+    b->head->is_current = 1;
+    if (old) {
+        old->is_current = 0;
+        head_release(old);
+    }
+}
+
+static void head_drop_next(struct branch *b)
+{
+    if (b->next)
+        head_release(TAKE(b->next));
+}
+
+struct head *source_task_head(struct source_task *s, struct str branch)
+{
+    for (size_t i = 0; i < s->branches.n; i++)
+        if (str_eq(s->branches.p[i].name, branch))
+            return s->branches.p[i].head;
+    return NULL;
+}
+
+/* --- fetch --------------------------------------------------------------------------------------- */
+
+static int source_sign_in(struct task *t, struct err *err)
+{
+    struct source_task *s = source_of(t);
+    struct str name = value_get_text(value_get(s->config, S("credentials")), S("secret"), STR_NONE);
+    struct secret *secret;
+    int rc;
+
+    s->fetch.password = STR_NONE;
+    if (!name.p)
+        return 0;
+    rc = secret_store_read(s->engine->secrets,
+                           &(struct secret_ref){ .env = S(""), .name = name, .path = name },
+                           STR_NONE, &secret, err);
+    if (rc)
+        return err_wrap(err, "credentials of source '%.*s'", STR_ARG(s->name));
+    s->fetch.password = str_copy(&s->round, secret_reveal(secret));
+    secret_free(secret);
+    return 0;
+}
+
+/* The password leaves memory as soon as the worker has it. */
+static void source_sign_out(struct source_task *s)
+{
+    if (s->fetch.password.p) {
+        union {
+            const char *in;
+            char *out;
+        } text = { .in = s->fetch.password.p };
+
+        explicit_bzero(text.out, s->fetch.password.n);
+    }
+    s->fetch.password = STR_NONE;
+}
+
+static struct branch *source_branch(struct source_task *s, struct str name)
+{
+    for (size_t i = 0; i < s->branches.n; i++)
+        if (str_eq(s->branches.p[i].name, name))
+            return &s->branches.p[i];
+    return NULL;
+}
+
+static void source_take_heads(struct source_task *s)
+{
+    for (size_t i = 0; i < s->heads.heads.n; i++) {
+        const struct source_head *h = &s->heads.heads.p[i];
+        struct branch *b = source_branch(s, h->name);
+
+        if (!b)
+            continue;
+        b->is_gone = 0;
+        if (!b->head || !str_eq(b->head->commit, h->commit)) {
+            b->commit = h->commit;
+            b->tree = h->tree;
+            b->next = head_new(s, b);
+        }
+    }
+    for (size_t i = 0; i < s->heads.gone.n; i++) {
+        struct branch *b = source_branch(s, s->heads.gone.p[i]);
+
+        if (b)
+            b->is_gone = 1; /* what it was goes on being wanted */
+    }
+}
+
+/* --- read ---------------------------------------------------------------------------------------- */
+
+static void source_keep_snapshot(struct source_task *s, struct head *h)
+{
+    const struct source_snapshot *in = &s->snapshot;
+    struct arena *a = &h->arena;
+
+    h->about = (struct source_commit){
+        .id = str_copy(a, in->commit.id),
+        .author = str_copy(a, in->commit.author),
+        .author_mail = str_copy(a, in->commit.author_mail),
+        .summary = str_copy(a, in->commit.summary),
+        .time_ms = in->commit.time_ms,
+    };
+    h->files = arena_new_n(a, struct spec_file, in->files.n + 1);
+    for (size_t i = 0; h->files && i < in->files.n; i++)
+        h->files[h->n_files++] = (struct spec_file){ str_copy(a, in->files.p[i].path),
+                                                     str_copy(a, in->files.p[i].text) };
+}
+
+static int source_parse(struct task *t, struct err *err)
+{
+    struct source_task *s = source_of(t);
+    struct head *h = s->branches.p[s->reading].next;
+
+    return bundle_read(&h->arena, BUNDLE_REPOSITORY, h->files, h->n_files, &h->bundle, &h->messages,
+                       err);
+}
+
+/* Paths of the tree that any of the environments here is made of. */
+static void source_want_trees(struct source_task *s, struct head *h)
+{
+    struct map paths;
+    struct str *list;
+    struct err ignored = ERR_INIT;
+
+    map_init(&paths, &s->round);
+    for (size_t i = 0; i < h->bundle.environments.n; i++) {
+        struct str name = h->bundle.environments.entries[i].key;
+        const struct normalise_input in = {
+            .environment = name,
+            .branch = h->branch,
+            .rule = daemon_rule(s->engine->options.daemon, s->name, S("environment"), name, NULL),
+            .spec_path = h->spec_path,
+        };
+        struct normalise_wants wants = { 0 };
+        struct spec_messages quiet;
+
+        spec_messages_init(&quiet, &s->round); /* said when the environment is normalised */
+        if (!in.rule || normalise_wants(&s->round, &h->bundle, &in, &wants, &quiet, &ignored))
+            continue;
+        for (size_t j = 0; j < wants.paths.n; j++)
+            map_put(&paths, wants.paths.p[j], NULL);
+    }
+    list = arena_new_n(&s->round, struct str, paths.n + 1);
+    for (size_t i = 0; list && i < paths.n; i++)
+        list[i] = paths.entries[i].key;
+    s->read = (struct source_read){
+        .commit = h->commit, .base = h->commit, .paths = list, .n_paths = list ? paths.n : 0
+    };
+}
+
+static void source_keep_trees(struct source_task *s, struct head *h)
+{
+    for (size_t i = 0; i < s->snapshot.trees.n; i++) {
+        const struct source_path *p = &s->snapshot.trees.p[i];
+        struct str *id = arena_new(&h->arena, struct str);
+
+        if (!id)
+            return;
+        *id = str_copy(&h->arena, p->id);
+        map_put(&h->trees, str_copy(&h->arena, p->path), id);
+    }
+}
+
+/* --- rows ---------------------------------------------------------------------------------------- */
+
+static int source_write_head(struct source_task *s, struct tx *tx, const struct branch *b,
+                             struct err *err)
+{
+    struct rec_head row = { .source = s->name, .branch = b->name };
+    int rc = db_get(s->engine->db, &s->round, REC_head, &row, err);
+    struct str commit = b->head ? b->head->commit : S("");
+    int64_t gone_ms = b->is_gone ? tx_time_ms(tx) : REC_NONE;
+
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    if (!rc && str_eq(row.commit_id, commit) && (row.gone_ms == REC_NONE) == !b->is_gone)
+        return 0;
+    row.commit_id = commit;
+    row.tree_id = b->head ? b->head->tree : S("");
+    row.seen_ms = tx_time_ms(tx);
+    row.gone_ms = gone_ms;
+    row.error = STR_NONE;
+    return tx_put(tx, REC_head, &row, err);
+}
+
+static int source_is_news(struct source_task *s, struct err *err)
+{
+    struct rec_source row = { .name = s->name };
+    int rc = db_get(s->engine->db, &s->round, REC_source, &row, err);
+
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    if (rc || !str_eq(row.error.p ? row.error : S(""), str_from_c(s->error)))
+        return 1;
+    for (size_t i = 0; i < s->branches.n; i++) {
+        const struct branch *b = &s->branches.p[i];
+        struct rec_head head = { .source = s->name, .branch = b->name };
+
+        rc = db_get(s->engine->db, &s->round, REC_head, &head, err);
+        if (rc && rc != ERR_NOT_FOUND)
+            return rc;
+        if (rc ? b->head != NULL || b->is_gone
+               : !str_eq(head.commit_id, b->head ? b->head->commit : S("")) ||
+                     (head.gone_ms == REC_NONE) == b->is_gone)
+            return 1;
+    }
+    return 0;
+}
+
+/* Nothing is written, and no event made, when a poll brought nothing new. */
+static int source_note(struct task *t, struct err *err)
+{
+    struct source_task *s = source_of(t);
+    struct rec_source row = { .name = s->name,
+                              .url = value_get_text(s->config, S("url"), S("")),
+                              .error = s->error[0] ? str_from_c(s->error) : STR_NONE };
+    int rc = source_is_news(s, err);
+    struct tx *tx;
+
+    if (rc <= 0)
+        return rc;
+    row.config_digest = hash_bytes(row.url);
+    if (engine_tx(
+            s->engine,
+            &(struct engine_event){ .kind = s->error[0] ? S("source.failed") : S("source.moved"),
+                                    .subject = s->name },
+            &tx, err))
+        return err->code;
+    rc = tx_put(tx, REC_source, &row, err);
+    for (size_t i = 0; !rc && i < s->branches.n; i++)
+        rc = source_write_head(s, tx, &s->branches.p[i], err);
+    if (rc) {
+        tx_rollback(tx);
+        return rc;
+    }
+    return tx_commit(tx, err);
+}
+
+/* --- steps --------------------------------------------------------------------------------------- */
+
+static void source_begin_round(struct source_task *s)
+{
+    for (size_t i = 0; i < s->branches.n; i++)
+        head_drop_next(&s->branches.p[i]);
+    arena_reset(&s->round);
+    s->reading = 0;
+    s->names = arena_new_n(&s->round, struct str, s->branches.n + 1);
+    for (size_t i = 0; s->names && i < s->branches.n; i++)
+        s->names[i] = s->branches.p[i].name;
+    s->fetch = (struct source_fetch){ .names = s->names, .n_names = s->names ? s->branches.n : 0 };
+}
+
+/* Whatever was worth saying stands in t->err. */
+static enum task_verdict source_fail(struct source_task *s, const struct err *err)
+{
+    s->task.err = *err;
+    return task_goto(&s->task, SOURCE_FAILED);
+}
+
+static enum task_verdict source_heads(struct source_task *s)
+{
+    struct err err = ERR_INIT;
+
+    source_sign_out(s);
+    if (s->source->ops->fetch_parse(&s->round, &s->call, &s->heads, &err))
+        return source_fail(s, &err);
+    source_take_heads(s);
+    s->error[0] = 0;
+    s->failures = 0;
+    return task_goto(&s->task, SOURCE_READ);
+}
+
+/* The next branch that moved; when there is none left, the rows. */
+static enum task_verdict source_read(struct source_task *s)
+{
+    struct task *t = &s->task;
+
+    while (s->reading < s->branches.n && !s->branches.p[s->reading].next)
+        s->reading++;
+    if (s->reading == s->branches.n) {
+        wait_work_start(t, POOL_STATE, source_note);
+        return task_then(t, SOURCE_NOTE);
+    }
+    s->read = (struct source_read){ .commit = s->branches.p[s->reading].next->commit,
+                                    .base = STR_NONE };
+    s->source->ops->read(s->source, t, &s->round, &s->read, &s->call);
+    return task_then(t, SOURCE_PARSE);
+}
+
+static enum task_verdict source_parse_files(struct source_task *s)
+{
+    struct err err = ERR_INIT;
+
+    if (s->source->ops->read_parse(&s->round, &s->call, &s->snapshot, &err))
+        return source_fail(s, &err);
+    source_keep_snapshot(s, s->branches.p[s->reading].next);
+    wait_work_start(&s->task, POOL_FILE, source_parse);
+    return task_then(&s->task, SOURCE_TREES);
+}
+
+static enum task_verdict source_trees(struct source_task *s)
+{
+    source_want_trees(s, s->branches.p[s->reading].next);
+    s->source->ops->read(s->source, &s->task, &s->round, &s->read, &s->call);
+    return task_then(&s->task, SOURCE_READY);
+}
+
+static enum task_verdict source_ready(struct source_task *s)
+{
+    struct branch *b = &s->branches.p[s->reading];
+    struct err err = ERR_INIT;
+
+    if (s->source->ops->read_parse(&s->round, &s->call, &s->snapshot, &err))
+        return source_fail(s, &err);
+    source_keep_trees(s, b->next);
+    LOG(LOG_INFO, "source moved", LOG_S("source", s->name), LOG_S("branch", b->name),
+        LOG_S("commit", b->next->commit));
+    head_publish(b);
+    return task_goto(&s->task, SOURCE_READ);
+}
+
+static enum task_verdict source_failed(struct source_task *s)
+{
+    source_sign_out(s);
+    if (!str_eq(str_from_c(s->error), str_from_c(s->task.err.text)))
+        LOG(LOG_WARN, "source cannot be read, the last good state serves", LOG_S("source", s->name),
+            LOG_C("err", s->task.err.text));
+    (void)snprintf(s->error, sizeof(s->error), "%s", s->task.err.text);
+    s->failures++;
+    wait_work_start(&s->task, POOL_STATE, source_note);
+    return task_then(&s->task, SOURCE_REST);
+}
+
+static enum task_verdict source_rest(struct source_task *s)
+{
+    struct loop *loop = s->task.loop;
+    int64_t poll_ms = value_get_int(s->config, S("poll"), 60000), delay_ms = poll_ms;
+
+    s->has_run = 1;
+    s->fetched_mono_ms = loop_mono_ms(loop);
+    engine_source_moved(s->engine, s);
+    if (s->failures && retry_delay_ms(s->failures, 0) < poll_ms)
+        delay_ms = retry_delay_ms(s->failures, loop_random(loop));
+    else
+        delay_ms -= (int64_t)(loop_random(loop) % (uint64_t)(poll_ms / 10 + 1)); /* jitter */
+    wait_signal_start(&s->task, loop_mono_ms(loop) + delay_ms);
+    return task_then(&s->task, SOURCE_SIGN_IN);
+}
+
+static enum task_verdict source_step(struct task *t)
+{
+    struct source_task *s = source_of(t);
+
+    if (t->cancelled)
+        return task_done(t);
+    switch (t->state) {
+    case SOURCE_SIGN_IN:
+        source_begin_round(s);
+        wait_work_start(t, POOL_FILE, source_sign_in);
+        return task_then(t, SOURCE_FETCH);
+    case SOURCE_FETCH:
+        s->source->ops->fetch(s->source, t, &s->round, &s->fetch, &s->call);
+        return task_then(t, SOURCE_HEADS);
+    case SOURCE_HEADS:
+        return source_heads(s);
+    case SOURCE_READ:
+        return source_read(s);
+    case SOURCE_PARSE:
+        return source_parse_files(s);
+    case SOURCE_TREES:
+        return source_trees(s);
+    case SOURCE_READY:
+        return source_ready(s);
+    case SOURCE_NOTE:
+        return task_goto(t, SOURCE_REST);
+    case SOURCE_FAILED:
+        return source_failed(s);
+    case SOURCE_REST:
+        return source_rest(s);
+    }
+    UNREACHABLE();
+}
+
+void source_task_start(struct source_task *s, struct engine *e, struct str name,
+                       const struct value *config, const struct source *source)
+{
+    const struct value *branches = value_get(config, S("branches"));
+
+    *s = (struct source_task){ .engine = e, .name = name, .config = config, .source = source };
+    arena_init(&s->round, SOURCE_ROUND_MAX);
+    for (size_t i = 0; i < value_count(branches); i++) {
+        struct branch *b = vec_push(e->process, &s->branches);
+
+        if (b)
+            b->name = value_item(branches, i)->u.text;
+    }
+    task_start(&s->task, e->loop, "source", source_states, N_ELEMENTS(source_states),
+               SOURCE_SIGN_IN, source_step, engine_task_ended, e);
+}
+
+void source_task_fini(struct source_task *s)
+{
+    for (size_t i = 0; i < s->branches.n; i++) {
+        struct branch *b = &s->branches.p[i];
+
+        head_drop_next(b);
+        if (b->head) {
+            b->head->is_current = b->head->users = 0;
+            head_release(TAKE(b->head));
+        }
+    }
+    arena_fini(&s->round);
+}
+
+void source_task_fetch_now(struct source_task *s)
+{
+    wait_signal(&s->task);
+}

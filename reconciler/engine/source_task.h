@@ -1,0 +1,63 @@
+/*
+ * source_task: follows one repository. SPDX-License-Identifier: Apache-2.0
+ *
+ *   REST -> SIGN_IN -> FETCH -> HEADS -> READ -> PARSE -> TREES -> NOTE -> REST     READ to TREES for each branch that moved
+ *
+ * Publishes one struct head a branch: the specs of its newest commit, read, parsed and checked. A fetch
+ * that fails changes nothing but the error that is shown; a branch that vanished stays as it was.
+ *
+ * Owns     its heads; one that was replaced lives on while an environment uses it.
+ * Thread   the loop's; parsing on FILE, rows on STATE.
+ */
+#pragma once
+
+#include "reconciler/engine/engine_state.h"
+
+struct head {
+    struct arena arena;
+    struct str source, branch, commit, tree, spec_path;
+    struct source_commit about;
+    struct spec_file *files;
+    size_t n_files;
+    struct bundle bundle;
+    struct spec_messages messages; /* errors: no environment moves to this commit */
+    struct map trees;              /* wanted path -> struct str * */
+    int users;                     /* environments that read it now */
+    int is_current;
+};
+
+struct branch {
+    struct str name;
+    struct head *head; /* NULL: none yet */
+    struct head *next; /* being read */
+    struct str commit, tree;
+    int is_gone;
+};
+
+struct source_task {
+    struct task task;
+    struct engine *engine;
+    struct str name;
+    const struct value *config;
+    const struct source *source;
+    VEC(struct branch) branches;
+    struct arena round; /* of one poll */
+    struct source_fetch fetch;
+    struct source_read read;
+    struct source_call call;
+    struct source_heads heads;
+    struct source_snapshot snapshot;
+    struct str *names;
+    size_t reading; /* index of the branch being read */
+    int64_t fetched_mono_ms, failures;
+    char error[ERR_TEXT_MAX]; /* "" when the last poll was good */
+    int has_run;
+};
+
+void source_task_start(struct source_task *s, struct engine *e, struct str name,
+                       const struct value *config, const struct source *source);
+void source_task_fini(struct source_task *s);
+void source_task_fetch_now(struct source_task *s);
+
+struct head *source_task_head(struct source_task *s, struct str branch);
+void head_release(struct head *h); /* after users-- */
