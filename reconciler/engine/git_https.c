@@ -275,7 +275,7 @@ static int https_judge(struct https_stream *s, CURLcode rc)
     return https_judge_status(s);
 }
 
-/* Turn the transfer until there are bytes, it ended, or the deadline passed. */
+/* Turn the transfer once; its deadline is libcurl's to keep. */
 static int https_pump(struct https_stream *s)
 {
     struct err *err = &s->t->net->err;
@@ -293,8 +293,6 @@ static int https_pump(struct https_stream *s)
             return https_judge(s, message->data.result);
     if (s->answer.at < s->answer.n)
         return 0;
-    if (sys_mono_ms() >= s->t->net->deadline_ms)
-        return err_set(err, ERR_TIMEOUT, "no complete answer before the deadline");
     (void)curl_multi_poll(s->t->multi, NULL, 0, HTTPS_POLL_MS,
                           NULL); /* perform says what is wrong */
     return 0;

@@ -8,24 +8,21 @@
 struct read_specs {
     struct git_op *op;
     git_repository *repo;
-    const git_oid *root, *base; /* base NULL: every text is sent */
+    const git_oid *root, *base; /* trees; base NULL: every text is sent */
     struct value *files;
     size_t n_bytes;
+};
+
+/* A directory of specs, and what stood there in the base: the same, another, or nothing. */
+struct read_dir {
+    struct str path;
+    git_oid id, before;
+    int has_before;
 };
 
 static int read_is_spec(struct str name)
 {
     return str_ends(name, S(".yaml")) || str_ends(name, S(".yml"));
-}
-
-/* The commit read before holds the same bytes at this path: its text need not travel again. */
-static int read_is_known(struct read_specs *r, struct str path, const git_oid *id)
-{
-    struct git_entry before;
-    struct err unused = ERR_INIT;
-
-    return r->base && !git_entry_find(r->repo, r->base, path, &before, &unused) &&
-           git_oid_equal(&before.id, id);
 }
 
 static int read_text(struct read_specs *r, struct str path, const git_oid *id, struct value *file,
@@ -49,7 +46,9 @@ static int read_text(struct read_specs *r, struct str path, const git_oid *id, s
     return 0;
 }
 
-static int read_spec(struct read_specs *r, struct str path, const git_oid *id, struct err *err)
+/* The text of a file that the base has at this path need not travel again. */
+static int read_spec(struct read_specs *r, struct str path, const git_oid *id,
+                     const git_oid *before, struct err *err)
 {
     struct value *file = value_map(r->op->a);
     int rc = 0;
@@ -61,50 +60,64 @@ static int read_spec(struct read_specs *r, struct str path, const git_oid *id, s
         return err_set(err, ERR_LIMIT, "there are more than %u specs", GIT_OP_SPECS_MAX);
     value_set_text(r->op->a, file, S("path"), path);
     value_set_text(r->op->a, file, S("id"), git_mirror_hex(r->op->a, id));
-    if (!read_is_known(r, path, id))
+    if (!before || !git_oid_equal(id, before))
         rc = read_text(r, path, id, file, err);
     value_add(r->op->a, r->files, file);
     return rc;
 }
 
-/* The trees were checked: bounded depth, no name twice. */
-static int read_tree(struct read_specs *r, struct str path, const git_oid *id, struct err *err)
+static int read_tree(struct read_specs *r, const struct read_dir *dir, struct err *err);
+
+static int read_entry(struct read_specs *r, const struct read_dir *dir, const git_tree *before,
+                      const git_tree_entry *entry, struct err *err)
 {
-    AUTO_TREE git_tree *tree = NULL;
-    int rc = git_entry_open_tree(r->repo, id, path, &tree, err);
+    struct str name = git_entry_name(entry), shown;
+    const git_tree_entry *old = before ? git_tree_entry_byname(before, name.p) : NULL;
+    struct read_dir inner = { .id = *git_tree_entry_id(entry), .has_before = old != NULL };
 
-    for (size_t i = 0; !rc && i < git_tree_entrycount(tree); i++) {
-        const git_tree_entry *entry = git_tree_entry_byindex(tree, i);
-        struct str name = git_entry_name(entry), at = name;
-
-        if (!str_eq(path, S(".")))
-            at = str_fmt(r->op->a, "%.*s/%.*s", STR_ARG(path), STR_ARG(name));
-        else
-            at = str_copy(r->op->a, name);
-        switch (git_entry_kind(entry)) {
-        case GIT_ENTRY_TREE:
-            rc = read_tree(r, at, git_tree_entry_id(entry), err);
-            break;
-        case GIT_ENTRY_FILE:
-        case GIT_ENTRY_PROGRAM:
-            if (read_is_spec(name))
-                rc = read_spec(r, at, git_tree_entry_id(entry), err);
-            break;
-        case GIT_ENTRY_LINK:
-        case GIT_ENTRY_SUBMODULE:
-        case GIT_ENTRY_OTHER:
-            rc = err_set(err, ERR_INVALID, "'%.*s' is a %s: specs are plain files",
-                         STR_ARG(git_text_show(r->op->a, at)),
-                         git_entry_kind(entry) == GIT_ENTRY_LINK ? "symbolic link" : "submodule");
-        }
+    inner.path = str_eq(dir->path, S("."))
+                     ? str_copy(r->op->a, name)
+                     : str_fmt(r->op->a, "%.*s/%.*s", STR_ARG(dir->path), STR_ARG(name));
+    if (old)
+        inner.before = *git_tree_entry_id(old);
+    switch (git_entry_kind(entry)) {
+    case GIT_ENTRY_TREE:
+        inner.has_before = old && git_entry_kind(old) == GIT_ENTRY_TREE;
+        return read_tree(r, &inner, err);
+    case GIT_ENTRY_FILE:
+    case GIT_ENTRY_PROGRAM:
+        return read_is_spec(name)
+                   ? read_spec(r, inner.path, &inner.id, old ? &inner.before : NULL, err)
+                   : 0;
+    case GIT_ENTRY_LINK:
+    case GIT_ENTRY_SUBMODULE:
+    case GIT_ENTRY_OTHER:
+        break;
     }
+    shown = git_text_show(r->op->a, inner.path);
+    return err_set(err, ERR_INVALID, "'%.*s' is a %s: specs are plain files", STR_ARG(shown),
+                   git_entry_kind(entry) == GIT_ENTRY_LINK ? "symbolic link" : "submodule");
+}
+
+/* The trees were checked: bounded depth, no name twice. */
+static int read_tree(struct read_specs *r, const struct read_dir *dir, struct err *err)
+{
+    AUTO_TREE git_tree *tree = NULL, *before = NULL;
+    int rc = git_entry_open_tree(r->repo, &dir->id, dir->path, &tree, err);
+
+    if (!rc && dir->has_before)
+        rc = git_entry_open_tree(r->repo, &dir->before, dir->path, &before, err);
+    for (size_t i = 0; !rc && i < git_tree_entrycount(tree); i++)
+        rc = read_entry(r, dir, before, git_tree_entry_byindex(tree, i), err);
     return rc;
 }
 
 static int read_all_specs(struct read_specs *r, struct str spec_path, struct err *err)
 {
+    struct read_dir top = { .path = spec_path };
     struct git_op *op = r->op;
-    struct git_entry specs;
+    struct git_entry specs, before;
+    struct err unused = ERR_INIT;
     int rc = git_entry_find(r->repo, r->root, spec_path, &specs, err);
 
     r->files = value_list(op->a);
@@ -117,7 +130,13 @@ static int read_all_specs(struct read_specs *r, struct str spec_path, struct err
         return err_set(err, ERR_INVALID, "'%.*s' is a file: specs lie in a directory",
                        STR_ARG(spec_path));
     value_set_text(op->a, op->out, S("spec_tree"), git_mirror_hex(op->a, &specs.id));
-    return read_tree(r, spec_path, &specs.id, err);
+    top.id = specs.id;
+    if (r->base && !git_entry_find(r->repo, r->base, spec_path, &before, &unused) &&
+        before.kind == GIT_ENTRY_TREE) {
+        top.has_before = 1;
+        top.before = before.id;
+    }
+    return read_tree(r, &top, err);
 }
 
 /* `path` is `above` or lies below it. */

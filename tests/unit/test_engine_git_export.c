@@ -80,6 +80,7 @@ static void test_exports_that_are_refused_leave_nothing(void **state)
         { "a link above the root",   "ln -s ../../x src/apps/l", ".", "", "INVALID", "'apps/l' may lead out" },
         { "a link out of the part",  "ln -s ../../run.sh src/apps/api/l", "apps", "", "INVALID", "'api/l' may lead out" },
         { "down and up again",       "ln -s api/../../.. src/apps/l", ".", "", "INVALID", "'apps/l' may lead out" },
+        { "up behind a name, which may be a link", "ln -s api/../api src/apps/l", ".", "", "INVALID", "'apps/l' may lead out" },
         { "a submodule",             GIT "init -q src/sub && " GIT "-C src/sub commit -q --allow-empty -m x",
                                      ".", "", "INVALID", "'sub' is a submodule" },
         { "one byte too many",       "true", ".", ",'limit_bytes':18", "LIMIT", "over its 18 bytes" },

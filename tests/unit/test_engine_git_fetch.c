@@ -214,6 +214,8 @@ static void test_the_configuration_of_a_user_has_no_say(void **state)
     bench_write(b, ".gitconfig", S("[url \"file:///nonexistent/\"]\n\tinsteadOf = file:///\n"));
     assert_int_equal(setenv("HOME", b->dir, 1), 0);
     expect_head(fetch(b, "'main'", ""), "main", first);
+    bench_write(b, ".gitconfig", S("[no such line\n"));
+    expect_head(fetch(b, "'main'", ""), "main", first);
     bench_close(b);
 }
 

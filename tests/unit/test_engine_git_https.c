@@ -8,7 +8,8 @@
 /* haproxy (TLS) -> lighttpd (Basic authentication) -> git http-backend */
 struct site {
     struct bench *b;
-    int https_port, http_port;
+    int https_port, http_port, mute_port;
+    int mute; /* takes connections, never answers */
     pid_t haproxy, lighttpd;
 };
 
@@ -37,7 +38,9 @@ static const char haproxy_conf[] =
     "  http-request return status 503 if { path_beg /down/ }\n"
     "  http-request return status 200 content-type text/html string \"<html>hello\" "
     "if { path_beg /page/ }\n"
-    "  default_backend b\nbackend b\n  server s 127.0.0.1:%d\n";
+    "  use_backend m if { path_beg /mute/ }\n"
+    "  default_backend b\nbackend b\n  server s 127.0.0.1:%d\n"
+    "backend m\n  server m 127.0.0.1:%d\n";
 
 static void site_write(struct site *s, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -68,6 +71,7 @@ static int site_open(void **state)
     s->b = b = bench_open();
     s->https_port = server_free_port();
     s->http_port = server_free_port();
+    s->mute = server_socket(1, &s->mute_port);
     given_repository(b);
     bench_run(b, "chmod 755 . && " GIT "clone -q --bare src app.git");
     bench_run(b, "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext "
@@ -77,7 +81,8 @@ static int site_open(void **state)
                  "other.key -out other.pem");
     bench_write(b, "users", S("x-access-token:" TOKEN "\n"));
     site_write(s, "lighttpd.conf", lighttpd_conf, b->dir, s->http_port, b->dir, b->dir);
-    site_write(s, "haproxy.conf", haproxy_conf, s->https_port, b->dir, s->https_port, s->http_port);
+    site_write(s, "haproxy.conf", haproxy_conf, s->https_port, b->dir, s->https_port, s->http_port,
+               s->mute_port);
     s->lighttpd = server_start(
         b,
         (const char *[]){ "/usr/sbin/lighttpd", "-D", "-f", bench_path(b, "lighttpd.conf"), NULL },
@@ -97,6 +102,7 @@ static int site_close(void **state)
     if (s) {
         server_stop(s->haproxy);
         server_stop(s->lighttpd);
+        (void)close(s->mute);
         bench_close(s->b);
         free(s);
     }
@@ -221,6 +227,22 @@ static void test_a_mute_server_ends_at_the_deadline(void **state)
     bench_close(b);
 }
 
+/* The connection stands, the request was taken; then nothing. */
+static void test_a_server_that_falls_silent(void **state)
+{
+    static const char *const limits[] = { ",'timeout_ms':700", ",'low_speed_ms':1000" };
+    struct site *s = *state;
+
+    if (!s)
+        skip();
+    for (size_t i = 0; i < N_ELEMENTS(limits); i++) {
+        int64_t began_ms = sys_mono_ms();
+
+        expect_error(fetch(s, "/mute/a.git", limits[i]), "TIMEOUT", "connect");
+        assert_true(sys_mono_ms() - began_ms < 20000); /* haproxy would give up after 30 s */
+    }
+}
+
 static void test_nobody_there(void **state)
 {
     struct bench *b = bench_open();
@@ -238,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_fetches_that_fail_say_why),
         cmocka_unit_test(test_a_redirect_on_the_same_host_is_followed),
         cmocka_unit_test(test_a_mute_server_ends_at_the_deadline),
+        cmocka_unit_test(test_a_server_that_falls_silent),
         cmocka_unit_test(test_nobody_there),
     };
 
