@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "test_engine_git.h"
@@ -61,6 +62,7 @@ static inline pid_t server_start(struct bench *b, const char *const *argv, int p
     if (!pid) {
         int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
 
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* a test that dies leaves no server */
         (void)dup2(fd, 1);
         (void)dup2(fd, 2);
         (void)execv(argv[0], (char *const *)(uintptr_t)argv);
