@@ -13,7 +13,8 @@ const struct value *daemon_rule(const struct value *daemon, struct str source, s
             !str_eq(value_get_text(match, S("kind"), STR_NONE), kind) ||
             !rule_name_matches(value_get_text(match, S("name"), STR_NONE), name))
             continue;
-        *ret_index = i;
+        if (ret_index)
+            *ret_index = i;
         return rule;
     }
     return NULL;

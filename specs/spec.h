@@ -102,6 +102,6 @@ int normalise_environment(struct arena *a, const struct bundle *b, const struct 
 /* The Daemon document with every default applied: canonical value tree, docs/specs.md "Daemon". */
 int normalise_daemon(struct arena *a, const struct bundle *b, const struct value **ret,
                      struct spec_messages *m, struct err *err);
-/* The first rule that matches, with its index; NULL: denied. */
+/* The first rule that matches, with its index (ret_index may be NULL); NULL: denied. */
 const struct value *daemon_rule(const struct value *daemon, struct str source, struct str kind,
                                 struct str name, size_t *ret_index);

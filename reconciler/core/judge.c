@@ -35,10 +35,17 @@ static int judge_release(const struct value *desired, const struct value *observ
     return value_get_int(observed, S("exit"), -1) == 0;
 }
 
+static int judge_artifact(const struct value *desired, const struct value *observed)
+{
+    (void)desired;
+    return str_eq_c(value_get_text(observed, S("state"), S("")), "built");
+}
+
 static const struct {
     const char *kind;
     judge_fn *fn;
 } judge_rows[] = {
+    { "artifact", judge_artifact },
     { "instance", judge_instance }, { "backend", judge_backend }, { "switch", judge_generation },
     { "routes", judge_generation }, { "release", judge_release },
 };

@@ -655,6 +655,9 @@ static void add_record(struct planner *p, struct str kind, struct str name, stru
 /* What the estate will be when this plan is through: a quarantined group stays as it is. */
 static void collect_records(struct planner *p)
 {
+    struct digest policy = digest_value(p->low.a, S("desired"), p->s->target->policy);
+
+    add_record(p, S("policy"), S("environment"), S(""), &policy);
     for (size_t i = 0; i < p->s->target->resources.n; i++) {
         const struct spec_resource *r = &p->s->target->resources.p[i];
 
@@ -679,6 +682,8 @@ static struct digest effective_revision(struct planner *p)
     for (size_t i = 0; i < p->plan->records.n; i++) {
         const struct plan_record *r = &p->plan->records.p[i];
 
+        if (str_eq_c(r->kind, "policy"))
+            continue; /* how it is approved is not what it is */
         value_set_text(a, map, planner_id(p, r->kind, r->name), digest_hex(a, &r->desired));
     }
     return digest_value(a, S("revision"), map);

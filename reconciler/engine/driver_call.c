@@ -45,7 +45,7 @@ int driver_call(const struct driver_call *call, struct arena *a, struct driver_a
                 struct err *err)
 {
     const struct provider *p = engine_provider(call->engine, call->provider);
-    struct rv_result r = { .size = sizeof(r), .verdict = RV_USER };
+    struct rv_result r = { .size = sizeof(r) };
     struct rv_op op = call->op;
     struct host_call host;
     rv_call *fn;
@@ -66,6 +66,8 @@ int driver_call(const struct driver_call *call, struct arena *a, struct driver_a
         p->driver->read(p->self, &host.host, &op, 1, &r);
     else if (fn)
         fn(p->self, &host.host, &op, &r);
+    else
+        r.verdict = RV_USER;
     driver_call_copy(&host, a, &r, ret);
     host_call_fini(&host);
     return arena_status(a, err);

@@ -150,13 +150,15 @@ static int raise_epoch(struct engine *e, struct err *err)
 static int open_state(struct engine *e, struct err *err)
 {
     struct str file = str_from_c(engine_state_path(e));
+    const struct db_birth birth = { loop_wall_ms(e->loop),
+                                    sys_uuid7(e->process, loop_wall_ms(e->loop)) };
 
     e->state_dir = path_dir(e->process, file);
     if (!e->state_dir.p)
         return arena_status(e->process, err);
     if (sys_mkdir_all(e->state_dir.p, 0750, err) ||
         lock_take(file.p, e->options.holder, &e->lock, err) ||
-        db_open(file.p, DB_WRITE, &e->db, err))
+        db_create(file.p, &birth, &e->db, err))
         return err->code;
     if (ballast_make(file.p, err))
         LOG(LOG_WARN, "no room for the ballast: a full disk will stop everything",

@@ -206,8 +206,13 @@ static int look_counters(struct gate_task *g, const struct gate_backend *b, stru
 static int look_count_backend(struct gate_task *g, struct gate_backend *b, struct err *err)
 {
     const struct value *now, *before;
+    const struct provider *p = engine_provider(g->engine, b->provider);
     int64_t requests, errors, since;
 
+    if (p && !p->driver->counters) { /* nobody counts there: nothing to wait for */
+        b->counts.streams = b->is_new = 0;
+        return 0;
+    }
     if (look_counters(g, b, b->resource, b->provider_id, b->owner, &now, err))
         return err->code;
     requests = value_get_int(now, S("requests"), 0);
@@ -281,6 +286,13 @@ void gate_look_probed(struct gate_task *g)
         x->restarts = s->probe.restarts < 0 ? 0 : s->probe.restarts - s->restarts_before;
         probe_task_fini(&s->probe);
     }
+}
+
+void gate_look_fini(struct gate_task *g)
+{
+    for (size_t i = 0; i < g->n_subjects; i++)
+        if (g->subjects[i].is_probing)
+            probe_task_fini(&g->subjects[i].probe);
 }
 
 /* --- what was seen ------------------------------------------------------------------------------- */

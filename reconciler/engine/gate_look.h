@@ -32,6 +32,7 @@ int gate_look_count(struct task *t, struct err *err);
 /* Loop: begin a probe of every instance and wait for all of them. */
 void gate_look_begin(struct gate_task *g);
 void gate_look_probed(struct gate_task *g);
+void gate_look_fini(struct gate_task *g); /* probes that were dropped with their loop */
 
 /* Loop. */
 struct gate_facts gate_look_facts(struct gate_task *g, int is_over, int is_progress_over);

@@ -253,8 +253,8 @@ void gate_task_start(struct gate_task *g, struct run *run, size_t index,
         g->rec = found->rec;
         g->row = *row;
     }
-    task_start(&g->task, run->engine->loop, "gate", gate_states, N_ELEMENTS(gate_states),
-               GATE_OPENING, gate_step, ended, ctx);
+    task_start(&g->task, run->engine->loop, "gate", gate_states, N_ELEMENTS(gate_states), GATE_LOAD,
+               gate_step, ended, ctx);
 }
 
 void gate_task_cancel(struct gate_task *g)
@@ -267,6 +267,7 @@ void gate_task_cancel(struct gate_task *g)
 
 void gate_task_fini(struct gate_task *g)
 {
+    gate_look_fini(g);
     arena_fini(&g->round);
     arena_fini(&g->arena);
 }

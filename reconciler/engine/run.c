@@ -421,10 +421,26 @@ void run_start(struct run *r, const struct run_options *options)
                run_step, options->ended, options->ctx);
 }
 
+/* A task that was dropped with its loop. */
+static void run_child_fini(struct run *r, struct run_child *c)
+{
+    enum plan_action action = r->plan.items.p[c->index].action;
+
+    if (!c->task)
+        return;
+    if (action == PLAN_GATE)
+        gate_task_fini(&c->task->gate);
+    else if (action == PLAN_MARK)
+        arena_fini(&c->task->mark.arena);
+    else
+        op_task_fini(&c->task->op);
+    alloc_free(TAKE(c->task));
+}
+
 void run_fini(struct run *r)
 {
     for (size_t i = 0; r->children && i < r->plan.items.n; i++)
-        alloc_free(r->children[i].task);
+        run_child_fini(r, &r->children[i]);
     arena_fini(&r->rows);
     arena_fini(&r->arena);
 }

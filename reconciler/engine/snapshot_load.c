@@ -205,6 +205,9 @@ int snapshot_store_revision(struct arena *a, struct tx *tx, struct str env_uid,
         if (tx_document(tx, S("desired"), &r->digest, json_format(a, r->desired), err))
             return err->code;
     }
+    if (spec->policy &&
+        engine_put_document(tx, S("desired"), json_format(a, spec->policy), &doc, err))
+        return err->code;
     if (engine_put_document(tx, S("spec"), json_format(a, revision_value(a, spec)), &doc, err))
         return err->code;
     rc = revisions_by_digest(tx_db(tx), a, env_uid, revision, &row, err);
