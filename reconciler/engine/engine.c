@@ -14,7 +14,11 @@
 #include "state/journal.h"
 #include "state/plans.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#define WORKER_MEMORY_MAX 0 /* the sanitizer's own shadow would not fit */
+#else
 #define WORKER_MEMORY_MAX ((int64_t)4 << 30)
+#endif
 #define WORKER_CPU_S 600
 
 /* --- small things others need -------------------------------------------------------------------- */

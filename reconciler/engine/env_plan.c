@@ -74,6 +74,12 @@ int env_plan_list_instances(struct env_task *env, struct err *err)
     size_t n;
 
     env->n_observations = 0;
+    env->edge = (struct rec_resource){ .env = S("") };
+    if (resources_now(db, a, env->uid, S("switch"), env->name, &env->edge, err)) {
+        if (err->code != ERR_NOT_FOUND)
+            return err->code;
+        env->edge.env = S("");
+    }
     if (sets_instances_of_env(db, a, env->uid, &rows, &n, err))
         return err->code;
     env->instances = arena_new_n(a, struct rec_instance, n + 1);
@@ -130,6 +136,26 @@ static int say(struct env_task *env, struct words w, struct err *err)
     }
     if (begin(env, S("environment.status"), STR_NONE, &tx, err))
         return err->code;
+    return finish(tx, tx_put(tx, REC_environment, &row, err), err);
+}
+
+int env_plan_health(struct env_task *env, struct arena *a, struct str health, struct str reason,
+                    struct err *err)
+{
+    struct rec_environment row;
+    struct tx *tx;
+
+    if (environments_by_uid(env->engine->db, a, env->uid, &row, err))
+        return err->code;
+    if (str_eq(row.health, health))
+        return 0;
+    row.health = health;
+    if (engine_tx(env->engine,
+                  &(struct engine_event){
+                      .kind = S("environment.health"), .subject = env->name, .env = env->uid },
+                  &tx, err))
+        return err->code;
+    tx_note(tx, S("reason"), json_format(a, value_text(a, reason)));
     return finish(tx, tx_put(tx, REC_environment, &row, err), err);
 }
 
@@ -382,7 +408,7 @@ int env_plan_make(struct env_task *env, struct err *err)
     return say(env,
                (struct words){
                    .sync = env->plan.notes.n ? S("reverted") : S("in_sync"),
-                   .health = count_lost(env) ? S("degraded") : S("healthy"),
+                   .health = count_lost(env) ? S("degraded") : STR_NONE,
                    .reason = env->plan.notes.n ? env->plan.notes.p[0] : S(""),
                    .with_commit = 1,
                },

@@ -21,7 +21,7 @@ static const struct task_state env_states[] = {
     /*                name       successors                               on error       deadline_ms */
     [ENV_ACCEPT]  = { "ACCEPT",  TO2(ENV_SPEC, ENV_TROUBLE),              ENV_TROUBLE,   0 },
     [ENV_SPEC]    = { "SPEC",    TO3(ENV_LOOK, ENV_REST, ENV_TROUBLE),    ENV_TROUBLE,   0 },
-    [ENV_LOOK]    = { "LOOK",    TO3(ENV_OBSERVE, ENV_TROUBLE, ENV_REST), ENV_TROUBLE,   0 },
+    [ENV_LOOK]    = { "LOOK",    TO3(ENV_OBSERVE, ENV_PLAN, ENV_REST),    ENV_TROUBLE,   0 },
     [ENV_OBSERVE] = { "OBSERVE", TO(ENV_PLAN),                            ENV_TROUBLE,   0 },
     [ENV_PLAN]    = { "PLAN",    TO(ENV_DECIDE),                          ENV_TROUBLE,   0 },
     [ENV_DECIDE]  = { "DECIDE",  TO(ENV_REST),                            ENV_TROUBLE,   0 },
@@ -144,6 +144,22 @@ static int env_observe(struct task *t, struct err *err)
 {
     struct env_task *env = env_of(t);
 
+    if (env->edge.env.n) {
+        const struct driver_call edge = {
+            .engine = env->engine,
+            .task = t,
+            .provider = env->edge.provider,
+            .kind = CALL_READ,
+            .op = { .type = kit_rv(env->edge.kind),
+                    .name = kit_rv(env->edge.name),
+                    .owner = kit_rv(env->edge.owner),
+                    .id = kit_rv(env->edge.provider_id) },
+        };
+        struct driver_answer ignored; /* the call itself starts a proxy that is gone */
+
+        if (driver_call(&edge, &env->cycle, &ignored, err))
+            return err->code;
+    }
     for (size_t i = 0; i < env->n_observations; i++) {
         struct driver_answer answer;
         struct driver_call call = {
@@ -295,6 +311,8 @@ static enum task_verdict env_look(struct env_task *env)
     if (!env_is_asked(env) && digest_eq(&env->spec.revision, &env->wanted) &&
         now_ms < env->not_before_mono_ms)
         return task_goto(t, ENV_REST); /* it failed a moment ago */
+    if (env->ask.cause == PLAN_CAUSE_UNDO)
+        return task_goto(t, ENV_PLAN); /* traffic first; the world is looked at by the next cycle */
     wait_work_start(t, POOL_STATE, env_list_instances);
     return task_then(t, ENV_OBSERVE);
 }
@@ -417,6 +435,7 @@ struct env_task *env_task_start(struct engine *e, struct source_task *source, st
                        : NULL;
     task_start(&env->task, e->loop, "env", env_states, N_ELEMENTS(env_states), ENV_ACCEPT, env_step,
                engine_task_ended, e);
+    watch_task_start(&env->watch, e, env);
     return env;
 }
 
@@ -428,6 +447,7 @@ void env_task_wake(struct env_task *env)
 
 void env_task_stop(struct env_task *env)
 {
+    task_cancel(&env->watch.task, ERR_CANCELLED);
     task_cancel(&env->task, ERR_CANCELLED);
     for (struct run *r = env->runs; r; r = r->next)
         run_stop(r);
@@ -446,6 +466,7 @@ void env_task_fini(struct env_task *env)
         env->head->users--;
         head_release(TAKE(env->head));
     }
+    watch_task_fini(&env->watch);
     arena_fini(&env->cycle);
     arena_fini(&env->own);
 }

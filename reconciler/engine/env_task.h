@@ -15,6 +15,7 @@
 #include "reconciler/engine/run.h"
 #include "reconciler/engine/snapshot_load.h"
 #include "reconciler/engine/source_task.h"
+#include "reconciler/engine/watch_task.h"
 
 /* What a person asked for; done by the next cycle. */
 struct env_ask {
@@ -32,6 +33,7 @@ struct env_task {
     struct source_task *source;
     const struct value *rule;
     size_t rule_index;
+    struct watch_task watch;
     struct env_ask ask;
     /* of this cycle */
     struct head *head;
@@ -41,6 +43,7 @@ struct env_task {
     struct observation *observations;
     struct rec_instance *instances;
     size_t n_observations;
+    struct rec_resource edge; /* the switch: reading it makes sure that the proxy runs; env "" for none */
     struct snapshot snapshot;
     struct plan plan;
     int starts; /* the plan was written as applying */
@@ -81,5 +84,7 @@ int env_plan_accept(struct env_task *env, struct err *err);
 int env_plan_list_instances(struct env_task *env, struct err *err);
 /* Snapshot, plan, rows; env->starts says that it is applying now. */
 int env_plan_make(struct env_task *env, struct err *err);
+/* The watch's word; told only when it differs. */
+int env_plan_health(struct env_task *env, struct arena *a, struct str health, struct str reason, struct err *err);
 /* Why nothing is planned. */
 int env_plan_trouble(struct env_task *env, struct err *err);

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/watch_task.h"
+
+#include <stdio.h>
+
+#include "base/guard.h"
+#include "base/log.h"
+#include "reconciler/engine/env_task.h"
+#include "specs/json_io.h"
+#include "state/sets.h"
+
+#define WATCH_INTERVAL_MS 15000
+#define WATCH_FAILURES_MAX 3 /* of a service that names no threshold */
+#define WATCH_ROUND_MAX (16u << 20)
+
+enum { WATCH_REST, WATCH_LIST, WATCH_PROBE, WATCH_TELL };
+
+/* clang-format off */
+static const struct task_state watch_states[] = {
+    /*               name     successors                          on error      deadline_ms */
+    [WATCH_REST] = { "REST",  TO(WATCH_LIST),                     WATCH_REST,   0 },
+    [WATCH_LIST] = { "LIST",  TO(WATCH_PROBE),                    WATCH_REST,   0 },
+    [WATCH_PROBE] = { "PROBE", TO2(WATCH_TELL, WATCH_REST),       WATCH_TELL,   0 },
+    [WATCH_TELL] = { "TELL",  TO(WATCH_REST),                     WATCH_REST,   0 },
+};
+/* clang-format on */
+
+static struct watch_task *watch_of(struct task *t)
+{
+    return container_of(t, struct watch_task, task);
+}
+
+/* --- what to look at: on STATE ------------------------------------------------------------------- */
+
+static int watch_add(struct watch_task *w, const struct rec_instance *row,
+                     const struct value *service, struct err *err)
+{
+    struct arena *a = &w->round;
+    const struct value *liveness = value_at(service, S("healthcheck.liveness")),
+                       *readiness = value_at(service, S("healthcheck.readiness"));
+    struct str name = identity_instance_name(a, row->service, &row->set_key, row->ordinal);
+    struct watch_subject *s = &w->subjects[w->n_subjects];
+    struct rec_resource r;
+    int rc = resources_now(w->engine->db, a, row->env, S("instance"), name, &r, err);
+
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    *s = (struct watch_subject){ .service = row->service };
+    s->probe.probe = liveness ? liveness : readiness;
+    s->probe.provider = r.provider;
+    s->probe.resource = name;
+    s->probe.provider_id = r.provider_id;
+    s->probe.owner = r.owner;
+    s->probe.address = row->address;
+    s->threshold = value_get_int(s->probe.probe, S("failure_threshold"), WATCH_FAILURES_MAX);
+    if (liveness && value_get_int(liveness, S("interval_ms"), WATCH_INTERVAL_MS) < w->interval_ms)
+        w->interval_ms = value_get_int(liveness, S("interval_ms"), WATCH_INTERVAL_MS);
+    w->n_subjects++;
+    return 0;
+}
+
+static int watch_add_set(struct watch_task *w, const struct rec_set *set, struct err *err)
+{
+    struct rec_instance *rows;
+    struct str body;
+    struct value *service;
+    size_t n;
+
+    if (!str_eq_c(set->state, "live"))
+        return 0;
+    if (db_document(w->engine->db, &w->round, &set->desired, &body, err) ||
+        json_parse(&w->round, body, KIT_BODY_MAX, &service, err) ||
+        sets_instances(w->engine->db, &w->round, set->env, set->service, &set->set_key, &rows, &n,
+                       err))
+        return err->code;
+    for (size_t i = 0; i < n; i++)
+        if (watch_add(w, &rows[i], service, err))
+            return err->code;
+    return 0;
+}
+
+static int watch_list(struct task *t, struct err *err)
+{
+    struct watch_task *w = watch_of(t);
+    struct rec_set *sets;
+    struct rec_instance *all;
+    size_t n_sets, n_all;
+
+    w->interval_ms = WATCH_INTERVAL_MS;
+    w->n_subjects = 0;
+    if (sets_list(w->engine->db, &w->round, w->env->uid, &sets, &n_sets, err) ||
+        sets_instances_of_env(w->engine->db, &w->round, w->env->uid, &all, &n_all, err))
+        return err->code;
+    w->subjects = arena_new_n(&w->round, struct watch_subject, n_all + 1);
+    w->waited = arena_new_n(&w->round, struct task *, n_all + 1);
+    if (arena_status(&w->round, err))
+        return err->code;
+    for (size_t i = 0; i < n_sets; i++)
+        if (watch_add_set(w, &sets[i], err))
+            return err->code;
+    return 0;
+}
+
+/* --- what was seen ------------------------------------------------------------------------------- */
+
+static int64_t *watch_failures(struct watch_task *w, struct str name)
+{
+    int64_t *n = map_find(&w->failures, name);
+
+    if (!n) {
+        n = arena_new(&w->memory, int64_t);
+        if (n)
+            map_put(&w->failures, str_copy(&w->memory, name), n);
+    }
+    return n;
+}
+
+/* Instances come and go: what is not among the subjects any more is forgotten from time to time. */
+static void watch_forget(struct watch_task *w)
+{
+    if (w->failures.n < 4 * (w->n_subjects + 16))
+        return;
+    arena_reset(&w->memory);
+    map_init(&w->failures, &w->memory);
+}
+
+static int watch_is_well(struct watch_task *w, struct watch_subject *s)
+{
+    int64_t *failed = watch_failures(w, s->probe.resource);
+
+    if (failed)
+        *failed = s->probe.ok ? 0 : *failed + 1;
+    if (s->probe.has_exited)
+        w->n_lost++;
+    return !failed || *failed < s->threshold;
+}
+
+static void watch_judge(struct watch_task *w)
+{
+    int unwell = 0;
+
+    w->n_lost = 0;
+    w->health = S("healthy");
+    w->reason = S("");
+    watch_forget(w);
+    for (size_t i = 0; i < w->n_subjects; i++) {
+        struct watch_subject *s = &w->subjects[i];
+        int of_service = 0, well_of_service = 0;
+
+        s->failed_in_row = !watch_is_well(w, s);
+        unwell += s->failed_in_row != 0;
+        for (size_t j = 0; j <= i; j++)
+            if (str_eq(w->subjects[j].service, s->service)) {
+                of_service++;
+                well_of_service += !w->subjects[j].failed_in_row;
+            }
+        if (s->failed_in_row && !w->reason.n)
+            w->reason = str_fmt(&w->round, "%.*s: %s", STR_ARG(s->probe.resource),
+                                s->probe.message);
+        if (of_service && !well_of_service &&
+            (i + 1 == w->n_subjects || !str_eq(w->subjects[i + 1].service, s->service)))
+            w->health = S("unhealthy");
+    }
+    if (unwell && str_eq_c(w->health, "healthy"))
+        w->health = S("degraded");
+}
+
+static int watch_write(struct task *t, struct err *err)
+{
+    struct watch_task *w = watch_of(t);
+
+    return env_plan_health(w->env, &w->round, w->health, w->reason, err);
+}
+
+static enum task_verdict watch_tell(struct watch_task *w)
+{
+    struct task *t = &w->task;
+
+    w->is_probing = 0;
+    watch_judge(w);
+    for (size_t i = 0; i < w->n_subjects; i++)
+        probe_task_fini(&w->subjects[i].probe);
+    if (w->n_lost)
+        env_task_wake(w->env);
+    if (str_eq_c(w->health, w->last))
+        return task_goto(t, WATCH_REST);
+    LOG(str_eq_c(w->health, "healthy") ? LOG_INFO : LOG_WARN, "health changed",
+        LOG_S("env", w->env->name), LOG_S("health", w->health), LOG_S("reason", w->reason));
+    (void)snprintf(w->last, sizeof(w->last), "%.*s", STR_ARG(w->health));
+    wait_work_start(t, POOL_STATE, watch_write);
+    return task_then(t, WATCH_REST);
+}
+
+static enum task_verdict watch_step(struct task *t)
+{
+    struct watch_task *w = watch_of(t);
+    int64_t jitter = w->interval_ms / 10 + 1;
+
+    if (t->cancelled)
+        return task_done(t);
+    switch (t->state) {
+    case WATCH_REST:
+        wait_until_start(t, loop_mono_ms(t->loop) + w->interval_ms -
+                                (int64_t)(loop_random(t->loop) % (uint64_t)jitter));
+        return task_then(t, WATCH_LIST);
+    case WATCH_LIST:
+        arena_reset(&w->round);
+        w->n_subjects = 0;
+        if (!w->env->uid.p)
+            return task_goto(t, WATCH_PROBE);
+        wait_work_start(t, POOL_STATE, watch_list);
+        return task_then(t, WATCH_PROBE);
+    case WATCH_PROBE:
+        if (!w->n_subjects || w->env->main) /* a rollout has gates of its own */
+            return task_goto(t, WATCH_REST);
+        for (size_t i = 0; i < w->n_subjects; i++) {
+            probe_task_start(&w->subjects[i].probe, w->engine, NULL, NULL);
+            w->waited[i] = &w->subjects[i].probe.task;
+        }
+        w->is_probing = 1;
+        wait_join_start(t, w->waited, w->n_subjects);
+        return task_then(t, WATCH_TELL);
+    case WATCH_TELL:
+        return watch_tell(w);
+    }
+    UNREACHABLE();
+}
+
+void watch_task_start(struct watch_task *w, struct engine *e, struct env_task *env)
+{
+    *w = (struct watch_task){ .engine = e, .env = env, .interval_ms = WATCH_INTERVAL_MS };
+    arena_init(&w->round, WATCH_ROUND_MAX);
+    arena_init(&w->memory, WATCH_ROUND_MAX);
+    map_init(&w->failures, &w->memory);
+    task_start(&w->task, e->loop, "watch", watch_states, N_ELEMENTS(watch_states), WATCH_REST,
+               watch_step, engine_task_ended, e);
+}
+
+void watch_task_fini(struct watch_task *w)
+{
+    for (size_t i = 0; w->is_probing && i < w->n_subjects; i++)
+        probe_task_fini(&w->subjects[i].probe);
+    arena_fini(&w->round);
+    arena_fini(&w->memory);
+}

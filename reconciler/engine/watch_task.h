@@ -1,0 +1,42 @@
+/*
+ * watch_task: how an environment feels between its plans. SPDX-License-Identifier: Apache-2.0
+ *
+ *   REST -> LIST -> PROBE -> TELL -> REST
+ *
+ * Probes every instance of the live sets by its liveness (or, without one, its readiness) every 15 s,
+ * jittered. All instances well: healthy; some: degraded; none of a service: unhealthy. It alarms and
+ * never reverts. An instance that is lost wakes the environment's task, which repairs it.
+ *
+ * Owns     its arenas.
+ * Thread   the loop's.
+ */
+#pragma once
+
+#include "reconciler/engine/probe_task.h"
+
+struct env_task;
+
+struct watch_subject {
+    struct probe_task probe;
+    struct str service;
+    int64_t failed_in_row, threshold;
+};
+
+struct watch_task {
+    struct task task;
+    struct engine *engine;
+    struct env_task *env;
+    struct arena round;
+    struct watch_subject *subjects;
+    size_t n_subjects;
+    struct task **waited;
+    struct map failures; /* instance name -> int64_t *: failed rounds in a row */
+    struct arena memory; /* of failures */
+    int64_t interval_ms;
+    int is_probing, n_lost;
+    struct str health, reason;
+    char last[64]; /* health told last */
+};
+
+void watch_task_start(struct watch_task *w, struct engine *e, struct env_task *env);
+void watch_task_fini(struct watch_task *w);
