@@ -147,7 +147,7 @@ static int read_doctor(const struct route_world *w, const struct route_call *cal
 static const struct route routes[] = {
     { "GET", API "/status", AUTH_VIEWER, ROUTE_LIVE, .read = read_status,
       .text = "installation, version, sources with heads and errors, environments" },
-    { "GET", ENV, AUTH_VIEWER, 0, .read = read_environment,
+    { "GET", ENV, AUTH_VIEWER, ROUTE_LIVE, .read = read_environment,
       .text = "sync, health, revision, services with sets and instances, routes, holds, quarantine" },
     { "GET", ENV "/plan", AUTH_VIEWER, 0, .read = read_plan_of,
       .text = "the plan that is open, waiting or applying, else the last one" },

@@ -1,0 +1,57 @@
+/*
+ * args: the command line as a struct. SPDX-License-Identifier: Apache-2.0
+ *
+ * One table of options (args.c); each verb takes the common ones and those its row names.
+ *
+ * Fails    ERR_USAGE with a sentence that names the option.
+ */
+#pragma once
+
+#include "base/str.h"
+#include "base/vec.h"
+
+enum cli_option { /* sets of verbs.def */
+                  OPTION_REASON = 1u << 0,
+                  OPTION_ALL = 1u << 1,
+                  OPTION_RECORDED = 1u << 2,
+                  OPTION_FILE = 1u << 3,
+                  OPTION_AT = 1u << 4,
+                  OPTION_SERVICE = 1u << 5,
+                  OPTION_UNTIL = 1u << 6,
+                  OPTION_AS = 1u << 7,
+                  OPTION_LINES = 1u << 8,
+                  OPTION_RAW = 1u << 9,
+                  OPTION_LIMIT = 1u << 10,
+                  OPTION_REPLAY = 1u << 11,
+                  OPTION_HOLD_ALL = 1u << 12,
+                  OPTION_NO_WAIT = 1u << 13,
+                  OPTION_EXIT_CODE = 1u << 14,
+                  OPTION_TIMEOUT = 1u << 15,
+                  OPTION_SINCE = 1u << 16,
+};
+
+enum cli_output { OUTPUT_TEXT, OUTPUT_JSON };
+enum cli_colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
+
+struct cli_verb;
+
+struct cli_args {
+    struct arena *arena;
+    const struct cli_verb *verb; /* NULL: none was given */
+    VEC(struct str) words;       /* positional */
+    const char *config, *server, *file;
+    struct str reason, at, since, service, until, as;
+    enum cli_output output;
+    enum cli_colour colour;
+    int quiet, help, version;
+    int all, recorded, raw, replay, hold_all, no_wait, exit_code;
+    int64_t lines, limit, timeout_s; /* 0: not given */
+};
+
+int args_parse(struct arena *a, int argc, char **argv, struct cli_args *ret, struct err *err);
+/* The options of a verb as help shows them. */
+void args_write_options(struct sb *b, unsigned options);
+
+/* Milliseconds since 1970 of "2024-11-20T10:37:11Z", "2024-11-20 10:37" (local time), "2024-11-20",
+ * "-2h", "now". `sign` +1 reads "2h" as in two hours, -1 as two hours ago. */
+int args_time(struct str text, int sign, int64_t now_ms, int64_t *ret, struct err *err);

@@ -1,0 +1,79 @@
+/* Questions and commands: to the daemon, or to the state file. SPDX-License-Identifier: Apache-2.0 */
+#include "base/guard.h"
+#include "base/sys.h"
+#include "reconciler/cli/cli.h"
+#include "reconciler/cli/client.h"
+#include "reconciler/http/routes.h"
+
+#define WAIT_MARGIN_MS 15000
+
+static int need_client(struct cli *c, struct err *err)
+{
+    const char *path = c->args.server;
+    int rc = 0;
+
+    if (c->client)
+        return 0;
+    if (!path) {
+        rc = config_need(c, err);
+        if (!rc)
+            path = str_to_c(c->arena, value_get_text(c->daemon, S("socket"), S("")));
+    }
+    return rc ? rc : client_new(path, &c->client, err);
+}
+
+/* The same route, answered here. */
+static int get_local(struct cli *c, struct str path, const struct value *query, struct value **ret,
+                     struct err *err)
+{
+    struct route_world world = { .view = { .a = c->arena, .now_ms = sys_wall_ms() } };
+    struct route_call call = { .query = query };
+    struct str file;
+    int rc = config_need(c, err);
+
+    if (!rc)
+        rc = routes_match(S("GET"), path, &call, err);
+    if (!rc)
+        rc = config_drop(c, err);
+    if (rc)
+        return rc;
+    file = value_get_text(value_get(c->daemon, S("state")), S("file"), S(""));
+    rc = db_open(str_to_c(c->arena, file), DB_READ, &world.view.db, err);
+    if (rc)
+        return rc;
+    if (!c->is_local && !c->args.recorded)
+        cli_note(c, "no daemon answers: from the state file '%.*s'", STR_ARG(file));
+    c->is_local = 1;
+    world.daemon = c->daemon;
+    rc = routes_read(&world, &call, ret, err);
+    db_close(world.view.db);
+    return rc;
+}
+
+int cli_get(struct cli *c, struct str path, const struct value *query, struct value **ret,
+            struct err *err)
+{
+    int64_t wait_ms = 0;
+    int may_read = c->args.verb->need != NEED_DAEMON && !c->args.server, rc;
+
+    if (may_read && (c->args.recorded || c->is_local))
+        return get_local(c, path, query, ret, err);
+    (void)str_to_i64(value_get_text(query, S("wait_ms"), S("0")), &wait_ms); /* ours */
+    rc = need_client(c, err);
+    if (!rc)
+        rc = client_call(c->client, c->arena, "GET", client_target(c->arena, path, query), NULL,
+                         wait_ms ? wait_ms + WAIT_MARGIN_MS : 0, ret, err);
+    if (rc == ERR_UNREACHABLE && may_read)
+        rc = get_local(c, path, query, ret, err);
+    return rc;
+}
+
+int cli_post(struct cli *c, struct str path, const struct value *body, struct value **ret,
+             struct err *err)
+{
+    int rc = need_client(c, err);
+
+    return rc ? rc
+              : client_call(c->client, c->arena, "POST", path, body ? body : value_map(c->arena), 0,
+                            ret, err);
+}

@@ -1,0 +1,89 @@
+/*
+ * cli: what every verb is given. SPDX-License-Identifier: Apache-2.0
+ *
+ * A verb is a row of verbs.def and a function. It answers 0 or an ERR_* with a sentence; main prints the
+ * sentence and turns the code into the exit status of errcodes.def.
+ *
+ * Memory   everything lives in the process's arena.
+ * Thread   one.
+ */
+#pragma once
+
+#include <stdio.h>
+
+#include "reconciler/cli/args.h"
+#include "reconciler/core/render.h"
+#include "specs/spec.h"
+
+struct cli {
+    struct arena *arena;
+    struct cli_args args;
+    FILE *out, *err_out;
+    int out_is_terminal, err_is_terminal, colour;
+    const struct value *daemon; /* normalised; NULL until config_need() */
+    const char *config_path;
+    struct client *client; /* made by the first call */
+    int is_local;          /* the last GET was answered from the state file */
+};
+
+typedef int cli_verb_fn(struct cli *c, struct err *err);
+
+enum cli_need { NEED_NOTHING, NEED_STATE, NEED_LOCK, NEED_DAEMON };
+enum cli_group {
+    GROUP_LOOK,
+    GROUP_CHANGE,
+    GROUP_STOP,
+    GROUP_RUN,
+    GROUP_PROVE,
+    GROUP_HIDDEN,
+    N_CLI_GROUPS
+};
+
+struct cli_verb {
+    const char *name;
+    enum cli_group group;
+    enum cli_need need;
+    size_t args_min, args_max;
+    const char *args; /* "ENV", as shown */
+    unsigned options; /* set of OPTION_* */
+    const char *help; /* one line */
+    const char *more; /* below the options; "" for none */
+    cli_verb_fn *run;
+};
+const struct cli_verb *cli_verbs(size_t *ret_n);
+const struct cli_verb *cli_find_verb(struct str name); /* NULL */
+/* The nearest name, or STR_NONE. */
+struct str cli_nearest_verb(struct str name);
+
+int cli_main(int argc, char **argv);
+
+/* The story, the verbs by what one wants, examples. */
+void help_write(struct cli *c);
+void help_write_verb(struct cli *c, const struct cli_verb *verb);
+
+/* --- what verbs use ------------------------------------------------------------------------------ */
+
+struct str cli_arg(const struct cli *c, size_t i); /* positional, STR_NONE when absent */
+/* What was written into the arena's builder goes out. */
+void cli_write(struct cli *c, struct sb *b);
+/* The one way for text from outside to standard output: controls become visible. */
+void cli_print_foreign(struct cli *c, struct str text);
+/* A line about what happens, on standard error; not with --quiet. */
+void cli_note(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* -o json: write it and answer 1. */
+int cli_wrote_json(struct cli *c, const struct value *v);
+struct render cli_render(struct cli *c, struct sb *b);
+
+/* The Daemon document that applies; its messages are printed. ERR_INVALID, ERR_NOT_FOUND. */
+int config_need(struct cli *c, struct err *err);
+/* Started as root: become `user:` of the Daemon document, for good. */
+int config_drop(struct cli *c, struct err *err);
+
+/* GET: from the daemon, else from the state file where the verb's row allows. `query`: {name: text} or NULL. */
+int cli_get(struct cli *c, struct str path, const struct value *query, struct value **ret,
+            struct err *err);
+int cli_post(struct cli *c, struct str path, const struct value *body, struct value **ret,
+             struct err *err);
+
+/* Follow a plan until it ends or waits; its last progress comes back. */
+int progress_follow(struct cli *c, struct str plan, struct value **ret, struct err *err);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/cli/client.h"
+
+#include <curl/curl.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/guard.h"
+#include "reconciler/http/listen.h"
+#include "specs/json_io.h"
+
+#define TIMEOUT_MS 60000
+
+struct client {
+    CURL *easy;
+    char *path;
+    struct err connect_err;
+    struct sb answer; /* of the call in progress */
+};
+
+/* --- connecting ---------------------------------------------------------------------------------- */
+
+/* Our own socket: paths longer than an address work, and the reason of a failure is kept. */
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct client *client = ctx;
+    int fd = -1;
+
+    (void)purpose;
+    (void)address;
+    if (listen_connect(client->path, &fd, &client->connect_err))
+        return CURL_SOCKET_BAD;
+    return fd;
+}
+
+static int is_connected(void *ctx, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)ctx;
+    (void)fd;
+    (void)purpose;
+    return CURL_SOCKOPT_ALREADY_CONNECTED;
+}
+
+static size_t take(char *p, size_t size, size_t n, void *ctx)
+{
+    struct client *client = ctx;
+
+    if (client->answer.n + size * n > CLIENT_ANSWER_MAX)
+        return 0;
+    sb_add(&client->answer, (struct str){ p, size * n });
+    return size * n;
+}
+
+int client_new(const char *socket_path, struct client **ret, struct err *err)
+{
+    struct client *client = alloc_zero(sizeof(*client));
+
+    if (client)
+        client->path = alloc_zero(strlen(socket_path) + 1);
+    if (client && client->path)
+        client->easy = curl_easy_init();
+    if (!client || !client->easy) {
+        client_free(client);
+        return err_set(err, ERR_NOMEM, "no memory for a request");
+    }
+    strcpy(client->path, socket_path);
+    *ret = client;
+    return 0;
+}
+
+void client_free(struct client *client)
+{
+    if (!client)
+        return;
+    if (client->easy)
+        curl_easy_cleanup(client->easy);
+    alloc_free(client->path);
+    alloc_free(client);
+}
+
+/* --- words --------------------------------------------------------------------------------------- */
+
+struct str client_encode(struct arena *a, struct str word)
+{
+    struct sb b;
+
+    sb_init(&b, a);
+    for (size_t i = 0; i < word.n; i++) {
+        unsigned char c = (unsigned char)word.p[i];
+
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+            (c && strchr("-._~", c)))
+            sb_add_char(&b, (char)c);
+        else
+            sb_addf(&b, "%%%02X", c);
+    }
+    return sb_str(&b);
+}
+
+struct str client_target(struct arena *a, struct str path, const struct value *query)
+{
+    struct sb b;
+
+    sb_init(&b, a);
+    sb_add(&b, path);
+    for (size_t i = 0; i < value_count(query); i++) {
+        const struct value_entry *e = &query->u.map.entries[i];
+
+        sb_addf(&b, "%c%.*s=", i ? '&' : '?', STR_ARG(client_encode(a, e->key)));
+        sb_add(&b, client_encode(a, e->value->u.text));
+    }
+    return sb_str(&b);
+}
+
+/* --- a call -------------------------------------------------------------------------------------- */
+
+static int judge(struct client *client, struct arena *a, long status, struct value **ret,
+                 struct err *err)
+{
+    struct str code, detail;
+    struct value *v;
+
+    if (json_parse(a, sb_str(&client->answer), CLIENT_ANSWER_MAX, &v, err))
+        return err_wrap(err, "the daemon's answer (status %ld)", status);
+    if (status >= 200 && status < 300) {
+        *ret = v;
+        return 0;
+    }
+    code = value_get_text(v, S("code"), S("FAILED"));
+    detail = value_get_text(v, S("detail"), S("the daemon refused without a word"));
+    return err_set(err, err_from_name(code.p, code.n), "%.*s", STR_ARG(detail));
+}
+
+static int failed(const struct client *client, CURLcode code, struct err *err)
+{
+    if (client->connect_err.code) {
+        *err = client->connect_err;
+        return err_set(err, ERR_UNREACHABLE, "no daemon at '%s': reeve serve", client->path);
+    }
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return err_set(err, ERR_TIMEOUT, "the daemon at '%s' does not answer", client->path);
+    return err_set(err, ERR_UNREACHABLE, "the daemon at '%s': %s", client->path,
+                   curl_easy_strerror(code));
+}
+
+int client_call(struct client *client, struct arena *a, const char *method, struct str target,
+                const struct value *body, int64_t timeout_ms, struct value **ret, struct err *err)
+{
+    struct str url = str_fmt(a, "http://localhost%.*s", STR_ARG(target));
+    struct str text = body ? json_format(a, body) : S("");
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    CURL *easy = client->easy;
+    CURLcode code;
+    long status = 0;
+
+    client->connect_err = ERR_INIT;
+    sb_init(&client->answer, a);
+    curl_easy_reset(easy);
+    (void)curl_easy_setopt(easy, CURLOPT_URL, url.p);
+    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
+    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(timeout_ms ? timeout_ms : TIMEOUT_MS));
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, client);
+    (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, is_connected);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, client);
+    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+    if (strcmp(method, "GET")) {
+        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)text.n);
+        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, text.p);
+    }
+    code = curl_easy_perform(easy);
+    curl_slist_free_all(headers);
+    if (code != CURLE_OK)
+        return failed(client, code, err);
+    (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    if (arena_status(a, err))
+        return ERR_NOMEM;
+    return judge(client, a, status, ret, err);
+}

@@ -1,0 +1,27 @@
+/*
+ * client: requests to the daemon over its unix socket. SPDX-License-Identifier: Apache-2.0
+ *
+ * Owns     one libcurl handle, whose connection is kept.
+ * Memory   answers live in the arena given.
+ * Thread   one.
+ * Fails    ERR_UNREACHABLE: nobody answers; else the code that the daemon's problem+json names.
+ * Limits   CLIENT_ANSWER_MAX.
+ */
+#pragma once
+
+#include "specs/value.h"
+
+#define CLIENT_ANSWER_MAX (64u << 20)
+
+struct client;
+
+int client_new(const char *socket_path, struct client **ret, struct err *err);
+void client_free(struct client *client); /* NULL is fine */
+
+/* `target` is path and query, encoded; `body` NULL for GET. timeout_ms 0: 60 s. */
+int client_call(struct client *client, struct arena *a, const char *method, struct str target,
+                const struct value *body, int64_t timeout_ms, struct value **ret, struct err *err);
+/* "/path?name=value" with everything but unreserved characters encoded. */
+struct str client_target(struct arena *a, struct str path, const struct value *query);
+/* One word of a path. */
+struct str client_encode(struct arena *a, struct str word);

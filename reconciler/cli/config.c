@@ -1,0 +1,111 @@
+/* The Daemon document: where it is, what it says, whom it makes us. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/guard.h"
+#include "base/sys.h"
+#include "reconciler/cli/cli.h"
+
+#define CONFIG_BYTES_MAX (1u << 20)
+
+static const char *find_config(const struct cli *c)
+{
+    const char *from_env = getenv("REEVE_CONFIG");
+
+    if (c->args.config)
+        return c->args.config;
+    if (from_env && *from_env)
+        return from_env;
+    return sys_exists("reeve.yaml") ? "reeve.yaml" : "/etc/reeve/reeve.yaml";
+}
+
+static void print_messages(struct cli *c, struct spec_messages *m, struct str text)
+{
+    struct sb b;
+
+    sb_init(&b, c->arena);
+    spec_messages_sort(m);
+    for (size_t i = 0; i < m->list.n; i++)
+        spec_message_format(&b, &m->list.p[i], text, c->colour && c->err_is_terminal);
+    (void)fputs(sb_str(&b).p, c->err_out); /* nothing to be done when nobody can be told */
+}
+
+int config_need(struct cli *c, struct err *err)
+{
+    const char *path = find_config(c);
+    char *absolute = realpath(path, NULL);
+    struct spec_messages m;
+    struct spec_file file;
+    struct bundle bundle;
+    int rc;
+
+    if (c->daemon) {
+        free(absolute);
+        return 0;
+    }
+    if (!absolute)
+        return errno == ENOENT ? err_set(err, ERR_NOT_FOUND,
+                                         "no configuration at '%s': give --config FILE", path)
+                               : err_sys(err, "configuration '%s'", path);
+    file.path = str_copy(c->arena, str_from_c(absolute));
+    free(absolute);
+    rc = sys_read_file(c->arena, file.path.p, CONFIG_BYTES_MAX, &file.text, err);
+    spec_messages_init(&m, c->arena);
+    if (!rc)
+        rc = bundle_read(c->arena, BUNDLE_DAEMON, &file, 1, &bundle, &m, err);
+    if (!rc && !m.n_errors)
+        rc = normalise_daemon(c->arena, &bundle, &c->daemon, &m, err);
+    if (rc)
+        return err_wrap(err, "configuration '%s'", path);
+    print_messages(c, &m, file.text);
+    if (m.n_errors) {
+        c->daemon = NULL;
+        return err_set(err, ERR_INVALID, "configuration '%s' has %zu error%s", path, m.n_errors,
+                       m.n_errors == 1 ? "" : "s");
+    }
+    c->config_path = file.path.p;
+    return 0;
+}
+
+/* "NAME" or "UID:GID" */
+static int find_user(struct cli *c, struct str user, uid_t *ret_uid, gid_t *ret_gid,
+                     struct err *err)
+{
+    struct str rest = user, part;
+    int64_t uid, gid;
+    const struct passwd *entry;
+
+    if (str_next(&rest, ':', &part) && rest.p && !str_to_i64(part, &uid) &&
+        !str_to_i64(rest, &gid)) {
+        *ret_uid = (uid_t)uid;
+        *ret_gid = (gid_t)gid;
+        return 0;
+    }
+    entry = getpwnam(str_to_c(c->arena, user));
+    if (!entry)
+        return err_set(err, ERR_INVALID, "user '%.*s' of the configuration does not exist",
+                       STR_ARG(user));
+    *ret_uid = entry->pw_uid;
+    *ret_gid = entry->pw_gid;
+    return 0;
+}
+
+int config_drop(struct cli *c, struct err *err)
+{
+    struct str user = value_get_text(c->daemon, S("user"), STR_NONE);
+    uid_t uid;
+    gid_t gid;
+    int rc;
+
+    if (geteuid() != 0 || !user.n)
+        return 0;
+    rc = find_user(c, user, &uid, &gid, err);
+    if (rc)
+        return rc;
+    if (setgroups(1, &gid) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
+        return err_sys(err, "become user '%.*s'", STR_ARG(user));
+    return 0;
+}

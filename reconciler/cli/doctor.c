@@ -1,0 +1,312 @@
+/* What is wrong here, and how to mend it. SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/guard.h"
+#include "base/sys.h"
+#include "reconciler/cli/verbs.h"
+#include "reconciler/http/listen.h"
+
+#define FREE_PERMILLE_MIN 100
+#define CLOCK_2020_MS 1577836800000
+
+enum finding_level { FINDING_GOOD, FINDING_WARN, FINDING_BAD };
+
+struct doctor {
+    struct cli *c;
+    struct value *list;
+    int worst;
+    int has_daemon;
+};
+
+static void found(struct doctor *d, enum finding_level level, struct str what, struct str mend)
+{
+    static const char *const words[] = { "good", "warn", "bad" };
+    struct arena *a = d->c->arena;
+    struct value *one = value_map(a);
+
+    value_set_text(a, one, S("level"), str_from_c(words[level]));
+    value_set_text(a, one, S("what"), what);
+    if (level != FINDING_GOOD)
+        value_set_text(a, one, S("mend"), mend);
+    value_add(a, d->list, one);
+    if ((int)level > d->worst)
+        d->worst = (int)level;
+}
+
+/* --- programs ------------------------------------------------------------------------------------ */
+
+/* First line of what it prints about itself; STR_NONE when it cannot be run. */
+static struct str first_line(struct arena *a, const char *const *argv)
+{
+    char text[256];
+    int out[2], status;
+    ssize_t n;
+    pid_t pid;
+    struct str line, rest;
+
+    if (pipe(out))
+        return STR_NONE;
+    pid = fork();
+    if (pid == 0) {
+        (void)dup2(out[1], STDOUT_FILENO);
+        (void)close(out[0]);
+        (void)close(out[1]);
+        execvp(argv[0], (char *const *)(uintptr_t)argv); /* it does not write through it */
+        _exit(127);
+    }
+    (void)close(out[1]);
+    n = pid > 0 ? read(out[0], text, sizeof(text)) : -1;
+    (void)close(out[0]);
+    if (pid > 0)
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    if (pid <= 0 || n <= 0)
+        return STR_NONE;
+    rest = (struct str){ text, (size_t)n };
+    (void)str_next(&rest, '\n', &line);
+    return str_copy(a, line);
+}
+
+static int uses_driver(const struct value *daemon, const char *driver)
+{
+    const struct value *providers = value_get(daemon, S("providers"));
+
+    for (size_t i = 0; i < value_count(providers); i++)
+        if (str_eq_c(value_get_text(providers->u.map.entries[i].value, S("driver"), S("")), driver))
+            return 1;
+    return 0;
+}
+
+static void check_program(struct doctor *d, const char *const *argv, const char *package)
+{
+    struct arena *a = d->c->arena;
+    struct str line = first_line(a, argv);
+
+    if (line.n)
+        found(d, FINDING_GOOD, str_fmt(a, "%s: %.*s", argv[0], STR_ARG(line)), S(""));
+    else
+        found(d, FINDING_BAD, str_fmt(a, "'%s' cannot be run", argv[0]),
+              str_fmt(a, "install it: apt install %s", package));
+}
+
+static void check_programs(struct doctor *d)
+{
+    static const char *const haproxy[] = { "haproxy", "-v", NULL };
+    const struct value *sources = value_get(d->c->daemon, S("sources"));
+
+    if (uses_driver(d->c->daemon, "haproxy"))
+        check_program(d, haproxy, "haproxy");
+    for (size_t i = 0; i < value_count(sources); i++)
+        if (str_starts(value_get_text(sources->u.map.entries[i].value, S("url"), S("")),
+                       S("ssh:")) &&
+            access("/usr/bin/ssh", X_OK))
+            found(d, FINDING_BAD, S("a source is read over ssh, and /usr/bin/ssh is not there"),
+                  S("apt install openssh-client"));
+}
+
+/* --- the machine --------------------------------------------------------------------------------- */
+
+static void check_disk(struct doctor *d, struct str file)
+{
+    struct arena *a = d->c->arena;
+    struct err err = ERR_INIT;
+    struct str dir = file;
+    int64_t n_free, size;
+
+    while (dir.n && dir.p[dir.n - 1] != '/')
+        dir.n--;
+    while (dir.n > 1 && !sys_exists(str_to_c(a, dir))) /* not made yet: its parent's file system */
+        do
+            dir.n--;
+        while (dir.n > 1 && dir.p[dir.n - 1] != '/');
+    if (sys_disk_free(dir.n ? str_to_c(a, dir) : ".", &n_free, &size, &err)) {
+        found(d, FINDING_BAD, str_fmt(a, "disk: %s", err.text), S("make its directory readable"));
+        return;
+    }
+    found(d, size && n_free / (size / 1000 + 1) < FREE_PERMILLE_MIN ? FINDING_WARN : FINDING_GOOD,
+          str_fmt(a, "%lld MiB of %lld MiB are free for the state", (long long)(n_free >> 20),
+                  (long long)(size >> 20)),
+          S("under 10 % previews, builds and logs are stopped first: free some space"));
+}
+
+static void check_clock(struct doctor *d)
+{
+    if (sys_wall_ms() < CLOCK_2020_MS)
+        found(d, FINDING_BAD, S("the clock is before 2020"), S("set it, and keep it set: chrony"));
+    else
+        found(d, FINDING_GOOD,
+              str_fmt(d->c->arena, "the clock says %.*s",
+                      STR_ARG(render_time(d->c->arena, sys_wall_ms()))),
+              S(""));
+}
+
+static void check_namespaces(struct doctor *d)
+{
+    struct err err = ERR_INIT;
+    struct str text;
+    int off = !sys_read_file(d->c->arena, "/proc/sys/kernel/unprivileged_userns_clone", 16, &text,
+                             &err) &&
+              str_eq_c(str_trim(text), "0");
+
+    if (off)
+        found(d, FINDING_WARN, S("user namespaces are turned off"),
+              S("sysctl kernel.unprivileged_userns_clone=1, or isolation: uid"));
+}
+
+/* "127.0.0.1:8080" can be bound: asked only while nobody of ours holds it. */
+static void check_port(struct doctor *d, struct str name, struct str address)
+{
+    AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct arena *a = d->c->arena;
+    size_t colon = str_find_char(address, ':');
+    struct sockaddr_in in = { .sin_family = AF_INET };
+    int64_t port;
+    int one = 1;
+
+    if (fd < 0 || colon == STR_NPOS || str_to_i64(str_slice(address, colon + 1, SIZE_MAX), &port) ||
+        inet_pton(AF_INET, str_to_c(a, str_slice(address, 0, colon)), &in.sin_addr) != 1)
+        return;
+    in.sin_port = htons((uint16_t)port);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)); /* as haproxy does */
+    if (!bind(fd, (struct sockaddr *)&in, sizeof(in)))
+        found(d, FINDING_GOOD,
+              str_fmt(a, "%.*s is free for provider '%.*s'", STR_ARG(address), STR_ARG(name)),
+              S(""));
+    else
+        found(d, FINDING_WARN,
+              str_fmt(a, "%.*s of provider '%.*s': %s", STR_ARG(address), STR_ARG(name),
+                      strerror(errno)),
+              S("fine when our own haproxy holds it; else choose another in 'providers'"));
+}
+
+static void check_ports(struct doctor *d)
+{
+    const struct value *providers = value_get(d->c->daemon, S("providers"));
+
+    for (size_t i = 0; !d->has_daemon && i < value_count(providers); i++) {
+        const struct value_entry *e = &providers->u.map.entries[i];
+        struct str http = value_get_text(e->value, S("http"), S(""));
+
+        if (http.n)
+            check_port(d, e->key, http);
+    }
+}
+
+/* --- daemon and state ---------------------------------------------------------------------------- */
+
+static void check_socket(struct doctor *d)
+{
+    struct arena *a = d->c->arena;
+    struct str path = d->c->args.server ? str_from_c(d->c->args.server)
+                                        : value_get_text(d->c->daemon, S("socket"), S(""));
+    struct err err = ERR_INIT;
+    AUTO_CLOSE int fd = -1;
+
+    d->has_daemon = !listen_connect(str_to_c(a, path), &fd, &err);
+    if (d->has_daemon)
+        found(d, FINDING_GOOD, str_fmt(a, "a daemon answers at '%.*s'", STR_ARG(path)), S(""));
+    else
+        found(d, FINDING_WARN, str_from_c(err.text), S("start it: reeve serve"));
+}
+
+static void check_state(struct doctor *d, struct str file)
+{
+    struct arena *a = d->c->arena;
+    struct value *answer;
+    const struct value *findings;
+    struct err err = ERR_INIT;
+    int rc = sys_exists(str_to_c(a, file)) || d->has_daemon
+                 ? cli_get(d->c, S("/api/v1/doctor"), NULL, &answer, &err)
+                 : ERR_NOT_FOUND;
+
+    if (rc == ERR_NOT_FOUND) {
+        found(d, FINDING_WARN, str_fmt(a, "there is no state at '%.*s' yet", STR_ARG(file)),
+              S("the first 'reeve serve' or 'reeve once' makes it"));
+        return;
+    }
+    if (rc) {
+        found(d, FINDING_BAD, str_copy(a, str_from_c(err.text)),
+              S("reeve audit verify says more; restore a copy when it does not hold"));
+        return;
+    }
+    findings = value_get(answer, S("findings"));
+    for (size_t i = 0; i < value_count(findings); i++)
+        found(d, FINDING_WARN, value_get_text(value_item(findings, i), S("what"), S("")),
+              value_get_text(value_item(findings, i), S("mend"), S("")));
+    if (!value_count(findings))
+        found(d, FINDING_GOOD, S("no environment needs a person"), S(""));
+}
+
+static void check_config(struct doctor *d)
+{
+    struct err err = ERR_INIT;
+
+    if (config_need(d->c, &err)) {
+        found(d, FINDING_BAD, str_copy(d->c->arena, str_from_c(err.text)),
+              S("reeve validate FILE says every mistake"));
+        return;
+    }
+    found(d, FINDING_GOOD, str_fmt(d->c->arena, "configuration '%s'", d->c->config_path), S(""));
+    if (geteuid() == 0 && !value_get_text(d->c->daemon, S("user"), S("")).n)
+        found(d, FINDING_WARN, S("a daemon started as root stays root"),
+              S("name a user of its own: 'user:' in the configuration"));
+}
+
+/* --- the verb ------------------------------------------------------------------------------------ */
+
+static void write_findings(struct doctor *d)
+{
+    struct sb b;
+    struct render r = cli_render(d->c, &b);
+
+    for (size_t i = 0; i < value_count(d->list); i++) {
+        const struct value *one = value_item(d->list, i);
+        struct str level = value_get_text(one, S("level"), S(""));
+        struct str mend = value_get_text(one, S("mend"), S(""));
+
+        render_fmt(&r,
+                   str_eq_c(level, "bad")    ? TONE_BAD
+                   : str_eq_c(level, "warn") ? TONE_WARN
+                                             : TONE_GOOD,
+                   "%-4.*s  ", STR_ARG(level));
+        render_foreign(&b, value_get_text(one, S("what"), S("")));
+        sb_add_char(&b, '\n');
+        if (!mend.n)
+            continue;
+        sb_add_c(&b, "      ");
+        render_text(&r, TONE_DIM, render_safe(d->c->arena, mend));
+        sb_add_char(&b, '\n');
+    }
+    cli_write(d->c, &b);
+}
+
+int verb_doctor(struct cli *c, struct err *err)
+{
+    struct doctor d = { .c = c, .list = value_list(c->arena) };
+    struct str file;
+
+    check_config(&d);
+    check_clock(&d);
+    check_namespaces(&d);
+    if (c->daemon) {
+        file = value_get_text(value_get(c->daemon, S("state")), S("file"), S(""));
+        check_socket(&d);
+        check_programs(&d);
+        check_ports(&d);
+        check_disk(&d, file);
+        check_state(&d, file);
+    }
+    if (!cli_wrote_json(c, d.list))
+        write_findings(&d);
+    if (d.worst == FINDING_BAD)
+        return err_set(err, ERR_FAILED, "something here is bad");
+    return 0;
+}

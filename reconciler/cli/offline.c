@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/cli/offline.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/guard.h"
+#include "base/sys.h"
+#include "reconciler/cli/verbs.h"
+
+#define SPEC_DIR ".reeve"
+#define DEPTH_MAX 16
+
+struct offline {
+    struct cli *c;
+    struct str root;      /* of the work tree */
+    struct str spec_path; /* below it */
+    VEC(struct spec_file) files;
+    struct bundle bundle;
+    struct spec_messages messages;
+};
+
+/* --- files --------------------------------------------------------------------------------------- */
+
+static struct str join(struct arena *a, struct str dir, struct str name)
+{
+    return dir.n ? str_fmt(a, "%.*s/%.*s", STR_ARG(dir), STR_ARG(name)) : str_copy(a, name);
+}
+
+static int add_file(struct offline *o, struct str path, struct err *err)
+{
+    struct arena *a = o->c->arena;
+    struct spec_file *slot = vec_push(a, &o->files);
+
+    if (!slot)
+        return arena_status(a, err);
+    if (o->files.n > OFFLINE_FILES_MAX)
+        return err_set(err, ERR_LIMIT, "more than %d files of specs", OFFLINE_FILES_MAX);
+    slot->path = path;
+    return sys_read_file(a, str_to_c(a, join(a, o->root, path)), OFFLINE_FILE_BYTES_MAX,
+                         &slot->text, err);
+}
+
+static int is_yaml(const char *name)
+{
+    return str_ends(str_from_c(name), S(".yaml")) || str_ends(str_from_c(name), S(".yml"));
+}
+
+static int add_directory(struct offline *o, struct str path, int depth, struct err *err);
+
+static int add_entry(struct offline *o, struct str dir, const char *name, int depth,
+                     struct err *err)
+{
+    struct arena *a = o->c->arena;
+    struct str path = join(a, dir, str_from_c(name));
+    struct stat st;
+
+    if (lstat(str_to_c(a, join(a, o->root, path)), &st))
+        return err_sys(err, "look at '%.*s'", STR_ARG(path));
+    if (S_ISDIR(st.st_mode))
+        return add_directory(o, path, depth + 1, err);
+    if (!is_yaml(name))
+        return 0;
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_INVALID, "'%.*s' is not a plain file", STR_ARG(path));
+    return add_file(o, path, err);
+}
+
+static int no_dots(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+static int add_directory(struct offline *o, struct str path, int depth, struct err *err)
+{
+    struct arena *a = o->c->arena;
+    struct dirent **entries = NULL;
+    int n, rc = 0;
+
+    if (depth > DEPTH_MAX)
+        return err_set(err, ERR_LIMIT, "directories of specs are nested deeper than %d", DEPTH_MAX);
+    n = scandir(str_to_c(a, join(a, o->root, path)), &entries, no_dots, alphasort);
+    if (n < 0)
+        return err_sys(err, "read directory '%.*s'", STR_ARG(path));
+    for (int i = 0; i < n; i++) {
+        if (!rc)
+            rc = add_entry(o, path, entries[i]->d_name, depth, err);
+        free(entries[i]);
+    }
+    free(entries);
+    return rc;
+}
+
+static int is_directory(const char *path)
+{
+    struct stat st;
+
+    return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
+/* Where the tree begins, and where in it the specs lie. */
+static void find_root(struct offline *o, const char *path)
+{
+    struct arena *a = o->c->arena;
+    struct str text = str_from_c(path);
+
+    while (text.n > 1 && text.p[text.n - 1] == '/')
+        text.n--;
+    if (is_directory(str_fmt(a, "%.*s/" SPEC_DIR, STR_ARG(text)).p)) {
+        o->root = text;
+        o->spec_path = S(SPEC_DIR);
+    } else if (str_eq_c(text, SPEC_DIR)) {
+        o->root = S(".");
+        o->spec_path = S(SPEC_DIR);
+    } else if (str_ends(text, S("/" SPEC_DIR))) {
+        o->root = str_slice(text, 0, text.n - sizeof(SPEC_DIR));
+        o->spec_path = S(SPEC_DIR);
+    } else {
+        o->root = text;
+        o->spec_path = S("");
+    }
+}
+
+static int is_daemon(struct str text)
+{
+    struct str line;
+
+    while (str_next(&text, '\n', &line))
+        if (str_starts(line, S("kind:")) &&
+            str_starts(str_trim(str_slice(line, 5, SIZE_MAX)), S("Daemon")))
+            return 1;
+    return 0;
+}
+
+/* --- reading them -------------------------------------------------------------------------------- */
+
+static int read_specs(struct offline *o, const char *path, struct err *err)
+{
+    struct arena *a = o->c->arena;
+    const struct value *daemon;
+    enum bundle_kind kind = BUNDLE_REPOSITORY;
+    int rc;
+
+    if (is_directory(path)) {
+        find_root(o, path);
+        rc = add_directory(o, o->spec_path, 0, err);
+    } else {
+        char *absolute = realpath(path, NULL);
+
+        if (!absolute)
+            return err_sys(err, "specs at '%s'", path);
+        rc = add_file(o, str_copy(a, str_from_c(absolute)), err);
+        free(absolute);
+    }
+    if (rc)
+        return rc;
+    if (!o->files.n)
+        return err_set(err, ERR_NOT_FOUND, "no .yaml file below '%s'", path);
+    if (o->files.n == 1 && is_daemon(o->files.p[0].text))
+        kind = BUNDLE_DAEMON;
+    rc = bundle_read(a, kind, o->files.p, o->files.n, &o->bundle, &o->messages, err);
+    if (!rc && kind == BUNDLE_DAEMON && !o->messages.n_errors)
+        rc = normalise_daemon(a, &o->bundle, &daemon, &o->messages, err);
+    return rc;
+}
+
+/* What git and the secret stores would know. */
+static int fill_world(struct offline *o, struct normalise_input *in, struct map *trees,
+                      struct map *secrets, struct err *err)
+{
+    static struct str some_tree = S_INIT("0000000000000000000000000000000000000000");
+    static struct str some_version = S_INIT("offline");
+    struct arena *a = o->c->arena;
+    struct normalise_wants wants = { 0 };
+    struct spec_messages ignored; /* the same ones come again */
+    int rc;
+
+    spec_messages_init(&ignored, a);
+    map_init(trees, a);
+    map_init(secrets, a);
+    rc = normalise_wants(a, &o->bundle, in, &wants, &ignored, err);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < wants.paths.n; i++)
+        if (sys_exists(str_to_c(a, join(a, o->root, wants.paths.p[i]))))
+            map_put(trees, wants.paths.p[i], &some_tree);
+    for (size_t i = 0; i < wants.secrets.n; i++)
+        map_put(secrets, wants.secrets.p[i], &some_version);
+    in->trees = trees;
+    in->secrets = secrets;
+    return 0;
+}
+
+static int read_environment(struct offline *o, struct str name, struct environment_spec *ret,
+                            struct err *err)
+{
+    const struct value *document = map_find(&o->bundle.environments, name);
+    const struct value *branch = value_at(document, S("trigger.branch"));
+    struct normalise_input in = { .environment = name,
+                                  .branch = value_is(branch, VALUE_TEXT) ? branch->u.text
+                                                                         : S("main"),
+                                  .spec_path = o->spec_path };
+    struct map trees, secrets;
+    int rc = fill_world(o, &in, &trees, &secrets, err);
+
+    return rc ? rc : normalise_environment(o->c->arena, &o->bundle, &in, ret, &o->messages, err);
+}
+
+static struct str text_of_file(const struct offline *o, struct str path)
+{
+    for (size_t i = 0; i < o->files.n; i++)
+        if (str_eq(o->files.p[i].path, path))
+            return o->files.p[i].text;
+    return STR_NONE;
+}
+
+static struct value *messages_json(const struct offline *o)
+{
+    struct arena *a = o->c->arena;
+    struct value *list = value_list(a);
+
+    for (size_t i = 0; i < o->messages.list.n; i++) {
+        const struct spec_message *m = &o->messages.list.p[i];
+        struct value *one = value_map(a);
+
+        value_set_text(a, one, S("severity"),
+                       m->severity == SPEC_ERROR ? S("error") : S("warning"));
+        value_set_text(a, one, S("file"), m->place.file.p ? m->place.file : S(""));
+        value_set_int(a, one, S("line"), m->place.line);
+        value_set_int(a, one, S("column"), m->place.column);
+        value_set_text(a, one, S("text"), m->text);
+        value_set_text(a, one, S("rule"), m->rule);
+        if (m->hint.n)
+            value_set_text(a, one, S("hint"), m->hint);
+        value_add(a, list, one);
+    }
+    return list;
+}
+
+/* All messages; ERR_INVALID when one is an error. */
+static int report_messages(struct offline *o, struct err *err)
+{
+    struct sb b;
+
+    spec_messages_sort(&o->messages);
+    sb_init(&b, o->c->arena);
+    for (size_t i = 0; i < o->messages.list.n; i++) {
+        const struct spec_message *m = &o->messages.list.p[i];
+
+        spec_message_format(&b, m, text_of_file(o, m->place.file), o->c->colour);
+    }
+    if (o->c->args.output == OUTPUT_TEXT)
+        cli_write(o->c, &b);
+    if (o->messages.n_errors)
+        return err_set(err, ERR_INVALID, "%zu error%s in %zu file%s", o->messages.n_errors,
+                       o->messages.n_errors == 1 ? "" : "s", o->files.n,
+                       o->files.n == 1 ? "" : "s");
+    return 0;
+}
+
+int offline_validate(struct cli *c, const char *path, struct err *err)
+{
+    struct offline o = { .c = c };
+    int rc;
+
+    spec_messages_init(&o.messages, c->arena);
+    rc = read_specs(&o, path, err);
+    for (size_t i = 0; !rc && !o.messages.n_errors && i < o.bundle.environments.n; i++) {
+        struct environment_spec spec;
+
+        rc = read_environment(&o, o.bundle.environments.entries[i].key, &spec, err);
+    }
+    if (rc)
+        return rc;
+    rc = report_messages(&o, err);
+    if (!cli_wrote_json(c, messages_json(&o)) && !rc)
+        (void)fprintf(c->out, "%zu file%s, %zu environment%s: good\n", o.files.n,
+                      o.files.n == 1 ? "" : "s", o.bundle.environments.n,
+                      o.bundle.environments.n == 1 ? "" : "s");
+    return rc;
+}
+
+/* --- a plan without a world ---------------------------------------------------------------------- */
+
+static int pick_environment(const struct offline *o, struct str *env, struct err *err)
+{
+    const struct map *envs = &o->bundle.environments;
+
+    if (env->p && map_has(envs, *env))
+        return 0;
+    if (env->p)
+        return err_set(err, ERR_NOT_FOUND, "no environment '%.*s' in these specs", STR_ARG(*env));
+    if (envs->n != 1)
+        return err_set(err, ERR_USAGE, "which of the %zu environments? reeve plan -f PATH ENV",
+                       envs->n);
+    *env = envs->entries[0].key;
+    return 0;
+}
+
+static struct str edge_of(const struct environment_spec *spec)
+{
+    for (size_t i = 0; i < spec->resources.n; i++)
+        if (str_eq_c(spec->resources.p[i].kind, "domain"))
+            return spec->resources.p[i].provider.p ? spec->resources.p[i].provider : S("edge");
+    return STR_NONE;
+}
+
+static int print_offline(struct offline *o, const struct environment_spec *spec, struct err *err)
+{
+    struct arena *a = o->c->arena;
+    struct map none;
+    struct snapshot s = { .installation = S("offline"),
+                          .env = { .uid = S("offline"), .name = spec->name },
+                          .target = spec,
+                          .artifacts = &none,
+                          .releases = &none,
+                          .observed_generation = REC_NONE,
+                          .edge_provider = edge_of(spec) };
+    struct value *about = value_map(a);
+    struct plan_verdict verdict;
+    struct plan plan;
+    struct sb b;
+    struct render r = cli_render(o->c, &b);
+    int rc;
+
+    map_init(&none, a);
+    rc = plan_make(a, &s, &plan, err);
+    if (rc)
+        return rc;
+    verdict = plan_judge(a, &plan, spec->policy);
+    value_set_text(a, about, S("environment"), spec->name);
+    value_set_text(a, about, S("state"), S("offline"));
+    value_set_text(a, about, S("reason"),
+                   verdict.asks ? str_fmt(a, "would wait (%.*s)", STR_ARG(verdict.reason))
+                                : S("would run at once"));
+    render_plan(&r, &plan, about);
+    cli_write(o->c, &b);
+    return arena_status(a, err);
+}
+
+int offline_plan(struct cli *c, const char *path, struct str env, struct err *err)
+{
+    struct offline o = { .c = c };
+    struct environment_spec spec;
+    int rc;
+
+    spec_messages_init(&o.messages, c->arena);
+    rc = read_specs(&o, path, err);
+    if (!rc && o.messages.n_errors)
+        return report_messages(&o, err);
+    if (!rc)
+        rc = pick_environment(&o, &env, err);
+    if (!rc)
+        rc = read_environment(&o, env, &spec, err);
+    if (!rc)
+        rc = report_messages(&o, err);
+    return rc ? rc : print_offline(&o, &spec, err);
+}
+
+int verb_validate(struct cli *c, struct err *err)
+{
+    struct str path = cli_arg(c, 0);
+
+    return offline_validate(c, path.p ? str_to_c(c->arena, path) : ".", err);
+}

@@ -1,0 +1,310 @@
+/* Commands, and watching what they began. SPDX-License-Identifier: Apache-2.0 */
+#include <time.h>
+
+#include "base/guard.h"
+#include "base/sys.h"
+#include "reconciler/cli/verbs.h"
+
+#define LOOK_MS 200
+#define SETTLED_LOOKS 2 /* the engine says so twice: a cycle may just be beginning */
+
+static struct str text_of(const struct value *map, const char *key)
+{
+    return value_get_text(map, str_from_c(key), S(""));
+}
+
+static struct str env_path(struct cli *c, struct str env, const char *rest)
+{
+    return str_fmt(c->arena, "/api/v1/environments/%.*s%s", STR_ARG(env), rest);
+}
+
+static struct value *reason_body(struct cli *c)
+{
+    struct value *body = value_map(c->arena);
+
+    if (c->args.reason.p)
+        value_set_text(c->arena, body, S("reason"), c->args.reason);
+    return body;
+}
+
+/* Post, and say what was begun. */
+static int post(struct cli *c, struct str path, const struct value *body, struct value **ret,
+                struct err *err)
+{
+    int rc = cli_post(c, path, body, ret, err);
+    struct str message;
+
+    if (rc)
+        return rc;
+    message = text_of(*ret, "message");
+    if (c->args.output == OUTPUT_TEXT && message.n)
+        cli_note(c, "%.*s: %.*s", STR_ARG(text_of(*ret, "environment")), STR_ARG(message));
+    return 0;
+}
+
+static int post_and_say(struct cli *c, struct str path, const struct value *body, struct err *err)
+{
+    struct value *answer;
+    int rc = post(c, path, body, &answer, err);
+    struct sb b;
+
+    if (rc || cli_wrote_json(c, answer))
+        return rc;
+    sb_init(&b, c->arena);
+    render_foreign(&b, text_of(answer, "environment"));
+    sb_add_c(&b, " is ");
+    render_foreign(&b, text_of(answer, "state"));
+    sb_add_char(&b, '\n');
+    cli_write(c, &b);
+    return 0;
+}
+
+static void pause_ms(int64_t ms)
+{
+    const struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+    (void)nanosleep(&t, NULL); /* shorter does not matter */
+}
+
+/* --- watching an environment --------------------------------------------------------------------- */
+
+struct watched {
+    struct str env;
+    int64_t asked_ms; /* monotonic */
+    int needs_fetch;  /* only what was decided after a fetch counts */
+};
+
+/* The last plan of the environment, or "". */
+static int last_plan(struct cli *c, struct str env, struct str *ret_id, struct str *ret_state,
+                     struct err *err)
+{
+    struct value *plan;
+    int rc = cli_get(c, env_path(c, env, "/plan"), NULL, &plan, err);
+
+    *ret_id = *ret_state = S("");
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    if (!rc) {
+        *ret_id = text_of(plan, "id");
+        *ret_state = text_of(plan, "state");
+    }
+    return rc;
+}
+
+/* 1: what there is now was decided after we asked. */
+static int is_decided(const struct watched *w, const struct value *env, struct err *err)
+{
+    const struct value *live = value_get(env, S("live"));
+    const struct value *source = value_get(value_get(live, S("sources")), text_of(env, "source"));
+    const struct value *task = value_get(value_get(live, S("environments")), w->env);
+    int64_t fetched_ms_ago = value_get_int(source, S("fetched_ms_ago"), -1);
+
+    if (w->needs_fetch && (fetched_ms_ago < 0 || fetched_ms_ago > sys_mono_ms() - w->asked_ms))
+        return 0;
+    if (w->needs_fetch && text_of(source, "error").n)
+        return err_set(err, ERR_FAILED, "source '%.*s': %.*s", STR_ARG(text_of(env, "source")),
+                       STR_ARG(text_of(source, "error")));
+    return value_get_bool(task, S("settled"), 0);
+}
+
+static int judge_environment(const struct value *env, struct err *err)
+{
+    struct str name = text_of(env, "name"), sync = text_of(env, "sync");
+    struct str reason = text_of(env, "reason");
+    int code = str_eq_c(sync, "in_sync") ? 0
+               : str_eq_c(sync, "waiting") || str_eq_c(sync, "held") || str_eq_c(sync, "frozen") ||
+                       str_eq_c(sync, "parked")
+                   ? ERR_WAITING
+                   : ERR_FAILED;
+
+    if (!code)
+        return 0;
+    return err_set(err, code, "environment '%.*s' is %.*s%s%.*s", STR_ARG(name), STR_ARG(sync),
+                   reason.n ? ": " : "", STR_ARG(reason));
+}
+
+/* Until everything that we began has ended, or somebody must decide. */
+static int watch_environment(struct cli *c, struct watched *w, struct value **ret, struct err *err)
+{
+    struct str plan, state, followed = S("");
+    struct value *env, *progress;
+    int n_settled = 0, rc;
+
+    for (;;) {
+        rc = last_plan(c, w->env, &plan, &state, err);
+        if (!rc && plan.n && !str_eq(plan, followed) && str_eq_c(state, "applying")) {
+            followed = plan;
+            rc = progress_follow(c, plan, &progress, err);
+            if (rc == ERR_STALE)
+                rc = 0; /* a newer one takes its place */
+            n_settled = 0;
+        }
+        if (!rc)
+            rc = cli_get(c, env_path(c, w->env, ""), NULL, &env, err);
+        if (rc)
+            return rc;
+        rc = is_decided(w, env, err);
+        if (rc < 0)
+            return rc;
+        n_settled = rc ? n_settled + 1 : 0;
+        if (n_settled >= SETTLED_LOOKS)
+            break;
+        if (c->args.timeout_s && sys_mono_ms() - w->asked_ms > c->args.timeout_s * 1000)
+            return err_set(err, ERR_TIMEOUT, "environment '%.*s' is still %.*s; it goes on",
+                           STR_ARG(w->env), STR_ARG(text_of(env, "sync")));
+        pause_ms(LOOK_MS);
+    }
+    *ret = env;
+    return judge_environment(env, err);
+}
+
+/* Ask, then watch unless told not to. */
+static int ask_and_watch(struct cli *c, struct str env, struct str path, const struct value *body,
+                         int needs_fetch, struct err *err)
+{
+    struct watched w = { .env = env, .asked_ms = sys_mono_ms(), .needs_fetch = needs_fetch };
+    struct value *answer, *end = NULL;
+    int rc = post(c, path, body, &answer, err);
+
+    if (!w.env.n && !rc)
+        w.env = text_of(answer, "environment");
+    if (rc)
+        return rc;
+    if (c->args.no_wait) {
+        (void)cli_wrote_json(c, answer); /* in text the note said it */
+        return 0;
+    }
+    rc = watch_environment(c, &w, &end, err);
+    if (end && !cli_wrote_json(c, end) && !rc)
+        (void)fprintf(c->out, "%.*s is in sync%s%.*s\n", STR_ARG(text_of(end, "name")),
+                      text_of(end, "commit").n ? " with " : "",
+                      STR_ARG(render_short(text_of(end, "commit"))));
+    return rc;
+}
+
+/* --- verbs --------------------------------------------------------------------------------------- */
+
+static int apply_all(struct cli *c, struct err *err)
+{
+    struct value *status;
+    const struct value *envs;
+    int rc = cli_get(c, S("/api/v1/status"), NULL, &status, err), worst = 0;
+
+    envs = rc ? NULL : value_get(status, S("environments"));
+    for (size_t i = 0; i < value_count(envs); i++) {
+        struct str name = text_of(value_item(envs, i), "name");
+        struct err one = ERR_INIT;
+
+        rc = ask_and_watch(c, name, env_path(c, name, "/reconcile"), NULL, 1, &one);
+        if (rc && (!worst || worst == ERR_WAITING)) {
+            worst = rc;
+            *err = one;
+        } else if (rc) {
+            cli_note(c, "%s", one.text);
+        }
+    }
+    return rc && !value_count(envs) ? rc : worst;
+}
+
+int verb_apply(struct cli *c, struct err *err)
+{
+    struct str env = cli_arg(c, 0);
+
+    if (c->args.all)
+        return apply_all(c, err);
+    if (!env.p)
+        return err_set(err, ERR_USAGE, "which environment? reeve apply ENV, or --all");
+    return ask_and_watch(c, env, env_path(c, env, "/reconcile"), NULL, 1, err);
+}
+
+/* Approvals and what goes against the spec are explained for those who come later. */
+static int need_reason(const struct cli *c, struct err *err)
+{
+    if (c->args.reason.n)
+        return 0;
+    return err_set(err, ERR_USAGE, "say why: --reason TEXT");
+}
+
+int verb_approve(struct cli *c, struct err *err)
+{
+    struct str path = str_fmt(c->arena, "/api/v1/plans/%.*s/approve", STR_ARG(cli_arg(c, 0)));
+    int rc = need_reason(c, err);
+
+    return rc ? rc : ask_and_watch(c, S(""), path, reason_body(c), 0, err);
+}
+
+int verb_reject(struct cli *c, struct err *err)
+{
+    struct str path = str_fmt(c->arena, "/api/v1/plans/%.*s/reject", STR_ARG(cli_arg(c, 0)));
+    int rc = need_reason(c, err);
+
+    return rc ? rc : post_and_say(c, path, reason_body(c), err);
+}
+
+int verb_undo(struct cli *c, struct err *err)
+{
+    struct str env = cli_arg(c, 0);
+    int rc = need_reason(c, err);
+
+    return rc ? rc : ask_and_watch(c, env, env_path(c, env, "/undo"), reason_body(c), 0, err);
+}
+
+int verb_rollback(struct cli *c, struct err *err)
+{
+    struct str env = cli_arg(c, 0);
+    struct value *body = reason_body(c);
+    int64_t revision;
+
+    if (str_to_i64(cli_arg(c, 1), &revision) || revision < 1)
+        return err_set(err, ERR_USAGE, "'%.*s' is not a revision: reeve status %.*s lists them",
+                       STR_ARG(cli_arg(c, 1)), STR_ARG(env));
+    if (need_reason(c, err))
+        return err->code;
+    value_set_int(c->arena, body, S("revision"), revision);
+    return ask_and_watch(c, env, env_path(c, env, "/rollback"), body, 0, err);
+}
+
+int verb_cancel(struct cli *c, struct err *err)
+{
+    int rc = need_reason(c, err);
+
+    return rc ? rc : post_and_say(c, env_path(c, cli_arg(c, 0), "/cancel"), reason_body(c), err);
+}
+
+int verb_hold(struct cli *c, struct err *err)
+{
+    struct value *body = reason_body(c);
+    int64_t until_ms;
+    int rc = need_reason(c, err);
+
+    if (c->args.service.p)
+        value_set_text(c->arena, body, S("service"), c->args.service);
+    if (!rc && c->args.until.p) {
+        rc = args_time(c->args.until, 1, sys_wall_ms(), &until_ms, err);
+        if (!rc)
+            value_set_int(c->arena, body, S("until_ms"), until_ms);
+    }
+    return rc ? rc : post_and_say(c, env_path(c, cli_arg(c, 0), "/hold"), body, err);
+}
+
+int verb_resume(struct cli *c, struct err *err)
+{
+    return post_and_say(c, env_path(c, cli_arg(c, 0), "/resume"), reason_body(c), err);
+}
+
+int verb_retry(struct cli *c, struct err *err)
+{
+    return post_and_say(c, env_path(c, cli_arg(c, 0), "/retry"), reason_body(c), err);
+}
+
+int verb_settle(struct cli *c, struct err *err)
+{
+    struct value *body = reason_body(c);
+
+    if (!str_eq_c(c->args.as, "done") && !str_eq_c(c->args.as, "failed") &&
+        !str_eq_c(c->args.as, "retry"))
+        return err_set(err, ERR_USAGE, "say how it ended: --as done, failed or retry");
+    value_set_text(c->arena, body, S("as"), c->args.as);
+    return post_and_say(
+        c, str_fmt(c->arena, "/api/v1/operations/%.*s/settle", STR_ARG(cli_arg(c, 0))), body, err);
+}

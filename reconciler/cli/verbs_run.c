@@ -1,0 +1,210 @@
+/* The daemon, one round of it, and what it starts. SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/guard.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "reconciler/cli/verbs.h"
+#include "reconciler/engine/engine.h"
+#include "reconciler/engine/git_worker.h"
+#include "reconciler/http/api.h"
+
+#define PATH_BYTES 4096
+
+struct daemon {
+    struct cli *c;
+    struct loop *loop;
+    struct engine *engine;
+    struct api *api; /* NULL: none, or stopped */
+    int is_stopping;
+};
+
+/* --- where our programs are ---------------------------------------------------------------------- */
+
+static int find_self(struct cli *c, const char **ret, struct err *err)
+{
+    char path[PATH_BYTES];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
+
+    if (n < 0 || (size_t)n >= sizeof(path))
+        return err_sys(err, "path of this program");
+    *ret = str_to_c(c->arena, (struct str){ path, (size_t)n });
+    return 0;
+}
+
+/* $REEVE_KEEPER, beside this program, or where it is installed. */
+static int find_keeper(struct cli *c, const char *self, const char **ret, struct err *err)
+{
+    const char *named = getenv("REEVE_KEEPER"), *slash = strrchr(self, '/');
+    struct str dir = { self, slash ? (size_t)(slash - self) : 0 };
+    const char *const places[] = {
+        named && *named ? named : NULL,
+        str_fmt(c->arena, "%.*s/keeper", STR_ARG(dir)).p,
+        str_fmt(c->arena, "%.*s/../libexec/reeve/keeper", STR_ARG(dir)).p,
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(places); i++)
+        if (places[i] && !access(places[i], X_OK)) {
+            *ret = places[i];
+            return 0;
+        }
+    return err_set(err, ERR_NOT_FOUND, "no keeper program beside '%s': set $REEVE_KEEPER", self);
+}
+
+/* --- stopping ------------------------------------------------------------------------------------ */
+
+static void api_stopped(void *ctx)
+{
+    struct daemon *d = ctx;
+
+    engine_stop(d->engine);
+}
+
+/* The second signal does not wait for requests and operations; they are found again at the next start. */
+static void on_stop(void *ctx)
+{
+    struct daemon *d = ctx;
+
+    if (d->is_stopping) {
+        loop_stop(d->loop);
+        return;
+    }
+    d->is_stopping = 1;
+    LOG(LOG_INFO, "stopping");
+    if (d->api)
+        api_stop(TAKE(d->api), api_stopped, d);
+    else
+        engine_stop(d->engine);
+}
+
+static void on_hangup(void *ctx)
+{
+    struct daemon *d = ctx;
+
+    LOG(LOG_INFO, "fetching every source now");
+    engine_fetch_now(d->engine);
+}
+
+/* --- starting ------------------------------------------------------------------------------------ */
+
+static void set_log(const struct value *daemon)
+{
+    const struct value *log = value_get(daemon, S("log"));
+    enum log_level level = LOG_INFO;
+
+    (void)log_level_from_name(value_get_text(log, S("level"), S("info")), &level); /* was checked */
+    log_setup(level,
+              str_eq_c(value_get_text(log, S("format"), S("json")), "text") ? LOG_TEXT : LOG_JSON);
+}
+
+static int open_engine(struct daemon *d, int once, struct err *err)
+{
+    struct cli *c = d->c;
+    struct engine_options options = { .daemon = c->daemon,
+                                      .once = once,
+                                      .hold_all = c->args.hold_all };
+    struct loop_options loop_options = { 0 };
+    int rc = find_self(c, &options.self, err);
+
+    if (!rc)
+        rc = find_keeper(c, options.self, &options.keeper, err);
+    if (rc)
+        return rc;
+    options.holder =
+        str_fmt(c->arena, "reeve %s, pid %d", once ? "once" : "serve", (int)getpid()).p;
+    d->engine = engine_new(c->arena);
+    if (!d->engine)
+        return arena_status(c->arena, err);
+    loop_options.batch = engine_batch(d->engine);
+    rc = loop_uv_new(&loop_options, &d->loop, err);
+    if (rc)
+        return rc;
+    options.loop = d->loop;
+    return engine_open(d->engine, &options, err);
+}
+
+static int open_api(struct daemon *d, struct err *err)
+{
+    struct str path = value_get_text(d->c->daemon, S("socket"), S(""));
+    struct api_options options = { .loop = d->loop,
+                                   .socket_path = str_to_c(d->c->arena, path),
+                                   .state_path = engine_state_path(d->engine),
+                                   .daemon = d->c->daemon,
+                                   .engine = d->engine,
+                                   .command = command_start,
+                                   .live = engine_live_view };
+
+    return api_start(&options, &d->api, err);
+}
+
+static int run_daemon(struct cli *c, int once, struct err *err)
+{
+    struct daemon d = { .c = c };
+    int opened, rc = config_need(c, err);
+
+    if (!rc)
+        rc = config_drop(c, err);
+    if (rc)
+        return rc;
+    set_log(c->daemon);
+    if (geteuid() == 0)
+        LOG(LOG_WARN,
+            "running as root, and so does what is started: set user: in the configuration",
+            LOG_C("config", c->config_path));
+    rc = open_engine(&d, once, err);
+    opened = !rc;
+    if (!rc && !once)
+        rc = open_api(&d, err);
+    if (!rc && (loop_on_signal(d.loop, SIGTERM, on_stop, &d, err) ||
+                loop_on_signal(d.loop, SIGINT, on_stop, &d, err) ||
+                loop_on_signal(d.loop, SIGHUP, on_hangup, &d, err)))
+        rc = err->code;
+    if (!rc) {
+        LOG(LOG_INFO, "started", LOG_C("config", c->config_path),
+            LOG_S("version", S(REEVE_VERSION)),
+            LOG_S("socket", value_get_text(c->daemon, S("socket"), S(""))));
+        engine_start(d.engine);
+        loop_run(d.loop);
+        LOG(LOG_INFO, "stopped");
+    }
+    if (!rc && once && !d.is_stopping)
+        rc = engine_once_result(d.engine, err);
+    if (d.loop)
+        loop_free(d.loop);
+    if (opened)
+        engine_close(d.engine);
+    return rc;
+}
+
+int verb_serve(struct cli *c, struct err *err)
+{
+    return run_daemon(c, 0, err);
+}
+
+int verb_once(struct cli *c, struct err *err)
+{
+    return run_daemon(c, 1, err);
+}
+
+int verb_version(struct cli *c, struct err *err)
+{
+    struct value *v = value_map(c->arena);
+
+    (void)err;
+    value_set_text(c->arena, v, S("version"), S(REEVE_VERSION));
+    if (!cli_wrote_json(c, v))
+        (void)fprintf(c->out, "reeve " REEVE_VERSION "\n"); /* main asks the stream */
+    return 0;
+}
+
+/* Started by the daemon for one question; its answer is the only thing on standard output. */
+int verb_git_worker(struct cli *c, struct err *err)
+{
+    (void)c;
+    if (git_worker_main(STDIN_FILENO, STDOUT_FILENO))
+        return err_set(err, ERR_FAILED, "the answer could not be written");
+    return 0;
+}
