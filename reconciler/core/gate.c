@@ -8,7 +8,7 @@
 
 static struct gate_opinion say(enum gate_opinion_verdict verdict, struct str reason)
 {
-    return (struct gate_opinion){ verdict, reason };
+    return (struct gate_opinion){ verdict, reason, 0 };
 }
 
 #define GATE_THRESHOLD 3 /* of a service without a probe: rounds in which it ran */
@@ -26,17 +26,26 @@ static int is_ready(const struct gate_sample *s, const struct value *need, int64
            now_ms - s->ready_since_ms >= value_get_int(need, S("min_healthy_ms"), 0);
 }
 
-/* Whether what serves now fails the same probe: then it is not the new set's fault. */
-static int live_fails(const struct gate_facts *f)
-{
-    int n = 0, failing = 0;
+/* Whether what serves now fails the same probe: then it is not the new set's fault. It is only asked when
+ * the new set has failed: production is not probed twice without need. */
+enum live { LIVE_NONE, LIVE_NOT_ASKED, LIVE_SERVES, LIVE_FAILS };
 
-    for (size_t i = 0; i < f->n_samples; i++)
-        if (f->samples[i].is_live) {
-            n++;
-            failing += f->samples[i].failed_in_row > 0;
-        }
-    return n && failing == n;
+static enum live live_state(const struct gate_facts *f)
+{
+    enum live state = LIVE_NONE;
+
+    for (size_t i = 0; i < f->n_samples; i++) {
+        const struct gate_sample *s = &f->samples[i];
+
+        if (!s->is_live)
+            continue;
+        if (!s->ok_in_row && !s->failed_in_row)
+            return LIVE_NOT_ASKED;
+        if (s->ok_in_row)
+            return LIVE_SERVES;
+        state = LIVE_FAILS;
+    }
+    return state;
 }
 
 static struct gate_opinion fail_or_outage(struct arena *a, const struct gate_facts *f,
@@ -44,8 +53,15 @@ static struct gate_opinion fail_or_outage(struct arena *a, const struct gate_fac
 {
     struct str reason = str_fmt(a, "%.*s %s: %.*s", STR_ARG(s->subject), what, STR_ARG(s->message));
 
-    if (!live_fails(f))
+    switch (live_state(f)) {
+    case LIVE_NOT_ASKED:
+        return (struct gate_opinion){ OPINION_WAIT, S(""), 1 };
+    case LIVE_NONE:
+    case LIVE_SERVES:
         return say(OPINION_FAIL, reason);
+    case LIVE_FAILS:
+        break;
+    }
     return f->is_progress_over
                ? say(OPINION_OUTAGE,
                      str_fmt(a, "outage, the live set fails too: %.*s", STR_ARG(reason)))

@@ -39,6 +39,7 @@ enum gate_opinion_verdict { OPINION_WAIT, OPINION_PASS, OPINION_FAIL, OPINION_OU
 struct gate_opinion {
     enum gate_opinion_verdict verdict;
     struct str reason;
+    int asks_live; /* WAIT: what serves now must be sampled too before this can be judged */
 };
 
 /* `need` is the gate of the plan's item; its type chooses the row of the table. */

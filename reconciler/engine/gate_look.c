@@ -250,15 +250,19 @@ int gate_look_count(struct task *t, struct err *err)
 
 void gate_look_begin(struct gate_task *g)
 {
+    size_t n = 0;
+
     g->waited = arena_new_n(&g->round, struct task *, g->n_subjects + 1);
     for (size_t i = 0; g->waited && i < g->n_subjects; i++) {
         struct gate_subject *s = &g->subjects[i];
 
+        if (s->sample.is_live && !g->asks_live)
+            continue;
         probe_task_start(&s->probe, g->engine, NULL, NULL);
         s->is_probing = 1;
-        g->waited[i] = &s->probe.task;
+        g->waited[n++] = &s->probe.task;
     }
-    wait_join_start(&g->task, g->waited, g->waited ? g->n_subjects : 0);
+    wait_join_start(&g->task, g->waited, n);
 }
 
 void gate_look_probed(struct gate_task *g)

@@ -167,6 +167,7 @@ static void gate_judge(struct gate_task *g)
                                                     now_ms >= g->progress_mono_ms);
     struct gate_opinion opinion = gate_judge_facts(&g->arena, g->need, &facts);
 
+    g->asks_live |= opinion.asks_live;
     if (opinion.verdict == OPINION_WAIT)
         return;
     g->verdict = opinion.verdict == OPINION_PASS     ? GATE_PASSED
