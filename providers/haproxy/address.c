@@ -23,7 +23,7 @@ static int address_put(struct haproxy_call *c, struct haproxy_store *s, struct h
         if ((rc = haproxy_add(c, s, S("address"), port, &r)))
             return rc;
     }
-    r->body = c->desired;
+    haproxy_model_set(r, c->desired);
     *ret = r;
     return haproxy_commit(c, s, r); /* the proxy listens on the whole range */
 }

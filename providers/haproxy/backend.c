@@ -111,7 +111,7 @@ static int backend_put(struct haproxy_call *c, struct haproxy_store *s, struct h
     if (!r && (rc = backend_take(c, s, &r)))
         return rc;
 
-    r->body = body;
+    haproxy_model_set(r, body);
     *ret = r;
     if ((rc = haproxy_commit(c, s, r)))
         return rc;

@@ -9,6 +9,7 @@
 #include "providers/haproxy/edge.h"
 #include "providers/haproxy/runtime.h"
 #include "providers/haproxy/types.h"
+#include "providers/haproxy/words.h"
 
 #define DRIVER_ARENA_MAX (256u << 20)
 
@@ -171,7 +172,7 @@ static int driver_put(struct haproxy_call *c, struct haproxy_store *s,
     if (rc)
         return rc;
     if (r && c->op->action == RV_ADOPT)
-        r->owner = str_copy(c->arena, kit_str(c->op->owner));
+        r->owner = kit_str(c->op->owner); /* its comment is made anew by put */
     if ((rc = type->put(c, s, r, &r)))
         return rc;
     c->acted = RV_ACTED_YES;
@@ -190,6 +191,7 @@ static int driver_change(struct haproxy_call *c, const struct haproxy_type *type
         return haproxy_fail(c, RV_FATAL,
                             "epoch %" PRIu64 " is over: %" PRIu64 " has changed the edge",
                             c->op->epoch, s.model.epoch);
+    s.model.epoch = c->op->epoch; /* written with the change; looking raises nothing */
     if ((rc = driver_find(c, &s, &r)))
         return rc;
     if (c->op->action != RV_DELETE)
@@ -214,6 +216,10 @@ static void driver_apply(void *self, const struct rv_host *h, const struct rv_op
     }
     if (driver_type(&c, &type) || (op->action != RV_DELETE && driver_desired(&c, type)))
         return;
+    if (!haproxy_word_is(kit_str(op->owner))) {
+        (void)haproxy_fail(&c, RV_USER, "the owner is not a label");
+        return;
+    }
     (void)driver_change(&c, type); /* the verdict stands in ret */
 }
 
@@ -330,19 +336,22 @@ static int driver_count(struct haproxy_call *c, struct str backend)
     return haproxy_fail(c, c->ret->observed.p ? RV_DONE : RV_RETRY, "%s", "");
 }
 
-static int driver_counted(struct haproxy_call *c, struct str *ret)
+/* Gates sample often: the record is found without the lock, and the proxy is only started when it
+ * does not answer. */
+static int driver_counted(struct haproxy_call *c)
 {
-    AUTO_STORE struct haproxy_store s = HAPROXY_STORE_NONE;
-    struct haproxy_record *r;
+    struct str backend = haproxy_store_glance(c);
     int rc;
 
-    if ((rc = haproxy_edge_open(c, &s)) || (rc = driver_find(c, &s, &r)))
-        return rc;
-    if (!r)
-        return haproxy_fail(c, RV_ABSENT, "nothing of '%.*s' is here",
-                            STR_ARG(kit_str(c->op->owner)));
-    *ret = r->id;
-    return 0;
+    if (!backend.n || (rc = driver_count(c, backend)) == RV_RETRY) {
+        if ((rc = haproxy_edge_start(c)))
+            return rc;
+        backend = haproxy_store_glance(c);
+        rc = backend.n ? driver_count(c, backend)
+                       : haproxy_fail(c, RV_ABSENT, "nothing of '%.*s' is here",
+                                      STR_ARG(kit_str(c->op->owner)));
+    }
+    return rc;
 }
 
 static void driver_counters(void *self, const struct rv_host *h, const struct rv_op *op,
@@ -350,13 +359,12 @@ static void driver_counters(void *self, const struct rv_host *h, const struct rv
 {
     AUTO_ARENA struct arena arena;
     struct haproxy_call c = driver_call(self, h, op, ret, &arena);
-    struct str backend;
 
     arena_init(&arena, DRIVER_ARENA_MAX);
-    if (!str_eq(kit_str(op->type), S("backend")))
+    if (str_eq(kit_str(op->type), S("backend")))
+        (void)driver_counted(&c); /* the verdict stands in ret */
+    else
         (void)haproxy_fail(&c, RV_USER, "only backends are counted");
-    else if (!driver_counted(&c, &backend))
-        (void)driver_count(&c, backend); /* the verdict stands in ret */
 }
 
 const struct rv_driver *haproxy_driver(void)

@@ -96,12 +96,12 @@ static int edge_wait(struct haproxy_call *c, const struct keeper_place *place, i
                         STR_ARG(complaint.n ? complaint : view.message));
 }
 
-static int edge_launch(struct haproxy_call *c, const struct keeper_place *place)
+static int edge_launch(struct haproxy_call *c, const struct keeper_place *place, uint64_t epoch)
 {
     const struct str argv[] = { c->conf->program, S("-db"), S("-f"), S(HAPROXY_CONFIG_FILE) };
     const struct keeper_want want = {
         .key = S("edge"),
-        .epoch = c->op->epoch,
+        .epoch = epoch,
         .argv = argv,
         .n_argv = N_ELEMENTS(argv),
         .dir = c->conf->directory,
@@ -111,7 +111,7 @@ static int edge_launch(struct haproxy_call *c, const struct keeper_place *place)
     };
     AUTO_HOLD struct keeper_hold hold = KEEPER_HOLD_NONE;
     struct keeper_view view;
-    int rc = keeper_take(c->h, c->arena, place, c->op->epoch, &hold, c->ret);
+    int rc = keeper_take(c->h, c->arena, place, epoch, &hold, c->ret);
 
     if (rc)
         return rc;
@@ -132,7 +132,7 @@ static int edge_ensure(struct haproxy_call *c, struct haproxy_store *s)
         if (view.life == KEEPER_GONE)
             keeper_sweep(&view);
         edge_take_conf(c, s);
-        if ((rc = haproxy_store_save(c, s)) || (rc = edge_launch(c, &place)))
+        if ((rc = haproxy_store_save(c, s)) || (rc = edge_launch(c, &place, s->model.epoch)))
             return rc;
         view = (struct keeper_view){ 0 };
     }

@@ -31,25 +31,53 @@ static int model_read_edge(struct haproxy_model *m, const struct value *v, struc
     return 0;
 }
 
-static int model_read_line(struct haproxy_model *m, struct str json, struct err *err)
+struct model_comment {
+    struct str type, id, owner, json;
+};
+
+/* 1: the line is a comment of ours. */
+static int model_split(struct str line, struct model_comment *ret)
 {
-    struct value *v = NULL;
-    struct haproxy_record *r;
+    line = str_trim(line);
+    if (!str_starts(line, MODEL_MARK))
+        return 0;
+    line = str_slice(line, MODEL_MARK.n, line.n);
+    *ret = (struct model_comment){ .json = STR_NONE };
+    if (str_next(&line, ' ', &ret->type) && str_next(&line, ' ', &ret->id) &&
+        str_next(&line, ' ', &ret->owner))
+        ret->json = line;
+    return 1;
+}
 
-    if (json_parse(m->arena, json, MODEL_RECORD_MAX, &v, err))
-        return err->code;
-    if (str_eq(value_get_text(v, S("type"), STR_NONE), S("edge")))
-        return model_read_edge(m, v, err);
+static int model_read_record(struct haproxy_model *m, const struct model_comment *comment,
+                             const struct value *v, struct err *err)
+{
+    struct haproxy_record *r = haproxy_model_add(m, comment->type, comment->id, comment->owner,
+                                                 value_get_text(v, S("name"), S("")));
 
-    r = haproxy_model_add(m, value_get_text(v, S("type"), S("")), value_get_text(v, S("id"), S("")),
-                          value_get_text(v, S("owner"), S("")),
-                          value_get_text(v, S("name"), S("")));
     if (!r)
         return arena_status(m->arena, err);
     r->body = value_get(v, S("body"));
     if (!r->type.n || !r->id.n || !r->body)
         return err_set(err, ERR_CORRUPT, "a record without type, id or body");
     return 0;
+}
+
+static int model_read_line(struct haproxy_model *m, struct str line, struct err *err)
+{
+    struct model_comment comment;
+    struct value *v = NULL;
+    int rc;
+
+    if (!model_split(line, &comment))
+        return 0;
+    if (json_parse(m->arena, comment.json, MODEL_RECORD_MAX, &v, err))
+        return err->code;
+    if (str_eq(comment.type, S("edge")))
+        return model_read_edge(m, v, err);
+    if (!(rc = model_read_record(m, &comment, v, err)))
+        m->records.p[m->records.n - 1].text = str_trim(line);
+    return rc;
 }
 
 int haproxy_model_parse(struct arena *a, struct str text, const struct haproxy_conf *conf,
@@ -60,10 +88,7 @@ int haproxy_model_parse(struct arena *a, struct str text, const struct haproxy_c
 
     haproxy_model_init(&m, a, conf);
     for (size_t n = 1; str_next(&rest, '\n', &line); n++) {
-        line = str_trim(line);
-        if (!str_starts(line, MODEL_MARK))
-            continue;
-        if (model_read_line(&m, str_slice(line, MODEL_MARK.n, line.n), err)) {
+        if (model_read_line(&m, line, err)) {
             err->code = ERR_CORRUPT;
             return err_wrap(err, "line %zu", n);
         }
@@ -72,25 +97,44 @@ int haproxy_model_parse(struct arena *a, struct str text, const struct haproxy_c
     return arena_status(a, err);
 }
 
+struct str haproxy_model_glance(struct str text, struct str type, struct str owner)
+{
+    struct str line;
+
+    while (str_next(&text, '\n', &line)) {
+        struct model_comment comment;
+
+        if (model_split(line, &comment) && str_eq(comment.owner, owner) &&
+            str_eq(comment.type, type))
+            return comment.id;
+    }
+    return STR_NONE;
+}
+
+static struct str model_edge_comment(struct haproxy_model *m)
+{
+    struct value *v = value_map(m->arena);
+
+    value_set(m->arena, v, S("conf"), haproxy_conf_pool(m->arena, &m->conf));
+    value_set_int(m->arena, v, S("epoch"), (int64_t)m->epoch);
+    value_set_int(m->arena, v, S("next_backend"), m->next_backend);
+    value_set_int(m->arena, v, S("next_port"), m->next_port);
+    return str_fmt(m->arena, "# rv edge - - %.*s", STR_ARG(json_format(m->arena, v)));
+}
+
 struct str haproxy_model_comment(struct haproxy_model *m, const struct haproxy_record *r)
 {
-    struct arena *a = m->arena;
-    struct value *v = value_map(a);
+    struct value *v;
 
-    if (r) {
-        value_set_text(a, v, S("type"), r->type);
-        value_set_text(a, v, S("id"), r->id);
-        value_set_text(a, v, S("owner"), r->owner);
-        value_set_text(a, v, S("name"), r->name);
-        value_set(a, v, S("body"), value_copy(a, r->body));
-    } else {
-        value_set_text(a, v, S("type"), S("edge"));
-        value_set(a, v, S("conf"), haproxy_conf_pool(a, &m->conf));
-        value_set_int(a, v, S("epoch"), (int64_t)m->epoch);
-        value_set_int(a, v, S("next_backend"), m->next_backend);
-        value_set_int(a, v, S("next_port"), m->next_port);
-    }
-    return str_fmt(a, "# rv %.*s", STR_ARG(json_format(a, v)));
+    if (!r)
+        return model_edge_comment(m);
+    if (r->text.p)
+        return r->text;
+    v = value_map(m->arena);
+    value_set_text(m->arena, v, S("name"), r->name);
+    value_set(m->arena, v, S("body"), value_copy(m->arena, r->body));
+    return str_fmt(m->arena, "# rv %.*s %.*s %.*s %.*s", STR_ARG(r->type), STR_ARG(r->id),
+                   STR_ARG(r->owner), STR_ARG(json_format(m->arena, v)));
 }
 
 struct haproxy_record *haproxy_model_find(const struct haproxy_model *m, struct str type,
@@ -123,6 +167,12 @@ struct haproxy_record *haproxy_model_add(struct haproxy_model *m, struct str typ
     if (r)
         *r = (struct haproxy_record){ .type = type, .id = id, .owner = owner, .name = name };
     return r;
+}
+
+void haproxy_model_set(struct haproxy_record *r, const struct value *body)
+{
+    r->body = body;
+    r->text = STR_NONE;
 }
 
 void haproxy_model_remove(struct haproxy_model *m, struct haproxy_record *r)

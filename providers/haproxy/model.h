@@ -2,7 +2,8 @@
  * model: what the edge serves, and for whom. SPDX-License-Identifier: Apache-2.0
  *
  * One record an owned thing. The records are comments of the rendered file (`# rv {...}`), so that
- * owners are found there after everything else is lost; slots and maps are rendered from them.
+ * owners are found there after everything else is lost; slots and maps are rendered from them. A
+ * comment is `# rv TYPE ID OWNER {"name", "body"}`, that of the edge itself `# rv edge - - {..}`.
  *
  *     backend   body {label, slots: ["127.0.0.1:9001", ""]}                 id "b7"
  *     routes    body {label, environment, generation, routes: [{route, host, path, port, backend}]}
@@ -20,7 +21,8 @@
 
 struct haproxy_record {
     struct str type, id, owner, name;
-    const struct value *body;
+    const struct value *body; /* changed by haproxy_model_set() alone */
+    struct str text;          /* its comment as it stands in the file; STR_NONE: body is newer */
 };
 
 struct haproxy_model {
@@ -36,6 +38,8 @@ void haproxy_model_init(struct haproxy_model *m, struct arena *a, const struct h
 /* Records of a rendered file. ERR_CORRUPT names the line. `conf` gives what the file does not. */
 int haproxy_model_parse(struct arena *a, struct str text, const struct haproxy_conf *conf,
                         struct haproxy_model *ret, struct err *err);
+/* Only the id of an owner's record in a rendered file; STR_NONE: it has none. */
+struct str haproxy_model_glance(struct str text, struct str type, struct str owner);
 
 /* The comment of one record, or of the model's own numbers when r is NULL; no line end. */
 struct str haproxy_model_comment(struct haproxy_model *m, const struct haproxy_record *r);
@@ -47,6 +51,7 @@ struct haproxy_record *haproxy_model_find_owner(const struct haproxy_model *m, s
                                                 struct str owner, size_t *ret_n);
 struct haproxy_record *haproxy_model_add(struct haproxy_model *m, struct str type, struct str id,
                                          struct str owner, struct str name);
+void haproxy_model_set(struct haproxy_record *r, const struct value *body);
 void haproxy_model_remove(struct haproxy_model *m, struct haproxy_record *r);
 
 /* A free backend ("b7") or port, after the one given last; STR_NONE when there is none. */

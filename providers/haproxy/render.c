@@ -109,13 +109,12 @@ static void render_rules(struct sb *b, const struct haproxy_conf *conf)
     sb_add_c(b, render_forward);
 }
 
-static void render_backend(struct sb *b, struct haproxy_model *m, int64_t n)
+static void render_backend(struct sb *b, struct haproxy_model *m, int64_t n,
+                           const struct haproxy_record *r)
 {
-    struct str id = str_fmt(m->arena, "b%" PRId64, n);
-    const struct haproxy_record *r = haproxy_model_find(m, S("backend"), id);
     const struct value *slots = r ? value_get(r->body, S("slots")) : NULL;
 
-    sb_addf(b, "\nbackend %.*s\n", STR_ARG(id));
+    sb_addf(b, "\nbackend b%" PRId64 "\n", n);
     if (r)
         sb_addf(b, "    %.*s\n", STR_ARG(haproxy_model_comment(m, r)));
     for (int64_t i = 0; i < m->conf.n_slots; i++) {
@@ -128,19 +127,36 @@ static void render_backend(struct sb *b, struct haproxy_model *m, int64_t n)
     }
 }
 
+/* The records of the pool by their number, the others into the file. */
+static void render_records(struct sb *b, struct haproxy_model *m,
+                           const struct haproxy_record **backends)
+{
+    for (size_t i = 0; i < m->records.n; i++) {
+        const struct haproxy_record *r = &m->records.p[i];
+        int64_t n = 0;
+
+        if (!str_eq(r->type, S("backend")))
+            sb_addf(b, "%.*s\n", STR_ARG(haproxy_model_comment(m, r)));
+        else if (!str_to_i64(str_slice(r->id, 1, r->id.n), &n) && n >= 0 && n < m->conf.n_backends)
+            backends[n] = r;
+    }
+}
+
 struct str haproxy_render(struct haproxy_model *m, size_t *ret_n_rules)
 {
+    const struct haproxy_record **backends = arena_new_n(m->arena, const struct haproxy_record *,
+                                                         (size_t)m->conf.n_backends);
     struct sb b;
 
     sb_init(&b, m->arena);
     render_rules(&b, &m->conf);
     *ret_n_rules = b.n;
+    if (!backends)
+        return sb_str(&b); /* the arena remembers */
 
     sb_addf(&b, "\n%.*s\n", STR_ARG(haproxy_model_comment(m, NULL)));
-    for (size_t i = 0; i < m->records.n; i++)
-        if (!str_eq(m->records.p[i].type, S("backend")))
-            sb_addf(&b, "%.*s\n", STR_ARG(haproxy_model_comment(m, &m->records.p[i])));
+    render_records(&b, m, backends);
     for (int64_t n = 0; n < m->conf.n_backends; n++)
-        render_backend(&b, m, n);
+        render_backend(&b, m, n, backends[n]);
     return sb_str(&b);
 }

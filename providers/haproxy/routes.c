@@ -105,7 +105,7 @@ static int routes_put(struct haproxy_call *c, struct haproxy_store *s, struct ha
     if (!r && (rc = haproxy_add(c, s, S("routes"), id, &r)))
         return rc;
 
-    r->body = c->desired;
+    haproxy_model_set(r, c->desired);
     *ret = r;
     if ((rc = haproxy_commit(c, s, r)))
         return rc;

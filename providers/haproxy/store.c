@@ -58,6 +58,17 @@ static int store_load(struct haproxy_call *c, struct haproxy_store *s)
     return 0;
 }
 
+struct str haproxy_store_glance(struct haproxy_call *c)
+{
+    struct err ignored = ERR_INIT; /* unreadable: found nothing, and opening will say why */
+    struct str text;
+
+    if (sys_read_file(c->arena, store_path(c, HAPROXY_CONFIG_FILE), STORE_FILE_MAX, &text,
+                      &ignored))
+        return STR_NONE;
+    return haproxy_model_glance(text, kit_str(c->op->type), kit_str(c->op->owner));
+}
+
 int haproxy_store_open(struct haproxy_call *c, struct haproxy_store *ret)
 {
     const char *directory = str_to_c(c->arena, c->conf->directory);
@@ -126,8 +137,6 @@ int haproxy_store_save(struct haproxy_call *c, struct haproxy_store *s)
     struct str text;
     int rc = 0;
 
-    if (c->op->epoch > s->model.epoch)
-        s->model.epoch = c->op->epoch;
     text = haproxy_render(&s->model, &n_rules);
     if (arena_status(c->arena, &err))
         return haproxy_fail_err(c, &err);

@@ -21,6 +21,9 @@ struct haproxy_store {
     struct haproxy_model model;
 };
 
+/* The id of the operation's owner in the file, without the lock; STR_NONE: none there. */
+struct str haproxy_store_glance(struct haproxy_call *c);
+
 int haproxy_store_open(struct haproxy_call *c, struct haproxy_store *ret);
 int haproxy_store_save(struct haproxy_call *c, struct haproxy_store *s);
 void haproxy_store_close(struct haproxy_store *s);

@@ -45,7 +45,7 @@ static int switch_put(struct haproxy_call *c, struct haproxy_store *s, struct ha
     if (!r && (rc = haproxy_add(c, s, S("switch"), environment, &r)))
         return rc;
 
-    r->body = c->desired;
+    haproxy_model_set(r, c->desired);
     *ret = r;
     if ((rc = haproxy_commit(c, s, r)))
         return rc;

@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "providers/haproxy/render.h"
+#include "base/guard.h"
 
 #define SYNC_LOOKUP_MS 50 /* no request stays that long between two lookups */
 
@@ -137,34 +137,47 @@ static int sync_drop_sets(struct haproxy_call *c, const struct haproxy_map *want
     return sync_drop(c, HAPROXY_MAP_SETS, want, have);
 }
 
-static int sync_verify_maps(struct haproxy_call *c, const struct haproxy_maps *want)
+static const enum haproxy_map_id sync_ids[] = { HAPROXY_MAP_R, HAPROXY_MAP_SETS,
+                                                HAPROXY_MAP_PATHS };
+
+static int sync_read_maps(struct haproxy_call *c, struct haproxy_maps *ret)
 {
-    static const enum haproxy_map_id ids[] = { HAPROXY_MAP_R, HAPROXY_MAP_SETS, HAPROXY_MAP_PATHS };
+    int rc = 0;
 
-    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
-        const struct haproxy_map *w = &want->m[ids[i]];
-        struct haproxy_map have;
-        int rc = haproxy_read_map(c, ids[i], &have);
+    for (size_t i = 0; !rc && i < N_ELEMENTS(sync_ids); i++)
+        rc = haproxy_read_map(c, sync_ids[i], &ret->m[sync_ids[i]]);
+    return rc;
+}
 
-        if (rc)
-            return rc;
-        if (!str_eq(haproxy_map_text(c->arena, w), haproxy_map_text(c->arena, &have)))
-            return haproxy_fail(c, RV_RETRY, "%s of the proxy is not as told",
-                                haproxy_map_file(ids[i]));
-    }
-    return 0;
+static int sync_is_same(const struct haproxy_map *a, const struct haproxy_map *b)
+{
+    if (a->entries.n != b->entries.n)
+        return 0;
+    for (size_t i = 0; i < a->entries.n; i++)
+        if (!str_eq(a->entries.p[i].key, b->entries.p[i].key) ||
+            !str_eq(a->entries.p[i].value, b->entries.p[i].value))
+            return 0;
+    return 1;
+}
+
+/* The first file that differs, NULL: none. */
+static const char *sync_difference(const struct haproxy_maps *want, const struct haproxy_maps *have)
+{
+    for (size_t i = 0; i < N_ELEMENTS(sync_ids); i++)
+        if (!sync_is_same(&want->m[sync_ids[i]], &have->m[sync_ids[i]]))
+            return haproxy_map_file(sync_ids[i]);
+    return NULL;
 }
 
 int haproxy_sync_routes(struct haproxy_call *c, struct haproxy_model *m)
 {
     struct haproxy_maps want, have = { 0 };
     const struct haproxy_map *w = want.m, *h = have.m;
+    const char *differs;
     int rc;
 
     haproxy_maps_make(m, &want);
-    if ((rc = haproxy_read_map(c, HAPROXY_MAP_R, &have.m[HAPROXY_MAP_R])) ||
-        (rc = haproxy_read_map(c, HAPROXY_MAP_SETS, &have.m[HAPROXY_MAP_SETS])) ||
-        (rc = haproxy_read_map(c, HAPROXY_MAP_PATHS, &have.m[HAPROXY_MAP_PATHS])))
+    if ((rc = sync_read_maps(c, &have)) || !sync_difference(&want, &have))
         return rc;
 
     if ((rc = sync_put(c, HAPROXY_MAP_SETS, &w[HAPROXY_MAP_SETS], &h[HAPROXY_MAP_SETS])) ||
@@ -174,7 +187,11 @@ int haproxy_sync_routes(struct haproxy_call *c, struct haproxy_model *m)
         (rc = sync_drop(c, HAPROXY_MAP_PATHS, &w[HAPROXY_MAP_PATHS], &h[HAPROXY_MAP_PATHS])) ||
         (rc = sync_drop_sets(c, &w[HAPROXY_MAP_SETS], &h[HAPROXY_MAP_SETS])))
         return rc;
-    return sync_verify_maps(c, &want);
+    if ((rc = sync_read_maps(c, &have)))
+        return rc;
+    if ((differs = sync_difference(&want, &have)))
+        return haproxy_fail(c, RV_RETRY, "%s of the proxy is not as told", differs);
+    return 0;
 }
 
 static int64_t sync_generation_in(const struct haproxy_map *have, struct str environment)
@@ -233,7 +250,7 @@ int haproxy_heal_generations(struct haproxy_call *c, struct haproxy_store *s)
             continue;
         body = value_copy(c->arena, r->body);
         value_set_int(c->arena, body, S("generation"), now);
-        r->body = body;
+        haproxy_model_set(r, body);
         n_healed++;
     }
     return rc || !n_healed || !c->may_write ? rc : haproxy_store_save(c, s);

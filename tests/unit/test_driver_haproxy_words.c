@@ -221,7 +221,7 @@ static void test_records_survive_in_the_rendered_file(void **state)
                  "{\"slots\":[\"127.0.0.1:9001\",\"\"],\"label\":{\"env\":\"x\\ny\"}}");
     given_record(&m, "address", "21001", "{\"label\":{}}");
     text = haproxy_render(&m, &n_rules);
-    assert_int_equal(str_find(text, S("backend b2\n    # rv {")) != STR_NPOS, 1);
+    assert_int_equal(str_find(text, S("backend b2\n    # rv backend b2 rv1x {")) != STR_NPOS, 1);
     assert_int_equal(
         str_find(text, S("    server s0 127.0.0.1:9001\n    server s1 127.0.0.1:1 disabled")) !=
             STR_NPOS,
@@ -232,6 +232,8 @@ static void test_records_survive_in_the_rendered_file(void **state)
     assert_non_null(haproxy_model_find_owner(&again, S("backend"), S("rv1x"), &n));
     assert_int_equal(n, 1);
     assert_true(str_eq(haproxy_render(&again, &n_rules), text));
+    assert_true(str_eq_c(haproxy_model_glance(text, S("address"), S("rv1x")), "21001"));
+    assert_null(haproxy_model_glance(text, S("switch"), S("rv1x")).p);
 }
 
 static void test_a_broken_record_is_corrupt(void **state)
