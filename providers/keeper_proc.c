@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "providers/keeper_proc.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/guard.h"
@@ -88,23 +93,48 @@ struct keeper_inodes {
     VEC(unsigned long) list;
 };
 
-static void keeper_proc_listeners(struct arena *a, const char *path, unsigned port,
+/* The inodes of listening sockets on `port` out of one answer; 0 when it was the last. */
+static int keeper_proc_take_listeners(struct arena *a, const char *bytes, size_t n, unsigned port,
+                                      struct keeper_inodes *ret)
+{
+    const struct nlmsghdr *h = (const void *)bytes; /* the kernel aligns them */
+
+    for (; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
+        const struct inet_diag_msg *m = NLMSG_DATA(h);
+        unsigned long *slot;
+
+        if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
+            return 0;
+        if (ntohs(m->id.idiag_sport) == port && (slot = vec_push(a, &ret->list)))
+            *slot = m->idiag_inode;
+    }
+    return 1;
+}
+
+/* Asked of the kernel by state: /proc/net/tcp lists every connection and takes seconds under load. */
+static void keeper_proc_listeners(struct arena *a, uint8_t family, unsigned port,
                                   struct keeper_inodes *ret)
 {
-    FILE *f = fopen(path, "re");
-    char line[512];
+    AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    const struct {
+        struct nlmsghdr header;
+        struct inet_diag_req_v2 request;
+    } ask = {
+        .header = { .nlmsg_len = sizeof(ask),
+                    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+        .request = { .sdiag_family = family,
+                     .sdiag_protocol = IPPROTO_TCP,
+                     .idiag_states = 1u << KEEPER_TCP_LISTEN },
+    };
+    _Alignas(struct nlmsghdr) char answer[32768];
+    ssize_t n;
 
-    while (f && fgets(line, sizeof(line), f)) {
-        unsigned local = 0, state = 0;
-        unsigned long inode = 0, *slot;
-
-        if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*d %*d %lu",
-                   &local, &state, &inode) == 3 &&
-            local == port && state == KEEPER_TCP_LISTEN && (slot = vec_push(a, &ret->list)))
-            *slot = inode;
-    }
-    if (f)
-        (void)fclose(f); /* only read */
+    if (fd < 0 || send(fd, &ask, sizeof(ask), 0) != (ssize_t)sizeof(ask))
+        return; /* nothing is known to listen */
+    do
+        n = recv(fd, answer, sizeof(answer), 0);
+    while (n > 0 && keeper_proc_take_listeners(a, answer, (size_t)n, port, ret));
 }
 
 static int keeper_proc_holds(pid_t pid, const struct keeper_inodes *inodes)
@@ -137,8 +167,8 @@ int keeper_proc_listens(struct arena *a, const struct keeper_procs *procs, unsig
 {
     struct keeper_inodes inodes = { 0 };
 
-    keeper_proc_listeners(a, "/proc/net/tcp", port, &inodes);
-    keeper_proc_listeners(a, "/proc/net/tcp6", port, &inodes);
+    keeper_proc_listeners(a, AF_INET, port, &inodes);
+    keeper_proc_listeners(a, AF_INET6, port, &inodes);
     for (size_t i = 0; inodes.list.n && i < procs->list.n; i++)
         if (keeper_proc_holds(procs->list.p[i].pid, &inodes))
             return 1;
