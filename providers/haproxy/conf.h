@@ -11,7 +11,7 @@
 #include "specs/value.h"
 
 #define HAPROXY_BACKENDS_MAX 4096
-#define HAPROXY_SLOTS_MAX 64
+#define HAPROXY_SLOTS_MAX 256
 #define HAPROXY_PORTS_MAX 1024
 
 struct haproxy_conf {

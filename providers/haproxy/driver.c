@@ -12,6 +12,7 @@
 #include "providers/haproxy/words.h"
 
 #define DRIVER_ARENA_MAX (256u << 20)
+#define DRIVER_PIDS_MAX (1 << 22) /* the kernel gives none above */
 
 struct driver {
     struct arena arena;
@@ -281,16 +282,20 @@ static void driver_find_by_owner(void *self, const struct rv_host *h, const stru
 
 /* --- counters --- */
 
-/* The proxy's start: counters of two different ones are not compared. */
-static int driver_since(struct haproxy_call *c, struct str *ret)
+/* One number for the proxy's start, second and pid: counters of two different ones do not compare. */
+static int driver_since(struct haproxy_call *c, int64_t *ret)
 {
+    int64_t start_s = 0, pid = 0;
     struct str info;
     int rc = HAPROXY_ASK(c, &info, S("show"), S("info"));
 
-    if (!rc)
-        *ret = str_fmt(c->arena, "%.*s.%.*s", STR_ARG(haproxy_info_find(info, S("Start_time_sec"))),
-                       STR_ARG(haproxy_info_find(info, S("Pid"))));
-    return rc;
+    if (rc)
+        return rc;
+    if (str_to_i64(haproxy_info_find(info, S("Start_time_sec")), &start_s) ||
+        str_to_i64(haproxy_info_find(info, S("Pid")), &pid))
+        return haproxy_fail(c, RV_RETRY, "the proxy does not say when it started");
+    *ret = start_s * DRIVER_PIDS_MAX + pid;
+    return 0;
 }
 
 static struct value *driver_servers(struct haproxy_call *c, const struct haproxy_stats *stats)
@@ -310,7 +315,7 @@ static struct value *driver_servers(struct haproxy_call *c, const struct haproxy
 static int driver_count(struct haproxy_call *c, struct str backend)
 {
     struct haproxy_stats stats;
-    struct str since;
+    int64_t since;
     struct value *out = value_map(c->arena);
     const struct haproxy_stat *all;
     int rc;
@@ -320,7 +325,7 @@ static int driver_count(struct haproxy_call *c, struct str backend)
     if (!(all = haproxy_stats_find(&stats, S("BACKEND"))))
         return haproxy_fail(c, RV_RETRY, "the proxy has no backend '%.*s'", STR_ARG(backend));
     value_set_text(c->arena, out, S("backend"), backend);
-    value_set_text(c->arena, out, S("since"), since);
+    value_set_int(c->arena, out, S("since"), since);
     value_set_int(c->arena, out, S("current"), all->current);
     value_set_int(c->arena, out, S("queued"), all->queued);
     value_set_int(c->arena, out, S("requests"), all->requests);

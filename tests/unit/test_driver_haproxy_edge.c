@@ -364,6 +364,23 @@ static void test_an_older_epoch_is_over(void **state)
     edge.epoch = 5;
 }
 
+static void test_opened_for_looking_it_only_looks(void **state)
+{
+    struct rv_result ret = { .size = sizeof(ret) };
+    struct rv_op read = test_op(RV_NONE, "switch", "one", "rv1s1", "k", NULL);
+    struct rv_op change = test_op(RV_CREATE, "address", "n", "rv1look", "k", "{}");
+    void *self = NULL;
+
+    (void)state;
+    assert_int_equal(edge.driver->open(&edge.t.host, test_rv(edge.config), 0, &self, &ret), 0);
+    edge.driver->read(self, &edge.t.host, &read, 1, &ret);
+    assert_int_equal(ret.verdict, RV_DONE);
+    edge.driver->apply(self, &edge.t.host, &change, &ret);
+    assert_int_equal(ret.verdict, RV_USER);
+    edge.driver->close(self);
+    assert_int_equal(test_edge_find(&edge, "address", "rv1look"), RV_ABSENT);
+}
+
 #define MAX_TESTS (N_ELEMENTS(key_rows) + N_ELEMENTS(refusal_rows) + 16)
 
 int main(void)
@@ -379,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_servers_come_and_go_in_their_slots),
         cmocka_unit_test(test_the_pool_ends_with_its_number),
         cmocka_unit_test(test_counters_count),
+        cmocka_unit_test(test_opened_for_looking_it_only_looks),
         cmocka_unit_test(test_an_older_epoch_is_over),
     };
     struct CMUnitTest tests[MAX_TESTS] = { 0 };
