@@ -315,7 +315,7 @@ static struct value *driver_servers(struct haproxy_call *c, const struct haproxy
 static int driver_count(struct haproxy_call *c, struct str backend)
 {
     struct haproxy_stats stats;
-    int64_t since;
+    int64_t since = 0;
     struct value *out = value_map(c->arena);
     const struct haproxy_stat *all;
     int rc;
