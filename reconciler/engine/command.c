@@ -4,6 +4,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "reconciler/engine/env_secrets.h"
 #include "reconciler/engine/env_task.h"
 #include "state/holds.h"
 #include "state/journal.h"
@@ -141,6 +142,7 @@ static int write_undo(struct command_call *c, struct found *f, struct tx *tx, st
 
 static int write_rollback(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
 {
+    struct environment_spec spec;
     struct rec_revision row;
 
     (void)tx;
@@ -152,6 +154,9 @@ static int write_rollback(struct command_call *c, struct found *f, struct tx *tx
                        (long long)row.n, STR_ARG(f->env.name));
     if (digest_eq(&row.digest, &f->env.live_rev))
         return err_set(err, ERR_CONFLICT, "revision %lld is live", (long long)row.n);
+    if (snapshot_load_revision(&c->arena, command_db(c), f->env.uid, &row.digest, &spec, err) ||
+        env_secrets_check(command_db(c), &c->arena, f->env.uid, &spec, err))
+        return err_wrap(err, "revision %lld", (long long)row.n);
     f->revision = row.digest;
     f->state = S("converging");
     return 0;

@@ -1,5 +1,6 @@
 /* The rows of one cycle of an environment. SPDX-License-Identifier: Apache-2.0 */
 #include "base/sys.h"
+#include "reconciler/engine/env_secrets.h"
 #include "reconciler/engine/env_task.h"
 #include "specs/json_io.h"
 #include "state/holds.h"
@@ -395,6 +396,8 @@ int env_plan_make(struct env_task *env, struct err *err)
 
     env->starts = 0;
     if (environments_by_uid(env->engine->db, &env->cycle, env->uid, &env->snapshot.env, err))
+        return err->code;
+    if (env->has_spec && env_secrets_note(env->engine, &env->cycle, env->uid, &env->pins, err))
         return err->code;
     cause = plan_cause_now(env);
     if (cause == PLAN_CAUSE_UNDO || cause == PLAN_CAUSE_ROLLBACK)

@@ -88,7 +88,6 @@ static int env_normalise(struct task *t, struct err *err)
     struct env_task *env = env_of(t);
     struct spec_messages messages;
     struct normalise_wants wants = { 0 };
-    struct map secrets;
     struct normalise_input in = { .environment = env->name,
                                   .branch = env->branch,
                                   .trees = &env->head->trees,
@@ -108,9 +107,9 @@ static int env_normalise(struct task *t, struct err *err)
             "commit %.*s has no environment '%.*s' any more; nothing is deleted for that", 12,
             env->head->commit.p, STR_ARG(env->name));
     if (normalise_wants(&env->cycle, &env->head->bundle, &in, &wants, &messages, err) ||
-        pin_secrets(env, &wants, &secrets, err))
+        pin_secrets(env, &wants, &env->pins, err))
         return err->code;
-    in.secrets = &secrets;
+    in.secrets = &env->pins;
     if (normalise_environment(&env->cycle, &env->head->bundle, &in, &env->spec, &messages, err))
         return err->code;
     spec_messages_sort(&messages);

@@ -39,6 +39,7 @@ struct env_task {
     struct head *head;
     struct environment_spec spec;
     int has_spec;
+    struct map pins; /* secret -> its version now */
     struct str trouble; /* why there is no spec: first message */
     struct observation *observations;
     struct rec_instance *instances;
