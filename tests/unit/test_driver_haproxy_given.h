@@ -77,15 +77,4 @@ static inline void expect_version(struct test_edge *e, const char *host, const c
     assert_string_equal(a.body, version);
 }
 
-static inline void expect_proxy(struct test_edge *e, pid_t not_this)
-{
-    int64_t until_ms = sys_mono_ms() + PATIENCE_MS;
-    pid_t pid;
-
-    while (!(pid = test_edge_proxy(e)) || pid == not_this) {
-        assert_true(sys_mono_ms() < until_ms);
-        pause_ms(5);
-    }
-}
-
 #define EDGE_TEST(f) cmocka_unit_test_setup_teardown(f, given_edge, given_edge_gone)

@@ -8,6 +8,17 @@
 
 /* --- restarts --- */
 
+static void expect_proxy(struct test_edge *e, pid_t not_this)
+{
+    int64_t until_ms = sys_mono_ms() + PATIENCE_MS;
+    pid_t pid;
+
+    while (!(pid = test_edge_proxy(e)) || pid == not_this) {
+        assert_true(sys_mono_ms() < until_ms);
+        pause_ms(5);
+    }
+}
+
 static void given_two_environments(struct test_edge *e)
 {
     char one[16], two[16];
