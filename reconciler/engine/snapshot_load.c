@@ -196,7 +196,7 @@ int snapshot_store_revision(struct arena *a, struct tx *tx, struct str env_uid,
                             struct err *err)
 {
     struct rec_revision row;
-    struct digest doc;
+    struct digest doc = { { 0 } };
     int rc;
 
     for (size_t i = 0; i < spec->resources.n; i++) {
@@ -247,7 +247,7 @@ int snapshot_load_revision(struct arena *a, struct db *db, struct str env_uid,
                            struct err *err)
 {
     struct rec_revision row;
-    const struct value *doc, *resources;
+    const struct value *doc = NULL, *resources;
     struct environment_spec spec = { 0 };
 
     if (revisions_by_digest(db, a, env_uid, revision, &row, err) ||
