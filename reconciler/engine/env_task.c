@@ -12,6 +12,7 @@
 #define ENV_CYCLE_MAX (256u << 20)
 #define ENV_INTERVAL_MS 60000
 #define ENV_FAILED_FIRST_MS 10000 /* before a plan that failed is tried again */
+#define ENV_ONCE_LOOK_MS 50       /* `once` waits for what a tail can finish now */
 #define ENV_SUPERSEDED_MAX 2      /* in a row; the third runs to its end */
 
 enum { ENV_ACCEPT, ENV_SPEC, ENV_LOOK, ENV_OBSERVE, ENV_PLAN, ENV_DECIDE, ENV_TROUBLE, ENV_REST };
@@ -357,6 +358,14 @@ static enum task_verdict env_trouble(struct env_task *env)
     return task_then(t, ENV_REST);
 }
 
+static int env_tails_wait(const struct env_task *env)
+{
+    for (const struct run *r = env->runs; r; r = r->next)
+        if (!run_is_waiting(r))
+            return 0;
+    return 1;
+}
+
 static enum task_verdict env_rest(struct env_task *env)
 {
     struct task *t = &env->task;
@@ -369,7 +378,9 @@ static enum task_verdict env_rest(struct env_task *env)
 
     if (env->not_before_mono_ms > now_ms && env->not_before_mono_ms < at_ms)
         at_ms = env->not_before_mono_ms;
-    env->is_settled = !env->main && !env_is_asked(env);
+    env->is_settled = !env->main && !env_is_asked(env) && env_tails_wait(env);
+    if (env->engine->options.once && !env->is_settled && !env->main)
+        at_ms = now_ms + ENV_ONCE_LOOK_MS;
     engine_settled(env->engine);
     wait_signal_start(t, at_ms);
     return task_then(t, env->uid.p ? ENV_SPEC : ENV_ACCEPT);

@@ -266,6 +266,12 @@ void gate_task_cancel(struct gate_task *g)
     wait_signal(&g->task);
 }
 
+int gate_task_is_keeping(const struct gate_task *g)
+{
+    return str_eq_c(value_get_text(g->need, S("type"), S("")), "keep") && !g->verdict &&
+           g->end_mono_ms > loop_mono_ms(g->task.loop);
+}
+
 void gate_task_fini(struct gate_task *g)
 {
     gate_look_fini(g);

@@ -48,4 +48,6 @@ void gate_task_start(struct gate_task *g, struct run *run, size_t index,
                      void *ctx);
 /* Ends it early as cancelled: its group goes back, or the next plan took over. */
 void gate_task_cancel(struct gate_task *g);
+/* Nothing happens before its end, which is still ahead. */
+int gate_task_is_keeping(const struct gate_task *g);
 void gate_task_fini(struct gate_task *g);

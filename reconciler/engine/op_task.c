@@ -512,6 +512,7 @@ static enum task_verdict op_step(struct task *t)
         wait_work_start(t, pool, op_call_act);
         return task_then(t, OP_SETTLE);
     case OP_WAIT:
+        CRASH_POINT(OP_AFTER_PENDING);
         wait_until_start(t, loop_mono_ms(t->loop) + op->answer.again_ms);
         return task_then(t, OP_ACT);
     case OP_SETTLE:
@@ -569,6 +570,11 @@ void op_task_start(struct op_task *op, struct run *run, size_t index, const stru
     }
     task_start(&op->task, run->engine->loop, "op", op_states, N_ELEMENTS(op_states), OP_EXPORT,
                op_step, ended, ctx);
+}
+
+int op_task_is_backing_off(const struct op_task *op)
+{
+    return op->task.state == OP_BACKOFF && !op->look_again;
 }
 
 void op_task_fini(struct op_task *op)

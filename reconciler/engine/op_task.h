@@ -58,5 +58,7 @@ struct op_found {
 /* Begin the item's operation, or go on with what was found (NULL: nothing). */
 void op_task_start(struct op_task *op, struct run *run, size_t index, const struct op_found *found,
                    task_ended *ended, void *ctx);
+/* It was refused and is tried again later. */
+int op_task_is_backing_off(const struct op_task *op);
 void op_task_fini(struct op_task *op);
 const char *op_end_name(enum op_end end);

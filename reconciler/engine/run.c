@@ -460,6 +460,27 @@ void run_take_over(struct run *r, const struct plan *next)
     wait_signal(&r->task);
 }
 
+static int run_child_waits(const struct plan_item *item, const union run_task *task)
+{
+    if (item->action == PLAN_MARK)
+        return 0;
+    return item->action == PLAN_GATE ? gate_task_is_keeping(&task->gate)
+                                     : op_task_is_backing_off(&task->op);
+}
+
+int run_is_waiting(const struct run *r)
+{
+    struct schedule_move move;
+
+    if (r->main_end == SCHEDULE_RUNS || !r->children || r->is_writing ||
+        schedule_next(&r->schedule, &move, 1))
+        return 0;
+    for (size_t i = 0; i < r->plan.items.n; i++)
+        if (r->children[i].task && !run_child_waits(&r->plan.items.p[i], r->children[i].task))
+            return 0;
+    return 1;
+}
+
 void run_stop(struct run *r)
 {
     task_cancel(&r->task, ERR_CANCELLED);

@@ -82,6 +82,9 @@ void run_fini(struct run *r);
 void run_wish(struct run *r, enum schedule_wish wish);
 /* The next plan takes over what this one's tail keeps of these services. */
 void run_take_over(struct run *r, const struct plan *next);
+/* Its main part is through, and what is left of its tail has to wait: for a time that is ahead, or for a
+ * provider that refuses. */
+int run_is_waiting(const struct run *r);
 /* The daemon ends: tasks are cancelled, rows stay open. */
 void run_stop(struct run *r);
 
