@@ -13,33 +13,11 @@
 
 struct client {
     CURL *easy;
-    char *path;
-    struct err connect_err;
+    char *path;                         /* as it was given */
+    char address[LISTEN_ADDRESS_BYTES]; /* the same, short */
+    int dir;
     struct sb answer; /* of the call in progress */
 };
-
-/* --- connecting ---------------------------------------------------------------------------------- */
-
-/* Our own socket: paths longer than an address work, and the reason of a failure is kept. */
-static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    struct client *client = ctx;
-    int fd = -1;
-
-    (void)purpose;
-    (void)address;
-    if (listen_connect(client->path, &fd, &client->connect_err))
-        return CURL_SOCKET_BAD;
-    return fd;
-}
-
-static int is_connected(void *ctx, curl_socket_t fd, curlsocktype purpose)
-{
-    (void)ctx;
-    (void)fd;
-    (void)purpose;
-    return CURL_SOCKOPT_ALREADY_CONNECTED;
-}
 
 static size_t take(char *p, size_t size, size_t n, void *ctx)
 {
@@ -51,12 +29,20 @@ static size_t take(char *p, size_t size, size_t n, void *ctx)
     return size * n;
 }
 
+static int no_daemon(const char *path, struct err *err)
+{
+    return err_set(err, ERR_UNREACHABLE, "no daemon at '%s': reeve serve", path);
+}
+
 int client_new(const char *socket_path, struct client **ret, struct err *err)
 {
     struct client *client = alloc_zero(sizeof(*client));
+    int rc;
 
-    if (client)
+    if (client) {
+        client->dir = -1;
         client->path = alloc_zero(strlen(socket_path) + 1);
+    }
     if (client && client->path)
         client->easy = curl_easy_init();
     if (!client || !client->easy) {
@@ -64,6 +50,11 @@ int client_new(const char *socket_path, struct client **ret, struct err *err)
         return err_set(err, ERR_NOMEM, "no memory for a request");
     }
     strcpy(client->path, socket_path);
+    rc = listen_address(socket_path, client->address, &client->dir, err);
+    if (rc) {
+        client_free(client);
+        return rc == ERR_UNREACHABLE ? no_daemon(socket_path, err) : rc;
+    }
     *ret = client;
     return 0;
 }
@@ -74,6 +65,7 @@ void client_free(struct client *client)
         return;
     if (client->easy)
         curl_easy_cleanup(client->easy);
+    guard_close(&client->dir);
     alloc_free(client->path);
     alloc_free(client);
 }
@@ -133,10 +125,8 @@ static int judge(struct client *client, struct arena *a, long status, struct val
 
 static int failed(const struct client *client, CURLcode code, struct err *err)
 {
-    if (client->connect_err.code) {
-        *err = client->connect_err;
-        return err_set(err, ERR_UNREACHABLE, "no daemon at '%s': reeve serve", client->path);
-    }
+    if (code == CURLE_COULDNT_CONNECT)
+        return no_daemon(client->path, err);
     if (code == CURLE_OPERATION_TIMEDOUT)
         return err_set(err, ERR_TIMEOUT, "the daemon at '%s' does not answer", client->path);
     return err_set(err, ERR_UNREACHABLE, "the daemon at '%s': %s", client->path,
@@ -153,7 +143,6 @@ int client_call(struct client *client, struct arena *a, const char *method, stru
     CURLcode code;
     long status = 0;
 
-    client->connect_err = ERR_INIT;
     sb_init(&client->answer, a);
     curl_easy_reset(easy);
     (void)curl_easy_setopt(easy, CURLOPT_URL, url.p);
@@ -161,9 +150,7 @@ int client_call(struct client *client, struct arena *a, const char *method, stru
     (void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
     (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
     (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(timeout_ms ? timeout_ms : TIMEOUT_MS));
-    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, client);
-    (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, is_connected);
+    (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, client->address);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, client);
     (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);

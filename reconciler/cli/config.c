@@ -96,8 +96,8 @@ static int find_user(struct cli *c, struct str user, uid_t *ret_uid, gid_t *ret_
 int config_drop(struct cli *c, struct err *err)
 {
     struct str user = value_get_text(c->daemon, S("user"), STR_NONE);
-    uid_t uid;
-    gid_t gid;
+    uid_t uid = 0;
+    gid_t gid = 0;
     int rc;
 
     if (geteuid() != 0 || !user.n)

@@ -214,7 +214,7 @@ static void check_socket(struct doctor *d)
     if (d->has_daemon)
         found(d, FINDING_GOOD, str_fmt(a, "a daemon answers at '%.*s'", STR_ARG(path)), S(""));
     else
-        found(d, FINDING_WARN, str_from_c(err.text), S("start it: reeve serve"));
+        found(d, FINDING_WARN, str_copy(a, str_from_c(err.text)), S("start it: reeve serve"));
 }
 
 static void check_state(struct doctor *d, struct str file)

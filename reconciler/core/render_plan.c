@@ -104,10 +104,21 @@ static void add_padded(struct render *r, struct str safe, size_t width)
         sb_add_char(r->out, ' ');
 }
 
+static void render_value(struct render *r, enum render_tone tone, struct str text)
+{
+    if (text.p)
+        render_text(r, tone, render_safe(r->out->arena, text));
+    else
+        render_text(r, TONE_DIM, S("(none)"));
+}
+
+/* What is made had nothing before, and of what goes there is nothing after: the line says enough. */
 static void render_changes(struct render *r, const struct plan_line *line)
 {
     size_t width = 0;
 
+    if (line->action == PLAN_DELETE)
+        return;
     for (size_t i = 0; i < line->changes.n; i++) {
         size_t w = render_width(render_safe(r->out->arena, line->changes.p[i].path));
 
@@ -119,15 +130,11 @@ static void render_changes(struct render *r, const struct plan_line *line)
 
         sb_add_c(r->out, "       ");
         add_padded(r, render_safe(r->out->arena, c->path), width + 2);
-        if (c->before.p)
-            render_text(r, TONE_BAD, render_safe(r->out->arena, c->before));
-        else
-            render_text(r, TONE_DIM, S("(none)"));
-        sb_add_c(r->out, " -> ");
-        if (c->after.p)
-            render_text(r, TONE_GOOD, render_safe(r->out->arena, c->after));
-        else
-            render_text(r, TONE_DIM, S("(none)"));
+        if (line->action != PLAN_CREATE || c->before.p) {
+            render_value(r, TONE_BAD, c->before);
+            sb_add_c(r->out, " -> ");
+        }
+        render_value(r, TONE_GOOD, c->after);
         sb_add_char(r->out, '\n');
     }
 }

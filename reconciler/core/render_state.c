@@ -79,7 +79,9 @@ static void render_sources(struct render *r, const struct value *sources)
             render_cell(&t, error.n ? TONE_BAD : TONE_DIM, error.n ? error : S("not fetched yet"));
         }
     }
-    render_text(r, TONE_DIM, S("sources\n"));
+    if (!t.cells.n)
+        return;
+    render_text(r, TONE_DIM, S("\nsources\n"));
     render_table_write(r, &t, "  ");
 }
 
@@ -109,7 +111,6 @@ void render_status(struct render *r, const struct value *status)
     else
         sb_add_c(r->out, "no environment yet: a source's branch must hold an Environment document, "
                          "and a rule of the daemon's configuration must bind its name\n");
-    sb_add_char(r->out, '\n');
     render_sources(r, value_get(status, S("sources")));
 }
 

@@ -12,8 +12,7 @@
 #include "base/guard.h"
 #include "base/sys.h"
 
-/* The address of PATH as /proc/self/fd/DIR/NAME; *ret_dir must stay open while it is used. */
-static int short_address(const char *path, struct sockaddr_un *ret, int *ret_dir, struct err *err)
+int listen_address(const char *path, char *ret, int *ret_dir, struct err *err)
 {
     const char *name = strrchr(path, '/');
     char dir[4096];
@@ -25,12 +24,17 @@ static int short_address(const char *path, struct sockaddr_un *ret, int *ret_dir
         return err_set(err, ERR_INVALID, "'%s' is not the path of a socket", path);
     *ret_dir = open(n ? dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (*ret_dir < 0)
-        return err_sys(err, "directory of socket '%s'", path);
-    *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-    n = snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", *ret_dir, name);
-    if (n < 0 || (size_t)n >= sizeof(ret->sun_path))
+        return err_set(err, ERR_UNREACHABLE, "directory of socket '%s': %s", path, strerror(errno));
+    n = snprintf(ret, LISTEN_ADDRESS_BYTES, "/proc/self/fd/%d/%s", *ret_dir, name);
+    if (n < 0 || n >= LISTEN_ADDRESS_BYTES)
         return err_set(err, ERR_INVALID, "the name of socket '%s' is too long", path);
     return 0;
+}
+
+static int make_address(const char *path, struct sockaddr_un *ret, int *ret_dir, struct err *err)
+{
+    *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    return listen_address(path, ret->sun_path, ret_dir, err);
 }
 
 int listen_connect(const char *path, int *ret_fd, struct err *err)
@@ -42,9 +46,9 @@ int listen_connect(const char *path, int *ret_fd, struct err *err)
 
     if (fd < 0)
         return err_sys(err, "socket");
-    rc = short_address(path, &address, &dir, err);
+    rc = make_address(path, &address, &dir, err);
     if (rc)
-        return rc == ERR_NOT_FOUND ? err_set(err, ERR_UNREACHABLE, "no socket at '%s'", path) : rc;
+        return rc;
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
         return err_set(err, ERR_UNREACHABLE, "connect to '%s': %s", path, strerror(errno));
     *ret_fd = TAKE_FD(fd);
@@ -91,7 +95,7 @@ int listen_open(const char *path, int *ret_fd, struct err *err)
     if (!rc)
         rc = clear_path(path, err);
     if (!rc)
-        rc = short_address(path, &address, &dir, err);
+        rc = make_address(path, &address, &dir, err);
     if (rc)
         return rc;
     if (bind(fd, (struct sockaddr *)&address, sizeof(address)))
