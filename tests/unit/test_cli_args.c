@@ -1,0 +1,228 @@
+/* cli: words, options, times and the table of verbs. SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "reconciler/cli/cli.h"
+#include "reconciler/cli/client.h"
+
+#define NOW_MS 1732099031000 /* 2024-11-20T10:37:11Z */
+#define WORDS_MAX 8
+
+static void test_command_lines_are_read_or_refused(void **state)
+{
+    static const struct {
+        const char *sentence;
+        const char *argv[WORDS_MAX];
+        int rc;
+        const char *verb, *text; /* part of the error */
+    } rows[] = {
+        { "nothing at all is help", { NULL }, 0, NULL, "" },
+        { "a verb and its word", { "plan", "production" }, 0, "plan", "" },
+        { "common options stand before the verb",
+          { "-c", "x.yaml", "plan", "production" },
+          0,
+          "plan",
+          "" },
+        { "and behind it", { "plan", "production", "-o", "json" }, 0, "plan", "" },
+        { "options stand between words",
+          { "rollback", "-m", "why", "production", "42" },
+          0,
+          "rollback",
+          "" },
+        { "a value may begin with a dash",
+          { "history", "production", "--at", "-2h" },
+          0,
+          "history",
+          "" },
+        { "a verb of another name is guessed",
+          { "stauts" },
+          ERR_USAGE,
+          NULL,
+          "did you mean 'status'?" },
+        { "what is like nothing is not guessed",
+          { "deploy-everything" },
+          ERR_USAGE,
+          NULL,
+          "reeve --help" },
+        { "an option of another name is guessed",
+          { "plan", "--recoded" },
+          ERR_USAGE,
+          "plan",
+          "did you mean --recorded?" },
+        { "an option of another verb is refused",
+          { "status", "--reason", "x" },
+          ERR_USAGE,
+          "status",
+          "reeve status --help" },
+        { "a number must be one",
+          { "logs", "x", "--lines", "many" },
+          ERR_USAGE,
+          "logs",
+          "'--lines'" },
+        { "a format must be known", { "status", "-o", "xml" }, ERR_USAGE, "status", "'-o'" },
+        { "a value must be there",
+          { "approve", "5c1e09", "--reason" },
+          ERR_USAGE,
+          "approve",
+          "'--reason'" },
+        { "too few words show the usage",
+          { "approve" },
+          ERR_USAGE,
+          "approve",
+          "usage: reeve approve [OPTION...] PLAN" },
+        { "too many too", { "undo", "a", "b" }, ERR_USAGE, "undo", "usage: reeve undo" },
+        { "help needs no words", { "approve", "--help" }, 0, "approve", "" },
+    };
+    AUTO_ARENA struct arena a;
+
+    (void)state;
+    arena_init(&a, 0);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        char *argv[WORDS_MAX + 2] = { strdup("reeve") };
+        struct cli_args args;
+        struct err err = ERR_INIT;
+        int argc = 1;
+
+        print_message("  %s\n", rows[i].sentence);
+        for (size_t j = 0; j < WORDS_MAX && rows[i].argv[j]; j++)
+            argv[argc++] = strdup(rows[i].argv[j]);
+        assert_int_equal(args_parse(&a, argc, argv, &args, &err), rows[i].rc);
+        assert_non_null(strstr(err.text, rows[i].text));
+        assert_string_equal(args.verb ? args.verb->name : "-", rows[i].verb ? rows[i].verb : "-");
+        for (int j = 0; j < argc; j++)
+            free(argv[j]);
+    }
+}
+
+static void test_values_arrive(void **state)
+{
+    char *argv[] = { strdup("reeve"),
+                     strdup("hold"),
+                     strdup("production"),
+                     strdup("--reason=launch day"),
+                     strdup("--until"),
+                     strdup("18h"),
+                     strdup("-q"),
+                     strdup("--color=never"),
+                     NULL };
+    AUTO_ARENA struct arena a;
+    struct cli_args args;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    arena_init(&a, 0);
+    assert_int_equal(args_parse(&a, 8, argv, &args, &err), 0);
+    assert_true(str_eq_c(args.words.p[0], "production"));
+    assert_true(str_eq_c(args.reason, "launch day"));
+    assert_true(str_eq_c(args.until, "18h"));
+    assert_int_equal(args.colour, COLOUR_NEVER);
+    assert_true(args.quiet);
+    for (int i = 0; i < 8; i++)
+        free(argv[i]);
+}
+
+static void test_times_are_read(void **state)
+{
+    static const struct {
+        const char *text;
+        int sign;
+        int64_t ms; /* 0: refused */
+    } rows[] = {
+        { "2024-11-20T10:37:11Z", -1, NOW_MS },
+        { "2024-11-20T11:37:11+01:00", -1, NOW_MS },
+        { "2024-11-20T10:37Z", -1, NOW_MS - 11000 },
+        { "2024-11-20 05:07:11-05:30", -1, NOW_MS },
+        { "now", -1, NOW_MS },
+        { "-2h", 1, NOW_MS - 7200000 },
+        { "2h", -1, NOW_MS - 7200000 },
+        { "18h", 1, NOW_MS + 64800000 },
+        { "+30m", -1, NOW_MS + 1800000 },
+        { "-1w", 1, NOW_MS - 604800000 },
+        { "yesterday", -1, 0 },
+        { "2h30", -1, 0 },
+        { "-", -1, 0 },
+        { "", -1, 0 },
+        { "2024-13-40T00:00Z", -1, 0 },
+        { "99999999999999h", -1, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct err err = ERR_INIT;
+        int64_t ms = 0;
+
+        print_message("  %s\n", rows[i].text);
+        assert_int_equal(args_time(str_from_c(rows[i].text), rows[i].sign, NOW_MS, &ms, &err),
+                         rows[i].ms ? 0 : ERR_USAGE);
+        assert_int_equal(ms, rows[i].ms);
+    }
+}
+
+static void test_the_table_of_verbs_is_whole(void **state)
+{
+    size_t n;
+    const struct cli_verb *verbs = cli_verbs(&n);
+
+    (void)state;
+    for (size_t i = 0; i < n; i++) {
+        assert_non_null(verbs[i].run);
+        assert_true(verbs[i].args_min <= verbs[i].args_max);
+        assert_true((verbs[i].args_max == 0) == (*verbs[i].args == 0));
+        assert_true(verbs[i].help[0] && verbs[i].help[strlen(verbs[i].help) - 1] != '.');
+        assert_ptr_equal(cli_find_verb(str_from_c(verbs[i].name)), &verbs[i]); /* once */
+    }
+}
+
+static void test_targets_are_encoded(void **state)
+{
+    AUTO_ARENA struct arena a;
+    struct value *query;
+
+    (void)state;
+    arena_init(&a, 0);
+    query = value_map(&a);
+    value_set_text(&a, query, S("subject"), S("service/a b&c=\xc3\xbc"));
+    value_set_text(&a, query, S("n"), S("1"));
+    assert_string_equal(client_target(&a, S("/api"), query).p,
+                        "/api?subject=service%2Fa%20b%26c%3D%C3%BC&n=1");
+    assert_string_equal(client_target(&a, S("/api"), NULL).p, "/api");
+}
+
+static void test_without_a_daemon_the_client_says_how_to_start_one(void **state)
+{
+    struct client *client = NULL;
+    struct value *answer;
+    struct err err = ERR_INIT;
+    AUTO_ARENA struct arena a;
+
+    (void)state;
+    arena_init(&a, 0);
+    assert_int_equal(client_new("/tmp/no/such/dir/reeve.sock", &client, &err), ERR_UNREACHABLE);
+    assert_string_equal(err.text, "no daemon at '/tmp/no/such/dir/reeve.sock': reeve serve");
+    assert_int_equal(client_new("/tmp/rv-no-such-socket", &client, &err), 0);
+    assert_int_equal(client_call(client, &a, "GET", S("/api/v1/status"), NULL, 0, &answer, &err),
+                     ERR_UNREACHABLE);
+    assert_string_equal(err.text, "no daemon at '/tmp/rv-no-such-socket': reeve serve");
+    client_free(client);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_command_lines_are_read_or_refused),
+        cmocka_unit_test(test_values_arrive),
+        cmocka_unit_test(test_times_are_read),
+        cmocka_unit_test(test_the_table_of_verbs_is_whole),
+        cmocka_unit_test(test_targets_are_encoded),
+        cmocka_unit_test(test_without_a_daemon_the_client_says_how_to_start_one),
+    };
+
+    return cmocka_run_group_tests_name("cli args", tests, NULL, NULL);
+}
