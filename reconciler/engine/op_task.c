@@ -337,6 +337,7 @@ static enum task_verdict op_backoff(struct op_task *op, enum op_later later, int
 {
     op->again_at_ms = loop_mono_ms(op->task.loop) + delay_ms;
     op->look_again = later == LATER_LOOK;
+    op->task.rc = 0; /* judged: from here on it is the rows' */
     return task_goto(&op->task, OP_BACKOFF);
 }
 
