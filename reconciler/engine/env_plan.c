@@ -366,8 +366,8 @@ static enum plan_cause plan_cause_now(const struct env_task *env)
 {
     if (env->ask.cause != PLAN_CAUSE_COMMIT)
         return env->ask.cause;
-    if (count_lost(env) && env->has_spec &&
-        digest_eq(&env->spec.revision, &env->snapshot.env.live_rev))
+    if (count_lost(env) && !digest_is_none(&env->snapshot.env.live_rev) &&
+        (!env->has_spec || digest_eq(&env->spec.revision, &env->snapshot.env.live_rev)))
         return PLAN_CAUSE_REPAIR;
     return PLAN_CAUSE_COMMIT;
 }
@@ -390,6 +390,22 @@ static int plan_now(struct env_task *env, enum plan_cause cause, struct err *err
     return plan_make(&env->cycle, &env->snapshot, &env->plan, err);
 }
 
+/* What the plan is for when no commit says so: what a person asked for, or what was applied last. */
+static int load_target(struct env_task *env, enum plan_cause cause, struct err *err)
+{
+    const struct digest *revision = cause == PLAN_CAUSE_REPAIR ? &env->snapshot.env.live_rev
+                                                               : &env->ask.revision;
+
+    return snapshot_load_revision(&env->cycle, env->engine->db, env->uid, revision, &env->spec,
+                                  err);
+}
+
+/* Without specs, and with everything in its place, there is only the trouble to tell. */
+static int is_idle(const struct env_task *env, enum plan_cause cause)
+{
+    return !env->has_spec && cause == PLAN_CAUSE_COMMIT;
+}
+
 int env_plan_make(struct env_task *env, struct err *err)
 {
     enum plan_cause cause;
@@ -400,11 +416,9 @@ int env_plan_make(struct env_task *env, struct err *err)
     if (env->has_spec && env_secrets_note(env->engine, &env->cycle, env->uid, &env->pins, err))
         return err->code;
     cause = plan_cause_now(env);
-    if (cause == PLAN_CAUSE_UNDO || cause == PLAN_CAUSE_ROLLBACK)
-        if (snapshot_load_revision(&env->cycle, env->engine->db, env->uid, &env->ask.revision,
-                                   &env->spec, err))
-            return err->code;
-    if (plan_now(env, cause, err))
+    if (is_idle(env, cause))
+        return env->trouble.n ? env_plan_trouble(env, err) : 0;
+    if ((!env->has_spec && load_target(env, cause, err)) || plan_now(env, cause, err))
         return err->code;
     if (!plan_is_empty(&env->plan))
         return store_plan(env, err);
@@ -413,7 +427,7 @@ int env_plan_make(struct env_task *env, struct err *err)
                    .sync = env->plan.notes.n ? S("reverted") : S("in_sync"),
                    .health = count_lost(env) ? S("degraded") : STR_NONE,
                    .reason = env->plan.notes.n ? env->plan.notes.p[0] : S(""),
-                   .with_commit = 1,
+                   .with_commit = env->has_spec,
                },
                err);
 }

@@ -15,13 +15,24 @@
 #define ENV_ONCE_LOOK_MS 50       /* `once` waits for what a tail can finish now */
 #define ENV_SUPERSEDED_MAX 2      /* in a row; the third runs to its end */
 
-enum { ENV_ACCEPT, ENV_SPEC, ENV_LOOK, ENV_OBSERVE, ENV_PLAN, ENV_DECIDE, ENV_TROUBLE, ENV_REST };
+enum {
+    ENV_ACCEPT,
+    ENV_SPEC,
+    ENV_ASTRAY,
+    ENV_LOOK,
+    ENV_OBSERVE,
+    ENV_PLAN,
+    ENV_DECIDE,
+    ENV_TROUBLE,
+    ENV_REST,
+};
 
 /* clang-format off */
 static const struct task_state env_states[] = {
     /*                name       successors                               on error       deadline_ms */
     [ENV_ACCEPT]  = { "ACCEPT",  TO2(ENV_SPEC, ENV_TROUBLE),              ENV_TROUBLE,   0 },
-    [ENV_SPEC]    = { "SPEC",    TO3(ENV_LOOK, ENV_REST, ENV_TROUBLE),    ENV_TROUBLE,   0 },
+    [ENV_SPEC]    = { "SPEC",    TO3(ENV_LOOK, ENV_ASTRAY, ENV_REST),      ENV_ASTRAY,    0 },
+    [ENV_ASTRAY]  = { "ASTRAY",  TO2(ENV_LOOK, ENV_REST),                 NO_ERROR_EDGE, 0 }, /* no specs: what is lost is repaired all the same */
     [ENV_LOOK]    = { "LOOK",    TO3(ENV_OBSERVE, ENV_PLAN, ENV_REST),    ENV_TROUBLE,   0 },
     [ENV_OBSERVE] = { "OBSERVE", TO(ENV_PLAN),                            ENV_TROUBLE,   0 },
     [ENV_PLAN]    = { "PLAN",    TO(ENV_DECIDE),                          ENV_TROUBLE,   0 },
@@ -294,11 +305,31 @@ static enum task_verdict env_spec(struct env_task *env)
     if (env->main && env_is_asked(env))
         return task_goto(t, ENV_REST); /* its turn comes when the plan that runs has ended */
     if (!env->head && !env_is_asked(env))
-        return task_goto(t, ENV_REST);
+        return task_goto(t, ENV_ASTRAY);
     if (env_is_asked(env))
         return task_goto(t, ENV_LOOK);
     wait_work_start(t, POOL_FILE, env_normalise);
     return task_then(t, ENV_LOOK);
+}
+
+/* Once for each new trouble. */
+static void env_log_trouble(struct env_task *env)
+{
+    if (!str_eq(env->trouble, str_from_c(env->last_end)))
+        LOG(LOG_WARN, "environment cannot be planned, the last good state serves",
+            LOG_S("env", env->name), LOG_S("err", env->trouble));
+    (void)snprintf(env->last_end, sizeof(env->last_end), "%.*s", STR_ARG(env->trouble));
+}
+
+/* Without specs nothing new is wanted, but what was applied goes on being wanted. */
+static enum task_verdict env_astray(struct env_task *env)
+{
+    if (env->task.rc) {
+        env->trouble = str_copy(&env->cycle, str_from_c(env->task.err.text));
+        env_log_trouble(env);
+        env->task.rc = 0;
+    }
+    return task_goto(&env->task, env->main ? ENV_REST : ENV_LOOK);
 }
 
 static enum task_verdict env_look(struct env_task *env)
@@ -308,7 +339,7 @@ static enum task_verdict env_look(struct env_task *env)
 
     if (env->main)
         return env_compare_with_main(env);
-    if (!env_is_asked(env) && digest_eq(&env->spec.revision, &env->wanted) &&
+    if (env->has_spec && digest_eq(&env->spec.revision, &env->wanted) &&
         now_ms < env->not_before_mono_ms)
         return task_goto(t, ENV_REST); /* it failed a moment ago */
     if (env->ask.cause == PLAN_CAUSE_UNDO)
@@ -329,7 +360,7 @@ static int env_make_plan(struct task *t, struct err *err)
 static enum task_verdict env_decide(struct env_task *env)
 {
     CRASH_POINT(PLAN_AFTER_STARTED);
-    if (!env_is_asked(env))
+    if (env->has_spec && !env_is_asked(env))
         env->wanted = env->spec.revision;
     env->ask.cause = PLAN_CAUSE_COMMIT;
     if (env->starts)
@@ -348,10 +379,7 @@ static enum task_verdict env_trouble(struct env_task *env)
 
     env->trouble = str_copy(&env->cycle, str_from_c(t->err.text));
     env->ask.cause = PLAN_CAUSE_COMMIT;
-    if (!str_eq(env->trouble, str_from_c(env->last_end)))
-        LOG(LOG_WARN, "environment cannot be planned, the last good state serves",
-            LOG_S("env", env->name), LOG_S("err", env->trouble));
-    (void)snprintf(env->last_end, sizeof(env->last_end), "%.*s", STR_ARG(env->trouble));
+    env_log_trouble(env);
     if (!env->uid.p || env->main)
         return task_goto(t, ENV_REST);
     wait_work_start(t, POOL_STATE, env_write_trouble);
@@ -408,6 +436,8 @@ static enum task_verdict env_step(struct task *t)
         env->is_settled = 0;
         env_begin_cycle(env);
         return env_spec(env);
+    case ENV_ASTRAY:
+        return env_astray(env);
     case ENV_LOOK:
         return env_look(env);
     case ENV_OBSERVE:
