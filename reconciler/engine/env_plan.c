@@ -279,7 +279,7 @@ static int decide(struct env_task *env, const struct rec_plan *row, struct decis
                   struct err *err)
 {
     struct plan_verdict verdict = plan_judge(&env->cycle, &env->plan, judging_policy(env));
-    struct str held;
+    struct str held = STR_NONE;
     int rc = is_held(env, &held, err);
     int is_valid = row->expires_ms == REC_NONE || loop_wall_ms(env->engine->loop) < row->expires_ms;
 
