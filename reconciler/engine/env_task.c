@@ -198,6 +198,8 @@ static void env_run_ended(struct task *t, void *ctx)
     struct run *r = container_of(t, struct run, task), **at;
     struct env_task *env = ctx;
 
+    if (env->engine->stopping)
+        return; /* what it began may still run; all of it is freed with the environment */
     for (at = &env->runs; *at != r; at = &(*at)->next)
         PRE(*at != NULL);
     *at = r->next;

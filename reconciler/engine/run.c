@@ -18,7 +18,7 @@ static const struct task_state run_states[] = {
     [RUN_WALK]  = { "WALK",  TO(RUN_WALK) | TO3(RUN_GROUP, RUN_END, RUN_OVER),            RUN_WALK,      0 }, /* until a child ends */
     [RUN_GROUP] = { "GROUP", TO(RUN_WALK),                                                RUN_AGAIN,     0 },
     [RUN_END]   = { "END",   TO(RUN_WALK),                                                RUN_AGAIN,     0 },
-    [RUN_AGAIN] = { "AGAIN", TO(RUN_WALK),                                                RUN_WALK,      0 }, /* could not write: in a moment */
+    [RUN_AGAIN] = { "AGAIN", TO3(RUN_WALK, RUN_GROUP, RUN_END),                           RUN_WALK,      0 }, /* could not write: in a moment */
     [RUN_OVER]  = { "OVER",  0,                                                           NO_ERROR_EDGE, 0 },
 };
 /* clang-format on */
@@ -281,8 +281,7 @@ static enum task_verdict run_move_group(struct run *r, const struct schedule_mov
     if (move->kind == MOVE_REVERT)
         CRASH_POINT(ROLLOUT_BEFORE_REVERT);
     r->is_writing = 1;
-    wait_work_start(&r->task, POOL_STATE, run_write_group);
-    return task_then(&r->task, RUN_WALK);
+    return task_goto(&r->task, RUN_GROUP);
 }
 
 static void run_group_written(struct run *r)
@@ -346,8 +345,7 @@ static enum task_verdict run_end_main(struct run *r, enum schedule_end end)
         r->main_ended(r, r->ctx);
         return task_goto(&r->task, RUN_WALK);
     }
-    wait_work_start(&r->task, POOL_STATE, run_write_end);
-    return task_then(&r->task, RUN_WALK);
+    return task_goto(&r->task, RUN_END);
 }
 
 static enum task_verdict run_walk(struct run *r)
@@ -394,11 +392,17 @@ static enum task_verdict run_step(struct task *t)
         return task_then(t, RUN_WALK);
     case RUN_WALK:
         return run_walk(r);
+    case RUN_GROUP:
+        wait_work_start(t, POOL_STATE, run_write_group);
+        return task_then(t, RUN_WALK);
+    case RUN_END:
+        wait_work_start(t, POOL_STATE, run_write_end);
+        return task_then(t, RUN_WALK);
     case RUN_AGAIN:
         LOG(LOG_ERROR, "plan cannot be written, tried again", LOG_S("env", r->env_name),
             LOG_C("err", t->err.text));
         wait_until_start(t, loop_mono_ms(t->loop) + RETRY_FIRST_MS);
-        return task_then(t, RUN_WALK);
+        return task_then(t, r->is_writing == 1 ? RUN_GROUP : RUN_END);
     case RUN_OVER:
         return task_done(t);
     }
