@@ -70,8 +70,9 @@ static void pause_ms(int64_t ms)
 
 struct watched {
     struct str env;
-    int64_t asked_ms; /* monotonic */
-    int needs_fetch;  /* only what was decided after a fetch counts */
+    struct str plan_before; /* id of its last plan when we asked */
+    int64_t asked_ms;       /* monotonic */
+    int needs_fetch;        /* only what was decided after a fetch counts */
 };
 
 /* The last plan of the environment, or "". */
@@ -123,6 +124,19 @@ static int judge_environment(const struct value *env, struct err *err)
                    reason.n ? ": " : "", STR_ARG(reason));
 }
 
+/* What a person began is judged by its own plan: after an undo the environment is not what git says. */
+static int judge_plan(const struct watched *w, struct str plan, struct str state, struct err *err)
+{
+    int code = str_eq_c(state, "applied")   ? 0
+               : str_eq_c(state, "waiting") ? ERR_WAITING
+                                            : ERR_FAILED;
+
+    if (!code)
+        return 0;
+    return err_set(err, code, "plan %.*s of environment '%.*s' is %.*s",
+                   STR_ARG(render_short(plan)), STR_ARG(w->env), STR_ARG(state));
+}
+
 /* Until everything that we began has ended, or somebody must decide. */
 static int watch_environment(struct cli *c, struct watched *w, struct value **ret, struct err *err)
 {
@@ -155,7 +169,22 @@ static int watch_environment(struct cli *c, struct watched *w, struct value **re
         pause_ms(LOOK_MS);
     }
     *ret = env;
-    return judge_environment(env, err);
+    if (w->needs_fetch || str_eq(plan, w->plan_before))
+        return judge_environment(env, err);
+    return judge_plan(w, plan, state, err);
+}
+
+static void say_end(struct cli *c, const struct value *env)
+{
+    struct sb b;
+
+    sb_init(&b, c->arena);
+    render_foreign(&b, text_of(env, "name"));
+    sb_addf(&b, " is %s", str_eq_c(text_of(env, "sync"), "in_sync") ? "in sync" : "");
+    if (!str_eq_c(text_of(env, "sync"), "in_sync"))
+        render_foreign(&b, text_of(env, "sync"));
+    sb_addf(&b, ", revision %lld\n", (long long)value_get_int(env, S("revision"), 0));
+    cli_write(c, &b);
 }
 
 /* Ask, then watch unless told not to. */
@@ -164,21 +193,22 @@ static int ask_and_watch(struct cli *c, struct str env, struct str path, const s
 {
     struct watched w = { .env = env, .asked_ms = sys_mono_ms(), .needs_fetch = needs_fetch };
     struct value *answer, *end = NULL;
-    int rc = post(c, path, body, &answer, err);
+    struct str state;
+    int rc = w.env.n ? last_plan(c, w.env, &w.plan_before, &state, err) : 0;
 
-    if (!w.env.n && !rc)
-        w.env = text_of(answer, "environment");
+    if (!rc)
+        rc = post(c, path, body, &answer, err);
     if (rc)
         return rc;
+    if (!w.env.n) /* an approval: its plan is the last one already */
+        w.env = text_of(answer, "environment");
     if (c->args.no_wait) {
         (void)cli_wrote_json(c, answer); /* in text the note said it */
         return 0;
     }
     rc = watch_environment(c, &w, &end, err);
     if (end && !cli_wrote_json(c, end) && !rc)
-        (void)fprintf(c->out, "%.*s is in sync%s%.*s\n", STR_ARG(text_of(end, "name")),
-                      text_of(end, "commit").n ? " with " : "",
-                      STR_ARG(render_short(text_of(end, "commit"))));
+        say_end(c, end);
     return rc;
 }
 

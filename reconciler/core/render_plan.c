@@ -287,7 +287,8 @@ static void render_binds(struct render *r, const struct plan *p, const struct va
     struct arena *a = r->out->arena;
     const struct value *target = value_get(about, S("target"));
     const struct value *commit = value_item(value_get(target, S("commits")), 0);
-    int64_t expires_ms = value_get_int(about, S("expires_ms"), 0);
+    struct str state = value_get_text(about, S("state"), S(""));
+    int64_t expires_ms = str_eq_c(state, "waiting") ? value_get_int(about, S("expires_ms"), 0) : 0;
 
     label(r, "binds");
     if (commit) {

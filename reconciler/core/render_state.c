@@ -161,9 +161,10 @@ static void render_list(struct render *r, const struct value *list, const char *
 {
     struct render_table t;
 
-    render_table_init(&t, r->out->arena, NULL, n_keys + 1);
+    render_table_init(&t, r->out->arena, NULL, n_keys + (*word != 0));
     for (size_t i = 0; i < value_count(list); i++) {
-        render_cell(&t, tone, str_from_c(word));
+        if (*word)
+            render_cell(&t, tone, str_from_c(word));
         for (size_t k = 0; k < n_keys; k++) {
             const struct value *v = value_get(value_item(list, i), str_from_c(keys[k]));
 

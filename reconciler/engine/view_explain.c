@@ -40,7 +40,7 @@ static int explain_holds(const struct view *v, const struct rec_environment *env
         const struct value *q = value_item(quarantine, i);
 
         add_reason(v, reasons,
-                   str_fmt(v->a, "quarantined after %.*s failed: %.*s",
+                   str_fmt(v->a, "quarantined: %.*s (%.*s)",
                            STR_ARG(value_get_text(q, S("culprit"), S(""))),
                            STR_ARG(value_get_text(q, S("reason"), S("")))));
     }
@@ -157,8 +157,7 @@ static int explain_resource(const struct view *v, const struct rec_environment *
 }
 
 static int explain_rollouts(const struct view *v, const struct rec_environment *env,
-                            struct value *map, struct value *reasons, struct value *choices,
-                            struct err *err)
+                            struct value *map, struct value *reasons, struct err *err)
 {
     struct value *list = value_list(v->a);
     struct rec_rollout *rows;
@@ -181,10 +180,21 @@ static int explain_rollouts(const struct view *v, const struct rec_environment *
         add_reason(v, reasons,
                    S("the way back fails and is tried for ever; no set that may be "
                      "live is touched"));
-    if (!rc && n && str_eq_c(rows[0].state, "proven"))
-        add_choice(v, choices, str_fmt(v->a, "reeve undo %.*s --reason ...", STR_ARG(env->name)),
-                   "back to the previous sets while they are kept");
     value_set(v->a, map, S("rollouts"), list);
+    return rc;
+}
+
+static int explain_previous(const struct view *v, const struct rec_environment *env,
+                            struct value *choices, struct err *err)
+{
+    struct rec_set *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, set, "WHERE env = $1 AND state = 'previous'", &rows, &n, err,
+                       DB_T(env->uid));
+
+    if (!rc && n)
+        add_choice(v, choices, str_fmt(v->a, "reeve undo %.*s --reason ...", STR_ARG(env->name)),
+                   "back to the previous sets, which are kept");
     return rc;
 }
 
@@ -204,7 +214,9 @@ int view_explain(const struct view *v, struct str name, struct str subject, stru
     if (!rc)
         rc = explain_operations(v, &env, subject, map, reasons, choices, err);
     if (!rc)
-        rc = explain_rollouts(v, &env, map, reasons, choices, err);
+        rc = explain_rollouts(v, &env, map, reasons, err);
+    if (!rc)
+        rc = explain_previous(v, &env, choices, err);
     if (rc)
         return rc;
     value_set_text(v->a, map, S("environment"), env.name);

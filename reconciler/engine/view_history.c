@@ -143,7 +143,7 @@ static int set_plan_at(const struct view *v, struct value *map, struct str env, 
         return rc;
     rc = view_plan_head(v, &plans[0], &head, err);
     if (!rc)
-        rc = view_revision(v, env, &plans[0].target, &revision, err);
+        rc = view_revision(v, env, &plans[0].target, seq, &revision, err);
     if (!rc)
         rc = DB_SELECT(v->db, v->a, decision, "WHERE plan = $1 AND at_seq <= $2 ORDER BY at_seq",
                        &decisions, &n_decisions, err, DB_D(&plans[0].id), DB_I(seq));

@@ -79,11 +79,11 @@ static int set_revisions(const struct view *v, const struct rec_plan *plan,
 
     (void)digest_from_hex(value_get_text(value_get(document, S("core")), S("base"), S("")),
                           &base); /* absent: the first plan has none */
-    rc = view_revision(v, plan->env, &base, &revision, err);
+    rc = view_revision(v, plan->env, &base, INT64_MAX, &revision, err);
     if (rc)
         return rc;
     value_set(v->a, map, S("base"), revision);
-    rc = view_revision(v, plan->env, &plan->target, &revision, err);
+    rc = view_revision(v, plan->env, &plan->target, INT64_MAX, &revision, err);
     if (!rc)
         value_set(v->a, map, S("target"), revision);
     return rc;

@@ -113,8 +113,8 @@ void view_set_json(const struct view *v, struct value *map, const char *key, str
         value_set(v->a, map, str_from_c(key), parsed);
 }
 
-int view_revision(const struct view *v, struct str env, const struct digest *d, struct value **ret,
-                  struct err *err)
+int view_revision(const struct view *v, struct str env, const struct digest *d, int64_t seq,
+                  struct value **ret, struct err *err)
 {
     struct rec_revision rev = { .env = env, .digest = *d };
     struct value *map = value_map(v->a), *commits = value_list(v->a);
@@ -131,8 +131,9 @@ int view_revision(const struct view *v, struct str env, const struct digest *d, 
         return 0; /* named by a plan that was never begun */
     if (!rc)
         rc = DB_SELECT(v->db, v->a, revision_commit,
-                       "WHERE env = $1 AND digest = $2 ORDER BY seen_seq DESC LIMIT 20", &rows, &n,
-                       err, DB_T(env), DB_D(d));
+                       "WHERE env = $1 AND digest = $2 AND seen_seq <= $3 "
+                       "ORDER BY seen_seq DESC LIMIT 20",
+                       &rows, &n, err, DB_T(env), DB_D(d), DB_I(seq));
     if (rc)
         return rc;
     value_set_int(v->a, map, S("revision"), rev.n);

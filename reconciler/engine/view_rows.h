@@ -24,9 +24,10 @@ int view_set_time(const struct view *v, struct value *map, const char *key, int6
 /* A column that holds JSON; what is not JSON is left out. */
 void view_set_json(const struct view *v, struct value *map, const char *key, struct str json);
 
-/* {revision, digest, proven, commits: [..]}; `d` none gives an empty map. */
-int view_revision(const struct view *v, struct str env, const struct digest *d, struct value **ret,
-                  struct err *err);
+/* {revision, digest, proven, commits: [..]} with the commits seen up to `seq`, newest first; `d` none gives
+ * an empty map. */
+int view_revision(const struct view *v, struct str env, const struct digest *d, int64_t seq,
+                  struct value **ret, struct err *err);
 /* {uid, kind, name, action, phase, outcome, attempt, ...} */
 struct value *view_operation(const struct view *v, const struct rec_operation *op);
 /* {id, state, reason, cause, actor, ..} without the document. */

@@ -53,7 +53,7 @@ static int environment_head(const struct view *v, const struct rec_environment *
 {
     struct value *map = value_map(v->a), *revision, *plan_head;
     struct rec_plan plan;
-    int rc = view_revision(v, env->uid, &env->live_rev, &revision, err);
+    int rc = view_revision(v, env->uid, &env->live_rev, INT64_MAX, &revision, err);
 
     if (!rc)
         rc = view_open_plan(v, env->uid, &plan, err);
@@ -167,7 +167,7 @@ static int set_view(const struct view *v, const struct rec_set *set, struct valu
                     struct err *err)
 {
     struct value *map = value_map(v->a), *revision;
-    int rc = view_revision(v, set->env, &set->revision, &revision, err);
+    int rc = view_revision(v, set->env, &set->revision, INT64_MAX, &revision, err);
 
     if (rc)
         return rc;
@@ -274,7 +274,7 @@ static int set_revisions(const struct view *v, struct value *map, struct str env
     for (size_t i = 0; !rc && i < n; i++) {
         struct value *one = NULL;
 
-        rc = view_revision(v, env, &rows[i].digest, &one, err);
+        rc = view_revision(v, env, &rows[i].digest, INT64_MAX, &one, err);
         value_add(v->a, list, one);
     }
     value_set(v->a, map, S("revisions"), list);

@@ -5,7 +5,6 @@
 
 #include "base/alloc.h"
 #include "base/guard.h"
-#include "base/log.h"
 #include "base/sys.h"
 #include "reconciler/rt/wait.h"
 #include "specs/json_io.h"
@@ -153,8 +152,6 @@ static int request_command(struct request *r, struct err *err)
         return rc;
     in->actor = r->actor.name;
     in->is_admin = 1; /* the route's roles were checked */
-    LOG(LOG_INFO, "command", LOG_S("actor", in->actor), LOG_S("path", r->x->path),
-        LOG_S("reason", in->reason));
     r->is_commanded = 1;
     r->api->options.command(r->api->options.engine, &r->command, command_ended, r);
     r->child = &r->command.task;
