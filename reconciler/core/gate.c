@@ -72,7 +72,7 @@ static struct gate_opinion judge_ready(struct arena *a, const struct value *need
                                        const struct gate_facts *f)
 {
     const struct gate_sample *worst = NULL;
-    int n = 0;
+    int64_t n = 0, wanted = value_get_int(need, S("replicas"), 1);
 
     for (size_t i = 0; i < f->n_samples; i++) {
         const struct gate_sample *s = &f->samples[i];
@@ -85,12 +85,13 @@ static struct gate_opinion judge_ready(struct arena *a, const struct value *need
         if (!is_ready(s, need, f->now_ms) && !worst)
             worst = s;
     }
-    if (!worst && n)
+    if (!worst && n && n >= wanted)
         return say(OPINION_PASS, S(""));
     if (!f->is_over)
         return say(OPINION_WAIT, S(""));
     if (!worst)
-        return say(OPINION_FAIL, S("no instance was made"));
+        return say(OPINION_FAIL,
+                   str_fmt(a, "%lld of %lld instances are there", (long long)n, (long long)wanted));
     return fail_or_outage(a, f, worst, "not ready in time");
 }
 
@@ -164,10 +165,12 @@ static struct gate_opinion judge_recover(struct arena *a, const struct value *ne
     for (size_t i = 0; i < f->n_samples && !worst; i++)
         if (!f->samples[i].ok_in_row)
             worst = &f->samples[i];
-    if (!worst)
+    if (!worst && f->n_samples)
         return say(OPINION_PASS, S(""));
     if (!f->is_over)
         return say(OPINION_WAIT, S(""));
+    if (!worst)
+        return say(OPINION_OUTAGE, S("outage, nothing of what served before is left"));
     return say(OPINION_OUTAGE, str_fmt(a, "outage, %.*s does not recover: %.*s",
                                        STR_ARG(worst->subject), STR_ARG(worst->message)));
 }
@@ -175,13 +178,17 @@ static struct gate_opinion judge_recover(struct arena *a, const struct value *ne
 static struct gate_opinion judge_drained(struct arena *a, const struct value *need,
                                          const struct gate_facts *f)
 {
+    int64_t streams = f->n_counts ? f->counts[0].streams : 0;
+
     (void)need;
     if (f->calm_samples >= GATE_CALM_SAMPLES)
         return say(OPINION_PASS, S(""));
     if (!f->is_over)
         return say(OPINION_WAIT, S(""));
-    return say(OPINION_PASS, str_fmt(a, "%lld connections were cut",
-                                     (long long)(f->n_counts ? f->counts[0].streams : 0)));
+    if (streams < 0)
+        return say(OPINION_PASS, S("connections may have been cut, how many is not known"));
+    return say(OPINION_PASS,
+               streams ? str_fmt(a, "%lld connections were cut", (long long)streams) : S(""));
 }
 
 static struct gate_opinion judge_keep(struct arena *a, const struct value *need,

@@ -1,50 +1,103 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/graph.h"
 
-/* Position in names, or n. */
-static size_t graph_find(const struct graph *g, struct str name)
+#include <string.h>
+
+size_t graph_find(const struct graph *g, struct str name)
 {
     uintptr_t at = (uintptr_t)map_find(&g->index, name);
 
     return at ? at - 1 : g->n;
 }
 
-static unsigned char *graph_cell(const struct graph *g, size_t from, size_t to)
+static int graph_connect(struct arena *a, const struct environment_spec *spec, struct graph *g,
+                         struct err *err)
 {
-    return &g->reach[from * g->n + to];
-}
+    size_t n_edges = 0, at = 0;
 
-static void graph_close(struct graph *g)
-{
-    for (size_t k = 0; k < g->n; k++)
-        for (size_t i = 0; i < g->n; i++)
-            for (size_t j = 0; *graph_cell(g, i, k) && j < g->n; j++)
-                *graph_cell(g, i, j) |= *graph_cell(g, k, j);
-}
+    for (size_t i = 0; i < g->n; i++)
+        n_edges += spec->resources.p[i].needs.n;
+    g->first = arena_new_n(a, size_t, g->n + 1);
+    g->to = arena_new_n(a, size_t, n_edges + 1);
+    g->marks = arena_new_n(a, unsigned char, g->n + 1);
+    g->stack = arena_new_n(a, size_t, 2 * g->n + 1);
+    if (arena_status(a, err))
+        return err->code;
+    for (size_t i = 0; i < g->n; i++) {
+        const struct spec_resource *r = &spec->resources.p[i];
 
-/* Walk direct needs that lead back to `start`; every step stays inside the cycle. */
-static struct str graph_name_cycle(struct arena *a, const struct graph *g,
-                                   const struct environment_spec *spec, size_t start)
-{
-    struct sb text;
-    size_t at = start, steps = 0;
+        g->first[i] = at;
+        for (size_t j = 0; j < r->needs.n; j++) {
+            size_t to = graph_find(g, r->needs.p[j]);
 
-    sb_init(&text, a);
-    do {
-        const struct spec_resource *r = &spec->resources.p[at];
-        size_t next = g->n;
-
-        sb_addf(&text, "%.*s -> ", STR_ARG(g->names[at]));
-        for (size_t i = 0; i < r->needs.n && next == g->n; i++) {
-            size_t to = graph_find(g, r->needs.p[i]);
-
-            if (to < g->n && (to == start || *graph_cell(g, to, start)))
-                next = to;
+            if (to < g->n)
+                g->to[at++] = to;
         }
-        at = next;
-    } while (at != start && at < g->n && ++steps <= g->n);
-    sb_add(&text, g->names[start]);
-    return sb_str(&text);
+    }
+    g->first[g->n] = at;
+    return 0;
+}
+
+/* The cycle is path[0 .. n): told from its first member in the order of the resources. */
+static int graph_refuse_cycle(struct arena *a, const struct graph *g,
+                              const struct environment_spec *spec, const size_t *path, size_t n,
+                              struct err *err)
+{
+    const struct value_place *place;
+    size_t start = 0;
+    struct sb text;
+
+    for (size_t i = 1; i < n; i++)
+        if (path[i] < path[start])
+            start = i;
+    place = &spec->resources.p[path[start]].place;
+    sb_init(&text, a);
+    for (size_t i = 0; i < n; i++)
+        sb_addf(&text, "%.*s -> ", STR_ARG(g->names[path[(start + i) % n]]));
+    sb_add(&text, g->names[path[start]]);
+    return err_set(err, ERR_INVALID, "%.*s:%u:%u: error: dependency cycle: %.*s [cycle]",
+                   STR_ARG(place->file), place->line, place->column, STR_ARG(sb_str(&text)));
+}
+
+enum { GRAPH_NEW, GRAPH_ON_PATH, GRAPH_DONE };
+
+/* Depth first from every resource; an edge back onto the path closes a cycle. */
+static int graph_check(struct arena *a, const struct graph *g, const struct environment_spec *spec,
+                       struct err *err)
+{
+    size_t *path = g->stack, *next = g->stack + g->n, depth;
+
+    for (size_t i = 0; i < g->n; i++)
+        next[i] = g->first[i];
+    for (size_t i = 0; i < g->n; i++) {
+        if (g->marks[i] != GRAPH_NEW)
+            continue;
+        g->marks[i] = GRAPH_ON_PATH;
+        path[0] = i;
+        depth = 1;
+        while (depth) {
+            size_t at = path[depth - 1], to;
+
+            if (next[at] == g->first[at + 1]) {
+                g->marks[at] = GRAPH_DONE;
+                depth--;
+                continue;
+            }
+            to = g->to[next[at]++];
+            if (g->marks[to] == GRAPH_ON_PATH) {
+                size_t from = depth - 1;
+
+                while (path[from] != to)
+                    from--;
+                return graph_refuse_cycle(a, g, spec, path + from, depth - from, err);
+            }
+            if (g->marks[to] == GRAPH_NEW) {
+                g->marks[to] = GRAPH_ON_PATH;
+                path[depth++] = to;
+            }
+        }
+    }
+    return 0;
 }
 
 int graph_make(struct arena *a, const struct environment_spec *spec, struct graph *ret,
@@ -52,8 +105,7 @@ int graph_make(struct arena *a, const struct environment_spec *spec, struct grap
 {
     struct graph g = { .n = spec->resources.n };
 
-    g.names = arena_new_n(a, struct str, g.n);
-    g.reach = arena_alloc(a, g.n * g.n);
+    g.names = arena_new_n(a, struct str, g.n + 1);
     map_init(&g.index, a);
     if (arena_status(a, err))
         return err->code;
@@ -63,31 +115,34 @@ int graph_make(struct arena *a, const struct environment_spec *spec, struct grap
         g.names[i] = str_fmt(a, "%.*s/%.*s", STR_ARG(r->kind), STR_ARG(r->name));
         map_put(&g.index, g.names[i], (char *)NULL + i + 1);
     }
-    if (arena_status(a, err))
+    if (arena_status(a, err) || graph_connect(a, spec, &g, err) || graph_check(a, &g, spec, err))
         return err->code;
-    for (size_t i = 0; i < g.n; i++)
-        for (size_t j = 0; j < spec->resources.p[i].needs.n; j++) {
-            size_t to = graph_find(&g, spec->resources.p[i].needs.p[j]);
-
-            if (to < g.n)
-                *graph_cell(&g, i, to) = 1;
-        }
-    graph_close(&g);
-    for (size_t i = 0; i < g.n; i++)
-        if (*graph_cell(&g, i, i)) {
-            const struct value_place *at = &spec->resources.p[i].place;
-
-            return err_set(err, ERR_INVALID, "%.*s:%u:%u: error: dependency cycle: %.*s [cycle]",
-                           STR_ARG(at->file), at->line, at->column,
-                           STR_ARG(graph_name_cycle(a, &g, spec, i)));
-        }
     *ret = g;
     return 0;
+}
+
+const unsigned char *graph_mark(const struct graph *g, size_t from)
+{
+    size_t depth = 0;
+
+    memset(g->marks, 0, g->n);
+    if (from < g->n)
+        g->stack[depth++] = from;
+    while (depth) {
+        size_t at = g->stack[--depth];
+
+        for (size_t i = g->first[at]; i < g->first[at + 1]; i++)
+            if (!g->marks[g->to[i]]) {
+                g->marks[g->to[i]] = 1;
+                g->stack[depth++] = g->to[i];
+            }
+    }
+    return g->marks;
 }
 
 int graph_needs(const struct graph *g, struct str from, struct str to)
 {
     size_t i = graph_find(g, from), j = graph_find(g, to);
 
-    return i < g->n && j < g->n && *graph_cell(g, i, j);
+    return i < g->n && j < g->n && graph_mark(g, i)[j];
 }

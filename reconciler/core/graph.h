@@ -1,8 +1,8 @@
 /*
- * graph: which service needs which. SPDX-License-Identifier: Apache-2.0
+ * graph: which resource needs which. SPDX-License-Identifier: Apache-2.0
  *
- * Memory   the arena given.
- * Fails    ERR_INVALID: a cycle, named with every member; ERR_NOMEM.
+ * Memory   the arena given. Asking writes into scratch of the graph: one at a time.
+ * Fails    ERR_INVALID: a cycle, named with every member and the place of its first; ERR_NOMEM.
  */
 #pragma once
 
@@ -11,13 +11,19 @@
 
 struct graph {
     size_t n;
-    struct str *names;    /* kind/name, sorted */
-    unsigned char *reach; /* n x n: row reaches column over one or more edges */
-    struct map index;     /* name -> its position + 1, as a pointer */
+    struct str *names;    /* kind/name, in the order of the resources */
+    size_t *first, *to;   /* needs of i: to[first[i] .. first[i + 1]) */
+    unsigned char *marks; /* of the last graph_mark(): what was reached */
+    size_t *stack;
+    struct map index; /* name -> its position + 1, as a pointer */
 };
 
 /* Over the resources' needs; a need that is not a resource here is ignored. */
 int graph_make(struct arena *a, const struct environment_spec *spec, struct graph *ret,
                struct err *err);
+/* Position of kind/name, or n. */
+size_t graph_find(const struct graph *g, struct str name);
+/* marks[i] is set for everything that `from` needs, directly or through others; itself is not. */
+const unsigned char *graph_mark(const struct graph *g, size_t from);
 /* Whether `from` needs `to`, directly or through others. Unknown names need nothing. */
 int graph_needs(const struct graph *g, struct str from, struct str to);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/identity.h"
 
+#include "reconciler/core/share.h"
 #include "specs/digest.h"
 
 /* The fields of a service that are in its set key, and nothing else. */
@@ -9,24 +10,10 @@ static const struct str identity_set_fields[] = {
     S_INIT("limits"),   S_INIT("termination"), S_INIT("port"),
 };
 
-/* Trees are only read behind the builder, so that a published part may stand in two of them. */
-static struct value *identity_part(const struct value *v)
-{
-    union {
-        const struct value *published;
-        struct value *part;
-    } u = { .published = v };
-
-    return u.part;
-}
-
 static void identity_take(struct arena *a, struct value *map, const struct value *from,
                           struct str field)
 {
-    const struct value *v = value_get(from, field);
-
-    if (v)
-        value_set(a, map, field, identity_part(v));
+    share_part(a, map, field, value_get(from, field));
 }
 
 struct digest identity_set_key(struct arena *a, const struct value *service)

@@ -18,9 +18,10 @@ static int judge_backend(const struct value *desired, const struct value *observ
                        *seen = value_get(observed, S("servers"));
 
     for (size_t i = 0; i < value_count(wanted); i++)
-        if (!value_get(seen, value_item(wanted, i)->u.text))
+        if (!value_is(value_item(wanted, i), VALUE_TEXT) ||
+            !value_get(seen, value_item(wanted, i)->u.text))
             return 0;
-    return 1;
+    return value_count(wanted) == value_count(seen); /* what went must be gone */
 }
 
 static int judge_generation(const struct value *desired, const struct value *observed)
@@ -45,9 +46,8 @@ static const struct {
     const char *kind;
     judge_fn *fn;
 } judge_rows[] = {
-    { "artifact", judge_artifact },
-    { "instance", judge_instance }, { "backend", judge_backend }, { "switch", judge_generation },
-    { "routes", judge_generation }, { "release", judge_release },
+    { "artifact", judge_artifact }, { "instance", judge_instance }, { "backend", judge_backend },
+    { "switch", judge_generation }, { "routes", judge_generation }, { "release", judge_release },
 };
 
 int judge_is_as_asked(struct str kind, const struct value *desired, const struct value *observed)

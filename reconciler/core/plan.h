@@ -4,10 +4,11 @@
  * plan_make() is a function from a snapshot to a plan; its document is canonical JSON, its id the digest
  * of what it was made from (PROTOCOL 3). Lines are what people review, items are what runs: a line
  * `service/api` is lowered to the steps of PROTOCOL 2 (rollout.c), and both stand in the document, so
- * that what is approved is what runs.
+ * that what is approved is what runs. A plan with the cause repair holds repairs and nothing else.
  *
  * Memory   the arena given; snapshot and specs must outlive the plan.
- * Fails    ERR_INVALID: a dependency cycle, named; ERR_REFUSED: secret version gone; ERR_NOMEM.
+ * Fails    ERR_INVALID: a dependency cycle, named; no replicas; ERR_REFUSED: a secret version is gone, an
+ *          address is asked for where there is no edge; ERR_NOMEM.
  */
 #pragma once
 
@@ -78,6 +79,8 @@ struct plan_group {
     struct digest digest;     /* quarantine key */
     int is_switching;         /* has a step 6 */
     int auto_revert;
+    int asks;                   /* some member has auto_promote false */
+    size_t first_item, n_items; /* its items stand side by side */
 };
 
 struct plan_record { /* a resource as it is when the plan is through */
@@ -111,11 +114,13 @@ struct plan {
 int plan_make(struct arena *a, const struct snapshot *s, struct plan *ret, struct err *err);
 /* Nothing to do: no items. */
 int plan_is_empty(const struct plan *p);
+/* Where the items of each group stand; -1: they are not side by side, or name what is not there. */
+int plan_index(struct plan *p);
 const struct plan_record *plan_find_record(const struct plan *p, struct str kind, struct str name);
 
 /* The digest of what the plan was made from; lines, places and notes are not in it. */
 struct digest plan_identity(struct arena *a, const struct plan *p);
-/* To and from the stored document. The id is checked: ERR_CORRUPT. */
+/* To and from the stored document. The id, and a sum over what is not in it, are checked: ERR_CORRUPT. */
 struct str plan_format(struct arena *a, const struct plan *p);
 int plan_parse(struct arena *a, struct str document, struct plan *ret, struct err *err);
 

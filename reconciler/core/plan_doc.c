@@ -1,6 +1,7 @@
-/* The stored form of a plan, and what a policy says of it. SPDX-License-Identifier: Apache-2.0 */
+/* The stored form of a plan. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
 #include "reconciler/core/plan.h"
+#include "reconciler/core/share.h"
 #include "specs/digest.h"
 #include "specs/json_io.h"
 
@@ -13,16 +14,6 @@ static const char *const action_names[N_PLAN_ACTIONS] = {
 static const char *const lane_names[] = { "main", "revert", "tail" };
 static const char *const cause_names[] = { "commit", "undo", "rollback", "repair" };
 
-static const struct {
-    int class;
-    const char *name;
-} class_rows[] = {
-    { PLAN_CLASS_DESTROY, "destroy" }, { PLAN_CLASS_REPLACE, "replace" },
-    { PLAN_CLASS_DATA, "data" },       { PLAN_CLASS_DOWNGRADE, "downgrade" },
-    { PLAN_CLASS_WEAKEN, "weaken" },   { PLAN_CLASS_DOWNTIME, "downtime" },
-    { PLAN_CLASS_BUDGET, "budget" },
-};
-
 const char *plan_action_name(enum plan_action action)
 {
     return action_names[action];
@@ -31,17 +22,6 @@ const char *plan_action_name(enum plan_action action)
 const char *plan_cause_name(enum plan_cause cause)
 {
     return cause_names[cause];
-}
-
-struct str plan_class_names(struct arena *a, int classes)
-{
-    struct sb text;
-
-    sb_init(&text, a);
-    for (size_t i = 0; i < N_ELEMENTS(class_rows); i++)
-        if (classes & class_rows[i].class)
-            sb_addf(&text, "%s%s", text.n ? ", " : "", class_rows[i].name);
-    return sb_str(&text);
 }
 
 static int find_name(const char *const *names, size_t n, struct str name)
@@ -82,10 +62,8 @@ static struct value *format_item(struct arena *a, const struct plan_item *item)
     set_some(a, v, S("service"), item->service);
     set_some(a, v, S("provider"), item->provider);
     set_digest(a, v, S("set"), &item->set_key);
-    if (item->desired)
-        value_set(a, v, S("desired"), value_copy(a, item->desired));
-    if (item->gate)
-        value_set(a, v, S("gate"), value_copy(a, item->gate));
+    share_part(a, v, S("desired"), item->desired);
+    share_part(a, v, S("gate"), item->gate);
     for (size_t i = 0; i < item->needs.n; i++)
         value_add(a, needs, value_int(a, (int64_t)item->needs.p[i]));
     value_set(a, v, S("needs"), needs);
@@ -129,6 +107,8 @@ static struct value *format_group(struct arena *a, const struct plan_group *g)
     set_digest(a, v, S("digest"), &g->digest);
     value_set(a, v, S("switching"), value_bool(a, g->is_switching));
     value_set(a, v, S("auto_revert"), value_bool(a, g->auto_revert));
+    if (g->asks)
+        value_set(a, v, S("asks"), value_bool(a, 1));
     return v;
 }
 
@@ -144,9 +124,8 @@ static struct value *format_core(struct arena *a, const struct plan *p)
     set_digest(a, v, S("base"), &p->base);
     set_digest(a, v, S("target"), &p->target);
     value_set_text(a, v, S("planner"), S(PLANNER_VERSION));
-    value_set(a, v, S("drivers"), value_copy(a, p->drivers));
-    if (p->secrets)
-        value_set(a, v, S("secrets"), value_copy(a, p->secrets));
+    share_part(a, v, S("drivers"), p->drivers);
+    share_part(a, v, S("secrets"), p->secrets);
     for (size_t i = 0; i < p->groups.n; i++)
         value_add(a, groups, format_group(a, &p->groups.p[i]));
     value_set(a, v, S("groups"), groups);
@@ -184,8 +163,8 @@ struct digest plan_identity(struct arena *a, const struct plan *p)
 struct str plan_format(struct arena *a, const struct plan *p)
 {
     struct value *v = value_map(a), *lines = value_list(a), *notes = value_list(a);
+    struct digest sum;
 
-    value_set(a, v, S("core"), format_core(a, p));
     set_digest(a, v, S("id"), &p->id);
     value_set_int(a, v, S("classes"), p->classes);
     for (size_t i = 0; i < p->lines.n; i++)
@@ -194,7 +173,24 @@ struct str plan_format(struct arena *a, const struct plan *p)
     for (size_t i = 0; i < p->notes.n; i++)
         value_add(a, notes, value_text(a, p->notes.p[i]));
     value_set(a, v, S("notes"), notes);
+    sum = digest_value(a, S("plan-text"), v);
+    set_digest(a, v, S("sum"), &sum);
+    value_set(a, v, S("core"), format_core(a, p));
     return json_format(a, v);
+}
+
+/* Of everything that the id does not cover. */
+static struct digest text_sum(struct arena *a, const struct value *document)
+{
+    struct value *v = value_map(a);
+
+    for (size_t i = 0; i < value_count(document); i++) {
+        const struct value_entry *e = &document->u.map.entries[i];
+
+        if (!str_eq_c(e->key, "core") && !str_eq_c(e->key, "sum"))
+            value_set(a, v, e->key, e->value);
+    }
+    return digest_value(a, S("plan-text"), v);
 }
 
 /* --- reading ------------------------------------------------------------------------------------- */
@@ -205,6 +201,16 @@ static struct digest get_digest(const struct value *map, struct str key)
 
     (void)digest_from_hex(value_get_text(map, key, S("")), &d); /* absent is none */
     return d;
+}
+
+static struct str get_text(const struct value *v)
+{
+    return value_is(v, VALUE_TEXT) ? v->u.text : S("");
+}
+
+static int64_t get_number(const struct value *v)
+{
+    return value_is(v, VALUE_INT) ? v->u.number : -1;
 }
 
 static void parse_item(struct arena *a, const struct value *v, struct plan_item *ret)
@@ -229,7 +235,7 @@ static void parse_item(struct arena *a, const struct value *v, struct plan_item 
         size_t *slot = vec_push(a, &ret->needs);
 
         if (slot)
-            *slot = (size_t)value_item(needs, i)->u.number;
+            *slot = (size_t)get_number(value_item(needs, i)); /* plan_index() checks it */
     }
 }
 
@@ -264,11 +270,12 @@ static void parse_group(struct arena *a, const struct value *v, struct plan_grou
     ret->digest = get_digest(v, S("digest"));
     ret->is_switching = value_get_bool(v, S("switching"), 0);
     ret->auto_revert = value_get_bool(v, S("auto_revert"), 1);
+    ret->asks = value_get_bool(v, S("asks"), 0);
     for (size_t i = 0; i < value_count(services); i++) {
         struct str *slot = vec_push(a, &ret->services);
 
         if (slot)
-            *slot = value_item(services, i)->u.text;
+            *slot = get_text(value_item(services, i));
     }
 }
 
@@ -299,14 +306,14 @@ static void parse_record(struct arena *a, const struct value *v, struct plan_rec
 static void parse_note(struct arena *a, const struct value *v, struct str *ret)
 {
     (void)a;
-    *ret = v->u.text;
+    *ret = get_text(v);
 }
 
 int plan_parse(struct arena *a, struct str document, struct plan *ret, struct err *err)
 {
     struct value *v;
     const struct value *core;
-    struct digest id;
+    struct digest id, sum, stored;
     struct plan p = { 0 };
 
     if (json_parse(a, document, PLAN_BYTES_MAX, &v, err))
@@ -328,48 +335,15 @@ int plan_parse(struct arena *a, struct str document, struct plan *ret, struct er
     PARSE_LIST(a, value_get(core, S("reads")), &p.reads, parse_read);
     PARSE_LIST(a, value_get(v, S("lines")), &p.lines, parse_line);
     PARSE_LIST(a, value_get(v, S("notes")), &p.notes, parse_note);
-    id = digest_value(a, S("plan"), core);
+    stored = get_digest(v, S("sum"));
+    sum = text_sum(a, v);
+    id = digest_value(a, S("plan"), core ? core : v);
     if (arena_status(a, err))
         return err_wrap(err, "read plan");
-    if (!digest_eq(&id, &p.id))
+    if (!digest_eq(&id, &p.id) || !digest_eq(&sum, &stored))
         return err_set(err, ERR_CORRUPT, "a stored plan does not match its id");
+    if (plan_index(&p))
+        return err_set(err, ERR_CORRUPT, "a stored plan names items that it does not have");
     *ret = p;
     return 0;
-}
-
-/* --- judging ------------------------------------------------------------------------------------- */
-
-static int class_is_required(const struct value *require_for, int classes, struct str *ret_name)
-{
-    for (size_t i = 0; i < N_ELEMENTS(class_rows); i++) {
-        int always = class_rows[i].class &
-                     (PLAN_CLASS_DESTROY | PLAN_CLASS_WEAKEN | PLAN_CLASS_DATA | PLAN_CLASS_BUDGET);
-
-        if (!(classes & class_rows[i].class))
-            continue;
-        *ret_name = str_from_c(class_rows[i].name);
-        if (always)
-            return 1;
-        for (size_t j = 0; j < value_count(require_for); j++)
-            if (str_eq(value_item(require_for, j)->u.text, *ret_name))
-                return 1;
-    }
-    return 0;
-}
-
-struct plan_verdict plan_judge(struct arena *a, const struct plan *p, const struct value *policy)
-{
-    const struct value *approval = value_get(policy, S("approval"));
-    struct str name;
-
-    if (plan_is_empty(p) || p->cause == PLAN_CAUSE_REPAIR || p->cause == PLAN_CAUSE_UNDO ||
-        p->cause == PLAN_CAUSE_ROLLBACK)
-        return (struct plan_verdict){
-            0, S("")
-        }; /* PROTOCOL: repairs run, a person started the others */
-    if (class_is_required(value_get(approval, S("require_for")), p->classes, &name))
-        return (struct plan_verdict){ 1, str_fmt(a, "class %.*s", STR_ARG(name)) };
-    if (str_eq_c(value_get_text(approval, S("policy"), S("manual")), "manual"))
-        return (struct plan_verdict){ 1, S("approval: manual") };
-    return (struct plan_verdict){ 0, S("") };
 }

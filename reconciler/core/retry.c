@@ -23,7 +23,7 @@ enum retry_next retry_judge(const struct retry_facts *facts)
     enum retry_next next = facts->acted == RV_ACTED_NO ? retry_rows[facts->verdict].not_acted
                                                        : retry_rows[facts->verdict].acted;
 
-    if (facts->for_ever && next == RETRY_FAILED)
+    if (facts->for_ever && (next == RETRY_FAILED || next == RETRY_SUPERSEDED))
         return RETRY_AGAIN;
     if (!facts->for_ever && next == RETRY_AGAIN && facts->attempt >= RETRY_TIMES_MAX)
         return RETRY_FAILED;

@@ -5,7 +5,8 @@
  *   tail 9 keep   10 drained   11 stop              revert 6 back   recover   10   11   reverted
  *
  * A group finishes each step for all members before the next begins; one switch moves them all. A member
- * whose wanted set is still warm needs no steps 1 to 4.
+ * whose wanted set is still warm needs no steps 1 to 4. Every shape but those without auto_revert has a
+ * way back that leaves nothing of what it made.
  *
  * Memory   items are appended to the plan's, in the arena of the lowering.
  */
@@ -18,31 +19,42 @@ struct member {
     const struct value *desired; /* of the wanted set; NULL: the service goes */
     const struct value *before;  /* of the live set; NULL: none */
     struct digest set_key;
-    const struct rec_set *live; /* NULL: none */
-    const struct rec_set *warm; /* the wanted set, still running as previous; NULL: to be made */
+    const struct rec_set *live;  /* NULL: none */
+    const struct rec_set *warm;  /* the wanted set, still whole as previous; NULL: to be made */
+    const struct rec_set **sets; /* every set of the service that is not gone */
+    size_t n_sets;
     int64_t replicas;
-    int is_routed; /* has a port, and there is an edge */
+    int is_routed;   /* the wanted set has a port, and there is an edge */
+    int has_address; /* an internal one, made before */
+};
+
+struct route {
+    const struct value
+        *v;         /* {route, host, path, service} or {route, host, path, address, service} */
+    struct str key; /* the place it takes: no two routes of a generation have the same */
+    struct str service;
+};
+
+struct route_list {
+    struct route *p;
+    size_t n, cap;
 };
 
 struct lowering {
     struct arena *a;
     const struct snapshot *s;
     struct plan *plan;
-    const struct value *routes; /* of the target: list of {route, host, path | address, service} */
-    const struct value *routes_before;
+    struct route_list routes, routes_before; /* of the target; as they are recorded */
 };
 
-/* Append the items of plan->groups[group]; the index of its last main item comes back. */
+/* Append the items of plan->groups[group], members in order of name; the index of its last main item comes back. */
 size_t rollout_lower(struct lowering *low, int group, const struct member *members, size_t n);
 size_t rollout_lower_recreate(struct lowering *low, int group, const struct member *member);
 size_t rollout_lower_scale(struct lowering *low, int group, const struct member *member);
-size_t rollout_lower_remove(struct lowering *low, int group, const struct member *members,
-                            size_t n);
+size_t rollout_lower_remove(struct lowering *low, int group, const struct member *member);
 size_t rollout_lower_routes(struct lowering *low, int group);
 /* A lost instance of the live set: run again in its place. */
 void rollout_lower_repair(struct lowering *low, const struct observed_instance *lost,
                           struct str provider, const struct value *desired);
-
-/* An item outside the steps: appended, and its index. */
-size_t rollout_item(struct lowering *low, struct plan_item item);
-void rollout_need(struct lowering *low, size_t item, size_t needs);
+/* A set that a rollout left behind and nothing else will take away. */
+void rollout_lower_leftover(struct lowering *low, const struct rec_set *set);

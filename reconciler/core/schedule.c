@@ -19,6 +19,9 @@ enum group_state group_state_from_name(struct str name)
     return GROUP_ROLLING;
 }
 
+/* Steps of PROTOCOL 2 that the schedule itself must know. */
+enum { STEP_RELEASE = 3, STEP_SWITCH = 6, STEP_PROVEN = 8 };
+
 struct moves {
     struct schedule_move *p;
     size_t n, max;
@@ -30,9 +33,19 @@ static void add_move(struct moves *m, struct schedule_move move)
         m->p[m->n++] = move;
 }
 
+static const struct plan_item *item_at(const struct schedule *s, size_t i)
+{
+    return &s->plan->items.p[i];
+}
+
 static int is_ended(enum item_status status)
 {
     return status == ITEM_DONE || status == ITEM_SKIPPED;
+}
+
+static int was_begun(enum item_status status)
+{
+    return status != ITEM_NONE && status != ITEM_SKIPPED;
 }
 
 static int needs_met(const struct schedule *s, const struct plan_item *item)
@@ -45,84 +58,139 @@ static int needs_met(const struct schedule *s, const struct plan_item *item)
 
 static int is_taken(const struct schedule *s, const struct plan_item *item)
 {
-    return s->taken && item->lane == LANE_TAIL && map_has(s->taken, item->service);
+    return s->taken && item->lane == LANE_TAIL && item->service.n &&
+           map_has(s->taken, item->service);
 }
 
-/* Items of a group's lane: how many are open, begun, and not yet ended. */
+/* --- one lane of a group ------------------------------------------------------------------------- */
+
 struct tally {
-    int open, begun, left, failed, parked;
-    int deepest; /* highest step begun */
-    int release_open;
+    int open, begun, left, parked;
+    int failed;       /* first item that failed; -1: none */
+    int deepest;      /* highest step begun */
+    int at;           /* step of the last item begun */
+    int release_open; /* a release runs; or nobody knows whether it did */
+    int release_parked;
 };
 
-static struct tally tally_lane(const struct schedule *s, int group, enum plan_lane lane)
+static struct tally tally_lane(const struct schedule *s, size_t group, enum plan_lane lane)
 {
+    const struct plan_group *g = &s->plan->groups.p[group];
     struct tally t = { .failed = -1 };
 
-    for (size_t i = 0; i < s->plan->items.n; i++) {
-        const struct plan_item *item = &s->plan->items.p[i];
+    for (size_t i = g->first_item; i < g->first_item + g->n_items; i++) {
+        const struct plan_item *item = item_at(s, i);
         enum item_status status = s->items[i];
 
-        if (item->group != group || item->lane != lane)
+        if (item->lane != lane)
             continue;
-        t.open += status == ITEM_OPEN;
         t.left += !is_ended(status);
+        if (!was_begun(status))
+            continue;
+        t.begun++;
+        t.open += status == ITEM_OPEN;
         t.parked += status == ITEM_PARKED;
         if (status == ITEM_FAILED && t.failed < 0)
             t.failed = (int)i;
-        if (status == ITEM_NONE || status == ITEM_SKIPPED)
-            continue;
-        t.begun++;
-        t.release_open |= item->step == 3 && status == ITEM_OPEN;
-        if (item->step > t.deepest && item->step <= 7)
+        t.release_open |= item->step == STEP_RELEASE && status == ITEM_OPEN;
+        t.release_parked |= item->step == STEP_RELEASE && status == ITEM_PARKED;
+        t.at = item->step;
+        if (item->step > t.deepest)
             t.deepest = item->step;
     }
     return t;
 }
 
-static int group_wants_out(const struct schedule *s, const struct tally *t)
+/* It will never be done: it failed, or its group goes back, or what it needs will not be done. */
+static int is_lost(const struct schedule *s, size_t i)
 {
-    if (s->wish == WISH_CANCEL)
-        return !t->release_open;
-    return s->wish == WISH_SUPERSEDE && !t->release_open && t->deepest < 6;
+    const struct plan_item *item = item_at(s, i);
+
+    if (s->items[i] != ITEM_NONE)
+        return s->items[i] == ITEM_FAILED;
+    if (item->group >= 0)
+        return s->groups[item->group] != GROUP_ROLLING && s->groups[item->group] != GROUP_PROVEN;
+    for (size_t n = 0; n < item->needs.n; n++)
+        if (is_lost(s, item->needs.p[n]))
+            return 1;
+    return 0;
 }
 
-/* Gates and waits of a group that goes back are ended early; effects are awaited. */
-static void cancel_gates(const struct schedule *s, int group, struct moves *m)
+/* An item outside that a group waits for in vain, or -1. */
+static int find_lost_need(const struct schedule *s, size_t group)
 {
-    for (size_t i = 0; i < s->plan->items.n; i++) {
-        const struct plan_item *item = &s->plan->items.p[i];
+    const struct plan_group *g = &s->plan->groups.p[group];
 
-        if (item->group == group && item->lane == LANE_MAIN && s->items[i] == ITEM_OPEN &&
-            item->action == PLAN_GATE)
-            add_move(m, (struct schedule_move){ .kind = MOVE_CANCEL, .item = i, .group = group });
+    for (size_t i = g->first_item; i < g->first_item + g->n_items; i++) {
+        const struct plan_item *item = item_at(s, i);
+
+        for (size_t n = 0; item->lane == LANE_MAIN && n < item->needs.n; n++) {
+            size_t need = item->needs.p[n];
+
+            if (item_at(s, need)->group != (int)group && is_lost(s, need))
+                return (int)need;
+        }
+    }
+    return -1;
+}
+
+/* --- moves of groups ----------------------------------------------------------------------------- */
+
+/* A newer commit waits from the switch on, and for a release; a person only where it cannot be left:
+ * while a release runs, while what was un-routed is stopped, when it is proven. */
+static int group_wants_out(const struct schedule *s, const struct tally *t)
+{
+    switch (s->wish) {
+    case WISH_NONE:
+        return 0;
+    case WISH_SUPERSEDE:
+        return !t->release_open && !t->release_parked && t->deepest < STEP_SWITCH;
+    case WISH_CANCEL:
+        return !t->release_open && t->at < STEP_PROVEN;
+    }
+    return 0;
+}
+
+static void move_rolling_group(const struct schedule *s, size_t group, struct moves *m)
+{
+    struct tally t = tally_lane(s, group, LANE_MAIN);
+    struct schedule_move out = { .kind = MOVE_REVERT, .group = (int)group, .culprit = t.failed };
+    int lost = t.begun ? -1 : find_lost_need(s, group);
+
+    if (!t.left) {
+        add_move(m, (struct schedule_move){ .kind = MOVE_PROVEN, .group = (int)group });
+    } else if (t.failed >= 0 || group_wants_out(s, &t)) {
+        add_move(m, out);
+    } else if (lost >= 0) {
+        out.culprit = s->items[lost] == ITEM_FAILED ? lost : -1;
+        add_move(m, out);
     }
 }
 
-static void move_rolling_group(const struct schedule *s, int group, struct moves *m)
+/* Gates and waits of a group that goes back are ended early; effects are awaited. */
+static void cancel_gates(const struct schedule *s, size_t group, struct moves *m)
 {
-    struct tally t = tally_lane(s, group, LANE_MAIN);
+    const struct plan_group *g = &s->plan->groups.p[group];
 
-    if (t.failed >= 0 || group_wants_out(s, &t))
-        add_move(
-            m, (struct schedule_move){ .kind = MOVE_REVERT, .group = group, .culprit = t.failed });
-    else if (!t.left)
-        add_move(m, (struct schedule_move){ .kind = MOVE_PROVEN, .group = group });
+    for (size_t i = g->first_item; i < g->first_item + g->n_items; i++)
+        if (item_at(s, i)->lane == LANE_MAIN && s->items[i] == ITEM_OPEN &&
+            item_at(s, i)->action == PLAN_GATE)
+            add_move(m,
+                     (struct schedule_move){ .kind = MOVE_CANCEL, .item = i, .group = (int)group });
 }
 
-static void move_reverting_group(const struct schedule *s, int group, struct moves *m)
+static void move_reverting_group(const struct schedule *s, size_t group, struct moves *m)
 {
-    struct tally forward = tally_lane(s, group, LANE_MAIN),
-                 back = tally_lane(s, group, LANE_REVERT);
-
-    if (forward.open)
+    if (tally_lane(s, group, LANE_MAIN).open)
         cancel_gates(s, group, m);
-    else if (!back.left)
-        add_move(m, (struct schedule_move){ .kind = MOVE_REVERTED, .group = group });
+    else if (!tally_lane(s, group, LANE_REVERT).left)
+        add_move(m, (struct schedule_move){ .kind = MOVE_REVERTED, .group = (int)group });
 }
 
-/* Whether the lane of this item is running now. */
-static int lane_runs(const struct schedule *s, const struct plan_item *item)
+/* --- moves of items ------------------------------------------------------------------------------ */
+
+/* Whether an item of this lane may begin now, were its needs met. */
+static int lane_runs(const struct schedule *s, const struct plan_item *item, int main_is_open)
 {
     if (item->group < 0)
         return s->wish == WISH_NONE || item->action == PLAN_MARK;
@@ -130,17 +198,16 @@ static int lane_runs(const struct schedule *s, const struct plan_item *item)
     case LANE_MAIN:
         return s->groups[item->group] == GROUP_ROLLING;
     case LANE_REVERT:
-        return s->groups[item->group] == GROUP_REVERTING &&
-               !tally_lane(s, item->group, LANE_MAIN).open;
+        return s->groups[item->group] == GROUP_REVERTING && !main_is_open;
     case LANE_TAIL:
         return s->groups[item->group] == GROUP_PROVEN;
     }
     return 0;
 }
 
-static void move_item(const struct schedule *s, size_t i, struct moves *m)
+static void move_item(const struct schedule *s, size_t i, int main_is_open, struct moves *m)
 {
-    const struct plan_item *item = &s->plan->items.p[i];
+    const struct plan_item *item = item_at(s, i);
 
     if (is_taken(s, item)) {
         if (s->items[i] == ITEM_NONE)
@@ -149,82 +216,119 @@ static void move_item(const struct schedule *s, size_t i, struct moves *m)
             add_move(m, (struct schedule_move){ .kind = MOVE_CANCEL, .item = i });
         return;
     }
-    if (s->items[i] != ITEM_NONE || !lane_runs(s, item) || !needs_met(s, item))
+    if (s->items[i] != ITEM_NONE || !lane_runs(s, item, main_is_open) || !needs_met(s, item))
         return;
-    if (item->only_after >= 0 &&
-        (s->items[item->only_after] == ITEM_NONE || s->items[item->only_after] == ITEM_SKIPPED))
-        add_move(m, (struct schedule_move){ .kind = MOVE_SKIP, .item = i });
-    else
-        add_move(m, (struct schedule_move){ .kind = MOVE_START, .item = i, .group = item->group });
+    add_move(m, (struct schedule_move){ .kind = item->only_after >= 0 &&
+                                                        !was_begun(s->items[item->only_after])
+                                                    ? MOVE_SKIP
+                                                    : MOVE_START,
+                                        .item = i,
+                                        .group = item->group });
+}
+
+/* A walk over all items that knows of each group whether its main lane is open. */
+struct walk {
+    int group, main_is_open;
+};
+
+static int walk_main_is_open(const struct schedule *s, struct walk *w, const struct plan_item *item)
+{
+    if (item->group >= 0 && item->group != w->group)
+        *w = (struct walk){ item->group, tally_lane(s, (size_t)item->group, LANE_MAIN).open };
+    return item->group >= 0 && w->main_is_open;
 }
 
 size_t schedule_next(const struct schedule *s, struct schedule_move *ret, size_t max)
 {
     struct moves m = { .p = ret, .max = max };
+    struct walk w = { .group = -1 };
 
     for (size_t g = 0; g < s->plan->groups.n; g++) {
         if (s->groups[g] == GROUP_ROLLING)
-            move_rolling_group(s, (int)g, &m);
+            move_rolling_group(s, g, &m);
         else if (s->groups[g] == GROUP_REVERTING)
-            move_reverting_group(s, (int)g, &m);
+            move_reverting_group(s, g, &m);
     }
     if (m.n)
         return m.n; /* group moves change which items may run: ask again after them */
-    for (size_t i = 0; i < s->plan->items.n; i++)
-        move_item(s, i, &m);
+    for (size_t i = 0; i < s->plan->items.n && m.n < m.max; i++)
+        move_item(s, i, walk_main_is_open(s, &w, item_at(s, i)), &m);
     return m.n;
 }
+
+/* --- the end ------------------------------------------------------------------------------------- */
 
 static int any_open(const struct schedule *s, int with_tail)
 {
     for (size_t i = 0; i < s->plan->items.n; i++)
-        if (s->items[i] == ITEM_OPEN && (with_tail || s->plan->items.p[i].lane != LANE_TAIL))
+        if (s->items[i] == ITEM_OPEN && (with_tail || item_at(s, i)->lane != LANE_TAIL))
             return 1;
     return 0;
 }
 
-static int any_failed_alone(const struct schedule *s)
+static int any_alone(const struct schedule *s, enum item_status status)
 {
     for (size_t i = 0; i < s->plan->items.n; i++)
-        if (s->plan->items.p[i].group < 0 && s->items[i] == ITEM_FAILED)
+        if (item_at(s, i)->group < 0 && s->items[i] == status)
             return 1;
     return 0;
 }
 
-/* Main items that could still be begun, or a group that is under way. */
-static int main_may_go_on(const struct schedule *s)
+/* Main items and reverts that could be begun. */
+static int any_startable(const struct schedule *s)
+{
+    struct walk w = { .group = -1 };
+
+    for (size_t i = 0; i < s->plan->items.n; i++) {
+        const struct plan_item *item = item_at(s, i);
+
+        if (item->lane != LANE_TAIL && s->items[i] == ITEM_NONE &&
+            lane_runs(s, item, walk_main_is_open(s, &w, item)) && needs_met(s, item))
+            return 1;
+    }
+    return 0;
+}
+
+/* A group that is under way goes on by itself or by a person, who settles what is parked. A way back
+ * that failed for good does not: the next plan finds what is left. */
+static int any_group_under_way(const struct schedule *s)
 {
     for (size_t g = 0; g < s->plan->groups.n; g++)
-        if (s->groups[g] == GROUP_REVERTING ||
-            (s->groups[g] == GROUP_ROLLING && !tally_lane(s, (int)g, LANE_MAIN).parked &&
-             !any_failed_alone(s)))
+        if (s->groups[g] == GROUP_ROLLING ||
+            (s->groups[g] == GROUP_REVERTING && tally_lane(s, g, LANE_REVERT).failed < 0))
             return 1;
-    for (size_t i = 0; i < s->plan->items.n; i++)
-        if (s->plan->items.p[i].lane == LANE_MAIN && s->items[i] == ITEM_NONE &&
-            lane_runs(s, &s->plan->items.p[i]) && needs_met(s, &s->plan->items.p[i]))
+    return 0;
+}
+
+static int is_applied(const struct schedule *s)
+{
+    for (size_t i = s->plan->items.n; i-- > 0;)
+        if (item_at(s, i)->group < 0 && item_at(s, i)->action == PLAN_MARK)
+            return is_ended(s->items[i]);
+    return 0;
+}
+
+static int any_group(const struct schedule *s, enum group_state state)
+{
+    for (size_t g = 0; g < s->plan->groups.n; g++)
+        if (s->groups[g] == state)
             return 1;
     return 0;
 }
 
 enum schedule_end schedule_main_end(const struct schedule *s)
 {
-    int reverted = 0;
-
-    for (size_t i = 0; i < s->plan->items.n; i++) {
-        const struct plan_item *item = &s->plan->items.p[i];
-
-        if (item->group < 0 && item->action == PLAN_MARK && is_ended(s->items[i]))
-            return SCHEDULE_APPLIED;
-    }
-    if (any_open(s, 0) || main_may_go_on(s))
+    if (is_applied(s))
+        return SCHEDULE_APPLIED;
+    if (any_open(s, 0) || any_group_under_way(s) || any_startable(s) ||
+        (s->wish == WISH_NONE && any_alone(s, ITEM_PARKED)))
         return SCHEDULE_RUNS;
-    for (size_t g = 0; g < s->plan->groups.n; g++)
-        reverted |= s->groups[g] == GROUP_REVERTED || s->groups[g] == GROUP_HELD;
-    if (any_failed_alone(s))
+    if (any_alone(s, ITEM_FAILED) || any_group(s, GROUP_REVERTING))
         return SCHEDULE_FAILED;
     if (s->wish == WISH_SUPERSEDE)
         return SCHEDULE_SUPERSEDED;
-    return reverted ? SCHEDULE_REVERTED : SCHEDULE_FAILED;
+    return any_group(s, GROUP_REVERTED) || any_group(s, GROUP_HELD) ? SCHEDULE_REVERTED
+                                                                    : SCHEDULE_FAILED;
 }
 
 int schedule_is_over(const struct schedule *s)

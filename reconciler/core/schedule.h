@@ -15,7 +15,7 @@ enum item_status {
     ITEM_DONE,    /* verified, passed */
     ITEM_SKIPPED, /* never needed */
     ITEM_FAILED,  /* ended without success; or cancelled */
-    ITEM_PARKED,  /* waits for a person */
+    ITEM_PARKED,  /* waits for a person; its group with it, unless a wish takes it back */
 };
 
 enum group_state {

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "reconciler/core/planner.h"
+#include "reconciler/core/share.h"
+#include "specs/digest.h"
+
+/* --- who switches as one ------------------------------------------------------------------------- */
+
+static size_t find_leader(struct planner *p, size_t i)
+{
+    while (p->subjects.p[i].leader != i)
+        i = p->subjects.p[i].leader = p->subjects.p[p->subjects.p[i].leader].leader;
+    return i;
+}
+
+static void join(struct planner *p, size_t i, size_t j)
+{
+    size_t a = find_leader(p, i), b = find_leader(p, j);
+
+    p->subjects.p[a < b ? b : a].leader = a < b ? a : b;
+}
+
+/* Services that roll and need each other, directly or through others, are one group. */
+static void link_groups(struct planner *p)
+{
+    for (size_t i = 0; i < p->subjects.n; i++)
+        p->subjects.p[i].leader = i;
+    for (size_t i = 0; i < p->subjects.n; i++) {
+        const struct subject *x = &p->subjects.p[i];
+        const unsigned char *marks;
+
+        if (x->fate != FATE_ROLL)
+            continue;
+        marks = graph_mark(&p->graph, x->node);
+        for (size_t j = 0; j < p->subjects.n; j++)
+            if (p->subjects.p[j].fate == FATE_ROLL && p->subjects.p[j].node < p->graph.n &&
+                marks[p->subjects.p[j].node])
+                join(p, i, j);
+    }
+    for (size_t i = 0; i < p->subjects.n; i++)
+        p->subjects.p[i].leader = find_leader(p, i);
+}
+
+static void add_routes_of(struct planner *p, struct value *list, size_t leader)
+{
+    for (size_t r = 0; r < p->low.routes.n; r++) {
+        const struct subject *x = planner_find_subject(p, p->low.routes.p[r].service);
+
+        if (x && x->leader == leader)
+            value_add(p->low.a, list, share_value(p->low.routes.p[r].v));
+    }
+}
+
+struct digest plan_groups_digest(struct planner *p, size_t leader)
+{
+    struct arena *a = p->low.a;
+    struct value *sets = value_map(a), *routes = value_list(a), *all = value_map(a);
+
+    for (size_t i = leader; i < p->subjects.n; i++) {
+        const struct subject *x = &p->subjects.p[i];
+
+        if (x->leader == leader)
+            value_set_text(a, sets, x->m.service,
+                           x->want ? digest_hex(a, &x->m.set_key) : S("gone"));
+    }
+    if (p->subjects.p[leader].fate == FATE_SCALE)
+        value_set_int(a, all, S("replicas"), p->subjects.p[leader].m.replicas);
+    add_routes_of(p, routes, leader);
+    value_set(a, all, S("sets"), sets);
+    value_set(a, all, S("routes"), routes);
+    return digest_value(a, S("group"), all);
+}
+
+struct digest plan_groups_routes_digest(struct planner *p)
+{
+    struct arena *a = p->low.a;
+    struct value *routes = value_list(a), *all = value_map(a);
+
+    for (size_t i = 0; i < p->low.routes.n; i++)
+        value_add(a, routes, share_value(p->low.routes.p[i].v));
+    value_set(a, all, S("routes"), routes);
+    return digest_value(a, S("group"), all);
+}
+
+/* --- quarantine ---------------------------------------------------------------------------------- */
+
+static const struct rec_quarantine *find_quarantine(struct planner *p, size_t leader)
+{
+    struct digest d;
+
+    if (!p->s->n_quarantines || planner_is_asked(p))
+        return NULL; /* a person asked for a proven revision */
+    d = plan_groups_digest(p, leader);
+    for (size_t i = 0; i < p->s->n_quarantines; i++)
+        if (digest_eq(&p->s->quarantines[i].group_digest, &d))
+            return &p->s->quarantines[i];
+    return NULL;
+}
+
+/* A quarantined group stays as it is: its members are taken out of this plan. */
+static void keep_quarantined(struct planner *p)
+{
+    for (size_t i = 0; i < p->subjects.n; i++) {
+        const struct rec_quarantine *q;
+
+        if (p->subjects.p[i].leader != i || p->subjects.p[i].fate <= FATE_SETTINGS)
+            continue;
+        q = find_quarantine(p, i);
+        if (!q)
+            continue;
+        planner_note(p, str_fmt(p->low.a, "quarantined: %.*s (%.*s)", STR_ARG(q->culprit),
+                                STR_ARG(q->reason)));
+        for (size_t j = i; j < p->subjects.n; j++)
+            if (p->subjects.p[j].leader == i)
+                plan_subjects_keep(&p->subjects.p[j]);
+    }
+}
+
+/* --- the groups ---------------------------------------------------------------------------------- */
+
+struct plan_group *plan_groups_add(struct planner *p, int *ret_index)
+{
+    struct plan_group *g = vec_push(p->low.a, &p->plan->groups);
+
+    *ret_index = (int)p->plan->groups.n - 1;
+    if (g)
+        g->auto_revert = 1;
+    return g;
+}
+
+static void take_member(struct planner *p, struct plan_group *g, struct subject *x, int index)
+{
+    const struct value *rollout = value_get(x->m.desired, S("rollout"));
+    struct str *slot = vec_push(p->low.a, &g->services);
+
+    x->group = index;
+    if (slot)
+        *slot = x->m.service;
+    if (!value_get_bool(rollout, S("auto_revert"), 1))
+        g->auto_revert = 0;
+    if (x->fate != FATE_SCALE && !value_get_bool(rollout, S("auto_promote"), 1))
+        g->asks = 1;
+}
+
+void plan_groups_make(struct planner *p)
+{
+    link_groups(p);
+    keep_quarantined(p);
+    plan_subjects_keep_needed(p);
+    for (size_t i = 0; i < p->subjects.n; i++) {
+        struct plan_group *g;
+        int index;
+
+        if (p->subjects.p[i].leader != i || p->subjects.p[i].fate <= FATE_SETTINGS)
+            continue;
+        g = plan_groups_add(p, &index);
+        if (!g)
+            return;
+        for (size_t j = i; j < p->subjects.n; j++)
+            if (p->subjects.p[j].leader == i)
+                take_member(p, g, &p->subjects.p[j], index);
+        g->digest = plan_groups_digest(p, i);
+    }
+}
+
+/* --- their order --------------------------------------------------------------------------------- */
+
+static void add_order(struct planner *p, struct group_orders *orders, int waits, int on)
+{
+    struct group_order *o = waits == on ? NULL : vec_push(p->low.a, orders);
+
+    if (o)
+        *o = (struct group_order){ waits, on };
+}
+
+static int compare_orders(const void *a, const void *b)
+{
+    const struct group_order *x = a, *y = b;
+
+    return x->waits != y->waits ? (x->waits > y->waits) - (x->waits < y->waits)
+                                : (x->on > y->on) - (x->on < y->on);
+}
+
+/* What is recreated is down for a while: what needs it waits, and it waits for what it needs. */
+static void order_recreated(struct planner *p, struct group_orders *orders)
+{
+    for (size_t i = 0; i < p->subjects.n; i++) {
+        const struct subject *x = &p->subjects.p[i];
+        const unsigned char *marks;
+
+        if (x->fate != FATE_ROLL && x->fate != FATE_RECREATE)
+            continue;
+        marks = graph_mark(&p->graph, x->node);
+        for (size_t j = 0; j < p->subjects.n; j++) {
+            const struct subject *y = &p->subjects.p[j];
+
+            if (y->node < p->graph.n && marks[y->node] &&
+                (y->fate == FATE_RECREATE || (x->fate == FATE_RECREATE && y->fate == FATE_ROLL)))
+                add_order(p, orders, x->group, y->group);
+        }
+    }
+}
+
+/* What goes is taken away after everything that needed it moved off. */
+static void order_removed(struct planner *p, struct group_orders *orders)
+{
+    for (size_t i = 0; i < p->subjects.n; i++) {
+        const struct subject *x = &p->subjects.p[i];
+        struct map names;
+
+        if (x->group < 0)
+            continue;
+        map_init(&names, p->low.a);
+        plan_subjects_needed_before(x, &names);
+        for (size_t j = 0; j < names.n; j++) {
+            const struct subject *y = planner_find_subject(p, names.entries[j].key);
+
+            if (y && y->fate == FATE_REMOVE)
+                add_order(p, orders, y->group, x->group);
+        }
+    }
+}
+
+/* A group that stands on both sides of another cannot wait for it: neither does. */
+struct group_orders plan_groups_order(struct planner *p)
+{
+    struct group_orders all = { 0 }, ret = { 0 };
+
+    order_recreated(p, &all);
+    order_removed(p, &all);
+    if (all.n)
+        qsort(all.p, all.n, sizeof(all.p[0]), compare_orders);
+    for (size_t i = 0; i < all.n; i++) {
+        const struct group_order *o = &all.p[i], back = { o->on, o->waits };
+
+        if ((i && !compare_orders(o - 1, o)) ||
+            bsearch(&back, all.p, all.n, sizeof(back), compare_orders))
+            continue;
+        add_order(p, &ret, o->waits, o->on);
+    }
+    return ret;
+}

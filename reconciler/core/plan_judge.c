@@ -1,0 +1,68 @@
+/* What a policy says of a plan. SPDX-License-Identifier: Apache-2.0 */
+#include "base/guard.h"
+#include "reconciler/core/plan.h"
+
+static const struct {
+    int class;
+    const char *name;
+} class_rows[] = {
+    { PLAN_CLASS_DESTROY, "destroy" }, { PLAN_CLASS_REPLACE, "replace" },
+    { PLAN_CLASS_DATA, "data" },       { PLAN_CLASS_DOWNGRADE, "downgrade" },
+    { PLAN_CLASS_WEAKEN, "weaken" },   { PLAN_CLASS_DOWNTIME, "downtime" },
+    { PLAN_CLASS_BUDGET, "budget" },
+};
+
+struct str plan_class_names(struct arena *a, int classes)
+{
+    struct sb text;
+
+    sb_init(&text, a);
+    for (size_t i = 0; i < N_ELEMENTS(class_rows); i++)
+        if (classes & class_rows[i].class)
+            sb_addf(&text, "%s%s", text.n ? ", " : "", class_rows[i].name);
+    return sb_str(&text);
+}
+
+static int class_is_required(const struct value *require_for, int classes, struct str *ret_name)
+{
+    for (size_t i = 0; i < N_ELEMENTS(class_rows); i++) {
+        int always = class_rows[i].class &
+                     (PLAN_CLASS_DESTROY | PLAN_CLASS_WEAKEN | PLAN_CLASS_DATA | PLAN_CLASS_BUDGET);
+
+        if (!(classes & class_rows[i].class))
+            continue;
+        *ret_name = str_from_c(class_rows[i].name);
+        if (always)
+            return 1;
+        for (size_t j = 0; j < value_count(require_for); j++)
+            if (value_is(value_item(require_for, j), VALUE_TEXT) &&
+                str_eq(value_item(require_for, j)->u.text, *ret_name))
+                return 1;
+    }
+    return 0;
+}
+
+static struct plan_verdict ask(struct str reason)
+{
+    return (struct plan_verdict){ 1, reason };
+}
+
+/* What a plan of a commit needs a person for. A plan that repairs holds nothing but repairs, and the
+ * others a person has started. */
+struct plan_verdict plan_judge(struct arena *a, const struct plan *p, const struct value *policy)
+{
+    const struct value *approval = value_get(policy, S("approval"));
+    struct str name;
+
+    if (plan_is_empty(p) || p->cause != PLAN_CAUSE_COMMIT)
+        return (struct plan_verdict){ 0, S("") };
+    if (class_is_required(value_get(approval, S("require_for")), p->classes, &name))
+        return ask(str_fmt(a, "class %.*s", STR_ARG(name)));
+    if (str_eq_c(value_get_text(approval, S("policy"), S("manual")), "manual"))
+        return ask(S("approval: manual"));
+    for (size_t i = 0; i < p->groups.n; i++)
+        if (p->groups.p[i].asks && p->groups.p[i].services.n)
+            return ask(str_fmt(a, "auto_promote: false, service %.*s",
+                               STR_ARG(p->groups.p[i].services.p[0])));
+    return (struct plan_verdict){ 0, S("") };
+}

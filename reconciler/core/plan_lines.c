@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/core/diff.h"
+#include "reconciler/core/planner.h"
+#include "reconciler/core/weaken.h"
+
+static struct str format_place(struct arena *a, const struct value_place *at)
+{
+    return at->line ? str_fmt(a, "%.*s:%u:%u", STR_ARG(at->file), at->line, at->column) : S("");
+}
+
+static struct plan_line *add_line(struct planner *p, enum plan_action action, struct str kind,
+                                  struct str name, const struct spec_resource *want)
+{
+    struct plan_line *line = vec_push(p->low.a, &p->plan->lines);
+
+    if (!line)
+        return NULL;
+    line->action = action;
+    line->kind = kind;
+    line->name = name;
+    line->group = -1;
+    line->disruption = S("none");
+    line->reason = S("");
+    line->place = want ? format_place(p->low.a, &want->place) : S("");
+    return line;
+}
+
+static void classify(struct planner *p, struct plan_line *line, int classes)
+{
+    line->classes |= classes;
+    p->plan->classes |= classes;
+}
+
+static void add_service(struct planner *p, const struct subject *x)
+{
+    static const struct {
+        enum plan_action action;
+        const char *reason, *disruption;
+        int classes;
+    } words[] = {
+        [FATE_SETTINGS] = { PLAN_UPDATE, "settings", "none", 0 },
+        [FATE_SCALE] = { PLAN_UPDATE, "replicas", "none", 0 },
+        [FATE_ROLL] = { PLAN_UPDATE, "blue-green", "none", 0 },
+        [FATE_RECREATE] = { PLAN_UPDATE, "recreate", "downtime", PLAN_CLASS_DOWNTIME },
+        [FATE_REMOVE] = { PLAN_DELETE, "no longer in the specs", "downtime", PLAN_CLASS_DESTROY },
+    };
+    int is_new = x->want && !x->m.live;
+    struct plan_line *line;
+
+    if (x->fate == FATE_SAME)
+        return;
+    line = add_line(p, is_new ? PLAN_CREATE : words[x->fate].action, S("service"), x->m.service,
+                    x->want);
+    if (!line)
+        return;
+    line->group = x->group;
+    line->reason = str_from_c(words[x->fate].reason);
+    line->disruption = str_from_c(words[x->fate].disruption);
+    if (x->m.warm && x->fate == FATE_ROLL)
+        line->reason = S("the set of that revision is still warm");
+    diff_values(p->low.a, x->m.before, x->m.desired, line);
+    classify(p, line, words[x->fate].classes);
+    if (weaken_judge(S("service"), x->m.before, x->m.desired))
+        classify(p, line, PLAN_CLASS_WEAKEN);
+}
+
+/* Domains: compared as a whole, moved by a switch. */
+static void add_others(struct planner *p)
+{
+    const struct estate *e = &p->estate;
+
+    for (size_t i = 0; i < e->n_wanted; i++) {
+        const struct spec_resource *r = e->wanted[i];
+        const struct recorded *have = estate_find_recorded(e, r->kind, r->name);
+        struct plan_line *line;
+
+        if (str_eq_c(r->kind, "service") || (have && digest_eq(&have->digest, &r->digest)))
+            continue;
+        line = add_line(p, have ? PLAN_UPDATE : PLAN_CREATE, r->kind, r->name, r);
+        if (line)
+            diff_values(p->low.a, have ? have->desired : NULL, r->desired, line);
+    }
+    for (size_t i = 0; p->prunes && i < e->n_recorded; i++) {
+        const struct recorded *have = e->recorded[i];
+        struct plan_line *line;
+
+        if (!str_eq_c(have->kind, "domain") || estate_find_wanted(e, have->kind, have->name))
+            continue;
+        line = add_line(p, PLAN_DELETE, have->kind, have->name, NULL);
+        if (!line)
+            continue;
+        line->reason = S("no longer in the specs");
+        line->disruption = S("downtime");
+        diff_values(p->low.a, have->desired, NULL, line);
+        classify(p, line, PLAN_CLASS_DESTROY);
+    }
+}
+
+static void add_policy(struct planner *p)
+{
+    const struct recorded *have = estate_find_recorded(&p->estate, S("policy"), S("environment"));
+    const struct value *before = have ? have->desired : NULL, *after = p->s->target->policy;
+    struct plan_line *line;
+
+    if (value_eq(before, after))
+        return;
+    line = add_line(p, have ? PLAN_UPDATE : PLAN_CREATE, S("policy"), S("environment"), NULL);
+    if (!line)
+        return;
+    diff_values(p->low.a, before, after, line);
+    if (weaken_judge(S("policy"), before, after))
+        classify(p, line, PLAN_CLASS_WEAKEN);
+}
+
+void plan_lines_add(struct planner *p)
+{
+    for (size_t i = 0; i < p->subjects.n; i++)
+        add_service(p, &p->subjects.p[i]);
+    if (p->s->cause == PLAN_CAUSE_REPAIR)
+        return;
+    add_others(p);
+    if (!planner_keeps_policy(p))
+        add_policy(p);
+}
+
+void plan_lines_add_repair(struct planner *p, const struct subject *x, struct str name)
+{
+    struct plan_line *line = add_line(p, PLAN_UPDATE, S("instance"), name, x->want);
+
+    if (line)
+        line->reason = S("lost: runs again in its place");
+}
+
+void plan_lines_add_leftover(struct planner *p, struct str name)
+{
+    struct plan_line *line = add_line(p, PLAN_DELETE, S("set"), name, NULL);
+
+    if (line)
+        line->reason = S("left behind by a rollout");
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "reconciler/core/identity.h"
+#include "reconciler/core/planner.h"
+
+static int compare_subjects(const void *a, const void *b)
+{
+    return str_cmp(((const struct subject *)a)->m.service, ((const struct subject *)b)->m.service);
+}
+
+struct subject *planner_find_subject(struct planner *p, struct str service)
+{
+    const struct subject key = { .m.service = service };
+
+    return p->subjects.n
+               ? bsearch(&key, p->subjects.p, p->subjects.n, sizeof(key), compare_subjects)
+               : NULL;
+}
+
+int planner_is_asked(const struct planner *p)
+{
+    return p->s->cause == PLAN_CAUSE_UNDO || p->s->cause == PLAN_CAUSE_ROLLBACK;
+}
+
+void plan_subjects_keep(struct subject *x)
+{
+    x->fate = FATE_SAME;
+    x->want = NULL;
+    x->is_kept = 1;
+}
+
+/* --- what happens to each ------------------------------------------------------------------------ */
+
+static enum fate judge_fate(const struct planner *p, const struct subject *x)
+{
+    const struct member *m = &x->m;
+    struct str strategy = value_get_text(value_get(m->desired, S("rollout")), S("strategy"), S(""));
+    int is_swap = p->s->cause == PLAN_CAUSE_UNDO && m->warm;
+
+    if (!x->want)
+        return FATE_REMOVE;
+    if (!m->live || !digest_eq(&m->live->set_key, &m->set_key))
+        return m->live && str_eq_c(strategy, "recreate") && !is_swap ? FATE_RECREATE : FATE_ROLL;
+    if (m->live->replicas != m->replicas)
+        return FATE_SCALE;
+    return x->have && digest_eq(&x->have->digest, &x->want->digest) ? FATE_SAME : FATE_SETTINGS;
+}
+
+static const struct rec_set *find_state(const struct member *m, const char *state)
+{
+    for (size_t i = 0; i < m->n_sets; i++)
+        if (str_eq_c(m->sets[i]->state, state))
+            return m->sets[i];
+    return NULL;
+}
+
+/* A set is warm while every instance of it has its place. */
+static const struct rec_set *find_warm(const struct planner *p, const struct member *m)
+{
+    const struct rec_set *set = find_state(m, "previous");
+
+    if (!set || !digest_eq(&set->set_key, &m->set_key) ||
+        estate_count_instances(&p->estate, set) != set->replicas)
+        return NULL;
+    return set;
+}
+
+static void add_subject(struct planner *p, const struct spec_resource *want,
+                        const struct recorded *have)
+{
+    struct subject *x = vec_push(p->low.a, &p->subjects);
+    struct member *m;
+
+    if (!x)
+        return;
+    *x = (struct subject){ .want = want, .have = have, .group = -1 };
+    m = &x->m;
+    m->service = want ? want->name : have->name;
+    m->provider = want ? want->provider : have->provider;
+    m->desired = want ? want->desired : NULL;
+    m->before = have ? have->desired : NULL;
+    m->sets = estate_sets_of(&p->estate, m->service, &m->n_sets);
+    m->live = find_state(m, "live");
+    m->has_address = estate_find_recorded(&p->estate, S("address"), m->service) != NULL;
+    m->is_routed = p->s->edge_provider.p && value_get(m->desired, S("port"));
+    x->node = graph_find(&p->graph, planner_id(p, S("service"), m->service));
+    if (want) {
+        m->set_key = identity_set_key(p->low.a, m->desired);
+        m->warm = find_warm(p, m);
+        m->replicas = value_get_int(m->desired, S("replicas"), 1);
+    }
+    x->fate = judge_fate(p, x);
+    if (x->fate == FATE_RECREATE)
+        m->warm = NULL; /* never two beside each other: what is left of it goes first */
+}
+
+static int check_replicas(const struct spec_resource *r, struct err *err)
+{
+    if (value_get_int(r->desired, S("replicas"), 1) > 0)
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "%.*s:%u:%u: error: service '%.*s' has no replicas; 'enabled: false' leaves it "
+                   "out [replicas]",
+                   STR_ARG(r->place.file), r->place.line, r->place.column, STR_ARG(r->name));
+}
+
+static int collect_wanted(struct planner *p, struct err *err)
+{
+    const struct estate *e = &p->estate;
+
+    for (size_t i = 0; i < e->n_wanted; i++) {
+        const struct spec_resource *r = e->wanted[i];
+
+        if (!str_eq_c(r->kind, "service"))
+            continue;
+        if (check_replicas(r, err))
+            return err->code;
+        add_subject(p, r, estate_find_recorded(e, r->kind, r->name));
+    }
+    return 0;
+}
+
+/* A live set that was never proven was left for a person: recording it would prove it. */
+static void keep_unproven(struct planner *p, struct subject *x)
+{
+    if (planner_is_asked(p) || !x->want || !x->m.live || x->m.live->proven_seq != REC_NONE ||
+        !digest_eq(&x->m.live->set_key, &x->m.set_key) ||
+        (x->have && digest_eq(&x->have->digest, &x->want->digest)))
+        return;
+    planner_note(p, str_fmt(p->low.a, "unproven: %.*s (its rollout was left for a person)",
+                            STR_ARG(x->m.service)));
+    plan_subjects_keep(x);
+}
+
+int plan_subjects_collect(struct planner *p, struct err *err)
+{
+    const struct estate *e = &p->estate;
+    int is_repair = p->s->cause == PLAN_CAUSE_REPAIR;
+
+    if (!is_repair && collect_wanted(p, err))
+        return err->code;
+    for (size_t i = 0; i < e->n_recorded; i++) {
+        const struct recorded *r = e->recorded[i];
+
+        if (!str_eq_c(r->kind, "service") ||
+            (!is_repair && estate_find_wanted(e, r->kind, r->name)))
+            continue;
+        add_subject(p, NULL, r);
+        if (p->subjects.n && (is_repair || !p->prunes))
+            plan_subjects_keep(&p->subjects.p[p->subjects.n - 1]);
+    }
+    if (p->subjects.n)
+        qsort(p->subjects.p, p->subjects.n, sizeof(p->subjects.p[0]), compare_subjects);
+    for (size_t i = 0; i < p->subjects.n; i++)
+        keep_unproven(p, &p->subjects.p[i]);
+    return 0;
+}
+
+/* --- what stays because of others ---------------------------------------------------------------- */
+
+void plan_subjects_needed_before(const struct subject *x, struct map *ret)
+{
+    const struct value *depends = value_get(x->m.before, S("depends_on"));
+
+    for (size_t i = 0; i < value_count(depends); i++)
+        map_put(ret, depends->u.map.entries[i].key, NULL);
+    plan_routes_addresses(x->m.before, ret);
+}
+
+static int keep_needed_of(struct planner *p, const struct subject *x)
+{
+    struct map names;
+    int n_kept = 0;
+
+    map_init(&names, p->low.a);
+    plan_subjects_needed_before(x, &names);
+    for (size_t i = 0; i < names.n; i++) {
+        struct subject *y = planner_find_subject(p, names.entries[i].key);
+
+        if (!y || y->fate != FATE_REMOVE)
+            continue;
+        planner_note(p, str_fmt(p->low.a, "kept: %.*s (%.*s still needs it)", STR_ARG(y->m.service),
+                                STR_ARG(x->m.service)));
+        plan_subjects_keep(y);
+        n_kept++;
+    }
+    return n_kept;
+}
+
+void plan_subjects_keep_needed(struct planner *p)
+{
+    int n_kept;
+
+    do {
+        n_kept = 0;
+        for (size_t i = 0; i < p->subjects.n; i++)
+            if (p->subjects.p[i].is_kept)
+                n_kept += keep_needed_of(p, &p->subjects.p[i]);
+    } while (n_kept);
+}

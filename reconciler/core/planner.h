@@ -1,0 +1,87 @@
+/*
+ * planner: the plan that is being made, between the files that make it. SPDX-License-Identifier: Apache-2.0
+ *
+ *   plan.c           the order of it all, what stands in the records and in the id
+ *   plan_subjects.c  what happens to each service, and what is left alone
+ *   plan_groups.c    which of them switch as one, and which group waits for which
+ *   plan_routes.c    the routes of the target and of what is recorded
+ *   plan_lines.c     what people review
+ *   plan_lower.c     what runs
+ */
+#pragma once
+
+#include "reconciler/core/estate.h"
+#include "reconciler/core/graph.h"
+#include "reconciler/core/rollout.h"
+
+/* What happens to one service. */
+enum fate { FATE_SAME, FATE_SETTINGS, FATE_SCALE, FATE_ROLL, FATE_RECREATE, FATE_REMOVE };
+
+struct subject {
+    struct member m;
+    const struct spec_resource *want; /* NULL: goes, or stays as it is recorded */
+    const struct recorded *have;      /* NULL: new */
+    size_t node;                      /* in the graph; n: not there */
+    enum fate fate;
+    size_t leader; /* first subject of its group */
+    int group;     /* -1: none */
+    int is_kept;   /* as it is recorded, whatever is wanted */
+};
+
+struct planner {
+    struct lowering low;
+    const struct snapshot *s;
+    struct estate estate;
+    struct plan *plan;
+    struct graph graph;
+    VEC(struct subject) subjects; /* by name */
+    VEC(size_t) proven;           /* last main item of each group */
+    int prunes;                   /* what the target does not name goes */
+};
+
+struct str planner_id(struct planner *p, struct str kind, struct str name);
+struct subject *planner_find_subject(struct planner *p, struct str service);
+/* A plan that a person asked for by name: quarantine does not hold it. */
+int planner_is_asked(const struct planner *p);
+/* Repairs and what a person asked for leave the policy as it was last applied. */
+int planner_keeps_policy(const struct planner *p);
+
+void planner_note(struct planner *p, struct str text);
+
+int plan_subjects_collect(struct planner *p, struct err *err);
+/* It stays as it is recorded. */
+void plan_subjects_keep(struct subject *x);
+/* Names of the services that it needed as it is recorded, as keys of `ret`. */
+void plan_subjects_needed_before(const struct subject *x, struct map *ret);
+/* Services that what stays as it is refers to stay too. */
+void plan_subjects_keep_needed(struct planner *p);
+
+/* Made, less those that are quarantined. */
+void plan_groups_make(struct planner *p);
+struct plan_group *plan_groups_add(struct planner *p, int *ret_index);
+/* What quarantine remembers of a group: sorted set keys and routes; replicas where they alone change. */
+struct digest plan_groups_digest(struct planner *p, size_t leader);
+/* Of a plan that moves nothing but routes. */
+struct digest plan_groups_routes_digest(struct planner *p);
+/* Which group must be proven before which: `ret` pairs of (waits, for). */
+struct group_order {
+    int waits, on;
+};
+struct group_orders {
+    struct group_order *p;
+    size_t n, cap;
+};
+struct group_orders plan_groups_order(struct planner *p);
+
+int plan_routes_collect(struct planner *p, struct err *err);
+int plan_routes_differ(const struct planner *p);
+/* A domain that is recorded, not wanted, and not pruned either. */
+int plan_routes_keeps_domain(const struct planner *p, const struct recorded *r);
+/* Services whose address the value refers to, as keys of `ret`. */
+void plan_routes_addresses(const struct value *v, struct map *ret);
+
+void plan_lines_add(struct planner *p);
+void plan_lines_add_repair(struct planner *p, const struct subject *x, struct str name);
+void plan_lines_add_leftover(struct planner *p, struct str name);
+
+void plan_lower_all(struct planner *p);

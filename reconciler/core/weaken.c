@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/core/weaken.h"
+
+#include "base/guard.h"
+
+typedef int weaken_fn(const struct value *before, const struct value *after);
+
+static int weaken_gone(const struct value *before, const struct value *after)
+{
+    return before && !after;
+}
+
+/* A limit: higher or none is laxer. */
+static int weaken_more(const struct value *before, const struct value *after)
+{
+    return value_is(before, VALUE_INT) &&
+           (!value_is(after, VALUE_INT) || after->u.number > before->u.number);
+}
+
+static int weaken_turned_off(const struct value *before, const struct value *after)
+{
+    return value_is(after, VALUE_BOOL) && !after->u.truth &&
+           !(value_is(before, VALUE_BOOL) && !before->u.truth);
+}
+
+static int weaken_turned_on(const struct value *before, const struct value *after)
+{
+    return value_is(before, VALUE_BOOL) && !before->u.truth &&
+           !(value_is(after, VALUE_BOOL) && !after->u.truth);
+}
+
+static int weaken_not_manual(const struct value *before, const struct value *after)
+{
+    return value_is(before, VALUE_TEXT) && str_eq_c(before->u.text, "manual") &&
+           !(value_is(after, VALUE_TEXT) && str_eq_c(after->u.text, "manual"));
+}
+
+static int weaken_has(const struct value *list, const struct value *item)
+{
+    for (size_t i = 0; i < value_count(list); i++)
+        if (value_eq(value_item(list, i), item))
+            return 1;
+    return 0;
+}
+
+static int weaken_fewer(const struct value *before, const struct value *after)
+{
+    for (size_t i = 0; i < value_count(before); i++)
+        if (!weaken_has(after, value_item(before, i)))
+            return 1;
+    return 0;
+}
+
+/* clang-format off */
+static const struct {
+    const char *kind;
+    struct str path;
+    weaken_fn *fn;
+} weaken_rows[] = {
+    { "policy",  S_INIT("approval.policy"),             weaken_not_manual },
+    { "policy",  S_INIT("approval.require_for"),        weaken_fewer },
+    { "policy",  S_INIT("approval.expires_ms"),         weaken_more },
+    { "service", S_INIT("healthcheck.readiness"),       weaken_gone },
+    { "service", S_INIT("healthcheck.liveness"),        weaken_gone },
+    { "service", S_INIT("rollout.auto_promote"),        weaken_turned_on },
+    { "service", S_INIT("rollout.auto_revert"),         weaken_turned_off },
+    { "service", S_INIT("rollout.abort_if.error_rate"), weaken_more },
+    { "service", S_INIT("rollout.abort_if.restarts"),   weaken_more },
+};
+/* clang-format on */
+
+int weaken_judge(struct str kind, const struct value *before, const struct value *after)
+{
+    if (!before || !after)
+        return 0;
+    for (size_t i = 0; i < N_ELEMENTS(weaken_rows); i++)
+        if (str_eq_c(kind, weaken_rows[i].kind) &&
+            weaken_rows[i].fn(value_at(before, weaken_rows[i].path),
+                              value_at(after, weaken_rows[i].path)))
+            return 1;
+    return 0;
+}
