@@ -2,7 +2,9 @@
 #include "reconciler/cli/client.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/guard.h"
@@ -31,6 +33,8 @@ static size_t take(char *p, size_t size, size_t n, void *ctx)
 
 static int no_daemon(const char *path, struct err *err)
 {
+    if (access(path, W_OK) && errno == EACCES)
+        return err_set(err, ERR_UNREACHABLE, "the daemon's socket '%s': permission denied", path);
     return err_set(err, ERR_UNREACHABLE, "no daemon at '%s': reeve serve", path);
 }
 

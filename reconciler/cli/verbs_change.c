@@ -70,9 +70,10 @@ static void pause_ms(int64_t ms)
 
 struct watched {
     struct str env;
-    struct str plan_before; /* id of its last plan when we asked */
-    int64_t asked_ms;       /* monotonic */
-    int needs_fetch;        /* only what was decided after a fetch counts */
+    int64_t seq_before; /* of its last event when we asked */
+    struct str plan;    /* that we began, once it is known */
+    int64_t asked_ms;   /* monotonic */
+    int needs_fetch;    /* only what was decided after a fetch counts */
 };
 
 /* The last plan of the environment, or "". */
@@ -124,19 +125,6 @@ static int judge_environment(const struct value *env, struct err *err)
                    reason.n ? ": " : "", STR_ARG(reason));
 }
 
-/* What a person began is judged by its own plan: after an undo the environment is not what git says. */
-static int judge_plan(const struct watched *w, struct str plan, struct str state, struct err *err)
-{
-    int code = str_eq_c(state, "applied")   ? 0
-               : str_eq_c(state, "waiting") ? ERR_WAITING
-                                            : ERR_FAILED;
-
-    if (!code)
-        return 0;
-    return err_set(err, code, "plan %.*s of environment '%.*s' is %.*s",
-                   STR_ARG(render_short(plan)), STR_ARG(w->env), STR_ARG(state));
-}
-
 /* Until everything that we began has ended, or somebody must decide. */
 static int watch_environment(struct cli *c, struct watched *w, struct value **ret, struct err *err)
 {
@@ -169,9 +157,68 @@ static int watch_environment(struct cli *c, struct watched *w, struct value **re
         pause_ms(LOOK_MS);
     }
     *ret = env;
-    if (w->needs_fetch || str_eq(plan, w->plan_before))
-        return judge_environment(env, err);
-    return judge_plan(w, plan, state, err);
+    return judge_environment(env, err);
+}
+
+static int last_seq(struct cli *c, struct str env, int64_t *ret, struct err *err)
+{
+    struct value *query = value_map(c->arena), *answer;
+    int rc;
+
+    value_set_text(c->arena, query, S("env"), env);
+    value_set_text(c->arena, query, S("newest"), S("1"));
+    value_set_text(c->arena, query, S("limit"), S("1"));
+    value_set_text(c->arena, query, S("bodies"), S("0"));
+    rc = cli_get(c, S("/api/v1/history"), query, &answer, err);
+    if (!rc)
+        *ret = value_get_int(answer, S("last"), 0);
+    return rc;
+}
+
+/* The first plan that was begun after we asked; it stays "" until there is one. */
+static int find_begun(struct cli *c, struct watched *w, struct err *err)
+{
+    struct value *query = value_map(c->arena), *answer;
+    const struct value *event, *plans;
+    int rc;
+
+    value_set_text(c->arena, query, S("env"), w->env);
+    value_set_text(c->arena, query, S("kind"), S("plan."));
+    value_set_text(c->arena, query, S("after"),
+                   str_fmt(c->arena, "%lld", (long long)w->seq_before));
+    value_set_text(c->arena, query, S("limit"), S("1"));
+    rc = cli_get(c, S("/api/v1/history"), query, &answer, err);
+    event = rc ? NULL : value_item(value_get(answer, S("events")), 0);
+    plans = value_at(event, S("body.rows.plans"));
+    if (plans)
+        w->plan = text_of(value_item(plans, 0), "id");
+    return rc;
+}
+
+/* What a person began is judged by its own plan: after an undo the environment is not what git says. */
+static int watch_plan(struct cli *c, struct watched *w, struct value **ret, struct err *err)
+{
+    struct value *progress;
+    int n_settled = 0, rc = 0;
+
+    while (!rc && !w->plan.n) {
+        rc = find_begun(c, w, err);
+        if (!rc && !w->plan.n)
+            rc = cli_get(c, env_path(c, w->env, ""), NULL, ret, err);
+        if (rc || w->plan.n)
+            break;
+        rc = is_decided(w, *ret, err);
+        if (rc < 0)
+            return rc;
+        n_settled = rc ? n_settled + 1 : 0;
+        if (n_settled > SETTLED_LOOKS)
+            return judge_environment(*ret, err); /* nothing had to be done */
+        rc = 0;
+        pause_ms(LOOK_MS);
+    }
+    if (!rc)
+        rc = progress_follow(c, w->plan, &progress, err);
+    return rc ? rc : cli_get(c, env_path(c, w->env, ""), NULL, ret, err);
 }
 
 static void say_end(struct cli *c, const struct value *env)
@@ -193,20 +240,20 @@ static int ask_and_watch(struct cli *c, struct str env, struct str path, const s
 {
     struct watched w = { .env = env, .asked_ms = sys_mono_ms(), .needs_fetch = needs_fetch };
     struct value *answer, *end = NULL;
-    struct str state;
-    int rc = w.env.n ? last_plan(c, w.env, &w.plan_before, &state, err) : 0;
+    int rc = needs_fetch || !env.n ? 0 : last_seq(c, env, &w.seq_before, err);
 
     if (!rc)
         rc = post(c, path, body, &answer, err);
     if (rc)
         return rc;
-    if (!w.env.n) /* an approval: its plan is the last one already */
+    w.plan = text_of(answer, "plan"); /* of an approval */
+    if (!w.env.n)
         w.env = text_of(answer, "environment");
     if (c->args.no_wait) {
         (void)cli_wrote_json(c, answer); /* in text the note said it */
         return 0;
     }
-    rc = watch_environment(c, &w, &end, err);
+    rc = needs_fetch ? watch_environment(c, &w, &end, err) : watch_plan(c, &w, &end, err);
     if (end && !cli_wrote_json(c, end) && !rc)
         say_end(c, end);
     return rc;

@@ -139,6 +139,12 @@ static void render_changes(struct render *r, const struct plan_line *line)
     }
 }
 
+static int line_says_more(const struct plan_line *line)
+{
+    return line->classes || line->reason.n || line->place.n ||
+           !(str_eq_c(line->disruption, "none") || !line->disruption.n);
+}
+
 static void render_lines(struct render *r, const struct plan *p)
 {
     struct arena *a = r->out->arena;
@@ -157,7 +163,7 @@ static void render_lines(struct render *r, const struct plan *p)
         render_fmt(r, TONE_BAD, "%c", line->classes ? '!' : ' ');
         render_fmt(r, tone, "%c %-7s ", action_marks[line->action].mark,
                    plan_action_name(line->action));
-        add_padded(r, line_name(a, line), width + 2);
+        add_padded(r, line_name(a, line), line_says_more(line) ? width + 2 : 0);
         if (line->disruption.n && !str_eq_c(line->disruption, "none")) {
             render_text(r, TONE_WARN, render_safe(a, line->disruption));
             sb_add_c(r->out, "  ");

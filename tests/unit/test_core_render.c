@@ -246,7 +246,7 @@ static void test_a_plan_says_its_risk_first(void **state)
     expect_part(
         &p,
         " !- delete  database/main  data-loss  [destroy, data]  no spec names it  app.yaml:81:5\n");
-    expect_part(&p, "  ~ update  service/api    \n");
+    expect_part(&p, "  ~ update  service/api\n");
     expect_part(&p, "       environment.LOG_LEVEL  debug -> in\\u{1b}fo\n");
     expect_part(&p, "api: build 1, start 2, ready, switch, bake 60 s; then keep 10 min, stop 1\n");
     expect_part(&p, "quarantined: worker (exit 1)\n");
