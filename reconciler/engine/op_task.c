@@ -10,18 +10,21 @@
 #include "reconciler/engine/op_rows.h"
 #include "reconciler/engine/run.h"
 #include "specs/json_io.h"
+#include "state/journal.h"
 
 #define OP_LOOK_EVERY_MS 250   /* while the world may still be catching up */
 #define OP_CONSISTENCY_MS 5000 /* after it says done */
-#define OP_BUSY_MS 100         /* another operation of the resource is open */
+#define OP_BUSY_MS 100 /* another operation of the resource is open: asks again, ever slower */
+#define OP_BUSY_DOUBLES_MAX 5
 #define OP_DEADLINE_MS 3600000 /* of an operation that names none */
-#define OP_DEATHS_MAX 3        /* what kills the daemon must not loop */
 #define OP_ARENA_MAX (32u << 20)
 
 enum {
     OP_EXPORT,
     OP_EXPORTED,
     OP_CLAIM,
+    OP_TAKE,
+    OP_RECOVER,
     OP_ACT,
     OP_WAIT,
     OP_SETTLE,
@@ -39,7 +42,9 @@ static const struct task_state op_states[] = {
     /*               name       successors                                          on error     deadline_ms: the host's */
     [OP_EXPORT]  = { "EXPORT",  TO2(OP_EXPORTED, OP_CLAIM),                         OP_EXPORTED,   0 }, /* the worker's */
     [OP_EXPORTED] = { "EXPORTED", TO2(OP_CLAIM, OP_OVER),                           NO_ERROR_EDGE, 0 },
-    [OP_CLAIM]   = { "CLAIM",   TO(OP_CLAIM) | TO3(OP_ACT, OP_LOOK, OP_OVER),       OP_CLAIM,      0 }, /* busy: asks again */
+    [OP_CLAIM]   = { "CLAIM",   TO(OP_CLAIM) | TO3(OP_ACT, OP_TAKE, OP_OVER),       OP_CLAIM,      0 }, /* busy: asks again */
+    [OP_TAKE]    = { "TAKE",    TO2(OP_TAKE, OP_RECOVER),                           OP_TAKE,       0 }, /* of a former life */
+    [OP_RECOVER] = { "RECOVER", TO3(OP_ACT, OP_LOOK, OP_END),                       NO_ERROR_EDGE, 0 },
     [OP_ACT]     = { "ACT",     TO(OP_SETTLE),                                      OP_SETTLE,     0 }, /* we may have acted, so we record and look */
     [OP_WAIT]    = { "WAIT",    TO(OP_ACT),                                         OP_SETTLE,     0 }, /* no thread is held meanwhile */
     [OP_SETTLE]  = { "SETTLE",  TO(OP_JUDGE),                                       OP_BACKOFF,    0 }, /* cannot write: look later */
@@ -65,6 +70,35 @@ const char *op_end_name(enum op_end end)
     };
 
     return names[end];
+}
+
+/* --- memory -------------------------------------------------------------------------------------- */
+
+static struct arena *op_round(struct op_task *op)
+{
+    return &op->rounds[op->round];
+}
+
+/* What was said last stays, what was said before it goes. */
+static void op_next_round(struct op_task *op)
+{
+    struct arena *a = &op->rounds[!op->round];
+    struct driver_answer *x = &op->answer;
+    struct str *texts[] = { &x->id, &x->observed, &x->outputs, &x->token, &x->message };
+
+    arena_reset(a);
+    for (size_t i = 0; i < N_ELEMENTS(texts); i++)
+        *texts[i] = str_copy(a, *texts[i]);
+    op->round = !op->round;
+}
+
+/* Into the row, which outlives the round. */
+static void op_keep(struct op_task *op, struct str *member, struct str text)
+{
+    if (!text.n)
+        *member = STR_NONE;
+    else if (!member->p || !str_eq(*member, text))
+        *member = str_copy(&op->arena, text);
 }
 
 /* --- writing: on STATE --------------------------------------------------------------------------- */
@@ -134,11 +168,29 @@ static int op_write_claim(struct task *t, struct err *err)
     return op_write(op, S("operation.intent"), op_claim_rows, err);
 }
 
+/* Deaths count in one phase. */
+static void op_set_phase(struct op_task *op, struct str phase)
+{
+    if (!str_eq(op->rec.phase, phase))
+        op->rec.deaths = 0;
+    op->rec.phase = phase;
+}
+
+/* Before its effect is taken up again: what kills us must not loop. */
+static int op_write_taken(struct task *t, struct err *err)
+{
+    struct op_task *op = op_of(t);
+
+    op->rec.deaths = journal_next_deaths(&op->rec, op->engine->epoch);
+    op->rec.epoch = op->engine->epoch;
+    return op_write(op, S("operation.taken"), NULL, err);
+}
+
 static int op_write_identified(void *ctx, struct err *err)
 {
     struct op_task *op = ctx;
 
-    op->rec.phase = S("IDENTIFIED");
+    op_set_phase(op, S("IDENTIFIED"));
     return op_write(op, S("operation.identified"), NULL, err);
 }
 
@@ -147,13 +199,13 @@ static int op_write_settled(struct task *t, struct err *err)
     struct op_task *op = op_of(t);
     int pending = op->answer.verdict == RV_PENDING;
 
-    op->rec.phase = pending ? S("IDENTIFIED") : S("SETTLED");
+    op_set_phase(op, pending ? S("IDENTIFIED") : S("SETTLED"));
     op->rec.verdict = str_from_c(kit_verdict_name(op->answer.verdict));
     op->rec.acted = op->answer.acted == RV_ACTED_NO    ? S("no")
                     : op->answer.acted == RV_ACTED_YES ? S("yes")
                                                        : S("maybe");
-    op->rec.message = op->answer.message.n ? op->answer.message : STR_NONE;
-    op->rec.token = pending ? op->answer.token : STR_NONE;
+    op_keep(op, &op->rec.message, op->answer.message);
+    op_keep(op, &op->rec.token, pending ? op->answer.token : STR_NONE);
     op->rec.poll_at_ms = pending ? loop_wall_ms(t->loop) + op->answer.again_ms : REC_NONE;
     return op_write(op, pending ? S("operation.pending") : S("operation.settled"), NULL, err);
 }
@@ -247,7 +299,7 @@ static int op_call(struct op_task *op, enum driver_call_kind kind, struct err *e
         .ctx = op,
     };
 
-    return driver_call(&call, &op->arena, &op->answer, err);
+    return driver_call(&call, op_round(op), &op->answer, err);
 }
 
 static int op_call_act(struct task *t, struct err *err)
@@ -256,9 +308,10 @@ static int op_call_act(struct task *t, struct err *err)
     int rc;
 
     CRASH_POINT(OP_AFTER_INTENT);
+    op_next_round(op);
     rc = op_call(op, op->rec.token.n ? CALL_RESUME : CALL_APPLY, err);
     if (!rc && op->answer.id.n)
-        op->rec.provider_id = op->answer.id;
+        op_keep(op, &op->rec.provider_id, op->answer.id);
     CRASH_POINT(OP_AFTER_ACT);
     return rc;
 }
@@ -280,7 +333,7 @@ static int op_look(struct op_task *op, enum driver_call_kind which, struct err *
     if (op->answer.outputs.n)
         said.outputs = op->answer.outputs;
     if (op->answer.id.n && !op->is_absent)
-        op->rec.provider_id = op->answer.id;
+        op_keep(op, &op->rec.provider_id, op->answer.id);
     op->answer = said;
     return rc;
 }
@@ -292,6 +345,7 @@ static int op_call_look(struct task *t, struct err *err)
     int rc = 0;
 
     CRASH_POINT(OP_AFTER_SETTLED);
+    op_next_round(op);
     if (!op->rec.provider_id.n)
         rc = op_look(op, CALL_FIND, err);
     if (!rc && op->rec.provider_id.n)
@@ -310,9 +364,9 @@ static int op_is_as_asked(struct op_task *op)
 
     if (op->item->action == PLAN_DELETE)
         return op->is_absent;
-    if (op->is_absent || json_parse(&op->arena, op->body, KIT_BODY_MAX, &desired, &err) ||
-        json_parse(&op->arena, op->answer.observed.n ? op->answer.observed : S("{}"), KIT_BODY_MAX,
-                   &observed, &err))
+    if (op->is_absent || json_parse(op_round(op), op->body, KIT_BODY_MAX, &desired, &err) ||
+        json_parse(op_round(op), op->answer.observed.n ? op->answer.observed : S("{}"),
+                   KIT_BODY_MAX, &observed, &err))
         return 0;
     return judge_is_as_asked(op->rec.kind, desired, observed);
 }
@@ -327,7 +381,19 @@ static struct retry_facts op_facts(const struct op_task *op, enum rv_acted acted
 
 static int op_is_overdue(const struct op_task *op)
 {
-    return !op->for_ever && loop_wall_ms(op->task.loop) > op->rec.deadline_ms;
+    return !op->for_ever && loop_mono_ms(op->task.loop) > op->deadline_mono_ms;
+}
+
+/* What outlives the process is clamped to its length, never repeated. */
+static void op_set_deadline(struct op_task *op)
+{
+    int64_t length_ms = op_length_ms(op),
+            left_ms = op->rec.deadline_ms - loop_wall_ms(op->task.loop);
+
+    op->settled_mono_ms = loop_mono_ms(op->task.loop);
+    op->deadline_mono_ms = op->settled_mono_ms + (left_ms < 0           ? 0
+                                                  : left_ms > length_ms ? length_ms
+                                                                        : left_ms);
 }
 
 /* Later: act again with the same key, or only look. */
@@ -371,7 +437,9 @@ static enum task_verdict op_judge_answer(struct op_task *op)
         }
         break;
     case RETRY_SUPERSEDED:
-        return op_finish(op, OP_IS_SUPERSEDED);
+        if (!op->for_ever)
+            return op_finish(op, OP_IS_SUPERSEDED);
+        break;
     case RETRY_SETTLED:
     case RETRY_LOOK:
     case RETRY_CANCELLED:
@@ -394,11 +462,15 @@ static enum task_verdict op_judge_look(struct op_task *op)
     case RETRY_FAILED:
         return op_finish(op, OP_IS_FAILED);
     case RETRY_CANCELLED:
-        return op_finish(op, OP_IS_CANCELLED);
+        if (!op->for_ever)
+            return op_finish(op, OP_IS_CANCELLED);
+        break;
     case RETRY_SUPERSEDED:
-        return op_finish(op, OP_IS_SUPERSEDED);
+        if (!op->for_ever)
+            return op_finish(op, OP_IS_SUPERSEDED);
+        break;
     case RETRY_SETTLED: /* it says done; the world may still be catching up */
-        if (loop_wall_ms(op->task.loop) - op->rec.intent_ms < OP_CONSISTENCY_MS)
+        if (loop_mono_ms(op->task.loop) - op->settled_mono_ms < OP_CONSISTENCY_MS)
             return op_backoff(op, LATER_LOOK, OP_LOOK_EVERY_MS);
         if (!op->for_ever && op->rec.attempt >= RETRY_TIMES_MAX)
             return op_finish(op, OP_IS_FAILED);
@@ -416,13 +488,49 @@ static enum task_verdict op_judge_look(struct op_task *op)
 /* A row from a former life: look before anything is repeated (the table of PROTOCOL 1). */
 static enum task_verdict op_recover(struct op_task *op)
 {
-    op->was_open = 0;
+    op_set_deadline(op);
     op->answer.verdict = RV_RETRY; /* what it said died with it */
     if (str_eq_c(op->rec.phase, "SETTLED") && kit_verdict_from_name(op->rec.verdict) >= 0)
         op->answer.verdict = (enum rv_verdict)kit_verdict_from_name(op->rec.verdict);
-    if (op->rec.deaths >= OP_DEATHS_MAX)
+    if (op->rec.deaths >= JOURNAL_DEATHS_MAX) {
+        op_keep(op, &op->rec.message, S("the daemon died here again and again"));
         return op_finish(op, OP_IS_PARKED);
+    }
     return task_goto(&op->task, op->rec.token.n ? OP_ACT : OP_LOOK);
+}
+
+static enum task_verdict op_take(struct op_task *op)
+{
+    struct task *t = &op->task;
+
+    if (t->rc) {
+        LOG(LOG_ERROR, "operation cannot be taken up, tried again", LOG_S("op", op->rec.uid),
+            LOG_C("err", t->err.text));
+        wait_until_start(t, loop_mono_ms(t->loop) + RETRY_FIRST_MS);
+        return task_then(t, OP_TAKE);
+    }
+    wait_work_start(t, POOL_STATE, op_write_taken);
+    return task_then(t, OP_RECOVER);
+}
+
+/* Nothing was written: the resource is busy, a row could not be written, or something is missing. */
+static enum task_verdict op_claim_again(struct op_task *op)
+{
+    struct task *t = &op->task;
+    enum err_class class = err_class(t->rc);
+    int doubles = op->n_busy < OP_BUSY_DOUBLES_MAX ? op->n_busy : OP_BUSY_DOUBLES_MAX;
+
+    if (t->rc == ERR_CANCELLED) { /* there is nothing to do */
+        op->end = OP_IS_DONE;
+        return task_goto(t, OP_OVER);
+    }
+    if (class != ERR_CLASS_WAIT && class != ERR_CLASS_RETRY && !op->for_ever) {
+        op->end = OP_IS_FAILED;
+        return task_goto(t, OP_OVER);
+    }
+    op->n_busy++;
+    wait_until_start(t, loop_mono_ms(t->loop) + ((int64_t)OP_BUSY_MS << doubles));
+    return task_then(t, OP_CLAIM);
 }
 
 static enum task_verdict op_claim(struct op_task *op)
@@ -430,19 +538,9 @@ static enum task_verdict op_claim(struct op_task *op)
     struct task *t = &op->task;
 
     if (op->was_open)
-        return op_recover(op);
-    if (t->rc == ERR_CANCELLED) { /* there is nothing to do */
-        op->end = OP_IS_DONE;
-        return task_goto(t, OP_OVER);
-    }
-    if (t->rc && err_class(t->rc) != ERR_CLASS_WAIT) {
-        op->end = OP_IS_FAILED;
-        return task_goto(t, OP_OVER);
-    }
-    if (t->rc) {
-        wait_until_start(t, loop_mono_ms(t->loop) + OP_BUSY_MS);
-        return task_then(t, OP_CLAIM);
-    }
+        return task_goto(t, OP_TAKE);
+    if (t->rc)
+        return op_claim_again(op);
     wait_work_start(t, POOL_STATE, op_write_claim);
     return task_then(t, OP_ACT);
 }
@@ -453,7 +551,7 @@ static enum task_verdict op_export(struct op_task *op)
     const struct provider *p = engine_provider(op->engine, op->item->provider);
     const struct env_task *env = engine_env(op->engine, op->rec.env);
 
-    if (op->was_open || !str_eq_c(op->item->kind, "artifact") || !p || !env)
+    if (op->was_open || !str_eq_c(op->item->kind, "artifact") || !p || !env || !env->source)
         return task_goto(&op->task, OP_CLAIM);
     op->export = (struct source_export){
         .commit = op->run->commit_id,
@@ -492,7 +590,7 @@ static void op_note_failed_call(struct op_task *op)
     op->answer.verdict = is_ours ? RV_USER : RV_RETRY;
     op->answer.acted = is_ours ? RV_ACTED_NO : RV_ACTED_MAYBE;
     op->answer.again_ms = 0;
-    op->answer.message = str_copy(&op->arena, str_from_c(op->task.err.text));
+    op->answer.message = str_copy(op_round(op), str_from_c(op->task.err.text));
 }
 
 static enum task_verdict op_step(struct task *t)
@@ -509,7 +607,13 @@ static enum task_verdict op_step(struct task *t)
         return op_exported(op);
     case OP_CLAIM:
         return op_claim(op);
+    case OP_TAKE:
+        return op_take(op);
+    case OP_RECOVER:
+        return op_recover(op);
     case OP_ACT:
+        if (!op->deadline_mono_ms)
+            op_set_deadline(op);
         wait_work_start(t, pool, op_call_act);
         return task_then(t, OP_SETTLE);
     case OP_WAIT:
@@ -519,6 +623,7 @@ static enum task_verdict op_step(struct task *t)
     case OP_SETTLE:
         if (t->rc)
             op_note_failed_call(op);
+        op->settled_mono_ms = loop_mono_ms(t->loop);
         wait_work_start(t, POOL_STATE, op_write_settled);
         return task_then(t, OP_JUDGE);
     case OP_JUDGE:
@@ -557,6 +662,8 @@ void op_task_start(struct op_task *op, struct run *run, size_t index, const stru
         .engine = run->engine, .run = run, .index = index, .item = &run->plan.items.p[index]
     };
     arena_init(&op->arena, OP_ARENA_MAX);
+    arena_init(&op->rounds[0], OP_ARENA_MAX);
+    arena_init(&op->rounds[1], OP_ARENA_MAX);
     op->for_ever = op->item->lane != LANE_MAIN || op->item->action == PLAN_DELETE;
     if (found) {
         op->rec = found->rec;
@@ -580,5 +687,7 @@ int op_task_is_backing_off(const struct op_task *op)
 
 void op_task_fini(struct op_task *op)
 {
+    arena_fini(&op->rounds[0]);
+    arena_fini(&op->rounds[1]);
     arena_fini(&op->arena);
 }

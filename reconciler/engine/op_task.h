@@ -5,7 +5,8 @@
  *   CLAIM -> ACT -> SETTLE -> JUDGE -> LOOK -> COMMIT -> END    ACT commits IDENTIFIED from inside the driver's call
  *            ^ PENDING: JUDGE -> WAIT -> ACT (resume)
  *            ^ nothing happened: JUDGE, COMMIT -> BACKOFF -> RETRY -> ACT: same row and key, attempt + 1
- *   begun in a former life: CLAIM -> LOOK, or ACT (resume) where a token is kept: look before anything is repeated
+ *   begun in a former life: TAKE (one more death is written) -> LOOK, or ACT (resume) where a token is kept:
+ *   look before anything is repeated
  *
  * Owns     its arena: the operation's lifetime.
  * Thread   the loop's; writes on STATE, calls on DRIVER, or REVERT for what brings traffic back.
@@ -39,11 +40,15 @@ struct op_task {
     struct str body;             /* desired as the driver gets it */
     struct source_export export; /* of an artifact */
     struct source_call call;
-    struct driver_answer answer; /* of the last call, in the operation's arena */
+    struct arena rounds[2]; /* of the calls: one that is tried for ever needs no more memory */
+    int round;
+    struct driver_answer answer; /* of the last call, in the round's arena */
     int is_absent;               /* the last look found nothing */
     int for_ever;                /* tried until it succeeds: reverts and stops */
     int was_open;                /* its row is from a former life */
-    int64_t again_at_ms;
+    /* monotonic: a step of the wall clock ends nothing */
+    int64_t again_at_ms, deadline_mono_ms, settled_mono_ms;
+    int n_busy;     /* times in a row that it could not be claimed */
     int look_again; /* after the back-off: look, do not act */
     enum op_end end;
 };

@@ -27,10 +27,6 @@ static int rows_load_open(struct run *r, const struct rec_operation *row, struct
     if (!found)
         return arena_status(a, err);
     found->rec = *row;
-    if (row->epoch < r->engine->epoch) {
-        found->rec.deaths++;
-        found->rec.epoch = r->engine->epoch;
-    }
     child->found = found;
     if (str_eq_c(row->kind, "gate")) {
         child->gate = arena_new(a, struct rec_gate);
