@@ -85,6 +85,7 @@ struct load_version {
 
 struct load_counts {
     long sent, ok, unrouted, lost, reasons[N_LOAD_REASONS], status[LOAD_STATUS_MAX];
+    long long lost_first_ms, lost_last_ms; /* 0: none */
     long ws_opened, ws_messages, ws_cut;
     struct load_version versions[LOAD_VERSIONS_MAX];
     size_t n_versions;
@@ -133,7 +134,9 @@ static void load_pause(int ms)
 
 static void load_lose(struct load_client *c, enum load_reason reason)
 {
-    c->counts.lost++;
+    c->counts.lost_last_ms = load_wall_ms();
+    if (!c->counts.lost++)
+        c->counts.lost_first_ms = c->counts.lost_last_ms;
     c->counts.reasons[reason]++;
 }
 
@@ -391,6 +394,10 @@ static void load_sum(struct load_counts *to, const struct load_counts *from)
     to->sent += from->sent;
     to->ok += from->ok;
     to->unrouted += from->unrouted;
+    if (from->lost && (!to->lost || from->lost_first_ms < to->lost_first_ms))
+        to->lost_first_ms = from->lost_first_ms;
+    if (from->lost_last_ms > to->lost_last_ms)
+        to->lost_last_ms = from->lost_last_ms;
     to->lost += from->lost;
     to->ws_opened += from->ws_opened;
     to->ws_messages += from->ws_messages;
@@ -442,8 +449,10 @@ static void load_print(const struct load_counts *c, long long began_ms)
                      c->versions[i].first_ms, c->versions[i].last_ms);
     }
     (void)printf("},\"websockets\":{\"opened\":%ld,\"messages\":%ld,\"cut\":%ld},"
+                 "\"lost_first_ms\":%lld,\"lost_last_ms\":%lld,"
                  "\"began_ms\":%lld,\"ended_ms\":%lld}\n",
-                 c->ws_opened, c->ws_messages, c->ws_cut, began_ms, load_wall_ms());
+                 c->ws_opened, c->ws_messages, c->ws_cut, c->lost_first_ms, c->lost_last_ms,
+                 began_ms, load_wall_ms());
 }
 
 static int load_set_target(struct load_options *o, char *text)

@@ -1,0 +1,443 @@
+# lib: a world for one end-to-end test. SPDX-License-Identifier: Apache-2.0
+#
+# Sourced by bash scripts that ctest starts with REEVE, APP and LOAD in the environment. A world is a
+# directory below /tmp with a repository, a Daemon document, a daemon and whatever that starts; all of it
+# ends with the script, by process id. E2E_KEEP=1 keeps the directory of a run that failed.
+#
+#     given_world            repository, Daemon document, free ports; WORLD, HTTP (port of the edge)
+#     spec version=v2 ..     writes the specs (see there)
+#     deploy SENTENCE        commits and tells the daemon
+#     await SECONDS SENTENCE COMMAND..
+#     expect_.. fail         say what was wrong, show what was known, end the test
+#
+# Nothing here waits for a time; await looks until something holds or its deadline is over.
+set -u
+export LC_ALL=C GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+export GIT_AUTHOR_NAME='A Developer' GIT_AUTHOR_EMAIL=developer@example.test
+export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
+
+HOST=shop.example.test
+WORLD=
+DAEMON=
+LOADER=
+LOOK_S=0.05
+
+# --- telling ----------------------------------------------------------------------------------------
+
+# Milliseconds of the wall clock, into $NOW.
+now()
+{
+    NOW=$((${EPOCHREALTIME/./} / 1000))
+}
+
+say()
+{
+    printf '%s\n' "$*"
+}
+
+# What a person would look at.
+show_world()
+{
+    [ -n "$WORLD" ] && [ -d "$WORLD" ] || return 0
+    reeve status prod >"$WORLD/shown" 2>&1
+    reeve explain prod >>"$WORLD/shown" 2>&1
+    reeve history prod -n 1000 2>/dev/null | tail -n 25 >>"$WORLD/shown"
+    tail -n 25 "$WORLD/daemon.log" >>"$WORLD/shown"
+    sed 's/^/    | /' "$WORLD/shown" >&2
+}
+
+fail()
+{
+    printf 'FAILED: %s\n' "$*" >&2
+    show_world
+    exit 1
+}
+
+# The test cannot run here; ctest counts 77 as skipped.
+skip()
+{
+    printf 'SKIPPED: %s\n' "$*"
+    exit 77
+}
+
+# Runs functions in order; E2E_CASE='a b' runs those alone.
+run_cases()
+{
+    local name began
+
+    for name in ${E2E_CASE:-"$@"}; do
+        now
+        began=$NOW
+        say "-- ${name//_/ }"
+        "$name"
+        now
+        say "   ok, $((NOW - began)) ms"
+    done
+}
+
+# --- waiting and expecting --------------------------------------------------------------------------
+
+# await SECONDS SENTENCE COMMAND..: until the command succeeds.
+await()
+{
+    local seconds=$1 what=$2 end
+
+    shift 2
+    now
+    end=$((NOW + seconds * 1000))
+    until "$@"; do
+        now
+        [ $NOW -lt $end ] || fail "not within $seconds s: $what"
+        sleep $LOOK_S
+    done
+}
+
+expect()
+{
+    local what=$1
+
+    shift
+    "$@" || fail "$what"
+}
+
+expect_equal()
+{
+    [ "$2" = "$3" ] || fail "$1: '$2' instead of '$3'"
+}
+
+expect_has()
+{
+    case $2 in
+    *"$3"*) ;;
+    *) fail "$1: '$3' is missing in: $2" ;;
+    esac
+}
+
+expect_has_not()
+{
+    case $2 in
+    *"$3"*) fail "$1: '$3' is in: $2" ;;
+    esac
+}
+
+# --- the world --------------------------------------------------------------------------------------
+
+# Ports FIRST .. FIRST+159 are ours: nobody listens there, and no other test took the block.
+take_ports()
+{
+    local first try
+
+    for try in {1..200}; do
+        first=$((10000 + (RANDOM % 130) * 160))
+        exec 9>"/tmp/reeve-e2e-ports.$first"
+        flock -n 9 || continue
+        awk -v first="$first" '
+            function number(hex,    i, n) {
+                for (i = 1; i <= length(hex); i++)
+                    n = n * 16 + index("0123456789ABCDEF", substr(hex, i, 1)) - 1
+                return n
+            }
+            FNR > 1 {
+                split($2, at, ":")
+                port = number(at[2])
+                if (port >= first && port < first + 160)
+                    taken = 1
+            }
+            END { exit taken }' /proc/net/tcp || continue
+        FIRST=$first
+        HTTP=$first
+        return
+    done
+    fail "no block of free ports"
+}
+
+# Words: ports=A-B of services, backends=N slots=N of the edge, poll=TIME, secrets=YAML rows of the rule.
+write_daemon()
+{
+    local ports=$((FIRST + 40))-$((FIRST + 159)) backends=16 slots=4 poll=30s rule= extra=
+
+    [ $# -eq 0 ] || local "$@"
+    cat >"$WORLD/reeve.yaml" <<END
+apiVersion: reeve/v1
+kind: Daemon
+user: "$(id -un)"
+state: {file: var/reeve.db}
+socket: var/reeve.sock
+sources: {shop: {url: "file://$WORLD/repo", branches: [main], poll: $poll}}
+providers:
+  local: {driver: process, directory: var/services, ports: $ports}
+  edge: {driver: haproxy, directory: var/edge, http: "127.0.0.1:$HTTP", internal: $((FIRST + 1))-$((FIRST + 30)), pool: {backends: $backends, slots: $slots}}
+auth: {same_user: allow}
+environments:
+  - match: {source: shop, name: prod}
+    branch: main
+    providers: {services: [local], domains: edge}
+    domains: ["*.example.test"]
+    isolation: none
+$rule
+$extra
+log: {level: info, format: text}
+END
+}
+
+given_world()
+{
+    [ -z "$WORLD" ] || end_world
+    WORLD=$(mktemp -d /tmp/e2e.XXXXXX) || exit 1
+    trap 'end_script $?' EXIT
+    trap 'exit 1' HUP INT TERM
+    take_ports
+    export REEVE_CONFIG=$WORLD/reeve.yaml
+    git init -q -b main "$WORLD/repo"
+    mkdir "$WORLD/repo/.reeve"
+    : >"$WORLD/daemon.log"
+    write_daemon
+}
+
+# Keepers carry their directory as argument; what they keep dies with them.
+keepers()
+{
+    grep -lsaF -f - /proc/[0-9]*/cmdline <<<"$WORLD/var/" | cut -d / -f 3
+}
+
+kill_keepers()
+{
+    local pid
+
+    for pid in $(keepers); do
+        kill -KILL "$pid" 2>/dev/null
+    done
+}
+
+end_world()
+{
+    [ -z "$LOADER" ] || kill -KILL "$LOADER" 2>/dev/null
+    [ -z "$DAEMON" ] || kill -KILL "$DAEMON" 2>/dev/null
+    wait 2>/dev/null
+    LOADER= DAEMON=
+    while [ -n "$(keepers)" ]; do
+        kill_keepers
+        sleep $LOOK_S
+    done
+    cd /
+    rm -rf "$WORLD"
+    exec 9>&-
+    rm -f "/tmp/reeve-e2e-ports.$FIRST"
+    WORLD=
+}
+
+end_script()
+{
+    trap - EXIT
+    if [ -n "$WORLD" ] && [ "$1" -ne 0 ] && [ "$1" -ne 77 ] && [ -n "${E2E_KEEP:-}" ]; then
+        cp -a "$WORLD" "$WORLD.kept"
+        say "kept: $WORLD.kept"
+    fi
+    [ -z "$WORLD" ] || end_world
+    exit "$1"
+}
+
+# --- specs ------------------------------------------------------------------------------------------
+
+# The specs of environment prod with service web. Words: version=v1 env='NAME: VALUE, ..' replicas=1
+# bake=300ms keep=1s deadline=5s progress=8s healthy=200ms drain=5s grace=500ms command=PATH path=/healthz
+# rollout='more: fields' service='more rows' approval=auto more='rows of services'.
+spec()
+{
+    local version=v1 env= replicas=1 bake=300ms keep=1s deadline=5s progress=8s healthy=200ms
+    local drain=5s grace=500ms command=$APP path=/healthz rollout= service= approval=auto more= threshold=2
+
+    [ $# -eq 0 ] || local "$@"
+    cat >"$WORLD/repo/.reeve/app.yaml" <<END
+apiVersion: reeve/v1
+kind: Application
+name: shop
+services:
+  web:
+    command: ["$command"]
+    port: 8000
+    replicas: $replicas
+    environment: {VERSION: "$version"${env:+, $env}}
+    healthcheck: {readiness: {http: {path: $path}, interval: 100ms, success_threshold: $threshold}}
+    rollout: {strategy: blue_green, healthy_deadline: $deadline, progress_deadline: $progress, min_healthy_time: $healthy, bake_time: $bake, keep_previous: $keep${rollout:+, $rollout}}
+    termination: {drain: $drain, stop_grace_period: $grace}
+$service
+$more
+domains:
+  app: {hosts: [$HOST], routes: {/: {service: web}}}
+---
+apiVersion: reeve/v1
+kind: Environment
+name: prod
+application: shop
+trigger: {branch: main}
+approval: {policy: $approval}
+END
+}
+
+commit()
+{
+    git -C "$WORLD/repo" add -A
+    git -C "$WORLD/repo" commit -q --allow-empty -m "$1"
+}
+
+head_commit()
+{
+    git -C "$WORLD/repo" rev-parse main
+}
+
+fetch_now()
+{
+    kill -HUP "$DAEMON"
+}
+
+deploy()
+{
+    commit "$1"
+    fetch_now
+}
+
+# --- the daemon -------------------------------------------------------------------------------------
+
+reeve()
+{
+    "$REEVE" "$@"
+}
+
+daemon_answers()
+{
+    kill -0 "$DAEMON" 2>/dev/null || fail "the daemon ended"
+    reeve status >/dev/null 2>&1 9>&-
+}
+
+# VARIABLE=VALUE.. may follow, or a program to run it under.
+start_daemon()
+{
+    env "$@" "$REEVE" serve --config "$WORLD/reeve.yaml" >>"$WORLD/daemon.log" 2>&1 9>&- &
+    DAEMON=$!
+    await 20 "the daemon answers" daemon_answers
+}
+
+stop_daemon()
+{
+    kill -TERM "$DAEMON"
+    wait "$DAEMON" 2>/dev/null
+    DAEMON=
+}
+
+kill_daemon()
+{
+    kill -KILL "$DAEMON" 2>/dev/null
+    wait "$DAEMON" 2>/dev/null
+    DAEMON=
+}
+
+# The first text (or number) of that name in the answer about the environment.
+field()
+{
+    reeve status prod -o json 2>/dev/null | grep -o "\"$1\":\"[^\"]*\"\|\"$1\":[0-9a-z]*" |
+        head -n 1 | sed 's/^"[^"]*"://; s/^"//; s/"$//'
+}
+
+sync_is()
+{
+    [ "$(field sync)" = "$1" ]
+}
+
+# In sync with the newest commit, and the plan that did it has ended.
+is_converged()
+{
+    local answer
+
+    answer=$(reeve status prod -o json 2>/dev/null)
+    case $answer in
+    *"\"commit\":\"$(head_commit)\",\"health\""*'"sync":"in_sync"'*) return 0 ;;
+    esac
+    return 1
+}
+
+await_converged()
+{
+    await "${1:-30}" "in sync with the newest commit" is_converged
+}
+
+explained()
+{
+    reeve explain prod 2>&1
+}
+
+# What happened, with bodies, as JSON.
+history()
+{
+    reeve history prod -n 1000 -o json
+}
+
+count_events()
+{
+    history | grep -o "\"kind\":\"$1\"" | wc -l
+}
+
+sets_in_state()
+{
+    reeve status prod -o json | grep -o "\"state\":\"$1\"" | wc -l
+}
+
+# One set of web is live and none else is left.
+one_set_is_left()
+{
+    local answer
+
+    answer=$(reeve status prod -o json)
+    [ "$(grep -o '"set":"' <<<"$answer" | wc -l)" = "${1:-1}" ] &&
+        [ "$(grep -o '"since_ms":[0-9]*,"state":"live"' <<<"$answer" | wc -l)" = "${1:-1}" ]
+}
+
+# --- traffic ----------------------------------------------------------------------------------------
+
+# Status and first line of the body, into $STATUS and $BODY. get [PATH [PORT]]
+get()
+{
+    local fd line
+
+    STATUS= BODY=
+    { exec {fd}<>"/dev/tcp/127.0.0.1/${2:-$HTTP}"; } 2>/dev/null || return 1
+    printf 'GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "${1:-/}" "$HOST" >&"$fd"
+    read -r -t 10 line <&"$fd"
+    STATUS=${line#* }
+    STATUS=${STATUS%% *}
+    while read -r -t 10 line <&"$fd" && [ -n "${line%$'\r'}" ]; do :; done
+    read -r -t 10 BODY <&"$fd"
+    exec {fd}>&-
+    return 0
+}
+
+serves()
+{
+    get "${2:-/}" && [ "$STATUS" = 200 ] && [ "$BODY" = "$1" ]
+}
+
+expect_serves()
+{
+    serves "$1" || fail "$1 is not served, but '$STATUS $BODY'"
+}
+
+# start_load OPTION..: counts until end_load.
+start_load()
+{
+    "$LOAD" --target "127.0.0.1:$HTTP" --host "$HOST" "$@" >"$WORLD/load.json" 9>&- &
+    LOADER=$!
+}
+
+end_load()
+{
+    kill -TERM "$LOADER"
+    wait "$LOADER" 2>/dev/null
+    LOADER=
+    say "   load: $(cat "$WORLD/load.json")"
+}
+
+# A number of the load's result.
+counted()
+{
+    grep -o "\"$1\":[0-9]*" "$WORLD/load.json" | head -n 1 | cut -d : -f 2
+}

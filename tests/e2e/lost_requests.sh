@@ -1,0 +1,144 @@
+#!/bin/bash
+# lost_requests: no request is lost while services are switched. SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/lib.sh"
+
+SWITCHES=50
+REQUESTS=200000
+
+expect_nothing_lost()
+{
+    end_load
+    expect_equal "lost requests" "$(counted lost)" 0
+    expect_equal "requests that nobody of ours answered" "$(counted unrouted)" 0
+    [ "$(counted sent)" -ge "$1" ] || fail "only $(counted sent) requests were sent, not $1"
+    say "   requests: $(counted sent), lost: $(counted lost), versions seen: $(versions_seen)"
+}
+
+versions_seen()
+{
+    grep -o '"v[0-9]*":{' "$WORLD/load.json" | wc -l
+}
+
+# Every third version exits abruptly on SIGTERM, every third closes idle connections.
+version()
+{
+    local env=
+
+    case $(($1 % 3)) in
+    1) env='APP_TERM: abrupt' ;;
+    2) env='APP_IDLE_MS: "250"' ;;
+    esac
+    spec version="v$1" env="$env" keep=200ms
+}
+
+given_load()
+{
+    given_world
+    "$@"
+    commit 'the first version'
+    start_daemon
+    await_converged
+    start_load --path / --path /a/b --new 3 --kept 3 --slow 4 --post 25
+}
+
+# --- one after the other ----------------------------------------------------------------------------
+
+fifty_switches()
+{
+    local i
+
+    given_load version 0
+    for ((i = 1; i <= SWITCHES; i++)); do
+        version $i
+        deploy "version $i"
+        await 20 "version $i serves" serves "v$i"
+        await_converged 20
+    done
+    expect_nothing_lost $REQUESTS
+    expect_equal "versions seen" "$(versions_seen)" $((SWITCHES + 1))
+    await 20 "one set is left" one_set_is_left
+}
+
+# --- kill -9 in the middle --------------------------------------------------------------------------
+
+instances()
+{
+    ls "$WORLD/var/services/run" | wc -l
+}
+
+green_is_made()
+{
+    [ "$(instances)" -gt 1 ]
+}
+
+bake_is_over()
+{
+    [ "$(count_events rollout.applied)" -gt "$1" ]
+}
+
+# Version, and what is waited for before the daemon is killed.
+kill_when()
+{
+    local version=$1
+
+    shift
+    await 20 "one set is left" one_set_is_left
+    version "$version"
+    deploy "version $version"
+    LOOK_S=0.002 await 20 "$*" "$@"
+    kill_daemon
+    start_daemon
+    await_converged
+    expect_serves "v$version"
+}
+
+killed_in_the_middle_of_a_switch()
+{
+    local i=0 round
+
+    given_load version 0
+    for round in 1 2 3; do
+        kill_when $((++i)) green_is_made
+        kill_when $((++i)) serves "v$i"
+        kill_when $((++i)) bake_is_over "$i"
+    done
+    expect_nothing_lost 10000
+    await 20 "one set is left" one_set_is_left
+    expect_equal "instances" "$(instances)" 1
+    expect_equal "keepers, with the edge's" "$(keepers | wc -l)" 2
+    expect "the chain holds" reeve audit verify --replay
+}
+
+# --- a group ----------------------------------------------------------------------------------------
+
+two_services()
+{
+    spec version="v$1" keep=200ms service='    depends_on: {api: {condition: service_healthy}}' more="
+  api:
+    command: [\"$APP\"]
+    port: 8001
+    environment: {VERSION: \"a$1\"}
+    healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 2}}
+    rollout: {min_healthy_time: 200ms, bake_time: 300ms, keep_previous: 200ms}
+    termination: {drain: 5s}"
+    sed -i 's|routes: .*|routes: {/: {service: web}, /a: {service: api}}}|' "$WORLD/repo/.reeve/app.yaml"
+}
+
+two_services_in_one_change()
+{
+    local i
+
+    given_load two_services 0
+    for i in 1 2 3 4 5; do
+        two_services $i
+        deploy "both to $i"
+        await 20 "version $i serves" serves "v$i"
+        expect "the other one is switched with it" serves "a$i" /a/b
+        await_converged 20
+        expect_equal "switches so far" "$(field route_generation)" $((i + 1))
+    done
+    expect_nothing_lost 10000
+    await 20 "one set of each is left" one_set_is_left 2
+}
+
+run_cases fifty_switches killed_in_the_middle_of_a_switch two_services_in_one_change

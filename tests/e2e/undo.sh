@@ -1,0 +1,86 @@
+#!/bin/bash
+# undo: from the command to traffic on the old set within 100 ms. SPDX-License-Identifier: Apache-2.0
+#
+# The clock starts before the command line does; the counters of the load say which version answered when.
+. "$(dirname "$0")/lib.sh"
+
+LIMIT_MS=100
+ROUNDS=5
+
+# When the first answer of a version since the last start_load was counted.
+first_ms()
+{
+    grep -o "\"$1\":{[^}]*}" "$WORLD/load.json" | grep -o '"first_ms":[0-9]*' | cut -d : -f 2
+}
+
+last_ms()
+{
+    grep -o "\"$1\":{[^}]*}" "$WORLD/load.json" | grep -o '"last_ms":[0-9]*' | cut -d : -f 2
+}
+
+live_service()
+{
+    spec version="$1" replicas=2 keep=60s bake=300ms
+}
+
+# Undoes NEW to OLD under load; the milliseconds into $TOOK.
+measure()
+{
+    local old=$1 new=$2 began
+
+    start_load --path / --new 2 --kept 2 --pause-ms 1
+    await 5 "the load runs" requests_arrive
+    now
+    began=$NOW
+    reeve undo prod --no-wait --reason 'the test goes back' || fail "undo is refused"
+    await 10 "$old serves" serves "$old"
+    await 10 "the undo has ended" has_undone "$3"
+    end_load
+    expect_equal "lost requests" "$(counted lost)" 0
+    TOOK=$(($(first_ms "$old") - began))
+    [ "$(last_ms "$new")" -le "$(($(first_ms "$old") + LIMIT_MS))" ] ||
+        fail "$new still answered at $(last_ms "$new"), $old since $(first_ms "$old")"
+}
+
+requests_arrive()
+{
+    get && [ -n "$BODY" ]
+}
+
+has_undone()
+{
+    [ "$(count_events rollout.applied)" -ge "$1" ]
+}
+
+undo_while_the_previous_set_is_kept()
+{
+    local i worst=0
+
+    given_world
+    live_service v0
+    commit 'the first version'
+    start_daemon
+    await_converged
+    for ((i = 1; i <= ROUNDS; i++)); do
+        live_service "v$i"
+        deploy "version $i"
+        await_converged
+        expect_serves "v$i"
+        measure v0 "v$i" $((2 * i + 1))
+        say "   undo $i: $TOOK ms from the command to the first answer of the old set"
+        [ $TOOK -le $worst ] || worst=$TOOK
+        expect_serves v0
+    done
+    say "   worst of $ROUNDS: $worst ms, limit $LIMIT_MS ms"
+    [ $worst -le $LIMIT_MS ] || fail "$worst ms"
+}
+
+what_was_undone_does_not_come_back()
+{
+    fetch_now
+    await 10 "reverted is said" sync_is reverted
+    expect_has "explain" "$(explained)" 'undo by a person'
+    expect_serves v0
+}
+
+run_cases undo_while_the_previous_set_is_kept what_was_undone_does_not_come_back
