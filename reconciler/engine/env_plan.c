@@ -9,20 +9,26 @@
 
 #define PLAN_EXPIRES_MS (24 * 3600 * 1000)
 
+/* Why something is written: a person's word, or the commit. */
+static struct str event_cause(struct env_task *env)
+{
+    if (env->ask.cause != PLAN_CAUSE_COMMIT)
+        return str_from_c(plan_cause_name(env->ask.cause));
+    return env->head ? str_fmt(&env->cycle, "commit:%.*s", STR_ARG(env->head->commit)) : S("");
+}
+
 static int begin(struct env_task *env, struct str kind, struct str actor, struct tx **ret,
                  struct err *err)
 {
-    return engine_tx(
-        env->engine,
-        &(struct engine_event){
-            .kind = kind,
-            .subject = env->name,
-            .env = env->uid,
-            .actor = actor,
-            .cause = env->head ? str_fmt(&env->cycle, "commit:%.*s", STR_ARG(env->head->commit))
-                               : S(""),
-        },
-        ret, err);
+    return engine_tx(env->engine,
+                     &(struct engine_event){
+                         .kind = kind,
+                         .subject = env->name,
+                         .env = env->uid,
+                         .actor = actor,
+                         .cause = event_cause(env),
+                     },
+                     ret, err);
 }
 
 static int finish(struct tx *tx, int rc, struct err *err)
@@ -96,13 +102,14 @@ int env_plan_list_instances(struct env_task *env, struct err *err)
 
         if (rc && rc != ERR_NOT_FOUND)
             return rc;
-        if (rc || !str_eq_c(set.state, "live"))
+        if (rc || (!str_eq_c(set.state, "live") && !str_eq_c(set.state, "previous")))
             continue;
         if (resources_now(db, a, env->uid, S("instance"), name, &r, err))
             return err->code;
         env->instances[env->n_observations] = rows[i];
-        env->observations[env->n_observations++] = (struct observation){ name, r.provider,
-                                                                         INSTANCE_UNKNOWN };
+        env->observations[env->n_observations++] = (struct observation){
+            name, r.provider, INSTANCE_UNKNOWN, str_eq_c(set.state, "live")
+        };
     }
     return 0;
 }
@@ -199,7 +206,9 @@ static int put_commit(struct env_task *env, struct tx *tx, struct err *err)
         .seen_seq = tx_seq(tx),
     };
 
-    return env->head ? tx_put(tx, REC_revision_commit, &row, err) : 0;
+    return env->head && env->plan.cause == PLAN_CAUSE_COMMIT
+               ? tx_put(tx, REC_revision_commit, &row, err)
+               : 0;
 }
 
 static int put_reads(struct env_task *env, struct tx *tx, struct err *err)
@@ -314,7 +323,7 @@ static int put_plan(struct env_task *env, struct tx *tx, struct rec_plan *row,
     if (d->starts) {
         row->started_seq = tx_seq(tx);
         e.apply_seq++;
-        if (env->head) {
+        if (env->head && env->plan.cause == PLAN_CAUSE_COMMIT) {
             e.commit_id = env->head->commit;
             e.tree_id = env->head->tree;
         }
@@ -358,7 +367,7 @@ static int count_lost(const struct env_task *env)
     int n = 0;
 
     for (size_t i = 0; i < env->n_observations; i++)
-        n += env->observations[i].health == INSTANCE_LOST;
+        n += env->observations[i].is_live && env->observations[i].health == INSTANCE_LOST;
     return n;
 }
 

@@ -33,7 +33,7 @@ static const struct task_state env_states[] = {
     [ENV_ACCEPT]  = { "ACCEPT",  TO2(ENV_SPEC, ENV_TROUBLE),              ENV_TROUBLE,   0 },
     [ENV_SPEC]    = { "SPEC",    TO3(ENV_LOOK, ENV_ASTRAY, ENV_REST),      ENV_ASTRAY,    0 },
     [ENV_ASTRAY]  = { "ASTRAY",  TO2(ENV_LOOK, ENV_REST),                 NO_ERROR_EDGE, 0 }, /* no specs: what is lost is repaired all the same */
-    [ENV_LOOK]    = { "LOOK",    TO3(ENV_OBSERVE, ENV_PLAN, ENV_REST),    ENV_TROUBLE,   0 },
+    [ENV_LOOK]    = { "LOOK",    TO2(ENV_OBSERVE, ENV_REST),              ENV_TROUBLE,   0 },
     [ENV_OBSERVE] = { "OBSERVE", TO(ENV_PLAN),                            ENV_TROUBLE,   0 },
     [ENV_PLAN]    = { "PLAN",    TO(ENV_DECIDE),                          ENV_TROUBLE,   0 },
     [ENV_DECIDE]  = { "DECIDE",  TO(ENV_REST),                            ENV_TROUBLE,   0 },
@@ -344,8 +344,6 @@ static enum task_verdict env_look(struct env_task *env)
     if (env->has_spec && digest_eq(&env->spec.revision, &env->wanted) &&
         now_ms < env->not_before_mono_ms)
         return task_goto(t, ENV_REST); /* it failed a moment ago */
-    if (env->ask.cause == PLAN_CAUSE_UNDO)
-        return task_goto(t, ENV_PLAN); /* traffic first; the world is looked at by the next cycle */
     wait_work_start(t, POOL_STATE, env_list_instances);
     return task_then(t, ENV_OBSERVE);
 }

@@ -63,6 +63,18 @@ static enum instance_health observed_health(const struct snapshot_load *in, stru
     return INSTANCE_UNKNOWN;
 }
 
+/* A previous set that has lost an instance is not warm any more: nobody goes back to it. */
+static void retire_previous(struct snapshot *s, const struct rec_instance *lost)
+{
+    for (size_t i = 0; i < s->n_sets; i++) {
+        struct rec_set *set = &s->sets[i];
+
+        if (str_eq_c(set->state, "previous") && str_eq(set->service, lost->service) &&
+            digest_eq(&set->set_key, &lost->set_key))
+            set->state = S("draining");
+    }
+}
+
 static int load_sets(struct arena *a, const struct snapshot_load *in, struct snapshot *s,
                      struct err *err)
 {
@@ -81,6 +93,8 @@ static int load_sets(struct arena *a, const struct snapshot_load *in, struct sna
                                                  rows[i].ordinal);
 
         s->instances[i] = (struct observed_instance){ rows[i], observed_health(in, name) };
+        if (s->instances[i].health == INSTANCE_LOST)
+            retire_previous(s, &rows[i]);
     }
     return 0;
 }

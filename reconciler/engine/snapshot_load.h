@@ -13,6 +13,7 @@
 struct observation {
     struct str name, provider;
     enum instance_health health;
+    int is_live; /* of a live set; else of a previous one */
 };
 
 struct snapshot_load {
