@@ -18,6 +18,9 @@
 enum {
     ENV_ACCEPT,
     ENV_SPEC,
+    ENV_DESCENT,
+    ENV_DESCENT_ASK,
+    ENV_DESCENT_TOLD,
     ENV_ASTRAY,
     ENV_LOOK,
     ENV_OBSERVE,
@@ -31,7 +34,10 @@ enum {
 static const struct task_state env_states[] = {
     /*                name       successors                               on error       deadline_ms */
     [ENV_ACCEPT]  = { "ACCEPT",  TO2(ENV_SPEC, ENV_TROUBLE),              ENV_TROUBLE,   0 },
-    [ENV_SPEC]    = { "SPEC",    TO3(ENV_LOOK, ENV_ASTRAY, ENV_REST),      ENV_ASTRAY,    0 },
+    [ENV_SPEC]    = { "SPEC",    TO2(ENV_LOOK, ENV_DESCENT) | TO2(ENV_ASTRAY, ENV_REST), ENV_ASTRAY, 0 },
+    [ENV_DESCENT] = { "DESCENT", TO2(ENV_DESCENT_ASK, ENV_LOOK),          ENV_ASTRAY,    0 },
+    [ENV_DESCENT_ASK] = { "DESCENT_ASK", TO2(ENV_DESCENT_TOLD, ENV_LOOK), ENV_ASTRAY,    0 }, /* the worker's deadline */
+    [ENV_DESCENT_TOLD] = { "DESCENT_TOLD", TO2(ENV_LOOK, ENV_ASTRAY),     NO_ERROR_EDGE, 0 },
     [ENV_ASTRAY]  = { "ASTRAY",  TO2(ENV_LOOK, ENV_REST),                 NO_ERROR_EDGE, 0 }, /* no specs: what is lost is repaired all the same */
     [ENV_LOOK]    = { "LOOK",    TO2(ENV_OBSERVE, ENV_REST),              ENV_TROUBLE,   0 },
     [ENV_OBSERVE] = { "OBSERVE", TO(ENV_PLAN),                            ENV_TROUBLE,   0 },
@@ -233,15 +239,12 @@ static void env_main_ended(struct run *r, void *ctx)
     env_task_wake(env);
 }
 
-static void env_begin_run(struct env_task *env, const struct digest *plan_id,
-                          const struct plan *plan, int is_main)
+static void env_begin_run(struct env_task *env, const struct digest *plan_id, int is_main)
 {
     struct run *r = alloc_zero(sizeof(*r));
 
     if (!r)
         return; /* the plan stays `applying`; the next cycle finds it so */
-    for (struct run *other = env->runs; other && plan; other = other->next)
-        run_take_over(other, plan);
     run_start(r, &(struct run_options){ .engine = env->engine,
                                         .plan_id = *plan_id,
                                         .env_name = env->name,
@@ -256,7 +259,7 @@ static void env_begin_run(struct env_task *env, const struct digest *plan_id,
 
 void env_task_resume(struct env_task *env, const struct digest *plan_id, int is_main)
 {
-    env_begin_run(env, plan_id, NULL, is_main);
+    env_begin_run(env, plan_id, is_main);
 }
 
 void env_task_reload(struct env_task *env)
@@ -289,7 +292,7 @@ static void env_begin_cycle(struct env_task *env)
 /* A newer commit while a plan is in its main part: at the next boundary, but not for ever. */
 static enum task_verdict env_compare_with_main(struct env_task *env)
 {
-    if (env->has_spec && !digest_eq(&env->spec.revision, &env->wanted) &&
+    if (env->has_spec && !env->rewound.n && !digest_eq(&env->spec.revision, &env->wanted) &&
         env->superseded_in_row < ENV_SUPERSEDED_MAX)
         run_wish(env->main, WISH_SUPERSEDE);
     return task_goto(&env->task, ENV_REST);
@@ -311,7 +314,61 @@ static enum task_verdict env_spec(struct env_task *env)
     if (env_is_asked(env))
         return task_goto(t, ENV_LOOK);
     wait_work_start(t, POOL_FILE, env_normalise);
-    return task_then(t, ENV_LOOK);
+    return task_then(t, ENV_DESCENT);
+}
+
+/* --- whether the newest commit goes on from the one that was applied last ------------------------ */
+
+static int env_find_applied(struct task *t, struct err *err)
+{
+    return env_plan_find_applied(env_of(t), err);
+}
+
+/* Asked once for each commit; a source without history has nothing to rewind. */
+static enum task_verdict env_descent(struct env_task *env)
+{
+    struct task *t = &env->task;
+
+    if (str_eq_c(env->head->commit, env->descends) || !env->source->source->ops->ancestry)
+        return task_goto(t, ENV_LOOK);
+    wait_work_start(t, POOL_STATE, env_find_applied);
+    return task_then(t, ENV_DESCENT_ASK);
+}
+
+static void env_note_descent(struct env_task *env)
+{
+    (void)snprintf(env->descends, sizeof(env->descends), "%.*s", STR_ARG(env->head->commit));
+}
+
+static enum task_verdict env_descent_ask(struct env_task *env)
+{
+    const struct source *source = env->source->source;
+    struct task *t = &env->task;
+
+    if (!env->applied.n || str_eq(env->applied, env->head->commit)) {
+        env_note_descent(env);
+        return task_goto(t, ENV_LOOK);
+    }
+    env->ancestry = (struct source_ancestry){ env->applied, env->head->commit };
+    source->ops->ancestry(source, t, &env->cycle, &env->ancestry, &env->call);
+    return task_then(t, ENV_DESCENT_TOLD);
+}
+
+static enum task_verdict env_descent_told(struct env_task *env)
+{
+    struct task *t = &env->task;
+    int descends = 0;
+
+    t->rc = env->source->source->ops->ancestry_parse(&env->cycle, &env->call, &descends, &t->err);
+    if (t->rc)
+        return task_goto(t, ENV_ASTRAY);
+    if (descends)
+        env_note_descent(env);
+    else
+        env->rewound = str_fmt(&env->cycle,
+                               "rewound: commit %.*s does not descend from %.*s, which was applied",
+                               12, env->head->commit.p, 12, env->applied.p);
+    return task_goto(t, ENV_LOOK);
 }
 
 /* Once for each new trouble. */
@@ -330,6 +387,7 @@ static enum task_verdict env_astray(struct env_task *env)
         env->trouble = str_copy(&env->cycle, str_from_c(env->task.err.text));
         env_log_trouble(env);
         env->task.rc = 0;
+        env->has_spec = 0;
     }
     return task_goto(&env->task, env->main ? ENV_REST : ENV_LOOK);
 }
@@ -364,7 +422,7 @@ static enum task_verdict env_decide(struct env_task *env)
         env->wanted = env->spec.revision;
     env->ask.cause = PLAN_CAUSE_COMMIT;
     if (env->starts)
-        env_begin_run(env, &env->plan.id, &env->plan, 1);
+        env_begin_run(env, &env->plan.id, 1);
     return task_goto(&env->task, ENV_REST);
 }
 
@@ -436,6 +494,12 @@ static enum task_verdict env_step(struct task *t)
         env->is_settled = 0;
         env_begin_cycle(env);
         return env_spec(env);
+    case ENV_DESCENT:
+        return env_descent(env);
+    case ENV_DESCENT_ASK:
+        return env_descent_ask(env);
+    case ENV_DESCENT_TOLD:
+        return env_descent_told(env);
     case ENV_ASTRAY:
         return env_astray(env);
     case ENV_LOOK:

@@ -6,6 +6,7 @@
 #include "reconciler/engine/run.h"
 #include "specs/digest.h"
 #include "specs/json_io.h"
+#include "state/plans.h"
 
 /* --- before it begins ---------------------------------------------------------------------------- */
 
@@ -21,6 +22,115 @@ static int rows_resource_is_free(struct op_task *op, struct err *err)
     if (n)
         return err_set(err, ERR_BUSY, "an operation of '%.*s/%.*s' is open", STR_ARG(op->rec.kind),
                        STR_ARG(op->rec.name));
+    return 0;
+}
+
+/* Whether the switch of these routes is still to come: it stands right behind them. */
+static int rows_switch_is_ahead(struct op_task *op, size_t routes, int *ret, struct err *err)
+{
+    struct rec_operation *rows;
+    size_t n;
+
+    *ret = 0;
+    if (DB_SELECT(op->engine->db, &op->arena, operation, "WHERE plan = $1 AND item IN ($2, $3)",
+                  &rows, &n, err, DB_D(&op->rec.plan), DB_I((int64_t)routes),
+                  DB_I((int64_t)routes + 1)))
+        return err->code;
+    for (size_t i = 0; i < n; i++) {
+        int is_switch = rows[i].item == (int64_t)routes + 1;
+
+        if (is_switch && rows[i].outcome.p && !str_eq_c(rows[i].outcome, "parked")) {
+            *ret = 0;
+            return 0;
+        }
+        *ret |= is_switch || !rows[i].outcome.p || str_eq_c(rows[i].outcome, "done");
+    }
+    return 0;
+}
+
+/* A lane that its group has left switches no more. */
+static int rows_lane_is_left(const struct op_task *op, const struct plan_item *item)
+{
+    struct str state = item->group >= 0 ? op->run->rollouts[item->group].state : S("rolling");
+
+    if (item->lane == LANE_REVERT)
+        return !str_eq_c(state, "reverting");
+    return !str_eq_c(state, "rolling") && !str_eq_c(state, "switched");
+}
+
+/* Routes are made of what is live now: from here to the switch nobody else may move anything, or it would be
+ * moved back. Only the newest generation can be on its way. */
+static int rows_routes_are_free(struct op_task *op, struct err *err)
+{
+    struct arena *a = &op->arena;
+    const struct plan_item *item;
+    struct rec_environment env;
+    struct rec_operation *rows;
+    size_t n;
+    int ahead;
+
+    if (environments_by_uid(op->engine->db, a, op->rec.env, &env, err) ||
+        DB_SELECT(op->engine->db, a, operation,
+                  "WHERE plan = $1 AND kind = 'routes' AND action = 'create' AND name = $2", &rows,
+                  &n, err, DB_D(&op->rec.plan),
+                  DB_T(str_fmt(a, "G%lld", (long long)env.route_gen))))
+        return err->code;
+    if (!n)
+        return 0;
+    item = &op->run->plan.items.p[rows[0].item];
+    if (rows[0].item == (int64_t)op->index || rows_lane_is_left(op, item))
+        return 0;
+    if (rows_switch_is_ahead(op, (size_t)rows[0].item, &ahead, err))
+        return err->code;
+    return ahead ? err_set(err, ERR_BUSY, "another group is about to switch") : 0;
+}
+
+/* Whether the plan that is being applied, not this one, moves the service. */
+static int rows_service_moves(struct op_task *op, int *ret, struct err *err)
+{
+    struct arena *a = &op->arena;
+    struct rec_plan row;
+    struct plan plan;
+    struct str document;
+    int rc = plans_applying(op->engine->db, a, op->rec.env, &row, err);
+
+    *ret = 0;
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    if (digest_eq(&row.id, &op->rec.plan))
+        return 0;
+    if (db_document(op->engine->db, a, &row.doc, &document, err) ||
+        plan_parse(a, document, &plan, err))
+        return err->code;
+    for (size_t g = 0; g < plan.groups.n; g++)
+        for (size_t i = 0; i < plan.groups.p[g].services.n; i++)
+            *ret |= str_eq(plan.groups.p[g].services.p[i], op->item->service);
+    return 0;
+}
+
+/* The end of what was kept. A later plan may have made it live again, or may be about to; or took it away. */
+static int rows_may_stop_kept(struct op_task *op, struct err *err)
+{
+    struct rec_set set = { .env = op->rec.env,
+                           .service = op->item->service,
+                           .set_key = op->item->set_key };
+    int moves, rc = db_get(op->engine->db, &op->arena, REC_set, &set, err);
+
+    if (rc == ERR_NOT_FOUND || (!rc && str_eq_c(set.state, "live")))
+        return err_set(err, ERR_CANCELLED, "the set is not kept any more");
+    if (rc || rows_service_moves(op, &moves, err))
+        return err->code;
+    return moves ? err_set(err, ERR_BUSY, "a later plan moves the service") : 0;
+}
+
+static int rows_may_begin(struct op_task *op, struct err *err)
+{
+    const struct plan_item *item = op->item;
+
+    if (item->action == PLAN_CREATE && str_eq_c(item->kind, "routes"))
+        return rows_routes_are_free(op, err);
+    if (item->lane == LANE_TAIL && item->action == PLAN_DELETE && !digest_is_none(&item->set_key))
+        return rows_may_stop_kept(op, err);
     return 0;
 }
 
@@ -69,7 +179,7 @@ int op_rows_prepare(struct op_task *op, struct err *err)
     op->rec.kind = op->item->kind;
     op->rec.name = op->item->name;
     op->rec.action = str_from_c(plan_action_name(op->item->action));
-    if (op_body_make(op, &body, err) || rows_resource_is_free(op, err) ||
+    if (rows_may_begin(op, err) || op_body_make(op, &body, err) || rows_resource_is_free(op, err) ||
         rows_load_resource(op, err) || op_body_seal(op, body, err))
         return err->code;
     rows_identify(op);
@@ -193,10 +303,22 @@ static int rows_put_instance(struct op_task *op, struct tx *tx, struct str state
     return tx_put(tx, REC_instance, &row, err);
 }
 
+/* A set that is not whole any more is not warm. */
+static int rows_drain_set(struct op_task *op, struct tx *tx, struct err *err)
+{
+    struct rec_set set;
+    int rc = rows_find_set(op, &set, err);
+
+    if (rc || !str_eq_c(set.state, "previous"))
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    set.state = S("draining");
+    return tx_put(tx, REC_set, &set, err);
+}
+
 static int claim_instance(struct op_task *op, struct tx *tx, struct err *err)
 {
     if (op->item->action == PLAN_DELETE)
-        return 0;
+        return rows_drain_set(op, tx, err);
     if (rows_make_set(op, tx, err))
         return err->code;
     return rows_put_instance(op, tx, S("making"), err);
@@ -233,6 +355,11 @@ static int verified_instance(struct op_task *op, struct tx *tx, struct err *err)
     if (tx_remove(tx, REC_instance, &gone, err))
         return err->code;
     return rows_forget_set(op, tx, err);
+}
+
+static int claim_backend(struct op_task *op, struct tx *tx, struct err *err)
+{
+    return op->item->action == PLAN_DELETE ? rows_drain_set(op, tx, err) : 0;
 }
 
 static int verified_backend(struct op_task *op, struct tx *tx, struct err *err)
@@ -337,9 +464,12 @@ static const struct {
     const char *kind;
     rows_fn *claim, *verified;
 } rows_table[] = {
-    { "instance", claim_instance, verified_instance }, { "backend", NULL, verified_backend },
-    { "routes", claim_routes, verified_routes },       { "switch", NULL, verified_switch },
-    { "artifact", NULL, verified_artifact },           { "release", NULL, verified_release },
+    { "instance", claim_instance, verified_instance },
+    { "backend", claim_backend, verified_backend },
+    { "routes", claim_routes, verified_routes },
+    { "switch", NULL, verified_switch },
+    { "artifact", NULL, verified_artifact },
+    { "release", NULL, verified_release },
 };
 
 static int rows_call(struct op_task *op, struct tx *tx, int verified, struct err *err)
@@ -363,9 +493,29 @@ static int rows_put_resource(struct op_task *op, struct tx *tx, struct str statu
     return tx_put_resource(tx, &r, err);
 }
 
+/* What nobody could tell of the resource this operation will: nobody has to settle it any more. */
+static int rows_unpark(struct op_task *op, struct tx *tx, struct err *err)
+{
+    struct rec_operation *rows;
+    size_t n;
+
+    if (!str_eq_c(op->resource.status, "parked"))
+        return 0;
+    if (DB_SELECT(op->engine->db, &op->arena, operation,
+                  "WHERE env = $1 AND kind = $2 AND name = $3 AND outcome = 'parked'", &rows, &n,
+                  err, DB_T(op->rec.env), DB_T(op->rec.kind), DB_T(op->rec.name)))
+        return err->code;
+    for (size_t i = 0; i < n; i++) {
+        rows[i].outcome = S("superseded");
+        if (tx_put(tx, REC_operation, &rows[i], err))
+            return err->code;
+    }
+    return 0;
+}
+
 int op_rows_claim(struct op_task *op, struct tx *tx, struct err *err)
 {
-    if (rows_call(op, tx, 0, err))
+    if (rows_call(op, tx, 0, err) || rows_unpark(op, tx, err))
         return err->code;
     op->resource.desired = op->rec.desired;
     return rows_put_resource(op, tx,

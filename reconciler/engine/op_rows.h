@@ -8,8 +8,9 @@
 #include "reconciler/engine/op_task.h"
 
 /* Reads only: resource, incarnation and turn, name and body with every output filled in, key, owner.
- * ERR_BUSY: another operation of the resource is open. ERR_NOT_FOUND: an output it needs is not there.
- * ERR_CANCELLED: nothing to do (a generation to drop that does not exist). */
+ * ERR_BUSY: another operation of the resource is open, or another one has to come first. ERR_NOT_FOUND: an
+ * output it needs is not there. ERR_CANCELLED: nothing to do (a generation to drop that does not exist, a
+ * kept set that is live again). */
 int op_rows_prepare(struct op_task *op, struct err *err);
 
 /* Inside the savepoint of INTENT and of VERIFIED. */

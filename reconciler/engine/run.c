@@ -419,8 +419,6 @@ void run_start(struct run *r, const struct run_options *options)
                        .commit_id = S("") };
     arena_init(&r->arena, RUN_ARENA_MAX);
     arena_init(&r->rows, RUN_ARENA_MAX);
-    map_init(&r->taken, &r->arena);
-    r->schedule.taken = &r->taken;
     task_start(&r->task, options->engine->loop, "run", run_states, N_ELEMENTS(run_states), RUN_LOAD,
                run_step, options->ended, options->ctx);
 }
@@ -453,14 +451,6 @@ void run_wish(struct run *r, enum schedule_wish wish)
 {
     if (wish > r->schedule.wish)
         r->schedule.wish = wish;
-    wait_signal(&r->task);
-}
-
-void run_take_over(struct run *r, const struct plan *next)
-{
-    for (size_t i = 0; i < next->groups.n; i++)
-        for (size_t j = 0; j < next->groups.p[i].services.n; j++)
-            map_put(&r->taken, str_copy(&r->arena, next->groups.p[i].services.p[j]), NULL);
     wait_signal(&r->task);
 }
 

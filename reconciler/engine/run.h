@@ -50,7 +50,6 @@ struct run {
     struct digest plan_id;
     struct plan plan;
     struct schedule schedule;
-    struct map taken;
     struct str env_name, commit_id; /* commit asked for by; "" for none */
     const struct value *secrets;    /* {name: {store, path, key}} of the environment */
     struct rec_rollout *rollouts;   /* one a group */
@@ -80,8 +79,6 @@ void run_fini(struct run *r);
 
 /* A newer commit or a person wants it to end: at the next boundary, or now. */
 void run_wish(struct run *r, enum schedule_wish wish);
-/* The next plan takes over what this one's tail keeps of these services. */
-void run_take_over(struct run *r, const struct plan *next);
 /* Its main part is through, and what is left of its tail has to wait: for a time that is ahead, or for a
  * provider that refuses. */
 int run_is_waiting(const struct run *r);
