@@ -132,10 +132,10 @@ set_stage()
 start_daemon()
 {
     setsid reeve serve >daemon.log 2>&1 </dev/null &
-    echo $! >daemon.pid
+    daemon=$!
     for _ in $(seq 100); do
         ! reeve status staging >/dev/null 2>&1 || return 0
-        kill -0 "$(cat daemon.pid)" 2>/dev/null || fail "the daemon ended"
+        kill -0 "$daemon" 2>/dev/null || fail "the daemon ended"
         sleep 0.1
     done
     fail "the daemon does not know staging"
@@ -197,9 +197,17 @@ merge_broken()
     git -C work push -q origin develop
 }
 
+merge_mended()
+{
+    echo 1.2.1 >work/VERSION
+    git -C work mv page.html page.txt
+    commit 'hello 1.2.1: the page is text again'
+    git -C work push -q origin develop
+}
+
 merge_to_main()
 {
-    git -C work push -q origin "$good:main"
+    git -C work push -q origin develop:main
 }
 
 waiting_plan()
@@ -220,7 +228,6 @@ say "staging serves: $(page staging | head -n 1)"
 chapter 'A good merge, while clients ask without a pause. A new set starts beside the old one.'
 start_load
 merge_good
-good=$(git -C work rev-parse HEAD)
 show 'reeve apply --quiet staging' || fail 'staging did not converge'
 stop_load
 say "staging serves: $(page staging | head -n 1)"
@@ -234,7 +241,12 @@ say_version 1.2.0
 say "staging serves: $(page staging | head -n 1)"
 show 'reeve explain staging'
 
-chapter 'main gets the good commit. Production has waited since the start; now this plan waits.'
+chapter 'The mend is one more commit. Only that version is quarantined, so this one is tried at once.'
+merge_mended
+show 'reeve apply --quiet staging' || fail 'staging did not converge'
+say "staging serves: $(page staging | head -n 1)"
+
+chapter 'main gets what staging runs. Production has waited since the start; now this plan waits.'
 merge_to_main
 show 'reeve apply --quiet production' || true # 2: it waits
 show 'reeve status'
@@ -250,16 +262,22 @@ show 'reeve audit verify --replay' || fail 'the history does not verify'
 
 if [ "${KEEP:-}" = 1 ]; then
     as=
-    [ "$(id -un)" != nobody ] || as='runuser -u nobody -- '
+    [ "$(id -un)" != nobody ] || as="runuser -u nobody -- env HOME=$DEMO_HOME "
     cat <<END
 
 $(now)  It runs on. To look at it:
 
     curl http://staging.localhost:$port/
-    ${as}env REEVE_CONFIG=$REEVE_CONFIG $DEMO_HOME/reeve/bin/reeve status
+    ${as}$DEMO_HOME/reeve/bin/reeve --config $REEVE_CONFIG status
     less $DEMO_HOME/daemon.log
 
-To merge something: commit in $DEMO_HOME/work and push to develop. To stop it:
+To merge something:
+
+    cd $DEMO_HOME/work && echo 2.0.0 >VERSION
+    ${as}git commit -am 'hello 2.0.0'
+    ${as}git push origin develop
+
+To stop it, and remove its directory:
 
     ${as}sh $DEMO_HOME/quickstart/stop.sh $DEMO_HOME
 END
