@@ -63,8 +63,11 @@ static void test_a_child_gets_and_gives_what_was_asked(void **state)
           "for i in 0 1 2 3 4 5 6 7 8 9 10 20 30; do if [ -e /proc/$$/fd/$i ]; then printf $i; fi; "
           "done",
           NULL, NULL, "012", "", 0, 0 },
-        { "signals are as after boot", "grep -E 'SigIgn|SigBlk' /proc/self/status | tr -d '\\t\\n'",
-          NULL, NULL, "SigBlk:0000000000000000SigIgn:0000000000000000", "", 0, 0 },
+        /* 32 and 33 are libc's own: whoever was started by posix_spawn, as by make, ignores them. */
+        { "signals are as after boot",
+          "set -- $(grep -E 'Sig(Ign|Blk)' /proc/self/status); "
+          "echo $1 $((0x$2)) $3 $((0x$4 & ~0x180000000))",
+          NULL, NULL, "SigBlk: 0 SigIgn: 0\n", "", 0, 0 },
     };
 
     (void)state;
