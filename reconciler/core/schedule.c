@@ -1,24 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/schedule.h"
 
-static const char *const group_state_names[N_GROUP_STATES] = {
-    [GROUP_ROLLING] = "rolling",   [GROUP_PROVEN] = "proven", [GROUP_REVERTING] = "reverting",
-    [GROUP_REVERTED] = "reverted", [GROUP_HELD] = "held",
-};
-
-const char *group_state_name(enum group_state state)
-{
-    return group_state_names[state];
-}
-
-enum group_state group_state_from_name(struct str name)
-{
-    for (int i = 0; i < N_GROUP_STATES; i++)
-        if (str_eq_c(name, group_state_names[i]))
-            return (enum group_state)i;
-    return GROUP_ROLLING;
-}
-
 /* Steps of PROTOCOL 2 that the schedule itself must know. */
 enum { STEP_RELEASE = 3, STEP_SWITCH = 6, STEP_PROVEN = 8 };
 

@@ -24,10 +24,7 @@ enum group_state {
     GROUP_REVERTING,
     GROUP_REVERTED,
     GROUP_HELD, /* failed, and auto_revert is off */
-    N_GROUP_STATES
 };
-const char *group_state_name(enum group_state state);
-enum group_state group_state_from_name(struct str name);
 
 enum schedule_wish { WISH_NONE, WISH_SUPERSEDE, WISH_CANCEL };
 
