@@ -73,6 +73,16 @@ int env_plan_accept(struct env_task *env, struct err *err)
     return finish(tx, tx_put(tx, REC_environment, &row, err), err);
 }
 
+int env_plan_find_applied(struct env_task *env, struct err *err)
+{
+    struct rec_environment row;
+
+    if (environments_by_uid(env->engine->db, &env->cycle, env->uid, &row, err))
+        return err->code;
+    env->applied = row.commit_id.p ? row.commit_id : S("");
+    return 0;
+}
+
 int env_plan_list_instances(struct env_task *env, struct err *err)
 {
     struct arena *a = &env->cycle;
@@ -284,10 +294,23 @@ static const struct value *judging_policy(const struct env_task *env)
     return env->spec.policy;
 }
 
+/* What the policy asks, and a tip that does not go on from what was applied. */
+static struct plan_verdict judge(struct env_task *env)
+{
+    struct plan_verdict v = plan_judge(&env->cycle, &env->plan, judging_policy(env));
+
+    if (!env->rewound.n || env->plan.cause != PLAN_CAUSE_COMMIT)
+        return v;
+    v.reason = v.asks ? str_fmt(&env->cycle, "%.*s; %.*s", STR_ARG(env->rewound), STR_ARG(v.reason))
+                      : env->rewound;
+    v.asks = 1;
+    return v;
+}
+
 static int decide(struct env_task *env, const struct rec_plan *row, struct decision *ret,
                   struct err *err)
 {
-    struct plan_verdict verdict = plan_judge(&env->cycle, &env->plan, judging_policy(env));
+    struct plan_verdict verdict = judge(env);
     struct str held = STR_NONE;
     int rc = is_held(env, &held, err);
     int is_valid = row->expires_ms == REC_NONE || loop_wall_ms(env->engine->loop) < row->expires_ms;
@@ -435,8 +458,8 @@ int env_plan_make(struct env_task *env, struct err *err)
                (struct words){
                    .sync = env->plan.notes.n ? S("reverted") : S("in_sync"),
                    .health = count_lost(env) ? S("degraded") : STR_NONE,
-                   .reason = env->plan.notes.n ? env->plan.notes.p[0] : S(""),
-                   .with_commit = env->has_spec,
+                   .reason = env->plan.notes.n ? env->plan.notes.p[0] : env->rewound,
+                   .with_commit = env->has_spec && !env->rewound.n,
                },
                err);
 }

@@ -282,6 +282,7 @@ static void env_begin_cycle(struct env_task *env)
     arena_reset(&env->cycle);
     env->has_spec = 0;
     env->trouble = STR_NONE;
+    env->rewound = S("");
     env->starts = 0;
     env->n_observations = 0;
     env->head = env->source ? source_task_head(env->source, env->branch) : NULL;

@@ -1,10 +1,11 @@
 /*
  * env_task: keeps one environment as its specs say. SPDX-License-Identifier: Apache-2.0
  *
- *   REST -> SPEC -> LOOK -> OBSERVE -> PLAN -> DECIDE -> REST
+ *   REST -> SPEC -> DESCENT -> LOOK -> OBSERVE -> PLAN -> DECIDE -> REST
  *
- * SPEC normalises the newest commit and pins secret versions; LOOK and OBSERVE ask the providers of what
- * runs; PLAN makes the plan, stores it, and starts it when nobody has to be asked. A plan that runs is
+ * SPEC normalises the newest commit and pins secret versions; DESCENT asks whether it goes on from the one
+ * that was applied last, and lets a person decide where it does not; LOOK and OBSERVE ask the providers of
+ * what runs; PLAN makes the plan, stores it, and starts it when nobody has to be asked. A plan that runs is
  * left alone but for a newer commit, which asks it to end at its next boundary.
  *
  * Owns     its runs: at most one in its main part, and the tails of earlier ones.
@@ -16,6 +17,8 @@
 #include "reconciler/engine/snapshot_load.h"
 #include "reconciler/engine/source_task.h"
 #include "reconciler/engine/watch_task.h"
+
+#define ENV_COMMIT_MAX 72 /* hex digits of a commit id, and its end */
 
 /* What a person asked for; done by the next cycle. */
 struct env_ask {
@@ -39,12 +42,18 @@ struct env_task {
     struct head *head;
     struct environment_spec spec;
     int has_spec;
-    struct map pins; /* secret -> its version now */
+    struct str applied; /* commit that was applied last; "" for none */
+    struct str
+        rewound; /* why the newest commit has to be approved: it does not descend from that one */
+    struct source_ancestry ancestry;
+    struct source_call call;
+    struct map pins;    /* secret -> its version now */
     struct str trouble; /* why there is no spec: first message */
     struct observation *observations;
     struct rec_instance *instances;
     size_t n_observations;
-    struct rec_resource edge; /* the switch: reading it makes sure that the proxy runs; env "" for none */
+    struct rec_resource
+        edge; /* the switch: reading it makes sure that the proxy runs; env "" for none */
     struct snapshot snapshot;
     struct plan plan;
     int starts; /* the plan was written as applying */
@@ -54,6 +63,8 @@ struct env_task {
     struct digest wanted, failed; /* revision of the newest commit; of the last failure */
     int64_t failures, superseded_in_row, not_before_mono_ms;
     int is_settled; /* a whole cycle passed and nothing runs */
+    char descends
+        [ENV_COMMIT_MAX]; /* newest commit that was seen to descend from the one applied last */
     char last_end[ERR_TEXT_MAX];
 };
 
@@ -81,11 +92,14 @@ struct env_task *engine_env(struct engine *e, struct str uid);
 
 /* The environment's row, made when a commit names it for the first time. */
 int env_plan_accept(struct env_task *env, struct err *err);
+/* The commit that was applied last, for DESCENT. */
+int env_plan_find_applied(struct env_task *env, struct err *err);
 /* Instances of live sets, for OBSERVE. */
 int env_plan_list_instances(struct env_task *env, struct err *err);
 /* Snapshot, plan, rows; env->starts says that it is applying now. */
 int env_plan_make(struct env_task *env, struct err *err);
 /* The watch's word; told only when it differs. */
-int env_plan_health(struct env_task *env, struct arena *a, struct str health, struct str reason, struct err *err);
+int env_plan_health(struct env_task *env, struct arena *a, struct str health, struct str reason,
+                    struct err *err);
 /* Why nothing is planned. */
 int env_plan_trouble(struct env_task *env, struct err *err);
