@@ -57,6 +57,40 @@ void head_release(struct head *h)
     alloc_free(h);
 }
 
+/* A hint stands on a line of its own there. */
+static struct str one_line(struct arena *a, struct str text)
+{
+    struct str line;
+    struct sb b;
+
+    sb_init(&b, a);
+    while (str_next(&text, '\n', &line)) {
+        line = str_trim(line);
+        if (line.n && b.n)
+            sb_add_c(&b, "; ");
+        sb_add(&b, line);
+    }
+    return sb_str(&b);
+}
+
+struct str head_error(struct arena *a, const struct spec_messages *messages)
+{
+    struct str text;
+    struct sb b;
+
+    for (size_t i = 0; i < messages->list.n; i++) {
+        if (messages->list.p[i].severity != SPEC_ERROR)
+            continue;
+        sb_init(&b, a);
+        spec_message_format(&b, &messages->list.p[i], STR_NONE, 0);
+        text = one_line(a, sb_str(&b));
+        return messages->n_errors > 1
+                   ? str_fmt(a, "%.*s (and %zu more)", STR_ARG(text), messages->n_errors - 1)
+                   : text;
+    }
+    return S("");
+}
+
 static struct head *head_new(struct source_task *s, const struct branch *b)
 {
     struct head *h = alloc_zero(sizeof(*h));
@@ -242,79 +276,9 @@ static void source_keep_trees(struct source_task *s, struct head *h)
     }
 }
 
-/* --- rows ---------------------------------------------------------------------------------------- */
-
-static int source_write_head(struct source_task *s, struct tx *tx, const struct branch *b,
-                             struct err *err)
-{
-    struct rec_head row = { .source = s->name, .branch = b->name };
-    int rc = db_get(s->engine->db, &s->round, REC_head, &row, err);
-    struct str commit = b->head ? b->head->commit : S("");
-    int64_t gone_ms = b->is_gone ? tx_time_ms(tx) : REC_NONE;
-
-    if (rc && rc != ERR_NOT_FOUND)
-        return rc;
-    if (!rc && str_eq(row.commit_id, commit) && (row.gone_ms == REC_NONE) == !b->is_gone)
-        return 0;
-    row.commit_id = commit;
-    row.tree_id = b->head ? b->head->tree : S("");
-    row.seen_ms = tx_time_ms(tx);
-    row.gone_ms = gone_ms;
-    row.error = STR_NONE;
-    return tx_put(tx, REC_head, &row, err);
-}
-
-static int source_is_news(struct source_task *s, struct err *err)
-{
-    struct rec_source row = { .name = s->name };
-    int rc = db_get(s->engine->db, &s->round, REC_source, &row, err);
-
-    if (rc && rc != ERR_NOT_FOUND)
-        return rc;
-    if (rc || !str_eq(row.error.p ? row.error : S(""), str_from_c(s->error)))
-        return 1;
-    for (size_t i = 0; i < s->branches.n; i++) {
-        const struct branch *b = &s->branches.p[i];
-        struct rec_head head = { .source = s->name, .branch = b->name };
-
-        rc = db_get(s->engine->db, &s->round, REC_head, &head, err);
-        if (rc && rc != ERR_NOT_FOUND)
-            return rc;
-        if (rc ? b->head != NULL || b->is_gone
-               : !str_eq(head.commit_id, b->head ? b->head->commit : S("")) ||
-                     (head.gone_ms == REC_NONE) == b->is_gone)
-            return 1;
-    }
-    return 0;
-}
-
-/* Nothing is written, and no event made, when a poll brought nothing new. */
 static int source_note(struct task *t, struct err *err)
 {
-    struct source_task *s = source_of(t);
-    struct rec_source row = { .name = s->name,
-                              .url = value_get_text(s->config, S("url"), S("")),
-                              .error = s->error[0] ? str_from_c(s->error) : STR_NONE };
-    int rc = source_is_news(s, err);
-    struct tx *tx;
-
-    if (rc <= 0)
-        return rc;
-    row.config_digest = hash_bytes(row.url);
-    if (engine_tx(
-            s->engine,
-            &(struct engine_event){ .kind = s->error[0] ? S("source.failed") : S("source.moved"),
-                                    .subject = s->name },
-            &tx, err))
-        return err->code;
-    rc = tx_put(tx, REC_source, &row, err);
-    for (size_t i = 0; !rc && i < s->branches.n; i++)
-        rc = source_write_head(s, tx, &s->branches.p[i], err);
-    if (rc) {
-        tx_rollback(tx);
-        return rc;
-    }
-    return tx_commit(tx, err);
+    return source_rows_note(source_of(t), err);
 }
 
 /* --- steps --------------------------------------------------------------------------------------- */
@@ -396,6 +360,9 @@ static enum task_verdict source_ready(struct source_task *s)
     source_keep_trees(s, b->next);
     LOG(LOG_INFO, "source moved", LOG_S("source", s->name), LOG_S("branch", b->name),
         LOG_S("commit", b->next->commit));
+    if (b->next->messages.n_errors)
+        LOG(LOG_WARN, "specs are refused, the last good state serves", LOG_S("source", s->name),
+            LOG_S("branch", b->name), LOG_S("err", head_error(&s->round, &b->next->messages)));
     head_publish(b);
     return task_goto(&s->task, SOURCE_READ);
 }

@@ -61,3 +61,10 @@ void source_task_fetch_now(struct source_task *s);
 
 struct head *source_task_head(struct source_task *s, struct str branch);
 void head_release(struct head *h); /* after users-- */
+/* The first of these errors with its place, and how many more there are; "" for none. */
+struct str head_error(struct arena *a, const struct spec_messages *messages);
+
+/* --- source_rows.c: on STATE --------------------------------------------------------------------- */
+
+/* Heads and errors of the round; nothing is written, and no event made, when it brought nothing new. */
+int source_rows_note(struct source_task *s, struct err *err);
