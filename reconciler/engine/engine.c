@@ -288,7 +288,7 @@ static const struct task_state start_states[] = {
 };
 /* clang-format on */
 
-/* Applying ones, and of those that ended: the last of each environment and every one with an open operation. */
+/* Applying ones, and of those that ended: every one that left something to do. */
 static int start_read(struct task *t, struct err *err)
 {
     struct starter *s = container_of(t, struct starter, task);
@@ -300,8 +300,7 @@ static int start_read(struct task *t, struct err *err)
         db, &s->arena, plan,
         "WHERE state = 'applying' OR (ended_seq IS NOT NULL AND started_seq IS NOT NULL AND ("
         "id IN (SELECT plan FROM operations WHERE outcome IS NULL) OR "
-        "started_seq = (SELECT max(p.started_seq) FROM plans p WHERE p.env = plans.env))) "
-        "ORDER BY made_seq",
+        "id IN (SELECT plan FROM rollouts WHERE step < 11))) ORDER BY made_seq",
         &s->plans, &s->n_plans, err);
 }
 

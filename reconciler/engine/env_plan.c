@@ -398,9 +398,8 @@ static enum plan_cause plan_cause_now(const struct env_task *env)
 {
     if (env->ask.cause != PLAN_CAUSE_COMMIT)
         return env->ask.cause;
-    if (count_lost(env) && !digest_is_none(&env->snapshot.env.live_rev) &&
-        (!env->has_spec || digest_eq(&env->spec.revision, &env->snapshot.env.live_rev)))
-        return PLAN_CAUSE_REPAIR;
+    if (count_lost(env) && !digest_is_none(&env->snapshot.env.live_rev))
+        return PLAN_CAUSE_REPAIR; /* before anything new: a set that is not whole cannot be compared with */
     return PLAN_CAUSE_COMMIT;
 }
 
@@ -423,13 +422,15 @@ static int plan_now(struct env_task *env, enum plan_cause cause, struct err *err
 }
 
 /* What the plan is for when no commit says so: what a person asked for, or what was applied last. */
-static int load_target(struct env_task *env, enum plan_cause cause, struct err *err)
+static int plan_for_revision(struct env_task *env, enum plan_cause cause, struct err *err)
 {
     const struct digest *revision = cause == PLAN_CAUSE_REPAIR ? &env->snapshot.env.live_rev
                                                                : &env->ask.revision;
 
-    return snapshot_load_revision(&env->cycle, env->engine->db, env->uid, revision, &env->spec,
-                                  err);
+    env->has_spec = 0;
+    if (snapshot_load_revision(&env->cycle, env->engine->db, env->uid, revision, &env->spec, err))
+        return err->code;
+    return plan_now(env, cause, err);
 }
 
 /* Without specs, and with everything in its place, there is only the trouble to tell. */
@@ -440,6 +441,8 @@ static int is_idle(const struct env_task *env, enum plan_cause cause)
 
 int env_plan_make(struct env_task *env, struct err *err)
 {
+    const struct environment_spec newest = env->spec;
+    int has_spec = env->has_spec;
     enum plan_cause cause;
 
     env->starts = 0;
@@ -448,9 +451,17 @@ int env_plan_make(struct env_task *env, struct err *err)
     if (env->has_spec && env_secrets_note(env->engine, &env->cycle, env->uid, &env->pins, err))
         return err->code;
     cause = plan_cause_now(env);
+    if (cause != PLAN_CAUSE_COMMIT && plan_for_revision(env, cause, err))
+        return err->code;
+    if (cause == PLAN_CAUSE_REPAIR &&
+        plan_is_empty(&env->plan)) { /* lost, but of nothing that was recorded */
+        env->spec = newest;
+        env->has_spec = has_spec;
+        cause = PLAN_CAUSE_COMMIT;
+    }
     if (is_idle(env, cause))
         return env->trouble.n ? env_plan_trouble(env, err) : 0;
-    if ((!env->has_spec && load_target(env, cause, err)) || plan_now(env, cause, err))
+    if (cause == PLAN_CAUSE_COMMIT && plan_now(env, cause, err))
         return err->code;
     if (!plan_is_empty(&env->plan))
         return store_plan(env, err);

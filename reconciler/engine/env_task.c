@@ -55,22 +55,6 @@ static struct env_task *env_of(struct task *t)
 
 /* --- specs: on FILE ------------------------------------------------------------------------------ */
 
-static struct str first_error(struct env_task *env, const struct spec_messages *m)
-{
-    struct sb text;
-
-    for (size_t i = 0; i < m->list.n; i++) {
-        if (m->list.p[i].severity != SPEC_ERROR)
-            continue;
-        sb_init(&text, &env->cycle);
-        spec_message_format(&text, &m->list.p[i], STR_NONE, 0);
-        if (m->n_errors > 1)
-            sb_addf(&text, " (and %zu more)", m->n_errors - 1);
-        return str_trim(sb_str(&text));
-    }
-    return S("");
-}
-
 /* A secret that cannot be read now keeps the version it had: an outage of a store changes nothing. */
 static int pin_secrets(struct env_task *env, const struct normalise_wants *wants, struct map *ret,
                        struct err *err)
@@ -116,7 +100,7 @@ static int env_normalise(struct task *t, struct err *err)
     if (env->head->messages.n_errors) {
         env->trouble = str_fmt(&env->cycle, "the specs of commit %.*s are refused: %.*s", 12,
                                env->head->commit.p,
-                               STR_ARG(first_error(env, &env->head->messages)));
+                               STR_ARG(head_error(&env->cycle, &env->head->messages)));
         return err_set(err, ERR_INVALID, "%.*s", STR_ARG(env->trouble));
     }
     if (!map_has(&env->head->bundle.environments, env->name))
@@ -133,7 +117,7 @@ static int env_normalise(struct task *t, struct err *err)
     spec_messages_sort(&messages);
     if (messages.n_errors)
         return err_set(err, ERR_INVALID, "the specs of commit %.*s are refused: %.*s", 12,
-                       env->head->commit.p, STR_ARG(first_error(env, &messages)));
+                       env->head->commit.p, STR_ARG(head_error(&env->cycle, &messages)));
     env->has_spec = 1;
     return arena_status(&env->cycle, err);
 }
@@ -290,11 +274,25 @@ static void env_begin_cycle(struct env_task *env)
         env->head->users++;
 }
 
+/* Whether the newest commit wants something else than the plan that runs. A plan of a former life says by
+ * itself what it is for; a repair is in nobody's way. */
+static int env_supersedes_main(struct env_task *env)
+{
+    const struct run *r = env->main;
+
+    if (!env->has_spec || env->rewound.n || !r->is_loaded || r->plan.cause == PLAN_CAUSE_REPAIR)
+        return 0;
+    if (digest_is_none(&env->wanted) &&
+        (r->plan.cause != PLAN_CAUSE_COMMIT || str_eq(r->commit_id, env->head->commit) ||
+         digest_eq(&r->plan.target, &env->spec.revision)))
+        env->wanted = env->spec.revision;
+    return !digest_eq(&env->spec.revision, &env->wanted);
+}
+
 /* A newer commit while a plan is in its main part: at the next boundary, but not for ever. */
 static enum task_verdict env_compare_with_main(struct env_task *env)
 {
-    if (env->has_spec && !env->rewound.n && !digest_eq(&env->spec.revision, &env->wanted) &&
-        env->superseded_in_row < ENV_SUPERSEDED_MAX)
+    if (env_supersedes_main(env) && env->superseded_in_row < ENV_SUPERSEDED_MAX)
         run_wish(env->main, WISH_SUPERSEDE);
     return task_goto(&env->task, ENV_REST);
 }

@@ -9,16 +9,18 @@
 
 #define RUN_ARENA_MAX (256u << 20)
 
-enum { RUN_LOAD, RUN_WALK, RUN_GROUP, RUN_END, RUN_AGAIN, RUN_OVER };
+enum { RUN_LOAD, RUN_WALK, RUN_GROUP, RUN_END, RUN_LAST, RUN_AGAIN, RUN_OVER };
+enum { RUN_WRITES_NOTHING, RUN_WRITES_GROUP, RUN_WRITES_END, RUN_WRITES_LAST };
 
 /* clang-format off */
 static const struct task_state run_states[] = {
     /*              name     successors                                                   on error       deadline_ms */
     [RUN_LOAD]  = { "LOAD",  TO(RUN_WALK),                                                RUN_OVER,      0 },
-    [RUN_WALK]  = { "WALK",  TO(RUN_WALK) | TO3(RUN_GROUP, RUN_END, RUN_OVER),            RUN_WALK,      0 }, /* until a child ends */
+    [RUN_WALK]  = { "WALK",  TO2(RUN_WALK, RUN_OVER) | TO3(RUN_GROUP, RUN_END, RUN_LAST), RUN_WALK,      0 }, /* until a child ends */
     [RUN_GROUP] = { "GROUP", TO(RUN_WALK),                                                RUN_AGAIN,     0 },
     [RUN_END]   = { "END",   TO(RUN_WALK),                                                RUN_AGAIN,     0 },
-    [RUN_AGAIN] = { "AGAIN", TO3(RUN_WALK, RUN_GROUP, RUN_END),                           RUN_WALK,      0 }, /* could not write: in a moment */
+    [RUN_LAST]  = { "LAST",  TO(RUN_OVER),                                                RUN_AGAIN,     0 },
+    [RUN_AGAIN] = { "AGAIN", TO3(RUN_GROUP, RUN_END, RUN_LAST),                           RUN_WALK,      0 }, /* could not write: in a moment */
     [RUN_OVER]  = { "OVER",  0,                                                           NO_ERROR_EDGE, 0 },
 };
 /* clang-format on */
@@ -270,6 +272,21 @@ static int run_write_end(struct task *t, struct err *err)
     return tx_commit(tx, err);
 }
 
+static int run_write_last(struct task *t, struct err *err)
+{
+    struct run *r = run_of(t);
+    struct engine_event event = run_event(r, S("plan.over"));
+    struct tx *tx;
+
+    if (engine_tx(r->engine, &event, &tx, err))
+        return err->code;
+    if (run_rows_over(r, tx, err)) {
+        tx_rollback(tx);
+        return err->code;
+    }
+    return tx_commit(tx, err);
+}
+
 /* The group's row is written before the move shows in the schedule. */
 static enum task_verdict run_move_group(struct run *r, const struct schedule_move *move)
 {
@@ -280,7 +297,7 @@ static enum task_verdict run_move_group(struct run *r, const struct schedule_mov
     }
     if (move->kind == MOVE_REVERT)
         CRASH_POINT(ROLLOUT_BEFORE_REVERT);
-    r->is_writing = 1;
+    r->is_writing = RUN_WRITES_GROUP;
     return task_goto(&r->task, RUN_GROUP);
 }
 
@@ -288,7 +305,7 @@ static void run_group_written(struct run *r)
 {
     struct str state = r->rollouts[r->move.group].state;
 
-    r->is_writing = 0;
+    r->is_writing = RUN_WRITES_NOTHING;
     r->schedule.groups[r->move.group] = str_eq_c(state, "held")       ? GROUP_HELD
                                         : r->move.kind == MOVE_REVERT ? GROUP_REVERTING
                                                                       : GROUP_REVERTED;
@@ -337,15 +354,24 @@ static struct str run_reason(const struct run *r)
 /* The main part is through: told once, whatever the tail still does. */
 static enum task_verdict run_end_main(struct run *r, enum schedule_end end)
 {
-    r->is_writing = 2;
+    r->is_writing = RUN_WRITES_END;
     r->main_end = end;
     r->reason = run_reason(r);
     if (end == SCHEDULE_APPLIED) { /* its last mark wrote it */
-        r->is_writing = 0;
+        r->is_writing = RUN_WRITES_NOTHING;
         r->main_ended(r, r->ctx);
         return task_goto(&r->task, RUN_WALK);
     }
     return task_goto(&r->task, RUN_END);
+}
+
+/* Something waits for a person, who may settle it at any time. */
+static int run_is_parked(const struct run *r)
+{
+    for (size_t i = 0; i < r->plan.items.n; i++)
+        if (r->schedule.items[i] == ITEM_PARKED && r->plan.items.p[i].lane == LANE_TAIL)
+            return 1;
+    return 0;
 }
 
 static enum task_verdict run_walk(struct run *r)
@@ -354,10 +380,11 @@ static enum task_verdict run_walk(struct run *r)
     size_t n, n_cancels = 0;
     enum schedule_end end;
 
-    if (r->is_writing == 1)
+    r->is_loaded = 1;
+    if (r->is_writing == RUN_WRITES_GROUP)
         run_group_written(r);
-    if (r->is_writing == 2) {
-        r->is_writing = 0;
+    if (r->is_writing == RUN_WRITES_END) {
+        r->is_writing = RUN_WRITES_NOTHING;
         r->main_ended(r, r->ctx);
     }
     run_resume_found(r);
@@ -374,8 +401,12 @@ static enum task_verdict run_walk(struct run *r)
     end = schedule_main_end(&r->schedule);
     if (end != SCHEDULE_RUNS && r->main_end == SCHEDULE_RUNS)
         return run_end_main(r, end);
-    if (end != SCHEDULE_RUNS && schedule_is_over(&r->schedule))
-        return task_goto(&r->task, RUN_OVER);
+    if (end != SCHEDULE_RUNS && schedule_is_over(&r->schedule) && !run_is_parked(r)) {
+        if (!r->plan.groups.n)
+            return task_goto(&r->task, RUN_OVER);
+        r->is_writing = RUN_WRITES_LAST;
+        return task_goto(&r->task, RUN_LAST);
+    }
     wait_signal_start(&r->task, -1);
     return task_then(&r->task, RUN_WALK);
 }
@@ -398,11 +429,16 @@ static enum task_verdict run_step(struct task *t)
     case RUN_END:
         wait_work_start(t, POOL_STATE, run_write_end);
         return task_then(t, RUN_WALK);
+    case RUN_LAST:
+        wait_work_start(t, POOL_STATE, run_write_last);
+        return task_then(t, RUN_OVER);
     case RUN_AGAIN:
         LOG(LOG_ERROR, "plan cannot be written, tried again", LOG_S("env", r->env_name),
             LOG_C("err", t->err.text));
         wait_until_start(t, loop_mono_ms(t->loop) + RETRY_FIRST_MS);
-        return task_then(t, r->is_writing == 1 ? RUN_GROUP : RUN_END);
+        return task_then(t, r->is_writing == RUN_WRITES_GROUP ? RUN_GROUP
+                            : r->is_writing == RUN_WRITES_END ? RUN_END
+                                                              : RUN_LAST);
     case RUN_OVER:
         return task_done(t);
     }

@@ -55,7 +55,8 @@ struct run {
     struct rec_rollout *rollouts;   /* one a group */
     struct run_child *children;
     struct schedule_move move; /* the group move being written */
-    int is_writing;
+    int is_loaded;
+    int is_writing; /* RUN_WRITES_* of run.c */
     int reload;                 /* a parked operation was settled: its row is read again */
     enum schedule_end main_end; /* SCHEDULE_RUNS until the main part is through and written */
     struct str reason;          /* why it ended as it did */
@@ -95,5 +96,7 @@ int run_rows_flip(struct run *r, struct tx *tx, const struct plan_item *item, st
 int run_rows_mark(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err);
 /* A group begins to go back, or has no way back. */
 int run_rows_group(struct run *r, struct tx *tx, const struct schedule_move *move, struct err *err);
+/* Nothing is left to do in any lane: the groups' rows say so, and no later life looks again. */
+int run_rows_over(struct run *r, struct tx *tx, struct err *err);
 /* The main part ended without its last mark. */
 int run_rows_end(struct run *r, struct tx *tx, enum schedule_end end, struct err *err);

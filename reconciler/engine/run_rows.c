@@ -4,6 +4,8 @@
 #include "reconciler/engine/run.h"
 #include "state/revisions.h"
 
+#define ROLLOUT_OVER_STEP 11 /* the last of PROTOCOL 2: its tail is through */
+
 /* --- loading ------------------------------------------------------------------------------------- */
 
 static enum item_status rows_item_status(const struct rec_operation *op)
@@ -475,12 +477,15 @@ static int mark_applied(struct run *r, struct tx *tx, const struct plan_item *it
         return err->code;
     plan.state = S("applied");
     plan.ended_seq = tx_seq(tx);
-    env.live_rev = env.proven_rev = r->plan.target;
+    if (r->plan.cause != PLAN_CAUSE_REPAIR) /* which makes nothing new */
+        env.live_rev = env.proven_rev = r->plan.target;
     env.sync = S("in_sync");
     env.health = S("healthy");
     env.reason = r->plan.notes.n ? r->plan.notes.p[0] : S("");
     if (tx_put(tx, REC_plan, &plan, err) || tx_put(tx, REC_environment, &env, err))
         return err->code;
+    if (r->plan.cause == PLAN_CAUSE_REPAIR)
+        return 0;
     if (db_get(db, a, REC_revision, &rev, err))
         return err->code == ERR_NOT_FOUND ? 0 : err->code;
     rev.proven_seq = tx_seq(tx);
@@ -545,6 +550,16 @@ int run_rows_group(struct run *r, struct tx *tx, const struct schedule_move *mov
     if (str_eq_c(rollout->state, "held"))
         rollout->ended_seq = tx_seq(tx);
     return tx_put(tx, REC_rollout, rollout, err);
+}
+
+int run_rows_over(struct run *r, struct tx *tx, struct err *err)
+{
+    for (size_t i = 0; i < r->plan.groups.n; i++) {
+        r->rollouts[i].step = ROLLOUT_OVER_STEP;
+        if (tx_put(tx, REC_rollout, &r->rollouts[i], err))
+            return err->code;
+    }
+    return 0;
 }
 
 static const struct {
