@@ -141,9 +141,12 @@ start_daemon()
     fail "the daemon does not know staging"
 }
 
-page()
+# What an environment serves must be this version, and is shown.
+say_served()
 {
-    curl -sS --max-time 5 -H "Host: $1.localhost" "http://127.0.0.1:$port/"
+    text=$(curl -sS --max-time 5 -H "Host: $1.localhost" "http://127.0.0.1:$port/" | head -n 1)
+    [ "$text" = "hello $2" ] || fail "$1 serves '$text', not 'hello $2'"
+    say "$1 serves: $text"
 }
 
 # --- load: clients that never stop asking, and what they got ------------------------------------------
@@ -223,14 +226,14 @@ printf 'All of it lives in %s and on 127.0.0.1:%s.\n' "$DEMO_HOME" "$port"
 chapter 'The daemon starts. Staging is built, started, found ready, routed to, and watched for 3 s.'
 start_daemon
 show 'reeve apply --quiet staging' || fail 'staging did not converge'
-say "staging serves: $(page staging | head -n 1)"
+say_served staging 1.0.0
 
 chapter 'A good merge, while clients ask without a pause. A new set starts beside the old one.'
 start_load
 merge_good
 show 'reeve apply --quiet staging' || fail 'staging did not converge'
 stop_load
-say "staging serves: $(page staging | head -n 1)"
+say_served staging 1.1.0
 
 chapter 'A broken merge: it builds, starts and says that it is well, but cannot answer a page.'
 start_load
@@ -238,13 +241,13 @@ merge_broken
 ! show 'reeve apply --quiet staging' || fail 'a broken version was kept'
 stop_load
 say_version 1.2.0
-say "staging serves: $(page staging | head -n 1)"
+say_served staging 1.1.0
 show 'reeve explain staging'
 
 chapter 'The mend is one more commit. Only that version is quarantined, so this one is tried at once.'
 merge_mended
 show 'reeve apply --quiet staging' || fail 'staging did not converge'
-say "staging serves: $(page staging | head -n 1)"
+say_served staging 1.2.1
 
 chapter 'main gets what staging runs. Production has waited since the start; now this plan waits.'
 merge_to_main
@@ -254,7 +257,7 @@ show 'reeve plan production | sed -n 1,3p'
 
 chapter 'A person approves exactly that plan, and it runs.'
 show "reeve approve --quiet --reason 'seen on staging' $(waiting_plan)" || fail 'production did not converge'
-say "production serves: $(page production | head -n 1)"
+say_served production 1.2.1
 
 chapter 'What happened, and the proof that nobody has changed the record.'
 show 'reeve history --limit 1000 | grep -v -e operation -e gate | cut -c 1-100'

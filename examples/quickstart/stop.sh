@@ -12,7 +12,7 @@ home=$(cd "${1:?usage: stop.sh DIRECTORY}" && pwd)
 is_program()
 {
     [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "$2" ] || return 1
-    [ "$2" != keeper ] || tr '\0' ' ' <"/proc/$1/cmdline" | grep -qF " $home/"
+    [ "$2" != keeper ] || grep -qF "$home/" "/proc/$1/cmdline" 2>/dev/null
 }
 
 # end NAME PID...: ask those that are still NAME, then wait for them
