@@ -137,6 +137,12 @@ int plan_routes_collect(struct planner *p, struct err *err)
     return 0;
 }
 
+void plan_routes_keep_address(struct planner *p, const struct subject *x)
+{
+    if (x->m.has_address)
+        add_internal(p, &p->low.routes, x->m.service);
+}
+
 int plan_routes_differ(const struct planner *p)
 {
     const struct route_list *a = &p->low.routes, *b = &p->low.routes_before;

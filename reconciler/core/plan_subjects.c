@@ -183,6 +183,7 @@ static int keep_needed_of(struct planner *p, const struct subject *x)
         planner_note(p, str_fmt(p->low.a, "kept: %.*s (%.*s still needs it)", STR_ARG(y->m.service),
                                 STR_ARG(x->m.service)));
         plan_subjects_keep(y);
+        plan_routes_keep_address(p, y);
         n_kept++;
     }
     return n_kept;

@@ -74,6 +74,8 @@ struct group_orders {
 struct group_orders plan_groups_order(struct planner *p);
 
 int plan_routes_collect(struct planner *p, struct err *err);
+/* The service stays after all, and its address with it. */
+void plan_routes_keep_address(struct planner *p, const struct subject *x);
 int plan_routes_differ(const struct planner *p);
 /* A domain that is recorded, not wanted, and not pruned either. */
 int plan_routes_keeps_domain(const struct planner *p, const struct recorded *r);

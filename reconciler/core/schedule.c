@@ -220,10 +220,53 @@ static int walk_main_is_open(const struct schedule *s, struct walk *w, const str
     return item->group >= 0 && w->main_is_open;
 }
 
+/* A generation is made of what is live then, and must be the one that is switched to next: while one
+ * is made and not yet switched to, no other is begun. */
+static int makes_generation(const struct plan_item *item)
+{
+    return item->action == PLAN_CREATE && str_eq_c(item->kind, "routes");
+}
+
+static int edge_is_busy(const struct schedule *s)
+{
+    struct walk w = { .group = -1 };
+
+    for (size_t i = 0; i < s->plan->items.n; i++) {
+        const struct plan_item *item = item_at(s, i);
+        int64_t made = item->action == PLAN_SWITCH
+                           ? value_get_int(item->desired, S("routes_item"), -1)
+                           : -1;
+
+        if (made < 0 || made >= (int64_t)i || is_ended(s->items[i]) || s->items[i] == ITEM_FAILED)
+            continue;
+        if (s->items[i] == ITEM_OPEN)
+            return 1;
+        if (was_begun(s->items[made]) && s->items[made] != ITEM_FAILED &&
+            lane_runs(s, item, walk_main_is_open(s, &w, item)))
+            return 1;
+    }
+    return 0;
+}
+
+/* The move just made begins a generation while another is under way: not now. */
+static void keep_one_generation(const struct schedule *s, struct moves *m, size_t n_before,
+                                int *edge)
+{
+    if (m->n == n_before || m->p[n_before].kind != MOVE_START ||
+        !makes_generation(item_at(s, m->p[n_before].item)))
+        return;
+    if (*edge < 0)
+        *edge = edge_is_busy(s);
+    if (*edge)
+        m->n = n_before;
+    *edge = 1;
+}
+
 size_t schedule_next(const struct schedule *s, struct schedule_move *ret, size_t max)
 {
     struct moves m = { .p = ret, .max = max };
     struct walk w = { .group = -1 };
+    int edge = -1; /* 1: busy; -1: not looked at */
 
     for (size_t g = 0; g < s->plan->groups.n; g++) {
         if (s->groups[g] == GROUP_ROLLING)
@@ -233,8 +276,12 @@ size_t schedule_next(const struct schedule *s, struct schedule_move *ret, size_t
     }
     if (m.n)
         return m.n; /* group moves change which items may run: ask again after them */
-    for (size_t i = 0; i < s->plan->items.n && m.n < m.max; i++)
+    for (size_t i = 0; i < s->plan->items.n && m.n < m.max; i++) {
+        size_t n_before = m.n;
+
         move_item(s, i, walk_main_is_open(s, &w, item_at(s, i)), &m);
+        keep_one_generation(s, &m, n_before, &edge);
+    }
     return m.n;
 }
 

@@ -1,0 +1,172 @@
+/* core/rollout: each kind of change lowered to items, as text. SPDX-License-Identifier: Apache-2.0
+ *
+ * An item is "N action kind/name step", behind '~' in the tail and '!' on the way back; '?N' is the
+ * item that must have been begun, '<- ..' what must be done before. Keys stand as the version they
+ * were made of. */
+#include "tests/unit/test_core_given.h"
+
+struct versions {
+    struct map by_key; /* 12 digits -> command */
+};
+
+static void note_versions(struct world *w, struct versions *v)
+{
+    for (size_t i = 0; i < w->documents.n; i++) {
+        const struct value *service = w->documents.entries[i].value;
+        const struct value *command = value_get(service, S("command"));
+        struct digest key = identity_set_key(w->a, service);
+        struct str *word = arena_new(w->a, struct str);
+
+        if (!value_count(command))
+            continue;
+        *word = value_item(command, 0)->u.text;
+        map_put(&v->by_key, str_slice(digest_hex(w->a, &key), 0, IDENTITY_SHORT), word);
+    }
+}
+
+/* "api@0123456789ab.0" as "api@v1.0"; the digests of groups and releases are left out. */
+static struct str plain_name(struct world *w, const struct versions *v, struct str name)
+{
+    size_t at = str_find_char(name, '@'), colon = str_find_char(name, ':');
+    const struct str *word = at == STR_NPOS
+                                 ? NULL
+                                 : map_find(&v->by_key, str_slice(name, at + 1, IDENTITY_SHORT));
+
+    if (word)
+        return str_fmt(w->a, "%.*s@%.*s%.*s", (int)at, name.p, STR_ARG(*word),
+                       STR_ARG(str_slice(name, at + 1 + IDENTITY_SHORT, name.n)));
+    if (at != STR_NPOS)
+        return str_slice(name, 0, at);
+    return colon == STR_NPOS ? name : str_slice(name, 0, colon);
+}
+
+static void add_item(struct world *w, const struct versions *v, struct sb *b,
+                     const struct plan *plan, size_t i)
+{
+    static const char *const lanes[] = { "", "!", "~" };
+    const struct plan_item *item = &plan->items.p[i];
+    const struct value *servers = value_get(item->desired, S("servers"));
+
+    sb_addf(b, "%s%zu %s %.*s/%.*s %d", lanes[item->lane], i, plan_action_name(item->action),
+            STR_ARG(item->kind), STR_ARG(plain_name(w, v, item->name)), item->step);
+    if (str_eq_c(item->kind, "backend") && item->action != PLAN_DELETE)
+        sb_addf(b, " of %zu", value_count(servers));
+    if (item->only_after >= 0)
+        sb_addf(b, " ?%d", item->only_after);
+    for (size_t n = 0; n < item->needs.n; n++)
+        sb_addf(b, "%s%zu", n ? "," : " <- ", item->needs.p[n]);
+    sb_add_c(b, "\n");
+}
+
+static void add_routes(const struct versions *v, struct sb *b, const struct plan_item *item)
+{
+    const struct value *routes = value_get(item->desired, S("routes"));
+
+    sb_add_c(b, "  routes:");
+    for (size_t i = 0; i < value_count(routes); i++) {
+        const struct value *r = value_item(routes, i);
+        struct str set = value_get_text(r, S("set"), STR_NONE);
+        const struct str *word = set.p ? map_find(&v->by_key, str_slice(set, 0, IDENTITY_SHORT))
+                                       : NULL;
+
+        sb_addf(b, " %.*s=%.*s", STR_ARG(value_get_text(r, S("route"), S(""))),
+                STR_ARG(value_get_text(r, S("service"), S(""))));
+        if (word)
+            sb_addf(b, "@%.*s", STR_ARG(*word));
+    }
+    sb_add_c(b, "\n");
+}
+
+static struct str format_plan(struct world *w, const struct plan *plan)
+{
+    struct versions v;
+    struct sb b;
+
+    map_init(&v.by_key, w->a);
+    note_versions(w, &v);
+    sb_init(&b, w->a);
+    for (size_t i = 0; i < plan->notes.n; i++)
+        sb_addf(&b, "note %.*s\n", STR_ARG(plan->notes.p[i]));
+    for (size_t i = 0; i < plan->items.n; i++) {
+        add_item(w, &v, &b, plan, i);
+        if (str_eq_c(plan->items.p[i].kind, "routes") && plan->items.p[i].action == PLAN_CREATE)
+            add_routes(&v, &b, &plan->items.p[i]);
+    }
+    return sb_str(&b);
+}
+
+enum twist { TWIST_NONE, TWIST_LOST, TWIST_QUARANTINE, TWIST_NO_EDGE, TWIST_UNPROVEN };
+
+static const struct {
+    const char *sentence, *before, *want;
+    enum given_tail tail;
+    enum plan_cause cause;
+    enum twist twist;
+    const char *items;
+} rows[] = {
+#include "tests/unit/test_core_rollout.rows"
+};
+
+static void twist_world(struct world *w, enum twist twist, const struct environment_spec *want)
+{
+    struct plan plan;
+
+    switch (twist) {
+    case TWIST_NONE:
+        break;
+    case TWIST_LOST:
+        w->instances.p[0].health = INSTANCE_LOST;
+        break;
+    case TWIST_QUARANTINE:
+        plan = world_plan(w, want, PLAN_CAUSE_COMMIT);
+        *vec_push(w->a, &w->quarantines) = (struct rec_quarantine){
+            .group_digest = plan.groups.p[0].digest, .culprit = S("api"), .reason = S("not ready")
+        };
+        break;
+    case TWIST_NO_EDGE:
+        w->has_edge = 0;
+        break;
+    case TWIST_UNPROVEN:
+        w->sets.p[0].rec.proven_seq = REC_NONE;
+        break;
+    }
+}
+
+static void test_changes_are_lowered_to_items(void **state)
+{
+    int n_wrong = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct arena a;
+        struct world w;
+        struct environment_spec want;
+        struct plan plan;
+        struct str rest, one, text;
+
+        arena_init(&a, 0);
+        given_world(&w, &a);
+        w.has_edge = rows[i].twist != TWIST_NO_EDGE;
+        rest = str_copy(&a, str_from_c(rows[i].before));
+        while (str_next(&rest, '|', &one))
+            (void)given_applied(&w, str_to_c(&a, one), rows[i].tail);
+        want = given_spec(&a, rows[i].want);
+        world_know(&w, &want);
+        twist_world(&w, rows[i].twist, &want);
+        plan = world_plan(&w, &want, rows[i].cause);
+        text = format_plan(&w, &plan);
+        if (!str_eq_c(text, rows[i].items)) {
+            (void)printf("%s: got\n%.*s", rows[i].sentence, STR_ARG(text));
+            n_wrong++;
+        }
+        arena_fini(&a);
+    }
+    assert_int_equal(n_wrong, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_changes_are_lowered_to_items) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
