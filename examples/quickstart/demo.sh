@@ -16,11 +16,12 @@ if [ -z "${DEMO_HOME:-}" ]; then
     cp "$build/tests/e2e/load" "$DEMO_HOME/reeve/bin/"
     cp -R "$here" "$DEMO_HOME/quickstart"
     chmod 755 "$DEMO_HOME"
-    set -- env -i DEMO_HOME="$DEMO_HOME" KEEP="${KEEP:-}" HOME="$DEMO_HOME" TERM="${TERM:-dumb}" \
+    as=
+    [ "$(id -u)" -ne 0 ] || as='runuser -u nobody -- '
+    set -- env -i DEMO_HOME="$DEMO_HOME" DEMO_AS="$as" KEEP="${KEEP:-}" HOME="$DEMO_HOME" TERM="${TERM:-dumb}" \
         PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin sh "$DEMO_HOME/quickstart/demo.sh"
-    [ "$(id -u)" -eq 0 ] || exec "$@"
-    chown -R nobody: "$DEMO_HOME"
-    exec runuser -u nobody -- "$@"
+    [ -z "$as" ] || chown -R nobody: "$DEMO_HOME"
+    exec $as "$@"
 fi
 
 cd "$DEMO_HOME"
@@ -264,8 +265,7 @@ show 'reeve history --limit 1000 | grep -v -e operation -e gate | cut -c 1-100'
 show 'reeve audit verify --replay' || fail 'the history does not verify'
 
 if [ "${KEEP:-}" = 1 ]; then
-    as=
-    [ "$(id -un)" != nobody ] || as="runuser -u nobody -- env HOME=$DEMO_HOME "
+    as=${DEMO_AS:+${DEMO_AS}env HOME=$DEMO_HOME }
     cat <<END
 
 $(now)  It runs on. To look at it:
