@@ -28,7 +28,7 @@ static const struct task_state command_states[] = {
 /* What a verb found on STATE, for the loop to act upon. */
 struct found {
     struct rec_environment env;
-    struct rec_plan plan;
+    struct rec_plan plan, settled; /* settled: of the operation */
     struct digest revision;
     struct str state, message;
 };
@@ -215,27 +215,40 @@ static int write_retry(struct command_call *c, struct found *f, struct tx *tx, s
     return 0;
 }
 
+#define SETTLE_LENGTH_MS (3600 * 1000) /* of an operation that is taken up again */
+
+/* Done: it is believed, and read back as after any answer. Retry: as if it had never begun. */
+static int reopen_operation(struct command_call *c, struct rec_operation *op, struct err *err)
+{
+    if (str_eq_c(c->in.as, "failed")) {
+        op->outcome = c->in.as;
+        return 0;
+    }
+    if (!str_eq_c(c->in.as, "retry") && !str_eq_c(c->in.as, "done"))
+        return err_set(err, ERR_USAGE, "--as is done, failed or retry");
+    op->outcome = op->verdict = op->acted = op->token = STR_NONE;
+    op->phase = S("INTENT");
+    op->deaths = 0;
+    op->deadline_ms = loop_wall_ms(c->engine->loop) + SETTLE_LENGTH_MS;
+    if (str_eq_c(c->in.as, "done")) {
+        op->phase = S("SETTLED");
+        op->verdict = c->in.as;
+    }
+    return 0;
+}
+
 static int write_settle(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
 {
     struct rec_operation op = { .uid = c->in.operation };
-    struct rec_plan plan;
 
     if (db_get(command_db(c), &c->arena, REC_operation, &op, err))
         return err_wrap(err, "operation '%.*s'", STR_ARG(c->in.operation));
     if (!op.outcome.p || !str_eq_c(op.outcome, "parked"))
         return err_set(err, ERR_CONFLICT, "operation '%.*s' is not parked", STR_ARG(op.uid));
-    if (plans_by_id(command_db(c), &c->arena, &op.plan, &plan, err) ||
-        environments_by_uid(command_db(c), &c->arena, op.env, &f->env, err))
+    if (plans_by_id(command_db(c), &c->arena, &op.plan, &f->settled, err) ||
+        environments_by_uid(command_db(c), &c->arena, op.env, &f->env, err) ||
+        reopen_operation(c, &op, err))
         return err->code;
-    if (str_eq_c(c->in.as, "retry")) {
-        op.outcome = STR_NONE;
-        op.phase = S("INTENT");
-        op.deaths = 0;
-    } else if (str_eq_c(c->in.as, "done") || str_eq_c(c->in.as, "failed")) {
-        op.outcome = c->in.as;
-    } else {
-        return err_set(err, ERR_USAGE, "--as is done, failed or retry");
-    }
     op.message = c->in.reason;
     f->state = op.outcome.p ? op.outcome : S("retry");
     return tx_put(tx, REC_operation, &op, err);
@@ -295,12 +308,11 @@ static void act_retry(struct command_call *c, struct found *f, struct env_task *
     env_task_wake(env);
 }
 
-/* A settled operation is taken up by a new walk over its plan's rows. */
+/* The plan it belongs to goes on with it. */
 static void act_settle(struct command_call *c, struct found *f, struct env_task *env)
 {
     (void)c;
-    (void)f;
-    env_task_reload(env);
+    env_task_reload(env, &f->settled.id);
 }
 
 static const struct command_row command_rows[N_COMMANDS] = {

@@ -177,6 +177,38 @@ int env_plan_health(struct env_task *env, struct arena *a, struct str health, st
     return finish(tx, tx_put(tx, REC_environment, &row, err), err);
 }
 
+/* 1 and why, when an operation waits for a person. */
+static int is_parked(struct env_task *env, struct str *ret_reason, struct err *err)
+{
+    struct arena *a = &env->cycle;
+    struct rec_operation *rows;
+    size_t n;
+
+    if (DB_SELECT(env->engine->db, a, operation, "WHERE env = $1 AND outcome = 'parked'", &rows, &n,
+                  err, DB_T(env->uid)))
+        return err->code;
+    if (n)
+        *ret_reason = str_fmt(a, "operation %.*s of %.*s/%.*s is parked: %.*s",
+                              STR_ARG(rows[0].uid), STR_ARG(rows[0].kind), STR_ARG(rows[0].name),
+                              STR_ARG(rows[0].message));
+    return n != 0;
+}
+
+int env_plan_note_parked(struct env_task *env, struct err *err)
+{
+    struct rec_environment row;
+    struct str reason;
+    int rc = is_parked(env, &reason, err);
+
+    if (rc < 0 || environments_by_uid(env->engine->db, &env->cycle, env->uid, &row, err))
+        return err->code;
+    if (rc)
+        return say(env, (struct words){ .sync = S("parked"), .reason = reason }, err);
+    if (!str_eq_c(row.sync, "parked"))
+        return 0;
+    return say(env, (struct words){ .sync = S("converging"), .reason = S("") }, err);
+}
+
 int env_plan_trouble(struct env_task *env, struct err *err)
 {
     return say(env, (struct words){ .sync = S("failed"), .reason = env->trouble }, err);
@@ -439,6 +471,24 @@ static int is_idle(const struct env_task *env, enum plan_cause cause)
     return !env->has_spec && cause == PLAN_CAUSE_COMMIT;
 }
 
+/* Nothing is to be done: why, and whether a person has to. */
+static int say_settled(struct env_task *env, struct err *err)
+{
+    struct words w = {
+        .sync = env->plan.notes.n ? S("reverted") : S("in_sync"),
+        .health = count_lost(env) ? S("degraded") : STR_NONE,
+        .reason = env->plan.notes.n ? env->plan.notes.p[0] : env->rewound,
+        .with_commit = env->has_spec && !env->rewound.n,
+    };
+    int rc = is_parked(env, &w.reason, err);
+
+    if (rc < 0)
+        return rc;
+    if (rc)
+        w.sync = S("parked");
+    return say(env, w, err);
+}
+
 int env_plan_make(struct env_task *env, struct err *err)
 {
     const struct environment_spec newest = env->spec;
@@ -465,12 +515,5 @@ int env_plan_make(struct env_task *env, struct err *err)
         return err->code;
     if (!plan_is_empty(&env->plan))
         return store_plan(env, err);
-    return say(env,
-               (struct words){
-                   .sync = env->plan.notes.n ? S("reverted") : S("in_sync"),
-                   .health = count_lost(env) ? S("degraded") : STR_NONE,
-                   .reason = env->plan.notes.n ? env->plan.notes.p[0] : env->rewound,
-                   .with_commit = env->has_spec && !env->rewound.n,
-               },
-               err);
+    return say_settled(env, err);
 }

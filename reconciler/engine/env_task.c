@@ -246,12 +246,16 @@ void env_task_resume(struct env_task *env, const struct digest *plan_id, int is_
     env_begin_run(env, plan_id, is_main);
 }
 
-void env_task_reload(struct env_task *env)
+void env_task_reload(struct env_task *env, const struct digest *plan_id)
 {
-    if (env->main)
-        env->main->reload = 1;
-    if (env->main)
-        wait_signal(&env->main->task);
+    struct run *r = env->runs;
+
+    while (r && !digest_eq(&r->plan_id, plan_id))
+        r = r->next;
+    if (r)
+        run_reload(r);
+    else
+        env_begin_run(env, plan_id, 0);
     env_task_wake(env);
 }
 
@@ -274,6 +278,11 @@ static void env_begin_cycle(struct env_task *env)
         env->head->users++;
 }
 
+static int env_note_parked(struct task *t, struct err *err)
+{
+    return env_plan_note_parked(env_of(t), err);
+}
+
 /* Whether the newest commit wants something else than the plan that runs. A plan of a former life says by
  * itself what it is for; a repair is in nobody's way. */
 static int env_supersedes_main(struct env_task *env)
@@ -294,7 +303,8 @@ static enum task_verdict env_compare_with_main(struct env_task *env)
 {
     if (env_supersedes_main(env) && env->superseded_in_row < ENV_SUPERSEDED_MAX)
         run_wish(env->main, WISH_SUPERSEDE);
-    return task_goto(&env->task, ENV_REST);
+    wait_work_start(&env->task, POOL_STATE, env_note_parked);
+    return task_then(&env->task, ENV_REST);
 }
 
 static int env_is_asked(const struct env_task *env)

@@ -75,8 +75,8 @@ void env_task_wake(struct env_task *env);
 void env_task_stop(struct env_task *env);
 void env_task_fini(struct env_task *env);
 
-/* A person settled an operation of the plan that runs: read its rows anew. */
-void env_task_reload(struct env_task *env);
+/* A person settled an operation of this plan: it goes on. */
+void env_task_reload(struct env_task *env, const struct digest *plan_id);
 
 /* A plan of a former life that was being applied, or whose tail is open. */
 void env_task_resume(struct env_task *env, const struct digest *plan_id, int is_main);
@@ -96,6 +96,8 @@ int env_plan_accept(struct env_task *env, struct err *err);
 int env_plan_find_applied(struct env_task *env, struct err *err);
 /* Instances of live sets, for OBSERVE. */
 int env_plan_list_instances(struct env_task *env, struct err *err);
+/* While a plan runs: what waits for a person to settle it. */
+int env_plan_note_parked(struct env_task *env, struct err *err);
 /* Snapshot, plan, rows; env->starts says that it is applying now. */
 int env_plan_make(struct env_task *env, struct err *err);
 /* The watch's word; told only when it differs. */

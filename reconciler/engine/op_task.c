@@ -16,6 +16,8 @@
 #define OP_CONSISTENCY_MS 5000 /* after it says done */
 #define OP_BUSY_MS 100 /* another operation of the resource is open: asks again, ever slower */
 #define OP_BUSY_DOUBLES_MAX 5
+#define OP_POLL_MIN_MS 50      /* between looks at what is pending */
+#define OP_AFTER_MAX_MS 900000 /* the longest that a provider may ask to be left alone */
 #define OP_DEADLINE_MS 3600000 /* of an operation that names none */
 #define OP_ARENA_MAX (32u << 20)
 
@@ -413,10 +415,14 @@ static enum task_verdict op_finish(struct op_task *op, enum op_end end)
     return task_goto(&op->task, OP_END);
 }
 
+/* A provider may ask for more time than we would give it, not for less. */
 static int64_t op_delay(const struct op_task *op)
 {
-    return op->answer.again_ms > 0 ? op->answer.again_ms
-                                   : retry_delay_ms(op->rec.attempt, loop_random(op->task.loop));
+    int64_t delay_ms = retry_delay_ms(op->rec.attempt, loop_random(op->task.loop)),
+            asked_ms = op->answer.again_ms < OP_AFTER_MAX_MS ? op->answer.again_ms
+                                                             : OP_AFTER_MAX_MS;
+
+    return asked_ms > delay_ms ? asked_ms : delay_ms;
 }
 
 /* What the driver said, before anything was read back. */
@@ -426,7 +432,9 @@ static enum task_verdict op_judge_answer(struct op_task *op)
 
     switch (retry_judge(&facts)) {
     case RETRY_PENDING:
-        return task_goto(&op->task, OP_WAIT);
+        if (!op_is_overdue(op))
+            return task_goto(&op->task, OP_WAIT);
+        break;
     case RETRY_AGAIN:
         return op_is_overdue(op) ? op_finish(op, OP_IS_FAILED)
                                  : op_backoff(op, LATER_ACT, op_delay(op));
@@ -453,9 +461,13 @@ static enum task_verdict op_judge_look(struct op_task *op)
 {
     struct retry_facts facts = op_facts(op, RV_ACTED_NO);
 
+    op->n_blind = op->task.rc ? op->n_blind + 1 : 0;
+    if (op->task.rc && op_is_overdue(op)) {
+        op_keep(op, &op->rec.message, str_from_c(op->task.err.text));
+        return op_finish(op, OP_IS_PARKED);
+    }
     if (op->task.rc)
-        return op_is_overdue(op) ? op_finish(op, OP_IS_PARKED)
-                                 : op_backoff(op, LATER_LOOK, op_delay(op));
+        return op_backoff(op, LATER_LOOK, retry_delay_ms(op->n_blind, loop_random(op->task.loop)));
     if (op_is_as_asked(op))
         return op_finish(op, OP_IS_DONE);
     switch (retry_judge(&facts)) {
@@ -618,7 +630,9 @@ static enum task_verdict op_step(struct task *t)
         return task_then(t, OP_SETTLE);
     case OP_WAIT:
         CRASH_POINT(OP_AFTER_PENDING);
-        wait_until_start(t, loop_mono_ms(t->loop) + op->answer.again_ms);
+        wait_until_start(t, loop_mono_ms(t->loop) + (op->answer.again_ms > OP_POLL_MIN_MS
+                                                         ? op->answer.again_ms
+                                                         : OP_POLL_MIN_MS));
         return task_then(t, OP_ACT);
     case OP_SETTLE:
         if (t->rc)

@@ -48,8 +48,9 @@ struct op_task {
     int was_open;                /* its row is from a former life */
     /* monotonic: a step of the wall clock ends nothing */
     int64_t again_at_ms, deadline_mono_ms, settled_mono_ms;
-    int n_busy;     /* times in a row that it could not be claimed */
-    int look_again; /* after the back-off: look, do not act */
+    int64_t n_blind; /* looks in a row that failed */
+    int n_busy;      /* times in a row that it could not be claimed */
+    int look_again;  /* after the back-off: look, do not act */
     enum op_end end;
 };
 

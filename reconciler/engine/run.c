@@ -6,21 +6,23 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "reconciler/engine/env_task.h"
 
 #define RUN_ARENA_MAX (256u << 20)
 
-enum { RUN_LOAD, RUN_WALK, RUN_GROUP, RUN_END, RUN_LAST, RUN_AGAIN, RUN_OVER };
+enum { RUN_LOAD, RUN_WALK, RUN_RELOAD, RUN_GROUP, RUN_END, RUN_LAST, RUN_AGAIN, RUN_OVER };
 enum { RUN_WRITES_NOTHING, RUN_WRITES_GROUP, RUN_WRITES_END, RUN_WRITES_LAST };
 
 /* clang-format off */
 static const struct task_state run_states[] = {
     /*              name     successors                                                   on error       deadline_ms */
     [RUN_LOAD]  = { "LOAD",  TO(RUN_WALK),                                                RUN_OVER,      0 },
-    [RUN_WALK]  = { "WALK",  TO2(RUN_WALK, RUN_OVER) | TO3(RUN_GROUP, RUN_END, RUN_LAST), RUN_WALK,      0 }, /* until a child ends */
+    [RUN_WALK]  = { "WALK",  TO3(RUN_WALK, RUN_RELOAD, RUN_OVER) | TO3(RUN_GROUP, RUN_END, RUN_LAST), RUN_WALK, 0 }, /* until a child ends */
+    [RUN_RELOAD] = { "RELOAD", TO(RUN_WALK),                                              RUN_AGAIN,     0 }, /* settled by a person */
     [RUN_GROUP] = { "GROUP", TO(RUN_WALK),                                                RUN_AGAIN,     0 },
     [RUN_END]   = { "END",   TO(RUN_WALK),                                                RUN_AGAIN,     0 },
     [RUN_LAST]  = { "LAST",  TO(RUN_OVER),                                                RUN_AGAIN,     0 },
-    [RUN_AGAIN] = { "AGAIN", TO3(RUN_GROUP, RUN_END, RUN_LAST),                           RUN_WALK,      0 }, /* could not write: in a moment */
+    [RUN_AGAIN] = { "AGAIN", TO(RUN_RELOAD) | TO3(RUN_GROUP, RUN_END, RUN_LAST),          RUN_WALK,      0 }, /* could not write: in a moment */
     [RUN_OVER]  = { "OVER",  0,                                                           NO_ERROR_EDGE, 0 },
 };
 /* clang-format on */
@@ -161,6 +163,8 @@ static void run_op_ended(struct task *t, void *ctx)
     struct str why = op->answer.message.n ? op->answer.message : str_from_c(t->err.text);
 
     r->schedule.items[c->index] = run_op_status(op->end);
+    if (op->end == OP_IS_PARKED)
+        env_task_wake(engine_env(r->engine, r->plan.env_uid)); /* which tells it */
     c->message = str_copy(&r->arena, why);
     /* a build or a release that ran and failed is the fault of what was deployed */
     c->is_at_fault = item->action == PLAN_RUN && op->answer.verdict == RV_USER &&
@@ -239,6 +243,11 @@ static struct engine_event run_event(struct run *r, struct str kind)
         .env = r->plan.env_uid,
         .cause = str_fmt(&r->rows, "plan:%.*s", STR_ARG(engine_short(&r->rows, &r->plan_id))),
     };
+}
+
+static int run_read_settled(struct task *t, struct err *err)
+{
+    return run_rows_reload(run_of(t), err);
 }
 
 static int run_write_group(struct task *t, struct err *err)
@@ -387,6 +396,8 @@ static enum task_verdict run_walk(struct run *r)
         r->is_writing = RUN_WRITES_NOTHING;
         r->main_ended(r, r->ctx);
     }
+    if (TAKE(r->is_settled))
+        return task_goto(&r->task, RUN_RELOAD);
     run_resume_found(r);
     while ((n = schedule_next(&r->schedule, moves, SCHEDULE_MOVES_MAX)) > n_cancels) {
         n_cancels = 0;
@@ -413,6 +424,10 @@ static enum task_verdict run_walk(struct run *r)
 
 static enum task_verdict run_step(struct task *t)
 {
+    static const int again[] = { [RUN_WRITES_NOTHING] = RUN_RELOAD,
+                                 [RUN_WRITES_GROUP] = RUN_GROUP,
+                                 [RUN_WRITES_END] = RUN_END,
+                                 [RUN_WRITES_LAST] = RUN_LAST };
     struct run *r = run_of(t);
 
     if (t->cancelled)
@@ -423,6 +438,9 @@ static enum task_verdict run_step(struct task *t)
         return task_then(t, RUN_WALK);
     case RUN_WALK:
         return run_walk(r);
+    case RUN_RELOAD:
+        wait_work_start(t, POOL_STATE, run_read_settled);
+        return task_then(t, RUN_WALK);
     case RUN_GROUP:
         wait_work_start(t, POOL_STATE, run_write_group);
         return task_then(t, RUN_WALK);
@@ -436,9 +454,7 @@ static enum task_verdict run_step(struct task *t)
         LOG(LOG_ERROR, "plan cannot be written, tried again", LOG_S("env", r->env_name),
             LOG_C("err", t->err.text));
         wait_until_start(t, loop_mono_ms(t->loop) + RETRY_FIRST_MS);
-        return task_then(t, r->is_writing == RUN_WRITES_GROUP ? RUN_GROUP
-                            : r->is_writing == RUN_WRITES_END ? RUN_END
-                                                              : RUN_LAST);
+        return task_then(t, again[r->is_writing]);
     case RUN_OVER:
         return task_done(t);
     }
@@ -487,6 +503,12 @@ void run_wish(struct run *r, enum schedule_wish wish)
 {
     if (wish > r->schedule.wish)
         r->schedule.wish = wish;
+    wait_signal(&r->task);
+}
+
+void run_reload(struct run *r)
+{
+    r->is_settled = 1;
     wait_signal(&r->task);
 }
 

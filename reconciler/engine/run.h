@@ -57,7 +57,7 @@ struct run {
     struct schedule_move move; /* the group move being written */
     int is_loaded;
     int is_writing; /* RUN_WRITES_* of run.c */
-    int reload;                 /* a parked operation was settled: its row is read again */
+    int is_settled;             /* a parked operation was settled: its row is read again */
     enum schedule_end main_end; /* SCHEDULE_RUNS until the main part is through and written */
     struct str reason;          /* why it ended as it did */
     void (*main_ended)(struct run *r, void *ctx);
@@ -80,6 +80,8 @@ void run_fini(struct run *r);
 
 /* A newer commit or a person wants it to end: at the next boundary, or now. */
 void run_wish(struct run *r, enum schedule_wish wish);
+/* A person settled an operation of it. */
+void run_reload(struct run *r);
 /* Its main part is through, and what is left of its tail has to wait: for a time that is ahead, or for a
  * provider that refuses. */
 int run_is_waiting(const struct run *r);
@@ -90,6 +92,8 @@ void run_stop(struct run *r);
 
 /* The plan and everything a former life did; statuses, group states, rollout rows. */
 int run_rows_load(struct run *r, struct err *err);
+/* What a person settled since: parked items take the state of their rows. */
+int run_rows_reload(struct run *r, struct err *err);
 /* What a switch or a flip means for the sets of its members. */
 int run_rows_flip(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err);
 /* A mark: its rows and its own operation in one savepoint. */

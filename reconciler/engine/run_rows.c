@@ -18,10 +18,9 @@ static enum item_status rows_item_status(const struct rec_operation *op)
 }
 
 /* An open row of a former life goes on: its body, its resource, one more death. */
-static int rows_load_open(struct run *r, const struct rec_operation *row, struct run_child *child,
-                          struct err *err)
+static int rows_load_open(struct run *r, struct arena *a, const struct rec_operation *row,
+                          struct run_child *child, struct err *err)
 {
-    struct arena *a = &r->arena;
     struct db *db = r->engine->db;
     struct op_found *found = arena_new(a, struct op_found);
     int rc;
@@ -61,7 +60,7 @@ static int rows_load_operations(struct run *r, struct err *err)
         r->schedule.items[at] = rows_item_status(&rows[i]);
         r->children[at].message = rows[i].message.p ? rows[i].message : S("");
         if (r->schedule.items[at] == ITEM_OPEN &&
-            rows_load_open(r, &rows[i], &r->children[at], err))
+            rows_load_open(r, &r->arena, &rows[i], &r->children[at], err))
             return err->code;
     }
     return 0;
@@ -189,6 +188,27 @@ int run_rows_load(struct run *r, struct err *err)
     if (rows_load_operations(r, err) || rows_load_rollouts(r, err))
         return err->code;
     return arena_status(a, err);
+}
+
+int run_rows_reload(struct run *r, struct err *err)
+{
+    struct arena *a = &r->rows;
+    struct rec_operation *rows;
+    size_t n;
+
+    if (DB_SELECT(r->engine->db, a, operation, "WHERE plan = $1 ORDER BY intent_ms, uid", &rows, &n,
+                  err, DB_D(&r->plan_id)))
+        return err->code;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = (size_t)rows[i].item;
+
+        if (r->schedule.items[at] != ITEM_PARKED)
+            continue;
+        if (!rows[i].outcome.p && rows_load_open(r, a, &rows[i], &r->children[at], err))
+            return err->code;
+        r->schedule.items[at] = rows_item_status(&rows[i]);
+    }
+    return 0;
 }
 
 /* --- sets ---------------------------------------------------------------------------------------- */
