@@ -43,6 +43,28 @@ static int rows_load_open(struct run *r, struct arena *a, const struct rec_opera
     return db_document(db, a, &row->desired, &found->body, err);
 }
 
+/* What an item that ended in a former life said of what was deployed. */
+static int rows_load_verdict(struct run *r, const struct rec_operation *row,
+                             struct run_child *child, struct err *err)
+{
+    struct rec_gate gate = { .operation = row->uid };
+
+    if (!row->outcome.p)
+        return 0;
+    if (!str_eq_c(row->kind, "gate")) {
+        child->is_at_fault = r->plan.items.p[row->item].action == PLAN_RUN &&
+                             str_eq_c(row->outcome, "failed") && row->verdict.p &&
+                             kit_verdict_from_name(row->verdict) == RV_USER &&
+                             !str_eq_c(row->acted, "no");
+        return 0;
+    }
+    if (db_get(r->engine->db, &r->arena, REC_gate, &gate, err))
+        return err->code;
+    child->is_at_fault = gate.verdict.p && str_eq_c(gate.verdict, "failed");
+    child->verdict = gate.verdict.p && str_eq_c(gate.verdict, "outage") ? GATE_OUTAGE : GATE_OPEN;
+    return 0;
+}
+
 static int rows_load_operations(struct run *r, struct err *err)
 {
     struct rec_operation *rows;
@@ -59,6 +81,8 @@ static int rows_load_operations(struct run *r, struct err *err)
                            STR_ARG(rows[i].uid));
         r->schedule.items[at] = rows_item_status(&rows[i]);
         r->children[at].message = rows[i].message.p ? rows[i].message : S("");
+        if (rows_load_verdict(r, &rows[i], &r->children[at], err))
+            return err->code;
         if (r->schedule.items[at] == ITEM_OPEN &&
             rows_load_open(r, &r->arena, &rows[i], &r->children[at], err))
             return err->code;
@@ -447,21 +471,24 @@ static int mark_scaled(struct run *r, struct tx *tx, const struct plan_item *ite
 }
 
 /* Did one of the gates of the way back find that the old set does not serve either? */
-static int rows_saw_outage(const struct run *r, int group)
+static const struct run_child *rows_find_outage(const struct run *r, int group)
 {
     for (size_t i = 0; i < r->plan.items.n; i++)
         if (r->plan.items.p[i].group == group && r->children[i].verdict == GATE_OUTAGE)
-            return 1;
-    return 0;
+            return &r->children[i];
+    return NULL;
 }
 
 static int mark_reverted(struct run *r, struct tx *tx, const struct plan_item *item,
                          struct err *err)
 {
     struct rec_rollout *rollout = &r->rollouts[item->group];
+    const struct run_child *outage = rows_find_outage(r, item->group);
 
-    if (rows_saw_outage(r, item->group))
+    if (outage) {
+        rollout->reason = outage->message;
         return rows_end_rollout(r, tx, item->group, S("outage"), err);
+    }
     if (!rollout->culprit.p)
         return rows_end_rollout(r, tx, item->group, S("superseded"), err);
     if (rollout->at_fault && /* a provider's fault says nothing about what was deployed */
