@@ -349,7 +349,20 @@ static void process_resume(void *self, const struct rv_host *h, const struct rv_
     process_do(self, h, op, ret, 1);
 }
 
-/* For instances: does the port belong to a process of it, and how often was it started again? */
+/* Does its port belong to a process of it, and what does the command say that was given? */
+static int process_judge_health(struct process_call *c, struct value *facts)
+{
+    int64_t port = value_get_int(c->view.about, S("port"), 0);
+
+    if (port)
+        value_set(&c->arena, facts, S("listening"),
+                  value_bool(&c->arena, keeper_listens(&c->arena, &c->view, port)));
+    if (c->view.life == KEEPER_NONE || !value_get(c->desired, S("command")))
+        return 0;
+    return process_probe(c, c->desired, facts);
+}
+
+/* For instances: how it is, and how often it was started again. */
 static void process_facts(void *self, const struct rv_host *h, const struct rv_op *op,
                           struct rv_result *ret, int is_health)
 {
@@ -359,16 +372,15 @@ static void process_facts(void *self, const struct rv_host *h, const struct rv_o
 
     if (type && !process_look(&c)) {
         struct value *facts = value_map(&c.arena);
+        int rc = 0;
 
         if (is_health)
-            value_set(
-                &c.arena, facts, S("listening"),
-                value_bool(&c.arena, keeper_listens(&c.arena, &c.view,
-                                                    value_get_int(c.view.about, S("port"), 0))));
+            rc = process_judge_health(&c, facts);
         else
             value_set_int(&c.arena, facts, S("restarts"), c.view.restarts);
-        ret->verdict = c.view.life == KEEPER_NONE ? RV_ABSENT : RV_DONE;
-        if (c.view.life != KEEPER_NONE)
+        if (!rc)
+            ret->verdict = c.view.life == KEEPER_NONE ? RV_ABSENT : RV_DONE;
+        if (!rc && c.view.life != KEEPER_NONE)
             process_answer_view(&c, facts, value_map(&c.arena));
     }
     arena_fini(&c.arena);

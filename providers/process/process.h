@@ -73,6 +73,9 @@ int process_artifact_dir(struct process_call *c,
                          struct str *ret); /* of desired.artifact, or home */
 struct value *process_about(struct process_call *c, int64_t port);
 
+/* probe: {command, timeout_ms} is run; facts get {exit, message}. 0, or the verdict answered. */
+int process_probe(struct process_call *c, const struct value *probe, struct value *facts);
+
 /* ports */
 int process_port_take(struct process_call *c, int64_t preferred, int64_t *ret);
 int process_port_release(struct process_call *c);

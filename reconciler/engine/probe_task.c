@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/guard.h"
+#include "specs/json_io.h"
 
 #define PROBE_HEADERS_MAX 16
 #define PROBE_TIMEOUT_MS 2000
@@ -101,6 +102,20 @@ static void probe_judge_answer(struct probe_task *p)
     }
 }
 
+/* The provider runs a command where the instance is. */
+static struct str probe_desired(struct probe_task *p)
+{
+    const struct value *command = value_get(p->probe, S("command"));
+    struct value *desired = value_map(&p->arena);
+
+    if (!command)
+        return S("");
+    value_set(&p->arena, desired, S("command"), value_copy(&p->arena, command));
+    value_set_int(&p->arena, desired, S("timeout_ms"),
+                  value_get_int(p->probe, S("timeout_ms"), PROBE_TIMEOUT_MS));
+    return json_format(&p->arena, desired);
+}
+
 static int probe_call(struct probe_task *p, enum driver_call_kind kind, struct err *err)
 {
     const struct driver_call call = {
@@ -111,10 +126,34 @@ static int probe_call(struct probe_task *p, enum driver_call_kind kind, struct e
         .op = { .type = kit_rv(S("instance")),
                 .name = kit_rv(p->resource),
                 .id = kit_rv(p->provider_id),
-                .owner = kit_rv(p->owner) },
+                .owner = kit_rv(p->owner),
+                .desired = kit_rv(kind == CALL_HEALTH ? probe_desired(p) : S("")) },
     };
 
     return driver_call(&call, &p->arena, &p->answer, err);
+}
+
+static int probe_ask_provider(struct probe_task *p, struct err *err)
+{
+    const struct value *seen;
+    int64_t exit;
+
+    if (probe_call(p, CALL_HEALTH, err))
+        return err->code;
+    seen = driver_answer_value(&p->arena,
+                               p->answer.observed.n ? p->answer.observed : p->answer.outputs);
+    exit = value_get_int(seen, S("exit"), 0);
+    p->ok = 0;
+    if (!value_get_bool(seen, S("listening"), 1))
+        probe_say(p, S("the port is held by another program"));
+    else if (value_get(p->probe, S("command")) && p->answer.verdict != RV_DONE)
+        probe_say(p, p->answer.message);
+    else if (exit)
+        probe_say(p, str_fmt(&p->arena, "the command exits with %lld: %.*s", (long long)exit,
+                             STR_ARG(value_get_text(seen, S("message"), S("")))));
+    else
+        p->ok = 1;
+    return 0;
 }
 
 /* Is it the instance that answers, and how often has it been started again? */
@@ -124,16 +163,8 @@ static int probe_look(struct task *t, struct err *err)
     const struct value *seen;
     struct str state;
 
-    if (p->ok && p->probe) {
-        if (probe_call(p, CALL_HEALTH, err))
-            return err->code;
-        seen = driver_answer_value(&p->arena,
-                                   p->answer.observed.n ? p->answer.observed : p->answer.outputs);
-        if (!value_get_bool(seen, S("listening"), 1)) {
-            p->ok = 0;
-            probe_say(p, S("the port is held by another program"));
-        }
-    }
+    if (p->ok && p->probe && probe_ask_provider(p, err))
+        return err->code;
     if (probe_call(p, CALL_READ, err))
         return err->code;
     seen = driver_answer_value(&p->arena, p->answer.observed);
