@@ -194,6 +194,15 @@ given_world()
     write_daemon
 }
 
+# bash tells of every child that a signal ended, but not here.
+kill_child()
+{
+    {
+        kill -KILL "$1"
+        wait "$1"
+    } 2>/dev/null
+}
+
 # Keepers carry their directory as argument; what they keep dies with them.
 keepers()
 {
@@ -211,9 +220,8 @@ kill_keepers()
 
 end_world()
 {
-    [ -z "$LOADER" ] || kill -KILL "$LOADER" 2>/dev/null
-    [ -z "$DAEMON" ] || kill -KILL "$DAEMON" 2>/dev/null
-    wait 2>/dev/null
+    [ -z "$LOADER" ] || kill_child "$LOADER"
+    [ -z "$DAEMON" ] || kill_child "$DAEMON"
     LOADER= DAEMON=
     while [ -n "$(keepers)" ]; do
         kill_keepers
@@ -321,15 +329,20 @@ start_daemon()
 stop_daemon()
 {
     kill -TERM "$DAEMON"
-    wait "$DAEMON" 2>/dev/null
+    wait "$DAEMON"
     DAEMON=
 }
 
 kill_daemon()
 {
-    kill -KILL "$DAEMON" 2>/dev/null
-    wait "$DAEMON" 2>/dev/null
+    kill_child "$DAEMON"
     DAEMON=
+}
+
+# The plan that waits or was applied last.
+plan_id()
+{
+    reeve plan prod -o json | grep -o '"id":"[0-9a-f]\{64\}"' | tail -n 1 | cut -d '"' -f 4
 }
 
 # The first text (or number) of that name in the answer about the environment.
