@@ -15,7 +15,7 @@ struct err_row {
 
 static const struct err_row err_rows[N_ERR_CODES] = {
     [ERR_ORDINAL_NONE] = { "OK", ERR_CLASS_USER, 200, 0, "ok" },
-#define ERR(name, class, http, exit, text) \
+#define ERR(name, class, http, exit, text)                                                         \
     [ERR_ORDINAL_##name] = { #name, ERR_CLASS_##class, http, exit, text },
 #include "base/errcodes.def"
 #undef ERR

@@ -43,8 +43,11 @@ struct err {
     char text[ERR_TEXT_MAX];
 };
 
-#define ERR_INIT \
-    (struct err) { 0 }
+#define ERR_INIT                                                                                   \
+    (struct err)                                                                                   \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 /* Say what failed. Returns `code`, so that `return err_set(...)` is one line. */
 int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -18,29 +18,29 @@ static inline _Noreturn void guard_broken(const char *kind, const char *what, co
     abort();
 }
 
-#define PRE(condition) \
+#define PRE(condition)                                                                             \
     ((condition) ? (void)0 : guard_broken("precondition", #condition, __FILE__, __LINE__))
-#define POST(condition) \
+#define POST(condition)                                                                            \
     ((condition) ? (void)0 : guard_broken("postcondition", #condition, __FILE__, __LINE__))
 #define UNREACHABLE() guard_broken("promise", "this line is never reached", __FILE__, __LINE__)
 
-#define container_of(ptr, type, member) \
+#define container_of(ptr, type, member)                                                            \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member))) /* the member lies in a `type` */
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Read and null: ownership moves to the caller. */
-#define TAKE(p)                      \
-    __extension__({                  \
-        __typeof__(p) taken_ = (p);  \
-        (p) = (__typeof__(p))0;      \
-        taken_;                      \
+#define TAKE(p)                                                                                    \
+    __extension__({                                                                                \
+        __typeof__(p) taken_ = (p);                                                                \
+        (p) = (__typeof__(p))0;                                                                    \
+        taken_;                                                                                    \
     })
-#define TAKE_FD(fd)          \
-    __extension__({          \
-        int taken_ = (fd);   \
-        (fd) = -1;           \
-        taken_;              \
+#define TAKE_FD(fd)                                                                                \
+    __extension__({                                                                                \
+        int taken_ = (fd);                                                                         \
+        (fd) = -1;                                                                                 \
+        taken_;                                                                                    \
     })
 
 static inline void guard_close(int *fd)

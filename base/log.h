@@ -32,7 +32,14 @@ int log_level_from_name(struct str name, enum log_level *ret); /* 0, or -1 */
 /* `fields` ends with a NULL name. */
 void log_write(enum log_level level, const char *msg, const struct log_field *fields);
 
-#define LOG(level, msg, ...) \
-    log_write((level), (msg), (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ) { NULL, STR_NONE } })
-#define LOG_S(field_name, text) { (field_name), (text) }
-#define LOG_C(field_name, text) { (field_name), str_from_c(text) }
+#define LOG(level, msg, ...)                                                                       \
+    log_write((level), (msg),                                                                      \
+              (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, STR_NONE } })
+#define LOG_S(field_name, text)                                                                    \
+    {                                                                                              \
+        (field_name), (text)                                                                       \
+    }
+#define LOG_C(field_name, text)                                                                    \
+    {                                                                                              \
+        (field_name), str_from_c(text)                                                             \
+    }

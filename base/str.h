@@ -20,7 +20,10 @@ struct str {
 };
 
 #define S(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
-#define S_INIT(literal) { "" literal, sizeof(literal) - 1 } /* in static tables */
+#define S_INIT(literal)                                                                            \
+    {                                                                                              \
+        "" literal, sizeof(literal) - 1                                                            \
+    } /* in static tables */
 #define STR_NONE ((struct str){ NULL, 0 })
 /* printf("%.*s", STR_ARG(s)) */
 #define STR_ARG(s) (int)(s).n, (s).p ? (s).p : ""
@@ -65,4 +68,5 @@ void sb_add(struct sb *b, struct str s);
 void sb_add_c(struct sb *b, const char *text);
 void sb_add_char(struct sb *b, char c);
 void sb_addf(struct sb *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-struct str sb_str(struct sb *b); /* NUL stands behind it; "" when memory ran out, see arena_status() */
+struct str
+sb_str(struct sb *b); /* NUL stands behind it; "" when memory ran out, see arena_status() */

@@ -227,7 +227,8 @@ int sys_lock_file(const char *path, struct str holder, int *ret_fd, struct err *
         if (errno != EWOULDBLOCK)
             return err_sys(err, "lock '%s'", path);
         (void)!read(fd, now, sizeof(now) - 1); /* the name is a courtesy */
-        return err_set(err, ERR_LOCKED, "'%s' is held by %s", path, now[0] ? now : "another process");
+        return err_set(err, ERR_LOCKED, "'%s' is held by %s", path,
+                       now[0] ? now : "another process");
     }
     if (ftruncate(fd, 0) || pwrite(fd, holder.p, holder.n, 0) != (ssize_t)holder.n)
         return err_sys(err, "write lock '%s'", path);

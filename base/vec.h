@@ -10,15 +10,16 @@
 
 #include "base/arena.h"
 
-#define VEC(type)      \
-    struct {           \
-        type *p;       \
-        size_t n, cap; \
+#define VEC(type)                                                                                  \
+    struct {                                                                                       \
+        type *p;                                                                                   \
+        size_t n, cap;                                                                             \
     }
 
 /* A pointer to a new zeroed last element, or NULL: then the arena remembers. */
-#define vec_push(arena, v)                                                                   \
-    ((__typeof__((v)->p))vec_push_bytes(arena, (void **)&(v)->p, &(v)->n, &(v)->cap, sizeof(*(v)->p)))
+#define vec_push(arena, v)                                                                         \
+    ((__typeof__((v)->p))vec_push_bytes(arena, (void **)&(v)->p, &(v)->n, &(v)->cap,               \
+                                        sizeof(*(v)->p)))
 
 static inline void *vec_push_bytes(struct arena *a, void **p, size_t *n, size_t *cap, size_t size)
 {

@@ -35,8 +35,8 @@ enum record {
 
 #define TABLE(record, table, class) struct rec_##record {
 #define COL(record, column, type, role) REC_TYPE_##type column;
-#define END_TABLE(record) \
-    }                     \
+#define END_TABLE(record)                                                                          \
+    }                                                                                              \
     ;
 #include "state/tables.def"
 #undef TABLE

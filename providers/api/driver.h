@@ -82,14 +82,21 @@ struct rv_exit {
 struct rv_host {
     uint32_t size, abi;
     void *ctx;
-    void *(*alloc)(void *ctx, size_t n); /* zeroed, freed by the host after the call; NULL: RV_RETRY */
+    void *(*alloc)(void *ctx,
+                   size_t n); /* zeroed, freed by the host after the call; NULL: RV_RETRY */
     int (*http)(void *ctx, const struct rv_http *in, struct rv_reply *ret);
-    int (*exec)(void *ctx, const struct rv_exec *in, struct rv_exit *ret);  /* to its end; killed at the deadline */
-    int (*spawn)(void *ctx, const struct rv_exec *in, struct rv_exit *ret); /* detached, outlives us */
-    int (*connect)(void *ctx, struct rv_str address, int *ret_fd); /* unix:PATH tcp:HOST:PORT; non-blocking; the driver closes */
-    int (*wait_fd)(void *ctx, int fd, uint32_t events, uint32_t timeout_ms); /* poll(2) events; fd -1 sleeps; RV_WAIT: timed out */
-    int (*secret)(void *ctx, struct rv_str ref, struct rv_str *ret);         /* pinned version; wiped after the call */
-    int (*identified)(void *ctx, struct rv_str id); /* returns when durable; not 0: no further effect */
+    int (*exec)(void *ctx, const struct rv_exec *in,
+                struct rv_exit *ret); /* to its end; killed at the deadline */
+    int (*spawn)(void *ctx, const struct rv_exec *in,
+                 struct rv_exit *ret); /* detached, outlives us */
+    int (*connect)(void *ctx, struct rv_str address,
+                   int *ret_fd); /* unix:PATH tcp:HOST:PORT; non-blocking; the driver closes */
+    int (*wait_fd)(void *ctx, int fd, uint32_t events,
+                   uint32_t timeout_ms); /* poll(2) events; fd -1 sleeps; RV_WAIT: timed out */
+    int (*secret)(void *ctx, struct rv_str ref,
+                  struct rv_str *ret); /* pinned version; wiped after the call */
+    int (*identified)(void *ctx,
+                      struct rv_str id); /* returns when durable; not 0: no further effect */
     int (*cancelled)(void *ctx);
     int64_t (*now_ms)(void *ctx); /* monotonic */
     void (*progress)(void *ctx, uint32_t permille, struct rv_str text);
@@ -110,7 +117,7 @@ struct rv_driver { /* a NULL member: capability absent */
     rv_call *validate, *normalise, *diff, *estimate; /* pure: host.alloc only */
     void (*read)(void *self, const struct rv_host *h, const struct rv_op *ops, size_t n,
                  struct rv_result *ret); /* n answers; an error is not RV_ABSENT */
-    rv_call *find_by_owner; /* at most one living object an owner; two: RV_FATAL that names both */
+    rv_call *find_by_owner;  /* at most one living object an owner; two: RV_FATAL that names both */
     rv_call *apply, *resume; /* the same key twice is once */
     rv_call *health, *import, *list, *backup, *restore, *counters;
 };

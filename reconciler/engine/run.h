@@ -56,7 +56,7 @@ struct run {
     struct run_child *children;
     struct schedule_move move; /* the group move being written */
     int is_loaded;
-    int is_writing; /* RUN_WRITES_* of run.c */
+    int is_writing;             /* RUN_WRITES_* of run.c */
     int is_settled;             /* a parked operation was settled: its row is read again */
     enum schedule_end main_end; /* SCHEDULE_RUNS until the main part is through and written */
     struct str reason;          /* why it ended as it did */

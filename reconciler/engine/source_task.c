@@ -11,7 +11,6 @@
 #include "reconciler/engine/env_task.h"
 
 #define SOURCE_ROUND_MAX (256u << 20)
-#define SOURCE_HEAD_MAX (256u << 20)
 
 enum {
     SOURCE_SIGN_IN,
@@ -49,62 +48,15 @@ static struct source_task *source_of(struct task *t)
 
 /* --- heads --------------------------------------------------------------------------------------- */
 
-void head_release(struct head *h)
+static struct head *head_begin(const struct source_task *s, const struct branch *b)
 {
-    if (!h || h->users || h->is_current)
-        return;
-    arena_fini(&h->arena);
-    alloc_free(h);
-}
-
-/* A hint stands on a line of its own there. */
-static struct str one_line(struct arena *a, struct str text)
-{
-    struct str line;
-    struct sb b;
-
-    sb_init(&b, a);
-    while (str_next(&text, '\n', &line)) {
-        line = str_trim(line);
-        if (line.n && b.n)
-            sb_add_c(&b, "; ");
-        sb_add(&b, line);
-    }
-    return sb_str(&b);
-}
-
-struct str head_error(struct arena *a, const struct spec_messages *messages)
-{
-    struct str text;
-    struct sb b;
-
-    for (size_t i = 0; i < messages->list.n; i++) {
-        if (messages->list.p[i].severity != SPEC_ERROR)
-            continue;
-        sb_init(&b, a);
-        spec_message_format(&b, &messages->list.p[i], STR_NONE, 0);
-        text = one_line(a, sb_str(&b));
-        return messages->n_errors > 1
-                   ? str_fmt(a, "%.*s (and %zu more)", STR_ARG(text), messages->n_errors - 1)
-                   : text;
-    }
-    return S("");
-}
-
-static struct head *head_new(struct source_task *s, const struct branch *b)
-{
-    struct head *h = alloc_zero(sizeof(*h));
+    struct head *h = head_new(b->commit, b->tree);
 
     if (!h)
         return NULL;
-    arena_init(&h->arena, SOURCE_HEAD_MAX);
     h->source = s->name;
     h->branch = b->name;
-    h->commit = str_copy(&h->arena, b->commit);
-    h->tree = str_copy(&h->arena, b->tree);
     h->spec_path = value_get_text(s->config, S("path"), S(".reeve"));
-    spec_messages_init(&h->messages, &h->arena);
-    map_init(&h->trees, &h->arena);
     return h;
 }
 
@@ -190,7 +142,7 @@ static void source_take_heads(struct source_task *s)
         if (!b->head || !str_eq(b->head->commit, h->commit)) {
             b->commit = h->commit;
             b->tree = h->tree;
-            b->next = head_new(s, b);
+            b->next = head_begin(s, b);
         }
     }
     for (size_t i = 0; i < s->heads.gone.n; i++) {

@@ -12,19 +12,7 @@
 #pragma once
 
 #include "reconciler/engine/engine_state.h"
-
-struct head {
-    struct arena arena;
-    struct str source, branch, commit, tree, spec_path;
-    struct source_commit about;
-    struct spec_file *files;
-    size_t n_files;
-    struct bundle bundle;
-    struct spec_messages messages; /* errors: no environment moves to this commit */
-    struct map trees;              /* wanted path -> struct str * */
-    int users;                     /* environments that read it now */
-    int is_current;
-};
+#include "reconciler/engine/head.h"
 
 struct branch {
     struct str name;
@@ -60,9 +48,6 @@ void source_task_fini(struct source_task *s);
 void source_task_fetch_now(struct source_task *s);
 
 struct head *source_task_head(struct source_task *s, struct str branch);
-void head_release(struct head *h); /* after users-- */
-/* The first of these errors with its place, and how many more there are; "" for none. */
-struct str head_error(struct arena *a, const struct spec_messages *messages);
 
 /* --- source_rows.c: on STATE --------------------------------------------------------------------- */
 
