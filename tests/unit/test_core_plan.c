@@ -1,0 +1,256 @@
+/* core/plan: lines, classes, judgement and what a plan refuses. SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/test_core_given.h"
+
+struct scene {
+    struct arena arena;
+    struct world world;
+    struct environment_spec spec;
+    struct plan plan;
+};
+
+static void given_scene(struct scene *c, const char *before, const char *want,
+                        enum plan_cause cause, const char *policy)
+{
+    arena_init(&c->arena, 0);
+    given_world(&c->world, &c->arena);
+    if (*before)
+        (void)given_applied(&c->world, before, TAIL_RUNS);
+    c->spec = given_spec(&c->arena, want);
+    if (policy)
+        c->spec.policy = given_json(&c->arena, policy);
+    if (cause == PLAN_CAUSE_REPAIR)
+        c->world.instances.p[0].health = INSTANCE_LOST;
+    c->plan = world_plan(&c->world, &c->spec, cause);
+}
+
+static struct str format_lines(struct scene *c)
+{
+    struct sb b;
+
+    sb_init(&b, &c->arena);
+    for (size_t i = 0; i < c->plan.lines.n; i++) {
+        const struct plan_line *line = &c->plan.lines.p[i];
+        struct str name = str_slice(line->name, 0, str_find_char(line->name, '@'));
+
+        sb_addf(&b, "%s%s %.*s/%.*s (%.*s, %.*s) [%.*s]", i ? "|" : "",
+                plan_action_name(line->action), STR_ARG(line->kind), STR_ARG(name),
+                STR_ARG(line->reason), STR_ARG(line->disruption),
+                STR_ARG(plan_class_names(&c->arena, line->classes)));
+        for (size_t j = 0; j < line->changes.n && line->changes.n < 3; j++)
+            sb_addf(&b, " %.*s", STR_ARG(line->changes.p[j].path));
+    }
+    return sb_str(&b);
+}
+
+static void test_lines_say_what_changes_and_why(void **state)
+{
+    static const struct {
+        const char *sentence, *before, *want;
+        enum plan_cause cause;
+        const char *policy, *lines;
+    } rows[] = {
+        { "nothing", "a v1", "a v1", PLAN_CAUSE_COMMIT, NULL, "" },
+        { "a new set", "a v1", "a v2", PLAN_CAUSE_COMMIT, NULL,
+          "update service/a (blue-green, none) [] command" },
+        { "recreate is downtime", "a v1 recreate", "a v2 recreate", PLAN_CAUSE_COMMIT, NULL,
+          "update service/a (recreate, downtime) [downtime] command" },
+        { "a first recreate is not", "", "a v1 recreate", PLAN_CAUSE_COMMIT, NULL,
+          "create service/a (blue-green, none) []|create policy/environment (, none) [] "
+          "approval.policy" },
+        { "replicas", "a v1", "a v1 x2", PLAN_CAUSE_COMMIT, NULL,
+          "update service/a (replicas, none) [] replicas" },
+        { "settings", "a v1", "a v1 settings=1", PLAN_CAUSE_COMMIT, NULL,
+          "update service/a (settings, none) [] rollout.note" },
+        { "a removal destroys", "a v1;b v1", "a v1", PLAN_CAUSE_COMMIT, NULL,
+          "delete service/b (no longer in the specs, downtime) [destroy]" },
+        { "a service that is made beside one that stays", "a v1", "a v1;b v1", PLAN_CAUSE_COMMIT,
+          NULL, "create service/b (blue-green, none) []" },
+        { "a domain comes", "a v1 port", "a v1 port;domain d h /=a", PLAN_CAUSE_COMMIT, NULL,
+          "create domain/d (, none) [] hosts routes./.service" },
+        { "a domain goes", "a v1 port;domain d h /=a", "a v1 port", PLAN_CAUSE_COMMIT, NULL,
+          "delete domain/d (no longer in the specs, downtime) [destroy] hosts routes./.service" },
+        { "auto_revert is turned off", "a v1", "a v1 hold", PLAN_CAUSE_COMMIT, NULL,
+          "update service/a (settings, none) [weaken] rollout.auto_revert" },
+        { "the policy becomes stricter", "a v1", "a v1", PLAN_CAUSE_COMMIT,
+          "{\"approval\":{\"policy\":\"manual\"}}",
+          "update policy/environment (, none) [] approval.policy" },
+        { "the policy becomes laxer", "a v1", "a v1", PLAN_CAUSE_COMMIT,
+          "{\"approval\":{\"policy\":\"auto\",\"expires_ms\":1}}",
+          "update policy/environment (, none) [] approval.expires_ms" },
+        { "what is not pruned stays", "a v1;b v1", "a v1", PLAN_CAUSE_COMMIT,
+          "{\"approval\":{\"policy\":\"auto\"},\"reconcile\":{\"prune\":false}}",
+          "update policy/environment (, none) [] reconcile.prune" },
+        { "a repair says what was lost", "a v1", "a v2", PLAN_CAUSE_REPAIR, NULL,
+          "update instance/a (lost: runs again in its place, none) []" },
+        { "a repair leaves the policy", "a v1", "a v1", PLAN_CAUSE_REPAIR,
+          "{\"approval\":{\"policy\":\"manual\"}}",
+          "update instance/a (lost: runs again in its place, none) []" },
+        { "a rollback leaves the policy", "a v1", "a v2", PLAN_CAUSE_ROLLBACK,
+          "{\"approval\":{\"policy\":\"manual\"}}",
+          "update service/a (blue-green, none) [] command" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct scene c;
+
+        given_scene(&c, rows[i].before, rows[i].want, rows[i].cause, rows[i].policy);
+        if (!str_eq_c(format_lines(&c), rows[i].lines))
+            fail_msg("%s: '%s'", rows[i].sentence, format_lines(&c).p);
+        arena_fini(&c.arena);
+    }
+}
+
+static void test_policies_judge_plans(void **state)
+{
+    static const char automatic[] = "{\"approval\":{\"policy\":\"auto\"}}",
+                      manual[] = "{\"approval\":{\"policy\":\"manual\"}}",
+                      downtime[] = "{\"approval\":{\"policy\":\"auto\","
+                                   "\"require_for\":[\"data\",\"downtime\"]}}";
+    static const struct {
+        const char *sentence, *before, *want;
+        enum plan_cause cause;
+        const char *policy, *asks; /* NULL: runs */
+    } rows[] = {
+        { "auto runs", "a v1", "a v2", PLAN_CAUSE_COMMIT, automatic, NULL },
+        { "manual asks", "a v1", "a v2", PLAN_CAUSE_COMMIT, manual, "approval: manual" },
+        { "nothing said is manual", "a v1", "a v2", PLAN_CAUSE_COMMIT, "{}", "approval: manual" },
+        { "an empty plan never asks", "a v1", "a v1", PLAN_CAUSE_COMMIT, manual, NULL },
+        { "a removal always asks", "a v1;b v1", "a v1", PLAN_CAUSE_COMMIT, automatic,
+          "class destroy" },
+        { "the class stands before the policy", "a v1;b v1", "a v1", PLAN_CAUSE_COMMIT, manual,
+          "class destroy" },
+        { "what weakens always asks", "a v1", "a v1 hold", PLAN_CAUSE_COMMIT, automatic,
+          "class weaken" },
+        { "downtime asks where it is asked for", "a v1 recreate", "a v2 recreate",
+          PLAN_CAUSE_COMMIT, downtime, "class downtime" },
+        { "downtime runs where it is not", "a v1 recreate", "a v2 recreate", PLAN_CAUSE_COMMIT,
+          automatic, NULL },
+        { "a repair never asks", "a v1", "a v2", PLAN_CAUSE_REPAIR, manual, NULL },
+        { "an undo was asked for", "a v1;b v1", "a v2", PLAN_CAUSE_UNDO, manual, NULL },
+        { "a rollback was asked for", "a v1;b v1", "a v2", PLAN_CAUSE_ROLLBACK, manual, NULL },
+        { "auto_promote false asks", "a v1 ask", "a v2 ask", PLAN_CAUSE_COMMIT, automatic,
+          "auto_promote: false, service a" },
+        { "but not for replicas", "a v1 ask", "a v1 ask x2", PLAN_CAUSE_COMMIT, automatic, NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct scene c;
+        struct plan_verdict v;
+
+        given_scene(&c, rows[i].before, rows[i].want, rows[i].cause, NULL);
+        v = plan_judge(&c.arena, &c.plan, given_json(&c.arena, rows[i].policy));
+        if (v.asks != (rows[i].asks != NULL) ||
+            !str_eq_c(v.reason, rows[i].asks ? rows[i].asks : ""))
+            fail_msg("%s: %d '%.*s'", rows[i].sentence, v.asks, STR_ARG(v.reason));
+        arena_fini(&c.arena);
+    }
+}
+
+static void test_a_repair_alone_never_weakens(void **state)
+{
+    struct scene c;
+
+    (void)state;
+    given_scene(&c, "a v1", "a v1 hold", PLAN_CAUSE_REPAIR, NULL);
+    assert_int_equal(c.plan.classes, 0);
+    assert_true(
+        digest_eq(&c.plan.target, &c.world.live_rev)); /* nothing of the commit is recorded */
+    arena_fini(&c.arena);
+}
+
+static void test_plans_refuse_what_cannot_be(void **state)
+{
+    static const struct {
+        const char *sentence, *spec;
+        int has_edge, rc;
+        const char *error;
+    } rows[] = {
+        { "a cycle", "a needs=b;b needs=a", 1, ERR_INVALID,
+          "app.yaml:1:1: error: dependency cycle: service/a -> service/b -> service/a [cycle]" },
+        { "no replicas", "a v1 x0", 1, ERR_INVALID,
+          "app.yaml:1:1: error: service 'a' has no replicas; 'enabled: false' leaves it out "
+          "[replicas]" },
+        { "an address without an edge", "a v1 uses=b;b v1 port", 0, ERR_REFUSED,
+          "environment 'test': the address of service 'b' is asked for, but no provider of domains "
+          "is allowed" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct arena a;
+        struct world w;
+        struct environment_spec spec;
+        struct snapshot s;
+        struct plan plan;
+        struct err err = ERR_INIT;
+
+        arena_init(&a, 0);
+        given_world(&w, &a);
+        w.has_edge = rows[i].has_edge;
+        spec = given_spec(&a, rows[i].spec);
+        s = world_snapshot(&w, &spec, PLAN_CAUSE_COMMIT);
+        assert_int_equal(plan_make(&a, &s, &plan, &err), rows[i].rc);
+        assert_string_equal(err.text, rows[i].error);
+        arena_fini(&a);
+    }
+}
+
+static void test_a_secret_that_is_gone_is_refused(void **state)
+{
+    struct arena a;
+    struct world w;
+    struct environment_spec spec;
+    struct snapshot s;
+    struct plan plan;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    arena_init(&a, 0);
+    given_world(&w, &a);
+    spec = given_spec(&a, "a v1");
+    s = world_snapshot(&w, &spec, PLAN_CAUSE_ROLLBACK);
+    s.secrets_gone = 1;
+    s.secrets_gone_which = S("secret 'db' version 3 is gone");
+    assert_int_equal(plan_make(&a, &s, &plan, &err), ERR_REFUSED);
+    assert_string_equal(err.text, "secret 'db' version 3 is gone");
+    arena_fini(&a);
+}
+
+static void test_what_a_rollout_left_behind_is_taken_away(void **state)
+{
+    struct scene c;
+    struct str text;
+
+    (void)state;
+    given_scene(&c, "a v1", "a v1", PLAN_CAUSE_COMMIT, NULL);
+    *vec_push(&c.arena, &c.world.sets) = (struct world_set){ .rec = { .service = S("gone"),
+                                                                      .set_key = { { 7 } },
+                                                                      .state = S("failed"),
+                                                                      .replicas = 2,
+                                                                      .backend = S("b9"),
+                                                                      .proven_seq = REC_NONE } };
+    c.plan = world_plan(&c.world, &c.spec, PLAN_CAUSE_COMMIT);
+    text = format_lines(&c);
+    assert_string_equal(text.p, "delete set/gone (left behind by a rollout, none) []");
+    assert_int_equal(c.plan.items.n, 4); /* two instances, the backend, the mark */
+    world_apply(&c.world, &c.plan, TAIL_RUNS);
+    c.plan = world_plan(&c.world, &c.spec, PLAN_CAUSE_COMMIT);
+    assert_true(plan_is_empty(&c.plan));
+    arena_fini(&c.arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lines_say_what_changes_and_why),
+        cmocka_unit_test(test_policies_judge_plans),
+        cmocka_unit_test(test_a_repair_alone_never_weakens),
+        cmocka_unit_test(test_plans_refuse_what_cannot_be),
+        cmocka_unit_test(test_a_secret_that_is_gone_is_refused),
+        cmocka_unit_test(test_what_a_rollout_left_behind_is_taken_away),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
