@@ -202,11 +202,12 @@ static enum task_verdict gate_step(struct task *t)
         wait_work_start(t, POOL_STATE, gate_open);
         return task_then(t, GATE_PROBE);
     case GATE_PROBE:
-        CRASH_POINT(GATE_AFTER_OPENED);
+        if (!g->end_mono_ms) {
+            CRASH_POINT(GATE_AFTER_OPENED);
+            gate_set_end(g);
+        }
         if (g->verdict)
             return task_goto(t, GATE_WRITE);
-        if (!g->end_mono_ms)
-            gate_set_end(g);
         gate_look_begin(g);
         return task_then(t, GATE_COUNT);
     case GATE_COUNT:
