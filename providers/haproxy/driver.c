@@ -8,6 +8,7 @@
 #include "base/guard.h"
 #include "providers/haproxy/edge.h"
 #include "providers/haproxy/runtime.h"
+#include "providers/haproxy/sync.h"
 #include "providers/haproxy/types.h"
 #include "providers/haproxy/words.h"
 
@@ -125,9 +126,12 @@ static int driver_look(struct haproxy_call *c, struct haproxy_store *s,
     struct str id;
     int rc;
 
-    if (!r)
+    if (!r) {
+        if (c->may_write && (rc = haproxy_sync_strays(c, &s->model)))
+            return rc;
         return haproxy_fail(c, RV_ABSENT, "nothing of '%.*s' is here",
                             STR_ARG(kit_str(c->op->owner)));
+    }
     id = r->id;
     if ((rc = type->observe(c, s, r, observed, outputs)))
         return rc;
@@ -197,7 +201,7 @@ static int driver_change(struct haproxy_call *c, const struct haproxy_type *type
         return rc;
     if (c->op->action != RV_DELETE)
         return driver_put(c, &s, type, r);
-    if ((rc = type->drop(c, &s, r)))
+    if ((rc = type->drop(c, &s, r)) || (!r && (rc = haproxy_sync_strays(c, &s.model))))
         return rc;
     c->acted = RV_ACTED_YES;
     return haproxy_fail(c, RV_DONE, "%s", "");

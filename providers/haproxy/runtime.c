@@ -134,6 +134,7 @@ static const struct runtime_column {
     const char *name;
     size_t text, number; /* where it goes; the other one is STR_NPOS */
 } runtime_columns[] = {
+    { "pxname",   offsetof(struct haproxy_stat, backend), STR_NPOS },
     { "svname",   offsetof(struct haproxy_stat, name),    STR_NPOS },
     { "addr",     offsetof(struct haproxy_stat, address), STR_NPOS },
     { "status",   offsetof(struct haproxy_stat, status),  STR_NPOS },
@@ -240,15 +241,27 @@ struct str haproxy_info_find(struct str text, struct str name)
     return STR_NONE;
 }
 
-int haproxy_read_stats(struct haproxy_call *c, struct str backend, struct haproxy_stats *ret)
+/* `types`: 2 backends, 4 servers, added. */
+static int runtime_read_stats(struct haproxy_call *c, struct str backend, struct str types,
+                              struct haproxy_stats *ret)
 {
     struct str answer;
-    int rc = HAPROXY_ASK(c, &answer, S("show"), S("stat"), backend, S("6"), S("-1"));
+    int rc = HAPROXY_ASK(c, &answer, S("show"), S("stat"), backend, types, S("-1"));
 
     if (!rc && haproxy_stats_parse(c->arena, answer, ret))
         return haproxy_fail(c, RV_RETRY, "the proxy answers '%.*s' to show stat %.*s",
                             STR_ARG(str_slice(answer, 0, 200)), STR_ARG(backend));
     return rc;
+}
+
+int haproxy_read_stats(struct haproxy_call *c, struct str backend, struct haproxy_stats *ret)
+{
+    return runtime_read_stats(c, backend, S("6"), ret);
+}
+
+int haproxy_read_servers(struct haproxy_call *c, struct haproxy_stats *ret)
+{
+    return runtime_read_stats(c, S("-1"), S("4"), ret);
 }
 
 int haproxy_read_map(struct haproxy_call *c, enum haproxy_map_id id, struct haproxy_map *ret)

@@ -33,7 +33,7 @@ int haproxy_runs(struct haproxy_call *c);
 
 struct haproxy_stat { /* one row of `show stat` */
     struct str name;  /* BACKEND, or the server */
-    struct str address, status;
+    struct str backend, address, status;
     int64_t current, queued, requests, responses_5xx, errors_connect, errors_response, retries,
         redispatches, aborted_client;
 };
@@ -50,4 +50,6 @@ int haproxy_map_parse(struct arena *a, struct str text, struct haproxy_map *ret)
 struct str haproxy_info_find(struct str text, struct str name);
 
 int haproxy_read_stats(struct haproxy_call *c, struct str backend, struct haproxy_stats *ret);
+/* The servers of all backends. */
+int haproxy_read_servers(struct haproxy_call *c, struct haproxy_stats *ret);
 int haproxy_read_map(struct haproxy_call *c, enum haproxy_map_id id, struct haproxy_map *ret);

@@ -194,6 +194,25 @@ int haproxy_sync_routes(struct haproxy_call *c, struct haproxy_model *m)
     return 0;
 }
 
+int haproxy_sync_strays(struct haproxy_call *c, struct haproxy_model *m)
+{
+    struct haproxy_stats stats;
+    int rc = haproxy_sync_routes(c, m);
+
+    if (!rc)
+        rc = haproxy_read_servers(c, &stats);
+    for (size_t i = 0; !rc && i < stats.rows.n; i++) {
+        const struct haproxy_stat *row = &stats.rows.p[i];
+
+        if (!sync_is_down(row) && !haproxy_model_find(m, S("backend"), row->backend))
+            rc = HAPROXY_TELL(
+                c, S("set"), S("server"),
+                str_fmt(c->arena, "%.*s/%.*s", STR_ARG(row->backend), STR_ARG(row->name)),
+                S("state"), S("maint"));
+    }
+    return rc;
+}
+
 static int64_t sync_generation_in(const struct haproxy_map *have, struct str environment)
 {
     const struct haproxy_entry *e = haproxy_map_find(have, environment);

@@ -16,6 +16,8 @@ int haproxy_sync_backend(struct haproxy_call *c, struct str backend, const struc
 /* Routes, sets and paths of all environments; entries appear before and vanish after what leads to
  * them. Generations are not touched. */
 int haproxy_sync_routes(struct haproxy_call *c, struct haproxy_model *m);
+/* What no record names goes: whoever died between the files and the proxy left it. */
+int haproxy_sync_strays(struct haproxy_call *c, struct haproxy_model *m);
 /* Move an environment; 0 takes its entry away. */
 int haproxy_sync_generation(struct haproxy_call *c, struct str environment, int64_t generation);
 
