@@ -390,9 +390,14 @@ count_events()
     history | grep -o "\"kind\":\"$1\"" | wc -l
 }
 
-sets_in_state()
+history_has()
 {
-    reeve status prod -o json | grep -o "\"state\":\"$1\"" | wc -l
+    history | grep -qF "$1"
+}
+
+is_explained()
+{
+    explained | grep -qF "$1"
 }
 
 # One set of web is live and none else is left.
@@ -403,6 +408,17 @@ one_set_is_left()
     answer=$(reeve status prod -o json)
     [ "$(grep -o '"set":"' <<<"$answer" | wc -l)" = "${1:-1}" ] &&
         [ "$(grep -o '"since_ms":[0-9]*,"state":"live"' <<<"$answer" | wc -l)" = "${1:-1}" ]
+}
+
+# A world whose version 1 serves. Words of spec.
+given_served()
+{
+    given_world
+    spec version=v1 "$@"
+    commit 'version 1'
+    start_daemon
+    await_converged
+    expect_serves v1
 }
 
 # --- traffic ----------------------------------------------------------------------------------------

@@ -4,16 +4,6 @@
 
 FAILS='APP_HEALTH: fail'
 
-given_served()
-{
-    given_world
-    spec version=v1 "$@"
-    commit 'version 1'
-    start_daemon
-    await_converged
-    expect_serves v1
-}
-
 rollouts_begun()
 {
     count_events rollout.began
@@ -161,11 +151,6 @@ an_outage_in_the_bake_quarantines_nothing()
     expect_has "said" "$(explained)" outage
     expect_has_not "quarantine" "$(reeve status prod)" quarantined
     expect_serves v1
-}
-
-history_has()
-{
-    history | grep -qF "$1"
 }
 
 run_cases a_broken_group_is_not_retried_until_it_changes a_person_lifts_the_quarantine \
