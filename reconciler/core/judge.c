@@ -12,6 +12,7 @@ static int judge_instance(const struct value *desired, const struct value *obser
     return !str_eq_c(value_get_text(observed, S("state"), S("lost")), "lost");
 }
 
+/* What a death between file and proxy left is there, but it is not up. */
 static int judge_backend(const struct value *desired, const struct value *observed)
 {
     const struct value *wanted = value_get(desired, S("servers")),
@@ -19,7 +20,7 @@ static int judge_backend(const struct value *desired, const struct value *observ
 
     for (size_t i = 0; i < value_count(wanted); i++)
         if (!value_is(value_item(wanted, i), VALUE_TEXT) ||
-            !value_get(seen, value_item(wanted, i)->u.text))
+            !str_eq_c(value_get_text(seen, value_item(wanted, i)->u.text, S("")), "UP"))
             return 0;
     return value_count(wanted) == value_count(seen); /* what went must be gone */
 }
@@ -28,6 +29,15 @@ static int judge_generation(const struct value *desired, const struct value *obs
 {
     return value_get_int(desired, S("generation"), -1) ==
            value_get_int(observed, S("generation"), -2);
+}
+
+/* A driver that can tell says which of them would be served. */
+static int judge_routes(const struct value *desired, const struct value *observed)
+{
+    const struct value *seen = value_get(observed, S("routes"));
+
+    return judge_generation(desired, observed) &&
+           (!seen || value_eq(seen, value_get(desired, S("routes"))));
 }
 
 static int judge_release(const struct value *desired, const struct value *observed)
@@ -47,7 +57,7 @@ static const struct {
     judge_fn *fn;
 } judge_rows[] = {
     { "artifact", judge_artifact }, { "instance", judge_instance }, { "backend", judge_backend },
-    { "switch", judge_generation }, { "routes", judge_generation }, { "release", judge_release },
+    { "switch", judge_generation }, { "routes", judge_routes },     { "release", judge_release },
 };
 
 int judge_is_as_asked(struct str kind, const struct value *desired, const struct value *observed)
