@@ -94,10 +94,10 @@ struct keeper_inodes {
 };
 
 /* The inodes of listening sockets on `port` out of one answer; 0 when it was the last. */
-static int keeper_proc_take_listeners(struct arena *a, const char *bytes, size_t n, unsigned port,
+static int keeper_proc_take_listeners(struct arena *a, char *bytes, size_t n, unsigned port,
                                       struct keeper_inodes *ret)
 {
-    const struct nlmsghdr *h = (const void *)bytes; /* the kernel aligns them */
+    struct nlmsghdr *h = (void *)bytes; /* the kernel aligns them */
 
     for (; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n)) {
         const struct inet_diag_msg *m = NLMSG_DATA(h);

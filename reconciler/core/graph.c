@@ -5,9 +5,9 @@
 
 size_t graph_find(const struct graph *g, struct str name)
 {
-    uintptr_t at = (uintptr_t)map_find(&g->index, name);
+    const struct str *at = map_find(&g->index, name);
 
-    return at ? at - 1 : g->n;
+    return at ? (size_t)(at - g->names) : g->n;
 }
 
 static int graph_connect(struct arena *a, const struct environment_spec *spec, struct graph *g,
@@ -113,7 +113,7 @@ int graph_make(struct arena *a, const struct environment_spec *spec, struct grap
         const struct spec_resource *r = &spec->resources.p[i];
 
         g.names[i] = str_fmt(a, "%.*s/%.*s", STR_ARG(r->kind), STR_ARG(r->name));
-        map_put(&g.index, g.names[i], (char *)NULL + i + 1);
+        map_put(&g.index, g.names[i], &g.names[i]);
     }
     if (arena_status(a, err) || graph_connect(a, spec, &g, err) || graph_check(a, &g, spec, err))
         return err->code;

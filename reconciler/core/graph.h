@@ -15,7 +15,7 @@ struct graph {
     size_t *first, *to;   /* needs of i: to[first[i] .. first[i + 1]) */
     unsigned char *marks; /* of the last graph_mark(): what was reached */
     size_t *stack;
-    struct map index; /* name -> its position + 1, as a pointer */
+    struct map index; /* name -> its place in names */
 };
 
 /* Over the resources' needs; a need that is not a resource here is ignored. */

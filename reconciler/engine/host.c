@@ -41,7 +41,7 @@ static int host_verdict(const struct err *err)
         [ERR_CLASS_FATAL] = RV_FATAL,
     };
 
-    return verdicts[err_class(err->code)];
+    return (int)verdicts[err_class(err->code)];
 }
 
 /* --- memory, time, words ------------------------------------------------------------------------- */

@@ -130,8 +130,8 @@ static void test_the_events_stand(void **state)
         "UPDATE events SET actor = 'x' WHERE seq = 1",
         "DELETE FROM events",
         "UPDATE event_bodies SET body = '' WHERE seq = 1",
-        "INSERT INTO events SELECT seq + 5, epoch, time_ms, mono_ms, actor, cause, kind, subject,"
-        " env, body_hash, prev_hash, hash FROM events",
+        ("INSERT INTO events SELECT seq + 5, epoch, time_ms, mono_ms, actor, cause, kind, subject,"
+         " env, body_hash, prev_hash, hash FROM events"),
     };
 
     for (size_t i = 0; i < N_ELEMENTS(sql); i++)
