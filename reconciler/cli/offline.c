@@ -10,6 +10,7 @@
 #include "base/guard.h"
 #include "base/sys.h"
 #include "reconciler/cli/verbs.h"
+#include "reconciler/core/graph.h"
 
 #define SPEC_DIR ".reeve"
 #define DEPTH_MAX 16
@@ -204,9 +205,14 @@ static int read_environment(struct offline *o, struct str name, struct environme
                                                                          : S("main"),
                                   .spec_path = o->spec_path };
     struct map trees, secrets;
+    struct graph graph;
     int rc = fill_world(o, &in, &trees, &secrets, err);
 
-    return rc ? rc : normalise_environment(o->c->arena, &o->bundle, &in, ret, &o->messages, err);
+    if (!rc)
+        rc = normalise_environment(o->c->arena, &o->bundle, &in, ret, &o->messages, err);
+    if (rc || o->messages.n_errors)
+        return rc;
+    return graph_make(o->c->arena, ret, &graph, err); /* names a cycle */
 }
 
 static struct str text_of_file(const struct offline *o, struct str path)
