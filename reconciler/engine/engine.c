@@ -119,34 +119,39 @@ static struct str path_dir(struct arena *a, struct str path)
     return slash > 1 ? str_copy(a, str_slice(path, 0, slash - 1)) : S("/");
 }
 
-/* One more life: what a lower epoch began is recovered, what it still does is refused. */
-static int raise_epoch(struct engine *e, struct err *err)
+/* A row of meta that holds the epoch, and its event. */
+static int write_life(struct engine *e, struct arena *a, struct str event, struct str key,
+                      struct err *err)
 {
-    struct arena *a = e->process;
-    struct rec_meta row = { .k = S("epoch") };
-    struct str now;
+    const struct rec_meta row = { .k = key, .v = str_fmt(a, "%lld", (long long)e->epoch) };
     struct tx *tx;
 
-    if (db_meta(e->db, a, S("epoch"), &now, err) ||
-        db_meta(e->db, a, S("installation"), &e->installation, err))
-        return err->code;
-    e->epoch = 0;
-    if (now.p && str_to_i64(now, &e->epoch))
-        return err_set(err, ERR_CORRUPT, "the epoch is '%.*s'", STR_ARG(now));
-    e->epoch++;
-    row.v = str_fmt(a, "%lld", (long long)e->epoch);
-    if (db_batch_begin(e->db, err))
-        return err->code;
     if (engine_tx(e,
-                  &(struct engine_event){ .kind = S("daemon.started"),
-                                          .subject = str_from_c(e->options.holder) },
+                  &(struct engine_event){ .kind = event, .subject = str_from_c(e->options.holder) },
                   &tx, err))
         return err->code;
     if (tx_put(tx, REC_meta, &row, err)) {
         tx_rollback(tx);
         return err->code;
     }
-    if (tx_commit(tx, err))
+    return tx_commit(tx, err);
+}
+
+/* One more life: what a lower epoch began is recovered, what it still does is refused. */
+static int raise_epoch(struct engine *e, struct err *err)
+{
+    struct arena *a = e->process;
+    struct str now, ended;
+
+    if (db_meta(e->db, a, S("epoch"), &now, err) || db_meta(e->db, a, S("ended"), &ended, err) ||
+        db_meta(e->db, a, S("installation"), &e->installation, err))
+        return err->code;
+    e->epoch = 0;
+    if (now.p && str_to_i64(now, &e->epoch))
+        return err_set(err, ERR_CORRUPT, "the epoch is '%.*s'", STR_ARG(now));
+    e->was_killed = now.p && !(ended.p && str_eq(ended, now));
+    e->epoch++;
+    if (db_batch_begin(e->db, err) || write_life(e, a, S("daemon.started"), S("epoch"), err))
         return err->code;
     return db_batch_commit(e->db, err);
 }
@@ -422,14 +427,68 @@ void engine_task_ended(struct task *t, void *ctx)
         LOG(LOG_ERROR, "a task ended", LOG_C("task", t->name), LOG_C("err", t->err.text));
 }
 
+/* --- ending in order ----------------------------------------------------------------------------- */
+
+struct ender {
+    struct task task;
+    struct engine *engine;
+    struct arena arena;
+};
+
+enum { END_WRITE, END_OVER };
+
+/* clang-format off */
+static const struct task_state end_states[] = {
+    /*              name     successors    on error       deadline_ms */
+    [END_WRITE] = { "WRITE", TO(END_OVER), NO_ERROR_EDGE, 0 },
+    [END_OVER]  = { "OVER",  0,            NO_ERROR_EDGE, 0 },
+};
+/* clang-format on */
+
+static int end_write(struct task *t, struct err *err)
+{
+    struct ender *d = container_of(t, struct ender, task);
+
+    return write_life(d->engine, &d->arena, S("daemon.stopped"), S("ended"), err);
+}
+
+static enum task_verdict end_step(struct task *t)
+{
+    if (t->state == END_OVER)
+        return task_done(t);
+    wait_work_start(t, POOL_STATE, end_write);
+    return task_then(t, END_OVER);
+}
+
+static void end_ended(struct task *t, void *ctx)
+{
+    struct ender *d = ctx;
+
+    if (t->rc)
+        LOG(LOG_WARN, "the end cannot be written: the next start takes it for a death",
+            LOG_C("err", t->err.text));
+    loop_stop(d->engine->loop);
+    arena_fini(&d->arena);
+    alloc_free(d);
+}
+
 void engine_stop(struct engine *e)
 {
+    struct ender *d = alloc_zero(sizeof(*d));
+
     e->stopping = 1;
     for (size_t i = 0; i < e->envs.n; i++)
         env_task_stop(e->envs.p[i]);
     for (size_t i = 0; i < e->n_sources; i++)
         task_cancel(&e->sources[i]->task, ERR_CANCELLED);
-    loop_stop(e->loop);
+    if (!d) {
+        loop_stop(e->loop);
+        return;
+    }
+    d->engine = e;
+    arena_init(&d->arena, 1u << 16);
+    task_start(&d->task, e->loop, "end", end_states, N_ELEMENTS(end_states), END_WRITE, end_step,
+               end_ended, d);
 }
 
 void engine_fetch_now(struct engine *e)

@@ -25,6 +25,7 @@ struct engine {
     struct db *db;
     struct lock lock;
     int64_t epoch;
+    int was_killed; /* the life before did not end in order: what it left open died */
     struct str installation;
     struct str state_dir; /* var/: mirrors, keys */
     struct registry *providers;

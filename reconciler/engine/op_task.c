@@ -183,7 +183,8 @@ static int op_write_taken(struct task *t, struct err *err)
 {
     struct op_task *op = op_of(t);
 
-    op->rec.deaths = journal_next_deaths(&op->rec, op->engine->epoch);
+    if (op->engine->was_killed)
+        op->rec.deaths = journal_next_deaths(&op->rec, op->engine->epoch);
     op->rec.epoch = op->engine->epoch;
     return op_write(op, S("operation.taken"), NULL, err);
 }
@@ -494,6 +495,10 @@ static enum task_verdict op_judge_look(struct op_task *op)
             return op_finish(op, OP_IS_FAILED);
         break;
     }
+    if (op->recovers) { /* nobody refused: it was cut short */
+        op->recovers = 0;
+        return op_backoff(op, LATER_ACT, 0);
+    }
     return op_backoff(op, LATER_ACT, op_delay(op));
 }
 
@@ -501,6 +506,7 @@ static enum task_verdict op_judge_look(struct op_task *op)
 static enum task_verdict op_recover(struct op_task *op)
 {
     op_set_deadline(op);
+    op->recovers = 1;
     op->answer.verdict = RV_RETRY; /* what it said died with it */
     if (str_eq_c(op->rec.phase, "SETTLED") && kit_verdict_from_name(op->rec.verdict) >= 0)
         op->answer.verdict = (enum rv_verdict)kit_verdict_from_name(op->rec.verdict);

@@ -50,6 +50,7 @@ struct op_task {
     int64_t again_at_ms, deadline_mono_ms, settled_mono_ms;
     int64_t n_blind; /* looks in a row that failed */
     int n_busy;      /* times in a row that it could not be claimed */
+    int recovers;    /* of a former life, not acted since */
     int look_again;  /* after the back-off: look, do not act */
     enum op_end end;
 };
