@@ -148,6 +148,7 @@ void plan_groups_make(struct planner *p)
     link_groups(p);
     keep_quarantined(p);
     plan_subjects_keep_needed(p);
+    plan_routes_keep_addresses(p);
     for (size_t i = 0; i < p->subjects.n; i++) {
         struct plan_group *g;
         int index;

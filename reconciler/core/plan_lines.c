@@ -131,9 +131,9 @@ void plan_lines_add_repair(struct planner *p, const struct subject *x, struct st
         line->reason = S("lost: runs again in its place");
 }
 
-void plan_lines_add_leftover(struct planner *p, struct str name)
+void plan_lines_add_leftover(struct planner *p, struct str kind, struct str name)
 {
-    struct plan_line *line = add_line(p, PLAN_DELETE, S("set"), name, NULL);
+    struct plan_line *line = add_line(p, PLAN_DELETE, kind, name, NULL);
 
     if (line)
         line->reason = S("left behind by a rollout");

@@ -169,10 +169,8 @@ static int is_leftover(const struct rec_set *set)
 }
 
 /* What a rollout could not take away; groups clear their own. */
-static void lower_leftovers(struct planner *p)
+static void lower_left_sets(struct planner *p)
 {
-    if (p->s->cause != PLAN_CAUSE_COMMIT && p->s->cause != PLAN_CAUSE_ROLLBACK)
-        return;
     for (size_t i = 0; i < p->estate.n_sets; i++) {
         const struct rec_set *set = p->estate.sets[i];
         const struct subject *x = planner_find_subject(p, set->service);
@@ -180,8 +178,32 @@ static void lower_leftovers(struct planner *p)
         if (!is_leftover(set) || (x && x->fate > FATE_SCALE))
             continue;
         rollout_lower_leftover(&p->low, set);
-        plan_lines_add_leftover(p, identity_set_name(p->low.a, set->service, &set->set_key));
+        plan_lines_add_leftover(p, S("set"),
+                                identity_set_name(p->low.a, set->service, &set->set_key));
     }
+}
+
+/* Of services that never were: nothing is routed to them. */
+static void lower_left_addresses(struct planner *p)
+{
+    for (size_t i = 0; i < p->estate.n_recorded; i++) {
+        const struct recorded *r = p->estate.recorded[i];
+        const struct member m = { .service = r->name, .has_address = 1 };
+        struct lane l = rollout_items_lane(&p->low, LANE_MAIN, -1);
+
+        if (!str_eq_c(r->kind, "address") || planner_find_subject(p, r->name))
+            continue;
+        rollout_items_drop_address(&l, &m);
+        plan_lines_add_leftover(p, r->kind, r->name);
+    }
+}
+
+static void lower_leftovers(struct planner *p)
+{
+    if (p->s->cause != PLAN_CAUSE_COMMIT && p->s->cause != PLAN_CAUSE_ROLLBACK)
+        return;
+    lower_left_sets(p);
+    lower_left_addresses(p);
 }
 
 /* The last item: everything that is not in a group is recorded, the revision is live and proven. */

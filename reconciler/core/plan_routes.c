@@ -126,7 +126,7 @@ int plan_routes_collect(struct planner *p, struct err *err)
 
         if (str_eq_c(r->kind, "domain"))
             add_domain(p, &p->low.routes_before, r->name, r->desired);
-        else if (str_eq_c(r->kind, "address"))
+        else if (str_eq_c(r->kind, "address") && planner_find_subject(p, r->name))
             add_internal(p, &p->low.routes_before, r->name);
         if (keeps_address(p, r))
             map_put(&addresses, r->name, NULL);
@@ -137,10 +137,20 @@ int plan_routes_collect(struct planner *p, struct err *err)
     return 0;
 }
 
-void plan_routes_keep_address(struct planner *p, const struct subject *x)
+void plan_routes_keep_addresses(struct planner *p)
 {
-    if (x->m.has_address)
-        add_internal(p, &p->low.routes, x->m.service);
+    struct map there;
+
+    map_init(&there, p->low.a);
+    for (size_t i = 0; i < p->low.routes.n; i++)
+        if (value_get(p->low.routes.p[i].v, S("address")))
+            map_put(&there, p->low.routes.p[i].service, NULL);
+    for (size_t i = 0; i < p->subjects.n; i++) {
+        const struct subject *x = &p->subjects.p[i];
+
+        if (x->is_kept && x->m.has_address && !map_has(&there, x->m.service))
+            add_internal(p, &p->low.routes, x->m.service);
+    }
 }
 
 int plan_routes_differ(const struct planner *p)

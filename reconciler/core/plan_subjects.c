@@ -121,12 +121,22 @@ static int collect_wanted(struct planner *p, struct err *err)
     return 0;
 }
 
+/* Is what is recorded the set that is live? */
+static int is_recorded_live(struct planner *p, const struct subject *x)
+{
+    struct digest key;
+
+    if (!x->have || !x->m.before)
+        return 0;
+    key = identity_set_key(p->low.a, x->m.before);
+    return digest_eq(&key, &x->m.live->set_key);
+}
+
 /* A live set that was never proven was left for a person: recording it would prove it. */
 static void keep_unproven(struct planner *p, struct subject *x)
 {
     if (planner_is_asked(p) || !x->want || !x->m.live || x->m.live->proven_seq != REC_NONE ||
-        !digest_eq(&x->m.live->set_key, &x->m.set_key) ||
-        (x->have && digest_eq(&x->have->digest, &x->want->digest)))
+        !digest_eq(&x->m.live->set_key, &x->m.set_key) || is_recorded_live(p, x))
         return;
     planner_note(p, str_fmt(p->low.a, "unproven: %.*s (its rollout was left for a person)",
                             STR_ARG(x->m.service)));
@@ -183,7 +193,6 @@ static int keep_needed_of(struct planner *p, const struct subject *x)
         planner_note(p, str_fmt(p->low.a, "kept: %.*s (%.*s still needs it)", STR_ARG(y->m.service),
                                 STR_ARG(x->m.service)));
         plan_subjects_keep(y);
-        plan_routes_keep_address(p, y);
         n_kept++;
     }
     return n_kept;

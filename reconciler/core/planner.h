@@ -74,8 +74,8 @@ struct group_orders {
 struct group_orders plan_groups_order(struct planner *p);
 
 int plan_routes_collect(struct planner *p, struct err *err);
-/* The service stays after all, and its address with it. */
-void plan_routes_keep_address(struct planner *p, const struct subject *x);
+/* Services that stay after all keep their address. */
+void plan_routes_keep_addresses(struct planner *p);
 int plan_routes_differ(const struct planner *p);
 /* A domain that is recorded, not wanted, and not pruned either. */
 int plan_routes_keeps_domain(const struct planner *p, const struct recorded *r);
@@ -84,6 +84,6 @@ void plan_routes_addresses(const struct value *v, struct map *ret);
 
 void plan_lines_add(struct planner *p);
 void plan_lines_add_repair(struct planner *p, const struct subject *x, struct str name);
-void plan_lines_add_leftover(struct planner *p, struct str name);
+void plan_lines_add_leftover(struct planner *p, struct str kind, struct str name);
 
 void plan_lower_all(struct planner *p);

@@ -374,21 +374,6 @@ size_t rollout_lower_scale(struct lowering *low, int group, const struct member 
 
 /* --- what goes ----------------------------------------------------------------------------------- */
 
-static void lower_drop_address(struct lane *l, const struct member *m)
-{
-    if (m->has_address)
-        (void)rollout_items_add(l, 11,
-                                (struct plan_item){
-                                    .action = PLAN_DELETE,
-                                    .kind = S("address"),
-                                    .name = m->service,
-                                    .service = m->service,
-                                    .provider = l->low->s->edge_provider,
-                                    .desired = value_map(l->low->a),
-                                });
-    rollout_items_step(l);
-}
-
 size_t rollout_lower_remove(struct lowering *low, int group, const struct member *m)
 {
     struct lane l = rollout_items_lane(low, LANE_MAIN, group),
@@ -408,7 +393,7 @@ size_t rollout_lower_remove(struct lowering *low, int group, const struct member
         (void)rollout_switch(&back, m, 1, WAY_BACK);
         back.only_after = -1;
     }
-    lower_drop_address(&l, m);
+    rollout_items_drop_address(&l, m);
     (void)rollout_items_mark(&back, 8, S("reverted"), NULL);
     return rollout_items_mark(&l, 8, S("removed"), NULL);
 }

@@ -285,6 +285,21 @@ void rollout_items_stop_set(struct lane *l, int step, const struct member *m,
         (void)rollout_items_drop_backend(l, step, m, &set->set_key);
 }
 
+void rollout_items_drop_address(struct lane *l, const struct member *m)
+{
+    if (m->has_address)
+        (void)rollout_items_add(l, 11,
+                                (struct plan_item){
+                                    .action = PLAN_DELETE,
+                                    .kind = S("address"),
+                                    .name = m->service,
+                                    .service = m->service,
+                                    .provider = l->low->s->edge_provider,
+                                    .desired = value_map(l->low->a),
+                                });
+    rollout_items_step(l);
+}
+
 /* Which one is known when the operation begins; without one it is done at once. */
 void rollout_items_drop_routes(struct lane *l, int times)
 {

@@ -52,6 +52,8 @@ size_t rollout_items_drop_backend(struct lane *l, int step, const struct member 
 /* Instances and backend of a set that stands. */
 void rollout_items_stop_set(struct lane *l, int step, const struct member *m,
                             const struct value *service, const struct rec_set *set);
+/* Of a service that goes, where it has one. */
+void rollout_items_drop_address(struct lane *l, const struct member *m);
 /* Generations that the proxy does not use any more, one after the other, oldest first. */
 void rollout_items_drop_routes(struct lane *l, int times);
 

@@ -149,14 +149,13 @@ static void move_rolling_group(const struct schedule *s, size_t group, struct mo
     }
 }
 
-/* Gates and waits of a group that goes back are ended early; effects are awaited. */
-static void cancel_gates(const struct schedule *s, size_t group, struct moves *m)
+/* What waits in a group that goes back is ended early: gates, and operations to be tried again. */
+static void cancel_main(const struct schedule *s, size_t group, struct moves *m)
 {
     const struct plan_group *g = &s->plan->groups.p[group];
 
     for (size_t i = g->first_item; i < g->first_item + g->n_items; i++)
-        if (item_at(s, i)->lane == LANE_MAIN && s->items[i] == ITEM_OPEN &&
-            item_at(s, i)->action == PLAN_GATE)
+        if (item_at(s, i)->lane == LANE_MAIN && s->items[i] == ITEM_OPEN)
             add_move(m,
                      (struct schedule_move){ .kind = MOVE_CANCEL, .item = i, .group = (int)group });
 }
@@ -164,7 +163,7 @@ static void cancel_gates(const struct schedule *s, size_t group, struct moves *m
 static void move_reverting_group(const struct schedule *s, size_t group, struct moves *m)
 {
     if (tally_lane(s, group, LANE_MAIN).open)
-        cancel_gates(s, group, m);
+        cancel_main(s, group, m);
     else if (!tally_lane(s, group, LANE_REVERT).left)
         add_move(m, (struct schedule_move){ .kind = MOVE_REVERTED, .group = (int)group });
 }
@@ -239,7 +238,7 @@ static int edge_is_busy(const struct schedule *s)
 
         if (made < 0 || made >= (int64_t)i || is_ended(s->items[i]) || s->items[i] == ITEM_FAILED)
             continue;
-        if (s->items[i] == ITEM_OPEN)
+        if (s->items[i] == ITEM_OPEN || s->items[made] == ITEM_OPEN)
             return 1;
         if (was_begun(s->items[made]) && s->items[made] != ITEM_FAILED &&
             lane_runs(s, item, walk_main_is_open(s, &w, item)))

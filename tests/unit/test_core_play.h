@@ -151,9 +151,12 @@ static inline void play_law_service(struct play *p, size_t group, struct str ser
 /* What a proven group asked to be routed is routed, whatever became of the others. */
 static inline void play_law_routed(struct play *p, struct str service)
 {
+    const struct world_set *live = world_find_live(p->w, service);
     const struct value *forward = NULL;
     size_t n_wanted = 0, n_seen = 0;
 
+    if (!live || !live->rec.backend.p)
+        return; /* it has no port any more */
     for (size_t i = 0; i < p->plan->items.n && !forward; i++)
         if (str_eq_c(p->plan->items.p[i].name, "next") && p->plan->items.p[i].lane == LANE_MAIN &&
             p->s.groups[p->plan->items.p[i].group] == GROUP_PROVEN)

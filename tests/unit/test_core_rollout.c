@@ -95,7 +95,14 @@ static struct str format_plan(struct world *w, const struct plan *plan)
     return sb_str(&b);
 }
 
-enum twist { TWIST_NONE, TWIST_LOST, TWIST_QUARANTINE, TWIST_NO_EDGE, TWIST_UNPROVEN };
+enum twist {
+    TWIST_NONE,
+    TWIST_LOST,
+    TWIST_QUARANTINE,
+    TWIST_NO_EDGE,
+    TWIST_UNPROVEN,
+    TWIST_REMADE
+};
 
 static const struct {
     const char *sentence, *before, *want;
@@ -127,6 +134,10 @@ static void twist_world(struct world *w, enum twist twist, const struct environm
         w->has_edge = 0;
         break;
     case TWIST_UNPROVEN:
+        w->recorded.n = 0;
+        w->sets.p[0].rec.proven_seq = REC_NONE;
+        break;
+    case TWIST_REMADE:
         w->sets.p[0].rec.proven_seq = REC_NONE;
         break;
     }

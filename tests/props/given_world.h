@@ -1,0 +1,104 @@
+/*
+ * given_world: generated specs and the worlds they lead to. SPDX-License-Identifier: Apache-2.0
+ *
+ * A spec is a sentence of test_core_given.h, made by chance: services that need only those after them
+ * in the alphabet, domains, replicas, strategies. A world is what a few of them leave behind, played
+ * with failures, so that it holds warm sets, leftovers and quarantined groups too.
+ */
+#pragma once
+
+#include "tests/unit/test_core_play.h"
+
+#define GIVEN_SERVICES 6
+#define GIVEN_WORDS_MAX 2048
+
+struct chance {
+    uint64_t state;
+};
+
+static inline uint64_t chance_next(struct chance *c)
+{
+    uint64_t z = (c->state += 0x9e3779b97f4a7c15u);
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static inline int chance_of(struct chance *c, int percent)
+{
+    return (int)(chance_next(c) % 100) < percent;
+}
+
+static inline const char *given_words(struct arena *a, struct chance *c)
+{
+    struct sb b;
+    int has_port[GIVEN_SERVICES], is_there[GIVEN_SERVICES];
+
+    sb_init(&b, a);
+    for (int i = 0; i < GIVEN_SERVICES; i++) {
+        is_there[i] = chance_of(c, 75);
+        has_port[i] = is_there[i] && chance_of(c, 70);
+    }
+    for (int i = 0; i < GIVEN_SERVICES; i++) {
+        if (!is_there[i])
+            continue;
+        sb_addf(&b, "%c v%d x%d settings=%d", 'a' + i, (int)(chance_next(c) % 3),
+                1 + (int)(chance_next(c) % 3), (int)(chance_next(c) % 2));
+        sb_add_c(&b, has_port[i] ? " port" : "");
+        sb_add_c(&b, chance_of(c, 15) ? " recreate" : "");
+        sb_add_c(&b, chance_of(c, 20) ? " release" : "");
+        sb_add_c(&b, chance_of(c, 20) ? " built" : "");
+        sb_add_c(&b, chance_of(c, 20) ? " stopped" : "");
+        for (int j = i + 1; j < GIVEN_SERVICES; j++)
+            if (is_there[j] && chance_of(c, 20))
+                sb_addf(&b, " %s=%c", has_port[j] && chance_of(c, 50) ? "uses" : "needs", 'a' + j);
+        sb_add_c(&b, ";");
+    }
+    for (int d = 0; d < 2; d++) {
+        if (!chance_of(c, 60))
+            continue;
+        sb_addf(&b, "domain d%d h%d.example", d, d);
+        for (int i = 0; i < GIVEN_SERVICES; i++)
+            if (has_port[i] && chance_of(c, 50))
+                sb_addf(&b, " /%c%d=%c", 'a' + (int)(chance_next(c) % 3), i, 'a' + i);
+        sb_add_c(&b, ";");
+    }
+    return sb_str(&b).p;
+}
+
+/* A group that went back by its own fault must not come again by itself. */
+static inline void given_quarantine(struct world *w, const struct play *p)
+{
+    for (size_t g = 0; g < p->plan->groups.n; g++)
+        if (p->s.groups[g] == GROUP_REVERTED && p->plan->groups.p[g].services.n)
+            *vec_push(w->a, &w->quarantines) = (struct rec_quarantine){
+                .env = S("u1"),
+                .group_digest = p->plan->groups.p[g].digest,
+                .culprit = p->plan->groups.p[g].services.p[0],
+                .reason = S("not ready"),
+            };
+}
+
+/* What a few specs, carried out with failures, leave behind. */
+static inline void given_history(struct world *w, struct chance *c, int quarantines)
+{
+    size_t n = chance_next(c) % 4;
+
+    for (size_t i = 0; i < n; i++) {
+        struct environment_spec spec = given_spec(w->a, given_words(w->a, c));
+        struct plan plan = world_plan(w, &spec, PLAN_CAUSE_COMMIT);
+        struct play p = { .w = w,
+                          .plan = &plan,
+                          .odds = { .fail = chance_of(c, 50) ? 60 : 0, .die = 20, .park = 10 },
+                          .about = "history",
+                          .seed = chance_next(c) };
+
+        (void)play_run(&p);
+        if (quarantines)
+            given_quarantine(w, &p);
+    }
+    for (size_t i = 0; i < w->instances.n; i++)
+        if (chance_of(c, 5))
+            w->instances.p[i].health = INSTANCE_LOST;
+}
