@@ -196,7 +196,7 @@ static int look_counters(struct gate_task *g, const struct gate_backend *b, stru
 
     if (driver_call(&call, &g->round, &answer, err))
         return err->code;
-    if (answer.verdict != RV_DONE)
+    if (answer.verdict != RV_DONE && answer.verdict != RV_ABSENT) /* gone: nothing streams */
         return err_set(err, ERR_UNREACHABLE, "counters of '%.*s': %.*s", STR_ARG(resource),
                        STR_ARG(answer.message));
     *ret = driver_answer_value(&g->round, answer.observed.n ? answer.observed : answer.outputs);

@@ -12,6 +12,8 @@
 #define GATE_DRAIN_EVERY_MS 50
 #define GATE_BAKE_EVERY_MS 500
 #define GATE_READY_EVERY_MS 2000
+#define GATE_AGAIN_FAST 5
+#define GATE_AGAIN_MS 15000 /* between tries to open a gate, at the end */
 #define GATE_ARENA_MAX (16u << 20)
 
 enum {
@@ -170,16 +172,25 @@ static void gate_judge(struct gate_task *g)
     g->asks_live |= opinion.asks_live;
     if (opinion.verdict == OPINION_WAIT)
         return;
-    g->verdict = opinion.verdict == OPINION_PASS     ? GATE_PASSED
-                 : opinion.verdict == OPINION_OUTAGE ? GATE_OUTAGE
-                                                     : GATE_FAILED;
+    g->verdict = opinion.verdict == OPINION_PASS ? GATE_PASSED
+                 : opinion.verdict == OPINION_OUTAGE ||
+                         g->item->lane == LANE_REVERT /* what served before does not serve */
+                     ? GATE_OUTAGE
+                     : GATE_FAILED;
     g->reason = opinion.reason;
 }
 
+/* Said once, tried ever slower. */
 static enum task_verdict gate_again(struct gate_task *g, const char *what, int state)
 {
-    LOG(LOG_ERROR, what, LOG_S("gate", g->item->name), LOG_C("err", g->task.err.text));
-    wait_until_start(&g->task, loop_mono_ms(g->task.loop) + RETRY_FIRST_MS);
+    struct loop *loop = g->task.loop;
+
+    if (!g->n_again++)
+        LOG(LOG_ERROR, what, LOG_S("gate", g->item->name), LOG_C("err", g->task.err.text));
+    wait_until_start(&g->task,
+                     loop_mono_ms(loop) + (g->n_again > GATE_AGAIN_FAST
+                                               ? GATE_AGAIN_MS
+                                               : retry_delay_ms(g->n_again, loop_random(loop))));
     return task_then(&g->task, state);
 }
 
@@ -191,8 +202,11 @@ static enum task_verdict gate_step(struct task *t)
         return task_done(t); /* the row stays open */
     switch (t->state) {
     case GATE_LOAD:
+        if (t->rc == ERR_CONFLICT) /* the tail of an older plan keeps the same set: after it */
+            g->n_again += !g->n_again;
         if (t->rc)
             return gate_again(g, "gate cannot be opened, tried again", GATE_LOAD);
+        arena_reset(&g->arena); /* what failed is not kept: it may be tried for ever */
         wait_work_start(t, POOL_STATE, gate_load);
         return task_then(t, GATE_BASE);
     case GATE_BASE:
@@ -202,6 +216,7 @@ static enum task_verdict gate_step(struct task *t)
         wait_work_start(t, POOL_STATE, gate_open);
         return task_then(t, GATE_PROBE);
     case GATE_PROBE:
+        g->n_again = 0;
         if (!g->end_mono_ms) {
             CRASH_POINT(GATE_AFTER_OPENED);
             gate_set_end(g);

@@ -8,6 +8,7 @@
 #include "base/sys.h"
 #include "reconciler/engine/env_task.h"
 
+#define RUN_PARKED_LOOK_MS 30000
 #define RUN_ARENA_MAX (256u << 20)
 
 enum { RUN_LOAD, RUN_WALK, RUN_RELOAD, RUN_GROUP, RUN_END, RUN_LAST, RUN_AGAIN, RUN_OVER };
@@ -330,6 +331,7 @@ static void run_resume_found(struct run *r)
 static void run_move_item(struct run *r, const struct schedule_move *move)
 {
     struct run_child *c = &r->children[move->item];
+    const struct plan_item *item = &r->plan.items.p[move->item];
 
     switch (move->kind) {
     case MOVE_START:
@@ -339,8 +341,10 @@ static void run_move_item(struct run *r, const struct schedule_move *move)
         r->schedule.items[move->item] = ITEM_SKIPPED;
         break;
     case MOVE_CANCEL:
-        if (c->task)
+        if (c->task && item->action == PLAN_GATE)
             gate_task_cancel(&c->task->gate);
+        else if (c->task && item->action != PLAN_MARK)
+            op_task_give_up(&c->task->op);
         break;
     case MOVE_REVERT:
     case MOVE_PROVEN:
@@ -374,13 +378,22 @@ static enum task_verdict run_end_main(struct run *r, enum schedule_end end)
     return task_goto(&r->task, RUN_END);
 }
 
-/* Something waits for a person, who may settle it at any time. */
+/* Something waits for a person, who may settle it at any time; or for a later plan that takes it away. */
 static int run_is_parked(const struct run *r)
 {
     for (size_t i = 0; i < r->plan.items.n; i++)
-        if (r->schedule.items[i] == ITEM_PARKED && r->plan.items.p[i].lane == LANE_TAIL)
+        if (r->schedule.items[i] == ITEM_PARKED)
             return 1;
     return 0;
+}
+
+/* Until a child ends; what is parked is looked at now and then. */
+static enum task_verdict run_wait(struct run *r)
+{
+    r->is_settled = run_is_parked(r);
+    wait_signal_start(&r->task,
+                      r->is_settled ? loop_mono_ms(r->task.loop) + RUN_PARKED_LOOK_MS : -1);
+    return task_then(&r->task, RUN_WALK);
 }
 
 static enum task_verdict run_walk(struct run *r)
@@ -418,8 +431,7 @@ static enum task_verdict run_walk(struct run *r)
         r->is_writing = RUN_WRITES_LAST;
         return task_goto(&r->task, RUN_LAST);
     }
-    wait_signal_start(&r->task, -1);
-    return task_then(&r->task, RUN_WALK);
+    return run_wait(r);
 }
 
 static enum task_verdict run_step(struct task *t)
