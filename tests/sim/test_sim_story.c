@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "tests/sim/world.h"
+#include "tests/sim/laws.h"
 
 #define MINUTE 60000
 
-static const char *specs(struct world *w, const char *version, const char *more)
+static struct str specs(struct world *w, const char *version, const char *more)
 {
     return str_fmt(&w->arena,
                    "apiVersion: reeve/v1\n"
@@ -39,8 +39,7 @@ static const char *specs(struct world *w, const char *version, const char *more)
                    "application: shop\n"
                    "trigger: {branch: main}\n"
                    "approval: {policy: auto}\n",
-                   version, more)
-        .p;
+                   version, more);
 }
 
 static void test_a_push_converges(void **state)
@@ -51,11 +50,12 @@ static void test_a_push_converges(void **state)
     world_init(&w, 1);
     world_push(&w, specs(&w, "1", ""));
     world_run(&w, 2 * MINUTE);
-    assert_string_equal(world_status(&w).p, "in_sync: ");
+    assert_string_equal(world_status(&w, S("prod")).p, "in_sync: ");
     world_push(&w, specs(&w, "2", ""));
     world_run(&w, 3 * MINUTE);
-    assert_string_equal(world_status(&w).p, "in_sync: ");
-    world_check(&w);
+    assert_string_equal(world_status(&w, S("prod")).p, "in_sync: ");
+    assert_null(laws_settled(&w));
+    assert_null(laws_history(&w));
     world_fini(&w);
 }
 
@@ -69,11 +69,12 @@ static void test_a_bad_commit_goes_back_and_is_quarantined(void **state)
     world_run(&w, 2 * MINUTE);
     world_push(&w, specs(&w, "2", ", BAD: \"1\""));
     world_run(&w, 5 * MINUTE);
-    assert_non_null(strstr(world_status(&w).p, "reverted: quarantined: api"));
+    assert_non_null(strstr(world_status(&w, S("prod")).p, "reverted: quarantined: api"));
     world_push(&w, specs(&w, "3", ""));
     world_run(&w, 3 * MINUTE);
-    assert_string_equal(world_status(&w).p, "in_sync: ");
-    world_check(&w);
+    assert_string_equal(world_status(&w, S("prod")).p, "in_sync: ");
+    assert_null(laws_settled(&w));
+    assert_null(laws_history(&w));
     world_fini(&w);
 }
 

@@ -1,29 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/world.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
-#include "base/crash.h"
+#include "base/alloc.h"
 #include "base/guard.h"
 #include "base/sys.h"
-#include "specs/json_io.h"
-#include "state/events.h"
+#include "reconciler/engine/env_task.h"
 
 #define WORLD_WALL_MS INT64_C(1700000000000)
-
-#define MUST(call)                                                                                 \
-    do {                                                                                           \
-        struct err must_err = ERR_INIT;                                                            \
-        struct err *err = &must_err;                                                               \
-        if (call) {                                                                                \
-            (void)fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, err->text);                   \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
+#define WORLD_PORT_FIRST 10000 /* of the null driver */
 
 /* --- the repository ------------------------------------------------------------------------------ */
 
@@ -116,8 +105,10 @@ static int world_read_parse(struct arena *a, struct source_call *call, struct so
     for (size_t i = 0; i < asked->n_paths; i++) {
         struct source_path *p = vec_push(a, &ret->trees);
 
+        struct digest d = hash_bytes(asked->paths[i]);
+
         PRE(p != NULL);
-        *p = (struct source_path){ asked->paths[i], S("1111111111111111111111111111111111111111") };
+        *p = (struct source_path){ asked->paths[i], str_slice(digest_hex(a, &d), 0, 40) };
     }
     return 0;
 }
@@ -132,8 +123,8 @@ static int world_export_parse(struct arena *a, struct source_call *call,
                               struct source_exported *ret, struct err *err)
 {
     (void)a;
-    (void)call;
-    (void)err;
+    if (((struct world_asked *)call->own)->world->is_git_down)
+        return err_set(err, ERR_UNREACHABLE, "the git host does not answer");
     *ret = (struct source_exported){ 0, 0 };
     return 0;
 }
@@ -162,63 +153,184 @@ static const struct source *world_make_source(void *ctx, struct arena *a, struct
 
 /* --- what answers probes ------------------------------------------------------------------------- */
 
-/* The desired body of the null driver's instance on this port. */
-static struct str world_instance_on(struct world *w, struct arena *a, int64_t port)
+struct null_object *world_next(struct world *w, struct world_walk *walk)
 {
-    char path[512];
-    struct dirent *entry;
-    struct err err = ERR_INIT;
-    DIR *dir;
-    struct str found = STR_NONE;
+    const struct null_store *s = &w->box->store;
 
-    (void)snprintf(path, sizeof(path), "%s/world", w->dir);
-    dir = opendir(path);
-    while (dir && !found.p && (entry = readdir(dir))) {
-        struct str text;
-        struct value *v;
+    walk->at = walk->at ? walk->at->next : NULL;
+    while (!walk->at && walk->slot < s->n_slots)
+        walk->at = s->slots[walk->slot++];
+    return walk->at;
+}
 
-        (void)snprintf(path, sizeof(path), "%s/world/%s", w->dir, entry->d_name);
-        if (!str_ends(str_from_c(entry->d_name), S(".json")) ||
-            sys_read_file(a, path, 1 << 20, &text, &err) || json_parse(a, text, 1 << 20, &v, &err))
-            continue;
-        if (str_eq_c(value_get_text(v, S("type"), S("")), "instance") &&
-            10000 + value_get_int(v, S("number"), 0) == port)
-            found = value_get_text(v, S("desired"), S(""));
-    }
-    if (dir)
-        (void)closedir(dir);
-    return found;
+static int world_is_bad(struct world *w, const struct null_object *o)
+{
+    unsigned char *n = &w->n_probes[o->number % WORLD_PORTS_MAX];
+
+    *n = (unsigned char)(*n < WORLD_ROTS_AFTER ? *n + 1 : *n);
+    return str_find(o->desired, S("\"BAD\":\"1\"")) != STR_NPOS ||
+           (*n == WORLD_ROTS_AFTER && str_find(o->desired, S("\"ROTS\":\"1\"")) != STR_NPOS);
 }
 
 static int world_http(void *ctx, const struct http_request *in, struct arena *a,
                       struct http_reply *ret, int64_t *ret_delay_ms)
 {
     struct world *w = ctx;
-    struct str url = str_from_c(in->url), body;
-    size_t at = str_find(url, S("127.0.0.1:"));
+    struct str url = str_from_c(in->url);
+    struct world_walk walk = { 0 };
     int64_t port = 0;
 
+    (void)a;
     *ret_delay_ms = 2;
-    url = str_slice(url, at + 10, url.n);
+    url = str_slice(url, str_find(url, S("127.0.0.1:")) + 10, url.n);
     (void)str_to_i64(str_slice(url, 0, str_find_char(url, '/')), &port);
-    body = world_instance_on(w, a, port);
-    if (!body.p)
-        return ERR_UNREACHABLE;
-    ret->status = w->is_everything_sick || str_find(body, S("\"BAD\":\"1\"")) != STR_NPOS ? 500
-                                                                                          : 200;
-    return 0;
+    for (struct null_object *o = world_next(w, &walk); o; o = world_next(w, &walk)) {
+        if (!str_eq_c(o->type, "instance") || WORLD_PORT_FIRST + o->number != port)
+            continue;
+        ret->status = w->is_everything_sick || world_is_bad(w, o) ? 500 : 200;
+        return 0;
+    }
+    return ERR_UNREACHABLE;
 }
 
-/* --- lives --------------------------------------------------------------------------------------- */
+/* --- what goes wrong ----------------------------------------------------------------------------- */
 
 static void world_crash_hook(void *ctx, enum crash_point point)
 {
     struct world *w = ctx;
 
     w->passed[point]++;
-    if (w->crash_in > 0 && --w->crash_in == 0)
-        loop_sim_crash(w->loop);
+    if (!w->crash_times || point != w->crash_point || --w->crash_nth > 0)
+        return;
+    w->crash_times--;
+    w->died[point]++;
+    loop_sim_crash(w->loop);
 }
+
+void world_die(struct world *w, enum crash_point point, int nth, int times)
+{
+    w->crash_point = point;
+    w->crash_nth = nth;
+    w->crash_times = times;
+}
+
+static void world_tell_box(struct world *w)
+{
+    if (!w->box)
+        return;
+    w->box->faults = w->faults;
+    w->box->n_faults = w->n_faults;
+    w->box->latency_ms = w->latency_ms;
+    w->box->pending = w->pending;
+}
+
+void world_fault(struct world *w, struct null_fault fault)
+{
+    if (w->n_faults < WORLD_FAULTS_MAX)
+        w->faults[w->n_faults++] = fault;
+    world_tell_box(w);
+}
+
+void world_calm(struct world *w)
+{
+    w->n_faults = 0;
+    w->latency_ms = 0;
+    w->pending = 0;
+    w->is_git_down = w->git_slow_ms = w->is_everything_sick = w->crash_times = 0;
+    world_tell_box(w);
+}
+
+static struct null_object *world_nth_instance(struct world *w, int nth, int *ret_n)
+{
+    struct world_walk walk = { 0 };
+    struct null_object *o;
+
+    *ret_n = 0;
+    while (w->box && (o = world_next(w, &walk)))
+        if (str_eq_c(o->type, "instance") && (*ret_n)++ == nth)
+            return o;
+    return NULL;
+}
+
+int world_lose_instance(struct world *w, uint64_t random)
+{
+    struct null_object *o;
+    struct err err = ERR_INIT;
+    int n;
+
+    (void)world_nth_instance(w, -1, &n);
+    if (!n)
+        return 0;
+    o = world_nth_instance(w, (int)(random % (uint64_t)n), &n);
+    PRE(!null_object_set(o, &o->type, S("lost")) &&
+        !null_object_set(o, &o->desired, S("{\"state\":\"lost\"}")) &&
+        !null_store_keep(&w->box->store, o, &err));
+    return 1;
+}
+
+/* --- what people say ----------------------------------------------------------------------------- */
+
+static void world_forget_saying(struct world_saying *s)
+{
+    struct world_saying **at = &s->world->sayings;
+
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    arena_fini(&s->call.arena);
+    alloc_free(s);
+}
+
+static void world_said(struct task *t, void *ctx)
+{
+    struct world_saying *s = ctx;
+
+    if (!t->rc && s->done)
+        ++*s->done;
+    world_forget_saying(s);
+}
+
+void world_say(struct world *w, const struct command *command, int *done)
+{
+    struct world_saying *s = w->engine ? alloc_zero(sizeof(*s)) : NULL;
+    struct arena *a;
+
+    if (!s)
+        return;
+    a = &s->call.arena;
+    arena_init(a, 0);
+    s->world = w;
+    s->done = done;
+    s->next = w->sayings;
+    w->sayings = s;
+    s->call.in = *command;
+    s->call.in.env = str_copy(a, command->env);
+    s->call.in.plan = str_copy(a, command->plan);
+    s->call.in.operation = str_copy(a, command->operation);
+    s->call.in.as = str_copy(a, command->as);
+    s->call.in.reason = S("a reason");
+    s->call.in.actor = S("a person");
+    s->call.in.is_admin = 1;
+    command_start(w->engine, &s->call, world_said, s);
+}
+
+/* --- chance: in place of the kernel's, so that ids are the seed's too ------------------------------ */
+
+static uint64_t world_chance;
+
+ssize_t getrandom(void *p, size_t n, unsigned flags)
+{
+    unsigned char *at = p;
+
+    (void)flags;
+    for (size_t i = 0; i < n; i++) {
+        world_chance = world_chance * 6364136223846793005u + 1442695040888963407u;
+        at[i] = (unsigned char)(world_chance >> 56);
+    }
+    return (ssize_t)n;
+}
+
+/* --- lives --------------------------------------------------------------------------------------- */
 
 static void world_read_daemon(struct world *w)
 {
@@ -230,11 +342,11 @@ static void world_read_daemon(struct world *w)
     sb_init(&text, &w->arena);
     sb_add_c(&text, "apiVersion: reeve/v1\nkind: Daemon\n"
                     "state: {file: var/reeve.db}\n"
-                    "sources: {app: {url: \"file:///nowhere\", branches: [main], poll: 5s}}\n"
+                    "sources: {app: {url: \"file:///nowhere\", branches: [main], poll: 10s}}\n"
                     "providers:\n  box: {driver: \"null\", directory: world}\n"
                     "auth: {same_user: allow}\n"
                     "environments:\n"
-                    "  - match: {source: app, name: prod}\n    branch: main\n"
+                    "  - match: {source: app, name: \"*\"}\n    branch: main\n"
                     "    providers: {services: [box], domains: box}\n"
                     "    domains: [\"*.example.test\"]\n    isolation: none\n");
     file.text = sb_str(&text);
@@ -252,24 +364,27 @@ static void world_read_daemon(struct world *w)
 
 void world_init(struct world *w, uint64_t seed)
 {
-    *w = (struct world){ .seed = seed };
+    *w = (struct world){ .seed = seed, .wall_ms = WORLD_WALL_MS };
+    world_chance = seed;
     arena_init(&w->arena, 0);
     (void)snprintf(w->dir, sizeof(w->dir), "%s/reeve-sim-XXXXXX",
                    access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
     PRE(mkdtemp(w->dir) != NULL);
     world_read_daemon(w);
+    crash_set_hook(world_crash_hook, w);
 }
 
-void world_push(struct world *w, const char *specs)
+void world_push(struct world *w, struct str specs)
 {
-    struct world_commit *c = &w->commits[w->n_commits++];
-    struct digest d = hash_bytes(str_fmt(&w->arena, "%zu %s", w->n_commits, specs));
+    struct world_commit *c = &w->commits[w->n_commits];
+    struct digest d = hash_bytes(str_fmt(&w->arena, "%zu %.*s", w->n_commits, STR_ARG(specs)));
 
     PRE(w->n_commits < N_ELEMENTS(w->commits));
     c->id = str_slice(digest_hex(&w->arena, &d), 0, 40);
-    d = hash_bytes(str_from_c(specs));
+    d = hash_bytes(specs);
     c->tree = str_slice(digest_hex(&w->arena, &d), 0, 40);
-    c->specs = str_copy(&w->arena, str_from_c(specs));
+    c->specs = str_copy(&w->arena, specs);
+    w->n_commits++;
 }
 
 /* The loop outlives the engine of one life. */
@@ -294,13 +409,12 @@ static void world_begin_life(struct world *w)
     PRE(w->engine != NULL);
     if (!w->loop)
         w->loop = loop_sim_new(
-            &(struct loop_sim_options){ .seed = w->seed,
-                                        .wall_ms = WORLD_WALL_MS,
+            &(struct loop_sim_options){ .seed = w->seed + (uint64_t)w->n_lives,
+                                        .wall_ms = w->wall_ms,
                                         .work_ms_max = 5,
                                         .batch = { world_batch_begin, world_batch_commit, w },
                                         .http = world_http,
                                         .ctx = w });
-    crash_set_hook(world_crash_hook, w);
     w->n_lives++;
     MUST(engine_open(w->engine,
                      &(struct engine_options){ .loop = w->loop,
@@ -311,11 +425,18 @@ static void world_begin_life(struct world *w)
                                                .keeper = "/nowhere/keeper",
                                                .holder = "a simulated daemon" },
                      err));
+    w->box = registry_find(w->engine->providers, S("box"))->self;
+    world_tell_box(w);
+    MUST(null_store_load(&w->box->store, err));
     engine_start(w->engine);
 }
 
+/* Tasks are gone, or were dropped. */
 static void world_end_life(struct world *w)
 {
+    while (w->sayings)
+        world_forget_saying(w->sayings);
+    w->box = NULL;
     engine_close(w->engine);
     w->engine = NULL;
     arena_fini(&w->process);
@@ -323,7 +444,7 @@ static void world_end_life(struct world *w)
 
 void world_run(struct world *w, int64_t ms)
 {
-    int64_t until = (w->loop ? loop_mono_ms(w->loop) : 0) + ms;
+    int64_t until;
 
     if (!w->engine)
         world_begin_life(w);
@@ -334,13 +455,37 @@ void world_run(struct world *w, int64_t ms)
     }
 }
 
+/* Whatever still ran is dropped with the loop; the next one begins where this one's clock stood. */
+static void world_drop_loop(struct world *w)
+{
+    w->wall_ms = loop_wall_ms(w->loop);
+    loop_free(TAKE(w->loop));
+    world_end_life(w);
+}
+
 void world_stop(struct world *w)
 {
-    if (w->loop)
-        loop_free(w->loop); /* drops what runs */
-    w->loop = NULL;
-    if (w->engine)
-        world_end_life(w);
+    if (!w->engine)
+        return;
+    engine_stop(w->engine);
+    (void)loop_sim_run(w->loop,
+                       loop_mono_ms(w->loop) + 20); /* a crash while it stops is one more */
+    world_drop_loop(w);
+}
+
+static void world_crash_now(void *ctx)
+{
+    loop_sim_crash(((struct world *)ctx)->loop);
+}
+
+void world_kill(struct world *w)
+{
+    if (!w->engine)
+        return;
+    loop_post(w->loop, world_crash_now, w);
+    while (loop_sim_run(w->loop, INT64_MAX) != 1)
+        ;
+    world_drop_loop(w);
 }
 
 void world_fini(struct world *w)
@@ -348,6 +493,7 @@ void world_fini(struct world *w)
     struct err err = ERR_INIT;
 
     world_stop(w);
+    db_close(TAKE(w->reader));
     crash_set_hook(NULL, NULL);
     if (!getenv("KEEP"))
         (void)sys_remove_all(w->dir, &err); /* a temporary folder */
@@ -356,36 +502,18 @@ void world_fini(struct world *w)
 
 struct db *world_reader(struct world *w)
 {
-    struct db *db;
-    char path[512];
-
-    (void)snprintf(path, sizeof(path), "%s/var/reeve.db", w->dir);
-    MUST(db_open(path, DB_READ, &db, err));
-    return db;
+    if (!w->reader)
+        MUST(db_open(str_fmt(&w->arena, "%s/var/reeve.db", w->dir).p, DB_READ, &w->reader, err));
+    return w->reader;
 }
 
-struct str world_status(struct world *w)
+struct str world_status(struct world *w, struct str env)
 {
-    struct db *db = world_reader(w);
     struct rec_environment *rows;
-    struct sb text;
     size_t n;
 
-    sb_init(&text, &w->arena);
-    MUST(DB_SELECT(db, &w->arena, environment, "ORDER BY name", &rows, &n, err));
-    for (size_t i = 0; i < n; i++)
-        sb_addf(&text, "%s%.*s: %.*s", i ? "; " : "", STR_ARG(rows[i].sync),
-                STR_ARG(rows[i].reason));
-    db_close(db);
-    return sb_str(&text);
-}
-
-void world_check(struct world *w)
-{
-    struct db *db = world_reader(w);
-    int64_t n;
-
-    MUST(events_verify(db, &n, err));
-    MUST(replay_verify(db, &n, err));
-    db_close(db);
+    MUST(DB_SELECT(world_reader(w), &w->arena, environment, "WHERE name = $1", &rows, &n, err,
+                   DB_T(env)));
+    return n ? str_fmt(&w->arena, "%.*s: %.*s", STR_ARG(rows[0].sync), STR_ARG(rows[0].reason))
+             : S("none");
 }

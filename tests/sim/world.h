@@ -3,19 +3,38 @@
  *
  * One repository in memory, the null driver as services and edge (its objects lie in files, so they outlive
  * a crash of the daemon), answers to probes by what an instance was made of: a service whose environment
- * has BAD=1 never gets healthy. The engine is the real one.
+ * has BAD=1 never gets healthy. The engine is the real one. Environments: prod and stage, branch main.
  *
  * Thread   one.
  */
 #pragma once
 
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/crash.h"
 #include "base/hash.h"
 #include "base/map.h"
-#include "reconciler/engine/engine.h"
+#include "providers/null/null.h"
+#include "reconciler/engine/command.h"
+#include "reconciler/engine/engine_state.h"
 #include "reconciler/rt/loop_sim.h"
+#include "state/db.h"
+
+#define WORLD_COMMITS_MAX 64
+#define WORLD_FAULTS_MAX 16
+#define WORLD_PORTS_MAX 4096
+#define WORLD_ROTS_AFTER 6 /* probes */
 
 struct world_commit {
     struct str id, tree, specs; /* text of .reeve/app.yaml */
+};
+
+struct world_saying { /* what a person says */
+    struct command_call call;
+    struct world *world;
+    struct world_saying *next;
+    int *done; /* counts those that were carried out */
 };
 
 struct world {
@@ -25,25 +44,66 @@ struct world {
     struct loop *loop;
     struct arena process; /* of this life */
     struct engine *engine;
+    struct null_driver_self *box; /* the provider of this life */
+    struct db *reader;
     const struct value *daemon;
-    struct world_commit commits[64];
+    struct world_commit commits[WORLD_COMMITS_MAX];
     size_t n_commits;
-    int is_git_down, git_slow_ms, is_everything_sick;
-    int n_lives;
-    /* crash points: the n-th passage of any point kills; 0: none */
-    int64_t crash_in;
-    int passed[64];
+    struct world_saying *sayings;
+    int64_t wall_ms; /* where the next loop begins */
+    int is_git_down, git_slow_ms, is_everything_sick, n_lives;
+    unsigned char
+        n_probes[WORLD_PORTS_MAX]; /* how often each port was asked, up to WORLD_ROTS_AFTER */
+    /* of the null driver; nth counts over all lives */
+    struct null_fault faults[WORLD_FAULTS_MAX];
+    size_t n_faults;
+    uint32_t latency_ms;
+    int64_t pending;
+    /* die at this passage of this point, so often */
+    enum crash_point crash_point;
+    int crash_nth, crash_times;
+    int passed[N_CRASH_POINTS], died[N_CRASH_POINTS];
 };
 
 void world_init(struct world *w, uint64_t seed);
 void world_fini(struct world *w);
 /* A new newest commit of branch main. */
-void world_push(struct world *w, const char *specs);
+void world_push(struct world *w, struct str specs);
 /* Start the daemon and run until `ms` of virtual time have passed; after a crash it is started again. */
 void world_run(struct world *w, int64_t ms);
+/* SIGTERM, and SIGKILL. The next world_run() starts it again. */
 void world_stop(struct world *w);
-/* A row of environments of the stopped or running daemon: "in_sync: reason". */
-struct str world_status(struct world *w);
+void world_kill(struct world *w);
+
+/* Die at the nth passage of a point from now on; then at its next ones, `times` in all. */
+void world_die(struct world *w, enum crash_point point, int nth, int times);
+void world_fault(struct world *w, struct null_fault fault);
+/* Nothing fails, nothing is slow, nobody dies any more. */
+void world_calm(struct world *w);
+/* One instance dies: its place stays, nobody lives in it. 0 when there is none. */
+int world_lose_instance(struct world *w, uint64_t random);
+
+/* `done` is raised when it was carried out; the daemon must run. */
+void world_say(struct world *w, const struct command *command, int *done);
+
+/* "in_sync: reason" of one environment. */
+struct str world_status(struct world *w, struct str env);
+/* Of the last commit. Opened once. */
 struct db *world_reader(struct world *w);
-/* The laws: chain, replay, one live set a service, nothing open, no orphan among the null driver's objects. */
-void world_check(struct world *w);
+/* Objects of the null driver, in no order, while the daemon runs: until NULL. */
+struct world_walk {
+    size_t slot;
+    struct null_object *at;
+};
+struct null_object *world_next(struct world *w, struct world_walk *walk);
+
+/* For the test's own calls. */
+#define MUST(call)                                                                                 \
+    do {                                                                                           \
+        struct err must_err = ERR_INIT;                                                            \
+        struct err *err = &must_err;                                                               \
+        if (call) {                                                                                \
+            (void)fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, err->text);                   \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/history.h"
+
+#include <string.h>
+
+#include "base/guard.h"
+#include "reconciler/engine/env_task.h"
+#include "state/events.h"
+
+#define HISTORY_STEPS_MIN 8
+#define HISTORY_STEPS_MORE 14
+#define HISTORY_PART_MS 1500
+#define HISTORY_EVENTS_MAX 30000 /* more is a loop that never rests */
+#define SETTLE_ROUNDS_MAX 150
+#define SETTLE_ROUND_MS 12000
+#define SETTLE_CALM_ROUNDS 3 /* longer than a reconcile interval */
+
+static int draw(struct history *h, int n)
+{
+    return shop_draw(&h->random, n);
+}
+
+static int chance(struct history *h, int percent)
+{
+    return draw(h, 100) < percent;
+}
+
+static void note(struct history *h, const char *what)
+{
+    if (getenv("STORY"))
+        (void)fprintf(stderr, "%8lld life %d: %s\n",
+                      h->world.loop ? (long long)loop_mono_ms(h->world.loop) : -1, h->world.n_lives,
+                      what);
+}
+
+/* Step by step, so that the laws of every moment are asked often; only effects can break them. */
+static void run(struct history *h, int64_t ms)
+{
+    while (ms > 0 && !h->broken) {
+        int64_t part = 1 + draw(h, HISTORY_PART_MS);
+        int n_effects;
+
+        world_run(&h->world, part < ms ? part : ms);
+        ms -= part;
+        n_effects = h->world.passed[CRASH_OP_AFTER_INTENT] + h->world.n_lives;
+        if (n_effects != h->n_effects)
+            h->broken = laws_now(&h->world, &h->laws);
+        h->n_effects = n_effects;
+    }
+}
+
+/* --- what happens -------------------------------------------------------------------------------- */
+
+static void push(struct history *h)
+{
+    if (h->world.n_commits >= WORLD_COMMITS_MAX - 2)
+        return;
+    shop_change(&h->shop, &h->random);
+    if (!h->shop.is_broken)
+        h->good = h->shop;
+    world_push(&h->world, shop_text(&h->world.arena, &h->shop));
+    note(h, str_fmt(&h->world.arena, "push web %d%s api %d%s worker %d blog %d%s%s cron %d%s%s",
+                    h->shop.services[0].version, h->shop.services[0].bad ? " bad" : "",
+                    h->shop.services[1].version, h->shop.services[1].bad ? " bad" : "",
+                    h->shop.services[2].version, h->shop.services[3].version,
+                    h->shop.services[3].bad ? " bad" : "",
+                    h->shop.services[3].present ? "" : " gone", h->shop.services[4].version,
+                    h->shop.services[4].present ? "" : " gone", h->shop.is_broken ? " broken" : "")
+                .p);
+}
+
+/* The newest plan of an environment in this state, as hex; "" for none. */
+static struct str find_plan(struct history *h, const char *state)
+{
+    struct arena *a = &h->world.arena;
+    struct rec_plan *rows;
+    size_t n;
+
+    MUST(DB_SELECT(world_reader(&h->world), a, plan, "WHERE state = $1 ORDER BY made_seq DESC",
+                   &rows, &n, err, DB_T(str_from_c(state))));
+    return n ? digest_hex(a, &rows[(size_t)draw(h, (int)n)].id) : S("");
+}
+
+static struct str find_parked(struct history *h)
+{
+    struct rec_operation *rows;
+    size_t n;
+
+    MUST(DB_SELECT(world_reader(&h->world), &h->world.arena, operation, "WHERE outcome = 'parked'",
+                   &rows, &n, err));
+    return n ? rows[(size_t)draw(h, (int)n)].uid : S("");
+}
+
+static void say(struct history *h, enum command_verb verb)
+{
+    static const char *const as[] = { "done", "failed", "retry" };
+    struct command c = { .verb = verb,
+                         .env = str_from_c(shop_envs[draw(h, SHOP_ENVS)]),
+                         .as = S("") };
+    int *done = NULL;
+
+    if (!h->world.engine || !h->world.reader)
+        return;
+    if (verb == COMMAND_APPROVE || verb == COMMAND_REJECT)
+        c.plan = find_plan(h, "waiting");
+    if (verb == COMMAND_SETTLE) {
+        c.operation = find_parked(h);
+        c.as = str_from_c(as[draw(h, 3)]);
+    }
+    if (verb == COMMAND_ROLLBACK)
+        c.revision = 1 + draw(h, 4);
+    if (verb == COMMAND_UNDO || verb == COMMAND_ROLLBACK)
+        done = &h->n_undone;
+    if (verb == COMMAND_REJECT)
+        done = &h->n_rejected;
+    note(h, str_fmt(&h->world.arena, "say %d to %.*s", (int)verb, STR_ARG(c.env)).p);
+    world_say(&h->world, &c, done);
+}
+
+static void say_something(struct history *h)
+{
+    static const enum command_verb verbs[] = {
+        COMMAND_RECONCILE, COMMAND_APPROVE, COMMAND_APPROVE, COMMAND_APPROVE,  COMMAND_REJECT,
+        COMMAND_CANCEL,    COMMAND_UNDO,    COMMAND_UNDO,    COMMAND_ROLLBACK, COMMAND_HOLD,
+        COMMAND_RESUME,    COMMAND_RESUME,  COMMAND_RETRY,   COMMAND_SETTLE,
+    };
+
+    say(h, verbs[draw(h, N_ELEMENTS(verbs))]);
+}
+
+static void add_fault(struct history *h)
+{
+    static const char *const types[] = { "",       "instance", "instance", "backend", "routes",
+                                         "switch", "artifact", "release",  "address" };
+    static const char *const calls[] = { "apply", "apply", "apply",    "resume",
+                                         "read",  "find",  "counters", "health" };
+    static const enum rv_verdict verdicts[] = { RV_RETRY, RV_RETRY,     RV_WAIT, RV_USER,
+                                                RV_STALE, RV_CANCELLED, RV_FATAL };
+    struct null_fault f = { .type = str_from_c(types[draw(h, N_ELEMENTS(types))]),
+                            .call = str_from_c(calls[draw(h, N_ELEMENTS(calls))]),
+                            .action = S(""),
+                            .name = S(""),
+                            .nth = chance(h, 80) ? 1 + draw(h, 4) : 0,
+                            .verdict = verdicts[draw(h, N_ELEMENTS(verdicts))],
+                            .acted = (enum rv_acted)draw(h, 3) };
+    int looks = !str_eq_c(f.call, "apply") && !str_eq_c(f.call, "resume");
+
+    if (looks) { /* looking changes nothing */
+        f.acted = RV_ACTED_NO;
+        f.verdict = chance(h, 50) ? RV_RETRY : RV_WAIT;
+    }
+    f.kind = f.acted == RV_ACTED_NO ? NULL_FAULT_BEFORE : NULL_FAULT_AFTER;
+    h->n_run_faults += !looks && f.acted != RV_ACTED_NO &&
+                       (f.verdict == RV_USER || f.verdict == RV_FATAL);
+    world_fault(&h->world, f);
+    note(h, str_fmt(&h->world.arena, "fault %.*s %.*s nth %d verdict %d acted %d", STR_ARG(f.call),
+                    STR_ARG(f.type), (int)f.nth, (int)f.verdict, (int)f.acted)
+                .p);
+}
+
+static void arm_death(struct history *h)
+{
+    enum crash_point point = (enum crash_point)draw(h, N_CRASH_POINTS);
+    int far = point == CRASH_GATE_AFTER_OPENED ? 40 : point < CRASH_PLAN_AFTER_STORED ? 12 : 2;
+
+    world_die(&h->world, point, 1 + draw(h, far), chance(h, 70) ? 1 : 1 + draw(h, 4));
+    note(h, crash_point_name(point));
+}
+
+static void change_provider(struct history *h)
+{
+    struct world *w = &h->world;
+
+    if (chance(h, 50))
+        w->n_faults = 0;
+    w->latency_ms = chance(h, 50) ? 0 : (uint32_t)draw(h, 150);
+    w->pending = chance(h, 50) ? 0 : draw(h, 4);
+    world_fault(w, (struct null_fault){ .name = S("nobody"),
+                                        .call = S(""),
+                                        .type = S(""),
+                                        .action = S(""),
+                                        .kind = NULL_FAULT_BEFORE });
+}
+
+static void happen(struct history *h)
+{
+    struct world *w = &h->world;
+    int which = draw(h, 100);
+
+    if (which < 28) {
+        push(h);
+    } else if (which < 50) {
+        say_something(h);
+    } else if (which < 66) {
+        add_fault(h);
+    } else if (which < 72) {
+        change_provider(h);
+    } else if (which < 82) {
+        arm_death(h);
+    } else if (which < 85) {
+        w->is_git_down = !w->is_git_down;
+    } else if (which < 87) {
+        w->git_slow_ms = draw(h, 20000);
+    } else if (which < 90) {
+        w->is_everything_sick = !w->is_everything_sick;
+        h->n_sick++;
+        note(h, w->is_everything_sick ? "sick" : "sick no more");
+    } else if (which < 93) {
+        h->n_lost += world_lose_instance(w, (uint64_t)draw(h, 1000));
+        note(h, "an instance is lost");
+    } else if (which < 96 && w->loop) {
+        loop_sim_step_wall(w->loop, (int64_t)(draw(h, 2) ? 1 : -1) * draw(h, 7200) * 1000);
+        note(h, "the clock steps");
+    } else if (which < 98) {
+        note(h, "stop");
+        world_stop(w);
+    } else {
+        note(h, "kill");
+        world_kill(w);
+    }
+}
+
+/* --- how it ends --------------------------------------------------------------------------------- */
+
+/* What people do when nothing else is wrong: nobody is left waiting for them. */
+static void do_chores(struct history *h)
+{
+    struct world *w = &h->world;
+    struct command c = { .as = S("") };
+
+    c.verb = COMMAND_RESUME;
+    for (int i = 0; i < SHOP_ENVS; i++) {
+        c.env = str_from_c(shop_envs[i]);
+        world_say(w, &c, NULL);
+    }
+    c = (struct command){ .verb = COMMAND_APPROVE, .plan = find_plan(h, "waiting"), .as = S("") };
+    if (c.plan.n)
+        world_say(w, &c, NULL);
+    c = (struct command){ .verb = COMMAND_SETTLE,
+                          .operation = find_parked(h),
+                          .as = chance(h, 50) ? S("retry") : S("done") };
+    if (c.operation.n)
+        world_say(w, &c, NULL);
+}
+
+static int is_quiet(struct history *h)
+{
+    struct world *w = &h->world;
+    struct rec_operation *ops;
+    size_t n;
+
+    for (size_t i = 0; i < w->engine->envs.n; i++)
+        if (!w->engine->envs.p[i]->is_settled || w->engine->envs.p[i]->runs)
+            return 0;
+    MUST(DB_SELECT(world_reader(w), &w->arena, operation,
+                   "WHERE outcome IS NULL OR outcome = 'parked'", &ops, &n, err));
+    return !n && !find_plan(h, "waiting").n && w->engine->envs.n == SHOP_ENVS;
+}
+
+static void settle(struct history *h)
+{
+    struct world *w = &h->world;
+    int n_calm = 0;
+
+    for (int i = 0; i < SETTLE_ROUNDS_MAX && n_calm < SETTLE_CALM_ROUNDS && !h->broken; i++) {
+        do_chores(h);
+        run(h, SETTLE_ROUND_MS);
+        n_calm = is_quiet(h) ? n_calm + 1 : 0;
+    }
+    if (!h->broken && n_calm < SETTLE_CALM_ROUNDS)
+        h->broken = "it does not settle";
+    if (!h->broken)
+        h->broken = laws_settled(w);
+}
+
+static int is_excused(const struct history *h)
+{
+    return h->n_undone || h->n_lost || h->n_sick || h->n_run_faults || h->n_rejected;
+}
+
+/* A group that needs a bad service stays where it is. */
+static int may_stay_behind(const struct history *h, enum shop_name service)
+{
+    const struct shop_service *x = h->good.services;
+
+    if (service == SHOP_BLOG)
+        return x[SHOP_BLOG].present && x[SHOP_BLOG].bad;
+    return service != SHOP_CRON && (x[SHOP_WEB].bad || x[SHOP_API].bad);
+}
+
+static const char *check_env(struct history *h, int env, int was_retried)
+{
+    struct world *w = &h->world;
+    struct str status = world_status(w, str_from_c(shop_envs[env]));
+    int excused = is_excused(h) && !was_retried, in_sync = str_eq_c(status, "in_sync: ");
+    const char *broken = NULL;
+
+    if (!in_sync && !str_starts(status, S("reverted: quarantined: ")))
+        return str_fmt(&w->arena, "%s is %.*s", shop_envs[env], STR_ARG(status)).p;
+    if (!in_sync && !shop_is_bad(&h->good) && !excused)
+        return str_fmt(&w->arena, "%s is %.*s, though nothing is bad", shop_envs[env],
+                       STR_ARG(status))
+            .p;
+    if (in_sync && shop_is_bad(&h->good))
+        return str_fmt(&w->arena, "%s is in sync with what is bad", shop_envs[env]).p;
+    for (int i = 0; !broken && i < N_SHOP; i++)
+        if (in_sync || (!excused && !may_stay_behind(h, (enum shop_name)i)))
+            broken = laws_runs(w, &h->good, env, (enum shop_name)i);
+    return broken;
+}
+
+static void check_end(struct history *h, int was_retried)
+{
+    struct world *w = &h->world;
+    int64_t seq = 0;
+    struct digest hash;
+
+    for (int env = 0; !h->broken && env < SHOP_ENVS; env++)
+        h->broken = check_env(h, env, was_retried);
+    if (!h->broken)
+        h->broken = laws_history(w);
+    MUST(events_head(world_reader(w), &seq, &hash, err));
+    if (!h->broken && seq > HISTORY_EVENTS_MAX)
+        h->broken = str_fmt(&w->arena, "%lld events: something never rests", (long long)seq).p;
+}
+
+static void say_retry(struct history *h)
+{
+    struct command c = { .verb = COMMAND_RETRY, .as = S("") };
+
+    for (int i = 0; i < SHOP_ENVS; i++) {
+        c.env = str_from_c(shop_envs[i]);
+        world_say(&h->world, &c, NULL);
+    }
+}
+
+static void finish(struct history *h)
+{
+    int retries = chance(h, 30);
+
+    note(h, "calm");
+    world_calm(&h->world);
+    if (chance(h, 30))
+        world_kill(&h->world);
+    if (h->shop.is_broken || h->n_rejected || chance(h, 50)) { /* a rejected plan waits for news */
+        do
+            push(h);
+        while (h->shop.is_broken);
+    }
+    if (retries) { /* it is lifted, and may come again */
+        settle(h);
+        if (h->broken)
+            return;
+        say_retry(h);
+        note(h, "retry");
+    }
+    settle(h);
+    if (!h->broken)
+        check_end(h, retries);
+}
+
+static void dump_runs(const struct env_task *env)
+{
+    for (const struct run *r = env->runs; r; r = r->next)
+        for (size_t i = 0; r->is_loaded && i < r->plan.items.n; i++)
+            if (r->schedule.items[i] != ITEM_DONE && r->schedule.items[i] != ITEM_SKIPPED)
+                (void)fprintf(stderr, "  run %.*s %s: lane %d step %d %.*s is %d: %.*s\n",
+                              STR_ARG(env->name), r == env->main ? "main" : "tail",
+                              (int)r->plan.items.p[i].lane, r->plan.items.p[i].step,
+                              STR_ARG(r->plan.items.p[i].name), (int)r->schedule.items[i],
+                              STR_ARG(r->children[i].message));
+}
+
+static void dump(struct history *h)
+{
+    struct world *w = &h->world;
+    struct rec_operation *ops;
+    size_t n;
+
+    (void)fprintf(stderr, "seed %llu: %s\n  again: SEED=%llu STORY=1 ./test_sim_histories\n",
+                  (unsigned long long)w->seed, h->broken, (unsigned long long)w->seed);
+    for (int i = 0; i < SHOP_ENVS; i++)
+        (void)fprintf(stderr, "  %s is %s\n", shop_envs[i],
+                      world_status(w, str_from_c(shop_envs[i])).p);
+    for (size_t i = 0; w->engine && i < w->engine->envs.n; i++)
+        dump_runs(w->engine->envs.p[i]);
+    MUST(DB_SELECT(world_reader(w), &w->arena, operation,
+                   "WHERE outcome IS NULL OR outcome = 'parked'", &ops, &n, err));
+    for (size_t i = 0; i < n; i++)
+        (void)fprintf(stderr, "  %.*s/%.*s %.*s %.*s %.*s attempt %lld deaths %lld: %.*s\n",
+                      STR_ARG(ops[i].kind), STR_ARG(ops[i].name), STR_ARG(ops[i].action),
+                      STR_ARG(ops[i].phase), STR_ARG(ops[i].outcome), (long long)ops[i].attempt,
+                      (long long)ops[i].deaths, STR_ARG(ops[i].message));
+}
+
+void history_run(struct history *h, uint64_t seed)
+{
+    int n;
+
+    *h = (struct history){ .random = seed };
+    world_init(&h->world, seed);
+    shop_init(&h->shop);
+    h->good = h->shop;
+    world_push(&h->world, shop_text(&h->world.arena, &h->shop));
+    n = HISTORY_STEPS_MIN + draw(h, HISTORY_STEPS_MORE);
+    run(h, chance(h, 70) ? 25000 : 10);
+    while (n-- > 0 && !h->broken) {
+        happen(h);
+        run(h, chance(h, 30) ? 200 : chance(h, 60) ? draw(h, 5000) : draw(h, 20000));
+    }
+    if (!h->broken)
+        finish(h);
+    if (h->broken)
+        dump(h);
+}
+
+void history_fini(struct history *h)
+{
+    world_fini(&h->world);
+}

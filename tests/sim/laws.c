@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/laws.h"
+
+#include "base/guard.h"
+#include "reconciler/core/identity.h"
+#include "specs/json_io.h"
+#include "state/events.h"
+
+#define LAWS_BODY_MAX (1 << 20)
+#define LAWS_STALE_MAX 2 /* generations that a way back left: the next switch takes them away */
+
+#define BROKEN(...) (str_fmt(&w->arena, __VA_ARGS__).p)
+
+static const struct value *desired_of(struct arena *a, const struct null_object *o)
+{
+    struct value *v;
+
+    MUST(json_parse(a, o->desired, LAWS_BODY_MAX, &v, err));
+    return v;
+}
+
+static const struct null_object *find_object(struct world *w, const char *type, int64_t number)
+{
+    struct world_walk walk = { 0 };
+    struct null_object *o;
+
+    while ((o = world_next(w, &walk)))
+        if (str_eq_c(o->type, type) && o->number == number)
+            return o;
+    return NULL;
+}
+
+/* --- what is routed to --------------------------------------------------------------------------- */
+
+static const char *check_server(struct world *w, struct str address, struct str backend)
+{
+    int64_t port = 0;
+
+    (void)str_to_i64(str_slice(address, str_find_char(address, ':') + 1, address.n), &port);
+    if (find_object(w, "instance", port - 10000) || find_object(w, "lost", port - 10000))
+        return NULL;
+    return BROKEN("traffic goes to %.*s, where nobody is (backend %.*s)", STR_ARG(address),
+                  STR_ARG(backend));
+}
+
+static const char *check_backend(struct world *w, struct arena *a, struct str name)
+{
+    const struct null_object *o;
+    const struct value *servers;
+    int64_t number = -1;
+
+    (void)str_to_i64(str_slice(name, 1, name.n), &number);
+    o = find_object(w, "backend", number);
+    if (!o)
+        return BROKEN("traffic goes to backend %.*s, which is not there", STR_ARG(name));
+    servers = value_get(desired_of(a, o), S("servers"));
+    if (!value_count(servers))
+        return BROKEN("traffic goes to backend %.*s, which has no server", STR_ARG(name));
+    for (size_t i = 0; i < value_count(servers); i++) {
+        const char *broken = check_server(w, value_item(servers, i)->u.text, name);
+
+        if (broken)
+            return broken;
+    }
+    return NULL;
+}
+
+static const struct value *find_routes(struct world *w, struct arena *a, const struct value *sw)
+{
+    struct str name = str_fmt(a, "G%lld", (long long)value_get_int(sw, S("generation"), -1));
+    struct world_walk walk = { 0 };
+    struct null_object *o;
+
+    while ((o = world_next(w, &walk))) {
+        const struct value *v;
+
+        if (!str_eq_c(o->type, "routes") || !str_eq(o->name, name))
+            continue;
+        v = desired_of(a, o);
+        if (str_eq(value_get_text(v, S("environment"), S("")),
+                   value_get_text(sw, S("environment"), S(" "))))
+            return value_get(v, S("routes"));
+    }
+    return NULL;
+}
+
+static int env_index(struct str name)
+{
+    for (int i = 0; i < SHOP_ENVS; i++)
+        if (str_eq_c(name, shop_envs[i]))
+            return i;
+    UNREACHABLE();
+}
+
+static const char *check_switch(struct world *w, struct laws *l, const struct null_object *o)
+{
+    AUTO_ARENA struct arena a;
+    const struct value *sw, *routes;
+    int env = env_index(o->name), serves = 0;
+
+    arena_init(&a, 0);
+    sw = desired_of(&a, o);
+    routes = find_routes(w, &a, sw);
+    if (!routes)
+        return BROKEN("%.*s uses generation %lld, which is not there", STR_ARG(o->name),
+                      (long long)value_get_int(sw, S("generation"), -1));
+    for (size_t i = 0; i < value_count(routes); i++) {
+        const struct value *r = value_item(routes, i);
+        const char *broken = check_backend(w, &a, value_get_text(r, S("backend"), S("")));
+
+        if (broken)
+            return broken;
+        serves |= value_get_text(r, S("host"), S("")).n &&
+                  str_eq_c(value_get_text(r, S("path"), S("")), "/");
+    }
+    if (l->must_serve[env] && !serves)
+        return BROKEN("%.*s serves / no more", STR_ARG(o->name));
+    return NULL;
+}
+
+static const char *check_counters(struct world *w, struct laws *l)
+{
+    AUTO_ARENA struct arena a;
+    struct rec_environment *rows;
+    struct rec_set *sets;
+    size_t n, n_sets;
+
+    arena_init(&a, 0);
+    MUST(DB_SELECT(world_reader(w), &a, environment, "ORDER BY name", &rows, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        int env = env_index(rows[i].name);
+
+        if (rows[i].apply_seq < l->apply_seq[env] || rows[i].route_gen < l->route_gen[env])
+            return BROKEN("%s: apply_seq or route_gen went back", shop_envs[env]);
+        l->apply_seq[env] = rows[i].apply_seq;
+        l->route_gen[env] = rows[i].route_gen;
+        MUST(DB_SELECT(world_reader(w), &a, set,
+                       "WHERE env = $1 AND service = 'web' AND proven_seq IS NOT NULL", &sets,
+                       &n_sets, err, DB_T(rows[i].uid)));
+        l->must_serve[env] |= n_sets != 0;
+    }
+    return NULL;
+}
+
+const char *laws_now(struct world *w, struct laws *l)
+{
+    struct world_walk walk = { 0 };
+    struct null_object *o;
+    const char *broken = w->box ? check_counters(w, l) : NULL;
+
+    while (!broken && w->box && (o = world_next(w, &walk)))
+        if (str_eq_c(o->type, "switch"))
+            broken = check_switch(w, l, o);
+    return broken;
+}
+
+/* --- rows and objects ---------------------------------------------------------------------------- */
+
+static const char *check_every_object_has_a_row(struct world *w, struct arena *a)
+{
+    struct world_walk walk = { 0 };
+    struct null_object *o;
+    struct rec_resource *rows;
+    size_t n;
+
+    while ((o = world_next(w, &walk))) {
+        if (str_eq_c(o->type, "lost"))
+            return BROKEN("%.*s is lost and was not run again", STR_ARG(o->name));
+        MUST(DB_SELECT(world_reader(w), a, resource, "WHERE owner = $1 AND valid_to IS NULL", &rows,
+                       &n, err, DB_T(o->owner)));
+        if (n != 1 || str_eq_c(rows[0].status, "gone"))
+            return BROKEN("orphan: %.*s %.*s has %zu rows (%.*s)", STR_ARG(o->type),
+                          STR_ARG(o->name), n, STR_ARG(n ? rows[0].status : S("none")));
+    }
+    return NULL;
+}
+
+static int is_of_the_box(struct str kind)
+{
+    static const char *const kinds[] = { "instance", "backend",  "routes", "switch",
+                                         "address",  "artifact", "release" };
+
+    for (size_t i = 0; i < N_ELEMENTS(kinds); i++)
+        if (str_eq_c(kind, kinds[i]))
+            return 1;
+    return 0;
+}
+
+static const char *check_every_row_has_an_object(struct world *w, struct arena *a)
+{
+    struct rec_resource *rows;
+    size_t n;
+
+    MUST(DB_SELECT(world_reader(w), a, resource, "WHERE valid_to IS NULL AND status <> 'gone'",
+                   &rows, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        if (!is_of_the_box(rows[i].kind))
+            continue;
+        if (!null_store_find(&w->box->store, rows[i].owner) && !str_eq_c(rows[i].status, "failed"))
+            return BROKEN("%.*s/%.*s is %.*s in the rows and not there", STR_ARG(rows[i].kind),
+                          STR_ARG(rows[i].name), STR_ARG(rows[i].status));
+    }
+    return NULL;
+}
+
+/* Nothing but live sets when every tail is over. */
+static const char *check_sets(struct world *w, struct arena *a)
+{
+    struct rec_set *rows;
+    size_t n;
+
+    MUST(DB_SELECT(world_reader(w), a, set, "ORDER BY env, service", &rows, &n, err));
+    for (size_t i = 0; i < n; i++)
+        if (!str_eq_c(rows[i].state, "live"))
+            return BROKEN("set %.*s of %.*s is still there, %.*s",
+                          STR_ARG(identity_set_name(a, rows[i].service, &rows[i].set_key)),
+                          STR_ARG(rows[i].env), STR_ARG(rows[i].state));
+    return NULL;
+}
+
+static const char *check_objects_of_sets(struct world *w, struct arena *a)
+{
+    struct rec_set *rows;
+    struct world_walk walk = { 0 };
+    struct null_object *o;
+    size_t n;
+    int64_t want = 0, want_backends = 0, have = 0, have_backends = 0, n_routes = 0, n_switches = 0;
+
+    MUST(DB_SELECT(world_reader(w), a, set, "ORDER BY env, service", &rows, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        want += rows[i].replicas;
+        want_backends += rows[i].backend.p != NULL;
+    }
+    while ((o = world_next(w, &walk))) {
+        have += str_eq_c(o->type, "instance");
+        have_backends += str_eq_c(o->type, "backend");
+        n_routes += str_eq_c(o->type, "routes");
+        n_switches += str_eq_c(o->type, "switch");
+    }
+    if (have != want)
+        return BROKEN("%lld instances run, the sets have %lld", (long long)have, (long long)want);
+    if (have_backends != want_backends)
+        return BROKEN("%lld backends, the sets have %lld", (long long)have_backends,
+                      (long long)want_backends);
+    if (n_routes < n_switches || n_routes > n_switches * (1 + LAWS_STALE_MAX))
+        return BROKEN("%lld generations of routes for %lld environments", (long long)n_routes,
+                      (long long)n_switches);
+    return NULL;
+}
+
+static const char *check_nothing_open(struct world *w, struct arena *a)
+{
+    struct rec_operation *ops;
+    struct rec_plan *plans;
+    size_t n;
+
+    MUST(DB_SELECT(world_reader(w), a, operation, "WHERE outcome IS NULL OR outcome = 'parked'",
+                   &ops, &n, err));
+    if (n)
+        return BROKEN("operation %.*s/%.*s is %.*s", STR_ARG(ops[0].kind), STR_ARG(ops[0].name),
+                      STR_ARG(ops[0].outcome.p ? ops[0].outcome : S("open")));
+    MUST(DB_SELECT(world_reader(w), a, plan,
+                   "WHERE state NOT IN ('applied', 'failed', 'reverted', 'superseded', "
+                   "'rejected', 'cancelled')",
+                   &plans, &n, err));
+    if (n)
+        return BROKEN("a plan is %.*s", STR_ARG(plans[0].state));
+    return NULL;
+}
+
+/* The switch of an environment uses a generation once. */
+static const char *check_generations(struct world *w, struct arena *a)
+{
+    struct rec_operation *ops;
+    size_t n;
+
+    MUST(DB_SELECT(world_reader(w), a, operation,
+                   "WHERE kind = 'routes' AND action = 'create' ORDER BY env, name", &ops, &n,
+                   err));
+    for (size_t i = 1; i < n; i++)
+        if (str_eq(ops[i].env, ops[i - 1].env) && str_eq(ops[i].name, ops[i - 1].name))
+            return BROKEN("generation %.*s was made twice", STR_ARG(ops[i].name));
+    return NULL;
+}
+
+const char *laws_settled(struct world *w)
+{
+    AUTO_ARENA struct arena a;
+    const char *broken;
+
+    arena_init(&a, 0);
+    broken = check_nothing_open(w, &a);
+    if (!broken)
+        broken = check_every_object_has_a_row(w, &a);
+    if (!broken)
+        broken = check_every_row_has_an_object(w, &a);
+    if (!broken)
+        broken = check_sets(w, &a);
+    if (!broken)
+        broken = check_objects_of_sets(w, &a);
+    return broken ? broken : check_generations(w, &a);
+}
+
+const char *laws_history(struct world *w)
+{
+    struct err err = ERR_INIT;
+    int64_t n;
+
+    if (events_verify(world_reader(w), &n, &err) || replay_verify(world_reader(w), &n, &err))
+        return BROKEN("%s", err.text);
+    return NULL;
+}
+
+const char *laws_runs(struct world *w, const struct shop *s, int env, enum shop_name service)
+{
+    AUTO_ARENA struct arena a;
+    const struct shop_service *x = &s->services[service];
+    struct world_walk walk = { 0 };
+    struct null_object *o;
+    int n = 0, want = x->present ? x->replicas : 0;
+
+    arena_init(&a, 0);
+    while ((o = world_next(w, &walk))) {
+        const struct value *v;
+        struct str version;
+
+        if (!str_eq_c(o->type, "instance"))
+            continue;
+        v = desired_of(&a, o);
+        if (!str_eq_c(value_get_text(v, S("service"), S("")), shop_names[service]) ||
+            !str_eq_c(value_get_text(value_get(v, S("label")), S("env"), S("")), shop_envs[env]))
+            continue;
+        n++;
+        version = value_get_text(value_get(v, S("environment")), S("VERSION"), S(""));
+        if (!str_eq(version, str_fmt(&a, "%d", x->version)))
+            return BROKEN("%.*s of %s is version %.*s, asked for is %d", STR_ARG(o->name),
+                          shop_envs[env], STR_ARG(version), x->version);
+    }
+    if (n != want)
+        return BROKEN("%d instances of %s run in %s, asked for are %d", n, shop_names[service],
+                      shop_envs[env], want);
+    return NULL;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/shop.h"
+
+#include <stdint.h>
+
+#define SHOP_REPLICAS_MAX 3
+
+const char *const shop_envs[SHOP_ENVS] = { "prod", "stage" };
+
+static const struct {
+    const char *name;
+    int port;         /* 0: none */
+    const char *more; /* of the service's document */
+} shop_rows[N_SHOP] = {
+    [SHOP_WEB] = { "web", 8000, "    depends_on: {api: {condition: service_healthy}}\n" },
+    [SHOP_API] = { "api", 8001, "    depends_on: {worker: {condition: service_healthy}}\n" },
+    [SHOP_WORKER] = { "worker", 0, "" },
+    [SHOP_BLOG] = { "blog", 8002, "" },
+    [SHOP_CRON] = { "cron", 0, "" },
+};
+
+const char *const shop_names[N_SHOP] = { "web", "api", "worker", "blog", "cron" };
+
+int shop_draw(uint64_t *random, int n)
+{
+    uint64_t z = *random += 0x9e3779b97f4a7c15u;
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (int)((z ^ (z >> 31)) % (uint64_t)n);
+}
+
+void shop_init(struct shop *s)
+{
+    *s = (struct shop){ 0 };
+    for (int i = 0; i < N_SHOP; i++)
+        s->services[i] = (struct shop_service){ .present = 1, .version = 1, .replicas = 1 };
+    s->services[SHOP_WEB].replicas = 2;
+}
+
+int shop_has_port(enum shop_name service)
+{
+    return shop_rows[service].port != 0;
+}
+
+int shop_is_bad(const struct shop *s)
+{
+    for (int i = 0; i < N_SHOP; i++)
+        if (s->services[i].present && s->services[i].bad)
+            return 1;
+    return 0;
+}
+
+static void shop_change_service(struct shop *s, uint64_t *random)
+{
+    int which = shop_draw(random, N_SHOP);
+    struct shop_service *x = &s->services[which];
+
+    switch (shop_draw(random, 12)) {
+    case 0:
+        x->replicas = 1 + shop_draw(random, SHOP_REPLICAS_MAX);
+        return;
+    case 1:
+        if (which == SHOP_BLOG || which == SHOP_CRON) /* nobody needs them */
+            x->present = !x->present;
+        return;
+    case 2:
+        x->built++;
+        return;
+    case 3:
+        x->released = !x->released;
+        return;
+    case 4:
+    case 5:
+    case 6:
+        x->bad = shop_has_port((enum shop_name)which) ? 1 + shop_draw(random, 2) : 0;
+        break;
+    default:
+        x->bad = 0;
+        break;
+    }
+    x->version++;
+}
+
+void shop_change(struct shop *s, uint64_t *random)
+{
+    int n = 1 + shop_draw(random, 3);
+
+    s->is_broken = shop_draw(random, 30) == 0;
+    s->comment++;
+    switch (shop_draw(random, 12)) {
+    case 0:
+        return;
+    case 1:
+        s->blog_path++;
+        return;
+    case 2:
+        s->is_manual[1] = !s->is_manual[1];
+        break;
+    default:
+        break;
+    }
+    while (n--)
+        shop_change_service(s, random);
+}
+
+static void shop_add_service(struct sb *b, const struct shop *s, enum shop_name which)
+{
+    const struct shop_service *x = &s->services[which];
+    int has_port = shop_has_port(which);
+
+    sb_addf(b, "  %s:\n    command: [./%s]\n    replicas: %d\n%s", shop_rows[which].name,
+            shop_rows[which].name, x->replicas, shop_rows[which].more);
+    if (has_port)
+        sb_addf(b,
+                "    port: %d\n    healthcheck: {readiness: {http: {path: /healthz}, interval: "
+                "1s}}\n",
+                shop_rows[which].port);
+    sb_addf(b, "    environment: {VERSION: \"%d\"%s%s}\n", x->version,
+            x->bad == 1   ? ", BAD: \"1\""
+            : x->bad == 2 ? ", ROTS: \"1\""
+                          : "",
+            which == SHOP_WEB ? ", API: {service: api, key: internal_url}" : "");
+    if (x->built)
+        sb_addf(b, "    source: {context: app%d, build: [make]}\n", x->built);
+    if (x->released)
+        sb_addf(b, "    release: {command: [./migrate, \"%d\"], schema_change: none}\n",
+                x->version);
+    sb_addf(b,
+            "    rollout: {strategy: %s, healthy_deadline: 15s, progress_deadline: 40s, "
+            "min_healthy_time: 2s, bake_time: 5s, keep_previous: 15s}\n"
+            "    termination: {drain: 2s, stop_grace_period: 1s}\n",
+            which == SHOP_CRON ? "recreate" : "blue_green");
+}
+
+struct str shop_text(struct arena *a, const struct shop *s)
+{
+    struct sb b;
+
+    sb_init(&b, a);
+    sb_addf(&b, "# %d\n", s->comment);
+    if (s->is_broken)
+        sb_add_c(&b, "services: [\n");
+    sb_add_c(&b, "apiVersion: reeve/v1\nkind: Application\nname: shop\nservices:\n");
+    for (int i = 0; i < N_SHOP; i++)
+        if (s->services[i].present)
+            shop_add_service(&b, s, (enum shop_name)i);
+    sb_add_c(&b, "domains:\n  app: {hosts: [\"${env}.example.test\"], routes: {/: {service: web}, "
+                 "/api: {service: api}");
+    if (s->services[SHOP_BLOG].present)
+        sb_addf(&b, ", /blog%d: {service: blog}", s->blog_path);
+    sb_add_c(&b, "}}\n");
+    for (int i = 0; i < SHOP_ENVS; i++)
+        sb_addf(&b,
+                "---\napiVersion: reeve/v1\nkind: Environment\nname: %s\napplication: shop\n"
+                "trigger: {branch: main}\napproval: {policy: %s}\n"
+                "reconcile: {interval: 20s}\n",
+                shop_envs[i], s->is_manual[i] ? "manual" : "auto");
+    return sb_str(&b);
+}

@@ -1,0 +1,46 @@
+/*
+ * shop: the application of the histories, and how its developers change it. SPDX-License-Identifier: Apache-2.0
+ *
+ *     web -> api -> worker      one group when they change together; web and api have a port
+ *     blog                      a group of its own, with a port
+ *     cron                      no port, recreated
+ *
+ * A version stands in each service's environment, so that what runs says what it was made from.
+ *
+ * Thread   one.
+ */
+#pragma once
+
+#include "base/str.h"
+
+enum shop_name { SHOP_WEB, SHOP_API, SHOP_WORKER, SHOP_BLOG, SHOP_CRON, N_SHOP };
+
+struct shop_service {
+    int present, version, replicas;
+    int bad;      /* 1: never gets healthy; 2: only at first; services with a port alone */
+    int built;    /* version of what it is built from; 0: no build */
+    int released; /* with a release command */
+};
+
+struct shop {
+    struct shop_service services[N_SHOP];
+    int is_manual[2]; /* approval of prod, stage */
+    int blog_path;    /* where the blog is routed: a change of routes alone */
+    int comment;      /* a commit that changes nothing */
+    int is_broken;    /* no YAML at all */
+};
+
+#define SHOP_ENVS 2
+extern const char *const shop_envs[SHOP_ENVS];
+extern const char *const shop_names[N_SHOP];
+
+void shop_init(struct shop *s);
+/* What one commit changes, drawn from *random. */
+void shop_change(struct shop *s, uint64_t *random);
+int shop_has_port(enum shop_name service);
+int shop_is_bad(const struct shop *s);
+/* .reeve/app.yaml */
+struct str shop_text(struct arena *a, const struct shop *s);
+
+/* splitmix64: one number below `n`. */
+int shop_draw(uint64_t *random, int n);
