@@ -161,7 +161,7 @@ static int probe_look(struct task *t, struct err *err)
 {
     struct probe_task *p = probe_of(t);
     const struct value *seen;
-    struct str state;
+    struct str state, why;
 
     if (p->ok && p->probe && probe_ask_provider(p, err))
         return err->code;
@@ -173,9 +173,10 @@ static int probe_look(struct task *t, struct err *err)
     if (!str_eq_c(state, "running") && p->answer.verdict == RV_DONE) {
         p->ok = 0;
         p->has_exited = str_eq_c(state, "exited") || str_eq_c(state, "lost");
+        why = value_get_text(seen, S("message"), p->answer.message);
         probe_say(p, str_fmt(&p->arena, "%.*s, exit %lld%s%.*s", STR_ARG(state),
-                             (long long)value_get_int(seen, S("exit"), -1),
-                             p->answer.message.n ? ": " : "", STR_ARG(p->answer.message)));
+                             (long long)value_get_int(seen, S("exit"), -1), why.n ? ": " : "",
+                             STR_ARG(why)));
     }
     return 0;
 }
