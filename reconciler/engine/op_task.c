@@ -34,6 +34,7 @@ enum {
     OP_LOOK,
     OP_COMMIT,
     OP_BACKOFF,
+    OP_AGAIN,
     OP_RETRY,
     OP_END,
     OP_OVER,
@@ -53,7 +54,8 @@ static const struct task_state op_states[] = {
     [OP_JUDGE]   = { "JUDGE",   TO(OP_WAIT) | TO3(OP_LOOK, OP_BACKOFF, OP_END),     NO_ERROR_EDGE, 0 },
     [OP_LOOK]    = { "LOOK",    TO(OP_COMMIT),                                      OP_COMMIT,     0 }, /* believe the world, not the answer */
     [OP_COMMIT]  = { "COMMIT",  TO2(OP_BACKOFF, OP_END),                            NO_ERROR_EDGE, 0 },
-    [OP_BACKOFF] = { "BACKOFF", TO2(OP_RETRY, OP_LOOK),                             OP_RETRY,      0 },
+    [OP_BACKOFF] = { "BACKOFF", TO(OP_AGAIN),                                       OP_AGAIN,      0 }, /* woken early: nobody wants it any more */
+    [OP_AGAIN]   = { "AGAIN",   TO2(OP_RETRY, OP_LOOK),                             NO_ERROR_EDGE, 0 },
     [OP_RETRY]   = { "RETRY",   TO(OP_ACT),                                         OP_BACKOFF,    0 },
     [OP_END]     = { "END",     TO(OP_OVER),                                        OP_BACKOFF,    0 },
     [OP_OVER]    = { "OVER",    0,                                                  NO_ERROR_EDGE, 0 },
@@ -471,6 +473,8 @@ static enum task_verdict op_judge_look(struct op_task *op)
         return op_backoff(op, LATER_LOOK, retry_delay_ms(op->n_blind, loop_random(op->task.loop)));
     if (op_is_as_asked(op))
         return op_finish(op, OP_IS_DONE);
+    if (op->gives_up)
+        return op_finish(op, OP_IS_CANCELLED);
     switch (retry_judge(&facts)) {
     case RETRY_FAILED:
         return op_finish(op, OP_IS_FAILED);
@@ -660,8 +664,13 @@ static enum task_verdict op_step(struct task *t)
             op->look_again = 1;
             op->again_at_ms = loop_mono_ms(t->loop) + RETRY_FIRST_MS;
         }
-        wait_until_start(t, op->again_at_ms);
-        return task_then(t, op->look_again ? OP_LOOK : OP_RETRY);
+        if (op->gives_up && !op->look_again)
+            return task_goto(t, OP_AGAIN);
+        wait_signal_start(t, op->again_at_ms);
+        return task_then(t, OP_AGAIN);
+    case OP_AGAIN:
+        t->rc = 0; /* the time is over, or it was woken */
+        return task_goto(t, op->look_again || op->gives_up ? OP_LOOK : OP_RETRY);
     case OP_RETRY:
         wait_work_start(t, POOL_STATE, op_write_retry);
         return task_then(t, OP_ACT);
@@ -703,6 +712,13 @@ void op_task_start(struct op_task *op, struct run *run, size_t index, const stru
 int op_task_is_backing_off(const struct op_task *op)
 {
     return op->task.state == OP_BACKOFF && !op->look_again;
+}
+
+void op_task_give_up(struct op_task *op)
+{
+    op->gives_up = 1;
+    if (op->task.state == OP_BACKOFF)
+        wait_signal(&op->task);
 }
 
 void op_task_fini(struct op_task *op)

@@ -52,6 +52,7 @@ struct op_task {
     int n_busy;      /* times in a row that it could not be claimed */
     int recovers;    /* of a former life, not acted since */
     int look_again;  /* after the back-off: look, do not act */
+    int gives_up;    /* nobody wants it any more: it does not act again */
     enum op_end end;
 };
 
@@ -67,5 +68,7 @@ void op_task_start(struct op_task *op, struct run *run, size_t index, const stru
                    task_ended *ended, void *ctx);
 /* It was refused and is tried again later. */
 int op_task_is_backing_off(const struct op_task *op);
+/* Its group goes back: what waits to act again looks once more and ends; a call is awaited. */
+void op_task_give_up(struct op_task *op);
 void op_task_fini(struct op_task *op);
 const char *op_end_name(enum op_end end);

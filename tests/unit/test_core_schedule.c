@@ -111,7 +111,7 @@ static void test_moves_and_ends(void **state)
           SCHEDULE_RUNS },
         { "going back switches back first", ROLL, "dddf-------", "b", WISH_NONE, "start 5",
           SCHEDULE_RUNS },
-        { "going back waits for what is open", ROLL, "ddo--------", "b", WISH_NONE, "",
+        { "going back tells what is open to give up", ROLL, "ddo--------", "b", WISH_NONE, "cancel 2",
           SCHEDULE_RUNS },
         { "going back ends gates", ROLL, "dddo-------", "b", WISH_NONE, "cancel 3", SCHEDULE_RUNS },
         { "a group that is back says so", ROLL, "df---sdd---", "b", WISH_NONE, "reverted 0",
