@@ -113,6 +113,9 @@ void keeper_sweep(const struct keeper_view *view);
 int keeper_remove(const struct rv_host *h, const struct keeper_place *p, struct keeper_hold *hold,
                   struct rv_result *answer);
 
+/* Files that a removal which died here left; the directory itself was not there any more. */
+void keeper_forget(struct arena *a, const struct keeper_place *p);
+
 /* The last `max` bytes of its output, cut at a line. */
 struct str keeper_log_tail(struct arena *a, const struct keeper_place *p, size_t max);
 

@@ -231,6 +231,15 @@ int keeper_remove(const struct rv_host *h, const struct keeper_place *p, struct 
     return 0;
 }
 
+void keeper_forget(struct arena *a, const struct keeper_place *p)
+{
+    const char *left = str_fmt(a, "%.*s/.gone/%.*s", STR_ARG(p->runs), STR_ARG(p->owner)).p;
+    struct err err = ERR_INIT;
+
+    if (left)
+        (void)sys_remove_all(left, &err); /* next time */
+}
+
 /* Bytes of a program's output as text that JSON can carry. */
 static void keeper_make_text(char *text, size_t n)
 {

@@ -257,10 +257,13 @@ static void process_read_one(void *self, const struct rv_host *h, const struct r
     const struct process_type *type = process_begin(&c, self, h, op, owner, ret);
 
     if (type && !process_look(&c)) {
-        if (c.view.life == KEEPER_NONE)
+        if (c.view.life == KEEPER_NONE) {
+            if (c.self->may_write)
+                keeper_forget(&c.arena, &c.place);
             (void)process_fail(&c, RV_ABSENT, RV_ACTED_NO, "%s", "");
-        else
+        } else {
             type->read(&c);
+        }
     }
     arena_fini(&c.arena);
 }
