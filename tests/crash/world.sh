@@ -1,0 +1,152 @@
+# world: what the matrix and the sweep share. SPDX-License-Identifier: Apache-2.0
+#
+# Sourced after tests/e2e/lib.sh; INVENTORY is the program that compares rows with the world.
+#
+#     shop VERSION HEALTH [API_VERSION [BAKE]]   writes and commits the specs: web, and api where it has a version
+#     life [POINT]                               one life of the daemon; $? is 137 when it was killed
+#     settle                                     lives until the world is at rest
+#     expect_rest VERSION SYNC [API]             what must be true then; the sentences are in $WRONG
+#
+# POINT is the value of REEVE_CRASH.
+
+# No set is kept, api has to be killed at the end of its grace, and gates are as short as they can be told apart.
+shop()
+{
+    local api_rows= api_route=
+
+    if [ -n "${3:-}" ]; then
+        api_route=', /api: {service: api}'
+        api_rows="  api:
+    command: [\"$APP\"]
+    port: 8001
+    environment: {VERSION: \"$3\", APP_TERM: ignore}
+    healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 1}}
+    rollout: {strategy: blue_green, healthy_deadline: 5s, min_healthy_time: 50ms, bake_time: 100ms, keep_previous: 0s}
+    termination: {drain: 2s, stop_grace_period: 300ms}"
+    fi
+    cat >"$WORLD/repo/.reeve/app.yaml" <<END
+apiVersion: reeve/v1
+kind: Application
+name: shop
+services:
+  web:
+    command: ["$APP"]
+    port: 8000
+    environment: {VERSION: "$1", APP_HEALTH: "$2"}
+    healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 1, failure_threshold: 1}}
+    rollout: {strategy: blue_green, healthy_deadline: ${HEALTHY_DEADLINE:-5s}, min_healthy_time: 50ms, bake_time: ${4:-100ms}, keep_previous: 0s}
+    termination: {drain: 2s, stop_grace_period: 1s}
+$api_rows
+domains:
+  app: {hosts: [$HOST], routes: {/: {service: web}$api_route}}
+---
+apiVersion: reeve/v1
+kind: Environment
+name: prod
+application: shop
+trigger: {branch: main}
+approval: {policy: auto}
+END
+    commit "web $1, api ${3:-none}"
+}
+
+# --- lives ------------------------------------------------------------------------------------------
+
+# The shell tells of a program that was killed; that is no news here.
+quietly()
+{
+    { "$@"; } 2>/dev/null
+}
+
+life()
+{
+    quietly reeve_once "${1:-}"
+}
+
+reeve_once()
+{
+    REEVE_CRASH=$1 "$REEVE" once >>"$WORLD/daemon.log" 2>&1 9>&-
+}
+
+# The same, with somebody who approves whatever waits.
+life_with_approval()
+{
+    local plan approved= end
+
+    quietly serve_begin "${1:-}"
+    now
+    end=$((NOW + 20000))
+    while kill -0 "$DAEMON" 2>/dev/null; do
+        now
+        [ $NOW -lt $end ] || break
+        plan=$("$REEVE" status -o json 2>/dev/null 9>&- | sed -n 's/.*"id":"\([0-9a-f]*\)"[^}]*"state":"waiting".*/\1/p')
+        if [ -n "$plan" ] && [ "$plan" != "$approved" ]; then
+            "$REEVE" approve "$plan" --no-wait -m 'it is not needed any more' >>"$WORLD/daemon.log" 2>&1 9>&-
+            approved=$plan
+        elif "$INVENTORY" "$WORLD/var" >/dev/null && is_converged; then
+            kill -TERM "$DAEMON" 2>/dev/null
+            break
+        fi
+        sleep 0.03
+    done
+    quietly serve_end $end
+}
+
+serve_begin()
+{
+    REEVE_CRASH=$1 "$REEVE" serve >>"$WORLD/daemon.log" 2>&1 9>&- &
+    DAEMON=$!
+}
+
+# Whoever does not end by the deadline is killed, and that is wrong.
+serve_end()
+{
+    local status
+
+    while kill -0 "$DAEMON" 2>/dev/null; do
+        now
+        [ $NOW -lt "$1" ] || kill -KILL "$DAEMON"
+        sleep 0.02
+    done
+    wait "$DAEMON"
+    status=$?
+    DAEMON=
+    return $status
+}
+
+# --- afterwards -------------------------------------------------------------------------------------
+
+# Lives that nobody cuts short, until rows and world agree that nothing is left to do.
+settle()
+{
+    local try
+
+    for try in 1 2 3 4 5 6; do
+        "$1"
+        "$INVENTORY" "$WORLD/var" >/dev/null && return
+    done
+}
+
+note_wrong()
+{
+    WRONG="$WRONG$*
+"
+}
+
+expect_rest()
+{
+    local plans
+
+    WRONG=$("$INVENTORY" "$WORLD/var" 2>&1)
+    [ -z "$WRONG" ] || WRONG="$WRONG
+"
+    "$REEVE" audit verify "$WORLD/var/reeve.db" >/dev/null 2>&1 || note_wrong "the chain does not hold"
+    sync_is "$2" || note_wrong "the environment is $(field sync), not $2: $(field reason)"
+    serves "$1" || note_wrong "$1 is not served, but '$STATUS $BODY'"
+    if [ -n "${3:-}" ]; then
+        serves "$3" /api || note_wrong "$3 is not served, but '$STATUS $BODY'"
+    elif [ "${3+set}" ]; then
+        ! serves "$API" /api || note_wrong "$API is still served"
+    fi
+    [ -z "$WRONG" ]
+}
