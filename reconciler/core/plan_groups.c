@@ -5,6 +5,10 @@
 #include "reconciler/core/share.h"
 #include "specs/digest.h"
 
+/* Each switch of a plan holds every route: beyond this many in all, what rolls switches as one, so that
+ * a plan stays well below PLAN_BYTES_MAX. */
+#define PLAN_SWITCHED_ROUTES_MAX 40000u
+
 /* --- who switches as one ------------------------------------------------------------------------- */
 
 static size_t find_leader(struct planner *p, size_t i)
@@ -19,6 +23,23 @@ static void join(struct planner *p, size_t i, size_t j)
     size_t a = find_leader(p, i), b = find_leader(p, j);
 
     p->subjects.p[a < b ? b : a].leader = a < b ? a : b;
+}
+
+static void join_many(struct planner *p)
+{
+    size_t n_groups = 0, first = p->subjects.n;
+
+    for (size_t i = 0; i < p->subjects.n; i++)
+        n_groups += p->subjects.p[i].fate == FATE_ROLL && find_leader(p, i) == i;
+    if (n_groups * p->low.routes.n <= PLAN_SWITCHED_ROUTES_MAX)
+        return;
+    for (size_t i = 0; i < p->subjects.n; i++) {
+        if (p->subjects.p[i].fate != FATE_ROLL)
+            continue;
+        if (first == p->subjects.n)
+            first = i;
+        join(p, first, i);
+    }
 }
 
 /* Services that roll and need each other, directly or through others, are one group. */
@@ -38,6 +59,7 @@ static void link_groups(struct planner *p)
                 marks[p->subjects.p[j].node])
                 join(p, i, j);
     }
+    join_many(p);
     for (size_t i = 0; i < p->subjects.n; i++)
         p->subjects.p[i].leader = find_leader(p, i);
 }
