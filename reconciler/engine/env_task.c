@@ -500,6 +500,7 @@ static enum task_verdict env_step(struct task *t)
         wait_work_start(t, POOL_STATE, env_accept);
         return task_then(t, ENV_SPEC);
     case ENV_SPEC:
+        t->rc = 0; /* a rest that ended by time is no trouble */
         env->is_settled = 0;
         env_begin_cycle(env);
         return env_spec(env);
