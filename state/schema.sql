@@ -235,6 +235,7 @@ CREATE TABLE operations (
 ) STRICT;
 CREATE INDEX operations_of_plan ON operations (plan);
 CREATE UNIQUE INDEX operations_open ON operations (env, kind, name) WHERE outcome IS NULL;
+CREATE INDEX operations_parked ON operations (env, kind, name) WHERE outcome = 'parked';
 
 CREATE TABLE rollouts (
     uid TEXT NOT NULL PRIMARY KEY,
