@@ -80,13 +80,14 @@ static inline void given_quarantine(struct world *w, const struct play *p)
             };
 }
 
-/* What a few specs, carried out with failures, leave behind. */
-static inline void given_history(struct world *w, struct chance *c, int quarantines)
+/* What a few specs, carried out with failures, leave behind; the words of the last one, or NULL. */
+static inline const char *given_history(struct world *w, struct chance *c, int quarantines)
 {
     size_t n = chance_next(c) % 4;
+    const char *words = NULL;
 
     for (size_t i = 0; i < n; i++) {
-        struct environment_spec spec = given_spec(w->a, given_words(w->a, c));
+        struct environment_spec spec = given_spec(w->a, words = given_words(w->a, c));
         struct plan plan = world_plan(w, &spec, PLAN_CAUSE_COMMIT);
         struct play p = { .w = w,
                           .plan = &plan,
@@ -101,4 +102,5 @@ static inline void given_history(struct world *w, struct chance *c, int quaranti
     for (size_t i = 0; i < w->instances.n; i++)
         if (chance_of(c, 5))
             w->instances.p[i].health = INSTANCE_LOST;
+    return words;
 }

@@ -13,11 +13,15 @@ struct scene {
 
 static void given_scene(struct scene *c, uint64_t seed, int quarantines)
 {
+    const char *last;
+
     arena_init(&c->arena, 0);
     given_world(&c->world, &c->arena);
     c->chance = (struct chance){ seed };
-    given_history(&c->world, &c->chance, quarantines);
-    c->spec = given_spec(&c->arena, given_words(&c->arena, &c->chance));
+    last = given_history(&c->world, &c->chance, quarantines);
+    if (!last || chance_of(&c->chance, 60)) /* else git still asks for what may have gone back */
+        last = given_words(&c->arena, &c->chance);
+    c->spec = given_spec(&c->arena, last);
     c->plan = world_plan(&c->world, &c->spec, PLAN_CAUSE_COMMIT);
 }
 
