@@ -38,12 +38,6 @@ static int needs_met(const struct schedule *s, const struct plan_item *item)
     return 1;
 }
 
-static int is_taken(const struct schedule *s, const struct plan_item *item)
-{
-    return s->taken && item->lane == LANE_TAIL && item->service.n &&
-           map_has(s->taken, item->service);
-}
-
 /* --- one lane of a group ------------------------------------------------------------------------- */
 
 struct tally {
@@ -190,13 +184,6 @@ static void move_item(const struct schedule *s, size_t i, int main_is_open, stru
 {
     const struct plan_item *item = item_at(s, i);
 
-    if (is_taken(s, item)) {
-        if (s->items[i] == ITEM_NONE)
-            add_move(m, (struct schedule_move){ .kind = MOVE_SKIP, .item = i });
-        else if (s->items[i] == ITEM_OPEN && item->action == PLAN_GATE)
-            add_move(m, (struct schedule_move){ .kind = MOVE_CANCEL, .item = i });
-        return;
-    }
     if (s->items[i] != ITEM_NONE || !lane_runs(s, item, main_is_open) || !needs_met(s, item))
         return;
     add_move(m, (struct schedule_move){ .kind = item->only_after >= 0 &&

@@ -33,7 +33,6 @@ struct schedule {
     enum item_status *items;  /* one an item */
     enum group_state *groups; /* one a group */
     enum schedule_wish wish;  /* newer commit: at the next boundary; cancel: also during a bake */
-    const struct map *taken;  /* services whose tail the next plan took over; NULL: none */
 };
 
 enum schedule_kind {

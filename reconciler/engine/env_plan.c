@@ -286,7 +286,7 @@ static int put_new_plan(struct env_task *env, struct tx *tx, struct rec_plan *ro
         .expires_ms = tx_time_ms(tx) + expires_ms,
     };
     if (engine_put_document(tx, S("plan"), plan_format(a, &env->plan), &row->doc, err) ||
-        snapshot_store_revision(a, tx, env->uid, &env->spec, &env->plan.target, err) ||
+        snapshot_store_revision(a, tx, env->uid, &env->spec, &env->plan, err) ||
         put_reads(env, tx, err))
         return err->code;
     return put_commit(env, tx, err);

@@ -174,21 +174,40 @@ int snapshot_load(struct arena *a, const struct snapshot_load *in, struct snapsh
 
 /* --- revisions ----------------------------------------------------------------------------------- */
 
-static struct value *resource_entry(struct arena *a, const struct spec_resource *r)
+/* What the specs say a resource needs; nothing where they do not want it as it is recorded. */
+static struct value *record_needs(struct arena *a, const struct environment_spec *spec,
+                                  const struct plan_record *record)
 {
-    struct value *one = value_map(a), *needs = value_list(a);
+    struct value *needs = value_list(a);
 
-    value_set_text(a, one, S("kind"), r->kind);
-    value_set_text(a, one, S("name"), r->name);
-    value_set_text(a, one, S("provider"), r->provider.p ? r->provider : S(""));
-    value_set_text(a, one, S("desired"), digest_hex(a, &r->digest));
-    for (size_t i = 0; i < r->needs.n; i++)
-        value_add(a, needs, value_text(a, r->needs.p[i]));
-    value_set(a, one, S("needs"), needs);
+    for (size_t i = 0; i < spec->resources.n; i++) {
+        const struct spec_resource *r = &spec->resources.p[i];
+
+        if (!str_eq(r->kind, record->kind) || !str_eq(r->name, record->name) ||
+            !digest_eq(&r->digest, &record->desired))
+            continue;
+        for (size_t j = 0; j < r->needs.n; j++)
+            value_add(a, needs, value_text(a, r->needs.p[j]));
+    }
+    return needs;
+}
+
+static struct value *record_entry(struct arena *a, const struct environment_spec *spec,
+                                  const struct plan_record *record)
+{
+    struct value *one = value_map(a);
+
+    value_set_text(a, one, S("kind"), record->kind);
+    value_set_text(a, one, S("name"), record->name);
+    value_set_text(a, one, S("provider"), record->provider);
+    value_set_text(a, one, S("desired"), digest_hex(a, &record->desired));
+    value_set(a, one, S("needs"), record_needs(a, spec, record));
     return one;
 }
 
-static struct value *revision_value(struct arena *a, const struct environment_spec *spec)
+/* What the plan leads to, which is not what the specs ask for while a group is quarantined. */
+static struct value *revision_value(struct arena *a, const struct environment_spec *spec,
+                                    const struct plan *plan)
 {
     struct value *doc = value_map(a), *resources = value_list(a);
 
@@ -199,14 +218,15 @@ static struct value *revision_value(struct arena *a, const struct environment_sp
         value_set(a, doc, S("policy"), value_copy(a, spec->policy));
     if (spec->secrets)
         value_set(a, doc, S("secrets"), value_copy(a, spec->secrets));
-    for (size_t i = 0; i < spec->resources.n; i++)
-        value_add(a, resources, resource_entry(a, &spec->resources.p[i]));
+    for (size_t i = 0; i < plan->records.n; i++)
+        if (!str_eq_c(plan->records.p[i].kind, "policy"))
+            value_add(a, resources, record_entry(a, spec, &plan->records.p[i]));
     value_set(a, doc, S("resources"), resources);
     return doc;
 }
 
 int snapshot_store_revision(struct arena *a, struct tx *tx, struct str env_uid,
-                            const struct environment_spec *spec, const struct digest *revision,
+                            const struct environment_spec *spec, const struct plan *plan,
                             struct err *err)
 {
     struct rec_revision row;
@@ -222,13 +242,14 @@ int snapshot_store_revision(struct arena *a, struct tx *tx, struct str env_uid,
     if (spec->policy &&
         engine_put_document(tx, S("desired"), json_format(a, spec->policy), &doc, err))
         return err->code;
-    if (engine_put_document(tx, S("spec"), json_format(a, revision_value(a, spec)), &doc, err))
+    if (engine_put_document(tx, S("spec"), json_format(a, revision_value(a, spec, plan)), &doc,
+                            err))
         return err->code;
-    rc = revisions_by_digest(tx_db(tx), a, env_uid, revision, &row, err);
+    rc = revisions_by_digest(tx_db(tx), a, env_uid, &plan->target, &row, err);
     if (rc != ERR_NOT_FOUND)
         return rc;
     row = (struct rec_revision){ .env = env_uid,
-                                 .digest = *revision,
+                                 .digest = plan->target,
                                  .doc = doc,
                                  .made_seq = tx_seq(tx),
                                  .proven_seq = REC_NONE };

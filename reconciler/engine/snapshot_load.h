@@ -34,7 +34,7 @@ int snapshot_load(struct arena *a, const struct snapshot_load *in, struct snapsh
 int snapshot_load_revision(struct arena *a, struct db *db, struct str env_uid,
                            const struct digest *revision, struct environment_spec *ret,
                            struct err *err);
-/* The document of a revision and those of its resources, and its row (numbered) when it is new. */
+/* The document of the plan's target and those of its resources, and its row (numbered) when it is new. */
 int snapshot_store_revision(struct arena *a, struct tx *tx, struct str env_uid,
-                            const struct environment_spec *spec, const struct digest *revision,
+                            const struct environment_spec *spec, const struct plan *plan,
                             struct err *err);

@@ -11,7 +11,7 @@
 #include "tests/unit/test_core_given.h"
 
 struct play_odds { /* permille, at each step */
-    int fail, park, die, supersede, cancel, take;
+    int fail, park, die, supersede, cancel;
 };
 
 struct play {
@@ -20,8 +20,7 @@ struct play {
     struct schedule s;
     enum item_status *rows; /* what a new life finds: nothing is kept of what was skipped */
     enum group_state *group_rows;
-    int *begun; /* was open at some time */
-    struct map taken;
+    int *begun;                    /* was open at some time */
     struct world_set *live_before; /* one a group member, in order of services */
     struct play_odds odds;
     uint64_t random;
@@ -345,13 +344,6 @@ static inline void play_trouble(struct play *p)
         p->s.wish = WISH_SUPERSEDE;
     if (play_chance(p, p->odds.cancel))
         p->s.wish = WISH_CANCEL;
-    if (schedule_main_end(&p->s) != SCHEDULE_RUNS && p->plan->groups.n &&
-        play_chance(p, p->odds.take)) {
-        const struct plan_group *g = &p->plan->groups.p[play_random(p) % p->plan->groups.n];
-
-        for (size_t i = 0; i < g->services.n; i++)
-            map_put(&p->taken, g->services.p[i], NULL);
-    }
 }
 
 static inline void play_begin(struct play *p)
@@ -365,11 +357,9 @@ static inline void play_begin(struct play *p)
     p->group_rows = arena_new_n(a, enum group_state, p->plan->groups.n + 1);
     p->begun = arena_new_n(a, int, p->plan->items.n + 1);
     p->live_before = arena_new_n(a, struct world_set, n_members + 1);
-    map_init(&p->taken, a);
     p->s = (struct schedule){ .plan = p->plan,
                               .items = arena_new_n(a, enum item_status, p->plan->items.n + 1),
-                              .groups = arena_new_n(a, enum group_state, p->plan->groups.n + 1),
-                              .taken = &p->taken };
+                              .groups = arena_new_n(a, enum group_state, p->plan->groups.n + 1) };
     for (size_t i = 0; i < p->w->sets.n; i++)
         p->w->sets.p[i].was_there = 1;
     for (size_t g = 0; g < p->plan->groups.n; g++)

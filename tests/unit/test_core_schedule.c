@@ -198,27 +198,6 @@ static void test_moves_and_ends(void **state)
     }
 }
 
-static void test_a_tail_that_is_taken_over_ends(void **state)
-{
-    struct arena a;
-    struct map taken;
-    struct plan plan;
-    struct schedule s = { .taken = &taken };
-
-    (void)state;
-    arena_init(&a, 0);
-    map_init(&taken, &a);
-    map_put(&taken, S("s"), NULL);
-    plan = given_plan(&a, ROLL);
-    s.plan = &plan;
-    given_statuses(&a, &s, "ddddd---o-d", "p");
-    assert_true(str_eq_c(format_moves(&a, &s), "cancel 8, skip 9"));
-    given_statuses(&a, &s, "ddddd---dod", "p"); /* an effect is awaited */
-    assert_true(str_eq_c(format_moves(&a, &s), ""));
-    assert_false(schedule_is_over(&s));
-    arena_fini(&a);
-}
-
 /* Whoever is live when a generation is made is in it: two must not be made at once. */
 static void test_one_generation_is_made_at_a_time(void **state)
 {
@@ -296,8 +275,8 @@ static void test_plans_are_played(void **state)
     static const struct play_odds odds[] = {
         { .fail = 0 },
         { .fail = 80 },
-        { .fail = 80, .die = 100, .take = 50 },
-        { .fail = 40, .park = 60, .die = 50, .supersede = 40, .cancel = 20, .take = 50 },
+        { .fail = 80, .die = 100 },
+        { .fail = 40, .park = 60, .die = 50, .supersede = 40, .cancel = 20 },
     };
 
     (void)state;
@@ -333,7 +312,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_moves_and_ends),
-        cmocka_unit_test(test_a_tail_that_is_taken_over_ends),
         cmocka_unit_test(test_one_generation_is_made_at_a_time),
         cmocka_unit_test(test_plans_are_played),
     };
