@@ -19,7 +19,7 @@ static const char render_defaults[] =
     "    option http-server-close\n"
     "    option redispatch 1\n"
     "    retries 3\n"
-    "    retry-on conn-failure\n"
+    "    retry-on conn-failure empty-response\n" /* the second for GET and HEAD alone, see below */
     "    timeout connect 5s\n"
     "    timeout http-request 10s\n"
     "    timeout http-keep-alive 1m\n"
@@ -35,6 +35,7 @@ static const char render_defaults[] =
  * the key alone, because applications carry URLs in paths. */
 static const char render_check[] =
     "    http-request deny deny_status 405 if METH_CONNECT\n"
+    "    http-request disable-l7-retry unless METH_GET\n" /* an application that closed before it read */
     "    http-request deny deny_status 400 if { req.hdr_names -m reg '[^A-Za-z0-9,-]' }\n"
     "    http-request normalize-uri percent-decode-unreserved\n"
     "    http-request normalize-uri percent-to-uppercase\n"

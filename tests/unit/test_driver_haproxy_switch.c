@@ -9,7 +9,7 @@
 #include "specs/json_io.h"
 #include "tests/unit/test_driver_haproxy_given.h"
 
-static const struct tiny_http closes_idle = { .idle_ms = 50, .health_fail_ms = -1 };
+static const struct tiny_http closes_idle = { .idle_ms = 250, .health_fail_ms = -1 };
 
 /* --- load --- */
 
