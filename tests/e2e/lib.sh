@@ -41,8 +41,8 @@ show_world()
     [ -n "$WORLD" ] && [ -d "$WORLD" ] || return 0
     reeve status prod >"$WORLD/shown" 2>&1
     reeve explain prod >>"$WORLD/shown" 2>&1
-    reeve history prod -n 1000 2>/dev/null | tail -n 25 >>"$WORLD/shown"
-    tail -n 25 "$WORLD/daemon.log" >>"$WORLD/shown"
+    reeve history prod -n 1000 2>/dev/null | tail -n 15 >>"$WORLD/shown"
+    tail -n 12 "$WORLD/daemon.log" >>"$WORLD/shown"
     sed 's/^/    | /' "$WORLD/shown" >&2
 }
 

@@ -1,0 +1,202 @@
+#!/bin/bash
+# faults_services: services that do not do what they should. SPDX-License-Identifier: Apache-2.0
+#
+# The old set serves on, the reason is given, and nothing of the failed set is left.
+. "$(dirname "$0")/lib.sh"
+
+# What must be said, then seconds.
+expect_reverted()
+{
+    await "${2:-20}" "it is reverted" sync_is reverted
+    expect_has "the reason" "$(explained)" "$1"
+    say "   $(explained | sed -n 2p)"
+    expect_has "quarantine" "$(reeve status prod)" quarantined
+    expect_serves v1
+    await 10 "one set is left" one_set_is_left
+    expect_equal "keepers, with the edge's" "$(keepers | wc -l)" 2
+    history_has '"state":"reverted"' || fail "there is no event"
+}
+
+a_command_that_does_not_exist()
+{
+    given_served
+    spec version=v2 command=/no/such/program
+    deploy 'no program'
+    expect_reverted '/no/such/program'
+}
+
+a_service_that_exits_at_once()
+{
+    given_served
+    spec version=v2 env='APP_EXIT: "3"' deadline=30s
+    deploy 'exits'
+    expect_reverted 'exit 3'
+}
+
+a_service_that_never_gets_healthy()
+{
+    given_served
+    spec version=v2 env='APP_HEALTH: fail' deadline=1s
+    deploy 'never healthy'
+    expect_reverted '/healthz answered 503'
+}
+
+a_service_that_never_listens()
+{
+    given_served
+    spec version=v2 env='APP_START_MS: "60000"' deadline=1s
+    deploy 'never listens'
+    expect_reverted 'not ready in time'
+}
+
+# Ready for a while, then not: traffic goes back.
+a_service_that_fails_in_the_bake()
+{
+    given_served
+    spec version=v2 env='APP_HEALTH: "fail_after:1500"' bake=20s
+    deploy 'fails in the bake'
+    await 10 "it has the traffic" serves v2
+    expect_reverted 'is not ready any more' 30
+}
+
+a_service_that_answers_errors_in_the_bake()
+{
+    given_served
+    spec version=v2 env='APP_STATUS: "500"' bake=20s rollout='abort_if: {error_rate: 2%, min_requests: 20}'
+    start_load --path / --new 1 --kept 1 --pause-ms 5
+    deploy 'errors'
+    expect_reverted 'requests failed' 30
+    end_load
+    expect_equal "lost requests" "$(counted lost)" 0
+}
+
+a_service_that_exits_in_the_bake()
+{
+    given_served
+    spec version=v2 bake=20s rollout='abort_if: {restarts: 1}'
+    deploy 'dies'
+    await 10 "it has the traffic" serves v2
+    kill_instance v2
+    await 10 "it was started again" serves v2
+    kill_instance v2
+    expect_reverted 'restarted 2 times' 30
+}
+
+# The process whose environment says so.
+kill_instance()
+{
+    local state pid
+
+    for state in "$WORLD"/var/services/run/*/state; do
+        pid=$(sed 's/.*"pid":\([0-9]*\).*/\1/' "$state")
+        if tr '\0' '\n' <"/proc/$pid/environ" | grep -qx "VERSION=$1"; then
+            kill -KILL "$pid"
+            return
+        fi
+    done
+    fail "no instance of $1"
+}
+
+a_service_that_ignores_sigterm()
+{
+    local i
+
+    given_served env='APP_TERM: ignore' grace=300ms keep=100ms
+    start_load --path / --new 1 --kept 1
+    for i in 2 3; do
+        spec version=v$i env='APP_TERM: ignore' grace=300ms keep=100ms
+        deploy "version $i"
+        await_converged
+        await 20 "one set is left" one_set_is_left
+    done
+    end_load
+    expect_serves v3
+    expect_equal "lost requests" "$(counted lost)" 0
+    expect_equal "keepers, with the edge's" "$(keepers | wc -l)" 2
+}
+
+a_service_that_closes_idle_connections()
+{
+    given_served env='APP_IDLE_MS: "250"'
+    start_load --path / --kept 4 --pause-ms 400
+    spec version=v2 env='APP_IDLE_MS: "250"'
+    deploy 'version 2'
+    await_converged
+    await 10 "one set is left" one_set_is_left
+    end_load
+    expect_equal "lost requests" "$(counted lost)" 0
+    expect_equal "connections refused to answer" "$(counted unrouted)" 0
+}
+
+# Nobody is to blame: it waits, says why, and goes on when there is room.
+a_port_range_that_is_used_up()
+{
+    given_world
+    write_daemon ports=$((FIRST + 40))-$((FIRST + 41))
+    spec version=v1 replicas=2
+    commit 'version 1'
+    start_daemon
+    await_converged
+    spec version=v2 replicas=2 keep=100ms
+    deploy 'no room'
+    await 10 "said" is_explained "no free port in $((FIRST + 40))-$((FIRST + 41)): 2 used"
+    say "   $(explained | grep -F 'no free port' | head -n 1)"
+    expect_serves v1
+    expect_has_not "quarantine" "$(reeve status prod)" quarantined
+    spec version=v1 replicas=2
+    deploy 'back to what serves'
+    await_converged 60
+    expect_serves v1
+}
+
+# A backend has room for one server.
+a_pool_of_the_edge_that_is_too_small()
+{
+    given_world
+    write_daemon backends=2 slots=1
+    spec version=v1
+    commit 'version 1'
+    start_daemon
+    await_converged
+    spec version=v2 replicas=3
+    deploy 'too many'
+    await 20 "said" is_explained slot
+    say "   $(explained | sed -n 2p)"
+    expect_serves v1
+}
+
+both_colours_fail_the_same_way()
+{
+    given_served
+    spec version=v2 bake=20s
+    deploy 'version 2'
+    await 10 "it has the traffic" serves v2
+    freeze_instances
+    await 60 "the rollout has ended" history_has '"plan.ended"'
+    expect_has "said" "$(explained)" outage
+    say "   $(explained | sed -n 2p)"
+    expect_has_not "quarantine" "$(reeve status prod)" quarantined
+    thaw_instances
+    await 20 "the old one serves again" serves v1
+}
+
+instance_pids()
+{
+    sed 's/.*"pid":\([0-9]*\).*/\1/' "$WORLD"/var/services/run/*/state 2>/dev/null
+}
+
+freeze_instances()
+{
+    kill -STOP $(instance_pids)
+}
+
+thaw_instances()
+{
+    kill -CONT $(instance_pids)
+}
+
+run_cases a_command_that_does_not_exist a_service_that_exits_at_once a_service_that_never_gets_healthy \
+    a_service_that_never_listens a_service_that_fails_in_the_bake \
+    a_service_that_answers_errors_in_the_bake a_service_that_exits_in_the_bake \
+    a_service_that_ignores_sigterm a_service_that_closes_idle_connections \
+    a_port_range_that_is_used_up a_pool_of_the_edge_that_is_too_small both_colours_fail_the_same_way
