@@ -163,7 +163,8 @@ int snapshot_load(struct arena *a, const struct snapshot_load *in, struct snapsh
 
     s.edge_provider = value_get_text(value_get(in->rule, S("providers")), S("domains"), STR_NONE);
     if (environments_by_uid(in->engine->db, a, in->env_uid, &s.env, err) ||
-        load_recorded(a, in, &s, err) || load_sets(a, in, &s, err) || load_done(a, in, &s, err) ||
+        load_recorded(a, in, &s, err) || load_sets(a, in, &s, err) ||
+        snapshot_routes_load(a, in, &s, err) || load_done(a, in, &s, err) ||
         load_drivers(a, in, &s, err) ||
         quarantine_active(in->engine->db, a, in->env_uid, in->now_ms, &s.quarantines,
                           &s.n_quarantines, err))

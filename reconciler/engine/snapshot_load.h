@@ -30,6 +30,10 @@ struct snapshot_load {
 int snapshot_load(struct arena *a, const struct snapshot_load *in, struct snapshot *ret,
                   struct err *err);
 
+/* snapshot_routes.c: domains as they are served, after recorded resources and sets. */
+int snapshot_routes_load(struct arena *a, const struct snapshot_load *in, struct snapshot *s,
+                         struct err *err);
+
 /* A revision as it was asked for, from its stored document: for undo and rollback. */
 int snapshot_load_revision(struct arena *a, struct db *db, struct str env_uid,
                            const struct digest *revision, struct environment_spec *ret,

@@ -1,0 +1,194 @@
+/* What the edge serves now, as the domains it was made of. SPDX-License-Identifier: Apache-2.0
+ *
+ * A plan that ended half way moved some routes and not others: what was recorded last is not what is served,
+ * and a way back made of it would take away what serves. The rows of the generation in use know. */
+#include "providers/kit.h"
+#include "reconciler/engine/snapshot_load.h"
+#include "specs/digest.h"
+#include "specs/json_io.h"
+#include "state/sets.h"
+
+struct served { /* one route */
+    struct str domain, path, host, service;
+};
+
+struct served_list {
+    struct served *p;
+    size_t n;
+};
+
+static int64_t generation_in_use(struct arena *a, const struct snapshot_load *in,
+                                 const struct snapshot *s, struct err *err)
+{
+    struct rec_resource row;
+    struct value *outputs;
+    int rc = resources_now(in->engine->db, a, in->env_uid, S("switch"), s->env.name, &row, err);
+
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    if (json_parse(a, row.outputs, KIT_BODY_MAX, &outputs, err))
+        return err->code;
+    return value_get_int(outputs, S("generation"), 0);
+}
+
+static struct str service_behind(const struct snapshot *s, struct str backend)
+{
+    for (size_t i = 0; i < s->n_sets; i++)
+        if (s->sets[i].backend.p && str_eq(s->sets[i].backend, backend))
+            return s->sets[i].service;
+    return S("");
+}
+
+static int is_served(const struct snapshot *s, struct str service)
+{
+    for (size_t i = 0; i < s->n_sets; i++)
+        if (str_eq_c(s->sets[i].state, "live") && s->sets[i].backend.p &&
+            str_eq(s->sets[i].service, service))
+            return 1;
+    return 0;
+}
+
+/* "NAME:PATH@HOST"; those of addresses have no host. */
+static void add_served(const struct snapshot *s, const struct rec_route *row,
+                       struct served_list *ret)
+{
+    size_t colon = str_find_char(row->route, ':'), at = str_find_char(row->route, '@');
+
+    if (colon == STR_NPOS || at == STR_NPOS || at + 1 == row->route.n)
+        return;
+    ret->p[ret->n++] = (struct served){ str_slice(row->route, 0, colon),
+                                        str_slice(row->route, colon + 1, at - colon - 1),
+                                        str_slice(row->route, at + 1, row->route.n),
+                                        service_behind(s, row->backend) };
+}
+
+static int load_served(struct arena *a, const struct snapshot_load *in, const struct snapshot *s,
+                       struct served_list *ret, struct err *err)
+{
+    int64_t generation = generation_in_use(a, in, s, err);
+    struct rec_route *rows;
+    size_t n;
+
+    if (generation < 0)
+        return (int)generation;
+    if (sets_routes(in->engine->db, a, in->env_uid, generation, &rows, &n, err))
+        return err->code;
+    *ret = (struct served_list){ arena_new_n(a, struct served, n + 1), 0 };
+    for (size_t i = 0; ret->p && i < n; i++)
+        add_served(s, &rows[i], ret);
+    return arena_status(a, err);
+}
+
+static const struct served *find_served(const struct served_list *l, struct str domain,
+                                        struct str host, struct str path)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (str_eq(l->p[i].domain, domain) && str_eq(l->p[i].host, host) &&
+            str_eq(l->p[i].path, path))
+            return &l->p[i];
+    return NULL;
+}
+
+/* Every route of the document that can be served is, and nothing else. */
+static int is_what_is_served(const struct snapshot *s, const struct served_list *l,
+                             struct str domain, const struct value *doc)
+{
+    const struct value *hosts = value_get(doc, S("hosts")), *routes = value_get(doc, S("routes"));
+    size_t n_found = 0, n_served = 0;
+
+    for (size_t h = 0; h < value_count(hosts); h++)
+        for (size_t i = 0; i < value_count(routes); i++) {
+            const struct value_entry *e = &routes->u.map.entries[i];
+            struct str service = value_get_text(e->value, S("service"), S(""));
+            const struct served *x = find_served(l, domain, value_item(hosts, h)->u.text, e->key);
+
+            if (x ? !str_eq(x->service, service) : is_served(s, service))
+                return 0;
+            n_found += x != NULL;
+        }
+    for (size_t i = 0; i < l->n; i++)
+        n_served += str_eq(l->p[i].domain, domain) ? 1 : 0;
+    return n_found == n_served;
+}
+
+static const struct value *make_document(struct arena *a, const struct served_list *l,
+                                         struct str domain)
+{
+    struct value *doc = value_map(a), *hosts = value_list(a), *routes = value_map(a);
+    struct map seen;
+
+    map_init(&seen, a);
+    for (size_t i = 0; i < l->n; i++) {
+        struct value *to = value_map(a);
+
+        if (!str_eq(l->p[i].domain, domain))
+            continue;
+        if (!map_has(&seen, l->p[i].host))
+            value_add(a, hosts, value_text(a, l->p[i].host));
+        map_put(&seen, l->p[i].host, NULL);
+        value_set_text(a, to, S("service"), l->p[i].service);
+        value_set(a, routes, l->p[i].path, to);
+    }
+    value_set(a, doc, S("hosts"), hosts);
+    value_set(a, doc, S("routes"), routes);
+    return doc;
+}
+
+static const struct spec_resource *find_target(const struct snapshot *s, struct str domain)
+{
+    for (size_t i = 0; i < s->target->resources.n; i++)
+        if (str_eq_c(s->target->resources.p[i].kind, "domain") &&
+            str_eq(s->target->resources.p[i].name, domain))
+            return &s->target->resources.p[i];
+    return NULL;
+}
+
+/* As recorded where that is served, else as wanted, else what it is. */
+static void correct(struct arena *a, const struct snapshot *s, const struct served_list *l,
+                    struct recorded *r)
+{
+    const struct spec_resource *want = find_target(s, r->name);
+
+    if (r->desired && is_what_is_served(s, l, r->name, r->desired))
+        return;
+    if (want && is_what_is_served(s, l, r->name, want->desired)) {
+        r->desired = want->desired;
+        r->digest = want->digest;
+        return;
+    }
+    r->desired = make_document(a, l, r->name);
+    r->digest = digest_value(a, S("desired"), r->desired);
+}
+
+static struct recorded *find_domain(struct snapshot *s, struct str domain)
+{
+    for (size_t i = 0; i < s->n_recorded; i++)
+        if (str_eq_c(s->recorded[i].kind, "domain") && str_eq(s->recorded[i].name, domain))
+            return &s->recorded[i];
+    return NULL;
+}
+
+int snapshot_routes_load(struct arena *a, const struct snapshot_load *in, struct snapshot *s,
+                         struct err *err)
+{
+    struct served_list served;
+    struct recorded *more;
+
+    if (load_served(a, in, s, &served, err))
+        return err->code;
+    more = arena_new_n(a, struct recorded, s->n_recorded + served.n + 1);
+    if (!more)
+        return arena_status(a, err);
+    for (size_t i = 0; i < s->n_recorded; i++)
+        more[i] = s->recorded[i];
+    s->recorded = more;
+    for (size_t i = 0; i < served.n; i++)
+        if (!find_domain(s, served.p[i].domain))
+            s->recorded[s->n_recorded++] = (struct recorded){ .kind = S("domain"),
+                                                              .name = served.p[i].domain,
+                                                              .provider = s->edge_provider };
+    for (size_t i = 0; i < s->n_recorded; i++)
+        if (str_eq_c(s->recorded[i].kind, "domain"))
+            correct(a, s, &served, &s->recorded[i]);
+    return arena_status(a, err);
+}
