@@ -295,6 +295,8 @@ static const char *check_env(struct history *h, int env, int was_retried)
     int excused = is_excused(h) && !was_retried, in_sync = str_eq_c(status, "in_sync: ");
     const char *broken = NULL;
 
+    if (h->n_rejected && str_eq_c(status, "waiting: the plan was rejected"))
+        return NULL; /* until something else is wanted */
     if (!in_sync && !str_starts(status, S("reverted: quarantined: ")))
         return str_fmt(&w->arena, "%s is %.*s", shop_envs[env], STR_ARG(status)).p;
     if (!in_sync && !shop_is_bad(&h->good) && !excused)
@@ -377,8 +379,9 @@ static void dump(struct history *h)
     struct rec_operation *ops;
     size_t n;
 
-    (void)fprintf(stderr, "seed %llu: %s\n  again: SEED=%llu STORY=1 ./test_sim_histories\n",
-                  (unsigned long long)w->seed, h->broken, (unsigned long long)w->seed);
+    (void)fprintf(stderr,
+                  "seed %llu: %s\n  again: SEED=%llu STORY=1 KEEP=1 ./test_sim_histories (%s)\n",
+                  (unsigned long long)w->seed, h->broken, (unsigned long long)w->seed, w->dir);
     for (int i = 0; i < SHOP_ENVS; i++)
         (void)fprintf(stderr, "  %s is %s\n", shop_envs[i],
                       world_status(w, str_from_c(shop_envs[i])).p);

@@ -2,7 +2,7 @@
  * sim: seeded histories; the laws hold in each. SPDX-License-Identifier: Apache-2.0
  *
  *     HISTORIES=N     how many, FROM=N on; SEED=N  that one alone; STORY=1  what happens in it
- *     DEBUG=1         what the engine says of it
+ *     DEBUG=1         what the engine says of it; KEEP=1  its folder stays
  */
 #include <setjmp.h>
 #include <stdarg.h>
