@@ -2,6 +2,7 @@
 #include "providers/haproxy/edge.h"
 
 #include "base/guard.h"
+#include "base/sys.h"
 #include "providers/haproxy/render.h"
 #include "providers/haproxy/runtime.h"
 #include "providers/haproxy/sync.h"
@@ -96,19 +97,33 @@ static int edge_wait(struct haproxy_call *c, const struct keeper_place *place, i
                         STR_ARG(complaint.n ? complaint : view.message));
 }
 
-static int edge_launch(struct haproxy_call *c, const struct keeper_place *place, uint64_t epoch)
+#define EDGE_ARGV 4
+
+static struct keeper_want edge_want(struct haproxy_call *c, uint64_t epoch)
 {
-    const struct str argv[] = { c->conf->program, S("-db"), S("-f"), S(HAPROXY_CONFIG_FILE) };
-    const struct keeper_want want = {
+    struct str *argv = arena_new_n(c->arena, struct str, EDGE_ARGV);
+
+    if (argv) {
+        argv[0] = c->conf->program;
+        argv[1] = S("-db");
+        argv[2] = S("-f");
+        argv[3] = S(HAPROXY_CONFIG_FILE);
+    }
+    return (struct keeper_want){
         .key = S("edge"),
         .epoch = epoch,
         .argv = argv,
-        .n_argv = N_ELEMENTS(argv),
+        .n_argv = argv ? EDGE_ARGV : 0,
         .dir = c->conf->directory,
         .restart = KEEPER_ALWAYS,
         .stop_signal = S("USR1"),
         .grace_ms = EDGE_GRACE_MS,
     };
+}
+
+static int edge_launch(struct haproxy_call *c, const struct keeper_place *place, uint64_t epoch)
+{
+    const struct keeper_want want = edge_want(c, epoch);
     AUTO_HOLD struct keeper_hold hold = KEEPER_HOLD_NONE;
     struct keeper_view view;
     int rc = keeper_take(c->h, c->arena, place, epoch, &hold, c->ret);
@@ -117,6 +132,34 @@ static int edge_launch(struct haproxy_call *c, const struct keeper_place *place,
         return rc;
     c->acted = RV_ACTED_MAYBE;
     return keeper_start(c->h, c->arena, place, &want, &hold, &view, c->ret);
+}
+
+/* It serves, but nobody can tell it anything any more: its socket was removed. */
+static int edge_is_mute(struct haproxy_call *c, const struct keeper_place *place)
+{
+    struct keeper_view view = { 0 };
+    struct rv_result ignored = { .size = sizeof(ignored) };
+
+    return !keeper_look(c->h, c->arena, place, &view, &ignored) && view.life == KEEPER_LIVES &&
+           str_eq(view.state, S("running")) &&
+           !sys_exists(
+               str_fmt(c->arena, "%.*s/" HAPROXY_SOCKET_FILE, STR_ARG(c->conf->directory)).p);
+}
+
+/* At once: while one drains that took its listeners with it, nobody would answer. */
+static int edge_restart(struct haproxy_call *c, struct haproxy_store *s,
+                        const struct keeper_place *place)
+{
+    struct keeper_want want = edge_want(c, s->model.epoch);
+    int rc;
+
+    c->h->log(c->h->ctx, 2, kit_rv(S("the proxy's socket is gone: it is started again")));
+    want.stop_signal = S("TERM");
+    c->acted = RV_ACTED_MAYBE;
+    if ((rc = haproxy_store_save(c, s)) ||
+        (rc = keeper_renew(c->h, c->arena, place, &want, c->ret)))
+        return rc;
+    return edge_wait(c, place, INT64_MAX);
 }
 
 /* With the lock held. A keeper that lives restarts the proxy by itself. */
@@ -137,7 +180,8 @@ static int edge_ensure(struct haproxy_call *c, struct haproxy_store *s)
         view = (struct keeper_view){ 0 };
     }
     /* The end of one that ran is counted too: it is why we are here. */
-    return edge_wait(c, &place, view.restarts + !str_eq(view.state, S("waiting")));
+    rc = edge_wait(c, &place, view.restarts + !str_eq(view.state, S("waiting")));
+    return rc == RV_WAIT && edge_is_mute(c, &place) ? edge_restart(c, s, &place) : rc;
 }
 
 int haproxy_edge_open(struct haproxy_call *c, struct haproxy_store *ret)
