@@ -216,25 +216,44 @@ int env_plan_trouble(struct env_task *env, struct err *err)
 
 /* --- plans --------------------------------------------------------------------------------------- */
 
+#define PLAN_IS_PENDING "state IN ('open', 'waiting', 'approved')"
+
 static int supersede_others(struct env_task *env, struct tx *tx, struct err *err)
 {
     struct rec_plan *rows;
     size_t n;
 
-    if (DB_SELECT(env->engine->db, &env->cycle, plan,
-                  "WHERE env = $1 AND state IN ('open', 'waiting', 'approved')", &rows, &n, err,
-                  DB_T(env->uid)))
+    if (DB_SELECT(env->engine->db, &env->cycle, plan, "WHERE env = $1 AND " PLAN_IS_PENDING, &rows,
+                  &n, err, DB_T(env->uid)))
         return err->code;
     for (size_t i = 0; i < n; i++) {
         if (digest_eq(&rows[i].id, &env->plan.id))
             continue;
         rows[i].state = S("superseded");
-        rows[i].superseded_by = env->plan.id;
+        if (!plan_is_empty(&env->plan))
+            rows[i].superseded_by = env->plan.id;
         rows[i].ended_seq = tx_seq(tx);
         if (tx_put(tx, REC_plan, &rows[i], err))
             return err->code;
     }
     return 0;
+}
+
+/* Nothing is to be done any more: what waits to be approved is out of date. */
+static int forget_pending(struct env_task *env, struct err *err)
+{
+    struct rec_plan *rows;
+    struct tx *tx;
+    size_t n;
+
+    if (DB_SELECT(env->engine->db, &env->cycle, plan, "WHERE env = $1 AND " PLAN_IS_PENDING, &rows,
+                  &n, err, DB_T(env->uid)))
+        return err->code;
+    if (!n)
+        return 0;
+    if (begin(env, S("plan.superseded"), STR_NONE, &tx, err))
+        return err->code;
+    return finish(tx, supersede_others(env, tx, err), err);
 }
 
 static int put_commit(struct env_task *env, struct tx *tx, struct err *err)
@@ -465,6 +484,15 @@ static int plan_for_revision(struct env_task *env, enum plan_cause cause, struct
     return plan_now(env, cause, err);
 }
 
+static int plan_for_commit(struct env_task *env, struct err *err)
+{
+    int n_undone;
+
+    if (plan_now(env, PLAN_CAUSE_COMMIT, err) || env_undone_keep(env, &n_undone, err))
+        return err->code;
+    return n_undone ? plan_now(env, PLAN_CAUSE_COMMIT, err) : 0;
+}
+
 /* Without specs, and with everything in its place, there is only the trouble to tell. */
 static int is_idle(const struct env_task *env, enum plan_cause cause)
 {
@@ -511,9 +539,9 @@ int env_plan_make(struct env_task *env, struct err *err)
     }
     if (is_idle(env, cause))
         return env->trouble.n ? env_plan_trouble(env, err) : 0;
-    if (cause == PLAN_CAUSE_COMMIT && plan_now(env, cause, err))
+    if (cause == PLAN_CAUSE_COMMIT && plan_for_commit(env, err))
         return err->code;
     if (!plan_is_empty(&env->plan))
         return store_plan(env, err);
-    return say_settled(env, err);
+    return forget_pending(env, err) ? err->code : say_settled(env, err);
 }

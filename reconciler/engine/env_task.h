@@ -103,5 +103,8 @@ int env_plan_make(struct env_task *env, struct err *err);
 /* The watch's word; told only when it differs. */
 int env_plan_health(struct env_task *env, struct arena *a, struct str health, struct str reason,
                     struct err *err);
+/* After the plan of a commit was made, env_undone.c: how many of its groups a person undid, which are in
+ * quarantine now: the plan is to be made again. */
+int env_undone_keep(struct env_task *env, int *ret_n, struct err *err);
 /* Why nothing is planned. */
 int env_plan_trouble(struct env_task *env, struct err *err);

@@ -1,0 +1,102 @@
+/* What a person undid does not come back by itself. SPDX-License-Identifier: Apache-2.0
+ *
+ * The commit that asked for it is still the newest: its plan, made again, would fight the person. Its groups,
+ * exactly as they would be now, are quarantined until another commit wants something else or a person lifts
+ * them. */
+#include "reconciler/engine/env_task.h"
+
+/* The plan that ran last, when a person began it to go back and it got there. */
+static int find_undo(struct env_task *env, struct rec_plan *ret, int *ret_found, struct err *err)
+{
+    struct rec_plan *rows;
+    size_t n;
+
+    *ret_found = 0;
+    if (DB_SELECT(env->engine->db, &env->cycle, plan,
+                  "WHERE env = $1 AND started_seq IS NOT NULL ORDER BY started_seq DESC LIMIT 1",
+                  &rows, &n, err, DB_T(env->uid)))
+        return err->code;
+    if (!n || !str_eq_c(rows[0].state, "applied") ||
+        (!str_eq_c(rows[0].cause, "undo") && !str_eq_c(rows[0].cause, "rollback")))
+        return 0;
+    *ret = rows[0];
+    *ret_found = 1;
+    return 0;
+}
+
+/* Nothing was asked for since: the commit is the one that was seen before it was undone. */
+static int is_old_news(const struct env_task *env)
+{
+    const struct rec_environment *row = &env->snapshot.env;
+
+    return row->commit_id.p && str_eq(row->commit_id, env->head->commit);
+}
+
+/* 1: a person has lifted what this undo quarantined. */
+static int is_lifted(const struct rec_quarantine *row, const struct rec_rollout *rollouts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (row->lifted_by.p && row->rollout.p && str_eq(row->rollout, rollouts[i].uid))
+            return 1;
+    return 0;
+}
+
+static int quarantine_group(struct env_task *env, struct tx *tx, const struct plan_group *g,
+                            const struct rec_plan *undo, const struct rec_rollout *rollouts,
+                            size_t n_rollouts, int *ret_n, struct err *err)
+{
+    struct rec_quarantine row = { .env = env->uid, .group_digest = g->digest };
+    int rc = db_get(env->engine->db, &env->cycle, REC_quarantine, &row, err);
+
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    if (!rc && is_lifted(&row, rollouts, n_rollouts))
+        return 0;
+    row.culprit = g->services.n ? g->services.p[0] : S("routes");
+    row.reason = str_fmt(&env->cycle, "%.*s by %.*s", STR_ARG(undo->cause), STR_ARG(undo->actor));
+    row.rollout = n_rollouts ? rollouts[0].uid : STR_NONE;
+    row.until_ms = REC_NONE;
+    row.lifted_by = STR_NONE;
+    ++*ret_n;
+    return tx_put(tx, REC_quarantine, &row, err);
+}
+
+static int quarantine_groups(struct env_task *env, const struct rec_plan *undo, int *ret_n,
+                             struct err *err)
+{
+    struct rec_rollout *rollouts;
+    struct tx *tx;
+    size_t n;
+
+    if (DB_SELECT(env->engine->db, &env->cycle, rollout, "WHERE plan = $1", &rollouts, &n, err,
+                  DB_D(&undo->id)) ||
+        engine_tx(env->engine,
+                  &(struct engine_event){ .kind = S("quarantine.undone"),
+                                          .subject = env->name,
+                                          .env = env->uid,
+                                          .actor = undo->actor },
+                  &tx, err))
+        return err->code;
+    for (size_t i = 0; i < env->plan.groups.n; i++)
+        if (quarantine_group(env, tx, &env->plan.groups.p[i], undo, rollouts, n, ret_n, err)) {
+            tx_rollback(tx);
+            return err->code;
+        }
+    if (*ret_n)
+        return tx_commit(tx, err);
+    tx_rollback(tx);
+    return 0;
+}
+
+int env_undone_keep(struct env_task *env, int *ret_n, struct err *err)
+{
+    struct rec_plan undo;
+    int found;
+
+    *ret_n = 0;
+    if (!env->plan.groups.n || !env->head || !is_old_news(env))
+        return 0;
+    if (find_undo(env, &undo, &found, err))
+        return err->code;
+    return found ? quarantine_groups(env, &undo, ret_n, err) : 0;
+}
