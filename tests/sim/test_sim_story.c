@@ -1,90 +1,341 @@
-/* sim: the main story on the simulated loop. SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sim: stories, each told once on the simulated loop: what histories found, and what must never be lost.
+ * SPDX-License-Identifier: Apache-2.0
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
 #include "base/log.h"
+#include "state/events.h"
 #include "tests/sim/laws.h"
 
-#define MINUTE 60000
+#define SECOND 1000
+#define MINUTE (60 * SECOND)
 
-static struct str specs(struct world *w, const char *version, const char *more)
+struct story {
+    struct world w;
+    struct shop shop;
+    struct laws laws;
+    int done; /* commands that were carried out */
+};
+
+/* --- telling ------------------------------------------------------------------------------------- */
+
+static void run(struct story *s, int64_t ms)
 {
-    return str_fmt(&w->arena,
-                   "apiVersion: reeve/v1\n"
-                   "kind: Application\n"
-                   "name: shop\n"
-                   "services:\n"
-                   "  api:\n"
-                   "    command: [./api]\n"
-                   "    port: 8000\n"
-                   "    replicas: 2\n"
-                   "    environment: {VERSION: \"%s\"%s}\n"
-                   "    healthcheck: {readiness: {http: {path: /healthz}, interval: 1s}}\n"
-                   "    rollout: {strategy: blue_green, healthy_deadline: 30s, min_healthy_time: "
-                   "2s, bake_time: 5s, keep_previous: 1m}\n"
-                   "    termination: {drain: 2s, stop_grace_period: 1s}\n"
-                   "domains:\n"
-                   "  app: {hosts: [shop.example.test], routes: {/: {service: api}}}\n"
-                   "---\n"
-                   "apiVersion: reeve/v1\n"
-                   "kind: Environment\n"
-                   "name: prod\n"
-                   "application: shop\n"
-                   "trigger: {branch: main}\n"
-                   "approval: {policy: auto}\n",
-                   version, more);
+    for (int64_t gone = 0; gone < ms; gone += SECOND) {
+        const char *broken;
+
+        world_run(&s->w, SECOND);
+        broken = laws_now(&s->w, &s->laws);
+        if (broken)
+            fail_msg("%s", broken);
+    }
 }
 
-static void test_a_push_converges(void **state)
+static void push(struct story *s)
 {
-    struct world w;
-
-    (void)state;
-    world_init(&w, 1);
-    world_push(&w, specs(&w, "1", ""));
-    world_run(&w, 2 * MINUTE);
-    assert_string_equal(world_status(&w, S("prod")).p, "in_sync: ");
-    world_push(&w, specs(&w, "2", ""));
-    world_run(&w, 3 * MINUTE);
-    assert_string_equal(world_status(&w, S("prod")).p, "in_sync: ");
-    assert_null(laws_settled(&w));
-    assert_null(laws_history(&w));
-    world_fini(&w);
+    s->shop.comment++;
+    world_push(&s->w, shop_text(&s->w.arena, &s->shop));
 }
 
-static void test_a_bad_commit_goes_back_and_is_quarantined(void **state)
+static void change(struct story *s, enum shop_name service, int bad)
 {
-    struct world w;
+    s->shop.services[service].version++;
+    s->shop.services[service].bad = bad;
+}
 
-    (void)state;
-    world_init(&w, 2);
-    world_push(&w, specs(&w, "1", ""));
-    world_run(&w, 2 * MINUTE);
-    world_push(&w, specs(&w, "2", ", BAD: \"1\""));
-    world_run(&w, 5 * MINUTE);
-    assert_non_null(strstr(world_status(&w, S("prod")).p, "reverted: quarantined: api"));
-    world_push(&w, specs(&w, "3", ""));
-    world_run(&w, 3 * MINUTE);
-    assert_string_equal(world_status(&w, S("prod")).p, "in_sync: ");
-    assert_null(laws_settled(&w));
-    assert_null(laws_history(&w));
-    world_fini(&w);
+static void say(struct story *s, enum command_verb verb)
+{
+    world_say(&s->w, &(struct command){ .verb = verb, .env = S("prod"), .as = S("") }, &s->done);
+}
+
+/* The shop runs at its first version. */
+static void given_shop(struct story *s, uint64_t seed)
+{
+    *s = (struct story){ 0 };
+    world_init(&s->w, seed);
+    shop_init(&s->shop);
+    push(s);
+    run(s, MINUTE);
+    assert_string_equal(world_status(&s->w, S("prod")).p, "in_sync: ");
+}
+
+static void expect_status(struct story *s, const char *prefix)
+{
+    struct str status = world_status(&s->w, S("prod"));
+
+    if (!str_starts(status, str_from_c(prefix)))
+        fail_msg("prod is %s, expected %s", status.p, prefix);
+}
+
+static void expect_version(struct story *s, enum shop_name service, int version)
+{
+    struct shop wanted = s->shop;
+    const char *broken;
+
+    wanted.services[service].version = version;
+    broken = laws_runs(&s->w, &wanted, 0, service);
+    if (broken)
+        fail_msg("%s", broken);
+}
+
+static void expect_laws(struct story *s)
+{
+    const char *broken = laws_settled(&s->w);
+
+    if (!broken)
+        broken = laws_history(&s->w);
+    if (broken)
+        fail_msg("%s", broken);
+}
+
+static int64_t count(struct story *s, const char *kind)
+{
+    struct err err = ERR_INIT;
+    struct event *events;
+    size_t n;
+
+    if (events_list(world_reader(&s->w), &s->w.arena,
+                    &(struct event_query){ .env = STR_NONE,
+                                           .subject = STR_NONE,
+                                           .actor = STR_NONE,
+                                           .kind_prefix = str_from_c(kind),
+                                           .limit = EVENTS_PAGE_MAX },
+                    &events, &n, &err))
+        fail_msg("%s", err.text);
+    return (int64_t)n;
+}
+
+/* Until both environments have applied the newest commit; what was before is kept for a while. */
+static void run_until_applied(struct story *s)
+{
+    int64_t n = count(s, "rollout.applied");
+
+    for (int i = 0; i < 60 && count(s, "rollout.applied") < n + SHOP_ENVS; i++)
+        run(s, SECOND);
+}
+
+/* --- stories ------------------------------------------------------------------------------------- */
+
+static void a_push_converges(struct story *s)
+{
+    change(s, SHOP_API, 0);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_API, 2);
+}
+
+static void a_bad_commit_goes_back_and_the_next_one_rolls(struct story *s)
+{
+    change(s, SHOP_API, 1);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "reverted: quarantined: api");
+    expect_version(s, SHOP_API, 1);
+    change(s, SHOP_API, 0);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+}
+
+static void what_rots_after_the_switch_goes_back(struct story *s)
+{
+    change(s, SHOP_WEB, 2);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "reverted: quarantined: ");
+    expect_version(s, SHOP_WEB, 1);
+    assert_int_equal(count(s, "rollout.reverting"), 2); /* prod and stage, once each */
+}
+
+static void a_good_commit_takes_over_from_a_bad_one(struct story *s)
+{
+    change(s, SHOP_BLOG, 1);
+    push(s);
+    run(s, 15 * SECOND); /* it waits for ready, which never comes */
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 25 * SECOND); /* seen, back, rolled, baking or through */
+    expect_version(s, SHOP_BLOG, 3);
+    run(s, MINUTE);
+    expect_status(s, "in_sync: ");
+    assert_int_equal(count(s, "rollout.reverted"), 2);
+}
+
+static void an_outage_quarantines_nothing(struct story *s)
+{
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 11 * SECOND);
+    s->w.is_everything_sick = 1;
+    run(s, 2 * MINUTE);
+    s->w.is_everything_sick = 0;
+    run(s, 12 * MINUTE); /* its back-off is over */
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 2);
+}
+
+static void a_short_outage_quarantines_nothing(struct story *s)
+{
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 11 * SECOND);
+    s->w.is_everything_sick = 1;
+    run(s, 20 * SECOND); /* longer than healthy_deadline */
+    s->w.is_everything_sick = 0;
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 2);
+}
+
+static void what_is_undone_stays_undone(struct story *s)
+{
+    change(s, SHOP_API, 0);
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run_until_applied(s);
+    say(s, COMMAND_UNDO);
+    run(s, 2 * MINUTE);
+    assert_int_equal(s->done, 1);
+    expect_status(s, "reverted: quarantined: ");
+    expect_version(s, SHOP_API, 1);
+    expect_version(s, SHOP_BLOG, 1);
+    say(s, COMMAND_RETRY); /* lifted by a person */
+    run(s, MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_API, 2);
+}
+
+static void what_is_rolled_back_stays_so(struct story *s)
+{
+    change(s, SHOP_API, 0);
+    push(s);
+    run(s, MINUTE);
+    change(s, SHOP_WEB, 0);
+    push(s);
+    run(s, MINUTE);
+    expect_version(s, SHOP_WEB, 2);
+    world_say(
+        &s->w,
+        &(struct command){ .verb = COMMAND_ROLLBACK, .env = S("prod"), .revision = 1, .as = S("") },
+        &s->done);
+    run(s, 3 * MINUTE);
+    assert_int_equal(s->done, 1);
+    expect_status(s, "reverted: quarantined: ");
+    expect_version(s, SHOP_WEB, 1);
+    expect_version(s, SHOP_API, 1);
+}
+
+/* A group that is left out by quarantine is not in the revision that is applied without it. */
+static void a_rollback_restores_what_ran_not_what_was_asked_for(struct story *s)
+{
+    change(s, SHOP_API, 1);
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 2 * MINUTE); /* blog is at 2, api was left at 1 */
+    change(s, SHOP_CRON, 0);
+    push(s);
+    run(s, MINUTE); /* revision: api 1, blog 2, cron 2 */
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run_until_applied(s);
+    say(s, COMMAND_UNDO);
+    run(s, MINUTE);
+    assert_int_equal(s->done, 1);
+    expect_version(s, SHOP_BLOG, 2);
+    expect_version(s, SHOP_API, 1);
+}
+
+static void what_is_lost_runs_again(struct story *s)
+{
+    assert_true(world_lose_instance(&s->w, 3));
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+}
+
+/* The third death in one phase parks the operation; a person settles it, and the plan goes on. */
+static void what_kills_the_daemon_is_parked_and_settled(struct story *s)
+{
+    struct rec_operation *rows;
+    struct err err = ERR_INIT;
+    size_t n;
+
+    change(s, SHOP_CRON, 0);
+    s->shop.services[SHOP_CRON].replicas = 1;
+    push(s);
+    world_die(&s->w, CRASH_OP_AFTER_INTENT, 1, 8);
+    run(s, 2 * MINUTE);
+    expect_status(s, "parked: ");
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, operation,
+                                   "WHERE outcome = 'parked'", &rows, &n, &err),
+                         0);
+        for (size_t k = 0; k < n; k++)
+            world_say(&s->w,
+                      &(struct command){
+                          .verb = COMMAND_SETTLE, .operation = rows[k].uid, .as = S("retry") },
+                      &s->done);
+        run(s, 20 * SECOND);
+    }
+    assert_true(s->done > 0);
+    run(s, MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_CRON, 2);
+}
+
+/* --- the table ----------------------------------------------------------------------------------- */
+
+typedef void story_fn(struct story *s);
+
+static const struct story_row {
+    const char *name;
+    story_fn *tell;
+} story_rows[] = {
+#define STORY(name)                                                                                \
+    {                                                                                              \
+#name, name                                                                                \
+    }
+    STORY(a_push_converges),
+    STORY(a_bad_commit_goes_back_and_the_next_one_rolls),
+    STORY(what_rots_after_the_switch_goes_back),
+    STORY(a_good_commit_takes_over_from_a_bad_one),
+    STORY(an_outage_quarantines_nothing),
+    STORY(a_short_outage_quarantines_nothing),
+    STORY(what_is_undone_stays_undone),
+    STORY(what_is_rolled_back_stays_so),
+    STORY(a_rollback_restores_what_ran_not_what_was_asked_for),
+    STORY(what_is_lost_runs_again),
+    STORY(what_kills_the_daemon_is_parked_and_settled),
+};
+
+static void test_story(void **state)
+{
+    const struct story_row *row = *state;
+    struct story s;
+
+    given_shop(&s, (uint64_t)(row - story_rows) + 1);
+    row->tell(&s);
+    run(&s, MINUTE);
+    expect_laws(&s);
+    world_fini(&s.w);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_push_converges),
-        cmocka_unit_test(test_a_bad_commit_goes_back_and_is_quarantined),
-    };
+    struct CMUnitTest tests[N_ELEMENTS(story_rows)];
 
+    for (size_t i = 0; i < N_ELEMENTS(story_rows); i++)
+        tests[i] = (struct CMUnitTest){ .name = story_rows[i].name,
+                                        .test_func = test_story,
+                                        .initial_state = (void *)(uintptr_t)&story_rows[i] };
     log_setup(getenv("DEBUG") ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
