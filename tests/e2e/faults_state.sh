@@ -1,0 +1,149 @@
+#!/bin/bash
+# faults_state: a full disk under the state, and clocks that jump. SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/lib.sh"
+
+# --- a full disk ------------------------------------------------------------------------------------
+
+DISK=
+
+end_disk()
+{
+    [ -z "$DISK" ] || umount -l "$DISK" 2>/dev/null
+    DISK=
+}
+
+# var/state is a file system of its own, small enough to be filled.
+given_small_disk()
+{
+    given_world
+    mkdir -p "$WORLD/var/state"
+    mount -t tmpfs -o size=12m none "$WORLD/var/state" 2>/dev/null ||
+        skip "a file system of 12 MiB cannot be mounted here"
+    DISK=$WORLD/var/state
+    trap 'status=$?; end_disk; end_script $status' EXIT
+    sed -i 's|var/reeve.db|var/state/reeve.db|' "$WORLD/reeve.yaml"
+    spec version=v1 keep=100ms
+    commit 'version 1'
+    start_daemon
+    await_converged
+    expect_serves v1
+}
+
+fill_disk()
+{
+    dd if=/dev/zero of="$DISK/filler" bs=64k 2>/dev/null
+}
+
+log_says()
+{
+    grep -qF "$1" "$WORLD/daemon.log"
+}
+
+# What runs goes on; what cannot be written is not done; with room again it goes on by itself.
+the_disk_is_full()
+{
+    given_small_disk
+    fill_disk
+    spec version=v2 keep=100ms
+    deploy 'version 2'
+    await 30 "the log says it" log_says 'disk full'
+    say "   $(grep -F 'disk full' "$WORLD/daemon.log" | head -n 1)"
+    [ ! -e "$DISK/reeve.db.ballast" ] || fail "the ballast is still there"
+    fill_disk
+    expect "something serves" get
+    expect_equal "status" "$STATUS" 200
+    rm "$DISK/filler"
+    await_converged 90
+    expect_serves v2
+    expect "the chain holds" reeve audit verify --replay
+    stop_daemon
+    end_disk
+}
+
+# --- clocks -----------------------------------------------------------------------------------------
+
+# The daemon's own wall clock, by a file that libfaketime reads.
+given_clock()
+{
+    local library=
+
+    for library in /usr/lib/*/faketime/libfaketimeMT.so.1; do
+        [ ! -e "$library" ] || break
+    done
+    [ -e "$library" ] || skip "libfaketime is not installed"
+    given_world
+    set_clock +0
+    CLOCK="LD_PRELOAD=$library FAKETIME_TIMESTAMP_FILE=$WORLD/clock FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1"
+    spec version=v1 keep=60s
+    commit 'version 1'
+    start_daemon $CLOCK
+    await_converged
+    expect_serves v1
+}
+
+set_clock()
+{
+    printf '%s\n' "$1" >"$WORLD/clock.new"
+    mv "$WORLD/clock.new" "$WORLD/clock"
+}
+
+# A step during the rollout and during keep: gates last as long as they should, nothing is done twice.
+steps()
+{
+    local step=$1 began
+
+    given_clock
+    spec version=v2 keep=2s bake=2s
+    deploy 'version 2'
+    await 20 "version 2 has the traffic" serves v2
+    now
+    began=$NOW
+    set_clock "$step"
+    await_converged
+    now
+    say "   the bake of 2 s ended $((NOW - began)) ms after the step of $step"
+    [ $((NOW - began)) -ge 1000 ] || fail "the bake was cut short by the clock"
+    set_clock +0
+    await 30 "one set is left" one_set_is_left
+    expect_serves v2
+    spec version=v3 keep=100ms
+    deploy 'version 3'
+    await_converged
+    expect_serves v3
+    expect "the chain holds" reeve audit verify --replay
+    expect_equal "rollouts" "$(count_events rollout.began)" 3
+}
+
+the_clock_steps_forward()
+{
+    steps +1d
+}
+
+the_clock_steps_back()
+{
+    steps -1d
+}
+
+# What outlives the process is stored as (since, length): after a restart it is clamped, never repeated.
+the_clock_steps_while_the_daemon_is_away()
+{
+    local step
+
+    given_clock
+    for step in +1d -1d; do
+        spec version="v$step" keep=3s
+        deploy "version $step"
+        await_converged
+        kill_daemon
+        set_clock "$step"
+        start_daemon $CLOCK
+        await 40 "one set is left" one_set_is_left
+        expect_serves "v$step"
+        kill_daemon
+        set_clock +0
+        start_daemon $CLOCK
+    done
+    expect "the chain holds" reeve audit verify --replay
+}
+
+run_cases the_disk_is_full the_clock_steps_forward the_clock_steps_back the_clock_steps_while_the_daemon_is_away
