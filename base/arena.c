@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 
+#define ARENA_FIRST_BYTES 1024u /* many arenas hold a name or two */
 #define ARENA_CHUNK_BYTES 16384u
 #define ARENA_ALIGN alignof(max_align_t)
 
@@ -50,6 +51,14 @@ static size_t arena_round(size_t n_bytes)
     return (n_bytes + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
 }
 
+/* Each chunk four times the one before. */
+static size_t arena_next_bytes(const struct arena_chunk *last)
+{
+    if (!last)
+        return ARENA_FIRST_BYTES;
+    return last->size_bytes < ARENA_CHUNK_BYTES / 4 ? last->size_bytes * 4 : ARENA_CHUNK_BYTES;
+}
+
 static void *arena_refuse(struct arena *a)
 {
     a->failed = 1;
@@ -65,7 +74,10 @@ void *arena_alloc(struct arena *a, size_t n_bytes)
     if (need < n_bytes || (a->limit_bytes && need > a->limit_bytes - a->used_bytes))
         return arena_refuse(a);
     if (!c || c->size_bytes - c->used_bytes < need) {
-        size_t size = need > ARENA_CHUNK_BYTES ? need : ARENA_CHUNK_BYTES;
+        size_t size = arena_next_bytes(c);
+
+        if (size < need)
+            size = need;
 
         c = alloc_zero(sizeof(*c) + size);
         if (!c)

@@ -399,9 +399,12 @@ void engine_source_moved(struct engine *e, struct source_task *s)
     for (size_t i = 0; i < s->branches.n; i++)
         if (s->branches.p[i].head)
             accept_new(e, s, s->branches.p[i].head);
-    for (size_t i = 0; i < e->envs.n; i++)
-        if (e->envs.p[i]->source == s)
-            env_task_wake(e->envs.p[i]);
+    for (size_t i = 0; i < e->envs.n; i++) {
+        struct env_task *env = e->envs.p[i];
+
+        if (env->source == s && env->head != source_task_head(s, env->branch))
+            env_task_wake(env); /* a poll that brought nothing new costs the others nothing */
+    }
     engine_settled(e);
 }
 

@@ -33,6 +33,8 @@ struct engine {
     struct source_task **sources;
     size_t n_sources;
     VEC(struct env_task *) envs;
+    int n_cycles;                        /* environments that are between SPEC and REST */
+    struct env_task *queue, **queue_end; /* those that wait for their turn */
     int stopping;
     struct err once_err;
 };

@@ -11,6 +11,7 @@
 
 #define ENV_CYCLE_MAX (256u << 20)
 #define ENV_INTERVAL_MS 60000
+#define ENV_CYCLES_MAX 64         /* at once: a cycle holds specs, rows and a plan */
 #define ENV_FAILED_FIRST_MS 10000 /* before a plan that failed is tried again */
 #define ENV_ONCE_LOOK_MS 50       /* `once` waits for what a tail can finish now */
 #define ENV_SUPERSEDED_MAX 2      /* in a row; the third runs to its end */
@@ -34,7 +35,7 @@ enum {
 static const struct task_state env_states[] = {
     /*                name       successors                               on error       deadline_ms */
     [ENV_ACCEPT]  = { "ACCEPT",  TO2(ENV_SPEC, ENV_TROUBLE),              ENV_TROUBLE,   0 },
-    [ENV_SPEC]    = { "SPEC",    TO2(ENV_LOOK, ENV_DESCENT) | TO2(ENV_ASTRAY, ENV_REST), ENV_ASTRAY, 0 },
+    [ENV_SPEC]    = { "SPEC",    TO3(ENV_SPEC, ENV_LOOK, ENV_DESCENT) | TO2(ENV_ASTRAY, ENV_REST), ENV_ASTRAY, 0 }, /* waits for its turn */
     [ENV_DESCENT] = { "DESCENT", TO2(ENV_DESCENT_ASK, ENV_LOOK),          ENV_ASTRAY,    0 },
     [ENV_DESCENT_ASK] = { "DESCENT_ASK", TO2(ENV_DESCENT_TOLD, ENV_LOOK), ENV_ASTRAY,    0 }, /* the worker's deadline */
     [ENV_DESCENT_TOLD] = { "DESCENT_TOLD", TO2(ENV_LOOK, ENV_ASTRAY),     NO_ERROR_EDGE, 0 },
@@ -261,18 +262,24 @@ void env_task_reload(struct env_task *env, const struct digest *plan_id)
 
 /* --- steps --------------------------------------------------------------------------------------- */
 
-static void env_begin_cycle(struct env_task *env)
+/* What a pass knew; resting environments are many, and hold nothing but their head. */
+static void env_drop_cycle(struct env_task *env)
 {
-    if (env->head) {
-        env->head->users--;
-        head_release(TAKE(env->head));
-    }
     arena_reset(&env->cycle);
     env->has_spec = 0;
     env->trouble = STR_NONE;
     env->rewound = S("");
     env->starts = 0;
     env->n_observations = 0;
+}
+
+static void env_begin_cycle(struct env_task *env)
+{
+    if (env->head) {
+        env->head->users--;
+        head_release(TAKE(env->head));
+    }
+    env_drop_cycle(env);
     env->head = env->source ? source_task_head(env->source, env->branch) : NULL;
     if (env->head)
         env->head->users++;
@@ -461,6 +468,49 @@ static int env_tails_wait(const struct env_task *env)
     return 1;
 }
 
+/* Who is asked by a person does not wait. */
+static int env_enter_cycle(struct env_task *env)
+{
+    struct engine *e = env->engine;
+
+    if (env->is_cycling)
+        return 1;
+    if (e->n_cycles < ENV_CYCLES_MAX || env_is_asked(env)) {
+        e->n_cycles++;
+        env->is_cycling = 1;
+        return 1;
+    }
+    if (!env->is_queued) {
+        if (!e->queue)
+            e->queue_end = &e->queue;
+        env->is_queued = 1;
+        env->queue_next = NULL;
+        *e->queue_end = env;
+        e->queue_end = &env->queue_next;
+    }
+    return 0;
+}
+
+static void env_leave_cycle(struct env_task *env)
+{
+    struct engine *e = env->engine;
+
+    if (!env->is_cycling)
+        return;
+    env->is_cycling = 0;
+    e->n_cycles--;
+    while (e->queue) {
+        struct env_task *next = e->queue;
+
+        e->queue = next->queue_next;
+        next->is_queued = 0;
+        if (next->is_cycling)
+            continue; /* it got in by itself */
+        wait_signal(&next->task);
+        return;
+    }
+}
+
 static enum task_verdict env_rest(struct env_task *env)
 {
     struct task *t = &env->task;
@@ -476,6 +526,8 @@ static enum task_verdict env_rest(struct env_task *env)
     env->is_settled = !env->main && !env_is_asked(env) && env_tails_wait(env);
     if (env->engine->options.once && !env->is_settled && !env->main)
         at_ms = now_ms + ENV_ONCE_LOOK_MS;
+    env_drop_cycle(env);
+    env_leave_cycle(env);
     engine_settled(env->engine);
     wait_signal_start(t, at_ms);
     return task_then(t, env->uid.p ? ENV_SPEC : ENV_ACCEPT);
@@ -502,6 +554,10 @@ static enum task_verdict env_step(struct task *t)
     case ENV_SPEC:
         t->rc = 0; /* a rest that ended by time is no trouble */
         env->is_settled = 0;
+        if (!env_enter_cycle(env)) {
+            wait_signal_start(t, -1);
+            return task_then(t, ENV_SPEC);
+        }
         env_begin_cycle(env);
         return env_spec(env);
     case ENV_DESCENT:

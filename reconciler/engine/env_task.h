@@ -62,6 +62,8 @@ struct env_task {
     struct run *main;             /* the one in its main part, or NULL */
     struct digest wanted, failed; /* revision of the newest commit; of the last failure */
     int64_t failures, superseded_in_row, not_before_mono_ms;
+    int is_cycling, is_queued;
+    struct env_task *queue_next;
     int is_settled; /* a whole cycle passed and nothing runs */
     char descends
         [ENV_COMMIT_MAX]; /* newest commit that was seen to descend from the one applied last */

@@ -336,6 +336,7 @@ static enum task_verdict source_rest(struct source_task *s)
     struct loop *loop = s->task.loop;
     int64_t poll_ms = value_get_int(s->config, S("poll"), 60000), delay_ms = poll_ms;
 
+    arena_reset(&s->round); /* as large as the specs of all environments */
     s->has_run = 1;
     s->fetched_mono_ms = loop_mono_ms(loop);
     engine_source_moved(s->engine, s);

@@ -200,12 +200,12 @@ static enum task_verdict watch_step(struct task *t)
         return task_done(t);
     switch (t->state) {
     case WATCH_REST:
+        arena_reset(&w->round);
+        w->n_subjects = 0;
         wait_until_start(t, loop_mono_ms(t->loop) + w->interval_ms -
                                 (int64_t)(loop_random(t->loop) % (uint64_t)jitter));
         return task_then(t, WATCH_LIST);
     case WATCH_LIST:
-        arena_reset(&w->round);
-        w->n_subjects = 0;
         if (!w->env->uid.p)
             return task_goto(t, WATCH_PROBE);
         wait_work_start(t, POOL_STATE, watch_list);
