@@ -209,9 +209,10 @@ for worker in "${WORKERS[@]}"; do
     while [ "$(jobs -rp | wc -l)" -ge $AT_ONCE ]; do
         wait -n
     done
-    (run_worker "$worker") &
+    (run_worker "$worker") 2>>"$RESULTS/told" &
 done
 wait
+grep -v ' Killed  ' "$RESULTS/told" >&2 # the shell tells of what died, and that is what we came for
 [ -z "${CRASH_VERBOSE:-}" ] || print_places
 [ ! -e "$RESULTS/wrong" ] || cat "$RESULTS/wrong" >&2
 print_table

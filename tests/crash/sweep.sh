@@ -109,8 +109,9 @@ trap 'rm -rf "$RESULTS"' EXIT
 say "seed $SEED: the same again with CRASH_SEED=$SEED"
 draw_samples >"$RESULTS/samples"
 for ((worker = 0; worker < WORKERS; worker++)); do
-    (awk -v w=$worker -v of=$WORKERS 'NR % of == w' "$RESULTS/samples" | run_worker) &
+    (awk -v w=$worker -v of=$WORKERS 'NR % of == w' "$RESULTS/samples" | run_worker) 2>>"$RESULTS/told" &
 done
 wait
+grep -v ' Killed  ' "$RESULTS/told" >&2 # the shell tells of what died, and that is what we came for
 [ ! -e "$RESULTS/wrong" ] || cat "$RESULTS/wrong" >&2
 print_table
