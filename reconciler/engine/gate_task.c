@@ -152,9 +152,10 @@ static int64_t gate_every_ms(const struct gate_task *g)
 static enum task_verdict gate_rest(struct gate_task *g)
 {
     struct task *t = &g->task;
-    int64_t at_ms = loop_mono_ms(t->loop) + gate_every_ms(g);
+    int64_t now_ms = loop_mono_ms(t->loop), at_ms = now_ms + gate_every_ms(g);
 
-    if (str_eq_c(value_get_text(g->need, S("type"), S("")), "keep") || at_ms > g->end_mono_ms)
+    if (str_eq_c(value_get_text(g->need, S("type"), S("")), "keep") ||
+        (at_ms > g->end_mono_ms && now_ms < g->end_mono_ms))
         at_ms = g->end_mono_ms;
     wait_signal_start(t, at_ms);
     return task_then(t, GATE_PROBE);
@@ -162,10 +163,26 @@ static enum task_verdict gate_rest(struct gate_task *g)
 
 /* --- judging ------------------------------------------------------------------------------------- */
 
+static int gate_fails_now(const struct gate_task *g)
+{
+    for (size_t i = 0; i < g->n_subjects; i++)
+        if (!g->subjects[i].sample.is_live && g->subjects[i].sample.failed_in_row > 0)
+            return 1;
+    return 0;
+}
+
+/* A bake whose end passed while nobody looked is over when what it looks at is well. */
+static int gate_is_over(const struct gate_task *g, int64_t now_ms)
+{
+    if (now_ms < g->end_mono_ms)
+        return 0;
+    return !str_eq_c(value_get_text(g->need, S("type"), S("")), "bake") || !gate_fails_now(g);
+}
+
 static void gate_judge(struct gate_task *g)
 {
     int64_t now_ms = loop_mono_ms(g->task.loop);
-    const struct gate_facts facts = gate_look_facts(g, now_ms >= g->end_mono_ms,
+    const struct gate_facts facts = gate_look_facts(g, gate_is_over(g, now_ms),
                                                     now_ms >= g->progress_mono_ms);
     struct gate_opinion opinion = gate_judge_facts(&g->arena, g->need, &facts);
 
