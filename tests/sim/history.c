@@ -8,7 +8,7 @@
 #include "state/events.h"
 
 #define HISTORY_STEPS_MIN 8
-#define HISTORY_STEPS_MORE 14
+#define HISTORY_STEPS_MORE 10
 #define HISTORY_PART_MS 1500
 #define HISTORY_EVENTS_MAX 30000 /* more is a loop that never rests */
 #define SETTLE_ROUNDS_MAX 150
@@ -95,7 +95,7 @@ static void say(struct history *h, enum command_verb verb)
 {
     static const char *const as[] = { "done", "failed", "retry" };
     struct command c = { .verb = verb,
-                         .env = str_from_c(shop_envs[draw(h, SHOP_ENVS)]),
+                         .env = str_from_c(shop_envs[draw(h, h->shop.n_envs)]),
                          .as = S("") };
     int *done = NULL;
 
@@ -229,7 +229,7 @@ static void do_chores(struct history *h)
     struct command c = { .as = S("") };
 
     c.verb = COMMAND_RESUME;
-    for (int i = 0; i < SHOP_ENVS; i++) {
+    for (int i = 0; i < h->shop.n_envs; i++) {
         c.env = str_from_c(shop_envs[i]);
         world_say(w, &c, NULL);
     }
@@ -254,7 +254,7 @@ static int is_quiet(struct history *h)
             return 0;
     MUST(DB_SELECT(world_reader(w), &w->arena, operation,
                    "WHERE outcome IS NULL OR outcome = 'parked'", &ops, &n, err));
-    return !n && !find_plan(h, "waiting").n && w->engine->envs.n == SHOP_ENVS;
+    return !n && !find_plan(h, "waiting").n && w->engine->envs.n == (size_t)h->shop.n_envs;
 }
 
 static void settle(struct history *h)
@@ -317,7 +317,7 @@ static void check_end(struct history *h, int was_retried)
     int64_t seq = 0;
     struct digest hash;
 
-    for (int env = 0; !h->broken && env < SHOP_ENVS; env++)
+    for (int env = 0; !h->broken && env < h->shop.n_envs; env++)
         h->broken = check_env(h, env, was_retried);
     if (!h->broken)
         h->broken = laws_history(w);
@@ -330,7 +330,7 @@ static void say_retry(struct history *h)
 {
     struct command c = { .verb = COMMAND_RETRY, .as = S("") };
 
-    for (int i = 0; i < SHOP_ENVS; i++) {
+    for (int i = 0; i < h->shop.n_envs; i++) {
         c.env = str_from_c(shop_envs[i]);
         world_say(&h->world, &c, NULL);
     }
@@ -382,7 +382,7 @@ static void dump(struct history *h)
     (void)fprintf(stderr,
                   "seed %llu: %s\n  again: SEED=%llu STORY=1 KEEP=1 ./test_sim_histories (%s)\n",
                   (unsigned long long)w->seed, h->broken, (unsigned long long)w->seed, w->dir);
-    for (int i = 0; i < SHOP_ENVS; i++)
+    for (int i = 0; i < h->shop.n_envs; i++)
         (void)fprintf(stderr, "  %s is %s\n", shop_envs[i],
                       world_status(w, str_from_c(shop_envs[i])).p);
     for (size_t i = 0; w->engine && i < w->engine->envs.n; i++)
@@ -403,6 +403,7 @@ void history_run(struct history *h, uint64_t seed)
     *h = (struct history){ .random = seed };
     world_init(&h->world, seed);
     shop_init(&h->shop);
+    h->shop.n_envs = chance(h, 30) ? SHOP_ENVS : 1;
     h->good = h->shop;
     world_push(&h->world, shop_text(&h->world.arena, &h->shop));
     n = HISTORY_STEPS_MIN + draw(h, HISTORY_STEPS_MORE);

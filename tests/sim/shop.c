@@ -32,7 +32,7 @@ int shop_draw(uint64_t *random, int n)
 
 void shop_init(struct shop *s)
 {
-    *s = (struct shop){ 0 };
+    *s = (struct shop){ .n_envs = SHOP_ENVS };
     for (int i = 0; i < N_SHOP; i++)
         s->services[i] = (struct shop_service){ .present = 1, .version = 1, .replicas = 1 };
     s->services[SHOP_WEB].replicas = 2;
@@ -150,7 +150,7 @@ struct str shop_text(struct arena *a, const struct shop *s)
     if (s->services[SHOP_BLOG].present)
         sb_addf(&b, ", /blog%d: {service: blog}", s->blog_path);
     sb_add_c(&b, "}}\n");
-    for (int i = 0; i < SHOP_ENVS; i++)
+    for (int i = 0; i < s->n_envs; i++)
         sb_addf(&b,
                 "---\napiVersion: reeve/v1\nkind: Environment\nname: %s\napplication: shop\n"
                 "trigger: {branch: main}\napproval: {policy: %s}\n"
