@@ -129,8 +129,8 @@ take_ports()
 
     for try in {1..200}; do
         first=$((10000 + (RANDOM % 130) * 160))
-        exec 9>"/tmp/reeve-e2e-ports.$first"
-        flock -n 9 || continue
+        { exec 9>>"/tmp/reeve-e2e-ports.$first"; } 2>/dev/null && flock -n 9 || continue
+        [ /proc/self/fd/9 -ef "/tmp/reeve-e2e-ports.$first" ] || continue # its last holder removed it
         awk -v first="$first" '
             function number(hex,    i, n) {
                 for (i = 1; i <= length(hex); i++)
@@ -143,10 +143,8 @@ take_ports()
                 if (port >= first && port < first + 160)
                     taken = 1
             }
-            END { exit taken }' /proc/net/tcp || continue
-        FIRST=$first
-        HTTP=$first
-        return
+            END { exit taken }' /proc/net/tcp && FIRST=$first && HTTP=$first && return
+        rm -f "/tmp/reeve-e2e-ports.$first"
     done
     fail "no block of free ports"
 }
@@ -203,19 +201,30 @@ kill_child()
     } 2>/dev/null
 }
 
+# Those with the text in their command line.
+processes()
+{
+    grep -lsaF -f - /proc/[0-9]*/cmdline <<<"$1" | cut -d / -f 3
+}
+
+kill_processes()
+{
+    local pid
+
+    for pid in $(processes "$1"); do
+        kill -KILL "$pid" 2>/dev/null
+    done
+}
+
 # Keepers carry their directory as argument; what they keep dies with them.
 keepers()
 {
-    grep -lsaF -f - /proc/[0-9]*/cmdline <<<"$WORLD/var/" | cut -d / -f 3
+    processes "$WORLD/var/"
 }
 
 kill_keepers()
 {
-    local pid
-
-    for pid in $(keepers); do
-        kill -KILL "$pid" 2>/dev/null
-    done
+    kill_processes "$WORLD/var/"
 }
 
 end_world()
@@ -223,14 +232,13 @@ end_world()
     [ -z "$LOADER" ] || kill_child "$LOADER"
     [ -z "$DAEMON" ] || kill_child "$DAEMON"
     LOADER= DAEMON=
-    while [ -n "$(keepers)" ]; do
-        kill_keepers
+    cd /
+    until [ -z "$(processes "$WORLD/")" ] && rm -rf "$WORLD" 2>/dev/null && [ ! -e "$WORLD" ]; do
+        kill_processes "$WORLD/"
         sleep $LOOK_S
     done
-    cd /
-    rm -rf "$WORLD"
-    exec 9>&-
     rm -f "/tmp/reeve-e2e-ports.$FIRST"
+    exec 9>&-
     WORLD=
 }
 
