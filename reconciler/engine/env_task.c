@@ -361,7 +361,8 @@ static enum task_verdict env_descent_ask(struct env_task *env)
     const struct source *source = env->source->source;
     struct task *t = &env->task;
 
-    if (!env->applied.n || str_eq(env->applied, env->head->commit)) {
+    if (!env->applied.n || str_eq(env->applied, env->head->commit) ||
+        str_eq_c(env->applied, env->head->ancestor)) {
         env_note_descent(env);
         return task_goto(t, ENV_LOOK);
     }
@@ -378,12 +379,15 @@ static enum task_verdict env_descent_told(struct env_task *env)
     t->rc = env->source->source->ops->ancestry_parse(&env->cycle, &env->call, &descends, &t->err);
     if (t->rc)
         return task_goto(t, ENV_ASTRAY);
-    if (descends)
+    if (descends) {
         env_note_descent(env);
-    else
+        (void)snprintf(env->head->ancestor, sizeof(env->head->ancestor), "%.*s",
+                       STR_ARG(env->applied)); /* a commit's id is shorter */
+    } else {
         env->rewound = str_fmt(&env->cycle,
                                "rewound: commit %.*s does not descend from %.*s, which was applied",
                                12, env->head->commit.p, 12, env->applied.p);
+    }
     return task_goto(t, ENV_LOOK);
 }
 

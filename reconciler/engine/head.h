@@ -21,6 +21,7 @@ struct head {
     struct bundle bundle;
     struct spec_messages messages; /* errors: no environment moves to this commit */
     struct map trees;              /* wanted path -> struct str * */
+    char ancestor[64];             /* one that was found: it is asked once for all environments */
     int users;                     /* environments that read it now */
     int is_current;
 };
