@@ -11,7 +11,7 @@
  * ERR_BUSY: another operation of the resource is open, or another one has to come first. ERR_NOT_FOUND: an
  * output it needs is not there. ERR_CANCELLED: nothing to do (a generation to drop that does not exist, a
  * kept set that is live again). */
-int op_rows_prepare(struct op_task *op, struct err *err);
+int op_prepare(struct op_task *op, struct err *err);
 
 /* Inside the savepoint of INTENT and of VERIFIED. */
 int op_rows_claim(struct op_task *op, struct tx *tx, struct err *err);

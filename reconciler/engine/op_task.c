@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "reconciler/engine/op_task.h"
+#include "reconciler/engine/op_parts.h"
 
 #include "base/crash.h"
-#include "base/guard.h"
 #include "base/log.h"
-#include "base/sys.h"
 #include "reconciler/core/judge.h"
 #include "reconciler/engine/env_task.h"
-#include "reconciler/engine/op_rows.h"
-#include "reconciler/engine/run.h"
-#include "specs/json_io.h"
 #include "state/journal.h"
 
 #define OP_LOOK_EVERY_MS 250   /* while the world may still be catching up */
@@ -18,7 +13,6 @@
 #define OP_BUSY_DOUBLES_MAX 5
 #define OP_POLL_MIN_MS 50      /* between looks at what is pending */
 #define OP_AFTER_MAX_MS 900000 /* the longest that a provider may ask to be left alone */
-#define OP_DEADLINE_MS 3600000 /* of an operation that names none */
 #define OP_ARENA_MAX (32u << 20)
 
 enum {
@@ -62,11 +56,6 @@ static const struct task_state op_states[] = {
 };
 /* clang-format on */
 
-static struct op_task *op_of(struct task *t)
-{
-    return container_of(t, struct op_task, task);
-}
-
 const char *op_end_name(enum op_end end)
 {
     static const char *const names[] = {
@@ -74,290 +63,6 @@ const char *op_end_name(enum op_end end)
     };
 
     return names[end];
-}
-
-/* --- memory -------------------------------------------------------------------------------------- */
-
-static struct arena *op_round(struct op_task *op)
-{
-    return &op->rounds[op->round];
-}
-
-/* What was said last stays, what was said before it goes. */
-static void op_next_round(struct op_task *op)
-{
-    struct arena *a = &op->rounds[!op->round];
-    struct driver_answer *x = &op->answer;
-    struct str *texts[] = { &x->id, &x->observed, &x->outputs, &x->token, &x->message };
-
-    arena_reset(a);
-    for (size_t i = 0; i < N_ELEMENTS(texts); i++)
-        *texts[i] = str_copy(a, *texts[i]);
-    op->round = !op->round;
-}
-
-/* Into the row, which outlives the round. */
-static void op_keep(struct op_task *op, struct str *member, struct str text)
-{
-    if (!text.n)
-        *member = STR_NONE;
-    else if (!member->p || !str_eq(*member, text))
-        *member = str_copy(&op->arena, text);
-}
-
-/* --- writing: on STATE --------------------------------------------------------------------------- */
-
-static int op_begin_event(struct op_task *op, struct str kind, struct tx **ret, struct err *err)
-{
-    struct arena *a = &op->arena;
-
-    return engine_tx(
-        op->engine,
-        &(struct engine_event){
-            .kind = kind,
-            .subject = str_fmt(a, "%.*s/%.*s", STR_ARG(op->rec.kind), STR_ARG(op->rec.name)),
-            .env = op->rec.env,
-            .cause = str_fmt(a, "plan:%.*s", STR_ARG(engine_short(a, &op->rec.plan))),
-        },
-        ret, err);
-}
-
-/* The operation's row, and what `rows` adds to it, as one event. */
-typedef int op_rows_fn(struct op_task *op, struct tx *tx, struct err *err);
-
-static int op_write(struct op_task *op, struct str kind, op_rows_fn *rows, struct err *err)
-{
-    struct tx *tx;
-
-    if (op_begin_event(op, kind, &tx, err))
-        return err->code;
-    if ((rows && rows(op, tx, err)) || tx_put(tx, REC_operation, &op->rec, err)) {
-        tx_rollback(tx);
-        return err_wrap(err, "write operation of '%.*s/%.*s'", STR_ARG(op->rec.kind),
-                        STR_ARG(op->rec.name));
-    }
-    return tx_commit(tx, err);
-}
-
-static int op_claim_rows(struct op_task *op, struct tx *tx, struct err *err)
-{
-    if (engine_put_document(tx, S("operation"), op->body, &op->rec.desired, err))
-        return err->code;
-    return op_rows_claim(op, tx, err);
-}
-
-static int64_t op_length_ms(const struct op_task *op)
-{
-    return value_get_int(op->item->desired, S("timeout_ms"), OP_DEADLINE_MS) + DRIVER_CALL_MS;
-}
-
-static int op_write_claim(struct task *t, struct err *err)
-{
-    struct op_task *op = op_of(t);
-    int64_t now_ms = loop_wall_ms(t->loop);
-    int rc = op_rows_prepare(op, err);
-
-    if (rc)
-        return rc;
-    CRASH_POINT(OP_BEFORE_INTENT);
-    op->rec.uid = sys_uuid7(&op->arena, now_ms);
-    op->rec.phase = S("INTENT");
-    op->rec.outcome = STR_NONE;
-    op->rec.epoch = op->engine->epoch;
-    op->rec.attempt = 1;
-    op->rec.expected = S("{}");
-    op->rec.intent_ms = now_ms;
-    op->rec.deadline_ms = now_ms + op_length_ms(op);
-    op->rec.not_before_ms = op->rec.poll_at_ms = REC_NONE;
-    return op_write(op, S("operation.intent"), op_claim_rows, err);
-}
-
-/* Deaths count in one phase. */
-static void op_set_phase(struct op_task *op, struct str phase)
-{
-    if (!str_eq(op->rec.phase, phase))
-        op->rec.deaths = 0;
-    op->rec.phase = phase;
-}
-
-/* Before its effect is taken up again: what kills us must not loop. */
-static int op_write_taken(struct task *t, struct err *err)
-{
-    struct op_task *op = op_of(t);
-
-    if (op->engine->was_killed)
-        op->rec.deaths = journal_next_deaths(&op->rec, op->engine->epoch);
-    op->rec.epoch = op->engine->epoch;
-    return op_write(op, S("operation.taken"), NULL, err);
-}
-
-static int op_write_identified(void *ctx, struct err *err)
-{
-    struct op_task *op = ctx;
-
-    op_set_phase(op, S("IDENTIFIED"));
-    return op_write(op, S("operation.identified"), NULL, err);
-}
-
-static int op_write_settled(struct task *t, struct err *err)
-{
-    struct op_task *op = op_of(t);
-    int pending = op->answer.verdict == RV_PENDING;
-
-    op_set_phase(op, pending ? S("IDENTIFIED") : S("SETTLED"));
-    op->rec.verdict = str_from_c(kit_verdict_name(op->answer.verdict));
-    op->rec.acted = op->answer.acted == RV_ACTED_NO    ? S("no")
-                    : op->answer.acted == RV_ACTED_YES ? S("yes")
-                                                       : S("maybe");
-    op_keep(op, &op->rec.message, op->answer.message);
-    op_keep(op, &op->rec.token, pending ? op->answer.token : STR_NONE);
-    op->rec.poll_at_ms = pending ? loop_wall_ms(t->loop) + op->answer.again_ms : REC_NONE;
-    return op_write(op, pending ? S("operation.pending") : S("operation.settled"), NULL, err);
-}
-
-static int op_write_retry(struct task *t, struct err *err)
-{
-    struct op_task *op = op_of(t);
-
-    op->rec.attempt++;
-    op->rec.not_before_ms = REC_NONE;
-    return op_write(op, S("operation.retry"), NULL, err);
-}
-
-static int op_write_end(struct task *t, struct err *err)
-{
-    struct op_task *op = op_of(t);
-    int done = op->end == OP_IS_DONE;
-
-    CRASH_POINT(OP_AFTER_PROVE);
-    op->rec.phase = done ? S("VERIFIED") : S("END");
-    op->rec.outcome = str_from_c(op_end_name(op->end));
-    return op_write(op, done ? S("operation.verified") : S("operation.ended"),
-                    done ? op_rows_verified : op_rows_ended, err);
-}
-
-/* --- calling: on DRIVER -------------------------------------------------------------------------- */
-
-static int op_identified(void *ctx, struct rv_str id)
-{
-    struct op_task *op = ctx;
-    struct err err = ERR_INIT;
-
-    CRASH_POINT(OP_BEFORE_IDENTIFIED);
-    if (op->rec.provider_id.p && str_eq(op->rec.provider_id, kit_str(id)))
-        return 0;
-    op->rec.provider_id = str_copy(&op->arena, kit_str(id));
-    if (wait_work_call(op->engine->loop, POOL_STATE, op_write_identified, op, &err))
-        return RV_RETRY;
-    CRASH_POINT(OP_AFTER_IDENTIFIED);
-    return 0;
-}
-
-static int op_secret(void *ctx, struct rv_str ref, struct arena *a, struct str *ret)
-{
-    struct op_task *op = ctx;
-    struct err err = ERR_INIT;
-
-    return secret_store_open(op->engine->secrets, a, op->run->env_name, op->run->secrets,
-                             kit_str(ref), ret, &err)
-               ? RV_WAIT
-               : 0;
-}
-
-static uint32_t op_rv_action(const struct op_task *op)
-{
-    static const uint32_t actions[N_PLAN_ACTIONS] = {
-        [PLAN_CREATE] = RV_CREATE, [PLAN_UPDATE] = RV_UPDATE, [PLAN_DELETE] = RV_DELETE,
-        [PLAN_RUN] = RV_RUN,       [PLAN_SWITCH] = RV_UPDATE,
-    };
-
-    return actions[op->item->action];
-}
-
-static struct rv_op op_request(const struct op_task *op)
-{
-    return (struct rv_op){
-        .action = op_rv_action(op),
-        .attempt = (uint32_t)op->rec.attempt,
-        .deadline_ms = op->rec.deadline_ms,
-        .type = kit_rv(op->rec.kind),
-        .name = kit_rv(op->rec.name),
-        .key = kit_rv(op->rec.key),
-        .owner = kit_rv(op->rec.owner),
-        .id = kit_rv(op->rec.provider_id),
-        .desired = kit_rv(op->body),
-        .expected = kit_rv(op->rec.expected),
-        .token = kit_rv(op->rec.token),
-    };
-}
-
-static int op_call(struct op_task *op, enum driver_call_kind kind, struct err *err)
-{
-    const struct driver_call call = {
-        .engine = op->engine,
-        .task = &op->task,
-        .provider = op->rec.provider,
-        .kind = kind,
-        .op = op_request(op),
-        .secret = op_secret,
-        .identified = op_identified,
-        .ctx = op,
-    };
-
-    return driver_call(&call, op_round(op), &op->answer, err);
-}
-
-static int op_call_act(struct task *t, struct err *err)
-{
-    struct op_task *op = op_of(t);
-    int rc;
-
-    CRASH_POINT(OP_AFTER_INTENT);
-    op_next_round(op);
-    rc = op_call(op, op->rec.token.n ? CALL_RESUME : CALL_APPLY, err);
-    if (!rc && op->answer.id.n)
-        op_keep(op, &op->rec.provider_id, op->answer.id);
-    CRASH_POINT(OP_AFTER_ACT);
-    return rc;
-}
-
-/* Keep what the act said; only observation, outputs and absence are taken from a look. */
-static int op_look(struct op_task *op, enum driver_call_kind which, struct err *err)
-{
-    struct driver_answer said = op->answer;
-    int rc = op_call(op, which, err);
-    enum rv_verdict seen = op->answer.verdict;
-
-    if (rc)
-        return rc;
-    op->is_absent = seen == RV_ABSENT;
-    if (seen != RV_DONE && seen != RV_ABSENT)
-        rc = err_set(err, seen == RV_FATAL ? ERR_CORRUPT : ERR_UNREACHABLE, "%.*s",
-                     STR_ARG(op->answer.message));
-    said.observed = op->answer.observed;
-    if (op->answer.outputs.n)
-        said.outputs = op->answer.outputs;
-    if (op->answer.id.n && !op->is_absent)
-        op_keep(op, &op->rec.provider_id, op->answer.id);
-    op->answer = said;
-    return rc;
-}
-
-/* By the id where there is one. Absence counts when reading the id and looking for the owner both say so. */
-static int op_call_look(struct task *t, struct err *err)
-{
-    struct op_task *op = op_of(t);
-    int rc = 0;
-
-    CRASH_POINT(OP_AFTER_SETTLED);
-    op_next_round(op);
-    if (!op->rec.provider_id.n)
-        rc = op_look(op, CALL_FIND, err);
-    if (!rc && op->rec.provider_id.n)
-        rc = op_look(op, CALL_READ, err);
-    if (!rc && op->is_absent && op->rec.provider_id.n)
-        rc = op_look(op, CALL_FIND, err);
-    return rc;
 }
 
 /* --- deciding: on the loop ----------------------------------------------------------------------- */
@@ -392,7 +97,7 @@ static int op_is_overdue(const struct op_task *op)
 /* What outlives the process is clamped to its length, never repeated. */
 static void op_set_deadline(struct op_task *op)
 {
-    int64_t length_ms = op_length_ms(op),
+    int64_t length_ms = op_write_length_ms(op),
             left_ms = op->rec.deadline_ms - loop_wall_ms(op->task.loop);
 
     op->settled_mono_ms = loop_mono_ms(op->task.loop);
@@ -466,7 +171,7 @@ static enum task_verdict op_judge_look(struct op_task *op)
 
     op->n_blind = op->task.rc ? op->n_blind + 1 : 0;
     if (op->task.rc && op_is_overdue(op)) {
-        op_keep(op, &op->rec.message, str_from_c(op->task.err.text));
+        op_write_keep(op, &op->rec.message, str_from_c(op->task.err.text));
         return op_finish(op, OP_IS_PARKED);
     }
     if (op->task.rc)
@@ -515,7 +220,7 @@ static enum task_verdict op_recover(struct op_task *op)
     if (str_eq_c(op->rec.phase, "SETTLED") && kit_verdict_from_name(op->rec.verdict) >= 0)
         op->answer.verdict = (enum rv_verdict)kit_verdict_from_name(op->rec.verdict);
     if (op->rec.deaths >= JOURNAL_DEATHS_MAX) {
-        op_keep(op, &op->rec.message, S("the daemon died here again and again"));
+        op_write_keep(op, &op->rec.message, S("the daemon died here again and again"));
         return op_finish(op, OP_IS_PARKED);
     }
     return task_goto(&op->task, op->rec.token.n ? OP_ACT : OP_LOOK);

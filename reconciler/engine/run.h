@@ -88,7 +88,7 @@ int run_is_waiting(const struct run *r);
 /* The daemon ends: tasks are cancelled, rows stay open. */
 void run_stop(struct run *r);
 
-/* --- run_rows.c: on STATE ------------------------------------------------------------------------ */
+/* --- run_load.c, run_rows.c: on STATE ------------------------------------------------------------------------ */
 
 /* The plan and everything a former life did; statuses, group states, rollout rows. */
 int run_rows_load(struct run *r, struct err *err);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/op_parts.h"
+
+#include "base/crash.h"
+#include "reconciler/engine/run.h"
+
+/* What was said last stays, what was said before it goes. */
+static void op_next_round(struct op_task *op)
+{
+    struct arena *a = &op->rounds[!op->round];
+    struct driver_answer *x = &op->answer;
+    struct str *texts[] = { &x->id, &x->observed, &x->outputs, &x->token, &x->message };
+
+    arena_reset(a);
+    for (size_t i = 0; i < N_ELEMENTS(texts); i++)
+        *texts[i] = str_copy(a, *texts[i]);
+    op->round = !op->round;
+}
+
+static int op_identified(void *ctx, struct rv_str id)
+{
+    struct op_task *op = ctx;
+    struct err err = ERR_INIT;
+
+    CRASH_POINT(OP_BEFORE_IDENTIFIED);
+    if (op->rec.provider_id.p && str_eq(op->rec.provider_id, kit_str(id)))
+        return 0;
+    op->rec.provider_id = str_copy(&op->arena, kit_str(id));
+    if (wait_work_call(op->engine->loop, POOL_STATE, op_write_identified, op, &err))
+        return RV_RETRY;
+    CRASH_POINT(OP_AFTER_IDENTIFIED);
+    return 0;
+}
+
+static int op_secret(void *ctx, struct rv_str ref, struct arena *a, struct str *ret)
+{
+    struct op_task *op = ctx;
+    struct err err = ERR_INIT;
+
+    return secret_store_open(op->engine->secrets, a, op->run->env_name, op->run->secrets,
+                             kit_str(ref), ret, &err)
+               ? RV_WAIT
+               : 0;
+}
+
+static uint32_t op_rv_action(const struct op_task *op)
+{
+    static const uint32_t actions[N_PLAN_ACTIONS] = {
+        [PLAN_CREATE] = RV_CREATE, [PLAN_UPDATE] = RV_UPDATE, [PLAN_DELETE] = RV_DELETE,
+        [PLAN_RUN] = RV_RUN,       [PLAN_SWITCH] = RV_UPDATE,
+    };
+
+    return actions[op->item->action];
+}
+
+static struct rv_op op_request(const struct op_task *op)
+{
+    return (struct rv_op){
+        .action = op_rv_action(op),
+        .attempt = (uint32_t)op->rec.attempt,
+        .deadline_ms = op->rec.deadline_ms,
+        .type = kit_rv(op->rec.kind),
+        .name = kit_rv(op->rec.name),
+        .key = kit_rv(op->rec.key),
+        .owner = kit_rv(op->rec.owner),
+        .id = kit_rv(op->rec.provider_id),
+        .desired = kit_rv(op->body),
+        .expected = kit_rv(op->rec.expected),
+        .token = kit_rv(op->rec.token),
+    };
+}
+
+static int op_call(struct op_task *op, enum driver_call_kind kind, struct err *err)
+{
+    const struct driver_call call = {
+        .engine = op->engine,
+        .task = &op->task,
+        .provider = op->rec.provider,
+        .kind = kind,
+        .op = op_request(op),
+        .secret = op_secret,
+        .identified = op_identified,
+        .ctx = op,
+    };
+
+    return driver_call(&call, op_round(op), &op->answer, err);
+}
+
+int op_call_act(struct task *t, struct err *err)
+{
+    struct op_task *op = op_of(t);
+    int rc;
+
+    CRASH_POINT(OP_AFTER_INTENT);
+    op_next_round(op);
+    rc = op_call(op, op->rec.token.n ? CALL_RESUME : CALL_APPLY, err);
+    if (!rc && op->answer.id.n)
+        op_write_keep(op, &op->rec.provider_id, op->answer.id);
+    CRASH_POINT(OP_AFTER_ACT);
+    return rc;
+}
+
+/* Keep what the act said; only observation, outputs and absence are taken from a look. */
+static int op_look(struct op_task *op, enum driver_call_kind which, struct err *err)
+{
+    struct driver_answer said = op->answer;
+    int rc = op_call(op, which, err);
+    enum rv_verdict seen = op->answer.verdict;
+
+    if (rc)
+        return rc;
+    op->is_absent = seen == RV_ABSENT;
+    if (seen != RV_DONE && seen != RV_ABSENT)
+        rc = err_set(err, seen == RV_FATAL ? ERR_CORRUPT : ERR_UNREACHABLE, "%.*s",
+                     STR_ARG(op->answer.message));
+    said.observed = op->answer.observed;
+    if (op->answer.outputs.n)
+        said.outputs = op->answer.outputs;
+    if (op->answer.id.n && !op->is_absent)
+        op_write_keep(op, &op->rec.provider_id, op->answer.id);
+    op->answer = said;
+    return rc;
+}
+
+/* By the id where there is one. Absence counts when reading the id and looking for the owner both say so. */
+int op_call_look(struct task *t, struct err *err)
+{
+    struct op_task *op = op_of(t);
+    int rc = 0;
+
+    CRASH_POINT(OP_AFTER_SETTLED);
+    op_next_round(op);
+    if (!op->rec.provider_id.n)
+        rc = op_look(op, CALL_FIND, err);
+    if (!rc && op->rec.provider_id.n)
+        rc = op_look(op, CALL_READ, err);
+    if (!rc && op->is_absent && op->rec.provider_id.n)
+        rc = op_look(op, CALL_FIND, err);
+    return rc;
+}
