@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/env_task.h"
 
-#include <stdio.h>
-
 #include "base/alloc.h"
 #include "base/crash.h"
-#include "base/guard.h"
 #include "base/log.h"
-#include "reconciler/core/retry.h"
 
 #define ENV_CYCLE_MAX (256u << 20)
 #define ENV_INTERVAL_MS 60000
-#define ENV_CYCLES_MAX 64         /* at once: a cycle holds specs, rows and a plan */
-#define ENV_FAILED_FIRST_MS 10000 /* before a plan that failed is tried again */
-#define ENV_ONCE_LOOK_MS 50       /* `once` waits for what a tail can finish now */
-#define ENV_SUPERSEDED_MAX 2      /* in a row; the third runs to its end */
+#define ENV_CYCLES_MAX 64    /* at once: a cycle holds specs, rows and a plan */
+#define ENV_ONCE_LOOK_MS 50  /* `once` waits for what a tail can finish now */
+#define ENV_SUPERSEDED_MAX 2 /* in a row; the third runs to its end */
 
 enum {
     ENV_ACCEPT,
@@ -48,217 +43,6 @@ static const struct task_state env_states[] = {
     [ENV_REST]    = { "REST",    TO2(ENV_ACCEPT, ENV_SPEC),               ENV_SPEC,      0 }, /* woken early: something moved */
 };
 /* clang-format on */
-
-static struct env_task *env_of(struct task *t)
-{
-    return container_of(t, struct env_task, task);
-}
-
-/* --- specs: on FILE ------------------------------------------------------------------------------ */
-
-/* A secret that cannot be read now keeps the version it had: an outage of a store changes nothing. */
-static int pin_secrets(struct env_task *env, const struct normalise_wants *wants, struct map *ret,
-                       struct err *err)
-{
-    map_init(ret, &env->cycle);
-    for (size_t i = 0; i < wants->secrets.n; i++) {
-        struct str name = wants->secrets.p[i], *version = arena_new(&env->cycle, struct str);
-        const struct value *ref = value_get(wants->secret_refs, name);
-        int rc;
-
-        if (!version)
-            return arena_status(&env->cycle, err);
-        rc = secret_store_version(env->engine->secrets,
-                                  &(struct secret_ref){
-                                      .env = env->name,
-                                      .name = name,
-                                      .store = value_get_text(ref, S("store"), STR_NONE),
-                                      .path = value_get_text(ref, S("path"), STR_NONE),
-                                      .key = value_get_text(ref, S("key"), STR_NONE),
-                                  },
-                                  &env->cycle, version, err);
-        if (rc == ERR_NOT_FOUND)
-            continue; /* normalising says whether it may be absent */
-        if (rc)
-            return err_wrap(err, "secret '%.*s'", STR_ARG(name));
-        map_put(ret, name, version);
-    }
-    return 0;
-}
-
-static int env_normalise(struct task *t, struct err *err)
-{
-    struct env_task *env = env_of(t);
-    struct spec_messages messages;
-    struct normalise_wants wants = { 0 };
-    struct normalise_input in = { .environment = env->name,
-                                  .branch = env->branch,
-                                  .trees = &env->head->trees,
-                                  .rule = env->rule,
-                                  .spec_path = env->head->spec_path };
-
-    spec_messages_init(&messages, &env->cycle);
-    if (env->head->messages.n_errors) {
-        env->trouble = str_fmt(&env->cycle, "the specs of commit %.*s are refused: %.*s", 12,
-                               env->head->commit.p,
-                               STR_ARG(head_error(&env->cycle, &env->head->messages)));
-        return err_set(err, ERR_INVALID, "%.*s", STR_ARG(env->trouble));
-    }
-    if (!map_has(&env->head->bundle.environments, env->name))
-        return err_set(
-            err, ERR_INVALID,
-            "commit %.*s has no environment '%.*s' any more; nothing is deleted for that", 12,
-            env->head->commit.p, STR_ARG(env->name));
-    if (normalise_wants(&env->cycle, &env->head->bundle, &in, &wants, &messages, err) ||
-        pin_secrets(env, &wants, &env->pins, err))
-        return err->code;
-    in.secrets = &env->pins;
-    if (normalise_environment(&env->cycle, &env->head->bundle, &in, &env->spec, &messages, err))
-        return err->code;
-    spec_messages_sort(&messages);
-    if (messages.n_errors)
-        return err_set(err, ERR_INVALID, "the specs of commit %.*s are refused: %.*s", 12,
-                       env->head->commit.p, STR_ARG(head_error(&env->cycle, &messages)));
-    env->has_spec = 1;
-    return arena_status(&env->cycle, err);
-}
-
-/* --- the world: on DRIVER ------------------------------------------------------------------------ */
-
-static int env_list_instances(struct task *t, struct err *err)
-{
-    return env_plan_list_instances(env_of(t), err);
-}
-
-static enum instance_health judge_instance(const struct driver_answer *answer,
-                                           const struct value *seen)
-{
-    if (answer->verdict == RV_ABSENT)
-        return INSTANCE_LOST;
-    if (answer->verdict != RV_DONE)
-        return INSTANCE_UNKNOWN;
-    return str_eq_c(value_get_text(seen, S("state"), S("")), "lost") ? INSTANCE_LOST
-                                                                     : INSTANCE_RUNNING;
-}
-
-/* An error is no absence: what cannot be read is unknown, and nothing follows from it. */
-static int env_observe(struct task *t, struct err *err)
-{
-    struct env_task *env = env_of(t);
-
-    if (env->edge.env.n) {
-        const struct driver_call edge = {
-            .engine = env->engine,
-            .task = t,
-            .provider = env->edge.provider,
-            .kind = CALL_READ,
-            .op = { .type = kit_rv(env->edge.kind),
-                    .name = kit_rv(env->edge.name),
-                    .owner = kit_rv(env->edge.owner),
-                    .id = kit_rv(env->edge.provider_id) },
-        };
-        struct driver_answer ignored; /* the call itself starts a proxy that is gone */
-
-        if (driver_call(&edge, &env->cycle, &ignored, err))
-            return err->code;
-    }
-    for (size_t i = 0; i < env->n_observations; i++) {
-        struct driver_answer answer;
-        struct driver_call call = {
-            .engine = env->engine,
-            .task = t,
-            .provider = env->observations[i].provider,
-            .kind = CALL_READ,
-            .op = { .type = kit_rv(S("instance")),
-                    .name = kit_rv(env->observations[i].name),
-                    .id = kit_rv(env->instances[i].provider_id) },
-        };
-
-        if (driver_call(&call, &env->cycle, &answer, err))
-            return err->code;
-        env->observations[i].health = judge_instance(
-            &answer, driver_answer_value(&env->cycle, answer.observed));
-    }
-    return 0;
-}
-
-/* --- runs ---------------------------------------------------------------------------------------- */
-
-static void env_run_ended(struct task *t, void *ctx)
-{
-    struct run *r = container_of(t, struct run, task), **at;
-    struct env_task *env = ctx;
-
-    if (env->engine->stopping)
-        return; /* what it began may still run; all of it is freed with the environment */
-    for (at = &env->runs; *at != r; at = &(*at)->next)
-        PRE(*at != NULL);
-    *at = r->next;
-    if (env->main == r) { /* it could not even be loaded */
-        env->main = NULL;
-        LOG(LOG_ERROR, "plan cannot go on", LOG_S("env", env->name), LOG_C("err", t->err.text));
-    }
-    run_fini(r);
-    alloc_free(r);
-    env_task_wake(env);
-}
-
-static void env_main_ended(struct run *r, void *ctx)
-{
-    struct env_task *env = ctx;
-    static const char *const words[] = { "runs", "applied", "reverted", "superseded", "failed" };
-
-    env->main = NULL;
-    env->superseded_in_row = r->main_end == SCHEDULE_SUPERSEDED ? env->superseded_in_row + 1 : 0;
-    if (r->main_end == SCHEDULE_FAILED || r->main_end == SCHEDULE_REVERTED) {
-        env->failures++;
-        env->not_before_mono_ms = loop_mono_ms(env->task.loop) + ENV_FAILED_FIRST_MS +
-                                  retry_delay_ms(env->failures, loop_random(env->task.loop));
-    } else if (r->main_end == SCHEDULE_APPLIED) {
-        env->failures = env->not_before_mono_ms = 0;
-    }
-    (void)snprintf(env->last_end, sizeof(env->last_end), "%s: %.*s", words[r->main_end],
-                   STR_ARG(r->reason));
-    LOG(r->main_end == SCHEDULE_APPLIED ? LOG_INFO : LOG_WARN, "plan ended",
-        LOG_S("env", env->name), LOG_C("end", words[r->main_end]), LOG_S("reason", r->reason));
-    env_task_wake(env);
-}
-
-static void env_begin_run(struct env_task *env, const struct digest *plan_id, int is_main)
-{
-    struct run *r = alloc_zero(sizeof(*r));
-
-    if (!r)
-        return; /* the plan stays `applying`; the next cycle finds it so */
-    run_start(r, &(struct run_options){ .engine = env->engine,
-                                        .plan_id = *plan_id,
-                                        .env_name = env->name,
-                                        .main_ended = env_main_ended,
-                                        .ended = env_run_ended,
-                                        .ctx = env });
-    r->next = env->runs;
-    env->runs = r;
-    if (is_main)
-        env->main = r;
-}
-
-void env_task_resume(struct env_task *env, const struct digest *plan_id, int is_main)
-{
-    env_begin_run(env, plan_id, is_main);
-}
-
-void env_task_reload(struct env_task *env, const struct digest *plan_id)
-{
-    struct run *r = env->runs;
-
-    while (r && !digest_eq(&r->plan_id, plan_id))
-        r = r->next;
-    if (r)
-        run_reload(r);
-    else
-        env_begin_run(env, plan_id, 0);
-    env_task_wake(env);
-}
 
 /* --- steps --------------------------------------------------------------------------------------- */
 
@@ -329,7 +113,7 @@ static enum task_verdict env_spec(struct env_task *env)
         return task_goto(t, ENV_ASTRAY);
     if (env_is_asked(env))
         return task_goto(t, ENV_LOOK);
-    wait_work_start(t, POOL_FILE, env_normalise);
+    wait_work_start(t, POOL_FILE, env_look_specs);
     return task_then(t, ENV_DESCENT);
 }
 
@@ -422,7 +206,7 @@ static enum task_verdict env_look(struct env_task *env)
     if (env->has_spec && digest_eq(&env->spec.revision, &env->wanted) &&
         now_ms < env->not_before_mono_ms)
         return task_goto(t, ENV_REST); /* it failed a moment ago */
-    wait_work_start(t, POOL_STATE, env_list_instances);
+    wait_work_start(t, POOL_STATE, env_look_instances);
     return task_then(t, ENV_OBSERVE);
 }
 
@@ -442,7 +226,7 @@ static enum task_verdict env_decide(struct env_task *env)
         env->wanted = env->spec.revision;
     env->ask.cause = PLAN_CAUSE_COMMIT;
     if (env->starts)
-        env_begin_run(env, &env->plan.id, 1);
+        env_run_begin(env, &env->plan.id, 1);
     return task_goto(&env->task, ENV_REST);
 }
 
@@ -575,7 +359,7 @@ static enum task_verdict env_step(struct task *t)
     case ENV_LOOK:
         return env_look(env);
     case ENV_OBSERVE:
-        wait_work_start(t, POOL_DRIVER, env_observe);
+        wait_work_start(t, POOL_DRIVER, env_look_world);
         return task_then(t, ENV_PLAN);
     case ENV_PLAN:
         wait_work_start(t, POOL_STATE, env_make_plan);

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "base/guard.h"
 #include "reconciler/engine/run.h"
 #include "reconciler/engine/snapshot_load.h"
 #include "reconciler/engine/source_task.h"
@@ -89,6 +90,21 @@ void engine_source_moved(struct engine *e, struct source_task *s);
 void engine_settled(struct engine *e);
 void engine_task_ended(struct task *t, void *ctx);
 struct env_task *engine_env(struct engine *e, struct str uid);
+
+static inline struct env_task *env_of(struct task *t)
+{
+    return container_of(t, struct env_task, task);
+}
+
+/* --- env_run.c ----------------------------------------------------------------------------------- */
+
+void env_run_begin(struct env_task *env, const struct digest *plan_id, int is_main);
+
+/* --- env_look.c ---------------------------------------------------------------------------------- */
+
+int env_look_specs(struct task *t, struct err *err);     /* FILE: the newest commit, normalised */
+int env_look_instances(struct task *t, struct err *err); /* STATE: what should run */
+int env_look_world(struct task *t, struct err *err);     /* DRIVER: what does */
 
 /* --- env_plan.c: on STATE ------------------------------------------------------------------------ */
 

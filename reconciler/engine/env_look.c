@@ -1,0 +1,130 @@
+/* What one cycle of an environment looks at: its specs and the world. SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/env_task.h"
+
+/* --- specs: on FILE ------------------------------------------------------------------------------ */
+
+/* A secret that cannot be read now keeps the version it had: an outage of a store changes nothing. */
+static int pin_secrets(struct env_task *env, const struct normalise_wants *wants, struct map *ret,
+                       struct err *err)
+{
+    map_init(ret, &env->cycle);
+    for (size_t i = 0; i < wants->secrets.n; i++) {
+        struct str name = wants->secrets.p[i], *version = arena_new(&env->cycle, struct str);
+        const struct value *ref = value_get(wants->secret_refs, name);
+        int rc;
+
+        if (!version)
+            return arena_status(&env->cycle, err);
+        rc = secret_store_version(env->engine->secrets,
+                                  &(struct secret_ref){
+                                      .env = env->name,
+                                      .name = name,
+                                      .store = value_get_text(ref, S("store"), STR_NONE),
+                                      .path = value_get_text(ref, S("path"), STR_NONE),
+                                      .key = value_get_text(ref, S("key"), STR_NONE),
+                                  },
+                                  &env->cycle, version, err);
+        if (rc == ERR_NOT_FOUND)
+            continue; /* normalising says whether it may be absent */
+        if (rc)
+            return err_wrap(err, "secret '%.*s'", STR_ARG(name));
+        map_put(ret, name, version);
+    }
+    return 0;
+}
+
+int env_look_specs(struct task *t, struct err *err)
+{
+    struct env_task *env = env_of(t);
+    struct spec_messages messages;
+    struct normalise_wants wants = { 0 };
+    struct normalise_input in = { .environment = env->name,
+                                  .branch = env->branch,
+                                  .trees = &env->head->trees,
+                                  .rule = env->rule,
+                                  .spec_path = env->head->spec_path };
+
+    spec_messages_init(&messages, &env->cycle);
+    if (env->head->messages.n_errors) {
+        env->trouble = str_fmt(&env->cycle, "the specs of commit %.*s are refused: %.*s", 12,
+                               env->head->commit.p,
+                               STR_ARG(head_error(&env->cycle, &env->head->messages)));
+        return err_set(err, ERR_INVALID, "%.*s", STR_ARG(env->trouble));
+    }
+    if (!map_has(&env->head->bundle.environments, env->name))
+        return err_set(
+            err, ERR_INVALID,
+            "commit %.*s has no environment '%.*s' any more; nothing is deleted for that", 12,
+            env->head->commit.p, STR_ARG(env->name));
+    if (normalise_wants(&env->cycle, &env->head->bundle, &in, &wants, &messages, err) ||
+        pin_secrets(env, &wants, &env->pins, err))
+        return err->code;
+    in.secrets = &env->pins;
+    if (normalise_environment(&env->cycle, &env->head->bundle, &in, &env->spec, &messages, err))
+        return err->code;
+    spec_messages_sort(&messages);
+    if (messages.n_errors)
+        return err_set(err, ERR_INVALID, "the specs of commit %.*s are refused: %.*s", 12,
+                       env->head->commit.p, STR_ARG(head_error(&env->cycle, &messages)));
+    env->has_spec = 1;
+    return arena_status(&env->cycle, err);
+}
+
+/* --- the world: on DRIVER ------------------------------------------------------------------------ */
+
+int env_look_instances(struct task *t, struct err *err)
+{
+    return env_plan_list_instances(env_of(t), err);
+}
+
+static enum instance_health judge_instance(const struct driver_answer *answer,
+                                           const struct value *seen)
+{
+    if (answer->verdict == RV_ABSENT)
+        return INSTANCE_LOST;
+    if (answer->verdict != RV_DONE)
+        return INSTANCE_UNKNOWN;
+    return str_eq_c(value_get_text(seen, S("state"), S("")), "lost") ? INSTANCE_LOST
+                                                                     : INSTANCE_RUNNING;
+}
+
+/* An error is no absence: what cannot be read is unknown, and nothing follows from it. */
+int env_look_world(struct task *t, struct err *err)
+{
+    struct env_task *env = env_of(t);
+
+    if (env->edge.env.n) {
+        const struct driver_call edge = {
+            .engine = env->engine,
+            .task = t,
+            .provider = env->edge.provider,
+            .kind = CALL_READ,
+            .op = { .type = kit_rv(env->edge.kind),
+                    .name = kit_rv(env->edge.name),
+                    .owner = kit_rv(env->edge.owner),
+                    .id = kit_rv(env->edge.provider_id) },
+        };
+        struct driver_answer ignored; /* the call itself starts a proxy that is gone */
+
+        if (driver_call(&edge, &env->cycle, &ignored, err))
+            return err->code;
+    }
+    for (size_t i = 0; i < env->n_observations; i++) {
+        struct driver_answer answer;
+        struct driver_call call = {
+            .engine = env->engine,
+            .task = t,
+            .provider = env->observations[i].provider,
+            .kind = CALL_READ,
+            .op = { .type = kit_rv(S("instance")),
+                    .name = kit_rv(env->observations[i].name),
+                    .id = kit_rv(env->instances[i].provider_id) },
+        };
+
+        if (driver_call(&call, &env->cycle, &answer, err))
+            return err->code;
+        env->observations[i].health = judge_instance(
+            &answer, driver_answer_value(&env->cycle, answer.observed));
+    }
+    return 0;
+}

@@ -1,0 +1,83 @@
+/* The plans of an environment that are being applied. SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/env_task.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+
+#define ENV_FAILED_FIRST_MS 10000 /* before a plan that failed is tried again */
+
+static void env_run_ended(struct task *t, void *ctx)
+{
+    struct run *r = container_of(t, struct run, task), **at;
+    struct env_task *env = ctx;
+
+    if (env->engine->stopping)
+        return; /* what it began may still run; all of it is freed with the environment */
+    for (at = &env->runs; *at != r; at = &(*at)->next)
+        PRE(*at != NULL);
+    *at = r->next;
+    if (env->main == r) { /* it could not even be loaded */
+        env->main = NULL;
+        LOG(LOG_ERROR, "plan cannot go on", LOG_S("env", env->name), LOG_C("err", t->err.text));
+    }
+    run_fini(r);
+    alloc_free(r);
+    env_task_wake(env);
+}
+
+static void env_main_ended(struct run *r, void *ctx)
+{
+    struct env_task *env = ctx;
+    static const char *const words[] = { "runs", "applied", "reverted", "superseded", "failed" };
+
+    env->main = NULL;
+    env->superseded_in_row = r->main_end == SCHEDULE_SUPERSEDED ? env->superseded_in_row + 1 : 0;
+    if (r->main_end == SCHEDULE_FAILED || r->main_end == SCHEDULE_REVERTED) {
+        env->failures++;
+        env->not_before_mono_ms = loop_mono_ms(env->task.loop) + ENV_FAILED_FIRST_MS +
+                                  retry_delay_ms(env->failures, loop_random(env->task.loop));
+    } else if (r->main_end == SCHEDULE_APPLIED) {
+        env->failures = env->not_before_mono_ms = 0;
+    }
+    (void)snprintf(env->last_end, sizeof(env->last_end), "%s: %.*s", words[r->main_end],
+                   STR_ARG(r->reason));
+    LOG(r->main_end == SCHEDULE_APPLIED ? LOG_INFO : LOG_WARN, "plan ended",
+        LOG_S("env", env->name), LOG_C("end", words[r->main_end]), LOG_S("reason", r->reason));
+    env_task_wake(env);
+}
+
+void env_run_begin(struct env_task *env, const struct digest *plan_id, int is_main)
+{
+    struct run *r = alloc_zero(sizeof(*r));
+
+    if (!r)
+        return; /* the plan stays `applying`; the next cycle finds it so */
+    run_start(r, &(struct run_options){ .engine = env->engine,
+                                        .plan_id = *plan_id,
+                                        .env_name = env->name,
+                                        .main_ended = env_main_ended,
+                                        .ended = env_run_ended,
+                                        .ctx = env });
+    r->next = env->runs;
+    env->runs = r;
+    if (is_main)
+        env->main = r;
+}
+
+void env_task_resume(struct env_task *env, const struct digest *plan_id, int is_main)
+{
+    env_run_begin(env, plan_id, is_main);
+}
+
+void env_task_reload(struct env_task *env, const struct digest *plan_id)
+{
+    struct run *r = env->runs;
+
+    while (r && !digest_eq(&r->plan_id, plan_id))
+        r = r->next;
+    if (r)
+        run_reload(r);
+    else
+        env_run_begin(env, plan_id, 0);
+    env_task_wake(env);
+}
