@@ -13,6 +13,8 @@
 
 #define GIT_MIRROR_CACHE_BYTES ((ssize_t)32 << 20)
 #define GIT_MIRROR_MAPPED_BYTES ((size_t)256 << 20)
+#define GIT_MIRROR_PACKS "objects/pack"
+#define GIT_MIRROR_LOCK_END ".lock"
 #define GIT_MIRROR_LEFTOVER "pack_git2_" /* how libgit2 names a pack that is still coming in */
 
 int git_mirror_fail(struct err *err, int code, const char *fmt, ...)
@@ -62,25 +64,7 @@ int git_mirror_open(const char *path, git_repository **ret, struct err *err)
     return rc < 0 ? git_mirror_fail(err, ERR_IO, "open mirror '%s'", path) : 0;
 }
 
-int git_mirror_create(const char *path, git_repository **ret, struct err *err)
-{
-    git_repository_init_options options = { .version = GIT_REPOSITORY_INIT_OPTIONS_VERSION };
-    AUTO_REPO git_repository *made = NULL;
-    int rc = git_mirror_open(path, ret, err);
-
-    if (rc != ERR_NOT_FOUND)
-        return rc;
-    rc = sys_mkdir_all(path, 0700, err);
-    if (rc)
-        return err_wrap(err, "make mirror");
-    options.flags = GIT_REPOSITORY_INIT_BARE; /* one that was cut short is made anew */
-    options.mode = 0700;
-    if (git_repository_init_ext(&made, path, &options) < 0)
-        return git_mirror_fail(err, ERR_IO, "make mirror '%s'", path);
-    return git_mirror_open(path, ret, err);
-}
-
-typedef int git_mirror_pack_fn(int dir_fd, const char *name, int64_t *bytes);
+typedef int git_mirror_entry_fn(int dir_fd, const char *name, int64_t *bytes);
 
 static int git_mirror_add_size(int dir_fd, const char *name, int64_t *bytes)
 {
@@ -101,15 +85,15 @@ static int git_mirror_drop_leftover(int dir_fd, const char *name, int64_t *bytes
     return unlinkat(dir_fd, name, 0);
 }
 
-static int git_mirror_each_pack(const char *path, git_mirror_pack_fn *fn, int64_t *bytes,
-                                struct err *err)
+static int git_mirror_each(const char *path, const char *folder, git_mirror_entry_fn *fn,
+                           int64_t *bytes, struct err *err)
 {
     char name[4096];
     struct dirent *entry;
     int rc = 0;
     DIR *dir;
 
-    (void)snprintf(name, sizeof(name), "%s/objects/pack", path); /* cut: opendir fails */
+    (void)snprintf(name, sizeof(name), "%s/%s", path, folder); /* cut: opendir fails */
     dir = opendir(name);
     if (!dir)
         return errno == ENOENT ? 0 : err_sys(err, "open '%s'", name);
@@ -120,17 +104,63 @@ static int git_mirror_each_pack(const char *path, git_mirror_pack_fn *fn, int64_
     return rc;
 }
 
+/* libgit2 locks a file by the name it will be renamed from; nobody else writes here while our own lock is
+ * held, which is no such file. */
+static int git_mirror_drop_lock(int dir_fd, const char *name, int64_t *bytes)
+{
+    size_t n = strlen(name), n_end = strlen(GIT_MIRROR_LOCK_END);
+
+    (void)bytes;
+    if (n < n_end || strcmp(name + n - n_end, GIT_MIRROR_LOCK_END) ||
+        !strcmp(name, GIT_MIRROR_LOCK))
+        return 0;
+    return unlinkat(dir_fd, name, 0);
+}
+
+static int git_mirror_drop_locks(const char *path, struct err *err)
+{
+    static const char *const folders[] = { ".", GIT_MIRROR_REFS, "refs/heads" };
+    int64_t unused = 0;
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < N_ELEMENTS(folders); i++)
+        rc = git_mirror_each(path, folders[i], git_mirror_drop_lock, &unused, err);
+    return rc;
+}
+
+int git_mirror_create(const char *path, git_repository **ret, struct err *err)
+{
+    git_repository_init_options options = { .version = GIT_REPOSITORY_INIT_OPTIONS_VERSION };
+    AUTO_REPO git_repository *made = NULL;
+    int rc = git_mirror_open(path, ret, err);
+
+    if (rc != ERR_NOT_FOUND)
+        return rc;
+    rc = sys_mkdir_all(path, 0700, err);
+    if (!rc)
+        rc = git_mirror_drop_locks(path, err);
+    if (rc)
+        return err_wrap(err, "make mirror");
+    options.flags = GIT_REPOSITORY_INIT_BARE; /* one that was cut short is made anew */
+    options.mode = 0700;
+    if (git_repository_init_ext(&made, path, &options) < 0)
+        return git_mirror_fail(err, ERR_IO, "make mirror '%s'", path);
+    return git_mirror_open(path, ret, err);
+}
+
 int git_mirror_size(const char *path, int64_t *ret_bytes, struct err *err)
 {
     *ret_bytes = 0;
-    return git_mirror_each_pack(path, git_mirror_add_size, ret_bytes, err);
+    return git_mirror_each(path, GIT_MIRROR_PACKS, git_mirror_add_size, ret_bytes, err);
 }
 
 int git_mirror_tidy(const char *path, struct err *err)
 {
     int64_t unused = 0;
+    int rc = git_mirror_drop_locks(path, err);
 
-    return git_mirror_each_pack(path, git_mirror_drop_leftover, &unused, err);
+    return rc ? rc
+              : git_mirror_each(path, GIT_MIRROR_PACKS, git_mirror_drop_leftover, &unused, err);
 }
 
 int git_mirror_header(git_repository *repo, const git_oid *id, size_t *ret_bytes,

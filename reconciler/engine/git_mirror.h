@@ -17,6 +17,9 @@
 #define GIT_MIRROR_COMMIT_MAX ((size_t)1 << 20) /* bytes of a commit object */
 #define GIT_MIRROR_HEX 40                       /* digits of an object id */
 
+#define GIT_MIRROR_REFS "refs/reeve" /* where our own refs are */
+#define GIT_MIRROR_LOCK "reeve.lock" /* held by the worker that writes */
+
 /* Once, before anything else of libgit2. */
 int git_mirror_setup(struct err *err);
 

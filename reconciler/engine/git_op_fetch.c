@@ -20,7 +20,6 @@
 #define FETCH_CONNECT_MS 10000
 #define FETCH_LOW_SPEED_MS 30000
 #define FETCH_BYTES_MAX ((int64_t)5 << 30)
-#define FETCH_LOCK "reeve.lock"
 
 struct fetch_head {
     struct str name; /* "main", or "refs/tags/v1" in full where it is no branch */
@@ -220,7 +219,7 @@ static const char *fetch_own_ref(struct fetch *f, struct str name)
 {
     struct digest d = hash_bytes(name);
 
-    return str_fmt(f->op->a, "refs/reeve/%.*s", STR_ARG(digest_base32(f->op->a, &d))).p;
+    return str_fmt(f->op->a, GIT_MIRROR_REFS "/%.*s", STR_ARG(digest_base32(f->op->a, &d))).p;
 }
 
 static int fetch_is_present(struct fetch *f, const struct fetch_head *head)
@@ -342,8 +341,8 @@ int git_op_fetch(struct git_op *op, struct err *err)
     if (!rc)
         rc = git_mirror_create(f.mirror, &f.repo, err);
     if (!rc)
-        rc = sys_lock_file(str_fmt(op->a, "%s/" FETCH_LOCK, f.mirror).p, S("git-worker"), &lock,
-                           err);
+        rc = sys_lock_file(str_fmt(op->a, "%s/" GIT_MIRROR_LOCK, f.mirror).p, S("git-worker"),
+                           &lock, err);
     if (!rc)
         rc = fetch_run(&f, err);
     git_remote_free(f.remote);

@@ -189,6 +189,22 @@ static void test_what_a_killed_fetch_left_is_removed(void **state)
     bench_close(b);
 }
 
+static void test_a_lock_that_a_killed_fetch_left_is_no_obstacle(void **state)
+{
+    struct bench *b = bench_open();
+    const char *second;
+
+    (void)state;
+    given_repository(b);
+    expect_ok(fetch(b, "'main'", ""));
+    bench_run(b,
+              "for ref in %s/mirror/refs/reeve/*; do : >$ref.lock; done; : >%s/mirror/config.lock",
+              b->dir, b->dir);
+    second = given_commit(b, "run.sh", S("2\n"));
+    expect_head(fetch(b, "'main'", ""), "main", second);
+    bench_close(b);
+}
+
 static void test_one_fetch_at_a_time(void **state)
 {
     struct bench *b = bench_open();
@@ -230,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_fetches_that_fail),
         cmocka_unit_test(test_a_mirror_at_its_limit_keeps_what_it_has),
         cmocka_unit_test(test_what_a_killed_fetch_left_is_removed),
+        cmocka_unit_test(test_a_lock_that_a_killed_fetch_left_is_no_obstacle),
         cmocka_unit_test(test_one_fetch_at_a_time),
         cmocka_unit_test(test_the_configuration_of_a_user_has_no_say),
     };
