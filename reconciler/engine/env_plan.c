@@ -24,7 +24,7 @@ static int begin(struct env_task *env, struct str kind, struct str actor, struct
                      &(struct engine_event){
                          .kind = kind,
                          .subject = env->name,
-                         .env = env->uid,
+                         .env = env->uid.p ? env->uid : env->accepted,
                          .actor = actor,
                          .cause = event_cause(env),
                      },
@@ -52,7 +52,7 @@ int env_plan_accept(struct env_task *env, struct err *err)
                            "'%.*s' of '%.*s'",
                            STR_ARG(env->name), STR_ARG(row.branch), STR_ARG(row.source),
                            STR_ARG(env->branch), STR_ARG(env->source->name));
-        env->uid = str_copy(&env->own, row.uid);
+        env->accepted = str_copy(&env->own, row.uid);
         return 0;
     }
     if (rc != ERR_NOT_FOUND)
@@ -67,7 +67,7 @@ int env_plan_accept(struct env_task *env, struct err *err)
         .reason = S(""),
         .deleted_ms = REC_NONE,
     };
-    env->uid = row.uid;
+    env->accepted = row.uid;
     if (begin(env, S("environment.accepted"), STR_NONE, &tx, err))
         return err->code;
     return finish(tx, tx_put(tx, REC_environment, &row, err), err);

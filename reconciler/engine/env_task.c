@@ -40,7 +40,7 @@ static const struct task_state env_states[] = {
     [ENV_PLAN]    = { "PLAN",    TO(ENV_DECIDE),                          ENV_TROUBLE,   0 },
     [ENV_DECIDE]  = { "DECIDE",  TO(ENV_REST),                            ENV_TROUBLE,   0 },
     [ENV_TROUBLE] = { "TROUBLE", TO(ENV_REST),                            ENV_REST,      0 }, /* says why; serves on */
-    [ENV_REST]    = { "REST",    TO2(ENV_ACCEPT, ENV_SPEC),               ENV_SPEC,      0 }, /* woken early: something moved */
+    [ENV_REST]    = { "REST",    TO2(ENV_ACCEPT, ENV_SPEC),               ENV_ACCEPT,    0 }, /* woken early: something moved */
 };
 /* clang-format on */
 
@@ -241,6 +241,7 @@ static enum task_verdict env_trouble(struct env_task *env)
 
     env->trouble = str_copy(&env->cycle, str_from_c(t->err.text));
     env->ask.cause = PLAN_CAUSE_COMMIT;
+    env->accepted = STR_NONE;
     env_log_trouble(env);
     if (!env->uid.p || env->main)
         return task_goto(t, ENV_REST);
@@ -340,6 +341,8 @@ static enum task_verdict env_step(struct task *t)
         wait_work_start(t, POOL_STATE, env_accept);
         return task_then(t, ENV_SPEC);
     case ENV_SPEC:
+        if (!env->uid.p)
+            env->uid = env->accepted;
         t->rc = 0; /* a rest that ended by time is no trouble */
         env->is_settled = 0;
         if (!env_enter_cycle(env)) {

@@ -34,6 +34,7 @@ struct env_task {
     struct arena own;   /* as long as the task */
     struct arena cycle; /* of one pass */
     struct str uid, name, branch;
+    struct str accepted; /* becomes the uid when its row is durable */
     struct source_task *source;
     const struct value *rule;
     size_t rule_index;

@@ -11,13 +11,24 @@
 #define RUN_PARKED_LOOK_MS 30000
 #define RUN_ARENA_MAX (256u << 20)
 
-enum { RUN_LOAD, RUN_WALK, RUN_RELOAD, RUN_GROUP, RUN_END, RUN_LAST, RUN_AGAIN, RUN_OVER };
+enum {
+    RUN_LOAD,
+    RUN_UNLOADED,
+    RUN_WALK,
+    RUN_RELOAD,
+    RUN_GROUP,
+    RUN_END,
+    RUN_LAST,
+    RUN_AGAIN,
+    RUN_OVER
+};
 enum { RUN_WRITES_NOTHING, RUN_WRITES_GROUP, RUN_WRITES_END, RUN_WRITES_LAST };
 
 /* clang-format off */
 static const struct task_state run_states[] = {
     /*              name     successors                                                   on error       deadline_ms */
-    [RUN_LOAD]  = { "LOAD",  TO(RUN_WALK),                                                RUN_OVER,      0 },
+    [RUN_LOAD]  = { "LOAD",  TO(RUN_WALK),                                                RUN_UNLOADED,  0 },
+    [RUN_UNLOADED] = { "UNLOADED", TO2(RUN_LOAD, RUN_OVER),                               RUN_LOAD,      0 }, /* in a moment; what is corrupt stays so */
     [RUN_WALK]  = { "WALK",  TO3(RUN_WALK, RUN_RELOAD, RUN_OVER) | TO3(RUN_GROUP, RUN_END, RUN_LAST), RUN_WALK, 0 }, /* until a child ends */
     [RUN_RELOAD] = { "RELOAD", TO(RUN_WALK),                                              RUN_AGAIN,     0 }, /* settled by a person */
     [RUN_GROUP] = { "GROUP", TO(RUN_WALK),                                                RUN_AGAIN,     0 },
@@ -434,6 +445,17 @@ static enum task_verdict run_walk(struct run *r)
     return run_wait(r);
 }
 
+/* The plan stays `applying`: nothing of it may begin before its rows were read. */
+static enum task_verdict run_unloaded(struct run *r)
+{
+    enum err_class class = err_class(r->task.rc);
+
+    if (class != ERR_CLASS_WAIT && class != ERR_CLASS_RETRY)
+        return task_goto(&r->task, RUN_OVER);
+    wait_until_start(&r->task, loop_mono_ms(r->task.loop) + RETRY_FIRST_MS);
+    return task_then(&r->task, RUN_LOAD);
+}
+
 static enum task_verdict run_step(struct task *t)
 {
     static const int again[] = { [RUN_WRITES_NOTHING] = RUN_RELOAD,
@@ -448,6 +470,8 @@ static enum task_verdict run_step(struct task *t)
     case RUN_LOAD:
         wait_work_start(t, POOL_STATE, run_load);
         return task_then(t, RUN_WALK);
+    case RUN_UNLOADED:
+        return run_unloaded(r);
     case RUN_WALK:
         return run_walk(r);
     case RUN_RELOAD:
