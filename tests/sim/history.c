@@ -10,7 +10,7 @@
 #define HISTORY_STEPS_MIN 8
 #define HISTORY_STEPS_MORE 10
 #define HISTORY_PART_MS 1500
-#define HISTORY_EVENTS_MAX 30000 /* more is a loop that never rests */
+#define HISTORY_EVENTS_MAX 4000 /* more is a loop that never rests */
 #define SETTLE_ROUNDS_MAX 150
 #define SETTLE_ROUND_MS 12000
 #define SETTLE_CALM_ROUNDS 3 /* longer than a reconcile interval */
@@ -199,8 +199,13 @@ static void happen(struct history *h)
         arm_death(h);
     } else if (which < 85) {
         w->is_git_down = !w->is_git_down;
-    } else if (which < 87) {
+    } else if (which < 86) {
         w->git_slow_ms = draw(h, 20000);
+    } else if (which < 88) {
+        w->is_disk_full = 1;
+        note(h, "the disk is full");
+        run(h, draw(h, 4000));
+        w->is_disk_full = 0;
     } else if (which < 90) {
         w->is_everything_sick = !w->is_everything_sick;
         h->n_sick++;

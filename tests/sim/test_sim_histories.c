@@ -25,6 +25,7 @@
 #define HISTORIES_DEFAULT 2000
 #endif
 #define HISTORY_SECONDS_MAX 60 /* of one; more is a loop that never rests */
+#define HISTORIES_MANY 1000
 #define HISTORIES_BROKEN_MAX 5
 #define HISTORIES_PROCESSES 2
 
@@ -127,12 +128,14 @@ static void test_the_laws_hold_in_every_history(void **state)
     assert_int_equal(found[0].n_broken, 0);
 }
 
-/* A point that no history reaches is not tested by any. */
+/* A point that no history reaches is not tested by any. A few histories do not die at each. */
 static void test_every_crash_point_is_reached(void **state)
 {
+    int are_many = asked("HISTORIES", HISTORIES_DEFAULT) >= HISTORIES_MANY;
+
     (void)state;
     for (int i = 0; i < N_CRASH_POINTS && !asked("SEED", 0); i++)
-        if (!found[0].died[i])
+        if (!found[0].passed[i] || (are_many && !found[0].died[i]))
             fail_msg("nobody died at %s", crash_point_name((enum crash_point)i));
 }
 

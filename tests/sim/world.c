@@ -236,7 +236,7 @@ void world_calm(struct world *w)
     w->n_faults = 0;
     w->latency_ms = 0;
     w->pending = 0;
-    w->is_git_down = w->git_slow_ms = w->is_everything_sick = w->crash_times = 0;
+    w->is_git_down = w->git_slow_ms = w->is_everything_sick = w->is_disk_full = w->crash_times = 0;
     world_tell_box(w);
 }
 
@@ -397,9 +397,13 @@ static int world_batch_begin(void *ctx, struct err *err)
 
 static int world_batch_commit(void *ctx, struct err *err)
 {
-    struct loop_batch b = engine_batch(((struct world *)ctx)->engine);
+    struct world *w = ctx;
+    struct loop_batch b = engine_batch(w->engine);
 
-    return b.commit(b.ctx, err);
+    if (!w->is_disk_full)
+        return b.commit(b.ctx, err);
+    db_batch_abandon(w->engine->db);
+    return err_set(err, ERR_FULL, "the disk is full");
 }
 
 static void world_begin_life(struct world *w)
@@ -416,6 +420,7 @@ static void world_begin_life(struct world *w)
                                         .http = world_http,
                                         .ctx = w });
     w->n_lives++;
+    w->is_disk_full = 0; /* else it would not start */
     MUST(engine_open(w->engine,
                      &(struct engine_options){ .loop = w->loop,
                                                .daemon = w->daemon,

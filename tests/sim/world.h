@@ -51,7 +51,7 @@ struct world {
     size_t n_commits;
     struct world_saying *sayings;
     int64_t wall_ms; /* where the next loop begins */
-    int is_git_down, git_slow_ms, is_everything_sick, n_lives;
+    int is_git_down, git_slow_ms, is_everything_sick, is_disk_full, n_lives;
     unsigned char
         n_probes[WORLD_PORTS_MAX]; /* how often each port was asked, up to WORLD_ROTS_AFTER */
     /* of the null driver; nth counts over all lives */
