@@ -323,7 +323,7 @@ reeve()
 daemon_answers()
 {
     kill -0 "$DAEMON" 2>/dev/null || fail "the daemon ended"
-    reeve status >/dev/null 2>&1 9>&-
+    reeve status -o json 2>/dev/null 9>&- | grep -q '"live"' # and not the state file
 }
 
 # VARIABLE=VALUE.. may follow, or a program to run it under.
