@@ -1,7 +1,11 @@
 /* The rows that a run's groups and marks leave. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
+#include "base/sys.h"
 #include "reconciler/engine/run.h"
+#include "state/rollouts.h"
 
+#define ROLLOUT_FAILURES_MAX 3 /* in a row: then the environment is held for a person */
+#define ROLLOUT_LOOK_BACK 20
 #define ROLLOUT_OVER_STEP 11 /* the last of PROTOCOL 2: its tail is through */
 
 /* --- sets ---------------------------------------------------------------------------------------- */
@@ -248,6 +252,39 @@ static const struct run_child *rows_find_outage(const struct run *r, int group)
     return NULL;
 }
 
+/* Whatever is rolled out fails: something else is wrong, and trying on would wear out what serves. */
+static int rows_hold_after_failures(struct run *r, struct tx *tx, const struct rec_rollout *last,
+                                    struct err *err)
+{
+    struct arena *a = &r->rows;
+    struct rec_rollout *rows;
+    struct rec_hold *holds, hold;
+    size_t n, n_holds, n_failed = 1;
+
+    if (rollouts_list(r->engine->db, a, r->plan.env_uid, ROLLOUT_LOOK_BACK, &rows, &n, err) ||
+        DB_SELECT(r->engine->db, a, hold, "WHERE env = $1 AND actor = 'reeve' ORDER BY uid DESC",
+                  &holds, &n_holds, err, DB_T(r->plan.env_uid)))
+        return err->code;
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq_c(rows[i].state, "proven") && !digest_eq(&rows[i].plan, &last->plan))
+            break;
+        if (n_holds && holds[0].ended_seq != REC_NONE && rows[i].began_seq < holds[0].ended_seq)
+            break; /* a person looked at these */
+        if (!str_eq(rows[i].uid, last->uid) && rows[i].at_fault &&
+            str_eq_c(rows[i].state, "reverted"))
+            n_failed++;
+    }
+    if (n_failed < ROLLOUT_FAILURES_MAX || (n_holds && holds[0].ended_seq == REC_NONE))
+        return 0;
+    hold = (struct rec_hold){ .uid = sys_uuid7(a, tx_time_ms(tx)),
+                              .env = r->plan.env_uid,
+                              .actor = ENGINE_ACTOR,
+                              .reason = str_fmt(a, "%zu rollouts in a row failed", n_failed),
+                              .until_ms = REC_NONE,
+                              .ended_seq = REC_NONE };
+    return tx_put(tx, REC_hold, &hold, err);
+}
+
 static int mark_reverted(struct run *r, struct tx *tx, const struct plan_item *item,
                          struct err *err)
 {
@@ -261,8 +298,9 @@ static int mark_reverted(struct run *r, struct tx *tx, const struct plan_item *i
     if (!rollout->culprit.p)
         return rows_end_rollout(r, tx, item->group, S("superseded"), err);
     if (rollout->at_fault && /* a provider's fault says nothing about what was deployed */
-        rows_quarantine(r, tx, item->group, &rollout->group_digest, rollout->culprit,
-                        rollout->reason, err))
+        (rows_quarantine(r, tx, item->group, &rollout->group_digest, rollout->culprit,
+                         rollout->reason, err) ||
+         rows_hold_after_failures(r, tx, rollout, err)))
         return err->code;
     return rows_end_rollout(r, tx, item->group, S("reverted"), err);
 }
