@@ -146,6 +146,27 @@ static void a_bad_commit_goes_back_and_the_next_one_rolls(struct story *s)
     expect_status(s, "in_sync: ");
 }
 
+static void three_bad_commits_in_a_row_hold_the_environment(struct story *s)
+{
+    s->shop.n_envs = 1;
+    for (int i = 0; i < 3; i++) {
+        change(s, SHOP_BLOG, 1);
+        push(s);
+        run(s, MINUTE);
+        expect_status(s, "reverted: quarantined: blog");
+    }
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, MINUTE);
+    expect_status(s, "held: held by reeve: 3 rollouts in a row failed");
+    expect_version(s, SHOP_BLOG, 1);
+    say(s, COMMAND_RESUME);
+    run(s, MINUTE);
+    assert_int_equal(s->done, 1);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 5);
+}
+
 static void what_rots_after_the_switch_goes_back(struct story *s)
 {
     change(s, SHOP_WEB, 2);
@@ -305,6 +326,7 @@ static const struct story_row {
     }
     STORY(a_push_converges),
     STORY(a_bad_commit_goes_back_and_the_next_one_rolls),
+    STORY(three_bad_commits_in_a_row_hold_the_environment),
     STORY(what_rots_after_the_switch_goes_back),
     STORY(a_good_commit_takes_over_from_a_bad_one),
     STORY(an_outage_quarantines_nothing),
