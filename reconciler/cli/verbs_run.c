@@ -150,6 +150,8 @@ static int run_daemon(struct cli *c, int once, struct err *err)
     if (rc)
         return rc;
     set_log(c->daemon);
+    (void)signal(SIGHUP,
+                 SIG_IGN); /* before we listen to it: every source is fetched at the start anyway */
     if (geteuid() == 0)
         LOG(LOG_WARN,
             "running as root, and so does what is started: set user: in the configuration",
