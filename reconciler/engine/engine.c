@@ -500,10 +500,23 @@ void engine_fetch_now(struct engine *e)
         source_task_fetch_now(e->sources[i]);
 }
 
+/* Specs that are refused leave what serves as it is, but nobody asked for that. */
+static int once_refused(const struct source_task *s, struct arena *a, struct err *err)
+{
+    for (size_t i = 0; i < s->branches.n; i++) {
+        const struct branch *b = &s->branches.p[i];
+
+        if (b->head && b->head->messages.n_errors)
+            return err_set(err, ERR_INVALID, "source '%.*s', branch '%.*s': %.*s", STR_ARG(s->name),
+                           STR_ARG(b->name), STR_ARG(head_error(a, &b->head->messages)));
+    }
+    return 0;
+}
+
 /* Worst first: failed, then waiting. */
 int engine_once_result(const struct engine *e, struct err *err)
 {
-    AUTO_ARENA struct arena a;
+    AUTO_ARENA struct arena a = { 0 };
     struct rec_environment *rows;
     size_t n;
     int rc = 0;
@@ -514,7 +527,9 @@ int engine_once_result(const struct engine *e, struct err *err)
         if (e->sources[i]->error[0])
             return err_set(err, ERR_FAILED, "source '%.*s': %s", STR_ARG(e->sources[i]->name),
                            e->sources[i]->error);
-    arena_init(&a, 0);
+    for (size_t i = 0; i < e->n_sources; i++)
+        if (once_refused(e->sources[i], &a, err))
+            return err->code;
     if (environments_list(e->db, &a, &rows, &n, err))
         return err->code;
     for (size_t i = 0; i < n; i++) {

@@ -45,7 +45,7 @@ void engine_close(struct engine *e);
 
 /* SIGHUP: fetch every source now. */
 void engine_fetch_now(struct engine *e);
-/* After a `once` run: 0 converged, ERR_WAITING, ERR_FAILED with a sentence. */
+/* After a `once` run: 0 converged; ERR_INVALID specs, ERR_WAITING, ERR_FAILED with a sentence. */
 int engine_once_result(const struct engine *e, struct err *err);
 
 struct loop *engine_loop(struct engine *e);
