@@ -12,6 +12,7 @@
 #define GATE_DRAIN_EVERY_MS 50
 #define GATE_BAKE_EVERY_MS 500
 #define GATE_READY_EVERY_MS 2000
+#define GATE_SUCCESSES 3
 #define GATE_AGAIN_FAST 5
 #define GATE_AGAIN_MS 15000 /* between tries to open a gate, at the end */
 #define GATE_ARENA_MAX (16u << 20)
@@ -125,6 +126,19 @@ static int gate_close(struct task *t, struct err *err)
 
 /* --- time: what outlives the process is (since, length), clamped --------------------------------- */
 
+/* What a set that is well needs to show it. A deadline that passed while nobody looked proves nothing. */
+static int64_t gate_least_ms(const struct gate_task *g)
+{
+    const struct value *probe = value_get(g->need, S("probe"));
+
+    if (!g->was_open || !str_eq_c(value_get_text(g->need, S("type"), S("")), "ready"))
+        return 0;
+    return value_get_int(g->need, S("min_healthy_ms"), 0) +
+           (value_get_int(probe, S("success_threshold"), GATE_SUCCESSES) + 1) *
+               (value_get_int(probe, S("interval_ms"), GATE_READY_EVERY_MS) +
+                value_get_int(probe, S("timeout_ms"), GATE_READY_EVERY_MS));
+}
+
 static void gate_set_end(struct gate_task *g)
 {
     int64_t gone = loop_wall_ms(g->task.loop) - g->row.since_ms, length = g->row.length_ms;
@@ -134,6 +148,8 @@ static void gate_set_end(struct gate_task *g)
         gone = 0;
     if (gone > length)
         gone = length;
+    if (length - gone < gate_least_ms(g))
+        gone = length - gate_least_ms(g);
     g->end_mono_ms = loop_mono_ms(g->task.loop) + length - gone;
     g->progress_mono_ms = loop_mono_ms(g->task.loop) + (progress > gone ? progress - gone : 0);
 }
