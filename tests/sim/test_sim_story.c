@@ -217,6 +217,21 @@ static void a_short_outage_quarantines_nothing(struct story *s)
     expect_version(s, SHOP_BLOG, 2);
 }
 
+static void a_deadline_that_passes_unseen_proves_nothing(struct story *s)
+{
+    int64_t n = count(s, "gate.opened");
+
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    while (count(s, "gate.opened") == n) /* ready: it needs three seconds of fifteen */
+        world_run(&s->w, 100);
+    world_kill(&s->w);
+    s->w.wall_ms += 60 * MINUTE; /* the daemon was down for so long */
+    run(s, MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 2);
+}
+
 static void what_is_undone_stays_undone(struct story *s)
 {
     change(s, SHOP_API, 0);
@@ -331,6 +346,7 @@ static const struct story_row {
     STORY(a_good_commit_takes_over_from_a_bad_one),
     STORY(an_outage_quarantines_nothing),
     STORY(a_short_outage_quarantines_nothing),
+    STORY(a_deadline_that_passes_unseen_proves_nothing),
     STORY(what_is_undone_stays_undone),
     STORY(what_is_rolled_back_stays_so),
     STORY(a_rollback_restores_what_ran_not_what_was_asked_for),
