@@ -254,9 +254,12 @@ static int is_quiet(struct history *h)
     struct rec_operation *ops;
     size_t n;
 
-    for (size_t i = 0; i < w->engine->envs.n; i++)
-        if (!w->engine->envs.p[i]->is_settled || w->engine->envs.p[i]->runs)
-            return 0;
+    for (size_t i = 0; i < w->engine->envs.n; i++) {
+        const struct env_task *env = w->engine->envs.p[i];
+
+        if (!env->is_settled || env->runs || env->not_before_mono_ms > loop_mono_ms(w->loop))
+            return 0; /* or it is about to try again */
+    }
     MUST(DB_SELECT(world_reader(w), &w->arena, operation,
                    "WHERE outcome IS NULL OR outcome = 'parked'", &ops, &n, err));
     return !n && !find_plan(h, "waiting").n && w->engine->envs.n == (size_t)h->shop.n_envs;
