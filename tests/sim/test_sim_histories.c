@@ -19,7 +19,11 @@
 #include "base/log.h"
 #include "tests/sim/history.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+    __has_feature(address_sanitizer)
 #define HISTORIES_DEFAULT 150
 #else
 #define HISTORIES_DEFAULT 2000

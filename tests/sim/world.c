@@ -485,11 +485,15 @@ static void world_crash_now(void *ctx)
 
 void world_kill(struct world *w)
 {
+    struct loop_timer *now;
+
     if (!w->engine)
         return;
-    loop_post(w->loop, world_crash_now, w);
+    now = loop_timer_new(w->loop, world_crash_now, w);
+    loop_timer_set(now, loop_mono_ms(w->loop));
     while (loop_sim_run(w->loop, INT64_MAX) != 1)
         ;
+    loop_timer_free(now);
     world_drop_loop(w);
 }
 
