@@ -65,6 +65,10 @@ struct world {
     int passed[N_CRASH_POINTS], died[N_CRASH_POINTS];
 };
 
+/* world_repository.c: for engine_options, with the world as its context. */
+const struct source *world_repository_make(void *ctx, struct arena *a, struct str name,
+                                           const struct value *config);
+
 void world_init(struct world *w, uint64_t seed);
 void world_fini(struct world *w);
 /* A new newest commit of branch main. */

@@ -1,0 +1,140 @@
+/* The repository of a world: commits in memory, as slow and as reachable as the world says.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/guard.h"
+#include "reconciler/engine/source_task.h"
+#include "tests/sim/world.h"
+
+struct world_source {
+    struct source source;
+    struct world *world;
+};
+
+static const struct world *world_of(const struct source *s)
+{
+    return ((const struct world_source *)(const void *)s)->world; /* its first member */
+}
+
+static void world_wait(struct task *t, const struct world *w)
+{
+    wait_until_start(t,
+                     loop_mono_ms(t->loop) + w->git_slow_ms + (int64_t)(loop_random(t->loop) % 20));
+}
+
+struct world_asked {
+    const struct world *world;
+    struct str commit;
+    const struct str *paths;
+    size_t n_paths;
+};
+
+static void world_ask(const struct source *s, struct task *t, struct arena *a,
+                      struct source_call *call, struct str commit, const struct str *paths,
+                      size_t n_paths)
+{
+    struct world_asked *asked = arena_new(a, struct world_asked);
+
+    PRE(asked != NULL);
+    *asked = (struct world_asked){ world_of(s), commit, paths, n_paths };
+    call->own = asked;
+    world_wait(t, asked->world);
+}
+
+static void world_fetch(const struct source *s, struct task *t, struct arena *a,
+                        const struct source_fetch *in, struct source_call *call)
+{
+    (void)in;
+    world_ask(s, t, a, call, STR_NONE, NULL, 0);
+}
+
+static int world_fetch_parse(struct arena *a, struct source_call *call, struct source_heads *ret,
+                             struct err *err)
+{
+    const struct world *w = ((struct world_asked *)call->own)->world;
+    struct source_head *h;
+
+    if (w->is_git_down)
+        return err_set(err, ERR_UNREACHABLE, "the git host does not answer");
+    *ret = (struct source_heads){ 0 };
+    h = vec_push(a, &ret->heads);
+    PRE(h != NULL && w->n_commits > 0);
+    *h = (struct source_head){ S("main"), w->commits[w->n_commits - 1].id,
+                               w->commits[w->n_commits - 1].tree };
+    return 0;
+}
+
+static void world_read(const struct source *s, struct task *t, struct arena *a,
+                       const struct source_read *in, struct source_call *call)
+{
+    world_ask(s, t, a, call, in->commit, in->paths, in->n_paths);
+}
+
+static int world_read_parse(struct arena *a, struct source_call *call, struct source_snapshot *ret,
+                            struct err *err)
+{
+    const struct world_asked *asked = call->own;
+    const struct world *w = asked->world;
+
+    if (w->is_git_down)
+        return err_set(err, ERR_UNREACHABLE, "the git host does not answer");
+    *ret = (struct source_snapshot){ 0 };
+    for (size_t i = 0; i < w->n_commits; i++) {
+        struct source_file *f;
+
+        if (!str_eq(w->commits[i].id, asked->commit))
+            continue;
+        ret->commit.id = asked->commit;
+        ret->commit.author = S("a developer");
+        ret->commit.summary = S("a change");
+        ret->spec_tree = w->commits[i].tree;
+        f = vec_push(a, &ret->files);
+        PRE(f != NULL);
+        *f = (struct source_file){ S(".reeve/app.yaml"), w->commits[i].tree, w->commits[i].specs };
+    }
+    for (size_t i = 0; i < asked->n_paths; i++) {
+        struct source_path *p = vec_push(a, &ret->trees);
+
+        struct digest d = hash_bytes(asked->paths[i]);
+
+        PRE(p != NULL);
+        *p = (struct source_path){ asked->paths[i], str_slice(digest_hex(a, &d), 0, 40) };
+    }
+    return 0;
+}
+
+static void world_export(const struct source *s, struct task *t, struct arena *a,
+                         const struct source_export *in, struct source_call *call)
+{
+    world_ask(s, t, a, call, in->commit, NULL, 0);
+}
+
+static int world_export_parse(struct arena *a, struct source_call *call,
+                              struct source_exported *ret, struct err *err)
+{
+    (void)a;
+    if (((struct world_asked *)call->own)->world->is_git_down)
+        return err_set(err, ERR_UNREACHABLE, "the git host does not answer");
+    *ret = (struct source_exported){ 0, 0 };
+    return 0;
+}
+
+static const struct source_ops world_source_ops = {
+    .fetch = world_fetch,
+    .fetch_parse = world_fetch_parse,
+    .read = world_read,
+    .read_parse = world_read_parse,
+    .export = world_export,
+    .export_parse = world_export_parse,
+};
+
+const struct source *world_repository_make(void *ctx, struct arena *a, struct str name,
+                                           const struct value *config)
+{
+    struct world_source *s = arena_new(a, struct world_source);
+
+    (void)name;
+    (void)config;
+    PRE(s != NULL);
+    s->source.ops = &world_source_ops;
+    s->world = ctx;
+    return &s->source;
+}
