@@ -69,11 +69,13 @@ given_revert()
     given_update
 }
 
-# Ready at first, and found out in the bake.
+# Ready at first, and found out in the bake. A good one before it: three bad ones in a row hold the environment.
 push_revert()
 {
+    shop "good$1" ok
+    life
     shop "bad$1" fail_after:1200 '' 5s
-    WANTED=v0 SYNC=reverted
+    WANTED=good$1 SYNC=reverted
 }
 
 given_delete()
