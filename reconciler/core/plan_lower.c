@@ -151,7 +151,7 @@ static void lower_repairs(struct planner *p)
             !digest_eq(&x->m.live->set_key, &o->rec.set_key) ||
             (x->fate == FATE_SCALE && o->rec.ordinal >= x->m.replicas))
             continue;
-        rollout_lower_repair(&p->low, o, x->m.provider, x->m.before);
+        rollout_lower_repair(&p->low, o, &x->m);
         plan_lines_add_repair(
             p, x,
             identity_instance_name(p->low.a, o->rec.service, &o->rec.set_key, o->rec.ordinal));

@@ -416,14 +416,18 @@ size_t rollout_lower_routes(struct lowering *low, int group)
     return proven;
 }
 
+/* It may come back at another address: its backend is told. */
 void rollout_lower_repair(struct lowering *low, const struct observed_instance *lost,
-                          struct str provider, const struct value *desired)
+                          const struct member *m)
 {
     struct lane l = rollout_items_lane(low, LANE_MAIN, -1);
-    const struct member m = { .service = lost->rec.service, .provider = provider };
 
-    (void)rollout_items_instance(&l, PLAN_UPDATE, &m, desired, &lost->rec.set_key,
+    (void)rollout_items_instance(&l, PLAN_UPDATE, m, m->before, &lost->rec.set_key,
                                  lost->rec.ordinal);
+    rollout_items_step(&l);
+    if (m->live->backend.p)
+        (void)rollout_items_backend(&l, 0, PLAN_UPDATE, m, &lost->rec.set_key,
+                                    m->live->replicas);
 }
 
 void rollout_lower_leftover(struct lowering *low, const struct rec_set *set)

@@ -55,6 +55,6 @@ size_t rollout_lower_remove(struct lowering *low, int group, const struct member
 size_t rollout_lower_routes(struct lowering *low, int group);
 /* A lost instance of the live set: run again in its place. */
 void rollout_lower_repair(struct lowering *low, const struct observed_instance *lost,
-                          struct str provider, const struct value *desired);
+                          const struct member *member);
 /* A set that a rollout left behind and nothing else will take away. */
 void rollout_lower_leftover(struct lowering *low, const struct rec_set *set);

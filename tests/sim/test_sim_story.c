@@ -297,6 +297,21 @@ static void what_is_lost_runs_again(struct story *s)
     expect_status(s, "in_sync: ");
 }
 
+static void what_vanished_is_made_again(struct story *s)
+{
+    struct world_walk walk = { 0 };
+    struct null_object *o;
+    struct err err = ERR_INIT;
+
+    while ((o = world_next(&s->w, &walk)))
+        if (str_eq_c(o->type, "instance") && str_starts(o->name, S("web@")))
+            break;
+    assert_int_equal(null_store_drop(&s->w.box->store, o->owner, &err), 0);
+    world_run(&s->w, 2 * MINUTE);
+    run(s, MINUTE);
+    expect_status(s, "in_sync: ");
+}
+
 /* The third death in one phase parks the operation; a person settles it, and the plan goes on. */
 static void what_kills_the_daemon_is_parked_and_settled(struct story *s)
 {
@@ -351,6 +366,7 @@ static const struct story_row {
     STORY(what_is_rolled_back_stays_so),
     STORY(a_rollback_restores_what_ran_not_what_was_asked_for),
     STORY(what_is_lost_runs_again),
+    STORY(what_vanished_is_made_again),
     STORY(what_kills_the_daemon_is_parked_and_settled),
 };
 
