@@ -426,8 +426,7 @@ void rollout_lower_repair(struct lowering *low, const struct observed_instance *
                                  lost->rec.ordinal);
     rollout_items_step(&l);
     if (m->live->backend.p)
-        (void)rollout_items_backend(&l, 0, PLAN_UPDATE, m, &lost->rec.set_key,
-                                    m->live->replicas);
+        (void)rollout_items_backend(&l, 0, PLAN_UPDATE, m, &lost->rec.set_key, m->live->replicas);
 }
 
 void rollout_lower_leftover(struct lowering *low, const struct rec_set *set)
