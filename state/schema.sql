@@ -292,6 +292,7 @@ CREATE TABLE sets (
     proven_seq INTEGER,
     since_ms INTEGER NOT NULL,
     keep_ms INTEGER,
+    kept_by BLOB,
     PRIMARY KEY (env, service, set_key)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX sets_live ON sets (env, service) WHERE state = 'live';

@@ -47,15 +47,6 @@ int sets_of_service(struct db *db, struct arena *a, struct str env, struct str s
                      ret, ret_n, err, DB_T(env), DB_T(service));
 }
 
-int sets_due(struct db *db, struct arena *a, int64_t now_ms, struct rec_set **ret, size_t *ret_n,
-             struct err *err)
-{
-    return DB_SELECT(db, a, set,
-                     "WHERE state = 'previous' AND keep_ms IS NOT NULL AND since_ms + keep_ms <= $1"
-                     " ORDER BY env, service",
-                     ret, ret_n, err, DB_I(now_ms));
-}
-
 int sets_instances(struct db *db, struct arena *a, struct str env, struct str service,
                    const struct digest *set_key, struct rec_instance **ret, size_t *ret_n,
                    struct err *err)

@@ -21,9 +21,6 @@ int sets_list(struct db *db, struct arena *a, struct str env, struct rec_set **r
               struct err *err);
 int sets_of_service(struct db *db, struct arena *a, struct str env, struct str service,
                     struct rec_set **ret, size_t *ret_n, struct err *err);
-/* Previous sets whose time is over, of all environments. */
-int sets_due(struct db *db, struct arena *a, int64_t now_ms, struct rec_set **ret, size_t *ret_n,
-             struct err *err);
 
 /* By ordinal. */
 int sets_instances(struct db *db, struct arena *a, struct str env, struct str service,

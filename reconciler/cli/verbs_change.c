@@ -70,10 +70,11 @@ static void pause_ms(int64_t ms)
 
 struct watched {
     struct str env;
-    int64_t seq_before; /* of its last event when we asked */
-    struct str plan;    /* that we began, once it is known */
-    int64_t asked_ms;   /* monotonic */
-    int needs_fetch;    /* only what was decided after a fetch counts */
+    int64_t seq_before;         /* of its last event when we asked */
+    struct str plan;            /* that we began, once it is known */
+    int64_t asked_ms;           /* monotonic */
+    const struct value *rounds; /* {source: number} that must have ended; NULL: none */
+    int n_unknown;              /* looks that did not find it, all of them after those rounds */
 };
 
 /* The last plan of the environment, or "". */
@@ -93,20 +94,30 @@ static int last_plan(struct cli *c, struct str env, struct str *ret_id, struct s
     return rc;
 }
 
+/* 1: every source was fetched since we asked. */
+static int is_fetched(const struct watched *w, const struct value *live, struct err *err)
+{
+    for (size_t i = 0; i < value_count(w->rounds); i++) {
+        const struct value_entry *round = &w->rounds->u.map.entries[i];
+        const struct value *source = value_get(value_get(live, S("sources")), round->key);
+
+        if (value_get_int(source, S("rounds"), 0) < round->value->u.number)
+            return 0;
+        if (text_of(source, "error").n)
+            return err_set(err, ERR_FAILED, "source '%.*s': %.*s", STR_ARG(round->key),
+                           STR_ARG(text_of(source, "error")));
+    }
+    return 1;
+}
+
 /* 1: what there is now was decided after we asked. */
 static int is_decided(const struct watched *w, const struct value *env, struct err *err)
 {
     const struct value *live = value_get(env, S("live"));
-    const struct value *source = value_get(value_get(live, S("sources")), text_of(env, "source"));
     const struct value *task = value_get(value_get(live, S("environments")), w->env);
-    int64_t fetched_ms_ago = value_get_int(source, S("fetched_ms_ago"), -1);
+    int rc = is_fetched(w, live, err);
 
-    if (w->needs_fetch && (fetched_ms_ago < 0 || fetched_ms_ago > sys_mono_ms() - w->asked_ms))
-        return 0;
-    if (w->needs_fetch && text_of(source, "error").n)
-        return err_set(err, ERR_FAILED, "source '%.*s': %.*s", STR_ARG(text_of(env, "source")),
-                       STR_ARG(text_of(source, "error")));
-    return value_get_bool(task, S("settled"), 0);
+    return rc == 1 ? value_get_bool(task, S("settled"), 0) : rc;
 }
 
 static int judge_environment(const struct value *env, struct err *err)
@@ -123,6 +134,31 @@ static int judge_environment(const struct value *env, struct err *err)
         return 0;
     return err_set(err, code, "environment '%.*s' is %.*s%s%.*s", STR_ARG(name), STR_ARG(sync),
                    reason.n ? ": " : "", STR_ARG(reason));
+}
+
+/* One that a commit is about to bring is not known yet: *ret is NULL. */
+static int look_at_environment(struct cli *c, struct watched *w, struct value **ret,
+                               struct err *err)
+{
+    struct err unknown = ERR_INIT;
+    struct value *status;
+    int rc = cli_get(c, env_path(c, w->env, ""), NULL, ret, &unknown);
+
+    if (rc != ERR_NOT_FOUND) {
+        *err = unknown;
+        return rc;
+    }
+    *ret = NULL;
+    rc = cli_get(c, S("/api/v1/status"), NULL, &status, err);
+    if (!rc)
+        rc = is_fetched(w, value_get(status, S("live")), err);
+    if (rc < 0)
+        return rc;
+    w->n_unknown += rc;
+    if (w->n_unknown <= SETTLED_LOOKS)
+        return 0;
+    *err = unknown;
+    return err->code;
 }
 
 /* Until everything that we began has ended, or somebody must decide. */
@@ -142,10 +178,9 @@ static int watch_environment(struct cli *c, struct watched *w, struct value **re
             n_settled = 0;
         }
         if (!rc)
-            rc = cli_get(c, env_path(c, w->env, ""), NULL, &env, err);
-        if (rc)
-            return rc;
-        rc = is_decided(w, env, err);
+            rc = look_at_environment(c, w, &env, err);
+        if (!rc && env)
+            rc = is_decided(w, env, err);
         if (rc < 0)
             return rc;
         n_settled = rc ? n_settled + 1 : 0;
@@ -153,7 +188,7 @@ static int watch_environment(struct cli *c, struct watched *w, struct value **re
             break;
         if (c->args.timeout_s && sys_mono_ms() - w->asked_ms > c->args.timeout_s * 1000)
             return err_set(err, ERR_TIMEOUT, "environment '%.*s' is still %.*s; it goes on",
-                           STR_ARG(w->env), STR_ARG(text_of(env, "sync")));
+                           STR_ARG(w->env), STR_ARG(env ? text_of(env, "sync") : S("unknown")));
         pause_ms(LOOK_MS);
     }
     *ret = env;
@@ -238,7 +273,7 @@ static void say_end(struct cli *c, const struct value *env)
 static int ask_and_watch(struct cli *c, struct str env, struct str path, const struct value *body,
                          int needs_fetch, struct err *err)
 {
-    struct watched w = { .env = env, .asked_ms = sys_mono_ms(), .needs_fetch = needs_fetch };
+    struct watched w = { .env = env, .asked_ms = sys_mono_ms() };
     struct value *answer, *end = NULL;
     int rc = needs_fetch || !env.n ? 0 : last_seq(c, env, &w.seq_before, err);
 
@@ -247,6 +282,7 @@ static int ask_and_watch(struct cli *c, struct str env, struct str path, const s
     if (rc)
         return rc;
     w.plan = text_of(answer, "plan"); /* of an approval */
+    w.rounds = value_get(answer, S("rounds"));
     if (!w.env.n)
         w.env = text_of(answer, "environment");
     if (c->args.no_wait) {

@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "reconciler/engine/env_secrets.h"
 #include "reconciler/engine/env_task.h"
+#include "specs/scalar.h"
 #include "state/holds.h"
 #include "state/journal.h"
 #include "state/plans.h"
@@ -31,6 +32,7 @@ struct found {
     struct rec_plan plan, settled; /* settled: of the operation */
     struct digest revision;
     struct str state, message;
+    struct value *rounds; /* {source: its round that sees everything pushed until now} */
 };
 
 struct command_row {
@@ -263,13 +265,18 @@ static void act_wake(struct command_call *c, struct found *f, struct env_task *e
     env_task_wake(env);
 }
 
+/* An environment that nobody has heard of may be in what is fetched now. */
 static void act_fetch(struct command_call *c, struct found *f, struct env_task *env)
 {
-    (void)c;
-    (void)f;
-    if (env->source)
-        source_task_fetch_now(env->source);
-    env_task_wake(env);
+    f->rounds = value_map(&c->arena);
+    for (size_t i = 0; i < c->engine->n_sources; i++) {
+        struct source_task *s = c->engine->sources[i];
+
+        if (!env || env->source == s)
+            value_set_int(&c->arena, f->rounds, s->name, source_task_fetch_now(s));
+    }
+    if (env)
+        env_task_wake(env);
 }
 
 static void act_cancel(struct command_call *c, struct found *f, struct env_task *env)
@@ -337,11 +344,19 @@ static struct command_call *command_of(struct task *t)
 
 static int command_find(struct command_call *c, struct found *f, struct err *err)
 {
+    int64_t number;
+
     if (c->in.verb == COMMAND_APPROVE || c->in.verb == COMMAND_REJECT)
         return find_plan(c, f, err);
     if (c->in.verb == COMMAND_SETTLE)
         return 0; /* the operation says which */
-    return environments_by_name(command_db(c), &c->arena, c->in.env, &f->env, err);
+    if (!environments_by_name(command_db(c), &c->arena, c->in.env, &f->env, err))
+        return 0;
+    if (c->in.verb != COMMAND_RECONCILE || err->code != ERR_NOT_FOUND ||
+        scalar_read(SCALAR_NAME, c->in.env, &number))
+        return err->code;
+    f->env = (struct rec_environment){ .name = c->in.env, .sync = S("unknown") };
+    return 0;
 }
 
 static int command_write(struct task *t, struct err *err)
@@ -386,9 +401,9 @@ static enum task_verdict command_act(struct command_call *c)
 {
     struct arena *a = &c->arena;
     struct found *f = c->found;
-    struct env_task *env = engine_env(c->engine, f->env.uid);
+    struct env_task *env = f->env.uid.p ? engine_env(c->engine, f->env.uid) : NULL;
 
-    if (env)
+    if (env || c->in.verb == COMMAND_RECONCILE)
         command_rows[c->in.verb].act(c, f, env);
     c->result = value_map(a);
     value_set_text(a, c->result, S("environment"), f->env.name);
@@ -396,6 +411,8 @@ static enum task_verdict command_act(struct command_call *c)
         value_set_text(a, c->result, S("plan"), digest_hex(a, &f->plan.id));
     value_set_text(a, c->result, S("state"), f->state.p ? f->state : S(""));
     value_set_text(a, c->result, S("message"), f->message.p ? f->message : S(""));
+    if (f->rounds)
+        value_set(a, c->result, S("rounds"), f->rounds);
     LOG(LOG_INFO, "command", LOG_C("verb", command_rows[c->in.verb].word),
         LOG_S("env", f->env.name), LOG_S("actor", c->in.actor));
     return task_done(&c->task);

@@ -16,7 +16,7 @@
 #include "specs/value.h"
 
 enum command_verb {
-    COMMAND_RECONCILE, /* env: fetch and plan now */
+    COMMAND_RECONCILE, /* env, which need not be known yet: fetch and plan now */
     COMMAND_APPROVE,   /* plan, reason */
     COMMAND_REJECT,    /* plan, reason */
     COMMAND_CANCEL,    /* env, reason: the running plan goes back */
@@ -47,8 +47,9 @@ struct command_call {
     struct engine *engine;
     struct arena arena;
     struct command in;
-    void *found;          /* command.c's own */
-    struct value *result; /* {"environment", "plan"?, "state", "message"} */
+    void *found; /* command.c's own */
+    struct value
+        *result; /* {"environment", "plan"?, "state", "message", "rounds"?: {source: number}} */
 };
 
 /* task.rc and task.err say how it ended; then `ended` is called. The arena was initialised by the caller. */

@@ -414,10 +414,10 @@ void engine_settled(struct engine *e)
     if (!e->options.once || e->stopping)
         return;
     for (size_t i = 0; i < e->n_sources; i++)
-        if (!e->sources[i]->has_run)
+        if (!e->sources[i]->rounds_ended)
             return;
     for (size_t i = 0; i < e->envs.n; i++)
-        if (!e->envs.p[i]->is_settled)
+        if (!env_task_is_settled(e->envs.p[i]))
             return;
     engine_stop(e);
 }
@@ -497,7 +497,7 @@ void engine_stop(struct engine *e)
 void engine_fetch_now(struct engine *e)
 {
     for (size_t i = 0; i < e->n_sources; i++)
-        source_task_fetch_now(e->sources[i]);
+        (void)source_task_fetch_now(e->sources[i]);
 }
 
 /* Specs that are refused leave what serves as it is, but nobody asked for that. */
@@ -559,6 +559,7 @@ struct value *engine_live_view(struct engine *e, struct arena *a)
 
         value_set_text(a, one, S("error"), str_copy(a, str_from_c(s->error)));
         value_set_int(a, one, S("failures"), s->failures);
+        value_set_int(a, one, S("rounds"), s->rounds_ended);
         value_set_int(a, one, S("fetched_ms_ago"),
                       s->fetched_mono_ms ? loop_mono_ms(e->loop) - s->fetched_mono_ms : -1);
         value_set(a, sources, s->name, one);
@@ -567,7 +568,7 @@ struct value *engine_live_view(struct engine *e, struct arena *a)
         const struct env_task *env = e->envs.p[i];
         struct value *one = value_map(a);
 
-        value_set(a, one, S("settled"), value_bool(a, env->is_settled));
+        value_set(a, one, S("settled"), value_bool(a, env_task_is_settled(env)));
         value_set(a, one, S("running"), value_bool(a, env->main != NULL));
         value_set_int(a, one, S("failures"), env->failures);
         value_set_int(a, one, S("rule"), env->rule ? (int64_t)env->rule_index : -1);

@@ -46,6 +46,16 @@ static void env_main_ended(struct run *r, void *ctx)
     env_task_wake(env);
 }
 
+/* The tails of earlier plans keep nothing of what this one moved. */
+static void env_run_moved(struct run *moving, const struct value *members, void *ctx)
+{
+    const struct env_task *env = ctx;
+
+    for (struct run *r = env->runs; r; r = r->next)
+        for (size_t i = 0; r != moving && i < value_count(members); i++)
+            run_take_over(r, value_get_text(value_item(members, i), S("service"), S("")));
+}
+
 void env_run_begin(struct env_task *env, const struct digest *plan_id, int is_main)
 {
     struct run *r = alloc_zero(sizeof(*r));
@@ -56,6 +66,7 @@ void env_run_begin(struct env_task *env, const struct digest *plan_id, int is_ma
                                         .plan_id = *plan_id,
                                         .env_name = env->name,
                                         .main_ended = env_main_ended,
+                                        .moved = env_run_moved,
                                         .ended = env_run_ended,
                                         .ctx = env });
     r->next = env->runs;

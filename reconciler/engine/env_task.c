@@ -249,14 +249,6 @@ static enum task_verdict env_trouble(struct env_task *env)
     return task_then(t, ENV_REST);
 }
 
-static int env_tails_wait(const struct env_task *env)
-{
-    for (const struct run *r = env->runs; r; r = r->next)
-        if (!run_is_waiting(r))
-            return 0;
-    return 1;
-}
-
 /* Who is asked by a person does not wait. */
 static int env_enter_cycle(struct env_task *env)
 {
@@ -312,8 +304,8 @@ static enum task_verdict env_rest(struct env_task *env)
 
     if (env->not_before_mono_ms > now_ms && env->not_before_mono_ms < at_ms)
         at_ms = env->not_before_mono_ms;
-    env->is_settled = !env->main && !env_is_asked(env) && env_tails_wait(env);
-    if (env->engine->options.once && !env->is_settled && !env->main)
+    env->is_resting = 1;
+    if (env->engine->options.once && !env->main && !env_task_is_settled(env))
         at_ms = now_ms + ENV_ONCE_LOOK_MS;
     env_drop_cycle(env);
     env_leave_cycle(env);
@@ -335,7 +327,7 @@ static enum task_verdict env_step(struct task *t)
         return task_done(t);
     switch (t->state) {
     case ENV_ACCEPT:
-        env->is_settled = 0;
+        env->is_resting = 0;
         if (env->uid.p)
             return task_goto(t, ENV_SPEC);
         wait_work_start(t, POOL_STATE, env_accept);
@@ -344,7 +336,7 @@ static enum task_verdict env_step(struct task *t)
         if (!env->uid.p)
             env->uid = env->accepted;
         t->rc = 0; /* a rest that ended by time is no trouble */
-        env->is_settled = 0;
+        env->is_resting = 0;
         if (!env_enter_cycle(env)) {
             wait_signal_start(t, -1);
             return task_then(t, ENV_SPEC);
@@ -402,8 +394,16 @@ struct env_task *env_task_start(struct engine *e, struct source_task *source, st
 
 void env_task_wake(struct env_task *env)
 {
-    env->is_settled = 0;
+    env->is_resting = 0;
     wait_signal(&env->task);
+}
+
+int env_task_is_settled(const struct env_task *env)
+{
+    for (const struct run *r = env->runs; r; r = r->next)
+        if (!run_is_waiting(r))
+            return 0;
+    return env->is_resting && !env->main && !env_is_asked(env);
 }
 
 void env_task_stop(struct env_task *env)

@@ -66,7 +66,7 @@ struct env_task {
     int64_t failures, superseded_in_row, not_before_mono_ms;
     int is_cycling, is_queued;
     struct env_task *queue_next;
-    int is_settled; /* a whole cycle passed and nothing runs */
+    int is_resting; /* a whole cycle passed, and nothing moved since */
     char descends
         [ENV_COMMIT_MAX]; /* newest commit that was seen to descend from the one applied last */
     char last_end[ERR_TEXT_MAX];
@@ -76,6 +76,8 @@ struct env_task {
 struct env_task *env_task_start(struct engine *e, struct source_task *source, struct str uid,
                                 struct str name, struct str branch);
 void env_task_wake(struct env_task *env);
+/* It rests, and nothing of it runs but what waits for a time that is ahead. */
+int env_task_is_settled(const struct env_task *env);
 void env_task_stop(struct env_task *env);
 void env_task_fini(struct env_task *env);
 

@@ -136,6 +136,21 @@ static int look_load_drained(struct gate_task *g, struct err *err)
     return look_add_backend(g, g->item->service, &g->item->set_key, NULL, err);
 }
 
+/* A later plan took the set over: it is live again, kept by that plan, or on its way out. */
+static int look_load_keep(struct gate_task *g, struct err *err)
+{
+    struct rec_set set = { .env = g->rec.env,
+                           .service = g->item->service,
+                           .set_key = g->item->set_key };
+    int rc = db_get(g->engine->db, &g->arena, REC_set, &set, err);
+
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    if (rc || !str_eq_c(set.state, "previous") || !digest_eq(&set.kept_by, &g->rec.plan))
+        g->verdict = GATE_CANCELLED;
+    return 0;
+}
+
 /* Counters at the start, from a former life. */
 static void look_restore_baseline(struct gate_task *g)
 {
@@ -170,6 +185,8 @@ int gate_look_load(struct gate_task *g, struct err *err)
         rc = look_load_members(g, 0, err);
     else if (str_eq_c(type, "drained"))
         rc = look_load_drained(g, err);
+    else if (str_eq_c(type, "keep"))
+        rc = look_load_keep(g, err);
     if (rc)
         return err_wrap(err, "gate '%.*s'", STR_ARG(g->item->name));
     look_restore_baseline(g);

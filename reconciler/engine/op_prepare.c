@@ -104,7 +104,15 @@ static int rows_service_moves(struct op_task *op, int *ret, struct err *err)
     return 0;
 }
 
-/* The end of what was kept. A later plan may have made it live again, or may be about to; or took it away. */
+/* A later plan made it live again, or took it away, or keeps it for itself. */
+static int rows_is_kept(const struct op_task *op, const struct rec_set *set)
+{
+    if (str_eq_c(set->state, "previous"))
+        return digest_eq(&set->kept_by, &op->rec.plan);
+    return !str_eq_c(set->state, "live");
+}
+
+/* The end of what was kept; a later plan may be about to make it live again. */
 static int rows_may_stop_kept(struct op_task *op, struct err *err)
 {
     struct rec_set set = { .env = op->rec.env,
@@ -112,7 +120,7 @@ static int rows_may_stop_kept(struct op_task *op, struct err *err)
                            .set_key = op->item->set_key };
     int moves, rc = db_get(op->engine->db, &op->arena, REC_set, &set, err);
 
-    if (rc == ERR_NOT_FOUND || (!rc && str_eq_c(set.state, "live")))
+    if (rc == ERR_NOT_FOUND || (!rc && !rows_is_kept(op, &set)))
         return err_set(err, ERR_CANCELLED, "the set is not kept any more");
     if (rc || rows_service_moves(op, &moves, err))
         return err->code;

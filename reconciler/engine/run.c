@@ -139,8 +139,12 @@ static void mark_start(struct mark_task *m, struct run *r, size_t index, task_en
 
 /* --- children ------------------------------------------------------------------------------------ */
 
-static void run_note_traffic(const struct plan_item *item)
+static void run_note_traffic(struct run *r, const struct plan_item *item)
 {
+    const struct value *members = value_get(item->desired, S("members"));
+
+    if (members)
+        r->moved(r, members, r->ctx);
     if (item->action == PLAN_SWITCH && item->lane == LANE_MAIN)
         CRASH_POINT(ROLLOUT_AFTER_SWITCH);
     if (item->action == PLAN_SWITCH && item->lane == LANE_REVERT)
@@ -183,7 +187,7 @@ static void run_op_ended(struct task *t, void *ctx)
                      op->answer.acted != RV_ACTED_NO;
     op_task_fini(op);
     alloc_free(TAKE(c->task));
-    run_note_traffic(item);
+    run_note_traffic(r, item);
     wait_signal(&r->task);
 }
 
@@ -218,7 +222,7 @@ static void run_mark_ended(struct task *t, void *ctx)
     r->schedule.items[c->index] = run_op_status(c->task->mark.end);
     arena_fini(&c->task->mark.arena);
     alloc_free(TAKE(c->task));
-    run_note_traffic(&r->plan.items.p[c->index]);
+    run_note_traffic(r, &r->plan.items.p[c->index]);
     wait_signal(&r->task);
 }
 
@@ -503,6 +507,7 @@ void run_start(struct run *r, const struct run_options *options)
                        .plan_id = options->plan_id,
                        .env_name = options->env_name,
                        .main_ended = options->main_ended,
+                       .moved = options->moved,
                        .ctx = options->ctx,
                        .commit_id = S("") };
     arena_init(&r->arena, RUN_ARENA_MAX);
@@ -540,6 +545,16 @@ void run_wish(struct run *r, enum schedule_wish wish)
     if (wish > r->schedule.wish)
         r->schedule.wish = wish;
     wait_signal(&r->task);
+}
+
+void run_take_over(struct run *r, struct str service)
+{
+    for (size_t i = 0; r->children && i < r->plan.items.n; i++) {
+        const struct plan_item *item = &r->plan.items.p[i];
+
+        if (r->children[i].task && str_eq_c(item->kind, "keep") && str_eq(item->service, service))
+            gate_task_cancel(&r->children[i].task->gate);
+    }
 }
 
 void run_reload(struct run *r)

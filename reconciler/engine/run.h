@@ -61,6 +61,7 @@ struct run {
     enum schedule_end main_end; /* SCHEDULE_RUNS until the main part is through and written */
     struct str reason;          /* why it ended as it did */
     void (*main_ended)(struct run *r, void *ctx);
+    void (*moved)(struct run *r, const struct value *members, void *ctx);
     void *ctx;
     struct run *next; /* of the environment */
 };
@@ -70,6 +71,8 @@ struct run_options {
     struct digest plan_id;
     struct str env_name;
     void (*main_ended)(struct run *r, void *ctx); /* once; the tail may go on */
+    void (*moved)(struct run *r, const struct value *members,
+                  void *ctx); /* traffic of these, [{service, to, from}] */
     task_ended *ended;
     void *ctx;
 };
@@ -80,6 +83,8 @@ void run_fini(struct run *r);
 
 /* A newer commit or a person wants it to end: at the next boundary, or now. */
 void run_wish(struct run *r, enum schedule_wish wish);
+/* A later plan moved the service: what this one's tail kept of it is kept no more. */
+void run_take_over(struct run *r, struct str service);
 /* A person settled an operation of it. */
 void run_reload(struct run *r);
 /* Its main part is through, and what is left of its tail has to wait: for a time that is ahead, or for a

@@ -21,6 +21,30 @@ static int rows_set_state(struct run *r, struct tx *tx, struct str service,
     if (!str_eq(set.state, state))
         set.since_ms = tx_time_ms(tx);
     set.state = state;
+    set.keep_ms = REC_NONE;
+    set.kept_by = (struct digest){ { 0 } };
+    return tx_put(tx, REC_set, &set, err);
+}
+
+/* What was live until now: this plan's tail takes it away when its time is over. */
+static int rows_keep_set(struct run *r, struct tx *tx, int group, struct str service,
+                         const struct digest *key, struct err *err)
+{
+    struct rec_set set = { .env = r->plan.env_uid, .service = service, .set_key = *key };
+    int rc = db_get(r->engine->db, &r->rows, REC_set, &set, err);
+
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    set.state = S("previous");
+    set.since_ms = tx_time_ms(tx);
+    set.kept_by = r->plan_id;
+    set.keep_ms = REC_NONE;
+    for (size_t i = 0; i < r->plan.items.n; i++) {
+        const struct plan_item *item = &r->plan.items.p[i];
+
+        if (item->group == group && str_eq_c(item->kind, "keep") && str_eq(item->service, service))
+            set.keep_ms = value_get_int(item->gate, S("length_ms"), REC_NONE);
+    }
     return tx_put(tx, REC_set, &set, err);
 }
 
@@ -40,8 +64,8 @@ static int rows_retire_previous(struct run *r, struct tx *tx, struct str service
     return 0;
 }
 
-static int rows_flip_member(struct run *r, struct tx *tx, const struct value *m, int is_back,
-                            struct err *err)
+static int rows_flip_member(struct run *r, struct tx *tx, int group, const struct value *m,
+                            int is_back, struct err *err)
 {
     struct str service = value_get_text(m, S("service"), S(""));
     struct digest to, from;
@@ -58,7 +82,7 @@ static int rows_flip_member(struct run *r, struct tx *tx, const struct value *m,
         (has_to && rows_set_state(r, tx, service, &to, S("live"), err)))
         return err->code;
     if (has_from && r->plan.cause != PLAN_CAUSE_UNDO)
-        return rows_set_state(r, tx, service, &from, S("previous"), err);
+        return rows_keep_set(r, tx, group, service, &from, err);
     return 0;
 }
 
@@ -69,7 +93,8 @@ int run_rows_flip(struct run *r, struct tx *tx, const struct plan_item *item, st
     struct rec_rollout *rollout = item->group >= 0 ? &r->rollouts[item->group] : NULL;
 
     for (size_t i = 0; !str_eq_c(moves, "away") && i < value_count(members); i++)
-        if (rows_flip_member(r, tx, value_item(members, i), str_eq_c(moves, "back"), err))
+        if (rows_flip_member(r, tx, item->group, value_item(members, i), str_eq_c(moves, "back"),
+                             err))
             return err->code;
     if (!rollout || !str_eq_c(moves, "forward"))
         return 0;

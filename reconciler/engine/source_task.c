@@ -240,6 +240,7 @@ static void source_begin_round(struct source_task *s)
     for (size_t i = 0; i < s->branches.n; i++)
         head_drop_next(&s->branches.p[i]);
     arena_reset(&s->round);
+    s->rounds_begun++;
     s->reading = 0;
     s->names = arena_new_n(&s->round, struct str, s->branches.n + 1);
     for (size_t i = 0; s->names && i < s->branches.n; i++)
@@ -337,7 +338,7 @@ static enum task_verdict source_rest(struct source_task *s)
     int64_t poll_ms = value_get_int(s->config, S("poll"), 60000), delay_ms = poll_ms;
 
     arena_reset(&s->round); /* as large as the specs of all environments */
-    s->has_run = 1;
+    s->rounds_ended = s->rounds_begun;
     s->fetched_mono_ms = loop_mono_ms(loop);
     engine_source_moved(s->engine, s);
     if (s->failures && retry_delay_ms(s->failures, 0) < poll_ms)
@@ -413,7 +414,8 @@ void source_task_fini(struct source_task *s)
     arena_fini(&s->round);
 }
 
-void source_task_fetch_now(struct source_task *s)
+int64_t source_task_fetch_now(struct source_task *s)
 {
     wait_signal(&s->task);
+    return s->rounds_begun + 1;
 }

@@ -38,14 +38,15 @@ struct source_task {
     struct str *names;
     size_t reading; /* index of the branch being read */
     int64_t fetched_mono_ms, failures;
+    int64_t rounds_begun, rounds_ended;
     char error[ERR_TEXT_MAX]; /* "" when the last poll was good */
-    int has_run;
 };
 
 void source_task_start(struct source_task *s, struct engine *e, struct str name,
                        const struct value *config, const struct source *source);
 void source_task_fini(struct source_task *s);
-void source_task_fetch_now(struct source_task *s);
+/* The number of the round that begins after this: when it has ended, everything pushed until now was seen. */
+int64_t source_task_fetch_now(struct source_task *s);
 
 struct head *source_task_head(struct source_task *s, struct str branch);
 

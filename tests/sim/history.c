@@ -257,7 +257,7 @@ static int is_quiet(struct history *h)
     for (size_t i = 0; i < w->engine->envs.n; i++) {
         const struct env_task *env = w->engine->envs.p[i];
 
-        if (!env->is_settled || env->runs || env->not_before_mono_ms > loop_mono_ms(w->loop))
+        if (!env->is_resting || env->runs || env->not_before_mono_ms > loop_mono_ms(w->loop))
             return 0; /* or it is about to try again */
     }
     MUST(DB_SELECT(world_reader(w), &w->arena, operation,

@@ -32,7 +32,7 @@ int shop_draw(uint64_t *random, int n)
 
 void shop_init(struct shop *s)
 {
-    *s = (struct shop){ .n_envs = SHOP_ENVS };
+    *s = (struct shop){ .n_envs = SHOP_ENVS, .keep_s = 15 };
     for (int i = 0; i < N_SHOP; i++)
         s->services[i] = (struct shop_service){ .present = 1, .version = 1, .replicas = 1 };
     s->services[SHOP_WEB].replicas = 2;
@@ -128,9 +128,9 @@ static void shop_add_service(struct sb *b, const struct shop *s, enum shop_name 
                 x->version);
     sb_addf(b,
             "    rollout: {strategy: %s, healthy_deadline: 15s, progress_deadline: 40s, "
-            "min_healthy_time: 2s, bake_time: 5s, keep_previous: 15s}\n"
+            "min_healthy_time: 2s, bake_time: 5s, keep_previous: %ds}\n"
             "    termination: {drain: 2s, stop_grace_period: 1s}\n",
-            which == SHOP_CRON ? "recreate" : "blue_green");
+            which == SHOP_CRON ? "recreate" : "blue_green", s->keep_s);
 }
 
 struct str shop_text(struct arena *a, const struct shop *s)

@@ -24,6 +24,7 @@ struct shop_service {
 
 struct shop {
     int n_envs; /* prod alone, or stage too */
+    int keep_s; /* keep_previous of every service */
     struct shop_service services[N_SHOP];
     int is_manual[2]; /* approval of prod, stage */
     int blog_path;    /* where the blog is routed: a change of routes alone */

@@ -250,6 +250,29 @@ static void what_is_undone_stays_undone(struct story *s)
     expect_version(s, SHOP_API, 2);
 }
 
+/* The set that an undo made live again is kept for the whole time of the next plan, whatever an older plan
+ * meant to do with it. */
+static void what_is_kept_again_is_kept_to_the_end(struct story *s)
+{
+    s->shop.keep_s = 60;
+    for (int i = 0; i < 2; i++) {
+        change(s, SHOP_BLOG, 0);
+        push(s);
+        run_until_applied(s);
+    }
+    say(s, COMMAND_UNDO); /* from 3 to 2, which the last plan keeps for a minute */
+    run(s, 5 * SECOND);
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run_until_applied(s);
+    run(s, 50 * SECOND); /* that minute is over, the one of the newest plan is not */
+    say(s, COMMAND_UNDO);
+    run(s, 5 * SECOND);
+    assert_int_equal(s->done, 2);
+    expect_version(s, SHOP_BLOG, 2);
+    run(s, MINUTE);
+}
+
 static void what_is_rolled_back_stays_so(struct story *s)
 {
     change(s, SHOP_API, 0);
@@ -363,6 +386,7 @@ static const struct story_row {
     STORY(a_short_outage_quarantines_nothing),
     STORY(a_deadline_that_passes_unseen_proves_nothing),
     STORY(what_is_undone_stays_undone),
+    STORY(what_is_kept_again_is_kept_to_the_end),
     STORY(what_is_rolled_back_stays_so),
     STORY(a_rollback_restores_what_ran_not_what_was_asked_for),
     STORY(what_is_lost_runs_again),

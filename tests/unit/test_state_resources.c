@@ -146,10 +146,6 @@ static void test_a_service_has_one_live_and_one_previous_set(void **state)
     assert_int_equal(n, 2);
     expect_ok(g, sets_of_service(g->db, &g->a, S("e"), S("api"), &list, &n, &g->err));
     assert_int_equal(n, 2);
-    expect_ok(g, sets_due(g->db, &g->a, 1099, &list, &n, &g->err));
-    assert_int_equal(n, 0);
-    expect_ok(g, sets_due(g->db, &g->a, 1100, &list, &n, &g->err));
-    assert_int_equal(n, 1);
 
     set.set_key = digest_of("k3");
     expect_ok(g, db_batch_begin(g->db, &g->err));
