@@ -12,6 +12,7 @@
 #define EDGE_STEP_MS 10
 #define EDGE_GRACE_MS 5000
 #define EDGE_LOG_TAIL 8192
+#define EDGE_CONNECT "edge_connect.so" /* beside the keeper */
 
 static struct keeper_place edge_place(struct haproxy_call *c)
 {
@@ -99,9 +100,32 @@ static int edge_wait(struct haproxy_call *c, const struct keeper_place *place, i
 
 #define EDGE_ARGV 4
 
+/* What makes its connections begin with a request; without it the proxy serves all the same. */
+static void edge_preload(struct haproxy_call *c, struct keeper_want *want)
+{
+    struct str beside = c->conf->keeper, file;
+    struct str *env = arena_new(c->arena, struct str);
+
+    while (beside.n && beside.p[beside.n - 1] != '/')
+        beside.n--;
+    file = str_fmt(c->arena, "%.*s" EDGE_CONNECT, STR_ARG(beside));
+    if (!env || !file.p)
+        return; /* the arena remembers */
+    if (!sys_exists(file.p)) {
+        c->h->log(c->h->ctx, 2,
+                  kit_rv(S(EDGE_CONNECT " is not beside the keeper: requests to applications that "
+                                        "close idle connections may be lost")));
+        return;
+    }
+    *env = str_fmt(c->arena, "LD_PRELOAD=%.*s", STR_ARG(file));
+    want->env = env;
+    want->n_env = 1;
+}
+
 static struct keeper_want edge_want(struct haproxy_call *c, uint64_t epoch)
 {
     struct str *argv = arena_new_n(c->arena, struct str, EDGE_ARGV);
+    struct keeper_want want;
 
     if (argv) {
         argv[0] = c->conf->program;
@@ -109,7 +133,7 @@ static struct keeper_want edge_want(struct haproxy_call *c, uint64_t epoch)
         argv[2] = S("-f");
         argv[3] = S(HAPROXY_CONFIG_FILE);
     }
-    return (struct keeper_want){
+    want = (struct keeper_want){
         .key = S("edge"),
         .epoch = epoch,
         .argv = argv,
@@ -119,6 +143,8 @@ static struct keeper_want edge_want(struct haproxy_call *c, uint64_t epoch)
         .stop_signal = S("USR1"),
         .grace_ms = EDGE_GRACE_MS,
     };
+    edge_preload(c, &want);
+    return want;
 }
 
 static int edge_launch(struct haproxy_call *c, const struct keeper_place *place, uint64_t epoch)

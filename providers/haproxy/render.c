@@ -4,7 +4,8 @@
 #include <inttypes.h>
 
 /* No request is replayed: only a connection that was never made is tried again, on another server
- * first. The client's connection lives on, the server's does not: applications close idle ones. */
+ * first. The client's connection lives on, the server's does not: applications close idle ones. A new
+ * one begins with its request (edge_connect.c). */
 static const char render_defaults[] =
     "global\n"
     "    stats socket unix@" HAPROXY_SOCKET_FILE " mode 600 level admin\n"

@@ -117,9 +117,9 @@ a_service_that_ignores_sigterm()
 
 a_service_that_closes_idle_connections()
 {
-    given_served env='APP_IDLE_MS: "250"'
-    start_load --path / --kept 4 --pause-ms 400
-    spec version=v2 env='APP_IDLE_MS: "250"'
+    given_served env='APP_IDLE_MS: "1"'
+    start_load --path / --kept 4 --post 50 --pause-ms 400
+    spec version=v2 env='APP_IDLE_MS: "1"'
     deploy 'version 2'
     await_converged
     await 10 "one set is left" one_set_is_left

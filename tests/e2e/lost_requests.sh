@@ -26,7 +26,7 @@ version()
 
     case $(($1 % 3)) in
     1) env='APP_TERM: abrupt' ;;
-    2) env='APP_IDLE_MS: "250"' ;;
+    2) env='APP_IDLE_MS: "1"' ;;
     esac
     spec version="v$1" env="$env" keep=200ms
 }

@@ -9,7 +9,10 @@
 #include "specs/json_io.h"
 #include "tests/unit/test_driver_haproxy_given.h"
 
-static const struct tiny_http closes_idle = { .idle_ms = 250, .health_fail_ms = -1 };
+#define REQUESTS_MIN 40000 /* to applications that close at once */
+#define STALL_MS 100       /* for so long the proxy does not run, again and again */
+
+static const struct tiny_http closes_idle = { .idle_ms = 1, .health_fail_ms = -1 };
 
 /* --- load --- */
 
@@ -18,7 +21,8 @@ struct load {
     int out;
 };
 
-static void given_load(struct test_edge *e, const char *host, struct load *ret)
+static void given_load(struct test_edge *e, const char *host, const char *post_percent,
+                       struct load *ret)
 {
     char path[4096], target[32];
     int out[2];
@@ -34,7 +38,8 @@ static void given_load(struct test_edge *e, const char *host, struct load *ret)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* else it outlives a test that crashed */
         (void)dup2(out[1], 1);
         (void)execl(path, path, "--target", target, "--host", host, "--new", "2", "--kept", "3",
-                    "--slow", "2", "--slow-path", "/slow?ms=1500", "--post", "30", (char *)NULL);
+                    "--slow", "2", "--slow-path", "/slow?ms=1500", "--post", post_percent,
+                    (char *)NULL);
         _exit(127);
     }
     (void)close(out[1]); /* the child's */
@@ -81,7 +86,7 @@ static void test_fifty_switches_lose_nothing(void **state)
     assert_true(given_routes(e, "e", 1, ids[1]));
     assert_int_equal(when_switched(e, "e", 1), RV_DONE);
 
-    given_load(e, "e.test", &load);
+    given_load(e, "e.test", "30", &load);
     for (int g = 2; g <= 51; g++) {
         assert_true(given_routes(e, "e", g, ids[g % 2]));
         assert_int_equal(when_switched(e, "e", g), RV_DONE);
@@ -123,7 +128,7 @@ static void test_replaced_servers_lose_nothing(void **state)
     assert_true(given_routes(e, "e", 1, id));
     assert_int_equal(when_switched(e, "e", 1), RV_DONE);
 
-    given_load(e, "e.test", &load);
+    given_load(e, "e.test", "30", &load);
     for (int round = 1; round <= 4; round++) {
         (void)snprintf(owner, sizeof(owner), "rv1r%d", round);  /* fits */
         (void)snprintf(version, sizeof(version), "v%d", round); /* fits */
@@ -135,6 +140,38 @@ static void test_replaced_servers_lose_nothing(void **state)
         assert_true(without_routes(e, "e", round));
         assert_true(test_edge_must(e, RV_DELETE, "backend", "n", before, ""));
         (void)snprintf(before, sizeof(before), "%s", owner); /* fits */
+    }
+    expect_nothing_lost(when_load_ends(&load, &a));
+}
+
+static int64_t count_requests(struct test_edge *e, const char *owner)
+{
+    assert_int_equal(test_edge_counters(e, owner), RV_DONE);
+    return atoll(strstr(e->ret.observed.p, "\"requests\":") + strlen("\"requests\":"));
+}
+
+/* Between connecting and sending the proxy is kept from running for longer than the application waits. */
+static void test_a_proxy_that_stalls_loses_nothing(void **state)
+{
+    struct test_edge *e = *state;
+    struct load load;
+    char id[16];
+    pid_t proxy;
+    AUTO_ARENA struct arena a;
+
+    arena_init(&a, 0);
+    assert_true(test_edge_backend(e, "rv1a", test_edge_server(e, "v0", &closes_idle), id));
+    assert_true(given_routes(e, "e", 1, id));
+    assert_int_equal(when_switched(e, "e", 1), RV_DONE);
+    proxy = test_edge_proxy(e);
+    assert_true(proxy > 1);
+
+    given_load(e, "e.test", "100", &load);
+    while (count_requests(e, "rv1a") < REQUESTS_MIN) {
+        assert_int_equal(kill(proxy, SIGSTOP), 0);
+        pause_ms(STALL_MS);
+        assert_int_equal(kill(proxy, SIGCONT), 0);
+        pause_ms(STALL_MS);
     }
     expect_nothing_lost(when_load_ends(&load, &a));
 }
@@ -186,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         EDGE_TEST(test_fifty_switches_lose_nothing),
         EDGE_TEST(test_replaced_servers_lose_nothing),
+        EDGE_TEST(test_a_proxy_that_stalls_loses_nothing),
         EDGE_TEST(test_a_dead_server_beside_a_live_one_loses_nothing),
         EDGE_TEST(test_undo_is_fast),
     };
