@@ -5,11 +5,13 @@
 
 typedef int judge_fn(const struct value *desired, const struct value *observed);
 
-/* It has a place and somebody lives in it; whether it is any good is for the ready gate to say. */
+/* It has a place, somebody lives in it and there is a command to run, else a message says why not;
+ * whether it is any good is for the ready gate to say. */
 static int judge_instance(const struct value *desired, const struct value *observed)
 {
     (void)desired;
-    return !str_eq_c(value_get_text(observed, S("state"), S("lost")), "lost");
+    return !str_eq_c(value_get_text(observed, S("state"), S("lost")), "lost") &&
+           !value_get(observed, S("message"));
 }
 
 /* What a death between file and proxy left is there, but it is not up. */
@@ -55,9 +57,11 @@ static int judge_artifact(const struct value *desired, const struct value *obser
 static const struct {
     const char *kind;
     judge_fn *fn;
+    int is_deployed; /* made of what a commit says: it can be wrong by itself */
 } judge_rows[] = {
-    { "artifact", judge_artifact }, { "instance", judge_instance }, { "backend", judge_backend },
-    { "switch", judge_generation }, { "routes", judge_routes },     { "release", judge_release },
+    { "artifact", judge_artifact, 1 }, { "instance", judge_instance, 1 },
+    { "release", judge_release, 1 },   { "backend", judge_backend, 0 },
+    { "routes", judge_routes, 0 },     { "switch", judge_generation, 0 },
 };
 
 int judge_is_as_asked(struct str kind, const struct value *desired, const struct value *observed)
@@ -66,4 +70,12 @@ int judge_is_as_asked(struct str kind, const struct value *desired, const struct
         if (str_eq_c(kind, judge_rows[i].kind))
             return judge_rows[i].fn(desired, observed);
     return 1;
+}
+
+int judge_is_at_fault(struct str kind, enum rv_verdict verdict, enum rv_acted acted)
+{
+    for (size_t i = 0; i < N_ELEMENTS(judge_rows); i++)
+        if (str_eq_c(kind, judge_rows[i].kind))
+            return judge_rows[i].is_deployed && verdict == RV_USER && acted != RV_ACTED_NO;
+    return 0;
 }

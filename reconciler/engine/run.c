@@ -6,6 +6,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "reconciler/core/judge.h"
 #include "reconciler/engine/env_task.h"
 
 #define RUN_PARKED_LOOK_MS 30000
@@ -182,9 +183,7 @@ static void run_op_ended(struct task *t, void *ctx)
     if (op->end == OP_IS_PARKED)
         env_task_wake(engine_env(r->engine, r->plan.env_uid)); /* which tells it */
     c->message = str_copy(&r->arena, why);
-    /* a build or a release that ran and failed is the fault of what was deployed */
-    c->is_at_fault = item->action == PLAN_RUN && op->answer.verdict == RV_USER &&
-                     op->answer.acted != RV_ACTED_NO;
+    c->is_at_fault = judge_is_at_fault(item->kind, op->answer.verdict, op->answer.acted);
     op_task_fini(op);
     alloc_free(TAKE(c->task));
     run_note_traffic(r, item);

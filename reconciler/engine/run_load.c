@@ -1,6 +1,7 @@
 /* What a run reads when it begins, and again when a person settled one of its operations. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
 #include "base/sys.h"
+#include "reconciler/core/judge.h"
 #include "reconciler/engine/run.h"
 #include "state/revisions.h"
 
@@ -48,10 +49,10 @@ static int rows_load_verdict(struct run *r, const struct rec_operation *row,
     if (!row->outcome.p)
         return 0;
     if (!str_eq_c(row->kind, "gate")) {
-        child->is_at_fault = r->plan.items.p[row->item].action == PLAN_RUN &&
-                             str_eq_c(row->outcome, "failed") && row->verdict.p &&
-                             kit_verdict_from_name(row->verdict) == RV_USER &&
-                             !str_eq_c(row->acted, "no");
+        child->is_at_fault = str_eq_c(row->outcome, "failed") && row->verdict.p &&
+                             judge_is_at_fault(
+                                 row->kind, (enum rv_verdict)kit_verdict_from_name(row->verdict),
+                                 str_eq_c(row->acted, "no") ? RV_ACTED_NO : RV_ACTED_YES);
         return 0;
     }
     if (db_get(r->engine->db, &r->arena, REC_gate, &gate, err))

@@ -22,7 +22,9 @@ a_command_that_does_not_exist()
     given_served
     spec version=v2 command=/no/such/program
     deploy 'no program'
-    expect_reverted '/no/such/program'
+    expect_reverted "command '/no/such/program' does not exist"
+    expect_has_not "it was not for a gate to find" "$(explained)" 'gate ready'
+    history_has '"outcome":"failed"' || fail "the start did not fail"
 }
 
 a_service_that_exits_at_once()
@@ -118,7 +120,7 @@ a_service_that_ignores_sigterm()
 a_service_that_closes_idle_connections()
 {
     given_served env='APP_IDLE_MS: "1"'
-    start_load --path / --kept 4 --post 50 --pause-ms 400
+    start_load --path / --kept 4 --post 50 --pause-ms 20
     spec version=v2 env='APP_IDLE_MS: "1"'
     deploy 'version 2'
     await_converged

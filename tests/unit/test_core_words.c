@@ -232,6 +232,8 @@ static void test_the_world_is_as_asked(void **state)
         { "an instance that runs", "instance", "{}", "{\"state\":\"running\"}", 1 },
         { "an instance that starts again has its place", "instance", "{}",
           "{\"state\":\"restarting\"}", 1 },
+        { "an instance whose command cannot be started is not", "instance", "{}",
+          "{\"message\":\"command '/no' does not exist\",\"state\":\"restarting\"}", 0 },
         { "a lost instance is not", "instance", "{}", "{\"state\":\"lost\"}", 0 },
         { "an instance that nothing is said of is not", "instance", "{}", "{}", 0 },
         { "an artifact that is built", "artifact", "{}", "{\"state\":\"built\"}", 1 },
@@ -276,6 +278,30 @@ static void test_the_world_is_as_asked(void **state)
             fail_msg("%s", rows[i].sentence);
         arena_fini(&a);
     }
+}
+
+static void test_a_fault_is_of_what_was_deployed(void **state)
+{
+    static const struct {
+        const char *sentence, *kind;
+        enum rv_verdict verdict;
+        enum rv_acted acted;
+        int is_at_fault;
+    } rows[] = {
+        { "a release that ran and failed", "release", RV_USER, RV_ACTED_YES, 1 },
+        { "a build that may have run", "artifact", RV_USER, RV_ACTED_MAYBE, 1 },
+        { "an instance whose command does not exist", "instance", RV_USER, RV_ACTED_YES, 1 },
+        { "what was refused unseen", "instance", RV_USER, RV_ACTED_NO, 0 },
+        { "a machine without a free port", "instance", RV_WAIT, RV_ACTED_YES, 0 },
+        { "a proxy that cannot do it", "backend", RV_USER, RV_ACTED_YES, 0 },
+        { "a kind that nobody judges", "thing", RV_USER, RV_ACTED_YES, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (judge_is_at_fault(str_from_c(rows[i].kind), rows[i].verdict, rows[i].acted) !=
+            rows[i].is_at_fault)
+            fail_msg("%s", rows[i].sentence);
 }
 
 /* --- retry --------------------------------------------------------------------------------------- */
@@ -409,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_a_set_key_is_made_of_what_makes_instances_differ),
         cmocka_unit_test(test_identities_have_known_values),
         cmocka_unit_test(test_the_world_is_as_asked),
+        cmocka_unit_test(test_a_fault_is_of_what_was_deployed),
         cmocka_unit_test(test_every_verdict_has_its_next),
         cmocka_unit_test(test_delays_double_and_have_an_end),
         cmocka_unit_test(test_what_becomes_laxer_weakens),
