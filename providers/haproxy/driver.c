@@ -2,18 +2,17 @@
 #include "providers/api/drivers.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/guard.h"
 #include "providers/haproxy/edge.h"
+#include "providers/haproxy/facts.h"
 #include "providers/haproxy/runtime.h"
 #include "providers/haproxy/sync.h"
 #include "providers/haproxy/types.h"
 #include "providers/haproxy/words.h"
 
 #define DRIVER_ARENA_MAX (256u << 20)
-#define DRIVER_PIDS_MAX (1 << 22) /* the kernel gives none above */
 
 struct driver {
     struct arena arena;
@@ -36,7 +35,7 @@ static struct rv_str driver_schema(void)
         "\"outputs\":[\"generation\"],\"serial\":true,\"stateful\":false},"
         "\"switch\":{\"consistency_window_ms\":0,\"crash\":\"find\",\"fields\":[\"environment\","
         "\"generation\"],\"idempotency\":\"owner\",\"identity\":\"owner label\","
-        "\"outputs\":[\"generation\"],\"serial\":true,\"stateful\":false}}}";
+        "\"outputs\":[\"generation\"],\"serial\":true,\"stateful\":false,\"watch_ms\":1000}}}";
 
     return (struct rv_str){ text, sizeof(text) - 1 };
 }
@@ -284,84 +283,7 @@ static void driver_find_by_owner(void *self, const struct rv_host *h, const stru
     driver_read(self, h, &by_owner, 1, ret);
 }
 
-/* --- counters --- */
-
-/* One number for the proxy's start, second and pid: counters of two different ones do not compare. */
-static int driver_since(struct haproxy_call *c, int64_t *ret)
-{
-    int64_t start_s = 0, pid = 0;
-    struct str info;
-    int rc = HAPROXY_ASK(c, &info, S("show"), S("info"));
-
-    if (rc)
-        return rc;
-    if (str_to_i64(haproxy_info_find(info, S("Start_time_sec")), &start_s) ||
-        str_to_i64(haproxy_info_find(info, S("Pid")), &pid))
-        return haproxy_fail(c, RV_RETRY, "the proxy does not say when it started");
-    *ret = start_s * DRIVER_PIDS_MAX + pid;
-    return 0;
-}
-
-static struct value *driver_servers(struct haproxy_call *c, const struct haproxy_stats *stats)
-{
-    struct value *servers = value_map(c->arena);
-
-    for (size_t i = 0; i < stats->rows.n; i++) {
-        const struct haproxy_stat *row = &stats->rows.p[i];
-
-        if (!str_eq(row->name, S("BACKEND")) &&
-            (row->current || !str_starts(row->status, S("MAINT"))))
-            value_set_int(c->arena, servers, row->address, row->current);
-    }
-    return servers;
-}
-
-static int driver_count(struct haproxy_call *c, struct str backend)
-{
-    struct haproxy_stats stats;
-    int64_t since = 0;
-    struct value *out = value_map(c->arena);
-    const struct haproxy_stat *all;
-    int rc;
-
-    if ((rc = haproxy_read_stats(c, backend, &stats)) || (rc = driver_since(c, &since)))
-        return rc;
-    if (!(all = haproxy_stats_find(&stats, S("BACKEND"))))
-        return haproxy_fail(c, RV_RETRY, "the proxy has no backend '%.*s'", STR_ARG(backend));
-    value_set_text(c->arena, out, S("backend"), backend);
-    value_set_int(c->arena, out, S("since"), since);
-    value_set_int(c->arena, out, S("current"), all->current);
-    value_set_int(c->arena, out, S("queued"), all->queued);
-    value_set_int(c->arena, out, S("requests"), all->requests);
-    value_set_int(c->arena, out, S("responses_5xx"), all->responses_5xx);
-    value_set_int(c->arena, out, S("errors_connect"), all->errors_connect);
-    value_set_int(c->arena, out, S("errors_response"), all->errors_response);
-    value_set_int(c->arena, out, S("retries"), all->retries);
-    value_set_int(c->arena, out, S("redispatches"), all->redispatches);
-    value_set_int(c->arena, out, S("aborted_client"), all->aborted_client);
-    value_set(c->arena, out, S("servers"), driver_servers(c, &stats));
-    c->ret->id = kit_give(c->h, backend);
-    c->ret->observed = kit_give_json(c->h, c->arena, out);
-    return haproxy_fail(c, c->ret->observed.p ? RV_DONE : RV_RETRY, "%s", "");
-}
-
-/* Gates sample often: the record is found without the lock, and the proxy is only started when it
- * does not answer. */
-static int driver_counted(struct haproxy_call *c)
-{
-    struct str backend = haproxy_store_glance(c);
-    int rc;
-
-    if (!backend.n || (rc = driver_count(c, backend)) == RV_RETRY) {
-        if ((rc = haproxy_edge_start(c)))
-            return rc;
-        backend = haproxy_store_glance(c);
-        rc = backend.n ? driver_count(c, backend)
-                       : haproxy_fail(c, RV_ABSENT, "nothing of '%.*s' is here",
-                                      STR_ARG(kit_str(c->op->owner)));
-    }
-    return rc;
-}
+/* --- facts --- */
 
 static void driver_counters(void *self, const struct rv_host *h, const struct rv_op *op,
                             struct rv_result *ret)
@@ -371,9 +293,22 @@ static void driver_counters(void *self, const struct rv_host *h, const struct rv
 
     arena_init(&arena, DRIVER_ARENA_MAX);
     if (str_eq(kit_str(op->type), S("backend")))
-        (void)driver_counted(&c); /* the verdict stands in ret */
+        (void)haproxy_count(&c); /* the verdict stands in ret */
     else
         (void)haproxy_fail(&c, RV_USER, "only backends are counted");
+}
+
+static void driver_health(void *self, const struct rv_host *h, const struct rv_op *op,
+                          struct rv_result *ret)
+{
+    AUTO_ARENA struct arena arena;
+    struct haproxy_call c = driver_call(self, h, op, ret, &arena);
+
+    arena_init(&arena, DRIVER_ARENA_MAX);
+    if (str_eq(kit_str(op->type), S("switch")))
+        (void)haproxy_serves(&c); /* the verdict stands in ret */
+    else
+        (void)haproxy_fail(&c, RV_USER, "only a switch tells how the edge is");
 }
 
 const struct rv_driver *haproxy_driver(void)
@@ -390,6 +325,7 @@ const struct rv_driver *haproxy_driver(void)
         .read = driver_read,
         .find_by_owner = driver_find_by_owner,
         .apply = driver_apply,
+        .health = driver_health,
         .counters = driver_counters,
     };
 

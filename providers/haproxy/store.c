@@ -58,6 +58,13 @@ static int store_load(struct haproxy_call *c, struct haproxy_store *s)
     return 0;
 }
 
+int haproxy_store_is_there(struct haproxy_call *c)
+{
+    const char *path = store_path(c, HAPROXY_CONFIG_FILE);
+
+    return path && sys_exists(path);
+}
+
 struct str haproxy_store_glance(struct haproxy_call *c)
 {
     struct err ignored = ERR_INIT; /* unreadable: found nothing, and opening will say why */

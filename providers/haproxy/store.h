@@ -21,6 +21,8 @@ struct haproxy_store {
     struct haproxy_model model;
 };
 
+/* Is there a rendered file: was the proxy ever started? */
+int haproxy_store_is_there(struct haproxy_call *c);
 /* The id of the operation's owner in the file, without the lock; STR_NONE: none there. */
 struct str haproxy_store_glance(struct haproxy_call *c);
 

@@ -7,6 +7,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "reconciler/engine/edge_task.h"
 #include "reconciler/engine/env_task.h"
 #include "reconciler/engine/source_git.h"
 #include "specs/json_io.h"
@@ -26,6 +27,14 @@
 const struct provider *engine_provider(struct engine *e, struct str name)
 {
     return registry_find(e->providers, name);
+}
+
+struct str engine_edge_trouble(const struct engine *e, struct str provider)
+{
+    for (size_t i = 0; i < e->n_edges; i++)
+        if (str_eq(e->edges[i].provider->name, provider))
+            return str_from_c(e->edges[i].trouble);
+    return S("");
 }
 
 struct loop *engine_loop(struct engine *e)
@@ -265,6 +274,9 @@ void engine_close(struct engine *e)
     for (size_t i = 0; i < e->n_sources; i++)
         source_task_fini(e->sources[i]);
     e->n_sources = 0;
+    for (size_t i = 0; i < e->n_edges; i++)
+        edge_task_fini(&e->edges[i]);
+    e->n_edges = 0;
     registry_close(TAKE(e->providers));
     secret_store_free(TAKE(e->secrets));
     db_close(TAKE(e->db));
@@ -322,6 +334,16 @@ static void start_env(struct engine *e, const struct rec_environment *row)
         *slot = env;
 }
 
+static void start_edges(struct engine *e)
+{
+    const struct registry *r = e->providers;
+
+    e->edges = arena_new_n(e->process, struct edge_task, r->n + 1);
+    for (size_t i = 0; e->edges && i < r->n; i++)
+        if (edge_task_interval_ms(&r->list[i]))
+            edge_task_start(&e->edges[e->n_edges++], e, &r->list[i]);
+}
+
 static enum task_verdict start_step(struct task *t)
 {
     struct starter *s = container_of(t, struct starter, task);
@@ -342,6 +364,7 @@ static enum task_verdict start_step(struct task *t)
     for (size_t i = 0; i < e->n_sources; i++)
         source_task_start(e->sources[i], e, e->sources[i]->name, e->sources[i]->config,
                           e->sources[i]->source);
+    start_edges(e);
     return task_done(t);
 }
 
@@ -484,6 +507,8 @@ void engine_stop(struct engine *e)
         env_task_stop(e->envs.p[i]);
     for (size_t i = 0; i < e->n_sources; i++)
         task_cancel(&e->sources[i]->task, ERR_CANCELLED);
+    for (size_t i = 0; i < e->n_edges; i++)
+        task_cancel(&e->edges[i].task, ERR_CANCELLED);
     if (!d) {
         loop_stop(e->loop);
         return;

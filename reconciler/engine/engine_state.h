@@ -15,6 +15,7 @@
 #include "state/resources.h"
 #include "state/tx.h"
 
+struct edge_task;
 struct env_task;
 struct source_task;
 
@@ -32,6 +33,8 @@ struct engine {
     struct secret_store *secrets;
     struct source_task **sources;
     size_t n_sources;
+    struct edge_task *edges; /* of the providers that want to be looked at */
+    size_t n_edges;
     VEC(struct env_task *) envs;
     int n_cycles;                        /* environments that are between SPEC and REST */
     struct env_task *queue, **queue_end; /* those that wait for their turn */
@@ -55,6 +58,9 @@ int engine_put_document(struct tx *tx, struct str kind, struct str body, struct 
 int engine_resource_exists(const struct rec_resource *r);
 
 const struct provider *engine_provider(struct engine *e, struct str name);
+
+/* Why the edge of this provider does not run; "" when it does, or nobody looks. */
+struct str engine_edge_trouble(const struct engine *e, struct str provider);
 
 /* "0123456789ab": how an id is shown and named. */
 struct str engine_short(struct arena *a, const struct digest *d);

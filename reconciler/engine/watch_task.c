@@ -13,14 +13,13 @@
 #define WATCH_FAILURES_MAX 3 /* of a service that names no threshold */
 #define WATCH_ROUND_MAX (16u << 20)
 
-enum { WATCH_REST, WATCH_LIST, WATCH_EDGE, WATCH_PROBE, WATCH_TELL };
+enum { WATCH_REST, WATCH_LIST, WATCH_PROBE, WATCH_TELL };
 
 /* clang-format off */
 static const struct task_state watch_states[] = {
     /*               name     successors                          on error      deadline_ms */
     [WATCH_REST] = { "REST",  TO(WATCH_LIST),                     WATCH_REST,   0 },
-    [WATCH_LIST] = { "LIST",  TO(WATCH_EDGE),                     WATCH_REST,   0 },
-    [WATCH_EDGE] = { "EDGE",  TO2(WATCH_PROBE, WATCH_REST),       WATCH_PROBE,  0 }, /* the call's own */
+    [WATCH_LIST] = { "LIST",  TO(WATCH_PROBE),                    WATCH_REST,   0 },
     [WATCH_PROBE] = { "PROBE", TO2(WATCH_TELL, WATCH_REST),       WATCH_TELL,   0 },
     [WATCH_TELL] = { "TELL",  TO(WATCH_REST),                     WATCH_REST,   0 },
 };
@@ -85,17 +84,17 @@ static int watch_list(struct task *t, struct err *err)
     struct watch_task *w = watch_of(t);
     struct rec_set *sets;
     struct rec_instance *all;
+    struct rec_resource edge;
     size_t n_sets, n_all;
     int rc;
 
     w->interval_ms = WATCH_INTERVAL_MS;
     w->n_subjects = 0;
-    rc = resources_now(w->engine->db, &w->round, w->env->uid, S("switch"), w->env->name, &w->edge,
+    rc = resources_now(w->engine->db, &w->round, w->env->uid, S("switch"), w->env->name, &edge,
                        err);
     if (rc && rc != ERR_NOT_FOUND)
         return rc;
-    if (rc)
-        w->edge.env = S("");
+    w->edge = rc ? S("") : edge.provider;
     if (sets_list(w->engine->db, &w->round, w->env->uid, &sets, &n_sets, err) ||
         sets_instances_of_env(w->engine->db, &w->round, w->env->uid, &all, &n_all, err))
         return err->code;
@@ -106,31 +105,6 @@ static int watch_list(struct task *t, struct err *err)
     for (size_t i = 0; i < n_sets; i++)
         if (watch_add_set(w, &sets[i], err))
             return err->code;
-    return 0;
-}
-
-/* --- the edge: on DRIVER ------------------------------------------------------------------------- */
-
-/* The call itself starts a proxy that is gone; what it waits for is told. */
-static int watch_edge(struct task *t, struct err *err)
-{
-    struct watch_task *w = watch_of(t);
-    struct driver_answer answer;
-    const struct driver_call call = {
-        .engine = w->engine,
-        .task = t,
-        .provider = w->edge.provider,
-        .kind = CALL_READ,
-        .op = { .type = kit_rv(w->edge.kind),
-                .name = kit_rv(w->edge.name),
-                .owner = kit_rv(w->edge.owner),
-                .id = kit_rv(w->edge.provider_id) },
-    };
-
-    if (driver_call(&call, &w->round, &answer, err))
-        return err->code;
-    if (answer.verdict == RV_WAIT)
-        w->edge_trouble = str_fmt(&w->round, "edge: %.*s", STR_ARG(answer.message));
     return 0;
 }
 
@@ -170,6 +144,7 @@ static int watch_is_well(struct watch_task *w, struct watch_subject *s)
 
 static void watch_judge(struct watch_task *w)
 {
+    struct str edge_trouble = engine_edge_trouble(w->engine, w->edge);
     int unwell = 0;
 
     w->n_lost = 0;
@@ -196,9 +171,9 @@ static void watch_judge(struct watch_task *w)
     }
     if (unwell && str_eq_c(w->health, "healthy"))
         w->health = S("degraded");
-    if (w->edge_trouble.n) {
+    if (edge_trouble.n) {
         w->health = S("unhealthy");
-        w->reason = w->edge_trouble;
+        w->reason = edge_trouble;
     }
 }
 
@@ -244,16 +219,8 @@ static enum task_verdict watch_step(struct task *t)
         return task_then(t, WATCH_LIST);
     case WATCH_LIST:
         if (!w->env->uid.p)
-            return task_goto(t, WATCH_EDGE);
-        wait_work_start(t, POOL_STATE, watch_list);
-        return task_then(t, WATCH_EDGE);
-    case WATCH_EDGE:
-        w->edge_trouble = S("");
-        if (!w->n_subjects || w->env->main) /* a rollout has gates of its own */
-            return task_goto(t, WATCH_REST);
-        if (!w->edge.env.n)
             return task_goto(t, WATCH_PROBE);
-        wait_work_start(t, POOL_DRIVER, watch_edge);
+        wait_work_start(t, POOL_STATE, watch_list);
         return task_then(t, WATCH_PROBE);
     case WATCH_PROBE:
         if (!w->n_subjects || w->env->main) /* a rollout has gates of its own */

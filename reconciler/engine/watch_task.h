@@ -1,11 +1,11 @@
 /*
  * watch_task: how an environment feels between its plans. SPDX-License-Identifier: Apache-2.0
  *
- *   REST -> LIST -> EDGE -> PROBE -> TELL -> REST
+ *   REST -> LIST -> PROBE -> TELL -> REST
  *
- * Every 15 s, jittered: looks whether the edge runs, which starts one that is gone, and probes every
- * instance of the live sets by its liveness (or, without one, its readiness). All instances well: healthy; some: degraded; none of a service: unhealthy. It alarms and
- * never reverts. An instance that is lost wakes the environment's task, which repairs it.
+ * Every 15 s, jittered: probes every instance of the live sets by its liveness (or, without one, its
+ * readiness). All instances well: healthy; some: degraded; none of a service, or an edge that does not
+ * run: unhealthy. It alarms and never reverts. An instance that is lost wakes the environment's task, which repairs it.
  *
  * Owns     its arenas.
  * Thread   the loop's.
@@ -30,10 +30,9 @@ struct watch_task {
     struct watch_subject *subjects;
     size_t n_subjects;
     struct task **waited;
-    struct map failures;      /* instance name -> int64_t *: failed rounds in a row */
-    struct arena memory;      /* of failures */
-    struct rec_resource edge; /* the switch; env "" for none */
-    struct str edge_trouble;
+    struct map failures; /* instance name -> int64_t *: failed rounds in a row */
+    struct arena memory; /* of failures */
+    struct str edge;     /* the provider of the switch; "" for none */
     int64_t interval_ms;
     int is_probing, n_lost;
     struct str health, reason;

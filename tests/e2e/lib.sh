@@ -434,16 +434,18 @@ given_served()
 # Status and first line of the body, into $STATUS and $BODY. get [PATH [PORT]]
 get()
 {
-    local fd line
+    local fd line=
 
     STATUS= BODY=
     { exec {fd}<>"/dev/tcp/127.0.0.1/${2:-$HTTP}"; } 2>/dev/null || return 1
     printf 'GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "${1:-/}" "$HOST" >&"$fd"
-    read -r -t 10 line <&"$fd"
-    STATUS=${line#* }
-    STATUS=${STATUS%% *}
-    while read -r -t 10 line <&"$fd" && [ -n "${line%$'\r'}" ]; do :; done
-    read -r -t 10 BODY <&"$fd"
+    {
+        read -r -t 10 line <&"$fd"
+        STATUS=${line#* }
+        STATUS=${STATUS%% *}
+        while read -r -t 10 line <&"$fd" && [ -n "${line%$'\r'}" ]; do :; done
+        read -r -t 10 BODY <&"$fd"
+    } 2>/dev/null # one that dies meanwhile resets the connection
     exec {fd}>&-
     return 0
 }

@@ -186,6 +186,14 @@ uint32_t test_edge_counters(struct test_edge *e, const char *owner)
     return e->ret.verdict;
 }
 
+uint32_t test_edge_health(struct test_edge *e)
+{
+    struct rv_op op = edge_op(e, RV_NONE, "switch", "", "", NULL);
+
+    e->driver->health(e->self, &e->t.host, &op, &e->ret);
+    return e->ret.verdict;
+}
+
 int test_edge_backend(struct test_edge *e, const char *owner, uint16_t port, char ret_id[16])
 {
     char desired[128];

@@ -57,6 +57,7 @@ int test_edge_must(struct test_edge *e, uint32_t action, const char *type, const
 uint32_t test_edge_read(struct test_edge *e, const char *type, const char *owner, const char *id);
 uint32_t test_edge_find(struct test_edge *e, const char *type, const char *owner);
 uint32_t test_edge_counters(struct test_edge *e, const char *owner);
+uint32_t test_edge_health(struct test_edge *e);
 
 /* A backend of one server under this owner; its id ("b3") into `ret_id`. 0: failed. */
 int test_edge_backend(struct test_edge *e, const char *owner, uint16_t port, char ret_id[16]);

@@ -102,6 +102,22 @@ static void test_everything_gone_but_the_directory(void **state)
     expect_version(e, "f.test", "two");
 }
 
+/* Who asks how the edge is brings it back, but starts none that nobody needed yet. */
+static void test_asking_how_it_is_brings_it_back(void **state)
+{
+    struct test_edge *e = *state;
+
+    assert_int_equal(test_edge_health(e), RV_ABSENT);
+    assert_int_equal(test_edge_proxy(e), 0);
+    given_two_environments(e);
+    assert_int_equal(test_edge_health(e), RV_DONE);
+    assert_string_equal(e->ret.observed.p, "{\"serving\":true}");
+    when_the_keeper_dies(e);
+    assert_int_equal(test_edge_health(e), RV_DONE);
+    expect_version(e, "e.test", "one");
+    expect_version(e, "f.test", "two");
+}
+
 static void test_a_port_in_use_is_named(void **state)
 {
     struct test_edge *e = *state;
@@ -204,6 +220,7 @@ int main(void)
         EDGE_TEST(test_a_killed_proxy_comes_back_as_it_was),
         EDGE_TEST(test_a_call_waits_for_a_proxy_that_restarts),
         EDGE_TEST(test_everything_gone_but_the_directory),
+        EDGE_TEST(test_asking_how_it_is_brings_it_back),
         EDGE_TEST(test_a_port_in_use_is_named),
         EDGE_TEST(test_a_lost_file_is_not_replaced_by_an_empty_one),
         EDGE_TEST(test_a_configuration_that_does_not_fit_waits),

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "providers/haproxy/facts.h"
+
+#include "providers/haproxy/edge.h"
+#include "providers/haproxy/runtime.h"
+
+#define FACTS_PIDS_MAX (1 << 22) /* the kernel gives none above */
+
+/* One number for the proxy's start, second and pid: counters of two different ones do not compare. */
+static int facts_since(struct haproxy_call *c, int64_t *ret)
+{
+    int64_t start_s = 0, pid = 0;
+    struct str info;
+    int rc = HAPROXY_ASK(c, &info, S("show"), S("info"));
+
+    if (rc)
+        return rc;
+    if (str_to_i64(haproxy_info_find(info, S("Start_time_sec")), &start_s) ||
+        str_to_i64(haproxy_info_find(info, S("Pid")), &pid))
+        return haproxy_fail(c, RV_RETRY, "the proxy does not say when it started");
+    *ret = start_s * FACTS_PIDS_MAX + pid;
+    return 0;
+}
+
+static struct value *facts_servers(struct haproxy_call *c, const struct haproxy_stats *stats)
+{
+    struct value *servers = value_map(c->arena);
+
+    for (size_t i = 0; i < stats->rows.n; i++) {
+        const struct haproxy_stat *row = &stats->rows.p[i];
+
+        if (!str_eq(row->name, S("BACKEND")) &&
+            (row->current || !str_starts(row->status, S("MAINT"))))
+            value_set_int(c->arena, servers, row->address, row->current);
+    }
+    return servers;
+}
+
+static int facts_count(struct haproxy_call *c, struct str backend)
+{
+    struct haproxy_stats stats;
+    int64_t since = 0;
+    struct value *out = value_map(c->arena);
+    const struct haproxy_stat *all;
+    int rc;
+
+    if ((rc = haproxy_read_stats(c, backend, &stats)) || (rc = facts_since(c, &since)))
+        return rc;
+    if (!(all = haproxy_stats_find(&stats, S("BACKEND"))))
+        return haproxy_fail(c, RV_RETRY, "the proxy has no backend '%.*s'", STR_ARG(backend));
+    value_set_text(c->arena, out, S("backend"), backend);
+    value_set_int(c->arena, out, S("since"), since);
+    value_set_int(c->arena, out, S("current"), all->current);
+    value_set_int(c->arena, out, S("queued"), all->queued);
+    value_set_int(c->arena, out, S("requests"), all->requests);
+    value_set_int(c->arena, out, S("responses_5xx"), all->responses_5xx);
+    value_set_int(c->arena, out, S("errors_connect"), all->errors_connect);
+    value_set_int(c->arena, out, S("errors_response"), all->errors_response);
+    value_set_int(c->arena, out, S("retries"), all->retries);
+    value_set_int(c->arena, out, S("redispatches"), all->redispatches);
+    value_set_int(c->arena, out, S("aborted_client"), all->aborted_client);
+    value_set(c->arena, out, S("servers"), facts_servers(c, &stats));
+    c->ret->id = kit_give(c->h, backend);
+    c->ret->observed = kit_give_json(c->h, c->arena, out);
+    return haproxy_fail(c, c->ret->observed.p ? RV_DONE : RV_RETRY, "%s", "");
+}
+
+int haproxy_count(struct haproxy_call *c)
+{
+    struct str backend = haproxy_store_glance(c);
+    int rc;
+
+    if (!backend.n || (rc = facts_count(c, backend)) == RV_RETRY) {
+        if ((rc = haproxy_edge_start(c)))
+            return rc;
+        backend = haproxy_store_glance(c);
+        rc = backend.n ? facts_count(c, backend)
+                       : haproxy_fail(c, RV_ABSENT, "nothing of '%.*s' is here",
+                                      STR_ARG(kit_str(c->op->owner)));
+    }
+    return rc;
+}
+
+int haproxy_serves(struct haproxy_call *c)
+{
+    struct value *out = value_map(c->arena);
+    int rc = haproxy_runs(c);
+
+    if (rc == RV_RETRY && !haproxy_store_is_there(c))
+        return haproxy_fail(c, RV_ABSENT, "the edge was never started");
+    if (rc && (rc = haproxy_edge_start(c)))
+        return rc;
+    value_set(c->arena, out, S("serving"), value_bool(c->arena, 1));
+    c->ret->observed = kit_give_json(c->h, c->arena, out);
+    return haproxy_fail(c, c->ret->observed.p ? RV_DONE : RV_RETRY, "%s", "");
+}

@@ -1,0 +1,15 @@
+/*
+ * facts: how the edge is, and what it counts. SPDX-License-Identifier: Apache-2.0
+ *
+ * Asked often: nothing is locked, and the proxy is only started when it does not answer.
+ *
+ * Fails    as edge.h and runtime.h.
+ */
+#pragma once
+
+#include "providers/haproxy/call.h"
+
+/* The counters of the operation's backend, into the answer; RV_ABSENT: it has none. */
+int haproxy_count(struct haproxy_call *c);
+/* One that was started once runs for ever: what is gone is started again. RV_ABSENT: it never was. */
+int haproxy_serves(struct haproxy_call *c);
