@@ -4,9 +4,9 @@
 #include <argp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/guard.h"
+#include "reconciler/cli/args_time.h"
 #include "reconciler/cli/cli.h"
 
 /* Keys of options without a letter. */
@@ -54,7 +54,7 @@ static const struct option_row rows[] = {
     { OPTION_UNTIL,     "until",     KEY_UNTIL,     "TIME",    "ends by itself then: 18h, 2024-11-03T12:00Z" },
     { OPTION_AS,        "as",        KEY_AS,        "HOW",     "done, failed or retry" },
     { OPTION_NO_WAIT,   "no-wait",   KEY_NO_WAIT,   NULL,      "begin it and return" },
-    { OPTION_TIMEOUT,   "timeout",   KEY_TIMEOUT,   "SECONDS", "stop watching after so long; it goes on" },
+    { OPTION_TIMEOUT,   "timeout",   KEY_TIMEOUT,   "TIME",    "stop watching after so long, 90s, 5m; it goes on" },
     { OPTION_REPLAY,    "replay",    KEY_REPLAY,    NULL,      "rebuild every table from the events and compare" },
     { OPTION_HOLD_ALL,  "hold-all",  KEY_HOLD_ALL,  NULL,      "observe and plan, apply nothing" },
     { 0,                "config",    'c',           "FILE",    "else $REEVE_CONFIG, ./reeve.yaml, /etc/reeve/reeve.yaml" },
@@ -67,6 +67,51 @@ static const struct option_row rows[] = {
 };
 /* clang-format on */
 
+/* --- options ------------------------------------------------------------------------------------- */
+
+static int is_allowed(const struct cli_args *args, const struct option_row *row)
+{
+    return !row->option || (args->verb && row->option & args->verb->options);
+}
+
+/* The row that gave argp this key; several verbs may share a letter. */
+static const struct option_row *row_of(const struct cli_args *args, int key)
+{
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        if (rows[i].key == key && is_allowed(args, &rows[i]))
+            return &rows[i];
+    UNREACHABLE();
+}
+
+static error_t refuse_value(struct cli_args *args, int key, const char *arg, const char *wanted)
+{
+    (void)err_set(&args->refusal, ERR_USAGE, "--%s is %s, not '%s'", row_of(args, key)->name,
+                  wanted, arg);
+    return EINVAL;
+}
+
+static error_t parse_count(int key, const char *arg, struct cli_args *args)
+{
+    int64_t *to = args->verb->options & OPTION_LINES ? &args->lines : &args->limit;
+
+    if (str_to_i64(str_from_c(arg), to) || *to <= 0)
+        return refuse_value(args, key, arg, "a number above 0");
+    return 0;
+}
+
+/* A bare number is seconds. */
+static error_t parse_timeout(const char *arg, struct cli_args *args)
+{
+    struct str text = str_from_c(arg);
+    int64_t seconds;
+
+    if (!str_to_i64(text, &seconds) && seconds > 0 && seconds <= INT32_MAX)
+        args->timeout_ms = seconds * 1000;
+    else if (args_time_length(text, &args->timeout_ms) || args->timeout_ms <= 0)
+        return refuse_value(args, KEY_TIMEOUT, arg, "a time such as 90s or 5m");
+    return 0;
+}
+
 static int parse_word(const char *text, const char *const *words, size_t n, int *ret)
 {
     for (size_t i = 0; i < n; i++)
@@ -74,27 +119,25 @@ static int parse_word(const char *text, const char *const *words, size_t n, int 
             *ret = (int)i;
             return 0;
         }
-    return EINVAL;
+    return -1;
 }
 
-static int parse_count(const char *text, int64_t *ret)
-{
-    return str_to_i64(str_from_c(text), ret) || *ret <= 0 ? EINVAL : 0;
-}
-
-static int parse_choice(int key, const char *arg, struct cli_args *args)
+static error_t parse_choice(int key, const char *arg, struct cli_args *args)
 {
     static const char *const outputs[] = { "text", "json" };
     static const char *const colours[] = { "auto", "always", "never" };
     int choice = 0;
-    int rc = key == 'o' ? parse_word(arg, outputs, N_ELEMENTS(outputs), &choice)
-                        : parse_word(arg, colours, N_ELEMENTS(colours), &choice);
 
-    if (!rc && key == 'o')
+    if (key == 'o') {
+        if (parse_word(arg, outputs, N_ELEMENTS(outputs), &choice))
+            return refuse_value(args, key, arg, "text or json");
         args->output = (enum cli_output)choice;
-    else if (!rc)
+    } else {
+        if (parse_word(arg, colours, N_ELEMENTS(colours), &choice))
+            return refuse_value(args, key, arg, "auto, always or never");
         args->colour = (enum cli_colour)choice;
-    return rc;
+    }
+    return 0;
 }
 
 static error_t parse_flag(int key, struct cli_args *args)
@@ -159,9 +202,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
     case KEY_COLOUR:
         return parse_choice(key, arg, args);
     case 'n':
-        return parse_count(arg, args->verb->options & OPTION_LINES ? &args->lines : &args->limit);
+        return parse_count(key, arg, args);
     case KEY_TIMEOUT:
-        return parse_count(arg, &args->timeout_s);
+        return parse_timeout(arg, args);
     case ARGP_KEY_ARG: {
         struct str *slot = vec_push(args->arena, &args->words);
 
@@ -177,16 +220,32 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* The nearest option, for a word that begins with "--". */
-static struct str nearest_option(struct str word, unsigned options)
+/* "--reason" of "--reason=x", "-m" of "-mx" */
+static struct str option_part(const char *word)
+{
+    struct str text = str_from_c(word);
+
+    return str_starts(text, S("--")) ? str_slice(text, 0, str_find_char(text, '='))
+                                     : str_slice(text, 0, 2);
+}
+
+static int is_named(const struct option_row *row, struct str option)
+{
+    if (str_starts(option, S("--")))
+        return str_eq_c(str_slice(option, 2, SIZE_MAX), row->name);
+    return option.n == 2 && option.p[1] == row->key;
+}
+
+/* The nearest long option. */
+static struct str nearest_option(const struct cli_args *args, struct str option)
 {
     size_t best = 3;
-    struct str found = STR_NONE, name = str_slice(word, 2, SIZE_MAX);
+    struct str found = STR_NONE, name = str_slice(option, 2, SIZE_MAX);
 
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
         size_t d = str_distance(name, str_from_c(rows[i].name), best);
 
-        if (d < best && (!rows[i].option || rows[i].option & options)) {
+        if (d < best && is_allowed(args, &rows[i])) {
             best = d;
             found = str_from_c(rows[i].name);
         }
@@ -196,24 +255,35 @@ static struct str nearest_option(struct str word, unsigned options)
 
 static int refuse_option(const struct cli_args *args, const char *word, struct err *err)
 {
-    unsigned options = args->verb ? args->verb->options : 0;
-    struct str near = str_starts(str_from_c(word), S("--"))
-                          ? nearest_option(str_from_c(word), options)
-                          : STR_NONE;
+    struct str option = option_part(word), near = STR_NONE;
+    const char *verb = args->verb ? args->verb->name : "";
 
-    if (near.n && !str_eq(str_slice(str_from_c(word), 2, SIZE_MAX), near))
-        return err_set(err, ERR_USAGE, "no option '%s': did you mean --%.*s?", word, STR_ARG(near));
-    return err_set(err, ERR_USAGE,
-                   "option '%s' is unknown here or lacks a good value: reeve%s%s --help", word,
-                   args->verb ? " " : "", args->verb ? args->verb->name : "");
+    if (args->refusal.code) {
+        *err = args->refusal;
+        return err->code;
+    }
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        if (is_named(&rows[i], option) && is_allowed(args, &rows[i]))
+            return rows[i].value ? err_set(err, ERR_USAGE, "%.*s lacks its %s", STR_ARG(option),
+                                           rows[i].value)
+                                 : err_set(err, ERR_USAGE, "%.*s takes no value", STR_ARG(option));
+    if (str_starts(option, S("--")))
+        near = nearest_option(args, option);
+    if (near.n)
+        return err_set(err, ERR_USAGE, "no option '%.*s': did you mean --%.*s?", STR_ARG(option),
+                       STR_ARG(near));
+    return err_set(err, ERR_USAGE, "no option '%.*s' here: reeve%s%s --help", STR_ARG(option),
+                   *verb ? " " : "", verb);
 }
 
-/* argp stopped behind the option, or behind its value. */
+/* Where argp stopped: at the option, in a row of letters, or behind it. */
 static const char *refused_word(int argc, char **argv, int index)
 {
     int at = index > 0 && index <= argc ? index - 1 : argc - 1;
 
-    return at > 0 && argv[at][0] != '-' && argv[at - 1][0] == '-' ? argv[at - 1] : argv[at];
+    while (at > 1 && argv[at][0] != '-')
+        at--;
+    return argv[at];
 }
 
 /* One pass: argp with the rows that apply. *ret_next: where the words after the first one begin. */
@@ -221,12 +291,11 @@ static int parse_pass(int argc, char **argv, struct cli_args *args, struct err *
 {
     struct argp_option options[N_ELEMENTS(rows) + 1] = { 0 };
     const struct argp argp = { .options = options, .parser = parse_one };
-    unsigned set = args->verb ? args->verb->options : 0;
     int index = 0;
     size_t n = 0;
 
     for (size_t i = 0; i < N_ELEMENTS(rows); i++)
-        if (!rows[i].option || rows[i].option & set)
+        if (is_allowed(args, &rows[i]))
             options[n++] = (struct argp_option){ .name = rows[i].name,
                                                  .key = rows[i].key,
                                                  .arg = rows[i].value };
@@ -254,6 +323,10 @@ static int check_words(const struct cli_args *args, struct err *err)
 {
     const struct cli_verb *verb = args->verb;
 
+    for (size_t i = 0; i < args->words.n; i++)
+        if (!args->words.p[i].n)
+            return err_set(err, ERR_USAGE, "an empty word names nothing: reeve %s --help",
+                           verb->name);
     if (args->help || (args->words.n >= verb->args_min && args->words.n <= verb->args_max))
         return 0;
     return err_set(err, ERR_USAGE, "usage: reeve %s%s%s%s", verb->name,
@@ -298,89 +371,4 @@ void args_write_options(struct sb *b, unsigned options)
                 sb_add_char(b, ' ');
             sb_addf(b, " %s\n", row->help);
         }
-}
-
-/* --- times --------------------------------------------------------------------------------------- */
-
-static int64_t unit_ms(struct str unit)
-{
-    static const struct {
-        const char *name;
-        int64_t ms;
-    } units[] = { { "ms", 1 },      { "s", 1000 },     { "m", 60000 },    { "min", 60000 },
-                  { "h", 3600000 }, { "d", 86400000 }, { "w", 604800000 } };
-
-    for (size_t i = 0; i < N_ELEMENTS(units); i++)
-        if (str_eq_c(unit, units[i].name))
-            return units[i].ms;
-    return 0;
-}
-
-/* "-2h", "30m" */
-static int relative_time(struct str text, int sign, int64_t now_ms, int64_t *ret)
-{
-    size_t n = 0;
-    int64_t number, ms;
-
-    if (text.n && (text.p[0] == '-' || text.p[0] == '+')) {
-        sign = text.p[0] == '-' ? -1 : 1;
-        text = str_slice(text, 1, SIZE_MAX);
-    }
-    while (n < text.n && text.p[n] >= '0' && text.p[n] <= '9')
-        n++;
-    ms = unit_ms(str_slice(text, n, SIZE_MAX));
-    if (!ms || !n || n > 9 || str_to_i64(str_slice(text, 0, n), &number))
-        return -1;
-    *ret = now_ms + sign * number * ms;
-    return 0;
-}
-
-static int zone_ms(const char *zone, int64_t *ret)
-{
-    int hours, minutes;
-    char sign, end;
-
-    if (!strcmp(zone, "Z")) {
-        *ret = 0;
-        return 0;
-    }
-    if (sscanf(zone, "%c%2d:%2d%c", &sign, &hours, &minutes, &end) != 3 ||
-        (sign != '+' && sign != '-') || hours > 14 || minutes > 59)
-        return -1;
-    *ret = (sign == '-' ? -1 : 1) * (hours * 60 + minutes) * 60000;
-    return 0;
-}
-
-int args_time(struct str text, int sign, int64_t now_ms, int64_t *ret, struct err *err)
-{
-    static const char *const formats[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S",
-                                           "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d" };
-    char buffer[64];
-    int64_t offset_ms;
-
-    if (str_eq_c(text, "now")) {
-        *ret = now_ms;
-        return 0;
-    }
-    if (!relative_time(text, sign, now_ms, ret))
-        return 0;
-    if (text.n < sizeof(buffer)) {
-        memcpy(buffer, text.p, text.n);
-        buffer[text.n] = 0;
-        for (size_t i = 0; i < N_ELEMENTS(formats); i++) {
-            struct tm tm = { .tm_isdst = -1 };
-            const char *rest = strptime(buffer, formats[i], &tm);
-
-            if (rest && !*rest) { /* no zone: as the clock on the wall */
-                *ret = (int64_t)mktime(&tm) * 1000;
-                return 0;
-            }
-            if (rest && !zone_ms(rest, &offset_ms)) {
-                *ret = (int64_t)timegm(&tm) * 1000 - offset_ms;
-                return 0;
-            }
-        }
-    }
-    return err_set(err, ERR_USAGE, "'%.*s' is not a time: 2024-11-20T10:37:11Z or -2h",
-                   STR_ARG(text));
 }

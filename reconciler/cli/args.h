@@ -45,13 +45,10 @@ struct cli_args {
     enum cli_colour colour;
     int quiet, help, version;
     int all, recorded, raw, replay, hold_all, no_wait, exit_code;
-    int64_t lines, limit, timeout_s; /* 0: not given */
+    int64_t lines, limit, timeout_ms; /* 0: not given */
+    struct err refusal;               /* of a value, while options are read */
 };
 
 int args_parse(struct arena *a, int argc, char **argv, struct cli_args *ret, struct err *err);
 /* The options of a verb as help shows them. */
 void args_write_options(struct sb *b, unsigned options);
-
-/* Milliseconds since 1970 of "2024-11-20T10:37:11Z", "2024-11-20 10:37" (local time), "2024-11-20",
- * "-2h", "now". `sign` +1 reads "2h" as in two hours, -1 as two hours ago. */
-int args_time(struct str text, int sign, int64_t now_ms, int64_t *ret, struct err *err);

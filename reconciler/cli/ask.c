@@ -38,6 +38,9 @@ static int get_local(struct cli *c, struct str path, const struct value *query, 
     if (rc)
         return rc;
     file = value_get_text(value_get(c->daemon, S("state")), S("file"), S(""));
+    if (!sys_exists(str_to_c(c->arena, file)))
+        return err_set(err, ERR_UNREACHABLE, "%s, and there is no state at '%.*s' to read yet",
+                       c->args.recorded ? "--recorded" : "no daemon answers", STR_ARG(file));
     rc = db_open(str_to_c(c->arena, file), DB_READ, &world.view.db, err);
     if (rc)
         return rc;
@@ -74,6 +77,6 @@ int cli_post(struct cli *c, struct str path, const struct value *body, struct va
     int rc = need_client(c, err);
 
     return rc ? rc
-              : client_call(c->client, c->arena, "POST", path, body ? body : value_map(c->arena), 0,
-                            ret, err);
+              : client_call(c->client, c->arena, "POST", client_target(c->arena, path, NULL),
+                            body ? body : value_map(c->arena), 0, ret, err);
 }

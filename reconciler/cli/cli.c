@@ -1,6 +1,8 @@
 /* The table of verbs, and what they share. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/cli/cli.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,6 +14,7 @@
 #include "base/sys.h"
 #include "reconciler/cli/client.h"
 #include "reconciler/cli/verbs.h"
+#include "reconciler/engine/view.h"
 #include "specs/json_io.h"
 
 #define VERB(name, group, need, min, max, args, options, function, help, more)                     \
@@ -59,6 +62,39 @@ struct str cli_arg(const struct cli *c, size_t i)
     return i < c->args.words.n ? c->args.words.p[i] : STR_NONE;
 }
 
+int cli_is_plan_id(struct str word)
+{
+    for (size_t i = 0; i < word.n; i++)
+        if (!(word.p[i] >= '0' && word.p[i] <= '9') && !(word.p[i] >= 'a' && word.p[i] <= 'f'))
+            return 0;
+    return word.n >= VIEW_PREFIX_MIN;
+}
+
+struct str cli_text(const struct value *map, const char *key)
+{
+    return value_get_text(map, str_from_c(key), S(""));
+}
+
+struct str cli_path(struct cli *c, const char *what, struct str word, const char *rest)
+{
+    struct str part;
+    struct sb b;
+
+    sb_init(&b, c->arena);
+    sb_addf(&b, "/api/v1/%s/", what);
+    for (int i = 0; str_next(&word, '/', &part); i++) {
+        sb_add_c(&b, i ? "%2F" : ""); /* encoded once more on its way: no name holds it */
+        sb_add(&b, part);
+    }
+    sb_add_c(&b, rest);
+    return sb_str(&b);
+}
+
+void cli_query_number(struct cli *c, struct value *query, const char *name, int64_t number)
+{
+    value_set_text(c->arena, query, str_from_c(name), str_fmt(c->arena, "%lld", (long long)number));
+}
+
 struct render cli_render(struct cli *c, struct sb *b)
 {
     sb_init(b, c->arena);
@@ -69,16 +105,8 @@ void cli_write(struct cli *c, struct sb *b)
 {
     struct str text = sb_str(b);
 
-    (void)fwrite(text.p, 1, text.n, c->out); /* the stream remembers; main asks at the end */
-}
-
-void cli_print_foreign(struct cli *c, struct str text)
-{
-    struct sb b;
-
-    sb_init(&b, c->arena);
-    render_foreign(&b, text);
-    cli_write(c, &b);
+    if (fwrite(text.p, 1, text.n, c->out) != text.n && !c->write_error)
+        c->write_error = errno; /* main asks at the end */
 }
 
 void cli_note(struct cli *c, const char *fmt, ...)
@@ -94,47 +122,64 @@ void cli_note(struct cli *c, const char *fmt, ...)
     va_end(ap);
     sb_init(&b, c->arena);
     render_foreign(&b, str_from_c(text));
+    (void)fflush(c->out); /* what was said before stands before it */
     (void)fprintf(c->err_out, "%s\n", sb_str(&b).p);
 }
 
 int cli_wrote_json(struct cli *c, const struct value *v)
 {
-    struct str text;
+    struct sb b;
 
     if (c->args.output != OUTPUT_JSON)
         return 0;
-    text = json_format(c->arena, v);
-    (void)fprintf(c->out, "%.*s\n", STR_ARG(text));
+    sb_init(&b, c->arena);
+    sb_add(&b, render_safe_json(c->arena, json_format(c->arena, v)));
+    sb_add_char(&b, '\n');
+    cli_write(c, &b);
     return 1;
 }
 
-/* --- main ---------------------------------------------------------------------------------------- */
-
-static void setup(struct cli *c)
-{
-    const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
-    int plain = (no_colour && *no_colour) || !term || !strcmp(term, "dumb");
-
-    c->out_is_terminal = isatty(fileno(c->out));
-    c->err_is_terminal = isatty(fileno(c->err_out));
-    c->colour = c->args.colour == COLOUR_ALWAYS ||
-                (c->args.colour == COLOUR_AUTO && c->out_is_terminal && !plain);
-}
-
 /* Errors are JSON too where JSON was asked for. */
-static void report(struct cli *c, const struct err *err)
+void cli_report(struct cli *c, const struct err *err)
 {
     struct value *v = value_map(c->arena);
     struct str safe = render_safe(c->arena, str_from_c(err->text));
 
+    (void)fflush(c->out); /* what was said before stands before it */
     if (c->args.output == OUTPUT_JSON) {
         value_set_text(c->arena, v, S("code"), str_from_c(err_name(err->code)));
         value_set_text(c->arena, v, S("detail"), safe);
-        safe = json_format(c->arena, v);
+        safe = render_safe_json(c->arena, json_format(c->arena, v));
         (void)fprintf(c->err_out, "%.*s\n", STR_ARG(safe));
     } else {
         (void)fprintf(c->err_out, "reeve: %.*s\n", STR_ARG(safe));
     }
+}
+
+/* --- main ---------------------------------------------------------------------------------------- */
+
+/* Whoever starts us without one of the three would find the next file that we open in its place, and our
+ * words in that file. What stands there now takes none. */
+static void hold_standard_files(void)
+{
+    int fd = open("/dev/null", O_RDONLY);
+
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = open("/dev/null", O_RDONLY);
+    guard_close(&fd);
+}
+
+static void setup(struct cli *c)
+{
+    const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+    int is_dumb = !term || !strcmp(term, "dumb");
+
+    c->can_draw = isatty(fileno(c->out)) && !is_dumb;
+    c->err_is_terminal = isatty(fileno(c->err_out));
+    if (c->can_draw)
+        (void)setvbuf(c->out, NULL, _IOFBF, BUFSIZ); /* a block is drawn by one write */
+    c->colour = c->args.colour == COLOUR_ALWAYS ||
+                (c->args.colour == COLOUR_AUTO && c->can_draw && !(no_colour && *no_colour));
 }
 
 static int run(struct cli *c, struct err *err)
@@ -152,6 +197,20 @@ static int run(struct cli *c, struct err *err)
     return c->args.verb->run(c, err);
 }
 
+/* A reader that left knows why. */
+static int finish(struct cli *c, struct err *err)
+{
+    if (fflush(c->out) && !c->write_error)
+        c->write_error = errno;
+    errno = c->write_error ? c->write_error : EIO;
+    if (!c->write_error && !ferror(c->out))
+        return 0;
+    (void)err_sys(err, "write the answer");
+    if (errno == EPIPE)
+        err->text[0] = 0;
+    return err->code;
+}
+
 int cli_main(int argc, char **argv)
 {
     AUTO_ARENA struct arena a;
@@ -160,6 +219,7 @@ int cli_main(int argc, char **argv)
     struct value *first;
     int rc;
 
+    hold_standard_files();
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that left is an error of write */
     (void)umask(027);
     (void)setlocale(LC_TIME, "C");
@@ -170,10 +230,10 @@ int cli_main(int argc, char **argv)
     setup(&c);
     if (!rc)
         rc = run(&c, &err);
-    if (!rc && (fflush(c.out) || ferror(c.out)))
-        rc = err_sys(&err, "write the answer");
+    if (!rc)
+        rc = finish(&c, &err);
     if (rc && err.text[0])
-        report(&c, &err);
+        cli_report(&c, &err);
     (void)fflush(c.out); /* what can still be shown of a failed verb */
     client_free(c.client);
     return rc ? err_exit_status(rc) : 0;

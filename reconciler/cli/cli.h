@@ -19,11 +19,13 @@ struct cli {
     struct arena *arena;
     struct cli_args args;
     FILE *out, *err_out;
-    int out_is_terminal, err_is_terminal, colour;
+    int err_is_terminal, colour;
+    int can_draw;               /* standard output is a terminal that can move its cursor */
     const struct value *daemon; /* normalised; NULL until config_need() */
     const char *config_path;
     struct client *client; /* made by the first call */
     int is_local;          /* the last GET was answered from the state file */
+    int write_error;       /* the first errno of standard output; 0: none */
 };
 
 typedef int cli_verb_fn(struct cli *c, struct err *err);
@@ -64,13 +66,19 @@ void help_write_verb(struct cli *c, const struct cli_verb *verb);
 /* --- what verbs use ------------------------------------------------------------------------------ */
 
 struct str cli_arg(const struct cli *c, size_t i); /* positional, STR_NONE when absent */
+/* As many hex digits as name a plan. */
+int cli_is_plan_id(struct str word);
+struct str cli_text(const struct value *map, const char *key); /* S("") when absent */
+/* "/api/v1/WHAT/WORD" and the rest; whatever WORD holds, it stays one word. */
+struct str cli_path(struct cli *c, const char *what, struct str word, const char *rest);
+void cli_query_number(struct cli *c, struct value *query, const char *name, int64_t number);
 /* What was written into the arena's builder goes out. */
 void cli_write(struct cli *c, struct sb *b);
-/* The one way for text from outside to standard output: controls become visible. */
-void cli_print_foreign(struct cli *c, struct str text);
 /* A line about what happens, on standard error; not with --quiet. */
 void cli_note(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* -o json: write it and answer 1. */
+/* One of several failures, on standard error; the verb goes on. */
+void cli_report(struct cli *c, const struct err *err);
+/* -o json: write it and answer 1. On a terminal, too, no character of it is one that steers. */
 int cli_wrote_json(struct cli *c, const struct value *v);
 struct render cli_render(struct cli *c, struct sb *b);
 
@@ -85,5 +93,5 @@ int cli_get(struct cli *c, struct str path, const struct value *query, struct va
 int cli_post(struct cli *c, struct str path, const struct value *body, struct value **ret,
              struct err *err);
 
-/* Follow a plan until it ends or waits; its last progress comes back. */
-int progress_follow(struct cli *c, struct str plan, struct value **ret, struct err *err);
+/* Follow a plan until it ends or waits. What c->arena holds is gone afterwards. */
+int progress_follow(struct cli *c, struct str env, struct str plan, struct err *err);

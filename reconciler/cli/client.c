@@ -76,21 +76,18 @@ void client_free(struct client *client)
 
 /* --- words --------------------------------------------------------------------------------------- */
 
-struct str client_encode(struct arena *a, struct str word)
+/* Everything but unreserved characters and those of `more`. */
+static void encode(struct sb *b, struct str text, const char *more)
 {
-    struct sb b;
-
-    sb_init(&b, a);
-    for (size_t i = 0; i < word.n; i++) {
-        unsigned char c = (unsigned char)word.p[i];
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
 
         if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-            (c && strchr("-._~", c)))
-            sb_add_char(&b, (char)c);
+            (c && (strchr("-._~", c) || strchr(more, c))))
+            sb_add_char(b, (char)c);
         else
-            sb_addf(&b, "%%%02X", c);
+            sb_addf(b, "%%%02X", c);
     }
-    return sb_str(&b);
 }
 
 struct str client_target(struct arena *a, struct str path, const struct value *query)
@@ -98,12 +95,14 @@ struct str client_target(struct arena *a, struct str path, const struct value *q
     struct sb b;
 
     sb_init(&b, a);
-    sb_add(&b, path);
+    encode(&b, path, "/");
     for (size_t i = 0; i < value_count(query); i++) {
         const struct value_entry *e = &query->u.map.entries[i];
 
-        sb_addf(&b, "%c%.*s=", i ? '&' : '?', STR_ARG(client_encode(a, e->key)));
-        sb_add(&b, client_encode(a, e->value->u.text));
+        sb_add_char(&b, i ? '&' : '?');
+        encode(&b, e->key, "");
+        sb_add_char(&b, '=');
+        encode(&b, e->value->u.text, "");
     }
     return sb_str(&b);
 }
@@ -150,6 +149,7 @@ int client_call(struct client *client, struct arena *a, const char *method, stru
     sb_init(&client->answer, a);
     curl_easy_reset(easy);
     (void)curl_easy_setopt(easy, CURLOPT_URL, url.p);
+    (void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* a name may be ".." */
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
     (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");

@@ -23,5 +23,3 @@ int client_call(struct client *client, struct arena *a, const char *method, stru
                 const struct value *body, int64_t timeout_ms, struct value **ret, struct err *err);
 /* "/path?name=value" with everything but unreserved characters encoded. */
 struct str client_target(struct arena *a, struct str path, const struct value *query);
-/* One word of a path. */
-struct str client_encode(struct arena *a, struct str word);

@@ -33,6 +33,19 @@ static void print_messages(struct cli *c, struct spec_messages *m, struct str te
     (void)fputs(sb_str(&b).p, c->err_out); /* nothing to be done when nobody can be told */
 }
 
+static int no_config(const struct cli *c, const char *path, struct err *err)
+{
+    const char *from_env = getenv("REEVE_CONFIG");
+
+    if (c->args.config || (from_env && *from_env))
+        return err_set(err, ERR_NOT_FOUND, "no configuration at '%s', which %s names", path,
+                       c->args.config ? "--config" : "$REEVE_CONFIG");
+    return err_set(err, ERR_NOT_FOUND,
+                   "no configuration: neither ./reeve.yaml nor '%s' is there; name one with "
+                   "--config FILE or $REEVE_CONFIG",
+                   path);
+}
+
 int config_need(struct cli *c, struct err *err)
 {
     const char *path = find_config(c);
@@ -46,10 +59,10 @@ int config_need(struct cli *c, struct err *err)
         free(absolute);
         return 0;
     }
+    if (!absolute && errno == ENOENT)
+        return no_config(c, path, err);
     if (!absolute)
-        return errno == ENOENT ? err_set(err, ERR_NOT_FOUND,
-                                         "no configuration at '%s': give --config FILE", path)
-                               : err_sys(err, "configuration '%s'", path);
+        return err_sys(err, "configuration '%s'", path);
     file.path = str_copy(c->arena, str_from_c(absolute));
     free(absolute);
     rc = sys_read_file(c->arena, file.path.p, CONFIG_BYTES_MAX, &file.text, err);

@@ -11,9 +11,11 @@
 #include "base/sys.h"
 #include "reconciler/cli/verbs.h"
 #include "reconciler/core/graph.h"
+#include "specs/json_io.h"
 
 #define SPEC_DIR ".reeve"
 #define DEPTH_MAX 16
+#define PLAN_BYTES_MAX (16u << 20)
 
 struct offline {
     struct cli *c;
@@ -223,6 +225,12 @@ static struct str text_of_file(const struct offline *o, struct str path)
     return STR_NONE;
 }
 
+/* As one can open it from here. */
+static struct str path_from_here(const struct offline *o, struct str path)
+{
+    return o->root.n && !str_eq_c(o->root, ".") ? join(o->c->arena, o->root, path) : path;
+}
+
 static struct value *messages_json(const struct offline *o)
 {
     struct arena *a = o->c->arena;
@@ -234,7 +242,7 @@ static struct value *messages_json(const struct offline *o)
 
         value_set_text(a, one, S("severity"),
                        m->severity == SPEC_ERROR ? S("error") : S("warning"));
-        value_set_text(a, one, S("file"), m->place.file.p ? m->place.file : S(""));
+        value_set_text(a, one, S("file"), path_from_here(o, m->place.file));
         value_set_int(a, one, S("line"), m->place.line);
         value_set_int(a, one, S("column"), m->place.column);
         value_set_text(a, one, S("text"), m->text);
@@ -254,9 +262,11 @@ static int report_messages(struct offline *o, struct err *err)
     spec_messages_sort(&o->messages);
     sb_init(&b, o->c->arena);
     for (size_t i = 0; i < o->messages.list.n; i++) {
-        const struct spec_message *m = &o->messages.list.p[i];
+        struct spec_message m = o->messages.list.p[i];
+        struct str text = text_of_file(o, m.place.file);
 
-        spec_message_format(&b, m, text_of_file(o, m->place.file), o->c->colour);
+        m.place.file = path_from_here(o, m.place.file);
+        spec_message_format(&b, &m, text, o->c->colour);
     }
     if (o->c->args.output == OUTPUT_TEXT)
         cli_write(o->c, &b);
@@ -314,6 +324,22 @@ static struct str edge_of(const struct environment_spec *spec)
     return STR_NONE;
 }
 
+/* What the API answers of a plan, as far as it is known here. */
+static int print_offline_json(struct offline *o, const struct plan *plan, struct value *about,
+                              struct err *err)
+{
+    struct arena *a = o->c->arena;
+    struct value *document;
+    int rc = json_parse(a, plan_format(a, plan), PLAN_BYTES_MAX, &document, err);
+
+    if (rc)
+        return rc;
+    value_set_text(a, about, S("id"), digest_hex(a, &plan->id));
+    value_set(a, about, S("document"), document);
+    (void)cli_wrote_json(o->c, about); /* it was asked for */
+    return arena_status(a, err);
+}
+
 static int print_offline(struct offline *o, const struct environment_spec *spec, struct err *err)
 {
     struct arena *a = o->c->arena;
@@ -342,6 +368,8 @@ static int print_offline(struct offline *o, const struct environment_spec *spec,
     value_set_text(a, about, S("reason"),
                    verdict.asks ? str_fmt(a, "would wait (%.*s)", STR_ARG(verdict.reason))
                                 : S("would run at once"));
+    if (o->c->args.output == OUTPUT_JSON)
+        return print_offline_json(o, &plan, about, err);
     render_plan(&r, &plan, about);
     cli_write(o->c, &b);
     return arena_status(a, err);

@@ -8,15 +8,10 @@
 
 struct watch {
     struct cli *c;
-    struct str plan;
+    struct str env, plan;
     int64_t after, since_ms;
     size_t n_drawn; /* lines of the block that stands now */
 };
-
-static struct str text_of(const struct value *map, const char *key)
-{
-    return value_get_text(map, str_from_c(key), S(""));
-}
 
 /* "create instance/api@0123.1", "ready, 41 s of 3 min" */
 static void draw_operation(struct render *r, const struct value *op)
@@ -24,13 +19,13 @@ static void draw_operation(struct render *r, const struct value *op)
     struct arena *a = r->out->arena;
     int64_t since_ms = value_get_int(op, S("since_ms"), 0);
     int64_t length_ms = value_get_int(op, S("length_ms"), 0);
-    struct str message = text_of(op, "message");
+    struct str message = cli_text(op, "message");
 
     sb_add_c(r->out, "  ");
-    render_fmt(r, TONE_BUSY, "%-7.*s ", STR_ARG(render_safe(a, text_of(op, "action"))));
-    sb_add(r->out, render_safe(a, text_of(op, "kind")));
+    render_fmt(r, TONE_BUSY, "%-7.*s ", STR_ARG(render_safe(a, cli_text(op, "action"))));
+    sb_add(r->out, render_safe(a, cli_text(op, "kind")));
     sb_add_char(r->out, '/');
-    sb_add(r->out, render_safe(a, text_of(op, "name")));
+    sb_add(r->out, render_safe(a, cli_text(op, "name")));
     if (since_ms && length_ms)
         sb_addf(r->out, "   %.*s of %.*s", STR_ARG(render_length(a, r->now_ms - since_ms)),
                 STR_ARG(render_length(a, length_ms)));
@@ -45,7 +40,7 @@ static void draw_operation(struct render *r, const struct value *op)
 
 static void draw_head(struct render *r, const struct watch *w, const struct value *progress)
 {
-    struct str state = text_of(progress, "state");
+    struct str state = cli_text(progress, "state");
 
     render_fmt(r, TONE_HEAD, "plan %.*s ", STR_ARG(render_short(w->plan)));
     render_text(r, render_state_tone(state), render_safe(r->out->arena, state));
@@ -62,13 +57,27 @@ static void draw_block(struct watch *w, const struct value *progress)
 
     if (w->n_drawn)
         sb_addf(&b, "\033[%zuA\033[J", w->n_drawn);
+    sb_add_c(&b, "\033[?7l"); /* a line that is too long is cut, so that it stays one */
     draw_head(&r, w, progress);
     for (size_t i = 0; i < n && i < LINES_MAX; i++)
         draw_operation(&r, value_item(running, i));
     if (n > LINES_MAX)
         sb_addf(&b, "  and %zu more\n", n - LINES_MAX);
-    w->n_drawn = 1 + (n < LINES_MAX ? n : LINES_MAX + 1);
+    sb_add_c(&b, "\033[?7h");
+    w->n_drawn = 1 + (n <= LINES_MAX ? n : LINES_MAX + 1);
     cli_write(w->c, &b);
+}
+
+/* What was only begun is said when it is done. */
+static int is_shown(struct str kind)
+{
+    static const char *const small[] = { "operation.intent", "operation.identified",
+                                         "operation.pending", "operation.settled" };
+
+    for (size_t i = 0; i < N_ELEMENTS(small); i++)
+        if (str_eq_c(kind, small[i]))
+            return 0;
+    return 1;
 }
 
 static void write_lines(struct watch *w, const struct value *progress)
@@ -80,11 +89,13 @@ static void write_lines(struct watch *w, const struct value *progress)
     for (size_t i = 0; i < value_count(events); i++) {
         const struct value *e = value_item(events, i);
 
+        if (!is_shown(cli_text(e, "kind")))
+            continue;
         sb_add(&b, render_time(b.arena, value_get_int(e, S("time_ms"), 0)));
         sb_add_c(&b, "  ");
-        render_foreign(&b, text_of(e, "kind"));
+        render_foreign(&b, cli_text(e, "kind"));
         sb_add_c(&b, "  ");
-        render_foreign(&b, text_of(e, "subject"));
+        render_foreign(&b, cli_text(e, "subject"));
         sb_add_char(&b, '\n');
     }
     cli_write(w->c, &b);
@@ -94,7 +105,7 @@ static void show(struct watch *w, const struct value *progress)
 {
     if (w->c->args.quiet || w->c->args.output == OUTPUT_JSON)
         return;
-    if (w->c->out_is_terminal)
+    if (w->c->can_draw)
         draw_block(w, progress);
     else
         write_lines(w, progress);
@@ -112,49 +123,57 @@ static int judge(const struct watch *w, const struct value *progress, struct err
     static const struct {
         const char *state;
         int code;
+        const char *words, *look;
     } rows[] = {
-        { "applied", 0 },
-        { "waiting", ERR_WAITING },
-        { "superseded", ERR_STALE },
-        { "rejected", ERR_REFUSED },
-        { "cancelled", ERR_CANCELLED },
+        { "applied", 0, "", "" },
+        { "waiting", ERR_WAITING, "is waiting", "plan" },
+        { "superseded", ERR_STALE, "is superseded", "plan" },
+        { "rejected", ERR_REFUSED, "was rejected", "explain" },
+        { "cancelled", ERR_CANCELLED, "was cancelled", "explain" },
+        { "reverted", ERR_FAILED, "was reverted", "explain" },
+        { "failed", ERR_FAILED, "failed", "explain" },
     };
-    struct str state = text_of(progress, "state"), reason = text_of(progress, "reason");
+    struct str state = cli_text(progress, "state"), reason = cli_text(progress, "reason");
 
     for (size_t i = 0; i < N_ELEMENTS(rows); i++)
-        if (str_eq_c(state, rows[i].state) && !rows[i].code)
-            return 0;
-        else if (str_eq_c(state, rows[i].state))
-            return err_set(err, rows[i].code, "plan %.*s is %.*s%s%.*s",
-                           STR_ARG(render_short(w->plan)), STR_ARG(state), reason.n ? ": " : "",
-                           STR_ARG(reason));
-    return err_set(err, ERR_FAILED, "plan %.*s %.*s%s%.*s", STR_ARG(render_short(w->plan)),
-                   STR_ARG(state), reason.n ? ": " : "", STR_ARG(reason));
+        if (str_eq_c(state, rows[i].state))
+            return !rows[i].code ? 0
+                                 : err_set(err, rows[i].code, "plan %.*s %s%s%.*s (reeve %s %.*s)",
+                                           STR_ARG(render_short(w->plan)), rows[i].words,
+                                           reason.n ? ": " : "", STR_ARG(reason), rows[i].look,
+                                           STR_ARG(w->env));
+    return err_set(err, ERR_FAILED, "plan %.*s is '%.*s'", STR_ARG(render_short(w->plan)),
+                   STR_ARG(state));
 }
 
-int progress_follow(struct cli *c, struct str plan, struct value **ret, struct err *err)
+static int look(struct watch *w, struct value **ret, struct err *err)
 {
-    struct watch w = { .c = c, .plan = plan, .since_ms = sys_mono_ms() };
-    struct str path = str_fmt(c->arena, "/api/v1/plans/%.*s/progress", STR_ARG(plan));
-    struct value *progress = NULL;
+    struct cli *c = w->c;
+    struct value *query = value_map(c->arena);
+
+    value_set_text(c->arena, query, S("after"), str_fmt(c->arena, "%lld", (long long)w->after));
+    value_set_text(c->arena, query, S("wait_ms"), c->can_draw ? S("500") : S(WAIT_MS));
+    return cli_get(c, cli_path(c, "plans", w->plan, "/progress"), query, ret, err);
+}
+
+int progress_follow(struct cli *c, struct str env, struct str plan, struct err *err)
+{
+    struct watch w = { .c = c, .env = env, .plan = plan, .since_ms = sys_mono_ms() };
+    struct value *progress;
 
     for (;;) {
-        struct value *query = value_map(c->arena);
         int rc;
 
-        value_set_text(c->arena, query, S("after"), str_fmt(c->arena, "%lld", (long long)w.after));
-        value_set_text(c->arena, query, S("wait_ms"), c->out_is_terminal ? S("500") : S(WAIT_MS));
-        rc = cli_get(c, path, query, &progress, err);
+        arena_reset(c->arena);
+        rc = look(&w, &progress, err);
         if (rc)
             return rc;
         w.after = value_get_int(progress, S("seq"), w.after);
         show(&w, progress);
-        if (!is_going(text_of(progress, "state")))
-            break;
-        if (c->args.timeout_s && sys_mono_ms() - w.since_ms > c->args.timeout_s * 1000)
+        if (!is_going(cli_text(progress, "state")))
+            return judge(&w, progress, err);
+        if (c->args.timeout_ms && sys_mono_ms() - w.since_ms > c->args.timeout_ms)
             return err_set(err, ERR_TIMEOUT, "plan %.*s is still %.*s; it goes on",
-                           STR_ARG(render_short(plan)), STR_ARG(text_of(progress, "state")));
+                           STR_ARG(render_short(plan)), STR_ARG(cli_text(progress, "state")));
     }
-    *ret = progress;
-    return judge(&w, progress, err);
 }

@@ -109,6 +109,28 @@ struct str render_safe(struct arena *a, struct str text)
     return sb_str(&b);
 }
 
+struct str render_safe_json(struct arena *a, struct str json)
+{
+    struct sb b;
+
+    sb_init(&b, a);
+    for (size_t i = 0; i < json.n;) {
+        uint32_t c = 0;
+        size_t n = decode(json.p + i, json.n - i, &c);
+
+        if (c < 0x7f || !is_in(unseen, N_ELEMENTS(unseen), c)) {
+            n = n ? n : 1;
+            sb_add(&b, (struct str){ json.p + i, n });
+        } else if (c < 0x10000) {
+            sb_addf(&b, "\\u%04x", c);
+        } else {
+            sb_addf(&b, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+        }
+        i += n;
+    }
+    return sb_str(&b);
+}
+
 size_t render_width(struct str text)
 {
     size_t width = 0;
@@ -180,9 +202,9 @@ static int is_row_end(const struct render_table *t, size_t i)
 
 void render_table_write(struct render *r, const struct render_table *t, const char *indent)
 {
-    size_t widths[RENDER_COLUMNS_MAX] = { 0 };
+    size_t widths[RENDER_COLUMNS_MAX] = { 0 }, n_heads = t->heads ? t->n_columns : 0;
 
-    for (size_t i = 0; t->heads && i < t->n_columns; i++)
+    for (size_t i = 0; i < n_heads; i++)
         widths[i] = render_width(str_from_c(t->heads[i]));
     for (size_t i = 0; i < t->cells.n; i++) {
         size_t w = render_width(t->cells.p[i].text);
@@ -190,12 +212,14 @@ void render_table_write(struct render *r, const struct render_table *t, const ch
         if (w > widths[i % t->n_columns])
             widths[i % t->n_columns] = w;
     }
-    for (size_t i = 0; t->heads && i < t->n_columns; i++) {
+    while (n_heads && !*t->heads[n_heads - 1])
+        n_heads--;
+    for (size_t i = 0; i < n_heads; i++) {
         struct str head = str_from_c(t->heads[i]);
 
         sb_add_c(r->out, i ? "" : indent);
         render_text(r, TONE_DIM, head);
-        if (i + 1 < t->n_columns)
+        if (i + 1 < n_heads)
             pad(r->out, widths[i] - render_width(head) + 2);
         else
             sb_add_char(r->out, '\n');

@@ -34,6 +34,8 @@ struct render {
 /* C0, C1, DEL, bidi and zero-width characters as \u{..}, bytes that are not UTF-8 as \x{..}. */
 void render_foreign(struct sb *b, struct str text);
 struct str render_safe(struct arena *a, struct str text);
+/* The same of JSON, as its own \uXXXX: for a terminal, and equal to what it was. */
+struct str render_safe_json(struct arena *a, struct str json);
 /* Columns of a terminal; wide characters count two. */
 size_t render_width(struct str text);
 

@@ -50,39 +50,43 @@ static struct str environment_line(struct arena *a, const struct value *env)
     return reason.n ? reason : join_texts(a, value_get(env, S("services")));
 }
 
-static void render_sources(struct render *r, const struct value *sources)
+/* One row: of a branch, or of a source that has none. */
+static void add_source(struct render *r, struct render_table *t, const struct value *source,
+                       const struct value *head, const struct value *live)
 {
+    int64_t ago_ms = value_get_int(live, S("fetched_ms_ago"), -1);
+    struct str error = text_of(head ? head : source, "error");
     struct arena *a = r->out->arena;
+
+    render_cell(t, TONE_PLAIN, text_of(source, "name"));
+    render_cell(t, TONE_PLAIN, text_of(head, "branch"));
+    render_cell(t, TONE_DIM, render_short(text_of(head, "commit")));
+    render_cell(t, TONE_DIM, render_ago(a, r->now_ms, value_get_int(head, S("seen_ms"), 0)));
+    render_cell(t, TONE_DIM, ago_ms < 0 ? S("") : render_ago(a, r->now_ms, r->now_ms - ago_ms));
+    render_cell(t, TONE_BAD, error);
+}
+
+static void render_sources(struct render *r, const struct value *status)
+{
+    static const char *const heads[] = { "source", "branch", "commit", "moved", "fetched", "" };
+    const struct value *sources = value_get(status, S("sources"));
     struct render_table t;
 
-    render_table_init(&t, a, NULL, 4);
+    render_table_init(&t, r->out->arena, heads, N_ELEMENTS(heads));
     for (size_t i = 0; i < value_count(sources); i++) {
-        const struct value *source = value_item(sources, i), *heads = value_get(source, S("heads"));
+        const struct value *source = value_item(sources, i), *all = value_get(source, S("heads"));
+        const struct value *live = value_get(value_get(value_get(status, S("live")), S("sources")),
+                                             text_of(source, "name"));
 
-        for (size_t j = 0; j < value_count(heads); j++) {
-            const struct value *head = value_item(heads, j);
-            struct str error = text_of(head, "error");
-
-            render_cell(&t, TONE_PLAIN, text_of(source, "name"));
-            render_cell(&t, TONE_PLAIN, text_of(head, "branch"));
-            render_cell(&t, TONE_DIM, render_short(text_of(head, "commit")));
-            render_cell(&t, error.n ? TONE_BAD : TONE_DIM,
-                        error.n ? error
-                                : render_ago(a, r->now_ms, value_get_int(head, S("seen_ms"), 0)));
-        }
-        if (text_of(source, "error").n || !value_count(heads)) {
-            struct str error = text_of(source, "error");
-
-            render_cell(&t, TONE_PLAIN, text_of(source, "name"));
-            render_cell(&t, TONE_PLAIN, S(""));
-            render_cell(&t, TONE_PLAIN, S(""));
-            render_cell(&t, error.n ? TONE_BAD : TONE_DIM, error.n ? error : S("not fetched yet"));
-        }
+        for (size_t j = 0; j < value_count(all); j++)
+            add_source(r, &t, source, value_item(all, j), live);
+        if (text_of(source, "error").n || !value_count(all))
+            add_source(r, &t, source, NULL, live);
     }
     if (!t.cells.n)
         return;
-    render_text(r, TONE_DIM, S("\nsources\n"));
-    render_table_write(r, &t, "  ");
+    sb_add_char(r->out, '\n');
+    render_table_write(r, &t, "");
 }
 
 void render_status(struct render *r, const struct value *status)
@@ -111,7 +115,7 @@ void render_status(struct render *r, const struct value *status)
     else
         sb_add_c(r->out, "no environment yet: a source's branch must hold an Environment document, "
                          "and a rule of the daemon's configuration must bind its name\n");
-    render_sources(r, value_get(status, S("sources")));
+    render_sources(r, status);
 }
 
 /* --- one environment ----------------------------------------------------------------------------- */
@@ -156,25 +160,18 @@ static void render_instances(struct render *r, const struct value *service)
         render_table_write(r, &t, "  ");
 }
 
-static void render_list(struct render *r, const struct value *list, const char *word,
-                        const char *const *keys, size_t n_keys, enum render_tone tone)
+static void render_resources(struct render *r, const struct value *list)
 {
+    static const char *const members[] = { "name", "status", "provider", "reason" };
     struct render_table t;
 
-    render_table_init(&t, r->out->arena, NULL, n_keys + (*word != 0));
-    for (size_t i = 0; i < value_count(list); i++) {
-        if (*word)
-            render_cell(&t, tone, str_from_c(word));
-        for (size_t k = 0; k < n_keys; k++) {
-            const struct value *v = value_get(value_item(list, i), str_from_c(keys[k]));
-
-            render_cell(&t, TONE_PLAIN,
-                        value_is(v, VALUE_TEXT) ? v->u.text
-                        : value_is(v, VALUE_INT)
-                            ? str_fmt(r->out->arena, "%lld", (long long)v->u.number)
-                            : S(""));
-        }
-    }
+    if (!value_count(list))
+        return;
+    render_text(r, TONE_DIM, S("\nresources\n"));
+    render_table_init(&t, r->out->arena, NULL, N_ELEMENTS(members));
+    for (size_t i = 0; i < value_count(list); i++)
+        for (size_t m = 0; m < N_ELEMENTS(members); m++)
+            render_cell(&t, TONE_PLAIN, text_of(value_item(list, i), members[m]));
     render_table_write(r, &t, "  ");
 }
 
@@ -206,11 +203,8 @@ static void render_revisions(struct render *r, const struct value *env)
 
 void render_environment(struct render *r, const struct value *env)
 {
-    static const char *const hold_keys[] = { "service", "actor", "reason" };
-    static const char *const quarantine_keys[] = { "culprit", "reason" };
-    static const char *const resource_keys[] = { "name", "status", "provider", "reason" };
-    const struct value *services = value_get(env, S("services")),
-                       *others = value_get(env, S("resources"));
+    const struct value *services = value_get(env, S("services"));
+    const struct value *because = value_get(env, S("because"));
     struct arena *a = r->out->arena;
     struct str sync = text_of(env, "sync"), health = text_of(env, "health");
 
@@ -223,21 +217,16 @@ void render_environment(struct render *r, const struct value *env)
     sb_add_c(r->out, "   ");
     render_text(r, render_state_tone(health), render_safe(a, health));
     sb_add_c(r->out, "\n");
-    if (text_of(env, "reason").n)
-        sb_addf(r->out, "  %.*s\n", STR_ARG(render_safe(a, text_of(env, "reason"))));
     if (value_get(env, S("plan")))
         sb_addf(r->out, "  plan %.*s %.*s: reeve plan %.*s\n",
                 STR_ARG(render_safe(a, render_short(text_of(value_get(env, S("plan")), "id")))),
                 STR_ARG(render_safe(a, text_of(value_get(env, S("plan")), "state"))),
                 STR_ARG(render_safe(a, text_of(env, "name"))));
-    render_list(r, value_get(env, S("holds")), "held", hold_keys, 3, TONE_HELD);
-    render_list(r, value_get(env, S("quarantine")), "quarantined", quarantine_keys, 2, TONE_BAD);
+    for (size_t i = 0; i < value_count(because); i++)
+        sb_addf(r->out, "  %.*s\n", STR_ARG(render_safe(a, value_item(because, i)->u.text)));
     sb_add_char(r->out, '\n');
     for (size_t i = 0; i < value_count(services); i++)
         render_instances(r, value_item(services, i));
-    if (value_count(others)) {
-        render_text(r, TONE_DIM, S("\nresources\n"));
-        render_list(r, others, "", resource_keys, 4, TONE_PLAIN);
-    }
+    render_resources(r, value_get(env, S("resources")));
     render_revisions(r, env);
 }

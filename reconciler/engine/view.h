@@ -26,6 +26,9 @@ struct view {
     int64_t now_ms;
 };
 
+/* Living, or the last one of that name. */
+int view_find_environment(const struct view *v, struct str name, struct rec_environment *ret,
+                          struct err *err);
 int view_status(const struct view *v, struct value **ret, struct err *err);
 int view_environment(const struct view *v, struct str name, struct value **ret, struct err *err);
 /* Why it is as it is and what a person can do. `subject` kind/name, or "" for the environment. */

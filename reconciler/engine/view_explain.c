@@ -1,5 +1,6 @@
 /* Why it is as it is, and what a person can do about it. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
+#include "reconciler/core/render.h"
 #include "reconciler/engine/view_rows.h"
 
 #define OPERATIONS_SHOWN " ORDER BY intent_ms DESC LIMIT 20"
@@ -20,30 +21,30 @@ static void add_reason(const struct view *v, struct value *list, struct str text
     value_add(v->a, list, value_text(v->a, text));
 }
 
-static int explain_holds(const struct view *v, const struct rec_environment *env,
-                         struct value *reasons, struct value *choices, struct err *err)
+static struct str hold_text(const struct view *v, const struct value *hold)
+{
+    struct str service = value_get_text(hold, S("service"), S(""));
+    int64_t until_ms = value_get_int(hold, S("until_ms"), 0);
+    struct str until = until_ms ? render_time(v->a, until_ms) : S("");
+
+    return str_fmt(v->a, "%s%.*s%sheld by %.*s%s%.*s: %.*s", service.n ? "service '" : "",
+                   STR_ARG(service), service.n ? "' is " : "",
+                   STR_ARG(value_get_text(hold, S("actor"), S(""))), until.n ? " until " : "",
+                   STR_ARG(until), STR_ARG(value_get_text(hold, S("reason"), S(""))));
+}
+
+int view_add_stops(const struct view *v, const struct rec_environment *env, struct value *reasons,
+                   struct value *choices, struct err *err)
 {
     struct value *holds = NULL, *quarantine = NULL;
     int rc = view_holds(v, env->uid, &holds, err);
 
     if (!rc)
         rc = view_quarantine(v, env->uid, &quarantine, err);
-    for (size_t i = 0; !rc && i < value_count(holds); i++) {
-        const struct value *hold = value_item(holds, i);
-
-        add_reason(v, reasons,
-                   str_fmt(v->a, "held by %.*s: %.*s",
-                           STR_ARG(value_get_text(hold, S("actor"), S(""))),
-                           STR_ARG(value_get_text(hold, S("reason"), S("")))));
-    }
-    for (size_t i = 0; !rc && i < value_count(quarantine); i++) {
-        const struct value *q = value_item(quarantine, i);
-
-        add_reason(v, reasons,
-                   str_fmt(v->a, "quarantined: %.*s (%.*s)",
-                           STR_ARG(value_get_text(q, S("culprit"), S(""))),
-                           STR_ARG(value_get_text(q, S("reason"), S("")))));
-    }
+    for (size_t i = 0; !rc && i < value_count(holds); i++)
+        add_reason(v, reasons, hold_text(v, value_item(holds, i)));
+    for (size_t i = 0; !rc && i < value_count(quarantine); i++)
+        add_reason(v, reasons, value_get_text(value_item(quarantine, i), S("text"), S("")));
     if (value_count(holds))
         add_choice(v, choices, str_fmt(v->a, "reeve resume %.*s", STR_ARG(env->name)),
                    "end the hold");
@@ -51,6 +52,24 @@ static int explain_holds(const struct view *v, const struct rec_environment *env
         add_choice(v, choices, str_fmt(v->a, "reeve retry %.*s", STR_ARG(env->name)),
                    "try the quarantined revision once more; a new commit does it by itself");
     return rc;
+}
+
+struct value *view_with_word(const struct view *v, const struct rec_environment *env,
+                             const struct value *reasons)
+{
+    static const char *const said_by_rows[] = { "held by ", "quarantined: " };
+    struct value *all = value_list(v->a);
+    int is_said = !env->reason.n;
+
+    for (size_t i = 0; i < value_count(reasons) && !is_said; i++)
+        is_said = str_find(value_item(reasons, i)->u.text, env->reason) != STR_NPOS;
+    for (size_t i = 0; i < N_ELEMENTS(said_by_rows) && value_count(reasons) && !is_said; i++)
+        is_said = str_starts(env->reason, str_from_c(said_by_rows[i]));
+    if (!is_said)
+        add_reason(v, all, env->reason);
+    for (size_t i = 0; i < value_count(reasons); i++)
+        add_reason(v, all, value_item(reasons, i)->u.text);
+    return all;
 }
 
 static int explain_plan(const struct view *v, const struct rec_environment *env, struct value *map,
@@ -210,7 +229,7 @@ int view_explain(const struct view *v, struct str name, struct str subject, stru
     if (!rc)
         rc = explain_plan(v, &env, map, reasons, choices, err);
     if (!rc)
-        rc = explain_holds(v, &env, reasons, choices, err);
+        rc = view_add_stops(v, &env, reasons, choices, err);
     if (!rc)
         rc = explain_operations(v, &env, subject, map, reasons, choices, err);
     if (!rc)
@@ -224,85 +243,8 @@ int view_explain(const struct view *v, struct str name, struct str subject, stru
     value_set_text(v->a, map, S("sync"), env.sync);
     value_set_text(v->a, map, S("health"), env.health);
     view_set(v, map, "reason", env.reason);
-    value_set(v->a, map, S("because"), reasons);
+    value_set(v->a, map, S("because"), view_with_word(v, &env, reasons));
     value_set(v->a, map, S("choices"), choices);
     *ret = map;
-    return arena_status(v->a, err);
-}
-
-/* --- findings ------------------------------------------------------------------------------------ */
-
-static void add_finding(const struct view *v, struct value *list, struct str what, struct str mend)
-{
-    struct value *one = value_map(v->a);
-
-    value_set_text(v->a, one, S("what"), what);
-    value_set_text(v->a, one, S("mend"), mend);
-    value_add(v->a, list, one);
-}
-
-static int find_sources(const struct view *v, struct value *list, struct err *err)
-{
-    struct rec_source *rows;
-    size_t n;
-    int rc = DB_SELECT(v->db, v->a, source, "WHERE error IS NOT NULL ORDER BY name", &rows, &n,
-                       err);
-
-    for (size_t i = 0; !rc && i < n; i++)
-        add_finding(
-            v, list,
-            str_fmt(v->a, "source '%.*s': %.*s", STR_ARG(rows[i].name), STR_ARG(rows[i].error)),
-            S("what was accepted last stays in force; mend the repository or its entry "
-              "under 'sources'"));
-    return rc;
-}
-
-static int find_environments(const struct view *v, struct value *list, struct err *err)
-{
-    struct rec_environment *rows;
-    size_t n;
-    int rc = DB_SELECT(v->db, v->a, environment,
-                       "WHERE deleted_ms IS NULL AND (sync NOT IN ('in_sync', 'converging') OR "
-                       "health NOT IN ('healthy', 'unknown')) ORDER BY name",
-                       &rows, &n, err);
-
-    for (size_t i = 0; !rc && i < n; i++)
-        add_finding(v, list,
-                    str_fmt(v->a, "environment '%.*s' is %.*s, %.*s%s%.*s", STR_ARG(rows[i].name),
-                            STR_ARG(rows[i].sync), STR_ARG(rows[i].health),
-                            rows[i].reason.n ? ": " : "", STR_ARG(rows[i].reason)),
-                    str_fmt(v->a, "reeve explain %.*s", STR_ARG(rows[i].name)));
-    return rc;
-}
-
-static int find_parked(const struct view *v, struct value *list, struct err *err)
-{
-    struct rec_operation *rows;
-    size_t n;
-    int rc = DB_SELECT(v->db, v->a, operation,
-                       "WHERE outcome = 'parked' ORDER BY intent_ms DESC LIMIT 100", &rows, &n,
-                       err);
-
-    for (size_t i = 0; !rc && i < n; i++)
-        add_finding(v, list,
-                    str_fmt(v->a, "%.*s of %.*s/%.*s is parked: %.*s", STR_ARG(rows[i].action),
-                            STR_ARG(rows[i].kind), STR_ARG(rows[i].name), STR_ARG(rows[i].message)),
-                    str_fmt(v->a, "look at it, then: reeve settle %.*s --as done|failed|retry",
-                            STR_ARG(rows[i].uid)));
-    return rc;
-}
-
-int view_findings(const struct view *v, struct value **ret, struct err *err)
-{
-    struct value *list = value_list(v->a);
-    int rc = find_sources(v, list, err);
-
-    if (!rc)
-        rc = find_environments(v, list, err);
-    if (!rc)
-        rc = find_parked(v, list, err);
-    if (rc)
-        return rc;
-    *ret = list;
     return arena_status(v->a, err);
 }

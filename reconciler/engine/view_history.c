@@ -1,4 +1,5 @@
 /* What happened, what was, and whether the record of it holds. SPDX-License-Identifier: Apache-2.0 */
+#include "base/guard.h"
 #include "base/map.h"
 #include "reconciler/engine/view_rows.h"
 #include "state/events.h"
@@ -32,10 +33,30 @@ static int env_name(const struct view *v, struct env_names *names, struct str ui
     return 0;
 }
 
-static int history_event(const struct view *v, struct env_names *names, const struct event *e,
-                         struct value *list, struct err *err)
+/* What somebody or something gave as the reason, of the rows that an event wrote. */
+static struct str find_why(const struct value *body)
 {
-    struct value *one = value_map(v->a);
+    static const struct {
+        const char *rows, *member;
+    } places[] = {
+        { "plans", "reason" },      { "rollouts", "reason" },     { "holds", "reason" },
+        { "quarantine", "reason" }, { "environments", "reason" }, { "operations", "message" },
+        { "sources", "error" },     { "heads", "error" },
+    };
+    struct str why = value_get_text(value_get(body, S("notes")), S("reason"), S(""));
+
+    for (size_t i = 0; !why.n && i < N_ELEMENTS(places); i++)
+        why = value_get_text(
+            value_item(value_get(value_get(body, S("rows")), str_from_c(places[i].rows)), 0),
+            str_from_c(places[i].member), S(""));
+    return why;
+}
+
+static int history_event(const struct view *v, const struct view_history *in,
+                         struct env_names *names, const struct event *e, struct value *list,
+                         struct err *err)
+{
+    struct value *one = value_map(v->a), *body = NULL;
     struct str name = S("");
     int rc = e->env.n ? env_name(v, names, e->env, &name, err) : 0;
 
@@ -49,7 +70,11 @@ static int history_event(const struct view *v, struct env_names *names, const st
     view_set(v, one, "cause", e->cause);
     view_set(v, one, "environment", name);
     view_set_digest(v, one, "hash", &e->hash);
-    view_set_json(v, one, "body", e->body);
+    if (e->body.n && !json_parse(v->a, e->body, VIEW_JSON_MAX, &body, &(struct err){ 0 })) {
+        view_set(v, one, "why", find_why(body));
+        if (in->with_body)
+            value_set(v->a, one, S("body"), body);
+    }
     value_add(v->a, list, one);
     return 0;
 }
@@ -65,7 +90,7 @@ int view_history(const struct view *v, const struct view_history *in, struct val
                              .subject = in->subject,
                              .actor = in->actor,
                              .newest_first = in->newest_first,
-                             .with_body = in->with_body,
+                             .with_body = 1, /* it says why */
                              .limit = in->limit > 0 ? in->limit : HISTORY_LIMIT };
     struct value *map = value_map(v->a), *list = value_list(v->a);
     struct rec_environment env = { 0 };
@@ -81,7 +106,7 @@ int view_history(const struct view *v, const struct view_history *in, struct val
     if (!rc)
         rc = events_list(v->db, v->a, &q, &events, &n, err);
     for (size_t i = 0; !rc && i < n; i++)
-        rc = history_event(v, &names, &events[i], list, err);
+        rc = history_event(v, in, &names, &events[i], list, err);
     if (rc)
         return rc;
     value_set(v->a, map, S("events"), list);

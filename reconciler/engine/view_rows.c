@@ -1,14 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/view_rows.h"
 
-#include "specs/json_io.h"
 #include "state/events.h"
 
-#define VIEW_JSON_MAX (1u << 20)
+#define NEAR_MAX 3
+
+/* The living one whose name is nearest, or "". */
+static int nearest_environment(const struct view *v, struct str name, struct str *ret,
+                               struct err *err)
+{
+    struct rec_environment *rows;
+    size_t n, best = NEAR_MAX;
+    int rc = DB_SELECT(v->db, v->a, environment,
+                       "WHERE deleted_ms IS NULL ORDER BY name LIMIT 1000", &rows, &n, err);
+
+    *ret = S("");
+    for (size_t i = 0; !rc && i < n; i++) {
+        size_t d = str_distance(name, rows[i].name, best);
+
+        if (d < best && d < rows[i].name.n) {
+            best = d;
+            *ret = rows[i].name;
+        }
+    }
+    return rc;
+}
 
 int view_find_environment(const struct view *v, struct str name, struct rec_environment *ret,
                           struct err *err)
 {
+    struct str near;
     struct rec_environment *rows;
     size_t n;
     int rc = DB_SELECT(v->db, v->a, environment,
@@ -17,8 +38,11 @@ int view_find_environment(const struct view *v, struct str name, struct rec_envi
 
     if (rc)
         return rc;
+    if (!n && nearest_environment(v, name, &near, err))
+        return err->code;
     if (!n)
-        return err_set(err, ERR_NOT_FOUND, "no environment '%.*s'", STR_ARG(name));
+        return err_set(err, ERR_NOT_FOUND, "no environment '%.*s'%s%.*s%s", STR_ARG(name),
+                       near.n ? ": did you mean '" : "", STR_ARG(near), near.n ? "'?" : "");
     *ret = rows[0];
     return 0;
 }
@@ -215,32 +239,6 @@ int view_holds(const struct view *v, struct str env, struct value **ret, struct 
         view_set(v, one, "service", rows[i].service);
         value_set_text(v->a, one, S("actor"), rows[i].actor);
         value_set_text(v->a, one, S("reason"), rows[i].reason);
-        view_set_int(v, one, "until_ms", rows[i].until_ms);
-        value_add(v->a, list, one);
-    }
-    *ret = list;
-    return 0;
-}
-
-int view_quarantine(const struct view *v, struct str env, struct value **ret, struct err *err)
-{
-    struct value *list = value_list(v->a);
-    struct rec_quarantine *rows;
-    size_t n;
-    int rc = DB_SELECT(v->db, v->a, quarantine,
-                       "WHERE env = $1 AND lifted_by IS NULL ORDER BY culprit, group_digest", &rows,
-                       &n, err, DB_T(env));
-
-    if (rc)
-        return rc;
-    for (size_t i = 0; i < n; i++) {
-        struct value *one = value_map(v->a);
-
-        if (rows[i].until_ms != REC_NONE && rows[i].until_ms <= v->now_ms)
-            continue;
-        value_set_text(v->a, one, S("culprit"), rows[i].culprit);
-        value_set_text(v->a, one, S("reason"), rows[i].reason);
-        view_set_digest(v, one, "group", &rows[i].group_digest);
         view_set_int(v, one, "until_ms", rows[i].until_ms);
         value_add(v->a, list, one);
     }

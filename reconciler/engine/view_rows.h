@@ -6,10 +6,10 @@
 #pragma once
 
 #include "reconciler/engine/view.h"
+#include "specs/json_io.h"
 
-/* Living, or the last one of that name. */
-int view_find_environment(const struct view *v, struct str name, struct rec_environment *ret,
-                          struct err *err);
+#define VIEW_JSON_MAX (1u << 20) /* of a column */
+
 int view_find_plan(const struct view *v, struct str id, struct rec_plan *ret, struct err *err);
 /* Wall time of an event; 0 for REC_NONE and what is not there. */
 int view_time_of(const struct view *v, int64_t seq, int64_t *ret, struct err *err);
@@ -33,6 +33,12 @@ struct value *view_operation(const struct view *v, const struct rec_operation *o
 /* {id, state, reason, cause, actor, ..} without the document. */
 int view_plan_head(const struct view *v, const struct rec_plan *plan, struct value **ret,
                    struct err *err);
+/* Holds and quarantine as sentences, and the commands that end them. */
+int view_add_stops(const struct view *v, const struct rec_environment *env, struct value *reasons,
+                   struct value *choices, struct err *err);
+/* The word that stands with the environment, unless these say the same and more; then these. */
+struct value *view_with_word(const struct view *v, const struct rec_environment *env,
+                             const struct value *reasons);
 int view_holds(const struct view *v, struct str env, struct value **ret, struct err *err);
 int view_quarantine(const struct view *v, struct str env, struct value **ret, struct err *err);
 /* The plan of an environment that has not ended, else none: ret->env is "". */

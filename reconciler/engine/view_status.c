@@ -284,6 +284,7 @@ static int set_revisions(const struct view *v, struct value *map, struct str env
 int view_environment(const struct view *v, struct str name, struct value **ret, struct err *err)
 {
     struct value *map = NULL, *holds = NULL, *quarantine = NULL;
+    struct value *stops = value_list(v->a), *choices = value_list(v->a);
     struct rec_environment env;
     int rc = view_find_environment(v, name, &env, err);
 
@@ -301,8 +302,11 @@ int view_environment(const struct view *v, struct str name, struct value **ret, 
         rc = view_holds(v, env.uid, &holds, err);
     if (!rc)
         rc = view_quarantine(v, env.uid, &quarantine, err);
+    if (!rc)
+        rc = view_add_stops(v, &env, stops, choices, err);
     if (rc)
         return rc;
+    value_set(v->a, map, S("because"), view_with_word(v, &env, stops));
     value_set(v->a, map, S("holds"), holds);
     value_set(v->a, map, S("quarantine"), quarantine);
     *ret = map;

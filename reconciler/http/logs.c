@@ -42,31 +42,31 @@ static struct value *read_one(const struct view *v, const struct value *daemon,
     return one;
 }
 
-static int find_environment(const struct view *v, struct str name, struct str *ret_uid,
-                            struct err *err)
+/* A name that nothing has is a mistake, not silence. */
+static int check_service(const struct view *v, const struct rec_environment *env,
+                         struct str service, struct err *err)
 {
-    struct rec_environment *rows;
+    struct rec_set *rows;
     size_t n;
-    int rc = DB_SELECT(v->db, v->a, environment, "WHERE name = $1 AND deleted_ms IS NULL", &rows,
-                       &n, err, DB_T(name));
+    int rc = DB_SELECT(v->db, v->a, set, "WHERE env = $1 AND service = $2 LIMIT 1", &rows, &n, err,
+                       DB_T(env->uid), DB_T(service));
 
-    if (rc)
-        return rc;
-    if (!n)
-        return err_set(err, ERR_NOT_FOUND, "no environment '%.*s'", STR_ARG(name));
-    *ret_uid = rows[0].uid;
-    return 0;
+    return rc || n ? rc
+                   : err_set(err, ERR_NOT_FOUND, "environment '%.*s' has no service '%.*s'",
+                             STR_ARG(env->name), STR_ARG(service));
 }
 
 int logs_read(const struct view *v, const struct value *daemon, struct str env, struct str service,
               size_t n_lines, struct value **ret, struct err *err)
 {
     struct value *map = value_map(v->a), *list = value_list(v->a);
+    struct rec_environment row;
     struct rec_resource *rows;
-    struct str uid;
     size_t n = 0;
-    int rc = find_environment(v, env, &uid, err);
+    int rc = view_find_environment(v, env, &row, err);
 
+    if (!rc && service.n)
+        rc = check_service(v, &row, service, err);
     /* builds and releases write too; the newest first, because most are long done */
     if (!rc)
         rc = DB_SELECT(v->db, v->a, resource,
@@ -74,7 +74,7 @@ int logs_read(const struct view *v, const struct value *daemon, struct str env, 
                        "valid_to IS NULL AND status <> 'gone' AND "
                        "($2 = '' OR substr(name, 1, length($2) + 1) = $2 || '@') "
                        "ORDER BY kind = 'instance' DESC, valid_from DESC LIMIT 32",
-                       &rows, &n, err, DB_T(uid), DB_T(service.p ? service : S("")));
+                       &rows, &n, err, DB_T(row.uid), DB_T(service.p ? service : S("")));
     if (rc)
         return rc;
     for (size_t i = 0; i < n; i++)

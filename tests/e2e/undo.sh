@@ -88,7 +88,7 @@ what_was_undone_does_not_come_back()
 {
     fetch_now
     await 10 "reverted is said" sync_is reverted
-    expect_has "explain" "$(explained)" 'undo by a person'
+    expect_has "explain" "$(explained)" 'undo by local:'
     expect_serves v0
 }
 

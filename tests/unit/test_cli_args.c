@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "reconciler/cli/args_time.h"
 #include "reconciler/cli/cli.h"
 #include "reconciler/cli/client.h"
 
@@ -65,13 +66,40 @@ static void test_command_lines_are_read_or_refused(void **state)
           { "logs", "x", "--lines", "many" },
           ERR_USAGE,
           "logs",
-          "'--lines'" },
-        { "a format must be known", { "status", "-o", "xml" }, ERR_USAGE, "status", "'-o'" },
+          "--lines is a number above 0, not 'many'" },
+        { "and say so of its short name",
+          { "history", "-n", "0" },
+          ERR_USAGE,
+          "history",
+          "--limit is a number above 0, not '0'" },
+        { "words behind a wrong value are not blamed",
+          { "apply", "--timeout", "soon", "staging" },
+          ERR_USAGE,
+          "apply",
+          "--timeout is a time such as 90s or 5m, not 'soon'" },
+        { "a format must be known",
+          { "status", "-o", "xml" },
+          ERR_USAGE,
+          "status",
+          "--output is text or json, not 'xml'" },
+        { "a colour too",
+          { "--color=maybe", "status" },
+          ERR_USAGE,
+          NULL,
+          "--color is auto, always or never, not 'maybe'" },
         { "a value must be there",
           { "approve", "5c1e09", "--reason" },
           ERR_USAGE,
           "approve",
-          "'--reason'" },
+          "--reason lacks its TEXT" },
+        { "behind a letter too", { "status", "-o" }, ERR_USAGE, "status", "-o lacks its FORMAT" },
+        { "a flag takes none",
+          { "apply", "--all=yes" },
+          ERR_USAGE,
+          "apply",
+          "--all takes no value" },
+        { "a letter that nobody knows", { "-x" }, ERR_USAGE, NULL, "no option '-x' here" },
+        { "a word must not be empty", { "status", "" }, ERR_USAGE, "status", "an empty word" },
         { "too few words show the usage",
           { "approve" },
           ERR_USAGE,
@@ -126,6 +154,31 @@ static void test_values_arrive(void **state)
     assert_true(args.quiet);
     for (int i = 0; i < 8; i++)
         free(argv[i]);
+}
+
+static void test_timeouts_are_seconds_or_lengths(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } rows[] = { { "90", 90000 }, { "90s", 90000 }, { "5m", 300000 }, { "0", 0 }, { "-3", 0 } };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        char *argv[] = { strdup("reeve"),     strdup("apply"),      strdup("staging"),
+                         strdup("--timeout"), strdup(rows[i].text), NULL };
+        AUTO_ARENA struct arena a;
+        struct cli_args args;
+        struct err err = ERR_INIT;
+
+        print_message("  %s\n", rows[i].text);
+        arena_init(&a, 0);
+        assert_int_equal(args_parse(&a, 5, argv, &args, &err), rows[i].ms ? 0 : ERR_USAGE);
+        if (rows[i].ms)
+            assert_int_equal(args.timeout_ms, rows[i].ms);
+        for (int j = 0; j < 5; j++)
+            free(argv[j]);
+    }
 }
 
 static void test_times_are_read(void **state)
@@ -218,6 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_command_lines_are_read_or_refused),
         cmocka_unit_test(test_values_arrive),
+        cmocka_unit_test(test_timeouts_are_seconds_or_lengths),
         cmocka_unit_test(test_times_are_read),
         cmocka_unit_test(test_the_table_of_verbs_is_whole),
         cmocka_unit_test(test_targets_are_encoded),

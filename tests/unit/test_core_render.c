@@ -93,6 +93,31 @@ static void test_foreign_text_cannot_steer_a_terminal(void **state)
     }
 }
 
+static void test_json_cannot_steer_a_terminal_and_stays_the_same(void **state)
+{
+    static const struct {
+        const char *sentence, *in, *out;
+    } rows[] = {
+        { "letters stay", "{\"gr\xc3\xbc\":\"\xe6\x97\xa5\"}",
+          "{\"gr\xc3\xbc\":\"\xe6\x97\xa5\"}" },
+        { "what JSON escapes stays so", "\"\\u001b[2J\"", "\"\\u001b[2J\"" },
+        { "DEL is escaped", "\"\x7f\"", "\"\\u007f\"" },
+        { "C1 controls are escaped", "\"\xc2\x9b\"", "\"\\u009b\"" },
+        { "bidi overrides are escaped", "\"\xe2\x80\xae\"", "\"\\u202e\"" },
+        { "tag characters are a pair", "\"\xf3\xa0\x81\x81\"", "\"\\udb40\\udc41\"" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct page p;
+
+        print_message("  %s\n", rows[i].sentence);
+        given_page(&p, 0);
+        sb_add(&p.text, render_safe_json(&p.arena, str_from_c(rows[i].in)));
+        expect_text(&p, rows[i].out);
+    }
+}
+
 static void test_columns_are_aligned_by_what_is_seen(void **state)
 {
     static const char *const heads[] = { "name", "state", "" };
@@ -109,7 +134,7 @@ static void test_columns_are_aligned_by_what_is_seen(void **state)
     render_cell(&t, TONE_PLAIN, S("ok"));
     render_cell(&t, TONE_PLAIN, S(""));
     render_table_write(&p.render, &t, "");
-    expect_text(&p, "name        state   \n"
+    expect_text(&p, "name        state\n"
                     "gr\xc3\xbc\xc3\x9f        failed  x\n"
                     "\xe6\x97\xa5\xe6\x9c\xac\\u{1b}  ok\n");
 }
@@ -294,16 +319,16 @@ static void test_status_marks_what_needs_a_person(void **state)
               "\"health\":\"healthy\",\"reason\":\"\",\"services\":[\"api\",\"web\"]}],"
               "\"sources\":[{\"name\":\"acme\",\"heads\":[{\"branch\":\"main\",\"commit\":"
               "\"77be0141ff\","
-              "\"seen_ms\":1732099001000}]},{\"name\":\"old\",\"error\":\"refused\",\"heads\":[]}]"
-              "}"));
+              "\"seen_ms\":1732099001000}]},{\"name\":\"old\",\"error\":\"refused\",\"heads\":[]}],"
+              "\"live\":{\"sources\":{\"acme\":{\"fetched_ms_ago\":2500}}}}"));
     expect_text(
-        &p, "   environment  branch   commit    sync     health   \n"
+        &p, "   environment  branch   commit    sync     health\n"
             "!  production   main     77be0141  waiting  healthy  plan 5c1e09d2: approval: manual\n"
             "   staging      develop  8f31c2a0  in_sync  healthy  api web\n"
             "\n"
-            "sources\n"
-            "  acme  main  77be0141  30 s ago\n"
-            "  old                   refused\n");
+            "source  branch  commit    moved     fetched\n"
+            "acme    main    77be0141  30 s ago  2.5 s ago\n"
+            "old                                            refused\n");
 }
 
 static void test_an_environment_shows_sets_and_what_holds_it(void **state)
@@ -314,23 +339,21 @@ static void test_an_environment_shows_sets_and_what_holds_it(void **state)
     given_page(&p, 0);
     render_environment(
         &p.render,
-        given(
-            &p.arena,
-            "{\"name\":\"staging\",\"branch\":\"develop\",\"commit\":\"8f31c2a011\",\"sync\":"
-            "\"held\","
-            "\"health\":\"healthy\",\"reason\":\"\",\"revision\":7,"
-            "\"holds\":[{\"service\":\"api\",\"actor\":\"local:ann(1000)\",\"reason\":\"audit\"}],"
-            "\"quarantine\":[{\"culprit\":\"api\",\"reason\":\"readiness 500\"}],"
-            "\"services\":[{\"name\":\"api\",\"sets\":[{\"set\":\"0123456789ab\",\"colour\":"
-            "\"green\","
-            "\"state\":\"live\",\"since_ms\":1732099001000,\"instances\":[{\"ordinal\":1,"
-            "\"state\":\"ready\",\"address\":\"127.0.0.1:2000\",\"restarts\":2}]}]}],"
-            "\"revisions\":[{\"revision\":7,\"proven\":true,\"commits\":[{\"commit\":"
-            "\"8f31c2a011\","
-            "\"summary\":\"add x\"}]}]}"));
+        given(&p.arena,
+              "{\"name\":\"staging\",\"branch\":\"develop\",\"commit\":\"8f31c2a011\",\"sync\":"
+              "\"held\","
+              "\"health\":\"healthy\",\"reason\":\"\",\"revision\":7,"
+              "\"because\":[\"held by local:ann(1000): audit\",\"not \\u001b[2J well\"],"
+              "\"services\":[{\"name\":\"api\",\"sets\":[{\"set\":\"0123456789ab\",\"colour\":"
+              "\"green\","
+              "\"state\":\"live\",\"since_ms\":1732099001000,\"instances\":[{\"ordinal\":1,"
+              "\"state\":\"ready\",\"address\":\"127.0.0.1:2000\",\"restarts\":2}]}]}],"
+              "\"revisions\":[{\"revision\":7,\"proven\":true,\"commits\":[{\"commit\":"
+              "\"8f31c2a011\","
+              "\"summary\":\"add x\"}]}]}"));
     expect_part(&p, "staging   develop 8f31c2a0   revision 7   held   healthy\n");
-    expect_part(&p, "  held  api  local:ann(1000)  audit\n");
-    expect_part(&p, "  quarantined  api  readiness 500\n");
+    expect_part(&p, "  held by local:ann(1000): audit\n");
+    expect_part(&p, "  not \\u{1b}[2J well\n");
     expect_part(
         &p, "  api      01234567  green  live   1 ready (2 restarts)  127.0.0.1:2000  30 s ago\n");
     expect_part(&p, "  7  8f31c2a0  live  add x\n");
@@ -341,6 +364,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_foreign_text_cannot_steer_a_terminal),
+        cmocka_unit_test(test_json_cannot_steer_a_terminal_and_stays_the_same),
         cmocka_unit_test(test_columns_are_aligned_by_what_is_seen),
         cmocka_unit_test(test_colour_only_where_it_is_asked_for),
         cmocka_unit_test(test_times_are_said_in_one_unit),

@@ -1,0 +1,190 @@
+/* What happened, what was, and the proof of it. SPDX-License-Identifier: Apache-2.0 */
+#include "base/guard.h"
+#include "base/sys.h"
+#include "reconciler/cli/args_time.h"
+#include "reconciler/cli/verbs.h"
+#include "reconciler/engine/view.h"
+
+#define EVENTS_DEFAULT 50
+
+/* --- history ------------------------------------------------------------------------------------- */
+
+static void write_events(struct cli *c, const struct value *events)
+{
+    static const char *const heads[] = { "seq", "time", "actor", "what", "subject", "why" };
+    struct sb b;
+    struct render r = cli_render(c, &b);
+    struct render_table t;
+
+    render_table_init(&t, c->arena, heads, N_ELEMENTS(heads));
+    for (size_t i = value_count(events); i-- > 0;) { /* newest last, as one reads */
+        const struct value *e = value_item(events, i);
+
+        render_cell(&t, TONE_DIM,
+                    str_fmt(c->arena, "%lld", (long long)value_get_int(e, S("seq"), 0)));
+        render_cell(&t, TONE_DIM, render_time(c->arena, value_get_int(e, S("time_ms"), 0)));
+        render_cell(&t, TONE_PLAIN, cli_text(e, "actor"));
+        render_cell(&t, TONE_PLAIN, cli_text(e, "kind"));
+        render_cell(&t, TONE_PLAIN,
+                    cli_text(e, "subject").n ? cli_text(e, "subject") : cli_text(e, "environment"));
+        render_cell(&t, TONE_DIM, cli_text(e, "why").n ? cli_text(e, "why") : cli_text(e, "cause"));
+    }
+    render_table_write(&r, &t, "");
+    cli_write(c, &b);
+}
+
+static void write_state_at(struct cli *c, const struct value *state)
+{
+    const struct value *plan = value_get(state, S("plan")),
+                       *list = value_get(state, S("resources"));
+    const struct value *decisions = value_get(plan, S("decisions"));
+    const struct value *commit = value_item(
+        value_get(value_get(state, S("revision")), S("commits")), 0);
+    struct sb b;
+    struct render r = cli_render(c, &b);
+    struct render_table t;
+
+    sb_addf(&b, "%.*s at %.*s (event %lld)\n",
+            STR_ARG(render_safe(c->arena, cli_text(state, "environment"))),
+            STR_ARG(render_time(c->arena, value_get_int(state, S("at_ms"), 0))),
+            (long long)value_get_int(state, S("seq"), 0));
+    if (plan)
+        sb_addf(&b, "  revision %lld, commit %.*s \"%.*s\"\n  by plan %.*s (%.*s), started %.*s\n",
+                (long long)value_get_int(value_get(state, S("revision")), S("revision"), 0),
+                STR_ARG(render_safe(c->arena, render_short(cli_text(commit, "commit")))),
+                STR_ARG(render_safe(c->arena, cli_text(commit, "summary"))),
+                STR_ARG(render_safe(c->arena, render_short(cli_text(plan, "id")))),
+                STR_ARG(render_safe(c->arena, cli_text(plan, "cause"))),
+                STR_ARG(render_time(c->arena, value_get_int(plan, S("started_ms"), 0))));
+    for (size_t i = 0; i < value_count(decisions); i++) {
+        const struct value *d = value_item(decisions, i);
+
+        sb_addf(&b, "  %.*s by %.*s: \"%.*s\"\n",
+                STR_ARG(render_safe(c->arena, cli_text(d, "verdict"))),
+                STR_ARG(render_safe(c->arena, cli_text(d, "actor"))),
+                STR_ARG(render_safe(c->arena, cli_text(d, "reason"))));
+    }
+    sb_add_char(&b, '\n');
+    render_table_init(&t, c->arena, NULL, 4);
+    for (size_t i = 0; i < value_count(list); i++) {
+        const struct value *one = value_item(list, i);
+
+        render_cell(&t, TONE_PLAIN, cli_text(one, "name"));
+        render_cell(&t, render_state_tone(cli_text(one, "status")), cli_text(one, "status"));
+        render_cell(&t, TONE_DIM, render_short(cli_text(one, "digest")));
+        render_cell(&t, TONE_DIM, cli_text(one, "provider_id"));
+    }
+    render_table_write(&r, &t, "  ");
+    cli_write(c, &b);
+}
+
+static int history_at(struct cli *c, struct str env, struct err *err)
+{
+    struct value *query = value_map(c->arena), *answer;
+    int64_t at_ms;
+    int rc = env.p ? args_time(c->args.at, -1, sys_wall_ms(), &at_ms, err)
+                   : err_set(err, ERR_USAGE, "--at needs an environment");
+
+    if (rc)
+        return rc;
+    cli_query_number(c, query, "at_ms", at_ms);
+    rc = cli_get(c, cli_path(c, "environments", env, "/history"), query, &answer, err);
+    if (!rc && !cli_wrote_json(c, answer))
+        write_state_at(c, answer);
+    return rc;
+}
+
+/* The newest `limit` events, as many pages as that takes, newest first. */
+static int get_events(struct cli *c, struct value *query, int64_t limit, struct value **ret,
+                      struct err *err)
+{
+    struct value *all = value_list(c->arena), *answer;
+    const struct value *page;
+    int more, rc;
+
+    do {
+        cli_query_number(c, query, "limit", limit - (int64_t)value_count(all));
+        rc = cli_get(c, S("/api/v1/history"), query, &answer, err);
+        if (rc)
+            return rc;
+        page = value_get(answer, S("events"));
+        for (size_t i = 0; i < value_count(page); i++)
+            value_add(c->arena, all, value_copy(c->arena, value_item(page, i)));
+        more = value_get_bool(answer, S("more"), 0) && value_count(page);
+        cli_query_number(c, query, "before", value_get_int(answer, S("last"), 0));
+    } while (more && (int64_t)value_count(all) < limit);
+    value_set(c->arena, answer, S("events"), all);
+    *ret = answer;
+    return arena_status(c->arena, err);
+}
+
+int verb_history(struct cli *c, struct err *err)
+{
+    struct value *query = value_map(c->arena), *answer;
+    int64_t since_ms, limit = c->args.limit ? c->args.limit : EVENTS_DEFAULT;
+    struct str env = cli_arg(c, 0);
+    int rc = 0;
+
+    if (c->args.at.p)
+        return history_at(c, env, err);
+    if (env.p)
+        value_set_text(c->arena, query, S("env"), env);
+    value_set_text(c->arena, query, S("newest"), S("1"));
+    if (c->args.output == OUTPUT_TEXT)
+        value_set_text(c->arena, query, S("bodies"), S("0"));
+    if (c->args.since.p) {
+        rc = args_time(c->args.since, -1, sys_wall_ms(), &since_ms, err);
+        if (!rc)
+            cli_query_number(c, query, "from_ms", since_ms);
+    }
+    if (!rc)
+        rc = get_events(c, query, limit, &answer, err);
+    if (rc || cli_wrote_json(c, answer))
+        return rc;
+    write_events(c, value_get(answer, S("events")));
+    if (value_get_bool(answer, S("more"), 0))
+        cli_note(c, "these are the newest %lld; --limit N shows more", (long long)limit);
+    return 0;
+}
+
+/* --- audit --------------------------------------------------------------------------------------- */
+
+/* A copy of a state file, wherever it came from. */
+static int audit_file(struct cli *c, struct str path, struct value **ret, struct err *err)
+{
+    struct view view = { .a = c->arena, .now_ms = sys_wall_ms() };
+    int rc = db_open(str_to_c(c->arena, path), DB_READ, &view.db, err);
+
+    if (rc)
+        return rc;
+    rc = db_view_begin(view.db, err);
+    if (!rc) {
+        rc = view_audit(&view, c->args.replay ? VIEW_AUDIT_REPLAY : VIEW_AUDIT_CHAIN, ret, err);
+        db_view_end(view.db);
+    }
+    db_close(view.db);
+    return rc;
+}
+
+int verb_audit(struct cli *c, struct err *err)
+{
+    struct value *query = value_map(c->arena), *answer;
+    struct str head;
+    int rc;
+
+    if (!str_eq_c(cli_arg(c, 0), "verify"))
+        return err_set(err, ERR_USAGE, "usage: reeve audit verify [FILE]");
+    if (c->args.replay)
+        value_set_text(c->arena, query, S("replay"), S("1"));
+    rc = cli_arg(c, 1).p ? audit_file(c, cli_arg(c, 1), &answer, err)
+                         : cli_get(c, S("/api/v1/audit/verify"), query, &answer, err);
+    if (rc || cli_wrote_json(c, answer))
+        return rc;
+    head = cli_text(answer, "head");
+    (void)fprintf(c->out, "the chain of %lld events holds; head %.*s\n",
+                  (long long)value_get_int(answer, S("events"), 0), STR_ARG(head));
+    if (value_get(answer, S("rows")))
+        (void)fprintf(c->out, "%lld rows are what the events say\n",
+                      (long long)value_get_int(answer, S("rows"), 0));
+    return 0;
+}

@@ -1,0 +1,77 @@
+/* What the state says that a person should look at. SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/view_rows.h"
+
+static void add_finding(const struct view *v, struct value *list, struct str what, struct str mend)
+{
+    struct value *one = value_map(v->a);
+
+    value_set_text(v->a, one, S("what"), what);
+    value_set_text(v->a, one, S("mend"), mend);
+    value_add(v->a, list, one);
+}
+
+static int find_sources(const struct view *v, struct value *list, struct err *err)
+{
+    struct rec_source *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, source, "WHERE error IS NOT NULL ORDER BY name", &rows, &n,
+                       err);
+
+    for (size_t i = 0; !rc && i < n; i++)
+        add_finding(
+            v, list,
+            str_fmt(v->a, "source '%.*s': %.*s", STR_ARG(rows[i].name), STR_ARG(rows[i].error)),
+            S("what was accepted last stays in force; mend the repository or its entry "
+              "under 'sources'"));
+    return rc;
+}
+
+static int find_environments(const struct view *v, struct value *list, struct err *err)
+{
+    struct rec_environment *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, environment,
+                       "WHERE deleted_ms IS NULL AND (sync NOT IN ('in_sync', 'converging') OR "
+                       "health NOT IN ('healthy', 'unknown')) ORDER BY name",
+                       &rows, &n, err);
+
+    for (size_t i = 0; !rc && i < n; i++)
+        add_finding(v, list,
+                    str_fmt(v->a, "environment '%.*s' is %.*s, %.*s%s%.*s", STR_ARG(rows[i].name),
+                            STR_ARG(rows[i].sync), STR_ARG(rows[i].health),
+                            rows[i].reason.n ? ": " : "", STR_ARG(rows[i].reason)),
+                    str_fmt(v->a, "reeve explain %.*s", STR_ARG(rows[i].name)));
+    return rc;
+}
+
+static int find_parked(const struct view *v, struct value *list, struct err *err)
+{
+    struct rec_operation *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, operation,
+                       "WHERE outcome = 'parked' ORDER BY intent_ms DESC LIMIT 100", &rows, &n,
+                       err);
+
+    for (size_t i = 0; !rc && i < n; i++)
+        add_finding(v, list,
+                    str_fmt(v->a, "%.*s of %.*s/%.*s is parked: %.*s", STR_ARG(rows[i].action),
+                            STR_ARG(rows[i].kind), STR_ARG(rows[i].name), STR_ARG(rows[i].message)),
+                    str_fmt(v->a, "look at it, then: reeve settle %.*s --as done|failed|retry",
+                            STR_ARG(rows[i].uid)));
+    return rc;
+}
+
+int view_findings(const struct view *v, struct value **ret, struct err *err)
+{
+    struct value *list = value_list(v->a);
+    int rc = find_sources(v, list, err);
+
+    if (!rc)
+        rc = find_environments(v, list, err);
+    if (!rc)
+        rc = find_parked(v, list, err);
+    if (rc)
+        return rc;
+    *ret = list;
+    return arena_status(v->a, err);
+}
