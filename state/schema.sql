@@ -233,7 +233,9 @@ CREATE TABLE operations (
     acted TEXT,
     message TEXT
 ) STRICT;
-CREATE INDEX operations_of_plan ON operations (plan);
+CREATE INDEX operations_of_plan ON operations (plan, item);
+CREATE INDEX operations_switched ON operations (plan, item) WHERE kind = 'switch' AND outcome = 'done';
+CREATE INDEX operations_generations ON operations (plan, name) WHERE kind = 'routes' AND action = 'create';
 CREATE UNIQUE INDEX operations_open ON operations (env, kind, name) WHERE outcome IS NULL;
 CREATE INDEX operations_parked ON operations (env, kind, name) WHERE outcome = 'parked';
 

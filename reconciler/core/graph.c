@@ -140,6 +140,49 @@ const unsigned char *graph_mark(const struct graph *g, size_t from)
     return g->marks;
 }
 
+/* The same edges the other way round. */
+static int graph_reverse(struct arena *a, const struct graph *g, struct graph *ret)
+{
+    size_t *first = arena_new_n(a, size_t, g->n + 2),
+           *to = arena_new_n(a, size_t, g->first[g->n] + 1);
+
+    if (!first || !to)
+        return -1;
+    for (size_t e = 0; e < g->first[g->n]; e++)
+        first[g->to[e] + 2]++;
+    for (size_t i = 2; i < g->n + 2; i++)
+        first[i] += first[i - 1];
+    for (size_t i = 0; i < g->n; i++)
+        for (size_t e = g->first[i]; e < g->first[i + 1]; e++)
+            to[first[g->to[e] + 1]++] = i;
+    *ret = (struct graph){ .n = g->n, .first = first, .to = to };
+    return 0;
+}
+
+unsigned char *graph_spread(struct arena *a, const struct graph *g, const unsigned char *marked,
+                            enum graph_direction direction)
+{
+    unsigned char *reached = arena_new_n(a, unsigned char, g->n + 1);
+    struct graph walked = *g;
+    size_t depth = 0;
+
+    if (!reached || (direction == GRAPH_UP && graph_reverse(a, g, &walked)))
+        return NULL;
+    for (size_t i = 0; i < g->n; i++)
+        if ((reached[i] = marked[i]))
+            g->stack[depth++] = i;
+    while (depth) {
+        size_t at = g->stack[--depth];
+
+        for (size_t e = walked.first[at]; e < walked.first[at + 1]; e++)
+            if (!reached[walked.to[e]]) {
+                reached[walked.to[e]] = 1;
+                g->stack[depth++] = walked.to[e];
+            }
+    }
+    return reached;
+}
+
 int graph_needs(const struct graph *g, struct str from, struct str to)
 {
     size_t i = graph_find(g, from), j = graph_find(g, to);

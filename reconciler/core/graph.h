@@ -25,5 +25,10 @@ int graph_make(struct arena *a, const struct environment_spec *spec, struct grap
 size_t graph_find(const struct graph *g, struct str name);
 /* marks[i] is set for everything that `from` needs, directly or through others; itself is not. */
 const unsigned char *graph_mark(const struct graph *g, size_t from);
+/* What is marked and everything that it needs (DOWN), or that needs it (UP), directly or through others;
+ * NULL when memory ran out. */
+enum graph_direction { GRAPH_DOWN, GRAPH_UP };
+unsigned char *graph_spread(struct arena *a, const struct graph *g, const unsigned char *marked,
+                            enum graph_direction direction);
 /* Whether `from` needs `to`, directly or through others. Unknown names need nothing. */
 int graph_needs(const struct graph *g, struct str from, struct str to);

@@ -55,6 +55,15 @@ struct plan_line {
     VEC(struct plan_change) changes;
 };
 
+/* How a switch moves its group. */
+enum plan_way {
+    WAY_NONE,    /* not at all, yet */
+    WAY_FORWARD, /* members go to the wanted set */
+    WAY_BACK,    /* to their live one, and their routes to what they were */
+    WAY_AWAY,    /* nothing is routed to them */
+    N_PLAN_WAYS
+};
+
 enum plan_lane {
     LANE_MAIN,
     LANE_REVERT, /* runs when its group failed or is superseded */
@@ -83,6 +92,15 @@ struct plan_group {
     size_t first_item, n_items; /* its items stand side by side */
 };
 
+struct plan_route { /* one place of the edge: host and path, or the address of a service */
+    struct str route, host, path, address, service;
+};
+
+struct plan_routes {
+    struct plan_route *p;
+    size_t n, cap;
+};
+
 struct plan_record { /* a resource as it is when the plan is through */
     struct str kind, name, provider;
     struct digest desired;
@@ -103,6 +121,8 @@ struct plan {
     VEC(struct plan_line) lines;
     VEC(struct plan_group) groups;
     VEC(struct plan_item) items;
+    /* Where a switch may move: as it is wanted, as it is. Empty where nothing switches. */
+    struct plan_routes routes, routes_before;
     VEC(struct plan_record) records; /* what `target` is the digest of, sorted */
     VEC(struct plan_read) reads;
     const struct value
@@ -125,6 +145,11 @@ struct str plan_format(struct arena *a, const struct plan *p);
 int plan_parse(struct arena *a, struct str document, struct plan *ret, struct err *err);
 
 const char *plan_action_name(enum plan_action action);
+const char *plan_way_name(enum plan_way way);
+enum plan_way plan_way_from_name(struct str name); /* unknown: WAY_NONE */
+struct value *plan_route_value(struct arena *a, const struct plan_route *r);
+/* The place it takes: no two routes of a generation have the same. */
+struct str plan_route_key(struct arena *a, const struct plan_route *r);
 /* "destroy, downtime"; "" for none. */
 struct str plan_class_names(struct arena *a, int classes);
 

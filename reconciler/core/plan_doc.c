@@ -11,6 +11,12 @@ static const char *const action_names[N_PLAN_ACTIONS] = {
     [PLAN_GATE] = "gate",     [PLAN_MARK] = "mark",
 };
 
+static const char *const way_names[N_PLAN_WAYS] = {
+    [WAY_NONE] = "none",
+    [WAY_FORWARD] = "forward",
+    [WAY_BACK] = "back",
+    [WAY_AWAY] = "away",
+};
 static const char *const lane_names[] = { "main", "revert", "tail" };
 static const char *const cause_names[] = { "commit", "undo", "rollback", "repair" };
 
@@ -30,6 +36,16 @@ static int find_name(const char *const *names, size_t n, struct str name)
         if (str_eq_c(name, names[i]))
             return (int)i;
     return 0;
+}
+
+const char *plan_way_name(enum plan_way way)
+{
+    return way_names[way];
+}
+
+enum plan_way plan_way_from_name(struct str name)
+{
+    return (enum plan_way)find_name(way_names, N_PLAN_WAYS, name);
 }
 
 /* --- writing ------------------------------------------------------------------------------------- */
@@ -112,6 +128,43 @@ static struct value *format_group(struct arena *a, const struct plan_group *g)
     return v;
 }
 
+struct str plan_route_key(struct arena *a, const struct plan_route *r)
+{
+    return str_fmt(a, "%.*s %.*s %.*s", STR_ARG(r->host), STR_ARG(r->path), STR_ARG(r->address));
+}
+
+struct value *plan_route_value(struct arena *a, const struct plan_route *r)
+{
+    struct value *v = value_map(a);
+
+    value_set_text(a, v, S("route"), r->route);
+    value_set_text(a, v, S("host"), r->host);
+    value_set_text(a, v, S("path"), r->path);
+    set_some(a, v, S("address"), r->address);
+    value_set_text(a, v, S("service"), r->service);
+    return v;
+}
+
+static struct value *format_routes(struct arena *a, const struct plan_routes *routes)
+{
+    struct value *list = value_list(a);
+
+    for (size_t i = 0; i < routes->n; i++)
+        value_add(a, list, plan_route_value(a, &routes->p[i]));
+    return list;
+}
+
+/* Mostly nothing of them changes: then they stand once. */
+static void format_both_routes(struct arena *a, struct value *v, const struct plan *p)
+{
+    struct value *after = format_routes(a, &p->routes),
+                 *before = format_routes(a, &p->routes_before);
+
+    value_set(a, v, S("routes"), after);
+    if (!value_eq(after, before))
+        value_set(a, v, S("routes_before"), before);
+}
+
 /* What the id is made of. */
 static struct value *format_core(struct arena *a, const struct plan *p)
 {
@@ -143,6 +196,7 @@ static struct value *format_core(struct arena *a, const struct plan *p)
         value_add(a, records, one);
     }
     value_set(a, v, S("records"), records);
+    format_both_routes(a, v, p);
     for (size_t i = 0; i < p->reads.n; i++) {
         struct value *one = value_map(a);
 
@@ -303,6 +357,16 @@ static void parse_record(struct arena *a, const struct value *v, struct plan_rec
                                  get_digest(v, S("desired")) };
 }
 
+static void parse_route(struct arena *a, const struct value *v, struct plan_route *ret)
+{
+    (void)a;
+    *ret = (struct plan_route){ value_get_text(v, S("route"), S("")),
+                                value_get_text(v, S("host"), S("")),
+                                value_get_text(v, S("path"), S("")),
+                                value_get_text(v, S("address"), S("")),
+                                value_get_text(v, S("service"), S("")) };
+}
+
 static void parse_note(struct arena *a, const struct value *v, struct str *ret)
 {
     (void)a;
@@ -333,6 +397,10 @@ int plan_parse(struct arena *a, struct str document, struct plan *ret, struct er
     PARSE_LIST(a, value_get(core, S("items")), &p.items, parse_item);
     PARSE_LIST(a, value_get(core, S("records")), &p.records, parse_record);
     PARSE_LIST(a, value_get(core, S("reads")), &p.reads, parse_read);
+    PARSE_LIST(a, value_get(core, S("routes")), &p.routes, parse_route);
+    PARSE_LIST(a, value_get(core, S("routes_before")), &p.routes_before, parse_route);
+    if (!value_get(core, S("routes_before")))
+        p.routes_before = p.routes;
     PARSE_LIST(a, value_get(v, S("lines")), &p.lines, parse_line);
     PARSE_LIST(a, value_get(v, S("notes")), &p.notes, parse_note);
     stored = get_digest(v, S("sum"));

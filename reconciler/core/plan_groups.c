@@ -2,95 +2,119 @@
 #include <stdlib.h>
 
 #include "reconciler/core/planner.h"
-#include "reconciler/core/share.h"
 #include "specs/digest.h"
-
-/* Each switch of a plan holds every route: beyond this many in all, what rolls switches as one, so that
- * a plan stays well below PLAN_BYTES_MAX. */
-#define PLAN_SWITCHED_ROUTES_MAX 40000u
 
 /* --- who switches as one ------------------------------------------------------------------------- */
 
-static size_t find_leader(struct planner *p, size_t i)
+/* Nodes of the graph under one name each. */
+static size_t find_root(size_t *roots, size_t i)
 {
-    while (p->subjects.p[i].leader != i)
-        i = p->subjects.p[i].leader = p->subjects.p[p->subjects.p[i].leader].leader;
+    while (roots[i] != i)
+        i = roots[i] = roots[roots[i]];
     return i;
 }
 
-static void join(struct planner *p, size_t i, size_t j)
+/* Services that roll and need each other, directly or through others, are one group: every need joins its
+ * two sides that stands between one that rolls, above, and one that rolls, below. */
+static void join_nodes(struct planner *p, size_t *roots)
 {
-    size_t a = find_leader(p, i), b = find_leader(p, j);
+    const struct graph *g = &p->graph;
+    unsigned char *rolls = arena_new_n(p->low.a, unsigned char, g->n + 1), *above, *below;
 
-    p->subjects.p[a < b ? b : a].leader = a < b ? a : b;
-}
-
-static void join_many(struct planner *p)
-{
-    size_t n_groups = 0, first = p->subjects.n;
-
+    if (!rolls)
+        return; /* the arena remembers */
     for (size_t i = 0; i < p->subjects.n; i++)
-        n_groups += p->subjects.p[i].fate == FATE_ROLL && find_leader(p, i) == i;
-    if (n_groups * p->low.routes.n <= PLAN_SWITCHED_ROUTES_MAX)
-        return;
-    for (size_t i = 0; i < p->subjects.n; i++) {
-        if (p->subjects.p[i].fate != FATE_ROLL)
-            continue;
-        if (first == p->subjects.n)
-            first = i;
-        join(p, first, i);
-    }
+        if (p->subjects.p[i].fate == FATE_ROLL && p->subjects.p[i].node < g->n)
+            rolls[p->subjects.p[i].node] = 1;
+    above = graph_spread(p->low.a, g, rolls, GRAPH_DOWN);
+    below = graph_spread(p->low.a, g, rolls, GRAPH_UP);
+    for (size_t i = 0; above && below && i < g->n; i++)
+        for (size_t e = g->first[i]; e < g->first[i + 1]; e++)
+            if (above[i] && below[g->to[e]])
+                roots[find_root(roots, i)] = find_root(roots, g->to[e]);
 }
 
-/* Services that roll and need each other, directly or through others, are one group. */
+/* The first of a group by name leads it; the others follow in a chain. */
 static void link_groups(struct planner *p)
 {
-    for (size_t i = 0; i < p->subjects.n; i++)
-        p->subjects.p[i].leader = i;
-    for (size_t i = 0; i < p->subjects.n; i++) {
-        const struct subject *x = &p->subjects.p[i];
-        const unsigned char *marks;
+    size_t n = p->graph.n, *roots = arena_new_n(p->low.a, size_t, n + 1),
+           *last = arena_new_n(p->low.a, size_t, n + 1);
 
-        if (x->fate != FATE_ROLL)
-            continue;
-        marks = graph_mark(&p->graph, x->node);
-        for (size_t j = 0; j < p->subjects.n; j++)
-            if (p->subjects.p[j].fate == FATE_ROLL && p->subjects.p[j].node < p->graph.n &&
-                marks[p->subjects.p[j].node])
-                join(p, i, j);
+    if (!roots || !last)
+        return; /* the arena remembers */
+    for (size_t i = 0; i < n; i++) {
+        roots[i] = i;
+        last[i] = p->subjects.n;
     }
-    join_many(p);
-    for (size_t i = 0; i < p->subjects.n; i++)
-        p->subjects.p[i].leader = find_leader(p, i);
+    join_nodes(p, roots);
+    for (size_t i = 0; i < p->subjects.n; i++) {
+        struct subject *x = &p->subjects.p[i];
+        size_t root = x->fate == FATE_ROLL && x->node < n ? find_root(roots, x->node) : n;
+
+        x->leader = i;
+        x->next = p->subjects.n;
+        if (root == n)
+            continue;
+        if (last[root] < i) {
+            x->leader = p->subjects.p[last[root]].leader;
+            p->subjects.p[last[root]].next = i;
+        }
+        last[root] = i;
+    }
 }
 
-static void add_routes_of(struct planner *p, struct value *list, size_t leader)
+/* Whose each route is, so that no group looks through those of all. */
+static void deal_routes(struct planner *p)
 {
-    for (size_t r = 0; r < p->low.routes.n; r++) {
-        const struct subject *x = planner_find_subject(p, p->low.routes.p[r].service);
+    for (size_t r = 0; r < p->plan->routes.n; r++) {
+        struct subject *x = planner_find_subject(p, p->plan->routes.p[r].service);
+        size_t *slot = x ? vec_push(p->low.a, &x->routes) : NULL;
 
-        if (x && x->leader == leader)
-            value_add(p->low.a, list, share_value(p->low.routes.p[r].v));
+        if (slot)
+            *slot = r;
     }
+}
+
+static int compare_indexes(const void *a, const void *b)
+{
+    const size_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+static struct value *routes_of_group(struct planner *p, size_t leader)
+{
+    struct value *list = value_list(p->low.a);
+    VEC(size_t) all = { 0 };
+
+    for (size_t i = leader; i < p->subjects.n; i = p->subjects.p[i].next)
+        for (size_t r = 0; r < p->subjects.p[i].routes.n; r++) {
+            size_t *slot = vec_push(p->low.a, &all);
+
+            if (slot)
+                *slot = p->subjects.p[i].routes.p[r];
+        }
+    if (all.n)
+        qsort(all.p, all.n, sizeof(all.p[0]), compare_indexes);
+    for (size_t i = 0; i < all.n; i++)
+        value_add(p->low.a, list, plan_route_value(p->low.a, &p->plan->routes.p[all.p[i]]));
+    return list;
 }
 
 struct digest plan_groups_digest(struct planner *p, size_t leader)
 {
     struct arena *a = p->low.a;
-    struct value *sets = value_map(a), *routes = value_list(a), *all = value_map(a);
+    struct value *sets = value_map(a), *all = value_map(a);
 
-    for (size_t i = leader; i < p->subjects.n; i++) {
+    for (size_t i = leader; i < p->subjects.n; i = p->subjects.p[i].next) {
         const struct subject *x = &p->subjects.p[i];
 
-        if (x->leader == leader)
-            value_set_text(a, sets, x->m.service,
-                           x->want ? digest_hex(a, &x->m.set_key) : S("gone"));
+        value_set_text(a, sets, x->m.service, x->want ? digest_hex(a, &x->m.set_key) : S("gone"));
     }
     if (p->subjects.p[leader].fate == FATE_SCALE)
         value_set_int(a, all, S("replicas"), p->subjects.p[leader].m.replicas);
-    add_routes_of(p, routes, leader);
     value_set(a, all, S("sets"), sets);
-    value_set(a, all, S("routes"), routes);
+    value_set(a, all, S("routes"), routes_of_group(p, leader));
     return digest_value(a, S("group"), all);
 }
 
@@ -99,8 +123,8 @@ struct digest plan_groups_routes_digest(struct planner *p)
     struct arena *a = p->low.a;
     struct value *routes = value_list(a), *all = value_map(a);
 
-    for (size_t i = 0; i < p->low.routes.n; i++)
-        value_add(a, routes, share_value(p->low.routes.p[i].v));
+    for (size_t i = 0; i < p->plan->routes.n; i++)
+        value_add(a, routes, plan_route_value(a, &p->plan->routes.p[i]));
     value_set(a, all, S("routes"), routes);
     return digest_value(a, S("group"), all);
 }
@@ -133,9 +157,8 @@ static void keep_quarantined(struct planner *p)
             continue;
         planner_note(p, str_fmt(p->low.a, "quarantined: %.*s (%.*s)", STR_ARG(q->culprit),
                                 STR_ARG(q->reason)));
-        for (size_t j = i; j < p->subjects.n; j++)
-            if (p->subjects.p[j].leader == i)
-                plan_subjects_keep(&p->subjects.p[j]);
+        for (size_t j = i; j < p->subjects.n; j = p->subjects.p[j].next)
+            plan_subjects_keep(&p->subjects.p[j]);
     }
 }
 
@@ -168,6 +191,7 @@ static void take_member(struct planner *p, struct plan_group *g, struct subject 
 void plan_groups_make(struct planner *p)
 {
     link_groups(p);
+    deal_routes(p);
     keep_quarantined(p);
     plan_subjects_keep_needed(p);
     plan_routes_keep_addresses(p);
@@ -180,9 +204,8 @@ void plan_groups_make(struct planner *p)
         g = plan_groups_add(p, &index);
         if (!g)
             return;
-        for (size_t j = i; j < p->subjects.n; j++)
-            if (p->subjects.p[j].leader == i)
-                take_member(p, g, &p->subjects.p[j], index);
+        for (size_t j = i; j < p->subjects.n; j = p->subjects.p[j].next)
+            take_member(p, g, &p->subjects.p[j], index);
         g->digest = plan_groups_digest(p, i);
     }
 }
@@ -208,7 +231,11 @@ static int compare_orders(const void *a, const void *b)
 /* What is recreated is down for a while: what needs it waits, and it waits for what it needs. */
 static void order_recreated(struct planner *p, struct group_orders *orders)
 {
-    for (size_t i = 0; i < p->subjects.n; i++) {
+    int is_needed = 0;
+
+    for (size_t i = 0; i < p->subjects.n; i++)
+        is_needed |= p->subjects.p[i].fate == FATE_RECREATE;
+    for (size_t i = 0; is_needed && i < p->subjects.n; i++) {
         const struct subject *x = &p->subjects.p[i];
         const unsigned char *marks;
 

@@ -12,10 +12,10 @@ static size_t lower_addresses(struct planner *p)
     struct lane l = rollout_items_lane(&p->low, LANE_MAIN, -1);
     size_t last = ROLLOUT_NO_ITEM;
 
-    for (size_t i = 0; i < p->low.routes.n; i++) {
-        struct str service = value_get_text(p->low.routes.p[i].v, S("address"), STR_NONE);
+    for (size_t i = 0; i < p->plan->routes.n; i++) {
+        struct str service = p->plan->routes.p[i].address;
 
-        if (!service.p || estate_find_recorded(&p->estate, S("address"), service))
+        if (!service.n || estate_find_recorded(&p->estate, S("address"), service))
             continue;
         last = rollout_items_add(&l, 0,
                                  (struct plan_item){
@@ -237,4 +237,5 @@ void plan_lower_all(struct planner *p)
     lower_leftovers(p);
     if (p->plan->lines.n || p->plan->items.n)
         lower_applied(p);
+    plan_routes_drop(p);
 }

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/planner.h"
-#include "reconciler/core/share.h"
 
-static void add_route(struct planner *p, struct route_list *list, struct value *v,
-                      struct str service, struct str address)
+static void add_route(struct planner *p, struct plan_routes *list, struct plan_route route)
 {
-    struct arena *a = p->low.a;
-    struct route *r = vec_push(a, list);
+    struct plan_route *slot = vec_push(p->low.a, list);
 
-    value_set_text(a, v, S("service"), service);
-    if (r)
-        *r = (struct route){ v,
-                             str_fmt(
-                                 a, "%.*s %.*s %.*s", STR_ARG(value_get_text(v, S("host"), S(""))),
-                                 STR_ARG(value_get_text(v, S("path"), S(""))), STR_ARG(address)),
-                             service };
+    if (slot)
+        *slot = route;
 }
 
 /* A spec keeps its paths as they were written, a record in their order. */
-static void add_domain(struct planner *p, struct route_list *list, struct str name,
+static void add_domain(struct planner *p, struct plan_routes *list, struct str name,
                        const struct value *domain)
 {
     struct arena *a = p->low.a;
@@ -33,26 +25,26 @@ static void add_domain(struct planner *p, struct route_list *list, struct str na
     for (size_t h = 0; h < value_count(hosts); h++)
         for (size_t i = 0; i < paths.n; i++) {
             struct str path = paths.entries[i].key;
-            struct value *v = value_map(a);
 
-            value_set_text(a, v, S("route"), str_fmt(a, "%.*s:%.*s", STR_ARG(name), STR_ARG(path)));
-            value_set_text(a, v, S("host"), value_item(hosts, h)->u.text);
-            value_set_text(a, v, S("path"), path);
-            add_route(p, list, v, value_get_text(paths.entries[i].value, S("service"), S("")),
-                      S(""));
+            add_route(p, list,
+                      (struct plan_route){
+                          .route = str_fmt(a, "%.*s:%.*s", STR_ARG(name), STR_ARG(path)),
+                          .host = value_item(hosts, h)->u.text,
+                          .path = path,
+                          .address = S(""),
+                          .service = value_get_text(paths.entries[i].value, S("service"), S("")),
+                      });
         }
 }
 
-static void add_internal(struct planner *p, struct route_list *list, struct str service)
+static void add_internal(struct planner *p, struct plan_routes *list, struct str service)
 {
-    struct arena *a = p->low.a;
-    struct value *v = value_map(a);
-
-    value_set_text(a, v, S("route"), str_fmt(a, "internal:%.*s", STR_ARG(service)));
-    value_set_text(a, v, S("host"), S(""));
-    value_set_text(a, v, S("path"), S("/"));
-    value_set_text(a, v, S("address"), service);
-    add_route(p, list, v, service, service);
+    add_route(p, list,
+              (struct plan_route){ .route = str_fmt(p->low.a, "internal:%.*s", STR_ARG(service)),
+                                   .host = S(""),
+                                   .path = S("/"),
+                                   .address = service,
+                                   .service = service });
 }
 
 void plan_routes_addresses(const struct value *v, struct map *ret)
@@ -90,13 +82,13 @@ static void collect_wanted(struct planner *p, struct map *addresses)
         const struct spec_resource *r = e->wanted[i];
 
         if (str_eq_c(r->kind, "domain"))
-            add_domain(p, &p->low.routes, r->name, r->desired);
+            add_domain(p, &p->plan->routes, r->name, r->desired);
         else
             plan_routes_addresses(r->desired, addresses);
     }
     for (size_t i = 0; i < e->n_recorded; i++)
         if (plan_routes_keeps_domain(p, e->recorded[i]))
-            add_domain(p, &p->low.routes, e->recorded[i]->name, e->recorded[i]->desired);
+            add_domain(p, &p->plan->routes, e->recorded[i]->name, e->recorded[i]->desired);
 }
 
 static int refuse_addresses(const struct planner *p, const struct map *addresses, struct err *err)
@@ -125,15 +117,15 @@ int plan_routes_collect(struct planner *p, struct err *err)
         const struct recorded *r = e->recorded[i];
 
         if (str_eq_c(r->kind, "domain"))
-            add_domain(p, &p->low.routes_before, r->name, r->desired);
+            add_domain(p, &p->plan->routes_before, r->name, r->desired);
         else if (str_eq_c(r->kind, "address") && planner_find_subject(p, r->name))
-            add_internal(p, &p->low.routes_before, r->name);
+            add_internal(p, &p->plan->routes_before, r->name);
         if (keeps_address(p, r))
             map_put(&addresses, r->name, NULL);
     }
     map_sort(&addresses);
     for (size_t i = 0; i < addresses.n; i++)
-        add_internal(p, &p->low.routes, addresses.entries[i].key);
+        add_internal(p, &p->plan->routes, addresses.entries[i].key);
     return 0;
 }
 
@@ -142,29 +134,40 @@ void plan_routes_keep_addresses(struct planner *p)
     struct map there;
 
     map_init(&there, p->low.a);
-    for (size_t i = 0; i < p->low.routes.n; i++)
-        if (value_get(p->low.routes.p[i].v, S("address")))
-            map_put(&there, p->low.routes.p[i].service, NULL);
+    for (size_t i = 0; i < p->plan->routes.n; i++)
+        if (p->plan->routes.p[i].address.n)
+            map_put(&there, p->plan->routes.p[i].service, NULL);
     for (size_t i = 0; i < p->subjects.n; i++) {
         const struct subject *x = &p->subjects.p[i];
 
         if (x->is_kept && x->m.has_address && !map_has(&there, x->m.service))
-            add_internal(p, &p->low.routes, x->m.service);
+            add_internal(p, &p->plan->routes, x->m.service);
     }
 }
 
 int plan_routes_differ(const struct planner *p)
 {
-    const struct route_list *a = &p->low.routes, *b = &p->low.routes_before;
+    const struct plan_routes *a = &p->plan->routes, *b = &p->plan->routes_before;
     struct map before;
 
     if (a->n != b->n)
         return 1;
     map_init(&before, p->low.a);
     for (size_t i = 0; i < b->n; i++)
-        map_put(&before, b->p[i].key, share_value(b->p[i].v));
-    for (size_t i = 0; i < a->n; i++)
-        if (!value_eq(a->p[i].v, map_find(&before, a->p[i].key)))
+        map_put(&before, plan_route_key(p->low.a, &b->p[i]), &b->p[i]);
+    for (size_t i = 0; i < a->n; i++) {
+        const struct plan_route *was = map_find(&before, plan_route_key(p->low.a, &a->p[i]));
+
+        if (!was || !str_eq(was->route, a->p[i].route) || !str_eq(was->service, a->p[i].service))
             return 1;
+    }
     return 0;
+}
+
+void plan_routes_drop(struct planner *p)
+{
+    for (size_t i = 0; i < p->plan->groups.n; i++)
+        if (p->plan->groups.p[i].is_switching)
+            return;
+    p->plan->routes = p->plan->routes_before = (struct plan_routes){ 0 };
 }

@@ -23,9 +23,11 @@ struct subject {
     const struct recorded *have;      /* NULL: new */
     size_t node;                      /* in the graph; n: not there */
     enum fate fate;
-    size_t leader; /* first subject of its group */
-    int group;     /* -1: none */
-    int is_kept;   /* as it is recorded, whatever is wanted */
+    size_t leader;      /* first subject of its group */
+    size_t next;        /* of the group, by name; all: it is the last */
+    VEC(size_t) routes; /* that lead to it, of the plan's */
+    int group;          /* -1: none */
+    int is_kept;        /* as it is recorded, whatever is wanted */
 };
 
 struct planner {
@@ -77,6 +79,8 @@ int plan_routes_collect(struct planner *p, struct err *err);
 /* Services that stay after all keep their address. */
 void plan_routes_keep_addresses(struct planner *p);
 int plan_routes_differ(const struct planner *p);
+/* A plan that switches nothing needs none. */
+void plan_routes_drop(struct planner *p);
 /* A domain that is recorded, not wanted, and not pruned either. */
 int plan_routes_keeps_domain(const struct planner *p, const struct recorded *r);
 /* Services whose address the value refers to, as keys of `ret`. */

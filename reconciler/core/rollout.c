@@ -391,6 +391,8 @@ size_t rollout_lower_remove(struct lowering *low, int group, const struct member
         rollout_items_drop_routes(&l, ROLLOUT_STALE_MAX);
         back.only_after = (int)flip.flip;
         (void)rollout_switch(&back, m, 1, WAY_BACK);
+        back.only_after = (int)flip.routes;
+        rollout_items_drop_routes(&back, ROLLOUT_STALE_MAX);
         back.only_after = -1;
     }
     rollout_items_drop_address(&l, m);
@@ -411,6 +413,8 @@ size_t rollout_lower_routes(struct lowering *low, int group)
     proven = rollout_items_mark(&l, 8, S("routed"), NULL);
     back.only_after = (int)flip.flip;
     (void)rollout_switch(&back, NULL, 0, WAY_BACK);
+    back.only_after = (int)flip.routes;
+    rollout_items_drop_routes(&back, ROLLOUT_STALE_MAX);
     back.only_after = -1;
     (void)rollout_items_mark(&back, 8, S("reverted"), NULL);
     return proven;

@@ -28,23 +28,10 @@ struct member {
     int has_address; /* an internal one, made before */
 };
 
-struct route {
-    const struct value
-        *v;         /* {route, host, path, service} or {route, host, path, address, service} */
-    struct str key; /* the place it takes: no two routes of a generation have the same */
-    struct str service;
-};
-
-struct route_list {
-    struct route *p;
-    size_t n, cap;
-};
-
 struct lowering {
     struct arena *a;
     const struct snapshot *s;
     struct plan *plan;
-    struct route_list routes, routes_before; /* of the target; as they are recorded */
 };
 
 /* Append the items of plan->groups[group], members in order of name; the index of its last main item comes back. */

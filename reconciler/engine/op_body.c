@@ -2,8 +2,11 @@
 #include "reconciler/engine/op_body.h"
 
 #include "base/guard.h"
+#include "base/map.h"
+#include "reconciler/core/generation.h"
 #include "reconciler/engine/run.h"
 #include "specs/json_io.h"
+#include "state/sets.h"
 
 static struct db *body_db(struct op_task *op)
 {
@@ -139,45 +142,50 @@ static int body_fill(struct op_task *op, const struct value *v, struct value **r
 
 /* --- routes and switch --------------------------------------------------------------------------- */
 
-/* The backend that serves a route: of the set it names, or of the live one. STR_NONE: none. */
-static int body_backend(struct op_task *op, const struct value *route, struct str *ret,
-                        struct err *err)
+static struct str body_set_name(struct arena *a, struct str service, struct str key)
 {
-    struct str service = value_get_text(route, S("service"), S(""));
-    struct str set = value_get_text(route, S("set"), STR_NONE);
+    return str_fmt(a, "%.*s %.*s", STR_ARG(service), STR_ARG(key));
+}
+
+/* Who serves: a backend by "SERVICE KEY", and that of the live set by "SERVICE". */
+static int body_backends(struct op_task *op, struct map *ret, struct err *err)
+{
+    struct arena *a = &op->arena;
     struct rec_set *rows;
     size_t n;
 
-    if (DB_SELECT(body_db(op), &op->arena, set, "WHERE env = $1 AND service = $2", &rows, &n, err,
-                  DB_T(op->rec.env), DB_T(service)))
+    map_init(ret, a);
+    if (sets_list(body_db(op), a, op->rec.env, &rows, &n, err))
         return err->code;
-    *ret = STR_NONE;
-    for (size_t i = 0; i < n; i++)
-        if (set.p ? str_eq(digest_hex(&op->arena, &rows[i].set_key), set)
-                  : str_eq_c(rows[i].state, "live"))
-            *ret = rows[i].backend;
-    return 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!rows[i].backend.p)
+            continue;
+        map_put(ret, body_set_name(a, rows[i].service, digest_hex(a, &rows[i].set_key)), &rows[i]);
+        if (str_eq_c(rows[i].state, "live"))
+            map_put(ret, rows[i].service, &rows[i]);
+    }
+    return arena_status(a, err);
 }
 
-static int body_route(struct op_task *op, const struct value *route, struct value *list,
-                      struct err *err)
+static int body_route(struct op_task *op, const struct generation_route *made,
+                      const struct map *backends, struct value *list, struct err *err)
 {
     struct arena *a = &op->arena;
-    struct str backend, address = value_get_text(route, S("address"), STR_NONE);
+    const struct plan_route *r = made->route;
+    const struct rec_set *set = map_find(
+        backends, made->set.p ? body_set_name(a, r->service, made->set) : r->service);
     struct value *one = value_map(a);
 
-    if (body_backend(op, route, &backend, err))
-        return err->code;
-    if (!backend.p)
+    if (!set)
         return 0; /* nothing serves it yet: the route stays out */
-    value_set_text(a, one, S("route"), value_get_text(route, S("route"), S("")));
-    value_set_text(a, one, S("host"), value_get_text(route, S("host"), S("")));
-    value_set_text(a, one, S("path"), value_get_text(route, S("path"), S("/")));
-    value_set_text(a, one, S("backend"), backend);
-    if (address.p) {
+    value_set_text(a, one, S("route"), r->route);
+    value_set_text(a, one, S("host"), r->host);
+    value_set_text(a, one, S("path"), r->path);
+    value_set_text(a, one, S("backend"), set->backend);
+    if (r->address.n) {
         const struct value *port;
 
-        if (body_output(op, str_fmt(a, "address/%.*s", STR_ARG(address)), S("port"), &port, err))
+        if (body_output(op, str_fmt(a, "address/%.*s", STR_ARG(r->address)), S("port"), &port, err))
             return err->code;
         value_set(a, one, S("port"), value_copy(a, port));
     }
@@ -185,17 +193,40 @@ static int body_route(struct op_task *op, const struct value *route, struct valu
     return 0;
 }
 
+/* The switches of this plan that were done, in order of items. */
+static int body_ways(struct op_task *op, enum plan_way **ret, struct err *err)
+{
+    const struct plan *plan = &op->run->plan;
+    struct rec_operation *rows;
+    size_t n;
+
+    *ret = arena_new_n(&op->arena, enum plan_way, plan->groups.n + 1);
+    if (!*ret)
+        return arena_status(&op->arena, err);
+    if (DB_SELECT(body_db(op), &op->arena, operation,
+                  "WHERE plan = $1 AND kind = 'switch' AND outcome = 'done' ORDER BY item", &rows,
+                  &n, err, DB_D(&op->rec.plan)))
+        return err->code;
+    for (size_t i = 0; i < n; i++)
+        generation_note(plan, (size_t)rows[i].item, *ret); /* checked when the plan was loaded */
+    return 0;
+}
+
 static int body_next_routes(struct op_task *op, struct value *body, struct err *err)
 {
     struct arena *a = &op->arena;
     struct rec_environment env;
-    const struct value *routes = value_get(op->item->desired, S("routes"));
+    struct generation made;
+    enum plan_way *ways;
     struct value *list = value_list(a);
+    struct map backends;
 
-    if (environments_by_uid(body_db(op), a, op->rec.env, &env, err))
+    if (environments_by_uid(body_db(op), a, op->rec.env, &env, err) || body_ways(op, &ways, err) ||
+        generation_make(a, &op->run->plan, op->index, ways, &made, err) ||
+        body_backends(op, &backends, err))
         return err->code;
-    for (size_t i = 0; i < value_count(routes); i++)
-        if (body_route(op, value_item(routes, i), list, err))
+    for (size_t i = 0; i < made.n; i++)
+        if (body_route(op, &made.p[i], &backends, list, err))
             return err->code;
     op->rec.name = str_fmt(a, "G%lld", (long long)env.route_gen + 1);
     value_set_text(a, body, S("environment"), body_env_word(op));
@@ -212,15 +243,38 @@ static int64_t routes_generation(struct str name)
     return generation;
 }
 
+/* A group that goes back may have made one that nobody will switch to any more. Any other that is newer than the
+ * one in use is on its way. */
+static int body_unused_routes(struct op_task *op, struct map *ret, struct err *err)
+{
+    const struct plan *plan = &op->run->plan;
+    struct rec_operation *rows;
+    size_t n;
+
+    map_init(ret, &op->arena);
+    if (op->item->lane != LANE_REVERT)
+        return 0;
+    if (DB_SELECT(body_db(op), &op->arena, operation,
+                  "WHERE plan = $1 AND kind = 'routes' AND action = 'create'", &rows, &n, err,
+                  DB_D(&op->rec.plan)))
+        return err->code;
+    for (size_t i = 0; i < n; i++)
+        if (plan->items.p[rows[i].item].group == op->item->group)
+            map_put(ret, rows[i].name, NULL);
+    return 0;
+}
+
 /* The oldest generation that stands and is not the one in use. */
 static int body_oldest_routes(struct op_task *op, struct value *body, struct err *err)
 {
     struct rec_resource *rows, in_use;
     struct value *outputs = NULL;
+    struct map unused;
     size_t n;
     int64_t oldest = INT64_MAX, used = -1;
 
-    if (DB_SELECT(body_db(op), &op->arena, resource,
+    if (body_unused_routes(op, &unused, err) ||
+        DB_SELECT(body_db(op), &op->arena, resource,
                   "WHERE env = $1 AND kind = 'routes' AND valid_to IS NULL AND status <> 'gone'",
                   &rows, &n, err, DB_T(op->rec.env)))
         return err->code;
@@ -231,7 +285,8 @@ static int body_oldest_routes(struct op_task *op, struct value *body, struct err
     for (size_t i = 0; i < n; i++) {
         int64_t generation = routes_generation(rows[i].name);
 
-        if (generation < used && generation < oldest) {
+        if (generation != used && generation < oldest &&
+            (generation < used || map_has(&unused, rows[i].name))) {
             oldest = generation;
             op->rec.name = rows[i].name;
         }

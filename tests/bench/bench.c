@@ -7,82 +7,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include <yaml.h>
 
 #include "base/alloc.h"
 #include "base/guard.h"
 #include "base/log.h"
-#include "base/sys.h"
 #include "reconciler/core/plan.h"
 #include "state/tx.h"
+#include "tests/bench/change.h"
 #include "tests/bench/estate.h"
-
-struct row {
-    const char *what, *unit, *target;
-    double figure, floor;
-    const char *floor_is;
-};
-
-static void print_head(void)
-{
-    (void)printf("%-64s %10s %-4s %-12s %10s  %s\n", "what", "figure", "", "target", "floor",
-                 "the floor is");
-}
-
-static void print_row(const struct row *r)
-{
-    (void)printf("%-64s %10.1f %-4s %-12s %10.1f  %s\n", r->what, r->figure, r->unit, r->target,
-                 r->floor, r->floor_is);
-}
-
-static double cpu_ms(void)
-{
-    struct rusage u;
-
-    PRE(getrusage(RUSAGE_SELF, &u) == 0);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
-}
-
-/* Anonymous memory of this process, in MiB. */
-static double anonymous_mib(void)
-{
-    AUTO_ARENA struct arena a = { 0 };
-    struct err err = ERR_INIT;
-    struct str text, line;
-    int64_t kib = 0;
-
-    if (sys_read_file(&a, "/proc/self/smaps_rollup", 65536, &text, &err))
-        return -1;
-    while (str_next(&text, '\n', &line))
-        if (str_starts(line, S("Anonymous:")))
-            (void)str_to_i64(str_trim(str_slice(line, 10, line.n - 13)), &kib); /* "N kB" */
-    return (double)kib / 1024;
-}
+#include "tests/bench/table.h"
 
 /* --- planning without a cache -------------------------------------------------------------------- */
-
-/* The recorded side of a world that is as the specs say. */
-static void converged(struct arena *a, const struct environment_spec *spec, struct snapshot *ret)
-{
-    *ret = (struct snapshot){ .installation = S("bench"), .target = spec };
-    ret->env = (struct rec_environment){ .uid = S("bench"), .name = spec->name };
-    ret->recorded = arena_new_n(a, struct recorded, spec->resources.n + 1);
-    ret->sets = arena_new_n(a, struct rec_set, spec->resources.n + 1);
-    for (size_t i = 0; i < spec->resources.n; i++) {
-        const struct spec_resource *r = &spec->resources.p[i];
-
-        ret->recorded[ret->n_recorded++] = (struct recorded){ r->kind, r->name, r->provider,
-                                                              r->desired, r->digest };
-        ret->sets[ret->n_sets++] = (struct rec_set){ .service = r->name,
-                                                     .set_key = identity_set_key(a, r->desired),
-                                                     .state = S("live"),
-                                                     .replicas = value_get_int(r->desired,
-                                                                               S("replicas"), 1) };
-    }
-}
 
 static size_t plan_all(struct estate *e)
 {
@@ -104,7 +41,7 @@ static size_t plan_all(struct estate *e)
         struct plan plan;
 
         ESTATE_MUST(normalise_environment(&a, &b, &in, &spec, &m, &err), &err);
-        converged(&a, &spec, &s);
+        estate_converged(&a, &spec, &s);
         ESTATE_MUST(plan_make(&a, &s, &plan, &err), &err);
         n_resources += spec.resources.n;
     }
@@ -135,27 +72,27 @@ static void read_events(const struct estate *e)
 static void bench_plans(size_t n_files, size_t n_services)
 {
     struct estate e;
-    struct row r = { "no-op plan of every resource, specs parsed, in process",
-                     "ms",
-                     "<= 300",
-                     0,
-                     0,
-                     "libyaml's events of the same files" };
+    struct table_row r = { "no-op plan of every resource, specs parsed, in process",
+                           "ms",
+                           "<= 300",
+                           0,
+                           0,
+                           "libyaml's events of the same files" };
     char what[96];
     double before;
     size_t n;
 
     estate_init(&e, n_files, n_services, 1);
-    before = cpu_ms();
+    before = table_cpu_ms();
     read_events(&e);
-    r.floor = cpu_ms() - before;
-    before = cpu_ms();
+    r.floor = table_cpu_ms() - before;
+    before = table_cpu_ms();
     n = plan_all(&e);
-    r.figure = cpu_ms() - before;
+    r.figure = table_cpu_ms() - before;
     (void)snprintf(what, sizeof(what),
                    "no-op plan of %zu resources in %zu files, parsed anew (CPU)", n, n_files);
     r.what = what;
-    print_row(&r);
+    table_row(&r);
     estate_fini(&e);
 }
 
@@ -169,7 +106,7 @@ static double bare_savepoints(const char *path, size_t n)
     double before;
 
     ESTATE_MUST(db_open(path, DB_WRITE, &db, &err), &err);
-    before = cpu_ms();
+    before = table_cpu_ms();
     for (size_t i = 0; i < n * 4; i++) {
         const struct tx_head head = {
             .kind = S("bench"), .subject = S(""), .actor = S("bench"), .cause = S(""), .env = S("")
@@ -185,7 +122,7 @@ static double bare_savepoints(const char *path, size_t n)
         if (i % 64 == 63 || i + 1 == n * 4)
             ESTATE_MUST(db_batch_commit(db, &err), &err);
     }
-    before = cpu_ms() - before;
+    before = table_cpu_ms() - before;
     db_close(db);
     return before;
 }
@@ -194,8 +131,8 @@ static void bench_apply(size_t n_envs, size_t n_replicas)
 {
     struct estate e;
     char what[96], path[600];
-    struct row r = { what, "ms", n_envs * n_replicas > 5000 ? "<= 5000" : "<= 2500",
-                     0,    0,    "as many events in a bare state file" };
+    struct table_row r = { what, "ms", n_envs * n_replicas > 5000 ? "<= 5000" : "<= 2500",
+                           0,    0,    "as many events in a bare state file" };
     double before;
 
     estate_init(&e, n_envs, 1, n_replicas);
@@ -203,19 +140,19 @@ static void bench_apply(size_t n_envs, size_t n_replicas)
                    n_envs * n_replicas);
     (void)snprintf(path, sizeof(path), "%s/bare.db", e.dir);
     r.floor = bare_savepoints(path, n_envs * n_replicas);
-    before = cpu_ms();
+    before = table_cpu_ms();
     estate_once(&e);
-    r.figure = cpu_ms() - before;
-    print_row(&r);
+    r.figure = table_cpu_ms() - before;
+    table_row(&r);
 
-    before = cpu_ms();
+    before = table_cpu_ms();
     estate_once(&e);
     (void)snprintf(what, sizeof(what), "the same once more, nothing changed, start to exit (CPU)");
-    print_row(&(struct row){ what, "ms", "", cpu_ms() - before, 0, "" });
+    table_row(&(struct table_row){ what, "ms", "", table_cpu_ms() - before, 0, "" });
     (void)snprintf(what, sizeof(what), "memory, %zu environments x %zu resources", n_envs,
                    n_replicas);
-    print_row(&(struct row){ what, "MiB", n_envs < 1000 ? "" : "<= 40", e.settled_mib,
-                             anonymous_mib(), "this program after it all" });
+    table_row(&(struct table_row){ what, "MiB", n_envs < 1000 ? "" : "<= 40", e.settled_mib,
+                                   table_anonymous_mib(), "this program after it all" });
     estate_fini(&e);
 }
 
@@ -224,9 +161,11 @@ int main(int argc, char **argv)
     int small = argc > 1 && !strcmp(argv[1], "small");
 
     log_setup(LOG_ERROR, LOG_TEXT);
-    estate_on_settled(anonymous_mib);
-    print_head();
+    estate_on_settled(table_anonymous_mib);
+    table_head();
     bench_plans(small ? 20 : 1000, 10);
+    bench_change(small ? 10 : 100);
+    bench_change(small ? 20 : 1000);
     bench_apply(small ? 5 : 50, small ? 10 : 100);
     if (!small)
         bench_apply(1000, 10);

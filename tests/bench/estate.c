@@ -201,3 +201,26 @@ void estate_once(struct estate *e)
     loop_free(loop);
     engine_close(engine);
 }
+
+void estate_converged(struct arena *a, const struct environment_spec *spec, struct snapshot *ret)
+{
+    *ret = (struct snapshot){ .installation = S("bench"), .target = spec };
+    ret->env = (struct rec_environment){ .uid = S("bench"), .name = spec->name };
+    ret->recorded = arena_new_n(a, struct recorded, spec->resources.n + 1);
+    ret->sets = arena_new_n(a, struct rec_set, spec->resources.n + 1);
+    for (size_t i = 0; i < spec->resources.n; i++) {
+        const struct spec_resource *r = &spec->resources.p[i];
+
+        ret->recorded[ret->n_recorded++] = (struct recorded){ r->kind, r->name, r->provider,
+                                                              r->desired, r->digest };
+        if (!str_eq_c(r->kind, "service"))
+            continue;
+        ret->sets[ret->n_sets++] = (struct rec_set){
+            .service = r->name,
+            .set_key = identity_set_key(a, r->desired),
+            .state = S("live"),
+            .backend = value_get(r->desired, S("port")) ? r->name : STR_NONE,
+            .replicas = value_get_int(r->desired, S("replicas"), 1)
+        };
+    }
+}

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "reconciler/core/identity.h"
+#include "reconciler/core/snapshot.h"
 #include "reconciler/engine/engine.h"
 
 #define ESTATE_MUST(call, err)                                                                     \
@@ -34,3 +35,5 @@ void estate_fini(struct estate *e);
 void estate_once(struct estate *e);
 /* Asked when a run has settled, before anything is freed. */
 void estate_on_settled(double (*measure)(void));
+/* The recorded side of a world that is as this says. */
+void estate_converged(struct arena *a, const struct environment_spec *spec, struct snapshot *ret);

@@ -7,7 +7,6 @@
 #include "state/events.h"
 
 #define LAWS_BODY_MAX (1 << 20)
-#define LAWS_STALE_MAX 2 /* generations that a way back left: the next switch takes them away */
 
 #define BROKEN(...) (str_fmt(&w->arena, __VA_ARGS__).p)
 
@@ -242,7 +241,7 @@ static const char *check_objects_of_sets(struct world *w, struct arena *a)
     if (have_backends != want_backends)
         return BROKEN("%lld backends, the sets have %lld", (long long)have_backends,
                       (long long)want_backends);
-    if (n_routes < n_switches || n_routes > n_switches * (1 + LAWS_STALE_MAX))
+    if (n_routes != n_switches)
         return BROKEN("%lld generations of routes for %lld environments", (long long)n_routes,
                       (long long)n_switches);
     return NULL;

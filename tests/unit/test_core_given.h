@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "reconciler/core/generation.h"
 #include "reconciler/core/identity.h"
 #include "reconciler/core/plan.h"
 #include "specs/digest.h"
@@ -223,6 +224,8 @@ struct world {
     VEC(struct observed_instance) instances;
     VEC(struct world_route) next, routes; /* made; in use */
     const struct plan_item *next_item;    /* that made it */
+    enum plan_way *ways;                  /* of the groups of the plan `ways_of` */
+    struct digest ways_of;
     struct map artifacts, releases;
     struct map documents; /* hex of desired -> value */
     VEC(struct rec_quarantine) quarantines;
@@ -448,35 +451,53 @@ static inline void world_do_backend(struct world *w, const struct plan_item *ite
     set->n_servers = value_count(value_get(item->desired, S("servers")));
 }
 
-/* Who serves a route that names no set is known when the generation is made, not when it is switched to. */
-static inline void world_do_routes(struct world *w, const struct plan_item *item)
+/* The ways that the groups of this plan have gone so far. */
+static inline enum plan_way *world_ways(struct world *w, const struct plan *plan)
 {
-    const struct value *routes = value_get(item->desired, S("routes"));
+    if (!w->ways || !digest_eq(&w->ways_of, &plan->id)) {
+        w->ways = arena_new_n(w->a, enum plan_way, plan->groups.n + 1);
+        w->ways_of = plan->id;
+    }
+    return w->ways;
+}
+
+static inline struct generation world_generation(struct world *w, const struct plan *plan,
+                                                 const struct plan_item *item,
+                                                 const enum plan_way *ways)
+{
+    struct generation made;
+    struct err err = ERR_INIT;
+
+    if (generation_make(w->a, plan, (size_t)(item - plan->items.p), ways, &made, &err))
+        fail_msg("generation: %s", err.text);
+    return made;
+}
+
+/* Who serves a route that names no set is known when the generation is made, not when it is switched to. */
+static inline void world_do_routes(struct world *w, const struct plan *plan,
+                                   const struct plan_item *item)
+{
+    struct generation made;
 
     if (item->action != PLAN_CREATE)
         return;
     w->next.n = 0;
     w->next_item = item;
-    for (size_t i = 0; i < value_count(routes); i++) {
-        const struct value *r = value_item(routes, i);
-        struct str service = value_get_text(r, S("service"), S(""));
-        struct str named = value_get_text(r, S("set"), STR_NONE);
-        struct world_set *set = world_find_live(w, service);
+    made = world_generation(w, plan, item, world_ways(w, plan));
+    for (size_t i = 0; i < made.n; i++) {
+        const struct plan_route *r = made.p[i].route;
+        struct world_set *set = world_find_live(w, r->service);
         struct world_route *slot;
         struct digest key;
 
-        if (named.p) {
-            assert_int_equal(digest_from_hex(named, &key), 0);
-            set = world_find_set(w, service, &key);
+        if (made.p[i].set.p) {
+            assert_int_equal(digest_from_hex(made.p[i].set, &key), 0);
+            set = world_find_set(w, r->service, &key);
         }
         if (!set || !set->rec.backend.p)
             continue;
         slot = vec_push(w->a, &w->next);
-        *slot = (struct world_route){ str_fmt(w->a, "%.*s%.*s %.*s",
-                                              STR_ARG(value_get_text(r, S("host"), S(""))),
-                                              STR_ARG(value_get_text(r, S("path"), S(""))),
-                                              STR_ARG(value_get_text(r, S("address"), S("")))),
-                                      service, set->rec.set_key };
+        *slot = (struct world_route){ plan_route_key(w->a, r), r->service, set->rec.set_key };
     }
 }
 
@@ -540,6 +561,7 @@ static inline void world_do_switch(struct world *w, const struct plan *plan,
         *slot = w->next.p[i];
     }
     w->generation++;
+    generation_note(plan, (size_t)(item - plan->items.p), world_ways(w, plan));
     world_flip(w, plan, item);
 }
 
@@ -597,7 +619,7 @@ static inline void world_do(struct world *w, const struct plan *plan, const stru
     else if (str_eq_c(item->kind, "backend"))
         world_do_backend(w, item);
     else if (str_eq_c(item->kind, "routes"))
-        world_do_routes(w, item);
+        world_do_routes(w, plan, item);
     else if (str_eq_c(item->kind, "switch"))
         world_do_switch(w, plan, item);
     else if (str_eq_c(item->kind, "mark"))

@@ -147,22 +147,59 @@ static inline void play_law_service(struct play *p, size_t group, struct str ser
                  "%.*s is routed to what is not live", STR_ARG(service));
 }
 
+static inline const struct plan_group *play_find_group(const struct play *p, struct str service)
+{
+    for (size_t g = 0; g < p->plan->groups.n; g++)
+        for (size_t m = 0; m < p->plan->groups.p[g].services.n; m++)
+            if (p->plan->groups.p[g].is_switching &&
+                str_eq(p->plan->groups.p[g].services.p[m], service))
+                return &p->plan->groups.p[g];
+    return NULL;
+}
+
+static inline const struct plan_route *
+play_find_route(const struct play *p, const struct plan_routes *routes, struct str key)
+{
+    for (size_t i = 0; i < routes->n; i++)
+        if (str_eq(plan_route_key(p->w->a, &routes->p[i]), key))
+            return &routes->p[i];
+    return NULL;
+}
+
+/* The switch of one group gives no other any routes: they are what they were until it switches itself. Only who
+ * goes away leaves its place to who is wanted there. */
+static inline void play_law_own_routes(struct play *p)
+{
+    const enum plan_way *ways = world_ways(p->w, p->plan);
+
+    for (size_t i = 0; i < p->w->routes.n; i++) {
+        const struct world_route *r = &p->w->routes.p[i];
+        const struct plan_group *g = play_find_group(p, r->service), *before_g;
+        const struct plan_route *before = play_find_route(p, &p->plan->routes_before, r->key),
+                                *wanted = play_find_route(p, &p->plan->routes, r->key);
+        enum plan_way way = g ? ways[g - p->plan->groups.p] : WAY_FORWARD;
+
+        if (way == WAY_FORWARD || !wanted || !str_eq(wanted->service, r->service))
+            continue;
+        before_g = before ? play_find_group(p, before->service) : NULL;
+        play_law(p,
+                 before && (str_eq(before->service, r->service) ||
+                            (before_g && ways[before_g - p->plan->groups.p] == WAY_AWAY)),
+                 "%.*s is routed to %.*s, which has not switched", STR_ARG(r->key),
+                 STR_ARG(r->service));
+    }
+}
+
 /* What a proven group asked to be routed is routed, whatever became of the others. */
 static inline void play_law_routed(struct play *p, struct str service)
 {
     const struct world_set *live = world_find_live(p->w, service);
-    const struct value *forward = NULL;
     size_t n_wanted = 0, n_seen = 0;
 
     if (!live || !live->rec.backend.p)
         return; /* it has no port any more */
-    for (size_t i = 0; i < p->plan->items.n && !forward; i++)
-        if (str_eq_c(p->plan->items.p[i].name, "next") && p->plan->items.p[i].lane == LANE_MAIN &&
-            p->s.groups[p->plan->items.p[i].group] == GROUP_PROVEN)
-            forward = value_get(p->plan->items.p[i].desired, S("routes"));
-    for (size_t i = 0; i < value_count(forward); i++)
-        n_wanted += (size_t)str_eq(value_get_text(value_item(forward, i), S("service"), S("")),
-                                   service);
+    for (size_t i = 0; i < p->plan->routes.n; i++)
+        n_wanted += (size_t)str_eq(p->plan->routes.p[i].service, service);
     for (size_t i = 0; i < p->w->routes.n; i++)
         n_seen += (size_t)str_eq(p->w->routes.p[i].service, service);
     play_law(p, n_seen >= n_wanted, "%.*s has %zu of %zu routes", STR_ARG(service), n_seen,
@@ -202,7 +239,8 @@ static inline void play_law_end(struct play *p)
                  "group %zu ends in state %d", g, (int)state);
         for (size_t m = 0; m < group->services.n; m++)
             play_law_service(p, g, group->services.p[m], &p->live_before[at++]);
-        for (size_t m = 0; m < group->services.n && state == GROUP_PROVEN; m++)
+        for (size_t m = 0; group->is_switching && m < group->services.n && state == GROUP_PROVEN;
+             m++)
             play_law_routed(p, group->services.p[m]);
     }
     play_law_leftovers(p);
@@ -292,6 +330,13 @@ static inline int play_may_fail(const struct plan_item *item)
     return item->action != PLAN_GATE || item->step == 5 || item->step == 7;
 }
 
+static inline void play_do(struct play *p, const struct plan_item *item)
+{
+    world_do(p->w, p->plan, item);
+    if (item->action == PLAN_SWITCH)
+        play_law_own_routes(p);
+}
+
 static inline void play_end_item(struct play *p, size_t i)
 {
     const struct plan_item *item = &p->plan->items.p[i];
@@ -304,7 +349,7 @@ static inline void play_end_item(struct play *p, size_t i)
                play_chance(p, p->odds.park)) {
         play_set(p, i, ITEM_PARKED);
     } else {
-        world_do(p->w, p->plan, item);
+        play_do(p, item);
         play_set(p, i, ITEM_DONE);
     }
 }
@@ -321,7 +366,7 @@ static inline void play_settle(struct play *p, size_t i)
     } else if (play_chance(p, 500)) {
         play_set(p, i, ITEM_OPEN);
     } else {
-        world_do(p->w, p->plan, item);
+        play_do(p, item);
         play_set(p, i, ITEM_DONE);
     }
 }

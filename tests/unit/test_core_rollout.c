@@ -58,19 +58,25 @@ static void add_item(struct world *w, const struct versions *v, struct sb *b,
     sb_add_c(b, "\n");
 }
 
-static void add_routes(const struct versions *v, struct sb *b, const struct plan_item *item)
+/* What its generation holds when every switch above it in the main lanes was done, and no other. */
+static void add_routes(struct world *w, const struct versions *v, struct sb *b,
+                       const struct plan *plan, size_t item)
 {
-    const struct value *routes = value_get(item->desired, S("routes"));
+    enum plan_way *ways = arena_new_n(w->a, enum plan_way, plan->groups.n + 1);
+    struct generation made;
 
+    for (size_t i = 0; i < item; i++)
+        if (plan->items.p[i].lane == LANE_MAIN)
+            generation_note(plan, i, ways);
+    made = world_generation(w, plan, &plan->items.p[item], ways);
     sb_add_c(b, "  routes:");
-    for (size_t i = 0; i < value_count(routes); i++) {
-        const struct value *r = value_item(routes, i);
-        struct str set = value_get_text(r, S("set"), STR_NONE);
+    for (size_t i = 0; i < made.n; i++) {
+        struct str set = made.p[i].set;
         const struct str *word = set.p ? map_find(&v->by_key, str_slice(set, 0, IDENTITY_SHORT))
                                        : NULL;
 
-        sb_addf(b, " %.*s=%.*s", STR_ARG(value_get_text(r, S("route"), S(""))),
-                STR_ARG(value_get_text(r, S("service"), S(""))));
+        sb_addf(b, " %.*s=%.*s", STR_ARG(made.p[i].route->route),
+                STR_ARG(made.p[i].route->service));
         if (word)
             sb_addf(b, "@%.*s", STR_ARG(*word));
     }
@@ -90,7 +96,7 @@ static struct str format_plan(struct world *w, const struct plan *plan)
     for (size_t i = 0; i < plan->items.n; i++) {
         add_item(w, &v, &b, plan, i);
         if (str_eq_c(plan->items.p[i].kind, "routes") && plan->items.p[i].action == PLAN_CREATE)
-            add_routes(&v, &b, &plan->items.p[i]);
+            add_routes(w, &v, &b, plan, i);
     }
     return sb_str(&b);
 }

@@ -1,0 +1,31 @@
+/*
+ * generation: the routes that a switch brings in. SPDX-License-Identifier: Apache-2.0
+ *
+ * The routes stand once in the plan, as they are wanted and as they were; a switch names its members
+ * alone. What its generation holds is made when it begins, of the plan and of the switches that were done
+ * until then: a place is wanted from the switch of its group on and what it was before, so that no
+ * group is given routes by the switch of another. Places of no group are wanted from the first switch on.
+ *
+ * Memory   the arena given; points into the plan.
+ * Fails    ERR_CORRUPT: the item makes no generation, or no switch stands behind it; ERR_NOMEM.
+ */
+#pragma once
+
+#include "reconciler/core/plan.h"
+
+struct generation_route {
+    const struct plan_route *route;
+    struct str set; /* key of the set that serves it; STR_NONE: of whatever is live */
+};
+
+struct generation {
+    struct generation_route *p;
+    size_t n, cap;
+};
+
+/* A switch that was done, into `ways` (one a group); in order of items. Any other item changes nothing. */
+void generation_note(const struct plan *p, size_t item, enum plan_way *ways);
+
+/* What the routes item at `item` is to make. */
+int generation_make(struct arena *a, const struct plan *p, size_t item, const enum plan_way *ways,
+                    struct generation *ret, struct err *err);
