@@ -28,6 +28,7 @@ enum cli_option { /* sets of verbs.def */
                   OPTION_EXIT_CODE = 1u << 14,
                   OPTION_TIMEOUT = 1u << 15,
                   OPTION_SINCE = 1u << 16,
+                  OPTION_CLOCK = 1u << 17,
 };
 
 enum cli_output { OUTPUT_TEXT, OUTPUT_JSON };
@@ -44,7 +45,7 @@ struct cli_args {
     enum cli_output output;
     enum cli_colour colour;
     int quiet, help, version;
-    int all, recorded, raw, replay, hold_all, no_wait, exit_code;
+    int all, recorded, raw, replay, hold_all, no_wait, exit_code, clock;
     int64_t lines, limit, timeout_ms; /* 0: not given */
     struct err refusal;               /* of a value, while options are read */
 };

@@ -203,8 +203,27 @@ int verb_hold(struct cli *c, struct err *err)
               : post_and_say(c, cli_path(c, "environments", cli_arg(c, 0), "/hold"), body, err);
 }
 
+/* Of all environments, so none is named. */
+static int resume_clock(struct cli *c, struct err *err)
+{
+    struct value *answer;
+    int rc = watch_post(c, S("/api/v1/clock/resume"), reason_body(c), &answer, err);
+    struct sb b;
+
+    if (rc || cli_wrote_json(c, answer))
+        return rc;
+    sb_init(&b, c->arena);
+    sb_add_c(&b, "the clock is believed\n");
+    cli_write(c, &b);
+    return 0;
+}
+
 int verb_resume(struct cli *c, struct err *err)
 {
+    if (c->args.clock == !!cli_arg(c, 0).p)
+        return err_set(err, ERR_USAGE, "which environment? reeve resume ENV, or --clock");
+    if (c->args.clock)
+        return resume_clock(c, err);
     return post_and_say(c, cli_path(c, "environments", cli_arg(c, 0), "/resume"), reason_body(c),
                         err);
 }

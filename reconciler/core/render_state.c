@@ -89,6 +89,17 @@ static void render_sources(struct render *r, const struct value *status)
     render_table_write(r, &t, "");
 }
 
+static void render_clock(struct render *r, const struct value *clock)
+{
+    if (!clock)
+        return;
+    render_text(r, TONE_BAD,
+                str_fmt(r->out->arena,
+                        "the clock stepped by %lld s and is not believed: nothing expires (reeve "
+                        "doctor)\n\n",
+                        (long long)value_get_int(clock, S("stepped_ms"), 0) / 1000));
+}
+
 void render_status(struct render *r, const struct value *status)
 {
     static const char *const heads[] = { " ",    "environment", "branch", "commit",
@@ -97,6 +108,7 @@ void render_status(struct render *r, const struct value *status)
     struct arena *a = r->out->arena;
     struct render_table t;
 
+    render_clock(r, value_get(status, S("suspect_clock")));
     render_table_init(&t, a, heads, N_ELEMENTS(heads));
     for (size_t i = 0; i < value_count(envs); i++) {
         const struct value *env = value_item(envs, i);

@@ -37,7 +37,7 @@ struct found {
 
 struct command_row {
     const char *word; /* of the event: command.WORD */
-    int needs_reason;
+    int needs_reason, needs_no_env;
     int (*write)(struct command_call *c, struct found *f, struct tx *tx, struct err *err);
     void (*act)(struct command_call *c, struct found *f, struct env_task *env);
 };
@@ -72,7 +72,7 @@ static int write_decision(struct command_call *c, struct found *f, struct tx *tx
         return err_set(err, str_eq_c(f->plan.state, "superseded") ? ERR_STALE : ERR_CONFLICT,
                        "plan %.*s is %.*s", STR_ARG(engine_short(&c->arena, &f->plan.id)),
                        STR_ARG(f->plan.state));
-    if (f->plan.expires_ms != REC_NONE && loop_wall_ms(c->engine->loop) > f->plan.expires_ms)
+    if (f->plan.expires_ms != REC_NONE && clock_task_due_ms(&c->engine->clock) > f->plan.expires_ms)
         f->plan.expires_ms = tx_time_ms(tx) +
                              24 * 3600 * 1000; /* decided now: the time starts again */
     f->plan.state = str_from_c(verdict);
@@ -106,8 +106,8 @@ static int refuse_when_held(struct command_call *c, struct found *f, struct err 
     struct rec_hold *holds;
     size_t n;
 
-    if (holds_active(command_db(c), &c->arena, f->env.uid, loop_wall_ms(c->engine->loop), &holds,
-                     &n, err))
+    if (holds_active(command_db(c), &c->arena, f->env.uid, clock_task_due_ms(&c->engine->clock),
+                     &holds, &n, err))
         return err->code;
     if (n)
         return err_set(err, ERR_REFUSED,
@@ -185,8 +185,8 @@ static int write_resume(struct command_call *c, struct found *f, struct tx *tx, 
     struct rec_hold *holds;
     size_t n;
 
-    if (holds_active(command_db(c), &c->arena, f->env.uid, loop_wall_ms(c->engine->loop), &holds,
-                     &n, err))
+    if (holds_active(command_db(c), &c->arena, f->env.uid, clock_task_due_ms(&c->engine->clock),
+                     &holds, &n, err))
         return err->code;
     if (!n)
         return err_set(err, ERR_CONFLICT, "environment '%.*s' is not held", STR_ARG(f->env.name));
@@ -199,13 +199,20 @@ static int write_resume(struct command_call *c, struct found *f, struct tx *tx, 
     return 0;
 }
 
+static int write_clock(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
+{
+    clock_task_trust(&c->engine->clock);
+    f->state = S("believed");
+    return clock_task_put(&c->engine->clock, tx, &c->arena, err);
+}
+
 static int write_retry(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
 {
     struct rec_quarantine *rows;
     size_t n;
 
-    if (quarantine_active(command_db(c), &c->arena, f->env.uid, loop_wall_ms(c->engine->loop),
-                          &rows, &n, err))
+    if (quarantine_active(command_db(c), &c->arena, f->env.uid,
+                          clock_task_due_ms(&c->engine->clock), &rows, &n, err))
         return err->code;
     for (size_t i = 0; i < n; i++) {
         rows[i].lifted_by = c->in.actor;
@@ -307,6 +314,15 @@ static void act_rollback(struct command_call *c, struct found *f, struct env_tas
     act_ask(env, PLAN_CAUSE_ROLLBACK, c, f);
 }
 
+/* What has expired meanwhile ends now. */
+static void act_clock(struct command_call *c, struct found *f, struct env_task *env)
+{
+    (void)f;
+    (void)env;
+    for (size_t i = 0; i < c->engine->envs.n; i++)
+        env_task_wake(c->engine->envs.p[i]);
+}
+
 static void act_retry(struct command_call *c, struct found *f, struct env_task *env)
 {
     (void)c;
@@ -323,16 +339,17 @@ static void act_settle(struct command_call *c, struct found *f, struct env_task 
 }
 
 static const struct command_row command_rows[N_COMMANDS] = {
-    [COMMAND_RECONCILE] = { "reconcile", 0, write_nothing, act_fetch },
-    [COMMAND_APPROVE] = { "approve", 0, write_approve, act_wake },
-    [COMMAND_REJECT] = { "reject", 1, write_reject, act_wake },
-    [COMMAND_CANCEL] = { "cancel", 0, write_nothing, act_cancel },
-    [COMMAND_UNDO] = { "undo", 0, write_undo, act_undo },
-    [COMMAND_ROLLBACK] = { "rollback", 1, write_rollback, act_rollback },
-    [COMMAND_HOLD] = { "hold", 1, write_hold, act_wake },
-    [COMMAND_RESUME] = { "resume", 0, write_resume, act_wake },
-    [COMMAND_RETRY] = { "retry", 0, write_retry, act_retry },
-    [COMMAND_SETTLE] = { "settle", 1, write_settle, act_settle },
+    [COMMAND_RECONCILE] = { "reconcile", 0, 1, write_nothing, act_fetch },
+    [COMMAND_APPROVE] = { "approve", 0, 0, write_approve, act_wake },
+    [COMMAND_REJECT] = { "reject", 1, 0, write_reject, act_wake },
+    [COMMAND_CANCEL] = { "cancel", 0, 0, write_nothing, act_cancel },
+    [COMMAND_UNDO] = { "undo", 0, 0, write_undo, act_undo },
+    [COMMAND_ROLLBACK] = { "rollback", 1, 0, write_rollback, act_rollback },
+    [COMMAND_HOLD] = { "hold", 1, 0, write_hold, act_wake },
+    [COMMAND_RESUME] = { "resume", 0, 0, write_resume, act_wake },
+    [COMMAND_CLOCK] = { "clock", 0, 1, write_clock, act_clock },
+    [COMMAND_RETRY] = { "retry", 0, 0, write_retry, act_retry },
+    [COMMAND_SETTLE] = { "settle", 1, 0, write_settle, act_settle },
 };
 
 /* --- the call ------------------------------------------------------------------------------------ */
@@ -342,14 +359,21 @@ static struct command_call *command_of(struct task *t)
     return container_of(t, struct command_call, task);
 }
 
+static struct str command_subject(const struct command_call *c, const struct found *f)
+{
+    if (c->in.verb == COMMAND_CLOCK)
+        return S("clock");
+    return f->env.name.n ? f->env.name : c->in.operation;
+}
+
 static int command_find(struct command_call *c, struct found *f, struct err *err)
 {
     int64_t number;
 
     if (c->in.verb == COMMAND_APPROVE || c->in.verb == COMMAND_REJECT)
         return find_plan(c, f, err);
-    if (c->in.verb == COMMAND_SETTLE)
-        return 0; /* the operation says which */
+    if (c->in.verb == COMMAND_SETTLE || c->in.verb == COMMAND_CLOCK)
+        return 0; /* the operation says which; of none */
     if (!environments_by_name(command_db(c), &c->arena, c->in.env, &f->env, err))
         return 0;
     if (c->in.verb != COMMAND_RECONCILE || err->code != ERR_NOT_FOUND ||
@@ -378,7 +402,7 @@ static int command_write(struct task *t, struct err *err)
     if (engine_tx(c->engine,
                   &(struct engine_event){
                       .kind = str_fmt(&c->arena, "command.%s", row->word),
-                      .subject = f->env.name.n ? f->env.name : c->in.operation,
+                      .subject = command_subject(c, f),
                       .env = f->env.uid.p ? f->env.uid : S(""),
                       .actor = c->in.actor,
                       .cause = f->plan.env.p
@@ -403,7 +427,7 @@ static enum task_verdict command_act(struct command_call *c)
     struct found *f = c->found;
     struct env_task *env = f->env.uid.p ? engine_env(c->engine, f->env.uid) : NULL;
 
-    if (env || c->in.verb == COMMAND_RECONCILE)
+    if (env || command_rows[c->in.verb].needs_no_env)
         command_rows[c->in.verb].act(c, f, env);
     c->result = value_map(a);
     value_set_text(a, c->result, S("environment"), f->env.name);

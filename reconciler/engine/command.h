@@ -24,6 +24,7 @@ enum command_verb {
     COMMAND_ROLLBACK,  /* env, revision, reason */
     COMMAND_HOLD,      /* env, service or none, reason, until_ms or 0 */
     COMMAND_RESUME,    /* env: ends its holds */
+    COMMAND_CLOCK,     /* the wall clock is right, whatever it did */
     COMMAND_RETRY,     /* env: lifts quarantine and back-off */
     COMMAND_SETTLE,    /* operation, as (done failed retry), reason */
     N_COMMANDS

@@ -128,7 +128,7 @@ static struct str path_dir(struct arena *a, struct str path)
     return slash > 1 ? str_copy(a, str_slice(path, 0, slash - 1)) : S("/");
 }
 
-/* A row of meta that holds the epoch, and its event. */
+/* A row of meta that holds the epoch, what is known of the clock, and their event. */
 static int write_life(struct engine *e, struct arena *a, struct str event, struct str key,
                       struct err *err)
 {
@@ -139,7 +139,7 @@ static int write_life(struct engine *e, struct arena *a, struct str event, struc
                   &(struct engine_event){ .kind = event, .subject = str_from_c(e->options.holder) },
                   &tx, err))
         return err->code;
-    if (tx_put(tx, REC_meta, &row, err)) {
+    if (tx_put(tx, REC_meta, &row, err) || clock_task_put(&e->clock, tx, a, err)) {
         tx_rollback(tx);
         return err->code;
     }
@@ -160,7 +160,8 @@ static int raise_epoch(struct engine *e, struct err *err)
         return err_set(err, ERR_CORRUPT, "the epoch is '%.*s'", STR_ARG(now));
     e->was_killed = now.p && !(ended.p && str_eq(ended, now));
     e->epoch++;
-    if (db_batch_begin(e->db, err) || write_life(e, a, S("daemon.started"), S("epoch"), err))
+    if (clock_task_open(&e->clock, e, err) || db_batch_begin(e->db, err) ||
+        write_life(e, a, S("daemon.started"), S("epoch"), err))
         return err->code;
     return db_batch_commit(e->db, err);
 }
@@ -277,6 +278,7 @@ void engine_close(struct engine *e)
     for (size_t i = 0; i < e->n_edges; i++)
         edge_task_fini(&e->edges[i]);
     e->n_edges = 0;
+    clock_task_fini(&e->clock);
     registry_close(TAKE(e->providers));
     secret_store_free(TAKE(e->secrets));
     db_close(TAKE(e->db));
@@ -388,6 +390,7 @@ void engine_start(struct engine *e)
     PRE(s != NULL);
     s->engine = e;
     arena_init(&s->arena, 0);
+    clock_task_start(&e->clock);
     task_start(&s->task, e->loop, "start", start_states, N_ELEMENTS(start_states), START_READ,
                start_step, start_ended, s);
 }
@@ -503,6 +506,7 @@ void engine_stop(struct engine *e)
     struct ender *d = alloc_zero(sizeof(*d));
 
     e->stopping = 1;
+    task_cancel(&e->clock.task, ERR_CANCELLED);
     for (size_t i = 0; i < e->envs.n; i++)
         env_task_stop(e->envs.p[i]);
     for (size_t i = 0; i < e->n_sources; i++)

@@ -28,6 +28,7 @@ struct engine_options {
     const char *self;   /* path of this program, for children */
     const char *keeper; /* path of the keeper program */
     const char *holder; /* "reeve serve, pid 41" */
+    const char *boot;   /* of this machine's start; NULL: the kernel's word */
     int once;           /* stop the loop when everything is converged, waiting or failed */
     int hold_all;       /* observe only */
 };

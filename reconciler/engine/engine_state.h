@@ -7,6 +7,7 @@
 
 #include "providers/registry.h"
 #include "reconciler/core/identity.h"
+#include "reconciler/engine/clock_task.h"
 #include "reconciler/engine/engine.h"
 #include "reconciler/engine/secret_store.h"
 #include "reconciler/rt/wait.h"
@@ -29,6 +30,7 @@ struct engine {
     int was_killed; /* the life before did not end in order: what it left open died */
     struct str installation;
     struct str state_dir; /* var/: mirrors, keys */
+    struct clock_task clock;
     struct registry *providers;
     struct secret_store *secrets;
     struct source_task **sources;

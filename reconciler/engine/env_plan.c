@@ -321,7 +321,7 @@ static int is_held(struct env_task *env, struct str *ret_reason, struct err *err
     struct rec_hold *holds;
     size_t n;
 
-    if (holds_active(env->engine->db, &env->cycle, env->uid, loop_wall_ms(env->engine->loop),
+    if (holds_active(env->engine->db, &env->cycle, env->uid, clock_task_due_ms(&env->engine->clock),
                      &holds, &n, err))
         return err->code;
     if (env->engine->options.hold_all) {
@@ -364,7 +364,8 @@ static int decide(struct env_task *env, const struct rec_plan *row, struct decis
     struct plan_verdict verdict = judge(env);
     struct str held = STR_NONE;
     int rc = is_held(env, &held, err);
-    int is_valid = row->expires_ms == REC_NONE || loop_wall_ms(env->engine->loop) < row->expires_ms;
+    int is_valid = row->expires_ms == REC_NONE ||
+                   clock_task_due_ms(&env->engine->clock) < row->expires_ms;
 
     if (rc < 0)
         return rc;
@@ -464,7 +465,7 @@ static int plan_now(struct env_task *env, enum plan_cause cause, struct err *err
         .observations = env->observations,
         .n_observations = env->n_observations,
         .rule = env->rule,
-        .now_ms = loop_wall_ms(env->engine->loop),
+        .now_ms = clock_task_due_ms(&env->engine->clock),
     };
 
     if (snapshot_load(&env->cycle, &in, &env->snapshot, err))

@@ -74,7 +74,10 @@ static int gate_write(struct gate_task *g, struct str kind, struct err *err)
 
 static int gate_load(struct task *t, struct err *err)
 {
-    return gate_look_load(gate_of(t), err);
+    struct gate_task *g = gate_of(t);
+
+    g->due_ms = clock_task_due_ms(&g->engine->clock);
+    return gate_look_load(g, err);
 }
 
 static int gate_open(struct task *t, struct err *err)
@@ -141,7 +144,7 @@ static int64_t gate_least_ms(const struct gate_task *g)
 
 static void gate_set_end(struct gate_task *g)
 {
-    int64_t gone = loop_wall_ms(g->task.loop) - g->row.since_ms, length = g->row.length_ms;
+    int64_t gone = g->was_open ? g->due_ms - g->row.since_ms : 0, length = g->row.length_ms;
     int64_t progress = value_get_int(g->need, S("progress_ms"), length);
 
     if (gone < 0)

@@ -61,11 +61,26 @@ static int find_parked(const struct view *v, struct value *list, struct err *err
     return rc;
 }
 
+static int find_clock(const struct view *v, struct value *list, struct err *err)
+{
+    const struct value *clock;
+    int rc = view_clock(v, &clock, err);
+
+    if (!rc && clock)
+        add_finding(v, list,
+                    str_fmt(v->a, "the clock stepped by %lld s: nothing expires",
+                            (long long)value_get_int(clock, S("stepped_ms"), 0) / 1000),
+                    S("look at `date`; when it is right: reeve resume --clock, or wait an hour"));
+    return rc;
+}
+
 int view_findings(const struct view *v, struct value **ret, struct err *err)
 {
     struct value *list = value_list(v->a);
-    int rc = find_sources(v, list, err);
+    int rc = find_clock(v, list, err);
 
+    if (!rc)
+        rc = find_sources(v, list, err);
     if (!rc)
         rc = find_environments(v, list, err);
     if (!rc)

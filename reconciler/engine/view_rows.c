@@ -246,6 +246,27 @@ int view_holds(const struct view *v, struct str env, struct value **ret, struct 
     return 0;
 }
 
+int view_clock(const struct view *v, const struct value **ret, struct err *err)
+{
+    struct value *row, *clock;
+    struct str text;
+
+    *ret = NULL;
+    if (db_meta(v->db, v->a, S("clock"), &text, err))
+        return err->code;
+    if (!text.n)
+        return 0;
+    if (json_parse(v->a, text, VIEW_JSON_MAX, &row, err))
+        return err->code;
+    if (!value_get_bool(row, S("suspect"), 0))
+        return 0;
+    clock = value_map(v->a);
+    value_set_int(v->a, clock, S("due_ms"), value_get_int(row, S("due_ms"), 0));
+    value_set_int(v->a, clock, S("stepped_ms"), value_get_int(row, S("stepped_ms"), 0));
+    *ret = clock;
+    return 0;
+}
+
 int view_open_plan(const struct view *v, struct str env, struct rec_plan *ret, struct err *err)
 {
     struct rec_plan *rows;

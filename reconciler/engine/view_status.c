@@ -116,6 +116,7 @@ static int set_environments(const struct view *v, struct value *status, struct e
 int view_status(const struct view *v, struct value **ret, struct err *err)
 {
     struct value *map = value_map(v->a);
+    const struct value *clock = NULL;
     struct digest hash;
     int64_t seq;
     int rc = events_head(v->db, &seq, &hash, err);
@@ -124,8 +125,12 @@ int view_status(const struct view *v, struct value **ret, struct err *err)
         rc = set_environments(v, map, err);
     if (!rc)
         rc = set_sources(v, map, err);
+    if (!rc)
+        rc = view_clock(v, &clock, err);
     if (rc)
         return rc;
+    if (clock)
+        value_set(v->a, map, S("suspect_clock"), value_copy(v->a, clock));
     value_set_text(v->a, map, S("version"), S(REEVE_VERSION));
     value_set_text(v->a, map, S("installation"), db_installation(v->db));
     value_set_int(v->a, map, S("now_ms"), v->now_ms);

@@ -182,6 +182,8 @@ static const struct route routes[] = {
       .fields = REASON | ROUTE_FIELD_SERVICE | ROUTE_FIELD_UNTIL_MS, .text = "change nothing" },
     { "POST", ENV "/resume", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_RESUME, .fields = REASON,
       .text = "end the holds" },
+    { "POST", API "/clock/resume", AUTH_ADMIN, .verb = COMMAND_CLOCK, .fields = REASON,
+      .text = "the wall clock is right, whatever it did" },
     { "POST", ENV "/retry", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_RETRY, .fields = REASON,
       .text = "lift quarantine and back-off" },
     { "POST", API "/operations/UID/settle", AUTH_ADMIN, .verb = COMMAND_SETTLE,

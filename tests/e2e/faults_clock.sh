@@ -86,4 +86,33 @@ the_clock_steps_while_the_daemon_is_away()
     expect "the chain holds" reeve audit verify --replay
 }
 
-run_cases the_clock_steps_forward the_clock_steps_back the_clock_steps_while_the_daemon_is_away
+says_that_the_clock_stepped()
+{
+    reeve status | grep -q 'the clock stepped by 86[34][0-9][0-9] s'
+}
+
+# A hold of an hour does not end because the clock went a day ahead, until a person says that it did.
+a_clock_that_stepped_is_not_believed()
+{
+    given_clock
+    reeve hold prod --until 1h --reason 'launch day' >/dev/null || fail "hold is refused"
+    set_clock +1d
+    spec version=v2
+    deploy 'version 2'
+    await 20 "the environment is held" sync_is held
+    await 60 "the status says so" says_that_the_clock_stepped
+    expect_equal "the environment" "$(field sync)" held
+    expect_serves v1
+    kill_daemon
+    start_daemon $CLOCK
+    expect "a new life knows it" says_that_the_clock_stepped
+    await 20 "the environment is held" sync_is held
+    reeve resume --clock --reason 'it is tomorrow' >/dev/null || fail "resume --clock is refused"
+    await_converged
+    expect_serves v2
+    says_that_the_clock_stepped && fail "the clock is still not believed"
+    expect_equal "events clock.suspect" "$(reeve history -n 1000 | grep -c ' clock\.suspect ')" 1
+}
+
+run_cases the_clock_steps_forward the_clock_steps_back the_clock_steps_while_the_daemon_is_away \
+    a_clock_that_stepped_is_not_believed

@@ -285,13 +285,15 @@ static void world_begin_life(struct world *w)
     w->n_lives++;
     w->is_disk_full = 0; /* else it would not start */
     MUST(engine_open(w->engine,
-                     &(struct engine_options){ .loop = w->loop,
-                                               .daemon = w->daemon,
-                                               .make_source = world_repository_make,
-                                               .make_source_ctx = w,
-                                               .self = "/nowhere/reeve",
-                                               .keeper = "/nowhere/keeper",
-                                               .holder = "a simulated daemon" },
+                     &(struct engine_options){
+                         .loop = w->loop,
+                         .daemon = w->daemon,
+                         .make_source = world_repository_make,
+                         .make_source_ctx = w,
+                         .self = "/nowhere/reeve",
+                         .keeper = "/nowhere/keeper",
+                         .boot = str_to_c(&w->process, str_fmt(&w->process, "%d", w->n_lives)),
+                         .holder = "a simulated daemon" },
                      err));
     w->box = registry_find(w->engine->providers, S("box"))->self;
     world_tell_box(w);
