@@ -21,6 +21,7 @@ struct spawn_plan {
     int fds[SPAWN_FDS_MAX];
     unsigned n_fds;
     int death_signal, status_fd;
+    int is_detached; /* nobody's child, in a session of its own; else a group of its own */
     pid_t parent;
 };
 
@@ -38,7 +39,7 @@ static char **spawn_texts(struct arena *a, const struct rv_str *texts, size_t n,
     return arena_status(a, err) ? NULL : list;
 }
 
-static int spawn_prepare(struct arena *a, const struct rv_exec *in, struct spawn_plan *ret,
+static int spawn_prepare(struct arena *a, const struct rv_exec *in, struct spawn_plan *p,
                          struct err *err)
 {
     if (in->n_argv < 1 || in->n_argv > SPAWN_ARGS_MAX || in->n_env > SPAWN_ARGS_MAX ||
@@ -47,14 +48,15 @@ static int spawn_prepare(struct arena *a, const struct rv_exec *in, struct spawn
                        in->n_env, in->n_fds);
     if (in->user.n)
         return err_set(err, ERR_REFUSED, "cannot run as another user");
-    *ret = (struct spawn_plan){ .n_fds = in->n_fds, .parent = getpid(), .status_fd = -1 };
-    ret->argv = spawn_texts(a, in->argv, in->n_argv, err);
-    ret->env = ret->argv ? spawn_texts(a, in->env, in->n_env, err) : NULL;
-    if (!ret->env)
+    p->parent = getpid();
+    p->argv = spawn_texts(a, in->argv, in->n_argv, err);
+    p->env = p->argv ? spawn_texts(a, in->env, in->n_env, err) : NULL;
+    if (!p->env)
         return err->code;
-    ret->dir = str_to_c(a, in->dir.n ? (struct str){ in->dir.p, in->dir.n } : S("/"));
+    p->dir = str_to_c(a, in->dir.n ? (struct str){ in->dir.p, in->dir.n } : S("/"));
+    p->n_fds = in->n_fds;
     for (unsigned i = 0; i < in->n_fds; i++)
-        ret->fds[i] = in->fds[i];
+        p->fds[i] = in->fds[i];
     return arena_status(a, err);
 }
 
@@ -104,96 +106,89 @@ static _Noreturn void spawn_exec_now(struct spawn_plan *p)
     _exit(127);
 }
 
-/* What the child said before exec closed the pipe: pid messages and errno; EOF is success. */
-static int spawn_hear(int fd, const struct rv_exec *in, pid_t *ret_pid, struct err *err)
+/* The one between ends at once, so that init inherits the program, which says who it is. */
+static void spawn_leave(struct spawn_plan *p)
 {
-    int heard[2] = { 0, 0 };
+    pid_t pid;
+
+    if (fork() != 0)
+        _exit(0);
+    pid = getpid();
+    if (setsid() < 0 || write(p->status_fd, &pid, sizeof(pid)) != sizeof(pid))
+        _exit(127);
+}
+
+/* What the child said before exec closed the pipe: who it is when detached, and errno; EOF is success. */
+static int spawn_hear(int fd, const struct rv_exec *in, int is_detached, pid_t *ret_pid,
+                      struct err *err)
+{
+    int heard = 0;
     ssize_t n;
 
-    if (ret_pid) {
-        while ((n = read(fd, heard, sizeof(int))) < 0 && errno == EINTR)
+    if (is_detached) {
+        while ((n = read(fd, &heard, sizeof(heard))) < 0 && errno == EINTR)
             ;
-        if (n != sizeof(int))
+        if (n != sizeof(heard))
             return err_set(err, ERR_IO, "start '%.*s': the child ended at once", (int)in->argv[0].n,
                            in->argv[0].p);
-        *ret_pid = heard[0];
+        *ret_pid = heard;
     }
-    while ((n = read(fd, &heard[1], sizeof(int))) < 0 && errno == EINTR)
+    while ((n = read(fd, &heard, sizeof(heard))) < 0 && errno == EINTR)
         ;
-    if (n != sizeof(int))
+    if (n != sizeof(heard))
         return 0;
-    errno = heard[1];
+    errno = heard;
     return err_sys(err, "start '%.*s'", (int)in->argv[0].n, in->argv[0].p);
+}
+
+static int spawn_start(const struct rv_exec *in, struct spawn_plan *p, pid_t *ret_pid,
+                       struct err *err)
+{
+    AUTO_ARENA struct arena a;
+    AUTO_CLOSE int hear = -1;
+    pid_t child, pid;
+    int pipes[2], rc;
+
+    arena_init(&a, 0);
+    if (spawn_prepare(&a, in, p, err))
+        return err->code;
+    if (pipe2(pipes, O_CLOEXEC))
+        return err_sys(err, "pipe");
+    hear = pipes[0];
+    p->status_fd = pipes[1];
+    pid = child = fork();
+    if (child == 0) {
+        if (p->is_detached)
+            spawn_leave(p);
+        else
+            (void)setpgid(0, 0); /* a fresh child cannot be refused */
+        spawn_exec_now(p);
+    }
+    rc = child < 0 ? err_sys(err, "fork") : 0;
+    (void)close(pipes[1]); /* ours; the child has its own */
+    if (!rc)
+        rc = spawn_hear(hear, in, p->is_detached, &pid, err);
+    if (child > 0 && (rc || p->is_detached))
+        (void)waitpid(child, NULL, 0); /* it ended with 127, or is the one between */
+    if (!rc)
+        *ret_pid = pid;
+    return rc;
 }
 
 int spawn_child(const struct rv_exec *in, const struct spawn_options *options, pid_t *ret_pid,
                 struct err *err)
 {
-    AUTO_ARENA struct arena a;
-    AUTO_CLOSE int hear = -1;
-    struct spawn_plan plan;
-    int pipes[2], rc;
-    pid_t pid;
+    struct spawn_plan plan = { .std = { options->in_fd, options->out_fd, options->err_fd },
+                               .death_signal = options->death_signal };
 
-    arena_init(&a, 0);
-    if (spawn_prepare(&a, in, &plan, err))
-        return err->code;
-    if (pipe2(pipes, O_CLOEXEC))
-        return err_sys(err, "pipe");
-    hear = pipes[0];
-    plan.status_fd = pipes[1];
-    plan.death_signal = options->death_signal;
-    plan.std[0] = options->in_fd;
-    plan.std[1] = options->out_fd;
-    plan.std[2] = options->err_fd;
-    pid = fork();
-    if (pid == 0) {
-        (void)setpgid(0, 0); /* a fresh child cannot be refused */
-        spawn_exec_now(&plan);
-    }
-    rc = pid < 0 ? err_sys(err, "fork") : 0;
-    (void)close(pipes[1]); /* ours; the child has its own */
-    if (rc)
-        return rc;
-    rc = spawn_hear(hear, in, NULL, err);
-    if (rc)
-        (void)waitpid(pid, NULL, 0); /* it ended with 127 */
-    else
-        *ret_pid = pid;
-    return rc;
+    return spawn_start(in, &plan, ret_pid, err);
 }
 
 int spawn_detached(const struct rv_exec *in, pid_t *ret_pid, struct err *err)
 {
-    AUTO_ARENA struct arena a;
-    AUTO_CLOSE int hear = -1;
-    struct spawn_plan plan;
-    int pipes[2], rc;
-    pid_t pid;
+    struct spawn_plan plan = { .std = { -1, -1, -1 }, .is_detached = 1 };
 
-    arena_init(&a, 0);
-    if (spawn_prepare(&a, in, &plan, err))
-        return err->code;
-    if (pipe2(pipes, O_CLOEXEC))
-        return err_sys(err, "pipe");
-    hear = pipes[0];
-    plan.status_fd = pipes[1];
-    plan.std[0] = plan.std[1] = plan.std[2] = -1;
-    pid = fork();
-    if (pid == 0) { /* the one between ends at once, so that init inherits the program */
-        if (fork() != 0)
-            _exit(0);
-        pid = getpid();
-        if (setsid() < 0 || write(plan.status_fd, &pid, sizeof(pid)) != sizeof(pid))
-            _exit(127);
-        spawn_exec_now(&plan);
-    }
-    rc = pid < 0 ? err_sys(err, "fork") : 0;
-    (void)close(pipes[1]); /* ours; the child has its own */
-    if (rc)
-        return rc;
-    (void)waitpid(pid, NULL, 0); /* the one between */
-    return spawn_hear(hear, in, ret_pid, err);
+    return spawn_start(in, &plan, ret_pid, err);
 }
 
 /* One run to its end: the three pipes, and what came through them. */
