@@ -240,17 +240,26 @@ int keeper_renew(const struct rv_host *h, struct arena *a, const struct keeper_p
 
 /* --- the end --- */
 
-void keeper_sweep(const struct keeper_view *view)
+/* Its number means nothing after another boot. */
+static int keeper_is_of_this_boot(const struct keeper_view *view)
 {
-    struct keeper_procs procs;
-    struct keeper_proc one;
-    struct err err = ERR_INIT;
+    struct err ignored = ERR_INIT; /* not known: not of this one */
     AUTO_ARENA struct arena a;
     struct str boot;
 
     arena_init(&a, 0);
-    if (view->keeper_pid <= 1 || sys_boot_id(&a, &boot, &err) || !str_eq(boot, view->boot))
-        return; /* another boot: those numbers mean nothing any more */
+    return view->keeper_pid > 1 && !sys_boot_id(&a, &boot, &ignored) && str_eq(boot, view->boot);
+}
+
+void keeper_sweep(const struct keeper_view *view)
+{
+    struct keeper_procs procs;
+    struct keeper_proc one;
+    AUTO_ARENA struct arena a;
+
+    arena_init(&a, 0);
+    if (!keeper_is_of_this_boot(view))
+        return;
     if (!keeper_proc_read((pid_t)view->keeper_pid, &one) &&
         one.start != (unsigned long long)view->keeper_start)
         return; /* the number leads somebody else's session now */
@@ -258,6 +267,15 @@ void keeper_sweep(const struct keeper_view *view)
     for (size_t i = 0; i < procs.list.n; i++)
         if (procs.list.p[i].start >= (unsigned long long)view->keeper_start)
             (void)kill(procs.list.p[i].pid, SIGKILL); /* gone already is as good */
+}
+
+void keeper_kill(const struct keeper_view *view)
+{
+    struct keeper_proc one;
+
+    if (keeper_is_of_this_boot(view) && !keeper_proc_read((pid_t)view->keeper_pid, &one) &&
+        one.start == (unsigned long long)view->keeper_start)
+        (void)kill((pid_t)view->keeper_pid, SIGKILL); /* gone already is as good */
 }
 
 int keeper_listens(struct arena *a, const struct keeper_view *view, int64_t port)

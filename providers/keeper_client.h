@@ -108,6 +108,8 @@ int keeper_note(const struct rv_host *h, struct arena *a, const struct keeper_pl
 
 /* End every process that a dead keeper left behind (same boot, same session, not older). */
 void keeper_sweep(const struct keeper_view *view);
+/* End one that lives and answers nothing; its program dies with it. */
+void keeper_kill(const struct keeper_view *view);
 
 /* With the lock held: nothing lives there. The directory is gone at once, its files soon after. */
 int keeper_remove(const struct rv_host *h, const struct keeper_place *p, struct keeper_hold *hold,

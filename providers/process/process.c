@@ -15,8 +15,7 @@
 #include "providers/api/drivers.h"
 
 #define PROCESS_ADOPT_MS 5000
-#define PROCESS_LOCK_TRIES 500  /* 10 ms each */
-#define PROCESS_STOP_WAIT_MS 50 /* most programs end within; else PENDING */
+#define PROCESS_LOCK_TRIES 500 /* 10 ms each */
 
 static const struct process_type *const process_types[] = { &process_artifact, &process_release,
                                                             &process_instance };
@@ -280,43 +279,6 @@ static void process_find(void *self, const struct rv_host *h, const struct rv_op
                          struct rv_result *ret)
 {
     process_read_one(self, h, op, kit_str(op->owner), ret);
-}
-
-/* Nobody lives there: forget what belongs to it, then the directory. Dying in between repeats it. */
-static void process_remove(struct process_call *c, const struct process_type *type)
-{
-    AUTO_HOLD struct keeper_hold hold = KEEPER_HOLD_NONE;
-
-    if (keeper_take(c->h, &c->arena, &c->place, c->op->epoch, &hold, c->ret))
-        return;
-    keeper_sweep(&c->view);
-    if (type->forget(c) || keeper_remove(c->h, &c->place, &hold, c->ret))
-        return;
-    (void)process_fail(c, RV_DONE, RV_ACTED_YES, "%s", "");
-}
-
-static void process_delete(struct process_call *c, const struct process_type *type)
-{
-    if (process_look(c))
-        return;
-    if (c->view.life == KEEPER_LIVES) {
-        int verdict = keeper_stop(c->h, &c->arena, &c->place, c->op->epoch, PROCESS_STOP_WAIT_MS,
-                                  c->ret);
-
-        if (verdict && verdict != RV_RETRY)
-            return;
-        if (process_look(c))
-            return;
-    }
-    if (c->view.life == KEEPER_NONE) {
-        (void)process_fail(c, RV_DONE, RV_ACTED_NO, "%s", "");
-    } else if (c->view.life == KEEPER_LIVES) {
-        (void)process_fail(c, RV_PENDING, RV_ACTED_YES, "stopping");
-        c->ret->token = kit_give(c->h, c->place.owner);
-        c->ret->again_ms = PROCESS_POLL_MS;
-    } else {
-        process_remove(c, type);
-    }
 }
 
 static void process_do(void *self, const struct rv_host *h, const struct rv_op *op,

@@ -52,6 +52,9 @@ struct process_type {
 };
 extern const struct process_type process_artifact, process_release, process_instance;
 
+/* Repeats itself until it is done. */
+void process_delete(struct process_call *c, const struct process_type *type);
+
 /* call: what every type does. 0, or the verdict that stands in c->ret. */
 int process_look(struct process_call *c);
 int process_take(struct process_call *c, struct keeper_hold *ret); /* take, sweep, identified */

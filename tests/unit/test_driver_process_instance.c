@@ -217,6 +217,35 @@ static void test_missing_command_is_named(void **state)
     assert_int_equal(apply(w, RV_DELETE, OWNER, "k2", "").verdict, RV_DONE);
 }
 
+/* Stopped, it answers nothing: that is told, and after its time it is killed with its program. */
+static void test_a_keeper_that_hangs_is_killed(void **state)
+{
+    struct world *w = *state;
+    struct rv_op op = test_op(RV_DELETE, "instance", "api@s.1", OWNER, "k2", "");
+    struct rv_result ret = { .size = sizeof(ret) };
+    pid_t keeper, program;
+
+    assert_int_equal(apply(w, RV_CREATE, OWNER, "k1", INSTANCE(SH("sleep 1000"), "")).verdict,
+                     RV_DONE);
+    keeper = (pid_t)world_state(w, OWNER, "keeper");
+    program = (pid_t)world_state(w, OWNER, "pid");
+    assert_int_equal(kill(keeper, SIGSTOP), 0);
+    w->driver->apply(w->self, &w->t.host, &op, &ret);
+    assert_int_equal(ret.verdict, RV_PENDING);
+    assert_true(test_rv_has(ret.message, "does not answer"));
+    assert_true(test_rv_has(ret.token, OWNER " "));
+
+    op.token = test_rv(OWNER " 1"); /* since the machine came up */
+    ret = (struct rv_result){ .size = sizeof(ret) };
+    w->driver->resume(w->self, &w->t.host, &op, &ret);
+    assert_int_equal(ret.verdict, RV_PENDING);
+    assert_true(test_rv_has(ret.message, "s: killed"));
+    world_wait(w, world_is_dead, &keeper, "the keeper is dead");
+    world_wait(w, world_is_dead, &program, "its program too");
+    assert_int_equal(apply(w, RV_DELETE, OWNER, "k2", "").verdict, RV_DONE);
+    assert_int_equal(look(w, OWNER).verdict, RV_ABSENT);
+}
+
 static void test_log_is_bounded(void **state)
 {
     struct world *w = *state;
@@ -386,6 +415,7 @@ int main(void)
         ROW(test_deaf_program_is_killed_after_its_grace),
         ROW(test_restarts_are_counted),
         ROW(test_missing_command_is_named),
+        ROW(test_a_keeper_that_hangs_is_killed),
         ROW(test_log_is_bounded),
         ROW(test_ports_run_out_and_rest),
         ROW(test_secrets_touch_no_file),
