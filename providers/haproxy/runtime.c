@@ -122,6 +122,14 @@ int haproxy_tell(struct haproxy_call *c, const struct haproxy_command *command)
     return rc;
 }
 
+/* It answers this with all its threads halted, each between two steps; the rules are within one. */
+int haproxy_settle(struct haproxy_call *c)
+{
+    struct str ignored; /* one of its own descriptors */
+
+    return HAPROXY_ASK(c, &ignored, S("show"), S("fd"), S("0"));
+}
+
 int haproxy_runs(struct haproxy_call *c)
 {
     struct str info;

@@ -28,6 +28,9 @@ int haproxy_tell(struct haproxy_call *c, const struct haproxy_command *command);
 #define HAPROXY_TELL(c, ...)                                                                       \
     haproxy_tell((c), &(struct haproxy_command){ .words = { __VA_ARGS__ } })
 
+/* Requests whose way was being looked up have found it when this returns: all later ones see what the
+ * proxy was told before. */
+int haproxy_settle(struct haproxy_call *c);
 /* 0: the proxy answers. One that is about to fail at its start listens, but does not. */
 int haproxy_runs(struct haproxy_call *c);
 

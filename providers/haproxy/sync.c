@@ -5,8 +5,6 @@
 
 #include "base/guard.h"
 
-#define SYNC_LOOKUP_MS 50 /* no request stays that long between two lookups */
-
 static struct str sync_slot(const struct value *slots, int64_t i)
 {
     const struct value *slot = value_item(slots, (size_t)i);
@@ -130,11 +128,11 @@ static int sync_drop(struct haproxy_call *c, enum haproxy_map_id id, const struc
 static int sync_drop_sets(struct haproxy_call *c, const struct haproxy_map *want,
                           const struct haproxy_map *have)
 {
-    if (!sync_count_extra(want, have))
-        return 0;
-    if (c->h->wait_fd(c->h->ctx, -1, 0, SYNC_LOOKUP_MS) == RV_CANCELLED)
-        return haproxy_fail(c, RV_CANCELLED, "cancelled");
-    return sync_drop(c, HAPROXY_MAP_SETS, want, have);
+    int rc = 0;
+
+    if (sync_count_extra(want, have))
+        rc = haproxy_settle(c); /* a request may have its generation and not its set yet */
+    return rc ? rc : sync_drop(c, HAPROXY_MAP_SETS, want, have);
 }
 
 static const enum haproxy_map_id sync_ids[] = { HAPROXY_MAP_R, HAPROXY_MAP_SETS,
@@ -238,18 +236,16 @@ int haproxy_sync_generation(struct haproxy_call *c, struct str environment, int6
     int64_t now = 0;
     int rc = haproxy_read_generation(c, environment, &now);
 
-    if (rc || now == generation)
-        return rc;
-    if (!generation)
+    if (!rc && now != generation && !generation)
         rc = HAPROXY_TELL(c, S("del"), S("map"), file, environment);
-    else
+    else if (!rc && now != generation)
         rc = HAPROXY_TELL(c, now ? S("set") : S("add"), S("map"), file, environment, value);
     if (rc || (rc = haproxy_read_generation(c, environment, &now)))
         return rc;
     if (now != generation)
         return haproxy_fail(c, RV_RETRY, "the proxy serves generation %" PRId64 " of '%.*s'", now,
                             STR_ARG(environment));
-    return 0;
+    return haproxy_settle(c); /* and the set before takes nobody new */
 }
 
 int haproxy_heal_generations(struct haproxy_call *c, struct haproxy_store *s)
