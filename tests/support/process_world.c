@@ -20,37 +20,37 @@
 #include "base/sys.h"
 #include "providers/api/drivers.h"
 
-static int world_bind(unsigned port, unsigned *ret_port)
+static int world_bind(unsigned port)
 {
     struct sockaddr_in at = { .sin_family = AF_INET,
                               .sin_port = htons((uint16_t)port),
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t n = sizeof(at);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (bind(fd, (struct sockaddr *)&at, n) || getsockname(fd, (struct sockaddr *)&at, &n)) {
+    if (bind(fd, (struct sockaddr *)&at, sizeof(at))) {
         close(fd);
         return -1;
     }
-    *ret_port = ntohs(at.sin_port);
     return fd;
 }
 
-/* `n` neighbouring ports that are free now. */
+/* `n` neighbouring ports that are free now, below those that the kernel hands out: an outgoing
+ * connection of somebody else would take one before an instance does. */
 static void world_find_ports(struct world *w, unsigned n)
 {
     for (int tries = 0; tries < 200; tries++) {
-        unsigned first = 0, got = 0, port;
+        uint16_t random;
+        unsigned got = 0;
         int fds[16];
 
-        fds[0] = world_bind(0, &first);
-        assert_true(fds[0] >= 0 && n <= 16);
-        for (got = 1; got < n && (fds[got] = world_bind(first + got, &port)) >= 0; got++)
-            ;
+        assert_true(n <= 16);
+        sys_random(&random, sizeof(random));
+        w->port_from = 10000 + random % 20000;
+        w->port_to = w->port_from + n - 1;
+        while (got < n && (fds[got] = world_bind(w->port_from + got)) >= 0)
+            got++;
         for (unsigned i = 0; i < got; i++)
             close(fds[i]);
-        w->port_from = first;
-        w->port_to = first + n - 1;
         if (got == n)
             return;
     }

@@ -10,9 +10,10 @@
 #include "tests/unit/test_driver_haproxy_given.h"
 
 #define REQUESTS_MIN 40000 /* to applications that close at once */
-#define STALL_MS 100       /* for so long the proxy does not run, again and again */
+#define STALL_MS 50        /* for so long the proxy does not run, again and again */
 
-static const struct tiny_http closes_idle = { .idle_ms = 1, .health_fail_ms = -1 };
+static const struct tiny_http closes_idle = { .idle_ms = 50, .health_fail_ms = -1 };
+static const struct tiny_http closes_at_once = { .idle_ms = 1, .health_fail_ms = -1 };
 
 /* --- load --- */
 
@@ -160,7 +161,7 @@ static void test_a_proxy_that_stalls_loses_nothing(void **state)
     AUTO_ARENA struct arena a;
 
     arena_init(&a, 0);
-    assert_true(test_edge_backend(e, "rv1a", test_edge_server(e, "v0", &closes_idle), id));
+    assert_true(test_edge_backend(e, "rv1a", test_edge_server(e, "v0", &closes_at_once), id));
     assert_true(given_routes(e, "e", 1, id));
     assert_int_equal(when_switched(e, "e", 1), RV_DONE);
     proxy = test_edge_proxy(e);
