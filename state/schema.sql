@@ -94,6 +94,9 @@ CREATE TABLE environments (
     sync TEXT NOT NULL,
     health TEXT NOT NULL,
     reason TEXT NOT NULL,
+    ask TEXT,
+    ask_revision BLOB,
+    ask_actor TEXT,
     deleted_ms INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX environments_name ON environments (name) WHERE deleted_ms IS NULL;

@@ -159,6 +159,12 @@ int64_t clock_task_due_ms(struct clock_task *c)
     return clock_due_ms(&c->watch);
 }
 
+int64_t clock_task_gone_ms(struct clock_task *c, int64_t since_ms)
+{
+    look(c);
+    return c->watch.is_suspect || c->watch.wall_ms < since_ms ? 0 : c->watch.wall_ms - since_ms;
+}
+
 void clock_task_trust(struct clock_task *c)
 {
     c->told = 0;

@@ -31,8 +31,10 @@ void clock_task_fini(struct clock_task *c);
 
 /* --- on STATE ------------------------------------------------------------------------------------ */
 
-/* The time by which approvals, holds and quarantines end, and what was kept is let go. */
+/* The time by which approvals, holds and quarantines end. */
 int64_t clock_task_due_ms(struct clock_task *c);
+/* How much of a time that began in a former life is over: nothing that the clock cannot prove. */
+int64_t clock_task_gone_ms(struct clock_task *c, int64_t since_ms);
 /* A person says that it is right. */
 void clock_task_trust(struct clock_task *c);
 int clock_task_put(struct clock_task *c, struct tx *tx, struct arena *a, struct err *err);

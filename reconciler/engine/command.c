@@ -117,6 +117,17 @@ static int refuse_when_held(struct command_call *c, struct found *f, struct err 
     return 0;
 }
 
+/* It outlives the daemon until it is planned. */
+static int write_ask(struct command_call *c, struct found *f, struct tx *tx, enum plan_cause cause,
+                     struct err *err)
+{
+    f->state = S("converging");
+    f->env.ask = str_from_c(plan_cause_name(cause));
+    f->env.ask_revision = f->revision;
+    f->env.ask_actor = c->in.actor;
+    return tx_put(tx, REC_environment, &f->env, err);
+}
+
 /* Back to the sets that are kept warm: the revision before the live one. */
 static int write_undo(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
 {
@@ -124,7 +135,6 @@ static int write_undo(struct command_call *c, struct found *f, struct tx *tx, st
     struct rec_set *sets;
     size_t n, n_sets;
 
-    (void)tx;
     if (refuse_when_held(c, f, err))
         return err->code;
     if (DB_SELECT(command_db(c), &c->arena, set, "WHERE env = $1 AND state = 'previous'", &sets,
@@ -138,8 +148,7 @@ static int write_undo(struct command_call *c, struct found *f, struct tx *tx, st
                        "nothing of environment '%.*s' is kept to go back to; use rollback",
                        STR_ARG(f->env.name));
     f->revision = rollouts[0].from_rev;
-    f->state = S("converging");
-    return 0;
+    return write_ask(c, f, tx, PLAN_CAUSE_UNDO, err);
 }
 
 static int write_rollback(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
@@ -147,7 +156,6 @@ static int write_rollback(struct command_call *c, struct found *f, struct tx *tx
     struct environment_spec spec;
     struct rec_revision row;
 
-    (void)tx;
     if (refuse_when_held(c, f, err) ||
         revisions_by_n(command_db(c), &c->arena, f->env.uid, c->in.revision, &row, err))
         return err->code;
@@ -160,8 +168,7 @@ static int write_rollback(struct command_call *c, struct found *f, struct tx *tx
         env_secrets_check(command_db(c), &c->arena, f->env.uid, &spec, err))
         return err_wrap(err, "revision %lld", (long long)row.n);
     f->revision = row.digest;
-    f->state = S("converging");
-    return 0;
+    return write_ask(c, f, tx, PLAN_CAUSE_ROLLBACK, err);
 }
 
 static int write_hold(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
@@ -294,24 +301,10 @@ static void act_cancel(struct command_call *c, struct found *f, struct env_task 
         run_wish(env->main, WISH_CANCEL);
 }
 
-static void act_ask(struct env_task *env, enum plan_cause cause, const struct command_call *c,
-                    const struct found *f)
+static void act_ask(struct command_call *c, struct found *f, struct env_task *env)
 {
-    env->ask = (struct env_ask){ .cause = cause,
-                                 .revision = f->revision,
-                                 .actor = str_copy(&env->own, c->in.actor),
-                                 .reason = str_copy(&env->own, c->in.reason) };
-    env_task_wake(env);
-}
-
-static void act_undo(struct command_call *c, struct found *f, struct env_task *env)
-{
-    act_ask(env, PLAN_CAUSE_UNDO, c, f);
-}
-
-static void act_rollback(struct command_call *c, struct found *f, struct env_task *env)
-{
-    act_ask(env, PLAN_CAUSE_ROLLBACK, c, f);
+    (void)c;
+    env_task_ask(env, &f->env);
 }
 
 /* What has expired meanwhile ends now. */
@@ -343,8 +336,8 @@ static const struct command_row command_rows[N_COMMANDS] = {
     [COMMAND_APPROVE] = { "approve", 0, 0, write_approve, act_wake },
     [COMMAND_REJECT] = { "reject", 1, 0, write_reject, act_wake },
     [COMMAND_CANCEL] = { "cancel", 0, 0, write_nothing, act_cancel },
-    [COMMAND_UNDO] = { "undo", 0, 0, write_undo, act_undo },
-    [COMMAND_ROLLBACK] = { "rollback", 1, 0, write_rollback, act_rollback },
+    [COMMAND_UNDO] = { "undo", 0, 0, write_undo, act_ask },
+    [COMMAND_ROLLBACK] = { "rollback", 1, 0, write_rollback, act_ask },
     [COMMAND_HOLD] = { "hold", 1, 0, write_hold, act_wake },
     [COMMAND_RESUME] = { "resume", 0, 0, write_resume, act_wake },
     [COMMAND_CLOCK] = { "clock", 0, 1, write_clock, act_clock },

@@ -334,6 +334,8 @@ static void start_env(struct engine *e, const struct rec_environment *row)
         e->envs.n--;
     else if (slot)
         *slot = env;
+    if (env)
+        env_task_ask(env, row);
 }
 
 static void start_edges(struct engine *e)

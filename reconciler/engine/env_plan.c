@@ -131,6 +131,17 @@ struct words {
     int with_commit;
 };
 
+/* What this cycle was asked for stands in the row no more; 0 when it did not. */
+static int drop_ask(const struct env_task *env, struct rec_environment *row)
+{
+    if (env->ask.cause == PLAN_CAUSE_COMMIT || !row->ask.p ||
+        !digest_eq(&row->ask_revision, &env->ask.revision))
+        return 0;
+    row->ask = row->ask_actor = STR_NONE;
+    row->ask_revision = (struct digest){ { 0 } };
+    return 1;
+}
+
 /* One event when anything is said that was not said before. */
 static int say(struct env_task *env, struct words w, struct err *err)
 {
@@ -141,7 +152,8 @@ static int say(struct env_task *env, struct words w, struct err *err)
         return err->code;
     if (!w.health.p)
         w.health = row.health;
-    if (str_eq(row.sync, w.sync) && str_eq(row.reason, w.reason) && str_eq(row.health, w.health) &&
+    if (!drop_ask(env, &row) && str_eq(row.sync, w.sync) && str_eq(row.reason, w.reason) &&
+        str_eq(row.health, w.health) &&
         (!w.with_commit || !env->head ||
          str_eq(row.commit_id.p ? row.commit_id : S(""), env->head->commit)))
         return 0;
@@ -395,6 +407,7 @@ static int put_plan(struct env_task *env, struct tx *tx, struct rec_plan *row,
     row->reason = d->reason;
     e.sync = d->sync;
     e.reason = d->reason;
+    (void)drop_ask(env, &e);
     if (d->starts) {
         row->started_seq = tx_seq(tx);
         e.apply_seq++;

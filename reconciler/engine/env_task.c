@@ -100,7 +100,7 @@ static enum task_verdict env_compare_with_main(struct env_task *env)
 
 static int env_is_asked(const struct env_task *env)
 {
-    return env->ask.cause == PLAN_CAUSE_UNDO || env->ask.cause == PLAN_CAUSE_ROLLBACK;
+    return env->asked.cause != PLAN_CAUSE_COMMIT;
 }
 
 static enum task_verdict env_spec(struct env_task *env)
@@ -109,10 +109,12 @@ static enum task_verdict env_spec(struct env_task *env)
 
     if (env->main && env_is_asked(env))
         return task_goto(t, ENV_REST); /* its turn comes when the plan that runs has ended */
-    if (!env->head && !env_is_asked(env))
-        return task_goto(t, ENV_ASTRAY);
-    if (env_is_asked(env))
+    env->ask = env->asked;
+    env->asked = (struct env_ask){ .cause = PLAN_CAUSE_COMMIT };
+    if (env->ask.cause != PLAN_CAUSE_COMMIT)
         return task_goto(t, ENV_LOOK);
+    if (!env->head)
+        return task_goto(t, ENV_ASTRAY);
     wait_work_start(t, POOL_FILE, env_look_specs);
     return task_then(t, ENV_DESCENT);
 }
@@ -222,9 +224,8 @@ static int env_make_plan(struct task *t, struct err *err)
 static enum task_verdict env_decide(struct env_task *env)
 {
     CRASH_POINT(PLAN_AFTER_STARTED);
-    if (env->has_spec && !env_is_asked(env))
+    if (env->has_spec && env->ask.cause == PLAN_CAUSE_COMMIT)
         env->wanted = env->spec.revision;
-    env->ask.cause = PLAN_CAUSE_COMMIT;
     if (env->starts)
         env_run_begin(env, &env->plan.id, 1);
     return task_goto(&env->task, ENV_REST);
@@ -240,7 +241,6 @@ static enum task_verdict env_trouble(struct env_task *env)
     struct task *t = &env->task;
 
     env->trouble = str_copy(&env->cycle, str_from_c(t->err.text));
-    env->ask.cause = PLAN_CAUSE_COMMIT;
     env->accepted = STR_NONE;
     env_log_trouble(env);
     if (!env->uid.p || env->main)
@@ -396,6 +396,19 @@ void env_task_wake(struct env_task *env)
 {
     env->is_resting = 0;
     wait_signal(&env->task);
+}
+
+void env_task_ask(struct env_task *env, const struct rec_environment *row)
+{
+    if (!row->ask.p)
+        return;
+    env->asked = (struct env_ask){
+        .cause = str_eq_c(row->ask, plan_cause_name(PLAN_CAUSE_UNDO)) ? PLAN_CAUSE_UNDO
+                                                                      : PLAN_CAUSE_ROLLBACK,
+        .revision = row->ask_revision,
+        .actor = str_copy(&env->own, row->ask_actor),
+    };
+    env_task_wake(env);
 }
 
 int env_task_is_settled(const struct env_task *env)

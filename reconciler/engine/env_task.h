@@ -21,11 +21,11 @@
 
 #define ENV_COMMIT_MAX 72 /* hex digits of a commit id, and its end */
 
-/* What a person asked for; done by the next cycle. */
+/* What a person asked for. */
 struct env_ask {
     enum plan_cause cause; /* COMMIT: nothing was asked */
     struct digest revision;
-    struct str actor, reason; /* in the environment's own arena */
+    struct str actor; /* in the environment's own arena */
 };
 
 struct env_task {
@@ -39,8 +39,9 @@ struct env_task {
     const struct value *rule;
     size_t rule_index;
     struct watch_task watch;
-    struct env_ask ask;
+    struct env_ask asked; /* for the next cycle in which no plan runs */
     /* of this cycle */
+    struct env_ask ask;
     struct head *head;
     struct environment_spec spec;
     int has_spec;
@@ -80,6 +81,9 @@ void env_task_wake(struct env_task *env);
 int env_task_is_settled(const struct env_task *env);
 void env_task_stop(struct env_task *env);
 void env_task_fini(struct env_task *env);
+
+/* What the row says that a person asked for; nothing when it says none. */
+void env_task_ask(struct env_task *env, const struct rec_environment *row);
 
 /* A person settled an operation of this plan: it goes on. */
 void env_task_reload(struct env_task *env, const struct digest *plan_id);

@@ -76,7 +76,8 @@ static int gate_load(struct task *t, struct err *err)
 {
     struct gate_task *g = gate_of(t);
 
-    g->due_ms = clock_task_due_ms(&g->engine->clock);
+    if (g->was_open)
+        g->gone_ms = clock_task_gone_ms(&g->engine->clock, g->row.since_ms);
     return gate_look_load(g, err);
 }
 
@@ -144,11 +145,9 @@ static int64_t gate_least_ms(const struct gate_task *g)
 
 static void gate_set_end(struct gate_task *g)
 {
-    int64_t gone = g->was_open ? g->due_ms - g->row.since_ms : 0, length = g->row.length_ms;
+    int64_t gone = g->gone_ms, length = g->row.length_ms;
     int64_t progress = value_get_int(g->need, S("progress_ms"), length);
 
-    if (gone < 0)
-        gone = 0;
     if (gone > length)
         gone = length;
     if (length - gone < gate_least_ms(g))

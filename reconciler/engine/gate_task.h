@@ -32,7 +32,7 @@ struct gate_task {
     struct rec_gate row;
     int was_open;
     const struct value *need;
-    int64_t due_ms; /* when it was loaded: of the clock as it is believed */
+    int64_t gone_ms; /* of its length, in former lives */
     int64_t end_mono_ms, progress_mono_ms;
     struct gate_subject *subjects; /* instances that are probed */
     struct gate_backend *backends; /* whose counters are read */

@@ -250,6 +250,30 @@ static void what_is_undone_stays_undone(struct story *s)
     expect_version(s, SHOP_API, 2);
 }
 
+/* What the daemon said yes to while a plan ran is done by the next one, if it dies before its turn comes. */
+static void what_was_asked_for_outlives_the_daemon(struct story *s)
+{
+    int64_t n_plans;
+
+    s->shop.keep_s = 60;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run_until_applied(s);
+    n_plans = count(s, "plan.started");
+    change(s, SHOP_CRON, 0);
+    push(s);
+    while (count(s, "plan.started") < n_plans + SHOP_ENVS)
+        world_run(&s->w, 100);
+    say(s, COMMAND_UNDO);
+    while (!s->done)
+        world_run(&s->w, 10);
+    assert_int_equal(count(s, "plan.started"), n_plans + SHOP_ENVS);
+    world_kill(&s->w);
+    run(s, MINUTE);
+    expect_status(s, "reverted: quarantined: ");
+    expect_version(s, SHOP_BLOG, 1);
+}
+
 /* The set that an undo made live again is kept for the whole time of the next plan, whatever an older plan
  * meant to do with it. */
 static void what_is_kept_again_is_kept_to_the_end(struct story *s)
@@ -386,6 +410,7 @@ static const struct story_row {
     STORY(a_short_outage_quarantines_nothing),
     STORY(a_deadline_that_passes_unseen_proves_nothing),
     STORY(what_is_undone_stays_undone),
+    STORY(what_was_asked_for_outlives_the_daemon),
     STORY(what_is_kept_again_is_kept_to_the_end),
     STORY(what_is_rolled_back_stays_so),
     STORY(a_rollback_restores_what_ran_not_what_was_asked_for),
