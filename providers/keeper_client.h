@@ -118,8 +118,10 @@ int keeper_remove(const struct rv_host *h, const struct keeper_place *p, struct 
 /* Files that a removal which died here left; the directory itself was not there any more. */
 void keeper_forget(struct arena *a, const struct keeper_place *p);
 
-/* The last `max` bytes of its output, cut at a line. */
+/* The last `max` bytes of its output, cut at a line; controls are '?': for a message. */
 struct str keeper_log_tail(struct arena *a, const struct keeper_place *p, size_t max);
+/* The same with controls: who shows it makes them visible. */
+struct str keeper_log_text(struct arena *a, const struct keeper_place *p, size_t max);
 
 /* Does a process of the view's keeper hold a listening TCP socket on `port`? */
 int keeper_listens(struct arena *a, const struct keeper_view *view, int64_t port);

@@ -240,15 +240,15 @@ void keeper_forget(struct arena *a, const struct keeper_place *p)
         (void)sys_remove_all(left, &err); /* next time */
 }
 
-/* Bytes of a program's output as text that JSON can carry. */
-static void keeper_make_text(char *text, size_t n)
+/* Bytes of a program's output as text that JSON can carry; with `is_plain` also without controls. */
+static void keeper_make_text(char *text, size_t n, int is_plain)
 {
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
         size_t more = c >= 0xf0 && c < 0xf5 ? 3 : c >= 0xe0 ? 2 : c >= 0xc2 ? 1 : 0, got = 0;
 
         if (c < 0x80) {
-            if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f)
+            if (!c || (is_plain && ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f)))
                 text[i] = '?';
             continue;
         }
@@ -264,7 +264,8 @@ static void keeper_make_text(char *text, size_t n)
     }
 }
 
-struct str keeper_log_tail(struct arena *a, const struct keeper_place *p, size_t max)
+static struct str keeper_read_log(struct arena *a, const struct keeper_place *p, size_t max,
+                                  int is_plain)
 {
     AUTO_CLOSE int fd = open(keeper_dir_path(a, p, "log"), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     char *text = arena_alloc(a, max + 1);
@@ -279,6 +280,16 @@ struct str keeper_log_tail(struct arena *a, const struct keeper_place *p, size_t
     if (st.st_size > (off_t)max && str_find_char(tail, '\n') != STR_NPOS)
         tail = str_slice(tail, str_find_char(tail, '\n') + 1, tail.n);
     tail = str_trim(tail);
-    keeper_make_text(text + (tail.p - text), tail.n);
+    keeper_make_text(text + (tail.p - text), tail.n, is_plain);
     return tail;
+}
+
+struct str keeper_log_tail(struct arena *a, const struct keeper_place *p, size_t max)
+{
+    return keeper_read_log(a, p, max, 1);
+}
+
+struct str keeper_log_text(struct arena *a, const struct keeper_place *p, size_t max)
+{
+    return keeper_read_log(a, p, max, 0);
 }

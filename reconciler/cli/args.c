@@ -51,7 +51,7 @@ static const struct option_row rows[] = {
     { OPTION_LIMIT,     "limit",     'n',           "N",       "at most so many events" },
     { OPTION_LINES,     "lines",     'n',           "N",       "so many lines of each instance" },
     { OPTION_RAW,       "raw",       KEY_RAW,       NULL,      "print control characters as they are" },
-    { OPTION_SERVICE,   "service",   KEY_SERVICE,   "NAME",    "this service alone" },
+    { OPTION_SERVICE,   "service",   KEY_SERVICE,   "NAME",    "only what changes this service" },
     { OPTION_UNTIL,     "until",     KEY_UNTIL,     "TIME",    "ends by itself then: 18h, 2024-11-03T12:00Z" },
     { OPTION_AS,        "as",        KEY_AS,        "HOW",     "done, failed or retry" },
     { OPTION_CLOCK,     "clock",     KEY_CLOCK,     NULL,      "the wall clock is right" },

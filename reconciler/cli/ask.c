@@ -43,7 +43,7 @@ static int get_local(struct cli *c, struct str path, const struct value *query, 
                        c->args.recorded ? "--recorded" : "no daemon answers", STR_ARG(file));
     rc = db_open(str_to_c(c->arena, file), DB_READ, &world.view.db, err);
     if (rc)
-        return rc;
+        return err_wrap(err, "state file '%.*s'", STR_ARG(file));
     if (!c->is_local && !c->args.recorded)
         cli_note(c, "no daemon answers: from the state file '%.*s'", STR_ARG(file));
     c->is_local = 1;

@@ -153,10 +153,13 @@ int verb_history(struct cli *c, struct err *err)
 static int audit_file(struct cli *c, struct str path, struct value **ret, struct err *err)
 {
     struct view view = { .a = c->arena, .now_ms = sys_wall_ms() };
-    int rc = db_open(str_to_c(c->arena, path), DB_READ, &view.db, err);
+    int rc;
 
+    if (!sys_exists(str_to_c(c->arena, path)))
+        return err_set(err, ERR_NOT_FOUND, "there is no file '%.*s'", STR_ARG(path));
+    rc = db_open(str_to_c(c->arena, path), DB_READ, &view.db, err);
     if (rc)
-        return rc;
+        return err_wrap(err, "state file '%.*s'", STR_ARG(path));
     rc = db_view_begin(view.db, err);
     if (!rc) {
         rc = view_audit(&view, c->args.replay ? VIEW_AUDIT_REPLAY : VIEW_AUDIT_CHAIN, ret, err);

@@ -171,6 +171,23 @@ static int write_rollback(struct command_call *c, struct found *f, struct tx *tx
     return write_ask(c, f, tx, PLAN_CAUSE_ROLLBACK, err);
 }
 
+/* A hold that holds nothing would only seem to be one. */
+static int check_hold(struct command_call *c, const struct found *f, struct err *err)
+{
+    struct rec_set *sets;
+    size_t n = 1;
+
+    if (c->in.until_ms && c->in.until_ms <= loop_wall_ms(c->engine->loop))
+        return err_set(err, ERR_USAGE, "the hold would end before it begins");
+    if (c->in.service.n &&
+        DB_SELECT(command_db(c), &c->arena, set, "WHERE env = $1 AND service = $2 LIMIT 1", &sets,
+                  &n, err, DB_T(f->env.uid), DB_T(c->in.service)))
+        return err->code;
+    return n ? 0
+             : err_set(err, ERR_NOT_FOUND, "environment '%.*s' has no service '%.*s'",
+                       STR_ARG(f->env.name), STR_ARG(c->in.service));
+}
+
 static int write_hold(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
 {
     const struct rec_hold row = {
@@ -183,6 +200,8 @@ static int write_hold(struct command_call *c, struct found *f, struct tx *tx, st
         .ended_seq = REC_NONE,
     };
 
+    if (check_hold(c, f, err))
+        return err->code;
     f->state = S("held");
     return tx_put(tx, REC_hold, &row, err);
 }
@@ -202,7 +221,8 @@ static int write_resume(struct command_call *c, struct found *f, struct tx *tx, 
         if (tx_put(tx, REC_hold, &holds[i], err))
             return err->code;
     }
-    f->state = S("waiting");
+    f->state = S("converging");
+    f->message = str_fmt(&c->arena, "%zu hold%s ended", n, n == 1 ? "" : "s");
     return 0;
 }
 
@@ -257,8 +277,12 @@ static int write_settle(struct command_call *c, struct found *f, struct tx *tx, 
 {
     struct rec_operation op = { .uid = c->in.operation };
 
-    if (db_get(command_db(c), &c->arena, REC_operation, &op, err))
-        return err_wrap(err, "operation '%.*s'", STR_ARG(c->in.operation));
+    int rc = db_get(command_db(c), &c->arena, REC_operation, &op, err);
+
+    if (rc == ERR_NOT_FOUND)
+        return err_set(err, rc, "there is no operation '%.*s'", STR_ARG(c->in.operation));
+    if (rc)
+        return rc;
     if (!op.outcome.p || !str_eq_c(op.outcome, "parked"))
         return err_set(err, ERR_CONFLICT, "operation '%.*s' is not parked", STR_ARG(op.uid));
     if (plans_by_id(command_db(c), &c->arena, &op.plan, &f->settled, err) ||

@@ -328,10 +328,20 @@ struct decision {
     struct str state, sync, reason;
 };
 
+/* A hold of one service stops the plans that change it. */
+static int holds_plan(const struct rec_hold *hold, const struct plan *plan)
+{
+    for (size_t i = 0; hold->service.p && i < plan->lines.n; i++)
+        if (str_eq_c(plan->lines.p[i].kind, "service") &&
+            str_eq(plan->lines.p[i].name, hold->service))
+            return 1;
+    return !hold->service.p;
+}
+
 static int is_held(struct env_task *env, struct str *ret_reason, struct err *err)
 {
     struct rec_hold *holds;
-    size_t n;
+    size_t n, i = 0;
 
     if (holds_active(env->engine->db, &env->cycle, env->uid, clock_task_due_ms(&env->engine->clock),
                      &holds, &n, err))
@@ -340,10 +350,12 @@ static int is_held(struct env_task *env, struct str *ret_reason, struct err *err
         *ret_reason = S("held: the daemon observes only");
         return 1;
     }
-    if (!n)
+    while (i < n && !holds_plan(&holds[i], &env->plan))
+        i++;
+    if (i == n)
         return 0;
-    *ret_reason = str_fmt(&env->cycle, "held by %.*s: %.*s", STR_ARG(holds[0].actor),
-                          STR_ARG(holds[0].reason));
+    *ret_reason = str_fmt(&env->cycle, "held by %.*s: %.*s", STR_ARG(holds[i].actor),
+                          STR_ARG(holds[i].reason));
     return 1;
 }
 

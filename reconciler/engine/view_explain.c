@@ -3,6 +3,7 @@
 #include "reconciler/core/render.h"
 #include "reconciler/engine/view_rows.h"
 
+#define HELD "held by " /* how the word of a held environment begins */
 #define OPERATIONS_SHOWN " ORDER BY intent_ms DESC LIMIT 20"
 
 /* A way out. */
@@ -33,6 +34,12 @@ static struct str hold_text(const struct view *v, const struct value *hold)
                    STR_ARG(until), STR_ARG(value_get_text(hold, S("reason"), S(""))));
 }
 
+static void add_all(const struct view *v, struct value *list, const struct value *more)
+{
+    for (size_t i = 0; i < value_count(more); i++)
+        value_add(v->a, list, value_copy(v->a, value_item(more, i)));
+}
+
 int view_add_stops(const struct view *v, const struct rec_environment *env, struct value *reasons,
                    struct value *choices, struct err *err)
 {
@@ -57,7 +64,7 @@ int view_add_stops(const struct view *v, const struct rec_environment *env, stru
 struct value *view_with_word(const struct view *v, const struct rec_environment *env,
                              const struct value *reasons)
 {
-    static const char *const said_by_rows[] = { "held by ", "quarantined: " };
+    static const char *const said_by_rows[] = { HELD, "quarantined: " };
     struct value *all = value_list(v->a);
     int is_said = !env->reason.n;
 
@@ -67,17 +74,18 @@ struct value *view_with_word(const struct view *v, const struct rec_environment 
         is_said = str_starts(env->reason, str_from_c(said_by_rows[i]));
     if (!is_said)
         add_reason(v, all, env->reason);
-    for (size_t i = 0; i < value_count(reasons); i++)
-        add_reason(v, all, value_item(reasons, i)->u.text);
+    add_all(v, all, reasons);
     return all;
 }
 
-static int explain_plan(const struct view *v, const struct rec_environment *env, struct value *map,
-                        struct value *reasons, struct value *choices, struct err *err)
+/* `stops`: what view_add_stops() said, which says who holds it. */
+static int explain_plan(const struct view *v, const struct rec_environment *env,
+                        const struct value *stops, struct value *map, struct value *reasons,
+                        struct value *choices, struct err *err)
 {
     struct rec_plan plan;
     struct value *head;
-    struct str id;
+    struct str id, why;
     int rc = view_open_plan(v, env->uid, &plan, err);
 
     if (!rc && plan.env.n)
@@ -86,9 +94,10 @@ static int explain_plan(const struct view *v, const struct rec_environment *env,
         return rc;
     id = str_slice(digest_hex(v->a, &plan.id), 0, 8);
     value_set(v->a, map, S("plan"), head);
+    why = value_count(stops) && str_starts(plan.reason, S(HELD)) ? S("") : plan.reason;
     add_reason(v, reasons,
                str_fmt(v->a, "plan %.*s is %.*s%s%.*s", STR_ARG(id), STR_ARG(plan.state),
-                       plan.reason.n ? ": " : "", STR_ARG(plan.reason)));
+                       why.n ? ": " : "", STR_ARG(why)));
     if (str_eq_c(plan.state, "waiting")) {
         add_choice(v, choices, str_fmt(v->a, "reeve approve %.*s --reason ...", STR_ARG(id)),
                    "let it run");
@@ -221,17 +230,21 @@ int view_explain(const struct view *v, struct str name, struct str subject, stru
                  struct err *err)
 {
     struct value *map = value_map(v->a), *reasons = value_list(v->a), *choices = value_list(v->a);
+    struct value *stops = value_list(v->a), *ends = value_list(v->a);
     struct rec_environment env;
     int rc = view_find_environment(v, name, &env, err);
 
     if (!rc)
         rc = explain_resource(v, &env, subject, map, err);
     if (!rc)
-        rc = explain_plan(v, &env, map, reasons, choices, err);
+        rc = view_add_stops(v, &env, stops, ends, err);
     if (!rc)
-        rc = view_add_stops(v, &env, reasons, choices, err);
-    if (!rc)
-        rc = explain_operations(v, &env, subject, map, reasons, choices, err);
+        rc = explain_plan(v, &env, stops, map, reasons, choices, err);
+    if (rc)
+        return rc;
+    add_all(v, reasons, stops);
+    add_all(v, choices, ends);
+    rc = explain_operations(v, &env, subject, map, reasons, choices, err);
     if (!rc)
         rc = explain_rollouts(v, &env, map, reasons, err);
     if (!rc)

@@ -10,6 +10,7 @@
 #include "specs/json_io.h"
 
 #define READERS_MAX 4
+#define REQUESTS_USER_MAX 32 /* of one user that are worked on at once */
 #define PAUSE_FIRST_MS 50
 #define PAUSE_MAX_MS 400
 
@@ -79,7 +80,7 @@ static void reader_give(struct api *api, struct db *db)
     db_close(db);
 }
 
-/* --- on a thread of POOL_FILE -------------------------------------------------------------------- */
+/* --- on a thread of POOL_QUERY -------------------------------------------------------------------- */
 
 static int request_identify(struct request *r, struct err *err)
 {
@@ -194,7 +195,7 @@ static enum task_verdict request_step(struct task *t)
 
     switch (t->state) {
     case REQUEST_READ:
-        wait_work_start(t, POOL_FILE, request_work);
+        wait_work_start(t, POOL_QUERY, request_work);
         return task_then(t, REQUEST_JUDGE);
     case REQUEST_JUDGE:
         if (r->call.route->read)
@@ -234,6 +235,23 @@ static void request_ended(struct task *t, void *ctx)
     alloc_free(r);
 }
 
+/* Nobody makes the others wait: who asks much at once is told to ask less. */
+static int check_share(const struct api *api, const struct http_exchange *x,
+                       const struct route_call *call, struct err *err)
+{
+    size_t n_same = 0;
+
+    for (const struct request *r = api->requests; r; r = r->next) {
+        if (r->call.route->flags & call->route->flags & ROUTE_HEAVY)
+            return err_set(err, ERR_BUSY, "another '%s' is being answered", call->route->path);
+        n_same += r->x->peer.uid == x->peer.uid && r->task.state != REQUEST_PAUSE;
+    }
+    return n_same < REQUESTS_USER_MAX
+               ? 0
+               : err_set(err, ERR_BUSY, "%d requests of yours are being answered",
+                         REQUESTS_USER_MAX);
+}
+
 static void request_begin(void *ctx, struct http_exchange *x)
 {
     struct api *api = ctx;
@@ -241,7 +259,7 @@ static void request_begin(void *ctx, struct http_exchange *x)
     struct err err = ERR_INIT;
     struct request *r;
 
-    if (routes_match(x->method, x->path, &call, &err)) {
+    if (routes_match(x->method, x->path, &call, &err) || check_share(api, x, &call, &err)) {
         http_answer_error(x, &err);
         return;
     }

@@ -1,7 +1,7 @@
 /*
  * api: the routes, served. SPDX-License-Identifier: Apache-2.0
  *
- * A request is a task: who asks and every GET are worked on POOL_FILE with a reader of the state each, a
+ * A request is a task: who asks and every GET are worked on POOL_QUERY with a reader of the state each, a
  * POST goes to the engine as a command. A GET that waits is read again until it is news.
  *
  * Owns     the server, its readers and the requests.

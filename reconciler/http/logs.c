@@ -34,7 +34,7 @@ static struct value *read_one(const struct view *v, const struct value *daemon,
     struct str text = S("");
 
     if (str_eq_c(value_get_text(provider, S("driver"), S("")), "process"))
-        text = keeper_log_tail(v->a, &place, LOGS_BYTES_MAX);
+        text = keeper_log_text(v->a, &place, LOGS_BYTES_MAX);
     value_set_text(v->a, one, S("name"),
                    str_fmt(v->a, "%.*s/%.*s", STR_ARG(r->kind), STR_ARG(r->name)));
     value_set_text(v->a, one, S("status"), r->status);

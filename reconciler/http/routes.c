@@ -153,16 +153,17 @@ static const struct route routes[] = {
       .text = "the plan that is open, waiting or applying, else the last one" },
     { "GET", PLAN, AUTH_VIEWER, 0, .read = read_plan,
       .text = "the plan's document, decisions, operations and rollouts" },
-    { "GET", PLAN "/progress", AUTH_VIEWER, ROUTE_WAITS, .read = read_progress,
+    { "GET", PLAN "/progress", AUTH_VIEWER, ROUTE_WAITS, .read = read_progress, .query = "after wait_ms",
       .text = "events of the plan after `after`, what runs, its state" },
-    { "GET", API "/history", AUTH_VIEWER, 0, .read = read_history, .text = "events" },
-    { "GET", ENV "/history", AUTH_VIEWER, 0, .read = read_state_at,
+    { "GET", API "/history", AUTH_VIEWER, 0, .read = read_history,
+      .query = "env after before from_ms to_ms kind subject actor limit newest bodies", .text = "events" },
+    { "GET", ENV "/history", AUTH_VIEWER, 0, .read = read_state_at, .query = "at_ms",
       .text = "what was there at `at_ms`, by which plan, decided by whom" },
-    { "GET", ENV "/explain", AUTH_VIEWER, 0, .read = read_explain,
+    { "GET", ENV "/explain", AUTH_VIEWER, 0, .read = read_explain, .query = "subject",
       .text = "why it is as it is, and what a person can do" },
-    { "GET", ENV "/logs", AUTH_VIEWER, 0, .read = read_logs,
+    { "GET", ENV "/logs", AUTH_VIEWER, 0, .read = read_logs, .query = "service lines",
       .text = "the newest lines of each instance" },
-    { "GET", API "/audit/verify", AUTH_VIEWER, 0, .read = read_audit,
+    { "GET", API "/audit/verify", AUTH_VIEWER, ROUTE_HEAVY, .read = read_audit, .query = "replay",
       .text = "events checked, rows compared, or the first difference" },
     { "GET", API "/doctor", AUTH_VIEWER, ROUTE_LIVE, .read = read_doctor,
       .text = "findings, each with its mend" },
@@ -238,11 +239,30 @@ int routes_match(struct str method, struct str path, struct route_call *ret, str
     return err_set(err, ERR_NOT_FOUND, "no route '%.*s'", STR_ARG(path));
 }
 
+/* A name that we do not know is an error: it was meant to do something. */
+static int check_query(const struct route_call *call, struct err *err)
+{
+    for (size_t i = 0; i < value_count(call->query); i++) {
+        struct str rest = str_from_c(call->route->query), name;
+        struct str key = call->query->u.map.entries[i].key;
+        int is_known = 0;
+
+        while (!is_known && str_next(&rest, ' ', &name))
+            is_known = str_eq(name, key);
+        if (!is_known)
+            return err_set(err, ERR_USAGE, "'%.*s' is not asked with '%.*s'",
+                           STR_ARG(str_from_c(call->route->path)), STR_ARG(key));
+    }
+    return 0;
+}
+
 int routes_read(const struct route_world *w, const struct route_call *call, struct value **ret,
                 struct err *err)
 {
-    int rc = db_view_begin(w->view.db, err);
+    int rc = check_query(call, err);
 
+    if (!rc)
+        rc = db_view_begin(w->view.db, err);
     if (rc)
         return rc;
     rc = call->route->read(w, call, ret, err);

@@ -17,6 +17,7 @@
 enum route_flag {
     ROUTE_LIVE = 1,  /* add what the running engine knows, under "live" */
     ROUTE_WAITS = 2, /* with wait_ms=: until the answer is news */
+    ROUTE_HEAVY = 4, /* one at a time */
 };
 
 struct route_world { /* what a GET is answered from */
@@ -38,7 +39,8 @@ struct route {
     const char *method, *path; /* one word of the path may be NAME, ID or UID */
     unsigned roles;            /* one of them is needed */
     int flags;
-    route_read *read;       /* GET */
+    route_read *read;  /* GET */
+    const char *query; /* GET: the names it may be asked with, with blanks between; NULL: none */
     enum command_verb verb; /* POST */
     int fields;             /* POST: set of ROUTE_FIELD_* that the body may have */
     const char *text;

@@ -5,61 +5,46 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/guard.h"
 #include "base/log.h"
+#include "reconciler/http/connections.h"
+#include "reconciler/http/framing.h"
 #include "reconciler/http/listen.h"
 
-#define SWEEP_MS 500
-#define DROPPED_MAX                                                                                \
-    (8u * HTTP_BODY_MAX) /* of a body that is too large, before the connection is cut */
-
-enum connection_phase { READS_HEADERS, READS_BODY, IS_HANDLED, SENDS, IS_IDLE, N_PHASES };
-
-struct http_connection {
-    struct http_connection *next, *prev;
-    int fd;
-    enum connection_phase phase;
-    int64_t since_ms;
-};
+#define DROPPED_MAX (8u << 20) /* of a body that is too large, before the connection is cut */
+#define ANSWER_SMALL 4096
 
 struct http_server {
     struct loop *loop;
     struct MHD_Daemon *daemon;
     struct loop_watch *watch;
-    struct loop_timer *timer, *sweep;
+    struct loop_timer *timer;
+    struct connections connections;
     http_handle *handle;
     void *ctx;
     char *path;
-    int quiesced_fd;            /* the listening socket while we stop */
-    int64_t limit_ms[N_PHASES]; /* 0: none */
-    struct http_connection *connections;
-    int is_stopping;
-    int64_t stop_ms;
+    int quiesced_fd; /* the listening socket while we stop */
+    int runs_again;  /* something was done that libmicrohttpd does not tell of */
     loop_fn *ended;
     void *ended_ctx;
 };
 
 static void drive(void *ctx);
 
-static void soon(struct http_server *s)
+static void soon(void *ctx)
 {
+    struct http_server *s = ctx;
+
+    s->runs_again = 1;
     loop_timer_set(s->timer, loop_mono_ms(s->loop));
 }
 
-/* --- connections and their deadlines ------------------------------------------------------------- */
+/* --- connections --------------------------------------------------------------------------------- */
 
-static void enter(struct http_server *s, struct http_connection *c, enum connection_phase phase)
-{
-    c->phase = phase;
-    c->since_ms = loop_mono_ms(s->loop);
-}
-
-static struct http_connection *connection_of(struct MHD_Connection *connection)
+static struct connection *connection_of(struct MHD_Connection *connection)
 {
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
@@ -68,114 +53,31 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
                           enum MHD_ConnectionNotificationCode code)
 {
     struct http_server *s = ctx;
-    struct http_connection *c = *socket_context;
+    struct connection *c = *socket_context;
 
-    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        if (!c)
-            return;
-        if (c->prev)
-            c->prev->next = c->next;
-        else
-            s->connections = c->next;
-        if (c->next)
-            c->next->prev = c->prev;
-        alloc_free(c);
-        return;
-    }
-    c = alloc_zero(sizeof(*c));
-    *socket_context = c;
-    if (!c)
-        return; /* its request is refused */
-    c->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    enter(s, c, READS_HEADERS);
-    c->next = s->connections;
-    if (c->next)
-        c->next->prev = c;
-    s->connections = c;
-    loop_timer_set(s->sweep, loop_mono_ms(s->loop) + SWEEP_MS);
-}
-
-static void cut(struct http_connection *c)
-{
-    (void)shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd sees the end and closes it */
-}
-
-static void sweep(void *ctx)
-{
-    struct http_server *s = ctx;
-    int64_t now_ms = loop_mono_ms(s->loop);
-    int overdue = s->is_stopping && now_ms - s->stop_ms > HTTP_DRAIN_MS;
-
-    for (struct http_connection *c = s->connections; c; c = c->next) {
-        int64_t limit_ms = s->limit_ms[c->phase];
-
-        if ((limit_ms && now_ms - c->since_ms > limit_ms) ||
-            (s->is_stopping && (c->phase == IS_IDLE || (overdue && c->phase != IS_HANDLED))))
-            cut(c);
-    }
-    if (s->connections)
-        loop_timer_set(s->sweep, now_ms + (s->is_stopping ? SWEEP_MS / 10 : SWEEP_MS));
-    soon(s);
-}
-
-static void read_peer(int fd, struct http_peer *peer)
-{
-    struct ucred cred = { 0 };
-    socklen_t n = sizeof(cred), n_groups = sizeof(peer->groups);
-
-    *peer = (struct http_peer){ .uid = (uid_t)-1, .gid = (gid_t)-1 };
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n))
-        return; /* nobody: every route refuses it */
-    peer->uid = cred.uid;
-    peer->gid = cred.gid;
-    peer->pid = cred.pid;
-    if (!getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, peer->groups, &n_groups))
-        peer->n_groups = n_groups / sizeof(gid_t);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        *socket_context = connections_add(
+            &s->connections, /* without memory for it its request is refused */
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    else if (c)
+        connections_remove(c);
 }
 
 /* --- a request ----------------------------------------------------------------------------------- */
 
-struct framing {
-    int n_lengths, n_encodings, n_hosts, is_chunked, is_coded;
-    int64_t length;
-};
-
 static enum MHD_Result see_header(void *ctx, enum MHD_ValueKind kind, const char *key,
                                   const char *value)
 {
-    struct framing *f = ctx;
-
     (void)kind;
-    if (!strcasecmp(key, "content-length")) {
-        f->n_lengths++;
-        if (str_to_i64(str_from_c(value), &f->length))
-            f->length = -1;
-    } else if (!strcasecmp(key, "transfer-encoding")) {
-        f->n_encodings++;
-        f->is_chunked = value && !strcasecmp(value, "chunked");
-    } else if (!strcasecmp(key, "host")) {
-        f->n_hosts++;
-    } else if (!strcasecmp(key, "content-encoding")) {
-        f->is_coded = 1;
-    }
+    framing_see(ctx, str_from_c(key), str_from_c(value));
     return MHD_YES;
 }
 
-/* Two readers of one byte stream must agree where a request ends; 0.9.75 takes both lengths. */
-static int check_framing(struct MHD_Connection *connection, struct err *err)
+static size_t unescape(void *ctx, struct MHD_Connection *connection, char *text)
 {
-    struct framing f = { 0 };
-
-    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, see_header, &f);
-    if (f.n_lengths + f.n_encodings > 1 || (f.n_encodings && !f.is_chunked) || f.length < 0)
-        return err_set(err, ERR_USAGE, "the length of the body is ambiguous");
-    if (f.n_hosts != 1)
-        return err_set(err, ERR_USAGE, "there must be one Host header");
-    if (f.is_coded)
-        return err_set(err, ERR_USAGE, "bodies with Content-Encoding are refused");
-    if (f.length > HTTP_BODY_MAX)
-        return err_set(err, ERR_LIMIT, "the body is larger than %u bytes", HTTP_BODY_MAX);
-    return 0;
+    (void)ctx;
+    (void)connection;
+    return framing_unescape(text);
 }
 
 struct query_reader {
@@ -213,7 +115,7 @@ static struct http_exchange *exchange_new(struct http_server *s, struct MHD_Conn
     (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, see_query, &q);
     x->query = q.map;
     sb_init(&x->received, &x->arena);
-    read_peer(connection_of(connection)->fd, &x->peer);
+    connections_peer(connection_of(connection), &x->peer);
     return x;
 }
 
@@ -221,15 +123,17 @@ static struct http_exchange *exchange_new(struct http_server *s, struct MHD_Conn
 static enum MHD_Result first_call(struct http_server *s, struct MHD_Connection *connection,
                                   const char *url, const char *method, void **ret)
 {
-    struct http_connection *c = connection_of(connection);
+    struct connection *c = connection_of(connection);
     struct http_exchange *x = c ? exchange_new(s, connection, url, method) : NULL;
+    struct framing framing = { 0 };
     struct err err = ERR_INIT;
 
     if (!x)
         return MHD_NO;
     *ret = x;
-    enter(s, c, READS_BODY);
-    if (check_framing(connection, &err)) {
+    connections_enter(c, CONNECTIONS_BODY);
+    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, see_header, &framing);
+    if (framing_check(&framing, HTTP_BODY_MAX, &err)) {
         x->refused = err.code;
         http_answer_error(x, &err);
     }
@@ -273,9 +177,9 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     }
     x->body = sb_str(&x->received);
     x->is_handled = 1;
-    enter(s, connection_of(connection), IS_HANDLED);
+    connections_enter(connection_of(connection), CONNECTIONS_HANDLED);
     MHD_suspend_connection(connection);
-    if (s->is_stopping || arena_status(&x->arena, &err)) {
+    if (s->connections.is_stopping || arena_status(&x->arena, &err)) {
         (void)err_set(&err, ERR_BUSY, "the daemon is stopping");
         http_answer_error(x, &err);
     } else {
@@ -287,13 +191,13 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 static void on_completed(void *ctx, struct MHD_Connection *connection, void **own,
                          enum MHD_RequestTerminationCode code)
 {
-    struct http_server *s = ctx;
-    struct http_connection *c = connection_of(connection);
+    struct connection *c = connection_of(connection);
     struct http_exchange *x = *own;
 
+    (void)ctx;
     (void)code;
     if (c)
-        enter(s, c, IS_IDLE);
+        connections_enter(c, CONNECTIONS_IDLE);
     if (!x)
         return;
     arena_fini(&x->arena);
@@ -303,20 +207,19 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **ow
 
 /* --- answers ------------------------------------------------------------------------------------- */
 
-void http_answer(struct http_exchange *x, int status, const char *type, struct str body)
+static void queue_answer(struct http_exchange *x, int status, const char *type, struct str body)
 {
-    struct http_server *s = x->server;
+    struct connection *c = connection_of(x->connection);
     union {
         const char *in;
         void *out;
     } bytes = { .in = body.p ? body.p : "" }; /* libmicrohttpd does not write through it */
     struct MHD_Response *response = MHD_create_response_from_buffer(body.n, bytes.out,
                                                                     MHD_RESPMEM_PERSISTENT);
-    int closes = !x->is_handled || s->is_stopping;
+    int closes = !x->is_handled || c->all->is_stopping;
 
-    PRE(!x->is_answered);
-    x->is_answered = 1;
-    enter(s, connection_of(x->connection), SENDS);
+    connections_enter(c, CONNECTIONS_SENDS);
+    c->n_unsent = body.n;
     if (response) {
         (void)MHD_add_response_header(response, "Content-Type", type); /* ours, always valid */
         (void)MHD_add_response_header(response, "Cache-Control", "no-store");
@@ -324,12 +227,27 @@ void http_answer(struct http_exchange *x, int status, const char *type, struct s
             (void)MHD_add_response_header(response, "Connection", "close");
     }
     if (!response || MHD_queue_response(x->connection, (unsigned)status, response) != MHD_YES)
-        cut(connection_of(x->connection));
+        connections_cut(c);
     if (response)
         MHD_destroy_response(response);
+}
+
+void http_answer(struct http_exchange *x, int status, const char *type, struct str body)
+{
+    struct err err = ERR_INIT;
+
+    PRE(!x->is_answered);
+    if (body.n > ANSWER_SMALL && !connections_may_send(connection_of(x->connection), body.n)) {
+        arena_reset(&x->arena); /* that answer is never sent */
+        (void)err_set(&err, ERR_BUSY, "answers to you wait to be read: read them first");
+        http_answer_error(x, &err);
+        return;
+    }
+    x->is_answered = 1;
+    queue_answer(x, status, type, body);
     if (x->is_handled)
         MHD_resume_connection(x->connection);
-    soon(s);
+    soon(x->server);
 }
 
 /* --- start and stop ------------------------------------------------------------------------------ */
@@ -353,8 +271,7 @@ static void server_free(struct http_server *s)
         MHD_stop_daemon(s->daemon);
     if (s->timer)
         loop_timer_free(s->timer);
-    if (s->sweep)
-        loop_timer_free(s->sweep);
+    connections_fini(&s->connections);
     guard_close(&s->quiesced_fd);
     remove_socket(s);
     alloc_free(s);
@@ -367,12 +284,15 @@ static void drive(void *ctx)
     struct http_server *s = ctx;
     MHD_UNSIGNED_LONG_LONG ms;
 
+    s->runs_again = 0;
     (void)MHD_run(s->daemon);
-    if (s->is_stopping && !s->connections) {
+    if (s->connections.is_stopping && !s->connections.first) {
         server_free(s);
         return;
     }
-    if (MHD_get_timeout(s->daemon, &ms) == MHD_YES)
+    if (s->runs_again)
+        loop_timer_set(s->timer, loop_mono_ms(s->loop));
+    else if (MHD_get_timeout(s->daemon, &ms) == MHD_YES)
         loop_timer_set(s->timer, loop_mono_ms(s->loop) + (int64_t)ms);
     else
         loop_timer_set(s->timer, -1);
@@ -401,13 +321,50 @@ static int start_daemon(struct http_server *s, int *take_fd, struct err *err)
 
     s->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, s,
-        MHD_OPTION_EXTERNAL_LOGGER, on_log, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, s, MHD_OPTION_UNESCAPE_CALLBACK, unescape, s,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        s, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     if (!s->daemon)
         return err_set(err, ERR_IO, "http server: %s", strerror(errno));
     (void)TAKE_FD(*take_fd);
     info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     return loop_watch_fd(s->loop, info->epoll_fd, drive, s, &s->watch, err);
+}
+
+static struct connections connections_as(const struct http_server_options *options,
+                                         struct http_server *s)
+{
+    return (struct connections){
+        .loop = options->loop,
+        .limit_ms = {
+            [CONNECTIONS_HEADERS] = options->header_ms ? options->header_ms : HTTP_HEADER_MS,
+            [CONNECTIONS_BODY] = options->body_ms ? options->body_ms : HTTP_BODY_MS,
+            [CONNECTIONS_IDLE] = options->idle_ms ? options->idle_ms : HTTP_IDLE_MS,
+            [CONNECTIONS_SENDS] = HTTP_SEND_MS,
+        },
+        .drain_ms = HTTP_DRAIN_MS,
+        .n_max = HTTP_CONNECTIONS_USER_MAX,
+        .unsent_max = HTTP_UNSENT_USER_MAX,
+        .cut = soon,
+        .ctx = s,
+    };
+}
+
+static int server_init(struct http_server *s, const struct http_server_options *options,
+                       struct err *err)
+{
+    s->loop = options->loop;
+    s->handle = options->handle;
+    s->ctx = options->ctx;
+    s->quiesced_fd = -1;
+    s->connections = connections_as(options, s);
+    s->path = alloc_zero(strlen(options->socket_path) + 1);
+    if (s->path)
+        strcpy(s->path, options->socket_path);
+    s->timer = loop_timer_new(s->loop, drive, s);
+    if (!s->path || !s->timer)
+        return err_set(err, ERR_NOMEM, "http server: out of memory");
+    return connections_init(&s->connections, err);
 }
 
 int http_server_start(const struct http_server_options *options, struct http_server **ret,
@@ -422,21 +379,7 @@ int http_server_start(const struct http_server_options *options, struct http_ser
         alloc_free(s);
         return rc;
     }
-    s->loop = options->loop;
-    s->handle = options->handle;
-    s->ctx = options->ctx;
-    s->quiesced_fd = -1;
-    s->limit_ms[READS_HEADERS] = options->header_ms ? options->header_ms : HTTP_HEADER_MS;
-    s->limit_ms[READS_BODY] = options->body_ms ? options->body_ms : HTTP_BODY_MS;
-    s->limit_ms[IS_IDLE] = options->idle_ms ? options->idle_ms : HTTP_IDLE_MS;
-    s->limit_ms[SENDS] = HTTP_SEND_MS;
-    s->path = alloc_zero(strlen(options->socket_path) + 1);
-    if (s->path)
-        strcpy(s->path, options->socket_path);
-    s->timer = loop_timer_new(s->loop, drive, s);
-    s->sweep = loop_timer_new(s->loop, sweep, s);
-    if (!s->path || !s->timer || !s->sweep)
-        rc = err_set(err, ERR_NOMEM, "http server: out of memory");
+    rc = server_init(s, options, err);
     if (!rc)
         rc = start_daemon(s, &fd, err);
     if (rc) {
@@ -450,12 +393,10 @@ int http_server_start(const struct http_server_options *options, struct http_ser
 
 void http_server_stop(struct http_server *s, loop_fn *ended, void *ctx)
 {
-    PRE(!s->is_stopping);
-    s->is_stopping = 1;
-    s->stop_ms = loop_mono_ms(s->loop);
+    PRE(!s->connections.is_stopping);
     s->ended = ended;
     s->ended_ctx = ctx;
     remove_socket(s);
     s->quiesced_fd = MHD_quiesce_daemon(s->daemon);
-    loop_timer_set(s->sweep, s->stop_ms);
+    connections_stop(&s->connections);
 }

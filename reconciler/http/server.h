@@ -20,9 +20,11 @@
 #include "reconciler/rt/loop.h"
 #include "specs/value.h"
 
-#define HTTP_BODY_MAX (1u << 20)
+#define HTTP_BODY_MAX (64u << 10)
 #define HTTP_CONNECTIONS_MAX 512
-#define HTTP_CONNECTION_MEMORY 16384 /* line and headers of one request */
+#define HTTP_CONNECTIONS_USER_MAX 128    /* of one user */
+#define HTTP_UNSENT_USER_MAX (16u << 20) /* of one user's answers, beyond the first */
+#define HTTP_CONNECTION_MEMORY 16384     /* line and headers of one request */
 #define HTTP_QUERY_MAX 32
 #define HTTP_GROUPS_MAX 64
 #define HTTP_HEADER_MS 10000 /* from the accept to the end of the headers */

@@ -19,6 +19,7 @@ enum loop_pool {
     POOL_DRIVER, /* driver calls */
     POOL_REVERT, /* driver calls of reverts and un-routes: never behind the others */
     POOL_FILE,   /* reading files and repositories */
+    POOL_QUERY,  /* answers to whoever asks: our own work never waits behind them */
     N_POOLS
 };
 

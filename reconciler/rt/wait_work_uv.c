@@ -11,10 +11,8 @@ struct wait_work_thread {
 };
 
 static const size_t wait_work_threads[N_POOLS] = {
-    [POOL_STATE] = 1,
-    [POOL_DRIVER] = 16, /* unless the options say so */
-    [POOL_REVERT] = 4,
-    [POOL_FILE] = 2,
+    [POOL_STATE] = 1,  [POOL_DRIVER] = 16, /* unless the options say so */
+    [POOL_REVERT] = 4, [POOL_FILE] = 2,    [POOL_QUERY] = 2,
 };
 
 static int wait_work_is_state(const struct wait_work_pool *p)

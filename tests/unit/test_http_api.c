@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -361,6 +362,9 @@ static void talk_routes(struct fixture *f)
         { "another is not", GET("/environments/nope"), "\"code\":\"NOT_FOUND\"" },
         { "a plan that is not there", GET("/plans/aaaaaa"), " 404 " },
         { "a bad query is said", GET("/history?limit=x"), "'limit' is not a number: 'x'" },
+        { "a query that nobody knows is refused", GET("/history?limt=3"),
+          "'/api/v1/history' is not asked with 'limt'" },
+        { "so is one of another route", GET("/status?limit=3"), " 400 " },
         { "history answers", GET("/history?newest=1&limit=1"), "\"kind\":\"plan.started\"" },
         { "progress that is news comes at once",
           GET("/plans/5c5c5c/progress?after=0&wait_ms=30000"), "plan.started" },
@@ -443,6 +447,105 @@ static void test_stopping_ends_what_waits(void **state)
     run(talk_stop);
 }
 
+/* --- shares -------------------------------------------------------------------------------------- */
+
+#define CLIENTS 40
+
+struct held {
+    sem_t is_held, may_go;
+};
+
+static void hold_loop(void *ctx)
+{
+    struct held *h = ctx;
+
+    (void)sem_post(&h->is_held);
+    while (sem_wait(&h->may_go))
+        ;
+}
+
+/* One whole answer; its status, 0 when none came. */
+static int read_status_of(int fd)
+{
+    char buf[65536] = "";
+    size_t n = 0, wanted = sizeof(buf) - 1;
+
+    while (n < wanted) {
+        ssize_t got = recv(fd, buf + n, wanted - n, 0);
+        const char *length, *body;
+
+        if (got <= 0)
+            return 0;
+        n += (size_t)got;
+        buf[n] = 0;
+        length = strstr(buf, "Content-Length: ");
+        body = strstr(buf, "\r\n\r\n");
+        if (length && body)
+            wanted = (size_t)(body + 4 - buf) + (size_t)atoi(length + 16);
+    }
+    return atoi(buf + sizeof("HTTP/1.1"));
+}
+
+/* Clients that the server knows send the same at one instant; how many got each status. */
+static void count_answers(struct fixture *f, const char *request, int n, int *ret_200, int *ret_503)
+{
+    int fds[CLIENTS];
+    struct err err = ERR_INIT;
+    struct held h;
+
+    *ret_200 = *ret_503 = 0;
+    (void)sem_init(&h.is_held, 0, 0);
+    (void)sem_init(&h.may_go, 0, 0);
+    for (int i = 0; i < n; i++) {
+        fds[i] = -1;
+        (void)listen_connect(f->path, &fds[i], &err);
+        (void)!send(fds[i], GET("/nope"), strlen(GET("/nope")), MSG_NOSIGNAL);
+        (void)read_status_of(fds[i]);
+    }
+    loop_post(f->loop, hold_loop, &h);
+    while (sem_wait(&h.is_held))
+        ;
+    for (int i = 0; i < n; i++)
+        (void)!send(fds[i], request, strlen(request), MSG_NOSIGNAL);
+    (void)sem_post(&h.may_go);
+    for (int i = 0; i < n; i++) {
+        int status = read_status_of(fds[i]);
+
+        *ret_200 += status == 200;
+        *ret_503 += status == 503;
+        (void)close(fds[i]);
+    }
+    (void)sem_destroy(&h.is_held);
+    (void)sem_destroy(&h.may_go);
+}
+
+static void talk_shares(struct fixture *f)
+{
+    static const struct {
+        const char *sentence, *request;
+        int n, n_200;
+    } rows[] = {
+        { "many of one user are answered, not all at once", GET("/environments/staging"), CLIENTS,
+          32 },
+        { "a check of the whole history is one at a time", GET("/audit/verify?replay=1"), 3, 1 },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        int n_200, n_503;
+
+        count_answers(f, rows[i].request, rows[i].n, &n_200, &n_503);
+        if ((n_200 != rows[i].n_200 || n_503 != rows[i].n - rows[i].n_200) && !failure[0])
+            (void)snprintf(failure, sizeof(failure), "%s: %d answers, %d refusals",
+                           rows[i].sentence, n_200, n_503);
+    }
+}
+
+static void test_nobody_makes_the_others_wait(void **state)
+{
+    (void)state;
+    run(talk_shares);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +556,7 @@ int main(void)
         cmocka_unit_test(test_routes_answer),
         cmocka_unit_test(test_progress_waits_for_news),
         cmocka_unit_test(test_stopping_ends_what_waits),
+        cmocka_unit_test(test_nobody_makes_the_others_wait),
     };
 
     return cmocka_run_group_tests_name("http api", tests, NULL, NULL);

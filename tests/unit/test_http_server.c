@@ -21,6 +21,7 @@
 
 #define WAIT_MS 10000
 #define LIMIT_MS 300
+#define LARGE (HTTP_UNSENT_USER_MAX / 2)
 
 /* A client on a thread of its own talks to the server on the loop; `talk` is the test. */
 struct fixture {
@@ -45,6 +46,11 @@ static void handle(void *ctx, struct http_exchange *x)
         value_set_int(&x->arena, v, S("uid"), (int64_t)x->peer.uid);
         value_set_int(&x->arena, v, S("pid"), x->peer.pid);
         http_answer_json(x, 200, v);
+    } else if (str_eq_c(x->path, "/large")) {
+        char *text = arena_alloc(&x->arena, LARGE);
+
+        memset(text, 'x', LARGE);
+        http_answer(x, 200, "text/plain", (struct str){ text, LARGE });
     } else if (str_eq_c(x->path, "/refused")) {
         (void)err_set(&err, ERR_REFUSED, "not \033 you");
         http_answer_error(x, &err);
@@ -180,6 +186,10 @@ static void talk_requests(struct fixture *f)
     } rows[] = {
         { "a plain GET is answered", "GET /a?q=x%20y HTTP/1.1\r\nHost: l\r\n\r\n",
           "GET /a q=x y n=0" },
+        { "a NUL in a path is no end of it", "GET /a%00b HTTP/1.1\r\nHost: l\r\n\r\n",
+          "GET /a%00b q=- n=0" },
+        { "what is no escape stays", "GET /a%zz%4 HTTP/1.1\r\nHost: l\r\n\r\n",
+          "GET /a%zz%4 q=- n=0" },
         { "a body is read whole", "POST /b HTTP/1.1\r\nHost: l\r\nContent-Length: 5\r\n\r\nabcde",
           "POST /b q=- n=5" },
         { "a chunked body is read whole",
@@ -373,6 +383,98 @@ static void test_stopping_waits_for_what_is_being_handled(void **state)
     expect_no_failure();
 }
 
+/* --- shares -------------------------------------------------------------------------------------- */
+
+/* 1: the other side has closed it. */
+static int is_cut(int fd, int wait_ms)
+{
+    struct pollfd p = { fd, POLLIN, 0 };
+    char byte;
+
+    return poll(&p, 1, wait_ms) == 1 && recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+static void talk_many(struct fixture *f)
+{
+    int fds[HTTP_CONNECTIONS_USER_MAX + 1];
+    char buf[512];
+
+    for (size_t i = 0; i < N_ELEMENTS(fds); i++) {
+        fds[i] = dial(f);
+        if (i < HTTP_CONNECTIONS_USER_MAX) { /* it is known when it was answered */
+            say(fds[i], "GET /x HTTP/1.1\r\nHost: l\r\n\r\n");
+            expect_answer("one of many", hear(fds[i], buf, sizeof(buf), "GET /x"), "GET /x");
+        }
+    }
+    if (!is_cut(fds[HTTP_CONNECTIONS_USER_MAX], WAIT_MS))
+        expect_answer("one connection too many", "(open)", "cut");
+    (void)close(fds[0]);
+    for (int64_t end_ms = sys_mono_ms() + WAIT_MS; sys_mono_ms() < end_ms;) {
+        AUTO_CLOSE int fd = dial(f);
+
+        say(fd, "GET /again HTTP/1.1\r\nHost: l\r\n\r\n");
+        if (strstr(hear(fd, buf, sizeof(buf), "GET /again"), "GET /again"))
+            break;
+        buf[0] = 0;
+    }
+    expect_answer("when one has left, another may come", buf, "GET /again");
+    for (size_t i = 1; i < N_ELEMENTS(fds); i++)
+        (void)close(fds[i]);
+}
+
+static void test_a_user_has_a_share_of_the_connections(void **state)
+{
+    (void)state;
+    run(talk_many);
+    expect_no_failure();
+}
+
+static void talk_unread(struct fixture *f)
+{
+    static const char *const wanted[] = { " 200 ", " 200 ", " 503 ", " 200 " };
+    int fds[N_ELEMENTS(wanted)];
+    char buf[512];
+
+    for (size_t i = 0; i < N_ELEMENTS(wanted); i++) {
+        fds[i] = dial(f);
+        say(fds[i], i == 3 ? "GET /small HTTP/1.1\r\nHost: l\r\n\r\n"
+                           : "GET /large HTTP/1.1\r\nHost: l\r\n\r\n");
+        expect_answer("answers that nobody reads", hear(fds[i], buf, 64, "\r\n"), wanted[i]);
+    }
+    for (size_t i = 0; i < N_ELEMENTS(wanted); i++)
+        (void)close(fds[i]);
+}
+
+static void test_a_user_has_a_share_of_the_memory_for_answers(void **state)
+{
+    (void)state;
+    run(talk_unread);
+    expect_no_failure();
+}
+
+/* What is answered at once is not found by the sweep, twice a second, alone. */
+static void talk_at_once(struct fixture *f)
+{
+    int64_t began_ms = sys_mono_ms();
+    char buf[512];
+
+    for (int i = 0; i < 20; i++) {
+        AUTO_CLOSE int fd = dial(f);
+
+        say(fd, "GET /x HTTP/1.1\r\nHost: l\r\n\r\n");
+        (void)hear(fd, buf, sizeof(buf), "GET /x");
+    }
+    if (sys_mono_ms() - began_ms > 4000)
+        expect_answer("twenty answers", "(late)", "at once");
+}
+
+static void test_an_answer_is_sent_at_once(void **state)
+{
+    (void)state;
+    run(talk_at_once);
+    expect_no_failure();
+}
+
 /* --- the socket file ----------------------------------------------------------------------------- */
 
 static void test_the_socket_belongs_to_one_living_daemon(void **state)
@@ -415,6 +517,9 @@ int main(void)
         cmocka_unit_test(test_drips_are_cut_at_their_deadline),
         cmocka_unit_test(test_the_peer_is_known_and_connections_are_kept),
         cmocka_unit_test(test_stopping_waits_for_what_is_being_handled),
+        cmocka_unit_test(test_a_user_has_a_share_of_the_connections),
+        cmocka_unit_test(test_a_user_has_a_share_of_the_memory_for_answers),
+        cmocka_unit_test(test_an_answer_is_sent_at_once),
         cmocka_unit_test(test_the_socket_belongs_to_one_living_daemon),
     };
 

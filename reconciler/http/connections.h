@@ -1,0 +1,61 @@
+/*
+ * connections: who is connected, since when, and what they hold of us. SPDX-License-Identifier: Apache-2.0
+ *
+ * Each connection is in one phase, and each phase has its deadline; a sweep cuts who is over it. One user
+ * has a share of the connections and of the memory for answers that nobody reads, so that nobody shuts
+ * the others out.
+ *
+ * Owns     its connections and the timer of the sweep.
+ * Thread   the loop's.
+ * Fails    ERR_NOMEM.
+ */
+#pragma once
+
+#include "reconciler/http/server.h"
+
+enum connections_phase {
+    CONNECTIONS_HEADERS,
+    CONNECTIONS_BODY,
+    CONNECTIONS_HANDLED, /* no deadline: the answer is being made */
+    CONNECTIONS_SENDS,
+    CONNECTIONS_IDLE,
+    N_CONNECTIONS_PHASES
+};
+
+struct connections {
+    struct loop *loop;
+    struct loop_timer *sweep;
+    struct connection *first;
+    int64_t limit_ms[N_CONNECTIONS_PHASES]; /* 0: none */
+    int64_t drain_ms, stop_ms;
+    int is_stopping;
+    size_t n_max;      /* of one user */
+    size_t unsent_max; /* bytes of one user's answers */
+    loop_fn *cut;      /* after some were cut */
+    void *ctx;
+};
+
+struct connection {
+    struct connections *all;
+    struct connection *next, *prev;
+    int fd;
+    uid_t uid;
+    enum connections_phase phase;
+    int64_t since_ms;
+    size_t n_unsent; /* bytes of the answer that is being sent */
+};
+
+/* Fields that were set stay. */
+int connections_init(struct connections *all, struct err *err);
+void connections_fini(struct connections *all);
+/* NULL: out of memory. One too many of its user is cut at once. */
+struct connection *connections_add(struct connections *all, int fd);
+void connections_remove(struct connection *c);
+void connections_peer(const struct connection *c, struct http_peer *ret);
+void connections_enter(struct connection *c, enum connections_phase phase);
+/* The other side finds its end; it is removed when the server has seen that. */
+void connections_cut(struct connection *c);
+/* Idle ones go now, slow ones after drain_ms, handled ones when they were answered. */
+void connections_stop(struct connections *all);
+/* An answer of so many bytes fits into the share of its user. */
+int connections_may_send(const struct connection *c, size_t n_bytes);
