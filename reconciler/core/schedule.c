@@ -156,9 +156,7 @@ static void cancel_main(const struct schedule *s, size_t group, struct moves *m)
 
 static void move_reverting_group(const struct schedule *s, size_t group, struct moves *m)
 {
-    if (tally_lane(s, group, LANE_MAIN).open)
-        cancel_main(s, group, m);
-    else if (!tally_lane(s, group, LANE_REVERT).left)
+    if (!tally_lane(s, group, LANE_MAIN).open && !tally_lane(s, group, LANE_REVERT).left)
         add_move(m, (struct schedule_move){ .kind = MOVE_REVERTED, .group = (int)group });
 }
 
@@ -268,6 +266,10 @@ size_t schedule_next(const struct schedule *s, struct schedule_move *ret, size_t
         move_item(s, i, walk_main_is_open(s, &w, item_at(s, i)), &m);
         keep_one_generation(s, &m, n_before, &edge);
     }
+    for (size_t g = 0; g < s->plan->groups.n;
+         g++) /* last: what ends in its own time holds up nobody */
+        if (s->groups[g] == GROUP_REVERTING)
+            cancel_main(s, g, &m);
     return m.n;
 }
 
