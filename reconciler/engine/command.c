@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/command.h"
 
+#include <string.h>
+
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/sys.h"
@@ -68,7 +70,8 @@ static int write_decision(struct command_call *c, struct found *f, struct tx *tx
         .at_seq = tx_seq(tx),
     };
 
-    if (!str_eq_c(f->plan.state, "waiting") && !str_eq_c(f->plan.state, "open"))
+    if (!str_eq_c(f->plan.state, "waiting") && !str_eq_c(f->plan.state, "open") &&
+        !(!strcmp(verdict, "rejected") && str_eq_c(f->plan.state, "approved")))
         return err_set(err, str_eq_c(f->plan.state, "superseded") ? ERR_STALE : ERR_CONFLICT,
                        "plan %.*s is %.*s", STR_ARG(engine_short(&c->arena, &f->plan.id)),
                        STR_ARG(f->plan.state));
@@ -128,6 +131,55 @@ static int write_ask(struct command_call *c, struct found *f, struct tx *tx, enu
     return tx_put(tx, REC_environment, &f->env, err);
 }
 
+/* 1: a plan is being applied. */
+static int find_applying(struct command_call *c, struct found *f, struct err *err)
+{
+    int rc = plans_applying(command_db(c), &c->arena, f->env.uid, &f->plan, err);
+
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    return rc ? rc : 1;
+}
+
+/* What is kept belongs to the revision before the one that the running plan leads to: the one before the
+ * live revision is another. */
+static int refuse_while_baking(struct command_call *c, struct found *f, struct err *err)
+{
+    struct rec_set *sets;
+    size_t n;
+    int rc = find_applying(c, f, err);
+
+    if (rc <= 0)
+        return rc;
+    if (DB_SELECT(command_db(c), &c->arena, set,
+                  "WHERE env = $1 AND state = 'previous' AND kept_by = $2", &sets, &n, err,
+                  DB_T(f->env.uid), DB_D(&f->plan.id)))
+        return err->code;
+    if (n)
+        return err_set(err, ERR_CONFLICT,
+                       "plan %.*s is being applied: reeve cancel %.*s takes it back",
+                       STR_ARG(engine_short(&c->arena, &f->plan.id)), STR_ARG(f->env.name));
+    f->plan = (struct rec_plan){ 0 };
+    return 0;
+}
+
+/* The plan's row remembers it: a death in between loses nothing. */
+static int write_cancel(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
+{
+    int rc = find_applying(c, f, err);
+    const struct rec_decision row = {
+        .plan = f->plan.id,
+        .actor = c->in.actor,
+        .verdict = S("cancelled"),
+        .class = S(""),
+        .reason = c->in.reason,
+        .at_seq = tx_seq(tx),
+    };
+
+    f->state = f->env.sync;
+    return rc > 0 ? tx_put(tx, REC_decision, &row, err) : rc;
+}
+
 /* Back to the sets that are kept warm: the revision before the live one. */
 static int write_undo(struct command_call *c, struct found *f, struct tx *tx, struct err *err)
 {
@@ -135,7 +187,7 @@ static int write_undo(struct command_call *c, struct found *f, struct tx *tx, st
     struct rec_set *sets;
     size_t n, n_sets;
 
-    if (refuse_when_held(c, f, err))
+    if (refuse_when_held(c, f, err) || refuse_while_baking(c, f, err))
         return err->code;
     if (DB_SELECT(command_db(c), &c->arena, set, "WHERE env = $1 AND state = 'previous'", &sets,
                   &n_sets, err, DB_T(f->env.uid)) ||
@@ -359,7 +411,7 @@ static const struct command_row command_rows[N_COMMANDS] = {
     [COMMAND_RECONCILE] = { "reconcile", 0, 1, write_nothing, act_fetch },
     [COMMAND_APPROVE] = { "approve", 0, 0, write_approve, act_wake },
     [COMMAND_REJECT] = { "reject", 1, 0, write_reject, act_wake },
-    [COMMAND_CANCEL] = { "cancel", 0, 0, write_nothing, act_cancel },
+    [COMMAND_CANCEL] = { "cancel", 0, 0, write_cancel, act_cancel },
     [COMMAND_UNDO] = { "undo", 0, 0, write_undo, act_ask },
     [COMMAND_ROLLBACK] = { "rollback", 1, 0, write_rollback, act_ask },
     [COMMAND_HOLD] = { "hold", 1, 0, write_hold, act_wake },

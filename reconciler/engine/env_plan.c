@@ -369,25 +369,36 @@ static const struct value *judging_policy(const struct env_task *env)
     return env->spec.policy;
 }
 
-/* What the policy asks, and a tip that does not go on from what was applied. */
-static struct plan_verdict judge(struct env_task *env)
+static void ask_too(struct env_task *env, struct plan_verdict *v, struct str why)
 {
-    struct plan_verdict v = plan_judge(&env->cycle, &env->plan, judging_policy(env));
+    v->reason = v->asks ? str_fmt(&env->cycle, "%.*s; %.*s", STR_ARG(why), STR_ARG(v->reason))
+                        : why;
+    v->asks = 1;
+}
 
-    if (!env->rewound.n || env->plan.cause != PLAN_CAUSE_COMMIT)
-        return v;
-    v.reason = v.asks ? str_fmt(&env->cycle, "%.*s; %.*s", STR_ARG(env->rewound), STR_ARG(v.reason))
-                      : env->rewound;
-    v.asks = 1;
-    return v;
+/* What the policy asks; a tip that does not go on from what was applied; and what a person has ended. */
+static int judge(struct env_task *env, struct plan_verdict *ret, struct err *err)
+{
+    int is_cancelled;
+
+    *ret = plan_judge(&env->cycle, &env->plan, judging_policy(env));
+    if (env->plan.cause != PLAN_CAUSE_COMMIT)
+        return 0;
+    if (env_undone_is_cancelled(env, &is_cancelled, err))
+        return err->code;
+    if (is_cancelled)
+        ask_too(env, ret, S("it was cancelled"));
+    if (env->rewound.n)
+        ask_too(env, ret, env->rewound);
+    return 0;
 }
 
 static int decide(struct env_task *env, const struct rec_plan *row, struct decision *ret,
                   struct err *err)
 {
-    struct plan_verdict verdict = judge(env);
+    struct plan_verdict verdict;
     struct str held = STR_NONE;
-    int rc = is_held(env, &held, err);
+    int rc = judge(env, &verdict, err) ? err->code : is_held(env, &held, err);
     int is_valid = row->expires_ms == REC_NONE ||
                    clock_task_due_ms(&env->engine->clock) < row->expires_ms;
 
@@ -396,12 +407,13 @@ static int decide(struct env_task *env, const struct rec_plan *row, struct decis
     *ret = (struct decision){ 0, S("waiting"), S("waiting"), verdict.reason };
     if (rc == 1 && !env->engine->options.hold_all && env->plan.cause == PLAN_CAUSE_REPAIR)
         rc = 0; /* a dead instance is restarted whatever is held */
-    if (rc == 1) {
-        ret->sync = S("held");
-        ret->reason = held;
-    } else if (str_eq_c(row->state, "rejected")) {
+    if (str_eq_c(row->state, "rejected")) {
         ret->state = S("rejected");
         ret->reason = S("the plan was rejected");
+    } else if (rc == 1) { /* what was decided meanwhile stays so */
+        ret->state = str_eq_c(row->state, "approved") && is_valid ? row->state : S("waiting");
+        ret->sync = S("held");
+        ret->reason = held;
     } else if (!verdict.asks || (str_eq_c(row->state, "approved") && is_valid)) {
         *ret = (struct decision){ 1, S("applying"), S("converging"), S("") };
     }
@@ -555,6 +567,12 @@ int env_plan_make(struct env_task *env, struct err *err)
     if (env->has_spec && env_secrets_note(env->engine, &env->cycle, env->uid, &env->pins, err))
         return err->code;
     cause = plan_cause_now(env);
+    if (cause == PLAN_CAUSE_REPAIR && env->cannot_repair && has_spec) {
+        if (plan_for_commit(env, err))
+            return err->code;
+        if (!plan_is_empty(&env->plan))
+            return store_plan(env, err);
+    }
     if (cause != PLAN_CAUSE_COMMIT && plan_for_revision(env, cause, err))
         return err->code;
     if (cause == PLAN_CAUSE_REPAIR &&

@@ -31,6 +31,8 @@ static void env_main_ended(struct run *r, void *ctx)
     static const char *const words[] = { "runs", "applied", "reverted", "superseded", "failed" };
 
     env->main = NULL;
+    if (r->plan.cause == PLAN_CAUSE_REPAIR || r->main_end == SCHEDULE_APPLIED)
+        env->cannot_repair = r->main_end != SCHEDULE_APPLIED;
     env->superseded_in_row = r->main_end == SCHEDULE_SUPERSEDED ? env->superseded_in_row + 1 : 0;
     if (r->main_end == SCHEDULE_FAILED || r->main_end == SCHEDULE_REVERTED) {
         env->failures++;

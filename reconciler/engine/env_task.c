@@ -7,6 +7,7 @@
 
 #define ENV_CYCLE_MAX (256u << 20)
 #define ENV_INTERVAL_MS 60000
+#define ENV_ASK_AGAIN_MS 1000
 #define ENV_CYCLES_MAX 64    /* at once: a cycle holds specs, rows and a plan */
 #define ENV_ONCE_LOOK_MS 50  /* `once` waits for what a tail can finish now */
 #define ENV_SUPERSEDED_MAX 2 /* in a row; the third runs to its end */
@@ -98,20 +99,20 @@ static enum task_verdict env_compare_with_main(struct env_task *env)
     return task_then(&env->task, ENV_REST);
 }
 
-static int env_is_asked(const struct env_task *env)
+static int env_is_asked(const struct env_ask *ask)
 {
-    return env->asked.cause != PLAN_CAUSE_COMMIT;
+    return ask->cause != PLAN_CAUSE_COMMIT;
 }
 
 static enum task_verdict env_spec(struct env_task *env)
 {
     struct task *t = &env->task;
 
-    if (env->main && env_is_asked(env))
+    if (env->main && env_is_asked(&env->asked))
         return task_goto(t, ENV_REST); /* its turn comes when the plan that runs has ended */
     env->ask = env->asked;
     env->asked = (struct env_ask){ .cause = PLAN_CAUSE_COMMIT };
-    if (env->ask.cause != PLAN_CAUSE_COMMIT)
+    if (env_is_asked(&env->ask))
         return task_goto(t, ENV_LOOK);
     if (!env->head)
         return task_goto(t, ENV_ASTRAY);
@@ -205,9 +206,11 @@ static enum task_verdict env_look(struct env_task *env)
 
     if (env->main)
         return env_compare_with_main(env);
-    if (env->has_spec && digest_eq(&env->spec.revision, &env->wanted) &&
-        now_ms < env->not_before_mono_ms)
+    if (!env_is_asked(&env->ask) && now_ms < env->not_before_mono_ms &&
+        (!env->has_spec || digest_eq(&env->spec.revision, &env->tried)))
         return task_goto(t, ENV_REST); /* it failed a moment ago */
+    if (env->has_spec)
+        env->tried = env->spec.revision;
     wait_work_start(t, POOL_STATE, env_look_instances);
     return task_then(t, ENV_OBSERVE);
 }
@@ -224,7 +227,7 @@ static int env_make_plan(struct task *t, struct err *err)
 static enum task_verdict env_decide(struct env_task *env)
 {
     CRASH_POINT(PLAN_AFTER_STARTED);
-    if (env->has_spec && env->ask.cause == PLAN_CAUSE_COMMIT)
+    if (env->has_spec && !env_is_asked(&env->ask))
         env->wanted = env->spec.revision;
     if (env->starts)
         env_run_begin(env, &env->plan.id, 1);
@@ -236,11 +239,22 @@ static int env_write_trouble(struct task *t, struct err *err)
     return env_plan_trouble(env_of(t), err);
 }
 
+/* It could not be planned now; what was asked since then comes before it. */
+static void env_ask_again(struct env_task *env)
+{
+    if (!env_is_asked(&env->asked))
+        env->asked = env->ask;
+    env->ask.cause = PLAN_CAUSE_COMMIT;
+}
+
 static enum task_verdict env_trouble(struct env_task *env)
 {
     struct task *t = &env->task;
+    enum err_class class = err_class(t->rc);
 
     env->trouble = str_copy(&env->cycle, str_from_c(t->err.text));
+    if (env_is_asked(&env->ask) && (class == ERR_CLASS_WAIT || class == ERR_CLASS_RETRY))
+        env_ask_again(env);
     env->accepted = STR_NONE;
     env_log_trouble(env);
     if (!env->uid.p || env->main)
@@ -256,7 +270,7 @@ static int env_enter_cycle(struct env_task *env)
 
     if (env->is_cycling)
         return 1;
-    if (e->n_cycles < ENV_CYCLES_MAX || env_is_asked(env)) {
+    if (e->n_cycles < ENV_CYCLES_MAX || env_is_asked(&env->asked)) {
         e->n_cycles++;
         env->is_cycling = 1;
         return 1;
@@ -304,6 +318,8 @@ static enum task_verdict env_rest(struct env_task *env)
 
     if (env->not_before_mono_ms > now_ms && env->not_before_mono_ms < at_ms)
         at_ms = env->not_before_mono_ms;
+    if (env_is_asked(&env->asked) && !env->main) /* it could not be planned */
+        at_ms = now_ms + ENV_ASK_AGAIN_MS;
     env->is_resting = 1;
     if (env->engine->options.once && !env->main && !env_task_is_settled(env))
         at_ms = now_ms + ENV_ONCE_LOOK_MS;
@@ -416,7 +432,7 @@ int env_task_is_settled(const struct env_task *env)
     for (const struct run *r = env->runs; r; r = r->next)
         if (!run_is_waiting(r))
             return 0;
-    return env->is_resting && !env->main && !env_is_asked(env);
+    return env->is_resting && !env->main && !env_is_asked(&env->asked);
 }
 
 void env_task_stop(struct env_task *env)

@@ -62,9 +62,11 @@ struct env_task {
     int starts; /* the plan was written as applying */
     /* across cycles */
     struct run *runs;
-    struct run *main;             /* the one in its main part, or NULL */
-    struct digest wanted, failed; /* revision of the newest commit; of the last failure */
+    struct run *main; /* the one in its main part, or NULL */
+    struct digest wanted,
+        tried; /* revision of the newest commit; of the one that was planned last */
     int64_t failures, superseded_in_row, not_before_mono_ms;
+    int cannot_repair; /* the last repair failed: what is wanted does not wait for it */
     int is_cycling, is_queued;
     struct env_task *queue_next;
     int is_resting; /* a whole cycle passed, and nothing moved since */
@@ -131,5 +133,7 @@ int env_plan_health(struct env_task *env, struct arena *a, struct str health, st
 /* After the plan of a commit was made, env_undone.c: how many of its groups a person undid, which are in
  * quarantine now: the plan is to be made again. */
 int env_undone_keep(struct env_task *env, int *ret_n, struct err *err);
+/* 1: a person cancelled the last plan, and this one leads to the same. */
+int env_undone_is_cancelled(struct env_task *env, int *ret, struct err *err);
 /* Why nothing is planned. */
 int env_plan_trouble(struct env_task *env, struct err *err);

@@ -5,22 +5,39 @@
  * them. */
 #include "reconciler/engine/env_task.h"
 
-/* The plan that ran last, when a person began it to go back and it got there. */
-static int find_undo(struct env_task *env, struct rec_plan *ret, int *ret_found, struct err *err)
+/* The plan that was begun last; a repair is nobody's wish. `ret_found` 0: none. */
+static int find_last(struct env_task *env, struct rec_plan *ret, int *ret_found, struct err *err)
 {
     struct rec_plan *rows;
     size_t n;
 
     *ret_found = 0;
     if (DB_SELECT(env->engine->db, &env->cycle, plan,
-                  "WHERE env = $1 AND started_seq IS NOT NULL ORDER BY started_seq DESC LIMIT 1",
+                  "WHERE env = $1 AND started_seq IS NOT NULL AND cause <> 'repair' "
+                  "ORDER BY started_seq DESC LIMIT 1",
                   &rows, &n, err, DB_T(env->uid)))
         return err->code;
-    if (!n || !str_eq_c(rows[0].state, "applied") ||
-        (!str_eq_c(rows[0].cause, "undo") && !str_eq_c(rows[0].cause, "rollback")))
-        return 0;
-    *ret = rows[0];
-    *ret_found = 1;
+    if (n)
+        *ret = rows[0];
+    *ret_found = n != 0;
+    return 0;
+}
+
+/* A person began it to go back, and it got there. */
+static int is_undo(const struct rec_plan *row)
+{
+    return str_eq_c(row->state, "applied") &&
+           (str_eq_c(row->cause, "undo") || str_eq_c(row->cause, "rollback"));
+}
+
+int env_undone_is_cancelled(struct env_task *env, int *ret, struct err *err)
+{
+    struct rec_plan last;
+    int found;
+
+    if (find_last(env, &last, &found, err))
+        return err->code;
+    *ret = found && str_eq_c(last.state, "cancelled") && digest_eq(&last.target, &env->plan.target);
     return 0;
 }
 
@@ -96,7 +113,7 @@ int env_undone_keep(struct env_task *env, int *ret_n, struct err *err)
     *ret_n = 0;
     if (!env->plan.groups.n || !env->head || !is_old_news(env))
         return 0;
-    if (find_undo(env, &undo, &found, err))
+    if (find_last(env, &undo, &found, err))
         return err->code;
-    return found ? quarantine_groups(env, &undo, ret_n, err) : 0;
+    return found && is_undo(&undo) ? quarantine_groups(env, &undo, ret_n, err) : 0;
 }

@@ -32,7 +32,7 @@ enum {
 /* clang-format off */
 static const struct task_state gate_states[] = {
     /*                 name       successors                      on error       deadline_ms: each probe and call has its own */
-    [GATE_LOAD]    = { "LOAD",    TO2(GATE_BASE, GATE_LOAD),      GATE_LOAD,     0 }, /* cannot read: again */
+    [GATE_LOAD]    = { "LOAD",    TO(GATE_LOAD) | TO3(GATE_BASE, GATE_WRITE, GATE_OVER), GATE_LOAD, 0 }, /* cannot read: again */
     [GATE_BASE]    = { "BASE",    TO(GATE_OPENING),               GATE_LOAD,     0 },
     [GATE_OPENING] = { "OPENING", TO(GATE_PROBE),                 GATE_LOAD,     0 },
     [GATE_PROBE]   = { "PROBE",   TO2(GATE_COUNT, GATE_WRITE),    GATE_COUNT,    0 },
@@ -47,6 +47,11 @@ static const struct task_state gate_states[] = {
 static struct gate_task *gate_of(struct task *t)
 {
     return container_of(t, struct gate_task, task);
+}
+
+static int gate_is(const struct gate_task *g, const char *type)
+{
+    return str_eq_c(value_get_text(g->need, S("type"), S("")), type);
 }
 
 /* --- rows: on STATE ------------------------------------------------------------------------------ */
@@ -135,7 +140,7 @@ static int64_t gate_least_ms(const struct gate_task *g)
 {
     const struct value *probe = value_get(g->need, S("probe"));
 
-    if (!g->was_open || !str_eq_c(value_get_text(g->need, S("type"), S("")), "ready"))
+    if (!g->was_open || !gate_is(g, "ready"))
         return 0;
     return value_get_int(g->need, S("min_healthy_ms"), 0) +
            (value_get_int(probe, S("success_threshold"), GATE_SUCCESSES) + 1) *
@@ -158,11 +163,9 @@ static void gate_set_end(struct gate_task *g)
 
 static int64_t gate_every_ms(const struct gate_task *g)
 {
-    struct str type = value_get_text(g->need, S("type"), S(""));
-
-    if (str_eq_c(type, "drained"))
+    if (gate_is(g, "drained"))
         return GATE_DRAIN_EVERY_MS;
-    if (str_eq_c(type, "ready"))
+    if (gate_is(g, "ready"))
         return value_get_int(value_get(g->need, S("probe")), S("interval_ms"), GATE_READY_EVERY_MS);
     return GATE_BAKE_EVERY_MS;
 }
@@ -172,8 +175,7 @@ static enum task_verdict gate_rest(struct gate_task *g)
     struct task *t = &g->task;
     int64_t now_ms = loop_mono_ms(t->loop), at_ms = now_ms + gate_every_ms(g);
 
-    if (str_eq_c(value_get_text(g->need, S("type"), S("")), "keep") ||
-        (at_ms > g->end_mono_ms && now_ms < g->end_mono_ms))
+    if (gate_is(g, "keep") || (at_ms > g->end_mono_ms && now_ms < g->end_mono_ms))
         at_ms = g->end_mono_ms;
     wait_signal_start(t, at_ms);
     return task_then(t, GATE_PROBE);
@@ -194,7 +196,7 @@ static int gate_is_over(const struct gate_task *g, int64_t now_ms)
 {
     if (now_ms < g->end_mono_ms)
         return 0;
-    return !str_eq_c(value_get_text(g->need, S("type"), S("")), "bake") || !gate_fails_now(g);
+    return !gate_is(g, "bake") || !gate_fails_now(g);
 }
 
 static void gate_judge(struct gate_task *g)
@@ -229,6 +231,12 @@ static enum task_verdict gate_again(struct gate_task *g, const char *what, int s
     return task_then(&g->task, state);
 }
 
+static enum task_verdict gate_leave(struct gate_task *g)
+{
+    g->task.rc = 0;
+    return task_goto(&g->task, g->was_open ? GATE_WRITE : GATE_OVER);
+}
+
 static enum task_verdict gate_step(struct task *t)
 {
     struct gate_task *g = gate_of(t);
@@ -237,6 +245,8 @@ static enum task_verdict gate_step(struct task *t)
         return task_done(t); /* the row stays open */
     switch (t->state) {
     case GATE_LOAD:
+        if (g->verdict) /* cancelled before it could open; without a row there is nothing to close */
+            return gate_leave(g);
         if (t->rc == ERR_CONFLICT) /* the tail of an older plan keeps the same set: after it */
             g->n_again += !g->n_again;
         if (t->rc)
@@ -245,6 +255,10 @@ static enum task_verdict gate_step(struct task *t)
         wait_work_start(t, POOL_STATE, gate_load);
         return task_then(t, GATE_BASE);
     case GATE_BASE:
+        if (gate_is(
+                g,
+                "drained")) /* compares with nothing, and ends whether counters can be read or not */
+            return task_goto(t, GATE_OPENING);
         wait_work_start(t, POOL_DRIVER, gate_look_count);
         return task_then(t, GATE_OPENING);
     case GATE_OPENING:
@@ -267,6 +281,7 @@ static enum task_verdict gate_step(struct task *t)
     case GATE_JUDGE:
         if (!g->verdict)
             gate_judge(g);
+        t->rc = 0; /* counters that could not be read: judged */
         return task_goto(t, g->verdict ? GATE_WRITE : GATE_REST);
     case GATE_REST:
         return gate_rest(g);
@@ -319,8 +334,7 @@ void gate_task_cancel(struct gate_task *g)
 
 int gate_task_is_keeping(const struct gate_task *g)
 {
-    return str_eq_c(value_get_text(g->need, S("type"), S("")), "keep") && !g->verdict &&
-           g->end_mono_ms > loop_mono_ms(g->task.loop);
+    return gate_is(g, "keep") && !g->verdict && g->end_mono_ms > loop_mono_ms(g->task.loop);
 }
 
 void gate_task_fini(struct gate_task *g)

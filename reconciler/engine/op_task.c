@@ -247,8 +247,8 @@ static enum task_verdict op_claim_again(struct op_task *op)
     enum err_class class = err_class(t->rc);
     int doubles = op->n_busy < OP_BUSY_DOUBLES_MAX ? op->n_busy : OP_BUSY_DOUBLES_MAX;
 
-    if (t->rc == ERR_CANCELLED) { /* there is nothing to do */
-        op->end = OP_IS_DONE;
+    if (t->rc == ERR_CANCELLED || op->gives_up) { /* there is nothing to do, or nobody wants it */
+        op->end = t->rc == ERR_CANCELLED ? OP_IS_DONE : OP_IS_CANCELLED;
         return task_goto(t, OP_OVER);
     }
     if (class != ERR_CLASS_WAIT && class != ERR_CLASS_RETRY && !op->for_ever) {
@@ -260,6 +260,18 @@ static enum task_verdict op_claim_again(struct op_task *op)
     return task_then(t, OP_CLAIM);
 }
 
+/* As if it had not been tried: it may be busy for as long as another plan runs. */
+static void op_forget(struct op_task *op)
+{
+    arena_reset(&op->arena);
+    op->resource = (struct rec_resource){ 0 };
+    op->body = STR_NONE;
+    op->rec = (struct rec_operation){ .plan = op->run->plan_id,
+                                      .item = (int64_t)op->index,
+                                      .step = op->item->step,
+                                      .env = op->run->plan.env_uid };
+}
+
 static enum task_verdict op_claim(struct op_task *op)
 {
     struct task *t = &op->task;
@@ -268,6 +280,7 @@ static enum task_verdict op_claim(struct op_task *op)
         return task_goto(t, OP_TAKE);
     if (t->rc)
         return op_claim_again(op);
+    op_forget(op);
     wait_work_start(t, POOL_STATE, op_write_claim);
     return task_then(t, OP_ACT);
 }
@@ -405,10 +418,7 @@ void op_task_start(struct op_task *op, struct run *run, size_t index, const stru
         op->resource = found->resource;
         op->was_open = 1;
     } else {
-        op->rec = (struct rec_operation){ .plan = run->plan_id,
-                                          .item = (int64_t)index,
-                                          .step = op->item->step,
-                                          .env = run->plan.env_uid };
+        op_forget(op);
     }
     task_start(&op->task, run->engine->loop, "op", op_states, N_ELEMENTS(op_states), OP_EXPORT,
                op_step, ended, ctx);

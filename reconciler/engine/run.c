@@ -65,6 +65,7 @@ static int mark_write(struct task *t, struct err *err)
     const struct plan_item *item = &r->plan.items.p[m->index];
     struct tx *tx;
 
+    arena_reset(&m->arena); /* tried for as long as the disk is full */
     if (engine_tx(
             r->engine,
             &(struct engine_event){
@@ -247,7 +248,11 @@ static void run_begin_item(struct run *r, size_t index)
 
 static int run_load(struct task *t, struct err *err)
 {
-    return run_rows_load(run_of(t), err);
+    struct run *r = run_of(t);
+
+    r->children = NULL;
+    arena_reset(&r->arena); /* what an earlier try read */
+    return run_rows_load(r, err);
 }
 
 static struct engine_event run_event(struct run *r, struct str kind)
@@ -548,7 +553,7 @@ void run_wish(struct run *r, enum schedule_wish wish)
 
 void run_take_over(struct run *r, struct str service)
 {
-    for (size_t i = 0; r->children && i < r->plan.items.n; i++) {
+    for (size_t i = 0; r->is_loaded && i < r->plan.items.n; i++) {
         const struct plan_item *item = &r->plan.items.p[i];
 
         if (r->children[i].task && str_eq_c(item->kind, "keep") && str_eq(item->service, service))
@@ -574,7 +579,7 @@ int run_is_waiting(const struct run *r)
 {
     struct schedule_move move;
 
-    if (r->main_end == SCHEDULE_RUNS || !r->children || r->is_writing ||
+    if (!r->is_loaded || r->main_end == SCHEDULE_RUNS || r->is_writing ||
         schedule_next(&r->schedule, &move, 1))
         return 0;
     for (size_t i = 0; i < r->plan.items.n; i++)
@@ -586,7 +591,7 @@ int run_is_waiting(const struct run *r)
 void run_stop(struct run *r)
 {
     task_cancel(&r->task, ERR_CANCELLED);
-    for (size_t i = 0; r->children && i < r->plan.items.n; i++) {
+    for (size_t i = 0; r->is_loaded && i < r->plan.items.n; i++) {
         union run_task *c = r->children[i].task;
         enum plan_action action = r->plan.items.p[i].action;
 

@@ -3,6 +3,7 @@
 #include "base/sys.h"
 #include "reconciler/core/judge.h"
 #include "reconciler/engine/run.h"
+#include "state/plans.h"
 #include "state/revisions.h"
 
 static enum item_status rows_item_status(const struct rec_operation *op)
@@ -179,6 +180,20 @@ static enum schedule_end rows_main_end(struct str state)
     return SCHEDULE_RUNS;
 }
 
+/* A person wanted it back in a former life. */
+static int rows_load_wish(struct run *r, struct err *err)
+{
+    struct rec_decision *rows;
+    size_t n;
+
+    if (plans_decisions(r->engine->db, &r->arena, &r->plan_id, &rows, &n, err))
+        return err->code;
+    for (size_t i = 0; i < n; i++)
+        if (str_eq_c(rows[i].verdict, "cancelled"))
+            r->schedule.wish = WISH_CANCEL;
+    return 0;
+}
+
 int run_rows_load(struct run *r, struct err *err)
 {
     struct arena *a = &r->arena;
@@ -206,26 +221,36 @@ int run_rows_load(struct run *r, struct err *err)
         return err->code;
     for (size_t i = 0; i < r->plan.items.n; i++)
         r->children[i] = (struct run_child){ .run = r, .index = i };
-    if (rows_load_operations(r, err) || rows_load_rollouts(r, err))
+    if (rows_load_operations(r, err) || rows_load_rollouts(r, err) || rows_load_wish(r, err))
         return err->code;
     return arena_status(a, err);
 }
 
+/* Settled to be tried again: its row is kept from now on. */
+static int rows_take_up(struct run *r, struct str uid, struct run_child *child, struct err *err)
+{
+    struct rec_operation row = { .uid = str_copy(&r->rows, uid) };
+
+    if (db_get(r->engine->db, &r->rows, REC_operation, &row, err))
+        return err->code;
+    return rows_load_open(r, &r->rows, &row, child, err);
+}
+
 int run_rows_reload(struct run *r, struct err *err)
 {
-    struct arena *a = &r->rows;
+    AUTO_ARENA struct arena look = { 0 }; /* it may be looked at for months */
     struct rec_operation *rows;
     size_t n;
 
-    if (DB_SELECT(r->engine->db, a, operation, "WHERE plan = $1 ORDER BY intent_ms, uid", &rows, &n,
-                  err, DB_D(&r->plan_id)))
+    if (DB_SELECT(r->engine->db, &look, operation, "WHERE plan = $1 ORDER BY intent_ms, uid", &rows,
+                  &n, err, DB_D(&r->plan_id)))
         return err->code;
     for (size_t i = 0; i < n; i++) {
         size_t at = (size_t)rows[i].item;
 
         if (r->schedule.items[at] != ITEM_PARKED)
             continue;
-        if (!rows[i].outcome.p && rows_load_open(r, a, &rows[i], &r->children[at], err))
+        if (!rows[i].outcome.p && rows_take_up(r, rows[i].uid, &r->children[at], err))
             return err->code;
         r->schedule.items[at] = rows_item_status(&rows[i]);
     }

@@ -82,6 +82,7 @@ static int watch_add_set(struct watch_task *w, const struct rec_set *set, struct
 static int watch_list(struct task *t, struct err *err)
 {
     struct watch_task *w = watch_of(t);
+    struct rec_environment row;
     struct rec_set *sets;
     struct rec_instance *all;
     struct rec_resource edge;
@@ -90,6 +91,9 @@ static int watch_list(struct task *t, struct err *err)
 
     w->interval_ms = WATCH_INTERVAL_MS;
     w->n_subjects = 0;
+    if (environments_by_uid(w->engine->db, &w->round, w->env->uid, &row, err))
+        return err->code;
+    (void)snprintf(w->last, sizeof(w->last), "%.*s", STR_ARG(row.health)); /* a plan says it too */
     rc = resources_now(w->engine->db, &w->round, w->env->uid, S("switch"), w->env->name, &edge,
                        err);
     if (rc && rc != ERR_NOT_FOUND)
@@ -198,7 +202,6 @@ static enum task_verdict watch_tell(struct watch_task *w)
         return task_goto(t, WATCH_REST);
     LOG(str_eq_c(w->health, "healthy") ? LOG_INFO : LOG_WARN, "health changed",
         LOG_S("env", w->env->name), LOG_S("health", w->health), LOG_S("reason", w->reason));
-    (void)snprintf(w->last, sizeof(w->last), "%.*s", STR_ARG(w->health));
     wait_work_start(t, POOL_STATE, watch_write);
     return task_then(t, WATCH_REST);
 }

@@ -36,7 +36,7 @@ struct watch_task {
     int64_t interval_ms;
     int is_probing, n_lost;
     struct str health, reason;
-    char last[64]; /* health told last */
+    char last[64]; /* health as it was told, by us or by a plan */
 };
 
 void watch_task_start(struct watch_task *w, struct engine *e, struct env_task *env);

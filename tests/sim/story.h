@@ -1,0 +1,191 @@
+/*
+ * story: how a test tells what happens to the shop, and says what must hold. SPDX-License-Identifier: Apache-2.0
+ *
+ * A story is a function; story_tell_all() runs a table of them, each in a world of its own, and asks the laws at
+ * its end.
+ *
+ * Thread   one.
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "base/guard.h"
+#include "base/log.h"
+#include "state/events.h"
+#include "tests/sim/laws.h"
+
+#define SECOND 1000
+#define MINUTE (60 * SECOND)
+
+struct story {
+    struct world w;
+    struct shop shop;
+    struct laws laws;
+    int done; /* commands that were carried out */
+};
+
+/* --- telling ------------------------------------------------------------------------------------- */
+
+static inline void run(struct story *s, int64_t ms)
+{
+    for (int64_t gone = 0; gone < ms; gone += SECOND) {
+        const char *broken;
+
+        world_run(&s->w, SECOND);
+        broken = laws_now(&s->w, &s->laws);
+        if (broken)
+            fail_msg("%s", broken);
+    }
+}
+
+static inline void push(struct story *s)
+{
+    s->shop.comment++;
+    world_push(&s->w, shop_text(&s->w.arena, &s->shop));
+}
+
+static inline void change(struct story *s, enum shop_name service, int bad)
+{
+    s->shop.services[service].version++;
+    s->shop.services[service].bad = bad;
+}
+
+static inline void say(struct story *s, enum command_verb verb)
+{
+    world_say(&s->w, &(struct command){ .verb = verb, .env = S("prod"), .as = S("") }, &s->done);
+}
+
+/* The shop runs at its first version. */
+static inline void given_shop(struct story *s, uint64_t seed)
+{
+    *s = (struct story){ 0 };
+    world_init(&s->w, seed);
+    shop_init(&s->shop);
+    push(s);
+    run(s, MINUTE);
+    assert_string_equal(world_status(&s->w, S("prod")).p, "in_sync: ");
+}
+
+static inline void expect_status(struct story *s, const char *prefix)
+{
+    struct str status = world_status(&s->w, S("prod"));
+
+    if (!str_starts(status, str_from_c(prefix)))
+        fail_msg("prod is %s, expected %s", status.p, prefix);
+}
+
+static inline void expect_version(struct story *s, enum shop_name service, int version)
+{
+    struct shop wanted = s->shop;
+    const char *broken;
+
+    wanted.services[service].version = version;
+    broken = laws_runs(&s->w, &wanted, 0, service);
+    if (broken)
+        fail_msg("%s", broken);
+}
+
+static inline void expect_laws(struct story *s)
+{
+    const char *broken = laws_settled(&s->w);
+
+    if (!broken)
+        broken = laws_history(&s->w);
+    if (broken)
+        fail_msg("%s", broken);
+}
+
+static inline int64_t count(struct story *s, const char *kind)
+{
+    struct err err = ERR_INIT;
+    struct event *events;
+    size_t n;
+
+    if (events_list(world_reader(&s->w), &s->w.arena,
+                    &(struct event_query){ .env = STR_NONE,
+                                           .subject = STR_NONE,
+                                           .actor = STR_NONE,
+                                           .kind_prefix = str_from_c(kind),
+                                           .limit = EVENTS_PAGE_MAX },
+                    &events, &n, &err))
+        fail_msg("%s", err.text);
+    return (int64_t)n;
+}
+
+/* Until both environments have applied the newest commit; what was before is kept for a while. */
+static inline void run_until_applied(struct story *s)
+{
+    int64_t n = count(s, "rollout.applied");
+
+    for (int i = 0; i < 60 && count(s, "rollout.applied") < n + SHOP_ENVS; i++)
+        run(s, SECOND);
+}
+
+/* A person has every parked operation tried again, and those that are parked then. */
+static inline void settle_parked(struct story *s)
+{
+    struct rec_operation *rows;
+    struct err err = ERR_INIT;
+    size_t n;
+
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, operation,
+                                   "WHERE outcome = 'parked'", &rows, &n, &err),
+                         0);
+        for (size_t k = 0; k < n; k++)
+            world_say(&s->w,
+                      &(struct command){
+                          .verb = COMMAND_SETTLE, .operation = rows[k].uid, .as = S("retry") },
+                      &s->done);
+        run(s, 20 * SECOND);
+    }
+}
+
+/* --- the table ----------------------------------------------------------------------------------- */
+
+typedef void story_fn(struct story *s);
+
+struct story_row {
+    const char *name;
+    story_fn *tell;
+    uint64_t seed; /* set when it is told */
+};
+
+#define STORY(name)                                                                                \
+    {                                                                                              \
+#name, name, 0                                                                             \
+    }
+#define STORIES_MAX 32
+
+static inline void tell_story(void **state)
+{
+    const struct story_row *row = *state;
+    struct story s;
+
+    given_shop(&s, row->seed);
+    row->tell(&s);
+    run(&s, MINUTE);
+    expect_laws(&s);
+    world_fini(&s.w);
+}
+
+static inline int story_tell_all(struct story_row *rows, size_t n)
+{
+    struct CMUnitTest tests[STORIES_MAX];
+
+    for (size_t i = 0; i < n && i < STORIES_MAX; i++) {
+        rows[i].seed = i + 1;
+        tests[i] = (struct CMUnitTest){ .name = rows[i].name,
+                                        .test_func = tell_story,
+                                        .initial_state = &rows[i] };
+    }
+    log_setup(getenv("DEBUG") ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
+    return _cmocka_run_group_tests("stories", tests, n, NULL, NULL);
+}

@@ -1,0 +1,439 @@
+/*
+ * sim: what people say is done, whatever else happens at that moment. SPDX-License-Identifier: Apache-2.0
+ */
+#include "tests/sim/story.h"
+
+#include "reconciler/engine/env_task.h"
+
+/* --- telling ------------------------------------------------------------------------------------- */
+
+static struct str plan_in_state(struct story *s, const char *state)
+{
+    struct rec_plan *rows;
+    struct err err = ERR_INIT;
+    size_t n;
+
+    if (DB_SELECT(world_reader(&s->w), &s->w.arena, plan,
+                  "WHERE state = $1 AND env = (SELECT uid FROM environments WHERE name = 'prod')",
+                  &rows, &n, &err, DB_T(str_from_c(state))))
+        fail_msg("%s", err.text);
+    return n ? digest_hex(&s->w.arena, &rows[0].id) : S("");
+}
+
+static void decide(struct story *s, enum command_verb verb, struct str plan)
+{
+    assert_true(plan.n > 0);
+    world_say(&s->w, &(struct command){ .verb = verb, .plan = plan, .as = S("") }, &s->done);
+}
+
+static struct env_task *prod(struct story *s)
+{
+    for (size_t i = 0; i < s->w.engine->envs.n; i++)
+        if (str_eq_c(s->w.engine->envs.p[i]->name, "prod"))
+            return s->w.engine->envs.p[i];
+    fail_msg("there is no prod");
+    return NULL;
+}
+
+/* Looks every millisecond: what follows is still to come. */
+static void run_until_count(struct story *s, const char *kind, int64_t n)
+{
+    for (int i = 0; i < 60 * SECOND && count(s, kind) < n; i++)
+        world_run(&s->w, 1);
+    assert_true(count(s, kind) >= n);
+}
+
+/* One of prod's groups has its new set live and bakes. */
+static void run_until_switched(struct story *s)
+{
+    struct rec_rollout *rows;
+    struct err err = ERR_INIT;
+    size_t n = 0;
+
+    for (int i = 0; i < 600 && !n; i++) {
+        world_run(&s->w, 100);
+        assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, rollout,
+                                   "WHERE state = 'switched'", &rows, &n, &err),
+                         0);
+    }
+    assert_true(n > 0);
+}
+
+/* The null driver refuses, every time. */
+static void refuse(struct story *s, const char *type, const char *action, struct str name,
+                   const char *call, enum rv_verdict verdict)
+{
+    world_fault(&s->w, (struct null_fault){ .type = str_from_c(type),
+                                            .action = str_from_c(action),
+                                            .name = name,
+                                            .call = str_from_c(call),
+                                            .kind = NULL_FAULT_BEFORE,
+                                            .verdict = verdict });
+}
+
+static void expect_health(struct story *s, const char *health)
+{
+    struct rec_environment *rows;
+    struct err err = ERR_INIT;
+    size_t n;
+
+    assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, environment, "WHERE name = 'prod'",
+                               &rows, &n, &err),
+                     0);
+    assert_string_equal(rows[0].health.p, health);
+}
+
+static void given_waiting_plan(struct story *s)
+{
+    s->shop.n_envs = 1;
+    s->shop.is_manual[0] = 1;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 30 * SECOND);
+    expect_status(s, "waiting: ");
+}
+
+/* --- approvals and holds ------------------------------------------------------------------------- */
+
+static void an_approval_outlives_a_hold(struct story *s)
+{
+    given_waiting_plan(s);
+    say(s, COMMAND_HOLD);
+    run(s, 30 * SECOND);
+    expect_status(s, "held: ");
+    decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
+    run(s, 30 * SECOND);
+    expect_status(s, "held: ");
+    expect_version(s, SHOP_BLOG, 1);
+    say(s, COMMAND_RESUME);
+    run(s, MINUTE);
+    assert_int_equal(s->done, 3);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 2);
+}
+
+static void what_was_rejected_under_a_hold_is_not_applied(struct story *s)
+{
+    s->shop.n_envs = 1;
+    say(s, COMMAND_HOLD);
+    run(s, SECOND);
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 30 * SECOND);
+    expect_status(s, "held: ");
+    decide(s, COMMAND_REJECT, plan_in_state(s, "waiting"));
+    run(s, 30 * SECOND);
+    say(s, COMMAND_RESUME);
+    run(s, MINUTE);
+    assert_int_equal(s->done, 3);
+    expect_version(s, SHOP_BLOG, 1);
+    expect_status(s, "waiting: the plan was rejected");
+}
+
+static void an_approval_is_taken_back_while_it_is_held(struct story *s)
+{
+    struct str plan;
+
+    given_waiting_plan(s);
+    say(s, COMMAND_HOLD);
+    run(s, 30 * SECOND);
+    plan = plan_in_state(s, "waiting");
+    decide(s, COMMAND_APPROVE, plan);
+    run(s, 30 * SECOND);
+    decide(s, COMMAND_REJECT, plan);
+    run(s, SECOND);
+    say(s, COMMAND_RESUME);
+    run(s, MINUTE);
+    assert_int_equal(s->done, 4);
+    expect_version(s, SHOP_BLOG, 1);
+}
+
+/* --- asked at any moment ------------------------------------------------------------------------- */
+
+/* A cycle is under way at the moment of the ask: at each of its steps. */
+static void an_undo_is_not_lost_in_a_cycle(struct story *s)
+{
+    for (int at_ms = 0; at_ms < 40; at_ms++) {
+        int version, done = s->done;
+
+        change(s, SHOP_BLOG, 0);
+        push(s);
+        run_until_applied(s);
+        version = s->shop.services[SHOP_BLOG].version;
+        env_task_wake(prod(s));
+        world_run(&s->w, at_ms);
+        say(s, COMMAND_UNDO);
+        run(s, 30 * SECOND);
+        assert_int_equal(s->done, done + 1);
+        expect_version(s, SHOP_BLOG, version - 1);
+        say(s, COMMAND_RETRY);
+        run(s, 30 * SECOND);
+        expect_version(s, SHOP_BLOG, version);
+        run(s, 30 * SECOND);
+    }
+}
+
+static void an_undo_that_cannot_be_written_is_tried_again(struct story *s)
+{
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run_until_applied(s);
+    say(s, COMMAND_UNDO);
+    run_until_count(s, "command.undo", 1);
+    s->w.is_disk_full = 1;
+    world_run(&s->w, 300);
+    s->w.is_disk_full = 0;
+    run(s, 30 * SECOND);
+    assert_int_equal(s->done, 1);
+    expect_version(s, SHOP_BLOG, 1);
+}
+
+/* Version 1 is kept, version 2 is live, version 3 bakes: nobody wants to go back to version 1. */
+static void given_baking(struct story *s)
+{
+    s->shop.n_envs = 1;
+    for (int i = 0; i < 2; i++) {
+        change(s, SHOP_BLOG, 0);
+        push(s);
+        if (!i)
+            run_until_applied(s);
+    }
+    run_until_switched(s);
+}
+
+static void an_undo_while_a_plan_bakes_is_refused(struct story *s)
+{
+    given_baking(s);
+    say(s, COMMAND_UNDO);
+    run(s, MINUTE);
+    assert_int_equal(s->done, 0);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 3);
+}
+
+static void what_is_cancelled_stays_so(struct story *s)
+{
+    given_baking(s);
+    say(s, COMMAND_CANCEL);
+    run(s, 5 * MINUTE);
+    expect_status(s, "waiting: it was cancelled");
+    expect_version(s, SHOP_BLOG, 2);
+    decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
+    run(s, MINUTE);
+    assert_int_equal(s->done, 2);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 3);
+}
+
+static void what_is_cancelled_stays_so_after_a_death(struct story *s)
+{
+    int64_t n;
+
+    given_baking(s);
+    n = count(s, "rollout.applied");
+    say(s, COMMAND_CANCEL);
+    run_until_count(s, "command.cancel", 1);
+    world_kill(&s->w);
+    run(s, MINUTE);
+    assert_int_equal(count(s, "rollout.applied"), n);
+    expect_version(s, SHOP_BLOG, 2);
+    change(s, SHOP_BLOG, 0); /* another commit is another wish */
+    push(s);
+    run(s, MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 4);
+}
+
+/* --- what is rolled back stays so --------------------------------------------------------------- */
+
+static void a_repair_does_not_bring_back_what_was_rolled_back(struct story *s)
+{
+    int64_t n;
+
+    s->shop.n_envs = 1;
+    change(s, SHOP_API, 0);
+    push(s);
+    run(s, MINUTE);
+    change(s, SHOP_WEB, 0);
+    push(s);
+    run(s, MINUTE);
+    n = count(s, "rollout.applied");
+    world_say(
+        &s->w,
+        &(struct command){ .verb = COMMAND_ROLLBACK, .env = S("prod"), .revision = 1, .as = S("") },
+        &s->done);
+    run_until_count(s, "rollout.applied", n + 1);
+    for (int i = 0; i < 12; i++)
+        assert_true(world_lose_instance(&s->w, (uint64_t)i));
+    run(s, 2 * MINUTE);
+    assert_int_equal(s->done, 1);
+    expect_version(s, SHOP_WEB, 1);
+    expect_version(s, SHOP_API, 1);
+}
+
+/* --- what waits for a person -------------------------------------------------------------------- */
+
+static void what_is_parked_for_days_costs_no_memory(struct story *s)
+{
+    size_t before;
+
+    s->shop.n_envs = 1;
+    change(s, SHOP_CRON, 0);
+    push(s);
+    world_die(&s->w, CRASH_OP_AFTER_INTENT, 1, 8);
+    run(s, 2 * MINUTE);
+    expect_status(s, "parked: ");
+    assert_non_null(prod(s)->main);
+    before = prod(s)->main->rows.used_bytes;
+    world_run(&s->w, 60 * MINUTE);
+    assert_int_equal(prod(s)->main->rows.used_bytes, before);
+    settle_parked(s);
+}
+
+/* What a set of an older plan would need is still being taken away, and its provider refuses. */
+static void what_is_busy_is_given_up(struct story *s)
+{
+    s->shop.n_envs = 1;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    refuse(s, "instance", "delete", S(""), "apply", RV_RETRY);
+    run(s, 2 * MINUTE);
+    s->shop.services[SHOP_BLOG].version = 1;
+    push(s);
+    run(s, MINUTE);
+    expect_status(s, "converging: ");
+    say(s, COMMAND_CANCEL);
+    run(s, MINUTE);
+    expect_status(s, "waiting: it was cancelled");
+    world_calm(&s->w);
+    run(s, 6 * MINUTE);
+    decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
+    run(s, MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 1);
+}
+
+static void a_gate_that_cannot_open_is_cancelled(struct story *s)
+{
+    s->shop.n_envs = 1;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    refuse(s, "", "", S(""), "counters", RV_RETRY);
+    run_until_switched(s);
+    run(s, 2 * MINUTE);
+    say(s, COMMAND_CANCEL);
+    run(s, 30 * SECOND);
+    assert_int_equal(s->done, 1);
+    expect_version(s, SHOP_BLOG, 1);
+    world_calm(&s->w);
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+}
+
+/* --- what is lost, what is sick ------------------------------------------------------------------ */
+
+static void a_repair_that_fails_takes_its_time_without_specs(struct story *s)
+{
+    int64_t n;
+
+    s->shop.n_envs = 1;
+    s->shop.is_broken = 1;
+    push(s);
+    run(s, 30 * SECOND);
+    refuse(s, "instance", "", S(""), "apply", RV_FATAL);
+    n = count(s, "plan.started");
+    assert_true(world_lose_instance(&s->w, 3));
+    world_run(&s->w, MINUTE);
+    assert_in_range(count(s, "plan.started") - n, 1, 6);
+    world_calm(&s->w);
+    s->shop.is_broken = 0;
+    push(s);
+    run(s, 12 * MINUTE);
+    expect_status(s, "in_sync: ");
+}
+
+static void what_cannot_be_repaired_is_replaced(struct story *s)
+{
+    struct world_walk walk = { 0 };
+    struct null_object *o;
+    struct err err = ERR_INIT;
+    int64_t n;
+
+    s->shop.n_envs = 1;
+    while ((o = world_next(&s->w, &walk)))
+        if (str_eq_c(o->type, "instance") && str_starts(o->name, S("blog@")) &&
+            str_find(o->desired, S("prod")) != STR_NPOS)
+            break;
+    assert_non_null(o);
+    refuse(s, "instance", "", str_copy(&s->w.arena, o->name), "apply", RV_FATAL);
+    assert_int_equal(null_store_drop(&s->w.box->store, o->owner, &err), 0);
+    world_run(&s->w, 2 * MINUTE);
+    n = count(s, "rollout.applied");
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    world_run(&s->w, 6 * MINUTE);
+    assert_int_equal(count(s, "rollout.applied"), n + 1);
+    world_calm(&s->w);
+    run(s, 6 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 2);
+}
+
+static void what_is_sick_is_said_so_after_a_deploy(struct story *s)
+{
+    s->shop.n_envs = 1;
+    s->w.is_everything_sick = 1;
+    run(s, 2 * MINUTE);
+    expect_health(s, "unhealthy");
+    change(s, SHOP_CRON, 0); /* which nobody probes */
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_version(s, SHOP_CRON, 2);
+    expect_health(s, "unhealthy");
+    s->w.is_everything_sick = 0;
+    run(s, MINUTE);
+    expect_health(s, "healthy");
+}
+
+static void a_mark_outlives_hours_of_a_full_disk(struct story *s)
+{
+    int64_t n;
+
+    s->shop.n_envs = 1;
+    n = count(s, "gate.verdict");
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run_until_count(s, "gate.verdict", n + 2); /* ready, bake: what follows is a mark */
+    s->w.is_disk_full = 1;
+    world_run(&s->w, 3 * 60 * MINUTE);
+    s->w.is_disk_full = 0;
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 2);
+}
+
+int main(void)
+{
+    static struct story_row rows[] = {
+        STORY(an_approval_outlives_a_hold),
+        STORY(what_was_rejected_under_a_hold_is_not_applied),
+        STORY(an_approval_is_taken_back_while_it_is_held),
+        STORY(an_undo_is_not_lost_in_a_cycle),
+        STORY(an_undo_that_cannot_be_written_is_tried_again),
+        STORY(an_undo_while_a_plan_bakes_is_refused),
+        STORY(what_is_cancelled_stays_so),
+        STORY(what_is_cancelled_stays_so_after_a_death),
+        STORY(a_repair_does_not_bring_back_what_was_rolled_back),
+        STORY(what_is_parked_for_days_costs_no_memory),
+        STORY(what_is_busy_is_given_up),
+        STORY(a_gate_that_cannot_open_is_cancelled),
+        STORY(a_repair_that_fails_takes_its_time_without_specs),
+        STORY(what_cannot_be_repaired_is_replaced),
+        STORY(what_is_sick_is_said_so_after_a_deploy),
+        STORY(a_mark_outlives_hours_of_a_full_disk),
+    };
+
+    return story_tell_all(rows, N_ELEMENTS(rows));
+}
