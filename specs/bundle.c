@@ -5,92 +5,132 @@
 /* A Daemon document has no name: there is one. */
 #define BUNDLE_DAEMON_KEY S("daemon")
 
-struct bundle_reader {
-    struct arena *a;
-    enum bundle_kind kind;
-    struct bundle *bundle;
-    struct spec_messages *m;
-};
+/* --- one file ------------------------------------------------------------------------------------ */
 
-static void bundle_put(struct bundle_reader *r, struct map *map, struct str key, const char *what,
-                       struct value_place place, struct value *document)
+static void bundle_document(struct arena *a, enum bundle_kind kind, const struct value *written,
+                            struct bundle_file *ret)
 {
-    const struct value *first = map_find(map, key), *name = value_get(first, S("name"));
-    const struct value_place *at = name ? &name->place : first ? &first->place : NULL;
-
-    if (!key.p)
-        return; /* said already */
-    if (at) {
-        spec_message_add(r->m, SPEC_ERROR, place, S("duplicate"), STR_NONE,
-                         "%s '%.*s' is also at %.*s:%u:%u", what, STR_ARG(key), STR_ARG(at->file),
-                         at->line, at->column);
-        return;
-    }
-    map_put(map, key, document);
-}
-
-static void bundle_document(struct bundle_reader *r, const struct value *written)
-{
-    struct str kind = value_get_text(written, S("kind"), STR_NONE);
-    int is_daemon = str_eq_c(kind, "Daemon");
-    const struct value *name = value_get(written, S("name"));
-    struct value_place place = name ? name->place : written->place;
+    struct str word = value_get_text(written, S("kind"), STR_NONE);
+    int is_daemon = str_eq_c(word, "Daemon");
     struct value *document;
+    const struct value **slot;
 
-    if (kind.p && is_daemon != (r->kind == BUNDLE_DAEMON)) {
-        spec_message_add(r->m, SPEC_ERROR, written->place, S("kind"), STR_NONE,
+    if (word.p && is_daemon != (kind == BUNDLE_DAEMON)) {
+        spec_message_add(&ret->messages, SPEC_ERROR, written->place, S("kind"), STR_NONE,
                          is_daemon
                              ? "a Daemon document does not belong in a repository"
                              : "only a Daemon document belongs in the daemon's configuration");
         return;
     }
-    document = schema_check(r->a, SCHEMA_DOCUMENT, written, r->m);
-    if (!document)
-        return; /* said already */
-    if (is_daemon)
-        bundle_put(r, &r->bundle->daemons, BUNDLE_DAEMON_KEY, "the configuration", place, document);
-    else
-        bundle_put(
-            r, str_eq_c(kind, "Application") ? &r->bundle->applications : &r->bundle->environments,
-            value_get_text(document, S("name"), STR_NONE),
-            str_eq_c(kind, "Application") ? "application" : "environment", place, document);
+    document = schema_check(a, SCHEMA_DOCUMENT, written, &ret->messages);
+    slot = document ? vec_push(a, &ret->documents) : NULL; /* NULL: said already */
+    if (slot)
+        *slot = document;
 }
 
 /* What was written is needed until it was checked. */
-static int bundle_file(struct bundle_reader *r, const struct spec_file *file, struct err *err)
+int bundle_read_file(struct arena *a, enum bundle_kind kind, const struct spec_file *file,
+                     struct bundle_file *ret, struct err *err)
 {
     AUTO_ARENA struct arena scratch;
-    struct spec_file named = { str_copy(r->a, file->path), file->text };
+    struct bundle_file read = { .path = str_copy(a, file->path) };
+    const struct spec_file named = { read.path, file->text };
     struct value *documents = NULL;
-    size_t errors_before = r->m->n_errors;
     int rc;
 
     arena_init(&scratch, 0);
-    rc = yaml_read(&scratch, &named, &documents, r->m, err);
+    spec_messages_init(&read.messages, a);
+    rc = yaml_read(&scratch, &named, &documents, &read.messages, err);
     if (rc)
         return err_wrap(err, "read '%.*s'", STR_ARG(file->path));
-    if (!value_count(documents) && r->m->n_errors == errors_before)
-        spec_message_add(r->m, SPEC_ERROR, (struct value_place){ named.path, 1, 1 }, S("yaml"),
-                         STR_NONE, "no document");
+    if (!value_count(documents) && !read.messages.n_errors)
+        spec_message_add(&read.messages, SPEC_ERROR, (struct value_place){ read.path, 1, 1 },
+                         S("yaml"), STR_NONE, "no document");
     for (size_t i = 0; i < value_count(documents); i++)
-        bundle_document(r, value_item(documents, i));
-    return arena_status(r->a, err);
+        bundle_document(a, kind, value_item(documents, i), &read);
+    if (arena_status(a, err))
+        return ERR_NOMEM;
+    *ret = read;
+    return 0;
 }
 
-int bundle_read(struct arena *a, enum bundle_kind kind, const struct spec_file *files,
-                size_t n_files, struct bundle *ret, struct spec_messages *m, struct err *err)
+/* --- all of them --------------------------------------------------------------------------------- */
+
+/* A published document is not written to any more; maps have values of no type. */
+static void bundle_put(struct map *map, struct str key, const struct value *document)
+{
+    union {
+        const struct value *in;
+        void *out;
+    } value = { .in = document };
+
+    map_put(map, key, value.out);
+}
+
+static void bundle_add(struct map *map, struct str key, const char *what,
+                       const struct value *document, struct spec_messages *m)
+{
+    const struct value *first = map_find(map, key), *name = value_get(document, S("name"));
+    const struct value *first_name = value_get(first, S("name"));
+    const struct value_place *at = first_name ? &first_name->place : first ? &first->place : NULL;
+
+    if (!key.p)
+        return; /* said already */
+    if (!at) {
+        bundle_put(map, key, document);
+        return;
+    }
+    spec_message_add(m, SPEC_ERROR, name ? name->place : document->place, S("duplicate"), STR_NONE,
+                     "%s '%.*s' is also at %.*s:%u:%u", what, STR_ARG(key), STR_ARG(at->file),
+                     at->line, at->column);
+}
+
+static void bundle_add_document(struct bundle *b, const struct value *document,
+                                struct spec_messages *m)
+{
+    struct str kind = value_get_text(document, S("kind"), STR_NONE);
+    struct str name = value_get_text(document, S("name"), STR_NONE);
+
+    if (str_eq_c(kind, "Application"))
+        bundle_add(&b->applications, name, "application", document, m);
+    else if (str_eq_c(kind, "Environment"))
+        bundle_add(&b->environments, name, "environment", document, m);
+    else
+        bundle_add(&b->daemons, BUNDLE_DAEMON_KEY, "the configuration", document, m);
+}
+
+int bundle_join(struct arena *a, const struct bundle_file *const *files, size_t n_files,
+                struct bundle *ret, struct spec_messages *m, struct err *err)
 {
     struct bundle bundle;
-    struct bundle_reader r = { .a = a, .kind = kind, .bundle = &bundle, .m = m };
-    int rc = 0;
 
     map_init(&bundle.applications, a);
     map_init(&bundle.environments, a);
     map_init(&bundle.previews, a);
     map_init(&bundle.daemons, a);
-    for (size_t i = 0; i < n_files && !rc; i++)
-        rc = bundle_file(&r, &files[i], err);
-    if (!rc)
-        *ret = bundle;
-    return rc;
+    for (size_t i = 0; i < n_files; i++) {
+        spec_messages_join(m, &files[i]->messages);
+        for (size_t j = 0; j < files[i]->documents.n; j++)
+            bundle_add_document(&bundle, files[i]->documents.p[j], m);
+    }
+    if (arena_status(a, err))
+        return ERR_NOMEM;
+    *ret = bundle;
+    return 0;
+}
+
+int bundle_read(struct arena *a, enum bundle_kind kind, const struct spec_file *files,
+                size_t n_files, struct bundle *ret, struct spec_messages *m, struct err *err)
+{
+    struct bundle_file *read = arena_new_n(a, struct bundle_file, n_files);
+    const struct bundle_file **list = arena_new_n(a, const struct bundle_file *, n_files);
+
+    if (!read || !list)
+        return arena_status(a, err);
+    for (size_t i = 0; i < n_files; i++) {
+        if (bundle_read_file(a, kind, &files[i], &read[i], err))
+            return err->code;
+        list[i] = &read[i];
+    }
+    return bundle_join(a, list, n_files, ret, m, err);
 }

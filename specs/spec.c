@@ -58,6 +58,17 @@ void spec_message_add(struct spec_messages *m, enum spec_severity severity,
     *slot = added;
 }
 
+void spec_messages_join(struct spec_messages *m, const struct spec_messages *more)
+{
+    m->n_errors += more->n_errors;
+    for (size_t i = 0; i < more->list.n && m->list.n < SPEC_MESSAGES_MAX; i++) {
+        struct spec_message *slot = vec_push(m->arena, &m->list);
+
+        if (slot)
+            *slot = more->list.p[i];
+    }
+}
+
 void spec_messages_sort(struct spec_messages *m)
 {
     if (m->list.n)

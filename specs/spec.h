@@ -37,6 +37,8 @@ void spec_messages_init(struct spec_messages *m, struct arena *a);
 void spec_message_add(struct spec_messages *m, enum spec_severity severity,
                       struct value_place place, struct str rule, struct str hint, const char *fmt,
                       ...) __attribute__((format(printf, 6, 7)));
+/* Those of another list behind these: of other places; they are borrowed. */
+void spec_messages_join(struct spec_messages *m, const struct spec_messages *more);
 /* Sorted by file, line, column; one line each, hints indented below. `source` (text of the file, or
  * STR_NONE) gives the caret. */
 void spec_messages_sort(struct spec_messages *m);
@@ -58,6 +60,18 @@ struct bundle {
 enum bundle_kind { BUNDLE_REPOSITORY, BUNDLE_DAEMON };
 int bundle_read(struct arena *a, enum bundle_kind kind, const struct spec_file *files,
                 size_t n_files, struct bundle *ret, struct spec_messages *m, struct err *err);
+
+/* The same in two steps, for who keeps files that did not change: each by itself, then all of them in
+ * their order. The bundle and the messages borrow from the files. */
+struct bundle_file {
+    struct str path;
+    VEC(const struct value *) documents; /* checked */
+    struct spec_messages messages;
+};
+int bundle_read_file(struct arena *a, enum bundle_kind kind, const struct spec_file *file,
+                     struct bundle_file *ret, struct err *err);
+int bundle_join(struct arena *a, const struct bundle_file *const *files, size_t n_files,
+                struct bundle *ret, struct spec_messages *m, struct err *err);
 
 /* What normalising needs to know of the world. */
 struct normalise_input {
