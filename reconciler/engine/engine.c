@@ -60,12 +60,21 @@ struct env_task *engine_env(struct engine *e, struct str uid)
     return NULL;
 }
 
-static struct env_task *find_env_by_name(struct engine *e, struct str name)
+/* NULL: out of memory. */
+static struct env_task *add_env(struct engine *e, struct source_task *s, struct str uid,
+                                struct str name, struct str branch)
 {
-    for (size_t i = 0; i < e->envs.n; i++)
-        if (str_eq(e->envs.p[i]->name, name))
-            return e->envs.p[i];
-    return NULL;
+    struct env_task **slot = vec_push(e->process, &e->envs);
+
+    if (!slot)
+        return NULL;
+    *slot = env_task_start(e, s, uid, name, branch);
+    if (!*slot) {
+        e->envs.n--;
+        return NULL;
+    }
+    map_put(&e->envs_by_name, (*slot)->name, *slot);
+    return *slot;
 }
 
 static struct source_task *find_source(struct engine *e, struct str name)
@@ -108,6 +117,7 @@ struct engine *engine_new(struct arena *process)
     if (e) {
         e->process = process;
         e->lock.fd = -1;
+        map_init(&e->envs_by_name, process);
     }
     return e;
 }
@@ -272,6 +282,7 @@ void engine_close(struct engine *e)
         alloc_free(e->envs.p[i]);
     }
     e->envs.n = 0;
+    map_init(&e->envs_by_name, e->process);
     for (size_t i = 0; i < e->n_sources; i++)
         source_task_fini(e->sources[i]);
     e->n_sources = 0;
@@ -325,15 +336,9 @@ static int start_read(struct task *t, struct err *err)
 
 static void start_env(struct engine *e, const struct rec_environment *row)
 {
-    struct env_task **slot = vec_push(e->process, &e->envs);
-    struct env_task *env = slot ? env_task_start(e, find_source(e, row->source), row->uid,
-                                                 row->name, row->branch)
-                                : NULL;
+    struct env_task *env = add_env(e, find_source(e, row->source), row->uid, row->name,
+                                   row->branch);
 
-    if (slot && !env)
-        e->envs.n--;
-    else if (slot)
-        *slot = env;
     if (env)
         env_task_ask(env, row);
 }
@@ -399,41 +404,45 @@ void engine_start(struct engine *e)
 
 /* --- running ------------------------------------------------------------------------------------- */
 
-/* Environments that a commit names for the first time, on the branch that the daemon's rule binds them to. */
-static void accept_new(struct engine *e, struct source_task *s, const struct head *h)
+/* One that a commit names for the first time, on the branch that the daemon's rule binds it to. */
+static void accept_new(struct engine *e, struct source_task *s, const struct head *h,
+                       struct str name)
 {
-    for (size_t i = 0; i < h->bundle.environments.n; i++) {
-        struct str name = h->bundle.environments.entries[i].key;
-        const struct value *rule = daemon_rule(e->options.daemon, s->name, S("environment"), name,
-                                               NULL);
-        struct env_task **slot;
+    const struct value *rule = daemon_rule(e->options.daemon, s->name, S("environment"), name,
+                                           NULL);
 
-        if (find_env_by_name(e, name) || h->messages.n_errors)
-            continue;
-        if (!rule || !str_eq(value_get_text(rule, S("branch"), S("")), h->branch))
-            continue; /* another branch speaks for it, or it is denied; doctor says which */
-        slot = vec_push(e->process, &e->envs);
-        if (slot)
-            *slot = env_task_start(e, s, STR_NONE, name, h->branch);
-        if (slot && !*slot)
-            e->envs.n--;
-    }
+    if (h->messages.n_errors || !rule ||
+        !str_eq(value_get_text(rule, S("branch"), S("")), h->branch))
+        return; /* another branch speaks for it, or it is denied; doctor says which */
+    (void)add_env(e, s, STR_NONE, name, h->branch); /* without memory it comes with the next head */
 }
 
-void engine_source_moved(struct engine *e, struct source_task *s)
+static void env_moved(struct engine *e, struct source_task *s, const struct head *h,
+                      struct str name)
 {
+    struct env_task *env = map_find(&e->envs_by_name, name);
+
+    if (!env && map_has(&h->envs, name))
+        accept_new(e, s, h, name);
+    else if (env && env->source == s && str_eq(env->branch, h->branch))
+        env_task_wake(env);
+}
+
+void engine_head_moved(struct engine *e, struct source_task *s, const struct head *h)
+{
+    const struct map *names = h->everything_moved ? &h->envs : &h->moved;
+
     if (e->stopping)
         return;
-    for (size_t i = 0; i < s->branches.n; i++)
-        if (s->branches.p[i].head)
-            accept_new(e, s, s->branches.p[i].head);
+    for (size_t i = 0; i < names->n; i++)
+        env_moved(e, s, h, names->entries[i].key);
     for (size_t i = 0; i < e->envs.n; i++) {
         struct env_task *env = e->envs.p[i];
 
-        if (env->source == s && env->head != source_task_head(s, env->branch))
-            env_task_wake(env); /* a poll that brought nothing new costs the others nothing */
+        if (env->source == s && str_eq(env->branch, h->branch) &&
+            (env->is_in_trouble || (h->everything_moved && !map_has(names, env->name))))
+            env_task_wake(env);
     }
-    engine_settled(e);
 }
 
 /* `once` ends when every source was read and no environment has anything left to do. */
@@ -536,10 +545,11 @@ static int once_refused(const struct source_task *s, struct arena *a, struct err
 {
     for (size_t i = 0; i < s->branches.n; i++) {
         const struct branch *b = &s->branches.p[i];
+        const struct head *head = b->heads.newest;
 
-        if (b->head && b->head->messages.n_errors)
+        if (head && head->messages.n_errors)
             return err_set(err, ERR_INVALID, "source '%.*s', branch '%.*s': %.*s", STR_ARG(s->name),
-                           STR_ARG(b->name), STR_ARG(head_error(a, &b->head->messages)));
+                           STR_ARG(b->name), STR_ARG(head_error(a, &head->messages)));
     }
     return 0;
 }

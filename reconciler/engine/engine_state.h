@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/map.h"
 #include "providers/registry.h"
 #include "reconciler/core/identity.h"
 #include "reconciler/engine/clock_task.h"
@@ -38,6 +39,7 @@ struct engine {
     struct edge_task *edges; /* of the providers that want to be looked at */
     size_t n_edges;
     VEC(struct env_task *) envs;
+    struct map envs_by_name;             /* name -> struct env_task * */
     int n_cycles;                        /* environments that are between SPEC and REST */
     struct env_task *queue, **queue_end; /* those that wait for their turn */
     int stopping;

@@ -142,31 +142,70 @@ static int drop_ask(const struct env_task *env, struct rec_environment *row)
     return 1;
 }
 
+/* 1: this commit asked for what the plan leads to. */
+static int has_asked(struct env_task *env, struct str commit, struct err *err)
+{
+    struct rec_revision_commit row = { .env = env->uid,
+                                       .digest = env->plan.target,
+                                       .commit_id = commit };
+    int rc = commit.p ? db_get(env->engine->db, &env->cycle, REC_revision_commit, &row, err)
+                      : ERR_NOT_FOUND;
+
+    return rc == ERR_NOT_FOUND ? 0 : rc ? rc : 1;
+}
+
+/* The newest commit asks for it. */
+static int put_commit(struct env_task *env, struct tx *tx, struct err *err)
+{
+    const struct head *h = env->head;
+    const struct rec_revision_commit row = { .env = env->uid,
+                                             .digest = env->plan.target,
+                                             .commit_id = h->commit,
+                                             .author = h->about.author,
+                                             .summary = h->about.summary,
+                                             .seen_seq = tx_seq(tx) };
+    int rc = has_asked(env, h->commit, err);
+
+    return rc < 0 ? rc : rc ? 0 : tx_put(tx, REC_revision_commit, &row, err);
+}
+
+/* What the environment is made of comes from the newest commit. */
+static void set_commit(struct env_task *env, struct rec_environment *row)
+{
+    row->commit_id = env->head->commit;
+    row->tree_id = env->head->tree;
+    env->line = env->head->line;
+}
+
 /* One event when anything is said that was not said before. */
 static int say(struct env_task *env, struct words w, struct err *err)
 {
     struct rec_environment row;
     struct tx *tx;
+    int rc, moves = 0;
 
     if (environments_by_uid(env->engine->db, &env->cycle, env->uid, &row, err))
         return err->code;
+    if (w.with_commit) {
+        rc = has_asked(env, row.commit_id, err);
+        if (rc < 0)
+            return rc;
+        moves = !rc; /* another commit than the one in the row */
+    }
     if (!w.health.p)
         w.health = row.health;
-    if (!drop_ask(env, &row) && str_eq(row.sync, w.sync) && str_eq(row.reason, w.reason) &&
-        str_eq(row.health, w.health) &&
-        (!w.with_commit || !env->head ||
-         str_eq(row.commit_id.p ? row.commit_id : S(""), env->head->commit)))
+    if (!drop_ask(env, &row) && !moves && str_eq(row.sync, w.sync) &&
+        str_eq(row.reason, w.reason) && str_eq(row.health, w.health))
         return 0;
     row.sync = w.sync;
     row.reason = w.reason;
     row.health = w.health;
-    if (w.with_commit && env->head) {
-        row.commit_id = env->head->commit;
-        row.tree_id = env->head->tree;
-    }
+    if (moves)
+        set_commit(env, &row);
     if (begin(env, S("environment.status"), STR_NONE, &tx, err))
         return err->code;
-    return finish(tx, tx_put(tx, REC_environment, &row, err), err);
+    rc = moves ? put_commit(env, tx, err) : 0;
+    return finish(tx, rc ? rc : tx_put(tx, REC_environment, &row, err), err);
 }
 
 int env_plan_health(struct env_task *env, struct arena *a, struct str health, struct str reason,
@@ -268,22 +307,6 @@ static int forget_pending(struct env_task *env, struct err *err)
     return finish(tx, supersede_others(env, tx, err), err);
 }
 
-static int put_commit(struct env_task *env, struct tx *tx, struct err *err)
-{
-    struct rec_revision_commit row = {
-        .env = env->uid,
-        .digest = env->plan.target,
-        .commit_id = env->head ? env->head->commit : S(""),
-        .author = env->head ? env->head->about.author : S(""),
-        .summary = env->head ? env->head->about.summary : S(""),
-        .seen_seq = tx_seq(tx),
-    };
-
-    return env->head && env->plan.cause == PLAN_CAUSE_COMMIT
-               ? tx_put(tx, REC_revision_commit, &row, err)
-               : 0;
-}
-
 static int put_reads(struct env_task *env, struct tx *tx, struct err *err)
 {
     for (size_t i = 0; i < env->plan.reads.n; i++) {
@@ -320,7 +343,7 @@ static int put_new_plan(struct env_task *env, struct tx *tx, struct rec_plan *ro
         snapshot_store_revision(a, tx, env->uid, &env->spec, &env->plan, err) ||
         put_reads(env, tx, err))
         return err->code;
-    return put_commit(env, tx, err);
+    return 0;
 }
 
 struct decision {
@@ -435,24 +458,30 @@ static int put_plan(struct env_task *env, struct tx *tx, struct rec_plan *row,
     if (d->starts) {
         row->started_seq = tx_seq(tx);
         e.apply_seq++;
-        if (env->head && env->plan.cause == PLAN_CAUSE_COMMIT) {
-            e.commit_id = env->head->commit;
-            e.tree_id = env->head->tree;
-        }
+        if (env->plan.cause == PLAN_CAUSE_COMMIT)
+            set_commit(env, &e);
     }
+    if (env->plan.cause == PLAN_CAUSE_COMMIT && put_commit(env, tx, err))
+        return err->code;
     if (supersede_others(env, tx, err) || tx_put(tx, REC_plan, row, err))
         return err->code;
     return tx_put(tx, REC_environment, &e, err);
 }
 
-/* A plan with something to do: stored once, started when nobody has to be asked. */
+/* A plan with something to do: stored once, started when nobody has to be asked. Where nobody knows whether
+ * the commit goes on, that is asked first. */
 static int store_plan(struct env_task *env, struct err *err)
 {
     struct rec_plan row = { .id = env->plan.id };
     struct decision d;
     struct tx *tx;
-    int rc = db_get(env->engine->db, &env->cycle, REC_plan, &row, err),
-        is_new = rc == ERR_NOT_FOUND;
+    int rc, is_new;
+
+    env->is_doubtful = env->plan.cause == PLAN_CAUSE_COMMIT && !env_task_knows_descent(env);
+    if (env->is_doubtful)
+        return 0;
+    rc = db_get(env->engine->db, &env->cycle, REC_plan, &row, err);
+    is_new = rc == ERR_NOT_FOUND;
 
     if (rc && !is_new)
         return rc;
@@ -543,8 +572,8 @@ static int say_settled(struct env_task *env, struct err *err)
     struct words w = {
         .sync = env->plan.notes.n ? S("reverted") : S("in_sync"),
         .health = count_lost(env) ? S("degraded") : STR_NONE,
-        .reason = env->plan.notes.n ? env->plan.notes.p[0] : env->rewound,
-        .with_commit = env->has_spec && !env->rewound.n,
+        .reason = env->plan.notes.n ? env->plan.notes.p[0] : S(""),
+        .with_commit = env->has_spec && !env->plan.notes.n,
     };
     int rc = is_parked(env, &w.reason, err);
 

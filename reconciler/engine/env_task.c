@@ -31,15 +31,15 @@ enum {
 static const struct task_state env_states[] = {
     /*                name       successors                               on error       deadline_ms */
     [ENV_ACCEPT]  = { "ACCEPT",  TO2(ENV_SPEC, ENV_TROUBLE),              ENV_TROUBLE,   0 },
-    [ENV_SPEC]    = { "SPEC",    TO3(ENV_SPEC, ENV_LOOK, ENV_DESCENT) | TO2(ENV_ASTRAY, ENV_REST), ENV_ASTRAY, 0 }, /* waits for its turn */
-    [ENV_DESCENT] = { "DESCENT", TO2(ENV_DESCENT_ASK, ENV_LOOK),          ENV_ASTRAY,    0 },
+    [ENV_SPEC]    = { "SPEC",    TO2(ENV_SPEC, ENV_LOOK) | TO2(ENV_ASTRAY, ENV_REST), ENV_ASTRAY, 0 }, /* waits for its turn */
+    [ENV_DESCENT] = { "DESCENT", TO(ENV_DESCENT_ASK),                     ENV_ASTRAY,    0 },
     [ENV_DESCENT_ASK] = { "DESCENT_ASK", TO2(ENV_DESCENT_TOLD, ENV_LOOK), ENV_ASTRAY,    0 }, /* the worker's deadline */
     [ENV_DESCENT_TOLD] = { "DESCENT_TOLD", TO2(ENV_LOOK, ENV_ASTRAY),     NO_ERROR_EDGE, 0 },
     [ENV_ASTRAY]  = { "ASTRAY",  TO2(ENV_LOOK, ENV_REST),                 NO_ERROR_EDGE, 0 }, /* no specs: what is lost is repaired all the same */
-    [ENV_LOOK]    = { "LOOK",    TO2(ENV_OBSERVE, ENV_REST),              ENV_TROUBLE,   0 },
+    [ENV_LOOK]    = { "LOOK",    TO3(ENV_OBSERVE, ENV_REST, ENV_DESCENT), ENV_TROUBLE,   0 },
     [ENV_OBSERVE] = { "OBSERVE", TO(ENV_PLAN),                            ENV_TROUBLE,   0 },
     [ENV_PLAN]    = { "PLAN",    TO(ENV_DECIDE),                          ENV_TROUBLE,   0 },
-    [ENV_DECIDE]  = { "DECIDE",  TO(ENV_REST),                            ENV_TROUBLE,   0 },
+    [ENV_DECIDE]  = { "DECIDE",  TO2(ENV_REST, ENV_DESCENT),              ENV_TROUBLE,   0 },
     [ENV_TROUBLE] = { "TROUBLE", TO(ENV_REST),                            ENV_REST,      0 }, /* says why; serves on */
     [ENV_REST]    = { "REST",    TO2(ENV_ACCEPT, ENV_SPEC),               ENV_ACCEPT,    0 }, /* woken early: something moved */
 };
@@ -47,27 +47,24 @@ static const struct task_state env_states[] = {
 
 /* --- steps --------------------------------------------------------------------------------------- */
 
-/* What a pass knew; resting environments are many, and hold nothing but their head. */
+/* What a pass knew; resting environments are many, and hold nothing. */
 static void env_drop_cycle(struct env_task *env)
 {
+    if (env->head)
+        head_let_go(TAKE(env->head));
     arena_reset(&env->cycle);
     env->has_spec = 0;
     env->trouble = STR_NONE;
     env->rewound = S("");
-    env->starts = 0;
+    env->starts = env->is_doubtful = 0;
     env->n_observations = 0;
 }
 
 static void env_begin_cycle(struct env_task *env)
 {
-    if (env->head) {
-        env->head->users--;
-        head_release(TAKE(env->head));
-    }
     env_drop_cycle(env);
-    env->head = env->source ? source_task_head(env->source, env->branch) : NULL;
-    if (env->head)
-        env->head->users++;
+    env->is_in_trouble = 0;
+    env->head = head_use(env->source ? source_task_head(env->source, env->branch) : NULL);
 }
 
 static int env_note_parked(struct task *t, struct err *err)
@@ -93,6 +90,8 @@ static int env_supersedes_main(struct env_task *env)
 /* A newer commit while a plan is in its main part: at the next boundary, but not for ever. */
 static enum task_verdict env_compare_with_main(struct env_task *env)
 {
+    if (env_supersedes_main(env) && !env_task_knows_descent(env))
+        return task_goto(&env->task, ENV_DESCENT);
     if (env_supersedes_main(env) && env->superseded_in_row < ENV_SUPERSEDED_MAX)
         run_wish(env->main, WISH_SUPERSEDE);
     wait_work_start(&env->task, POOL_STATE, env_note_parked);
@@ -117,7 +116,7 @@ static enum task_verdict env_spec(struct env_task *env)
     if (!env->head)
         return task_goto(t, ENV_ASTRAY);
     wait_work_start(t, POOL_FILE, env_look_specs);
-    return task_then(t, ENV_DESCENT);
+    return task_then(t, ENV_LOOK);
 }
 
 /* --- whether the newest commit goes on from the one that was applied last ------------------------ */
@@ -127,20 +126,10 @@ static int env_find_applied(struct task *t, struct err *err)
     return env_plan_find_applied(env_of(t), err);
 }
 
-/* Asked once for each commit; a source without history has nothing to rewind. */
-static enum task_verdict env_descent(struct env_task *env)
+/* A source without history has nothing to rewind. */
+int env_task_knows_descent(const struct env_task *env)
 {
-    struct task *t = &env->task;
-
-    if (str_eq_c(env->head->commit, env->descends) || !env->source->source->ops->ancestry)
-        return task_goto(t, ENV_LOOK);
-    wait_work_start(t, POOL_STATE, env_find_applied);
-    return task_then(t, ENV_DESCENT_ASK);
-}
-
-static void env_note_descent(struct env_task *env)
-{
-    (void)snprintf(env->descends, sizeof(env->descends), "%.*s", STR_ARG(env->head->commit));
+    return !env->source->source->ops->ancestry || env->rewound.n || env->line == env->head->line;
 }
 
 static enum task_verdict env_descent_ask(struct env_task *env)
@@ -150,7 +139,7 @@ static enum task_verdict env_descent_ask(struct env_task *env)
 
     if (!env->applied.n || str_eq(env->applied, env->head->commit) ||
         str_eq_c(env->applied, env->head->ancestor)) {
-        env_note_descent(env);
+        env->line = env->head->line;
         return task_goto(t, ENV_LOOK);
     }
     env->ancestry = (struct source_ancestry){ env->applied, env->head->commit };
@@ -167,7 +156,7 @@ static enum task_verdict env_descent_told(struct env_task *env)
     if (t->rc)
         return task_goto(t, ENV_ASTRAY);
     if (descends) {
-        env_note_descent(env);
+        env->line = env->head->line;
         (void)snprintf(env->head->ancestor, sizeof(env->head->ancestor), "%.*s",
                        STR_ARG(env->applied)); /* a commit's id is shorter */
     } else {
@@ -181,6 +170,7 @@ static enum task_verdict env_descent_told(struct env_task *env)
 /* Once for each new trouble. */
 static void env_log_trouble(struct env_task *env)
 {
+    env->is_in_trouble = 1;
     if (!str_eq(env->trouble, str_from_c(env->last_end)))
         LOG(LOG_WARN, "environment cannot be planned, the last good state serves",
             LOG_S("env", env->name), LOG_S("err", env->trouble));
@@ -227,6 +217,8 @@ static int env_make_plan(struct task *t, struct err *err)
 static enum task_verdict env_decide(struct env_task *env)
 {
     CRASH_POINT(PLAN_AFTER_STARTED);
+    if (env->is_doubtful)
+        return task_goto(&env->task, ENV_DESCENT);
     if (env->has_spec && !env_is_asked(&env->ask))
         env->wanted = env->spec.revision;
     if (env->starts)
@@ -360,7 +352,9 @@ static enum task_verdict env_step(struct task *t)
         env_begin_cycle(env);
         return env_spec(env);
     case ENV_DESCENT:
-        return env_descent(env);
+        env->is_doubtful = 0;
+        wait_work_start(t, POOL_STATE, env_find_applied);
+        return task_then(t, ENV_DESCENT_ASK);
     case ENV_DESCENT_ASK:
         return env_descent_ask(env);
     case ENV_DESCENT_TOLD:
@@ -452,10 +446,8 @@ void env_task_fini(struct env_task *env)
         run_fini(r);
         alloc_free(r);
     }
-    if (env->head) {
-        env->head->users--;
-        head_release(TAKE(env->head));
-    }
+    if (env->head)
+        head_let_go(TAKE(env->head));
     watch_task_fini(&env->watch);
     arena_fini(&env->cycle);
     arena_fini(&env->own);

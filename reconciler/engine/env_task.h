@@ -1,12 +1,13 @@
 /*
  * env_task: keeps one environment as its specs say. SPDX-License-Identifier: Apache-2.0
  *
- *   REST -> SPEC -> DESCENT -> LOOK -> OBSERVE -> PLAN -> DECIDE -> REST
+ *   REST -> SPEC -> LOOK -> OBSERVE -> PLAN -> DECIDE -> REST
  *
- * SPEC normalises the newest commit and pins secret versions; DESCENT asks whether it goes on from the one
- * that was applied last, and lets a person decide where it does not; LOOK and OBSERVE ask the providers of
- * what runs; PLAN makes the plan, stores it, and starts it when nobody has to be asked. A plan that runs is
- * left alone but for a newer commit, which asks it to end at its next boundary.
+ * SPEC normalises the newest commit and pins secret versions; LOOK and OBSERVE ask the providers of what
+ * runs; PLAN makes the plan, stores it, and starts it when nobody has to be asked. A commit that wants
+ * something has to go on from the one that was applied last: where that is not known, PLAN stores nothing,
+ * DESCENT asks, and a person decides where it does not. A plan that runs is left alone but for a newer
+ * commit, which asks it to end at its next boundary.
  *
  * Owns     its runs: at most one in its main part, and the tails of earlier ones.
  * Thread   the loop's.
@@ -18,8 +19,6 @@
 #include "reconciler/engine/snapshot_load.h"
 #include "reconciler/engine/source_task.h"
 #include "reconciler/engine/watch_task.h"
-
-#define ENV_COMMIT_MAX 72 /* hex digits of a commit id, and its end */
 
 /* What a person asked for. */
 struct env_ask {
@@ -59,7 +58,8 @@ struct env_task {
         edge; /* the switch: reading it makes sure that the proxy runs; env "" for none */
     struct snapshot snapshot;
     struct plan plan;
-    int starts; /* the plan was written as applying */
+    int starts;      /* the plan was written as applying */
+    int is_doubtful; /* nothing was stored: it is not known whether the commit goes on */
     /* across cycles */
     struct run *runs;
     struct run *main; /* the one in its main part, or NULL */
@@ -69,9 +69,9 @@ struct env_task {
     int cannot_repair; /* the last repair failed: what is wanted does not wait for it */
     int is_cycling, is_queued;
     struct env_task *queue_next;
-    int is_resting; /* a whole cycle passed, and nothing moved since */
-    char descends
-        [ENV_COMMIT_MAX]; /* newest commit that was seen to descend from the one applied last */
+    int is_resting;    /* a whole cycle passed, and nothing moved since */
+    int is_in_trouble; /* the last one brought nothing but an error */
+    int64_t line;      /* of the heads that go on from the commit applied last; 0: not known */
     char last_end[ERR_TEXT_MAX];
 };
 
@@ -87,6 +87,9 @@ void env_task_fini(struct env_task *env);
 /* What the row says that a person asked for; nothing when it says none. */
 void env_task_ask(struct env_task *env, const struct rec_environment *row);
 
+/* Whether the newest commit goes on from the one applied last; rewound says that it does not. */
+int env_task_knows_descent(const struct env_task *env);
+
 /* A person settled an operation of this plan: it goes on. */
 void env_task_reload(struct env_task *env, const struct digest *plan_id);
 
@@ -95,7 +98,8 @@ void env_task_resume(struct env_task *env, const struct digest *plan_id, int is_
 
 /* --- engine.c ------------------------------------------------------------------------------------ */
 
-void engine_source_moved(struct engine *e, struct source_task *s);
+/* A newer head of a branch was published: who moved is woken, who is new is accepted. */
+void engine_head_moved(struct engine *e, struct source_task *s, const struct head *h);
 void engine_settled(struct engine *e);
 void engine_task_ended(struct task *t, void *ctx);
 struct env_task *engine_env(struct engine *e, struct str uid);

@@ -1,8 +1,7 @@
 /* What a person undid does not come back by itself. SPDX-License-Identifier: Apache-2.0
  *
- * The commit that asked for it is still the newest: its plan, made again, would fight the person. Its groups,
- * exactly as they would be now, are quarantined until another commit wants something else or a person lifts
- * them. */
+ * The newest commit still asks for it: its plan, made again, would fight the person. Its groups, exactly as
+ * they would be now, are quarantined until a commit wants something else or a person lifts them. */
 #include "reconciler/engine/env_task.h"
 
 /* The plan that was begun last; a repair is nobody's wish. `ret_found` 0: none. */
@@ -41,14 +40,6 @@ int env_undone_is_cancelled(struct env_task *env, int *ret, struct err *err)
     return 0;
 }
 
-/* Nothing was asked for since: the commit is the one that was seen before it was undone. */
-static int is_old_news(const struct env_task *env)
-{
-    const struct rec_environment *row = &env->snapshot.env;
-
-    return row->commit_id.p && str_eq(row->commit_id, env->head->commit);
-}
-
 /* 1: a person has lifted what this undo quarantined. */
 static int is_lifted(const struct rec_quarantine *row, const struct rec_rollout *rollouts, size_t n)
 {
@@ -78,6 +69,13 @@ static int quarantine_group(struct env_task *env, struct tx *tx, const struct pl
     return tx_put(tx, REC_quarantine, &row, err);
 }
 
+/* What the plan leads to, or what the specs say, is what was live when it was undone. */
+static int is_what_was_undone(const struct env_task *env, const struct rec_rollout *undo)
+{
+    return digest_eq(&env->plan.target, &undo->from_rev) ||
+           digest_eq(&env->spec.revision, &undo->from_rev);
+}
+
 static int quarantine_groups(struct env_task *env, const struct rec_plan *undo, int *ret_n,
                              struct err *err)
 {
@@ -86,8 +84,11 @@ static int quarantine_groups(struct env_task *env, const struct rec_plan *undo, 
     size_t n;
 
     if (DB_SELECT(env->engine->db, &env->cycle, rollout, "WHERE plan = $1", &rollouts, &n, err,
-                  DB_D(&undo->id)) ||
-        engine_tx(env->engine,
+                  DB_D(&undo->id)))
+        return err->code;
+    if (!n || !is_what_was_undone(env, &rollouts[0]))
+        return 0; /* a commit wants something else since */
+    if (engine_tx(env->engine,
                   &(struct engine_event){ .kind = S("quarantine.undone"),
                                           .subject = env->name,
                                           .env = env->uid,
@@ -111,7 +112,7 @@ int env_undone_keep(struct env_task *env, int *ret_n, struct err *err)
     int found;
 
     *ret_n = 0;
-    if (!env->plan.groups.n || !env->head || !is_old_news(env))
+    if (!env->plan.groups.n)
         return 0;
     if (find_last(env, &undo, &found, err))
         return err->code;

@@ -49,6 +49,20 @@ static int git_entry_check(git_repository *repo, const git_oid *id, git_object_t
     return 0;
 }
 
+int git_entry_order(const git_tree_entry *a, const git_tree_entry *b)
+{
+    struct str x = git_entry_name(a), y = git_entry_name(b);
+    size_t n = x.n < y.n ? x.n : y.n;
+    int order = memcmp(x.p, y.p, n);
+    unsigned char after_x, after_y;
+
+    if (order)
+        return order;
+    after_x = x.n > n ? (unsigned char)x.p[n] : git_entry_kind(a) == GIT_ENTRY_TREE ? '/' : 0;
+    after_y = y.n > n ? (unsigned char)y.p[n] : git_entry_kind(b) == GIT_ENTRY_TREE ? '/' : 0;
+    return after_x - after_y;
+}
+
 int git_entry_open_tree(git_repository *repo, const git_oid *id, struct str where, git_tree **ret,
                         struct err *err)
 {

@@ -31,6 +31,8 @@ struct git_entry {
 
 enum git_entry_kind git_entry_kind(const git_tree_entry *entry);
 struct str git_entry_name(const git_tree_entry *entry);
+/* As git sorts a tree: a directory counts as if a slash stood behind its name. */
+int git_entry_order(const git_tree_entry *a, const git_tree_entry *b);
 
 /* `where` names the object in the sentence. */
 int git_entry_open_tree(git_repository *repo, const git_oid *id, struct str where, git_tree **ret,

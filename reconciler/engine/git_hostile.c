@@ -85,21 +85,6 @@ static int hostile_name_cmp(const void *a, const void *b)
     return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-/* git's own order: a directory counts as if a slash stood behind its name. */
-static int hostile_order(const git_tree_entry *a, const git_tree_entry *b)
-{
-    struct str x = git_entry_name(a), y = git_entry_name(b);
-    size_t n = x.n < y.n ? x.n : y.n;
-    int order = memcmp(x.p, y.p, n);
-    unsigned char after_x, after_y;
-
-    if (order)
-        return order;
-    after_x = x.n > n ? (unsigned char)x.p[n] : git_entry_kind(a) == GIT_ENTRY_TREE ? '/' : 0;
-    after_y = y.n > n ? (unsigned char)y.p[n] : git_entry_kind(b) == GIT_ENTRY_TREE ? '/' : 0;
-    return after_x - after_y;
-}
-
 /* A file and a directory of one name need not be neighbours: sorted by name alone they are. */
 static int hostile_check_names(struct hostile_walk *w, const struct hostile_node *node,
                                const git_tree *tree, struct err *err)
@@ -121,7 +106,7 @@ static int hostile_check_names(struct hostile_walk *w, const struct hostile_node
     for (size_t i = 1; i < n; i++) {
         const git_tree_entry *entry = git_tree_entry_byindex(tree, i);
 
-        if (hostile_order(git_tree_entry_byindex(tree, i - 1), entry) >= 0)
+        if (git_entry_order(git_tree_entry_byindex(tree, i - 1), entry) >= 0)
             return hostile_refuse(w, node, git_entry_name(entry), "is out of order", err);
     }
     return 0;

@@ -49,6 +49,17 @@ static int64_t git_op_time_ms(git_time_t seconds)
     return seconds * 1000;
 }
 
+int git_op_descends(git_repository *repo, const git_oid *commit, const git_oid *ancestor, int *ret,
+                    struct err *err)
+{
+    int rc = git_oid_equal(commit, ancestor) ? 1 : git_graph_descendant_of(repo, commit, ancestor);
+
+    if (rc < 0)
+        return git_mirror_fail(err, ERR_IO, "walk back from %s", git_oid_tostr_s(commit));
+    *ret = rc;
+    return 0;
+}
+
 struct value *git_op_commit(struct arena *a, git_commit *commit)
 {
     const git_signature *author = git_commit_author(commit);

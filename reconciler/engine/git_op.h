@@ -5,7 +5,9 @@
  * ids 40 hex digits, `mirror` an absolute path.
  *
  *   fetch     {mirror, url, branches, ...}                    -> {heads: {name: {commit, tree}}, gone: [name]}
- *   read      {mirror, commit, base?, spec_path, paths}       -> {commit: {..}, files, spec_tree?, trees}
+ *   read      {mirror, commit, base?, spec_path, paths,
+ *              code?}                                         -> {commit: {..}, has_base?, goes_on?, files, gone,
+ *                                                                 spec_tree?, code, trees?}
  *   ancestry  {mirror, ancestor, descendant}                  -> {is_descendant}
  *   log       {mirror, from?, to, limit}                      -> {commits, truncated}
  *   export    {mirror, commit, path, spec_path, dest,
@@ -17,11 +19,11 @@
 #pragma once
 
 #include "reconciler/engine/git_mirror.h"
+#include "reconciler/engine/source.h"
 #include "specs/value.h"
 
 #define GIT_OP_SPEC_MAX ((size_t)1 << 20)         /* bytes of one spec */
-#define GIT_OP_SPECS_BYTES_MAX ((size_t)32 << 20) /* of all specs that are sent */
-#define GIT_OP_SPECS_MAX 20000u                   /* specs of one commit */
+#define GIT_OP_SPECS_BYTES_MAX ((size_t)32 << 20) /* of all that are told at once */
 #define GIT_OP_TEXT_MAX 400u                      /* bytes of a foreign line: summary, author */
 
 struct git_op {
@@ -40,6 +42,10 @@ int git_op_export(struct git_op *op, struct err *err);
 int git_op_text(const struct git_op *op, const char *name, struct str *ret, struct err *err);
 int git_op_path(struct git_op *op, const char *name, const char **ret, struct err *err);
 int git_op_open(struct git_op *op, git_repository **ret, struct err *err);
+
+/* A commit descends from itself. */
+int git_op_descends(git_repository *repo, const git_oid *commit, const git_oid *ancestor, int *ret,
+                    struct err *err);
 
 /* {id, tree, author, author_mail, committer, committer_mail, time_ms, summary, parents} */
 struct value *git_op_commit(struct arena *a, git_commit *commit);

@@ -23,13 +23,9 @@ int git_op_ancestry(struct git_op *op, struct err *err)
     rc = git_mirror_commit(repo, "ancestor", older, &ancestor, err);
     if (rc && rc != ERR_NOT_FOUND)
         return rc;
-    if (!rc) {
-        const git_oid *a = git_commit_id(ancestor), *d = git_commit_id(descendant);
-
-        is_descendant = git_oid_equal(a, d) ? 1 : git_graph_descendant_of(repo, d, a);
-        if (is_descendant < 0)
-            return git_mirror_fail(err, ERR_IO, "walk from %.*s", STR_ARG(newer));
-    }
+    if (!rc && git_op_descends(repo, git_commit_id(descendant), git_commit_id(ancestor),
+                               &is_descendant, err))
+        return err->code;
     value_set(op->a, op->out, S("is_descendant"), value_bool(op->a, is_descendant));
     return 0;
 }

@@ -8,21 +8,28 @@
 struct read_specs {
     struct git_op *op;
     git_repository *repo;
-    const git_oid *root, *base; /* trees; base NULL: every text is sent */
-    struct value *files;
+    const git_oid *root, *base; /* trees; base NULL: everything is told */
+    struct value *files, *gone;
     size_t n_bytes;
 };
 
-/* A directory of specs, and what stood there in the base: the same, another, or nothing. */
+/* A directory of specs. */
 struct read_dir {
     struct str path;
-    git_oid id, before;
-    int has_before;
+    const git_oid *id, *before; /* before: what stood there in the base, or NULL */
 };
 
 static int read_is_spec(struct str name)
 {
     return str_ends(name, S(".yaml")) || str_ends(name, S(".yml"));
+}
+
+static struct str read_path(struct read_specs *r, struct str dir, const git_tree_entry *entry)
+{
+    struct str name = git_entry_name(entry);
+
+    return str_eq(dir, S(".")) ? str_copy(r->op->a, name)
+                               : str_fmt(r->op->a, "%.*s/%.*s", STR_ARG(dir), STR_ARG(name));
 }
 
 static int read_text(struct read_specs *r, struct str path, const git_oid *id, struct value *file,
@@ -46,97 +53,142 @@ static int read_text(struct read_specs *r, struct str path, const git_oid *id, s
     return 0;
 }
 
-/* The text of a file that the base has at this path need not travel again. */
-static int read_spec(struct read_specs *r, struct str path, const git_oid *id,
-                     const git_oid *before, struct err *err)
+static int read_spec(struct read_specs *r, struct str path, const git_oid *id, struct err *err)
 {
     struct value *file = value_map(r->op->a);
-    int rc = 0;
 
     if (git_text_utf8_fault(path) != STR_NPOS)
         return err_set(err, ERR_INVALID, "the name '%.*s' is not UTF-8",
                        STR_ARG(git_text_show(r->op->a, path)));
-    if (value_count(r->files) >= GIT_OP_SPECS_MAX)
-        return err_set(err, ERR_LIMIT, "there are more than %u specs", GIT_OP_SPECS_MAX);
+    if (value_count(r->files) >= SOURCE_FILES_MAX)
+        return err_set(err, ERR_LIMIT, "there are more than %u specs", SOURCE_FILES_MAX);
     value_set_text(r->op->a, file, S("path"), path);
     value_set_text(r->op->a, file, S("id"), git_mirror_hex(r->op->a, id));
-    if (!before || !git_oid_equal(id, before))
-        rc = read_text(r, path, id, file, err);
     value_add(r->op->a, r->files, file);
-    return rc;
+    return read_text(r, path, id, file, err);
 }
 
 static int read_tree(struct read_specs *r, const struct read_dir *dir, struct err *err);
 
-static int read_entry(struct read_specs *r, const struct read_dir *dir, const git_tree *before,
-                      const git_tree_entry *entry, struct err *err)
-{
-    struct str name = git_entry_name(entry), shown;
-    const git_tree_entry *old = before ? git_tree_entry_byname(before, name.p) : NULL;
-    struct read_dir inner = { .id = *git_tree_entry_id(entry), .has_before = old != NULL };
+static int read_gone_tree(struct read_specs *r, struct str path, const git_oid *id,
+                          struct err *err);
 
-    inner.path = str_eq(dir->path, S("."))
-                     ? str_copy(r->op->a, name)
-                     : str_fmt(r->op->a, "%.*s/%.*s", STR_ARG(dir->path), STR_ARG(name));
-    if (old)
-        inner.before = *git_tree_entry_id(old);
-    switch (git_entry_kind(entry)) {
+/* A spec that the base had there, or everything below. */
+static int read_gone(struct read_specs *r, struct str dir, const git_tree_entry *entry,
+                     struct err *err)
+{
+    struct str path = read_path(r, dir, entry);
+
+    if (git_entry_kind(entry) == GIT_ENTRY_TREE)
+        return read_gone_tree(r, path, git_tree_entry_id(entry), err);
+    if (read_is_spec(path))
+        value_add(r->op->a, r->gone, value_text(r->op->a, path));
+    return 0;
+}
+
+static int read_gone_tree(struct read_specs *r, struct str path, const git_oid *id, struct err *err)
+{
+    AUTO_TREE git_tree *tree = NULL;
+    int rc = git_entry_open_tree(r->repo, id, path, &tree, err);
+
+    for (size_t i = 0; !rc && i < git_tree_entrycount(tree); i++)
+        rc = read_gone(r, path, git_tree_entry_byindex(tree, i), err);
+    return rc;
+}
+
+/* `old`: what the base has under that name and of that kind, or NULL. */
+static int read_entry(struct read_specs *r, struct str dir, const git_tree_entry *entry,
+                      const git_tree_entry *old, struct err *err)
+{
+    enum git_entry_kind kind = git_entry_kind(entry);
+    const git_oid *id = git_tree_entry_id(entry), *before = old ? git_tree_entry_id(old) : NULL;
+    struct str path;
+
+    if (old && git_oid_equal(id, before) && git_entry_kind(old) == kind)
+        return 0;
+    path = read_path(r, dir, entry);
+    switch (kind) {
     case GIT_ENTRY_TREE:
-        inner.has_before = old && git_entry_kind(old) == GIT_ENTRY_TREE;
-        return read_tree(r, &inner, err);
+        return read_tree(r, &(struct read_dir){ path, id, before }, err);
     case GIT_ENTRY_FILE:
     case GIT_ENTRY_PROGRAM:
-        return read_is_spec(name)
-                   ? read_spec(r, inner.path, &inner.id, old ? &inner.before : NULL, err)
-                   : 0;
+        return read_is_spec(path) ? read_spec(r, path, id, err) : 0;
     case GIT_ENTRY_LINK:
     case GIT_ENTRY_SUBMODULE:
     case GIT_ENTRY_OTHER:
         break;
     }
-    shown = git_text_show(r->op->a, inner.path);
-    return err_set(err, ERR_INVALID, "'%.*s' is a %s: specs are plain files", STR_ARG(shown),
-                   git_entry_kind(entry) == GIT_ENTRY_LINK ? "symbolic link" : "submodule");
+    return err_set(err, ERR_INVALID, "'%.*s' is a %s: specs are plain files",
+                   STR_ARG(git_text_show(r->op->a, path)),
+                   kind == GIT_ENTRY_LINK ? "symbolic link" : "submodule");
 }
 
-/* The trees were checked: bounded depth, no name twice. */
+/* Both trees are sorted alike. The new one was checked: bounded depth, no name twice; the base was read
+ * before. */
 static int read_tree(struct read_specs *r, const struct read_dir *dir, struct err *err)
 {
     AUTO_TREE git_tree *tree = NULL, *before = NULL;
-    int rc = git_entry_open_tree(r->repo, &dir->id, dir->path, &tree, err);
+    size_t n_before, j = 0;
+    int rc = git_entry_open_tree(r->repo, dir->id, dir->path, &tree, err);
 
-    if (!rc && dir->has_before)
-        rc = git_entry_open_tree(r->repo, &dir->before, dir->path, &before, err);
-    for (size_t i = 0; !rc && i < git_tree_entrycount(tree); i++)
-        rc = read_entry(r, dir, before, git_tree_entry_byindex(tree, i), err);
+    if (!rc && dir->before)
+        rc = git_entry_open_tree(r->repo, dir->before, dir->path, &before, err);
+    if (rc)
+        return rc;
+    n_before = before ? git_tree_entrycount(before) : 0;
+    for (size_t i = 0; !rc && i < git_tree_entrycount(tree); i++) {
+        const git_tree_entry *entry = git_tree_entry_byindex(tree, i), *old = NULL;
+        int order = -1;
+
+        while (!rc && j < n_before &&
+               (order = git_entry_order(old = git_tree_entry_byindex(before, j), entry)) < 0) {
+            rc = read_gone(r, dir->path, old, err);
+            j++;
+        }
+        if (!rc)
+            rc = read_entry(r, dir->path, entry, j < n_before && !order ? old : NULL, err);
+        j += j < n_before && !order;
+    }
+    for (; !rc && j < n_before; j++)
+        rc = read_gone(r, dir->path, git_tree_entry_byindex(before, j), err);
     return rc;
+}
+
+/* The directory of specs in the base: 1 when there is one. */
+static int read_find_before(struct read_specs *r, struct str spec_path, git_oid *ret)
+{
+    struct git_entry before;
+    struct err unused = ERR_INIT;
+
+    if (!r->base || git_entry_find(r->repo, r->base, spec_path, &before, &unused) ||
+        before.kind != GIT_ENTRY_TREE)
+        return 0;
+    *ret = before.id;
+    return 1;
 }
 
 static int read_all_specs(struct read_specs *r, struct str spec_path, struct err *err)
 {
-    struct read_dir top = { .path = spec_path };
     struct git_op *op = r->op;
-    struct git_entry specs, before;
-    struct err unused = ERR_INIT;
+    struct git_entry specs;
+    git_oid before;
+    int has_before = read_find_before(r, spec_path, &before);
     int rc = git_entry_find(r->repo, r->root, spec_path, &specs, err);
 
     r->files = value_list(op->a);
+    r->gone = value_list(op->a);
     value_set(op->a, op->out, S("files"), r->files);
-    if (rc == ERR_NOT_FOUND)
-        return 0; /* an answer: this commit asks for nothing */
+    value_set(op->a, op->out, S("gone"), r->gone);
+    if (rc == ERR_NOT_FOUND) /* an answer: this commit asks for nothing */
+        return has_before ? read_gone_tree(r, spec_path, &before, err) : 0;
     if (rc)
         return rc;
     if (specs.kind != GIT_ENTRY_TREE)
         return err_set(err, ERR_INVALID, "'%.*s' is a file: specs lie in a directory",
                        STR_ARG(spec_path));
     value_set_text(op->a, op->out, S("spec_tree"), git_mirror_hex(op->a, &specs.id));
-    top.id = specs.id;
-    if (r->base && !git_entry_find(r->repo, r->base, spec_path, &before, &unused) &&
-        before.kind == GIT_ENTRY_TREE) {
-        top.has_before = 1;
-        top.before = before.id;
-    }
-    return read_tree(r, &top, err);
+    return read_tree(r, &(struct read_dir){ spec_path, &specs.id, has_before ? &before : NULL },
+                     err);
 }
 
 /* `path` is `above` or lies below it. */
@@ -187,6 +239,36 @@ static int read_all_wanted(struct read_specs *r, struct str spec_path, struct er
     return rc;
 }
 
+/* The code is what is left of a commit without its specs. Where it is the one that is known, so is every
+ * path of it. */
+static int read_code(struct read_specs *r, struct str spec_path, struct err *err)
+{
+    struct git_op *op = r->op;
+    git_oid id = *r->root;
+    struct str hex;
+
+    if (!str_eq(spec_path, S(".")) && git_entry_id_without(r->repo, r->root, spec_path, &id, err))
+        return err->code;
+    hex = git_mirror_hex(op->a, &id);
+    value_set_text(op->a, op->out, S("code"), hex);
+    if (str_eq(hex, value_get_text(op->in, S("code"), S(""))))
+        return 0;
+    return read_all_wanted(r, spec_path, err);
+}
+
+static int read_base(struct read_specs *r, git_commit *commit, git_commit *base, struct err *err)
+{
+    struct git_op *op = r->op;
+    int goes_on;
+    int rc = git_op_descends(r->repo, git_commit_id(commit), git_commit_id(base), &goes_on, err);
+
+    r->base = git_commit_tree_id(base);
+    value_set(op->a, op->out, S("has_base"), value_bool(op->a, 1));
+    if (!rc)
+        value_set(op->a, op->out, S("goes_on"), value_bool(op->a, goes_on));
+    return rc;
+}
+
 static int read_commit(struct git_op *op, git_repository *repo, git_commit *commit,
                        git_commit *base, struct err *err)
 {
@@ -196,14 +278,14 @@ static int read_commit(struct git_op *op, git_repository *repo, git_commit *comm
 
     if (!rc)
         rc = git_text_path_check(spec_path, err);
-    if (base)
-        r.base = git_commit_tree_id(base);
+    if (!rc && base)
+        rc = read_base(&r, commit, base, err);
     if (!rc)
         rc = git_hostile_check(repo, r.root, r.base, err);
     if (!rc)
         rc = read_all_specs(&r, spec_path, err);
     if (!rc)
-        rc = read_all_wanted(&r, spec_path, err);
+        rc = read_code(&r, spec_path, err);
     if (!rc)
         value_set(op->a, op->out, S("commit"), git_op_commit(op->a, commit));
     return rc;

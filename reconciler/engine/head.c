@@ -2,8 +2,9 @@
 #include "reconciler/engine/head.h"
 
 #include "base/alloc.h"
+#include "base/guard.h"
 
-#define HEAD_BYTES_MAX (256u << 20)
+#define HEAD_BYTES_MAX (64u << 20) /* its tables; files have arenas of their own */
 
 struct head *head_new(struct str commit, struct str tree)
 {
@@ -15,16 +16,85 @@ struct head *head_new(struct str commit, struct str tree)
     h->commit = str_copy(&h->arena, commit);
     h->tree = str_copy(&h->arena, tree);
     spec_messages_init(&h->messages, &h->arena);
+    map_init(&h->envs, &h->arena);
     map_init(&h->trees, &h->arena);
+    map_init(&h->moved, &h->arena);
     return h;
 }
 
-void head_release(struct head *h)
+static void head_free_file(struct head_file *f)
 {
-    if (!h || h->users || h->is_current)
+    arena_fini(&f->arena);
+    alloc_free(f);
+}
+
+void head_free(struct head *h)
+{
+    if (!h)
         return;
+    for (size_t i = 0; i < h->own.files.n; i++)
+        head_free_file(h->own.files.p[i]);
+    for (size_t i = 0; i < h->own.envs.n; i++)
+        alloc_free(h->own.envs.p[i]);
     arena_fini(&h->arena);
     alloc_free(h);
+}
+
+static void head_sweep(struct heads *heads)
+{
+    while (heads->oldest != heads->newest && !heads->oldest->users) {
+        struct head *h = heads->oldest;
+
+        heads->oldest = h->newer;
+        head_free(h);
+    }
+}
+
+void head_publish(struct heads *heads, struct head *h)
+{
+    h->heads = heads;
+    h->own = (struct head_parts){ 0 }; /* shared from now on */
+    if (!heads->newest)
+        heads->oldest = h;
+    else {
+        heads->newest->own = h->gone; /* lives as long as h, which is freed later */
+        heads->newest->newer = h;
+    }
+    heads->newest = h;
+    head_sweep(heads);
+}
+
+struct head *head_use(struct head *h)
+{
+    if (h)
+        h->users++;
+    return h;
+}
+
+void head_let_go(struct head *h)
+{
+    h->users--;
+    head_sweep(h->heads);
+}
+
+void head_free_all(struct heads *heads)
+{
+    struct head *last = heads->newest;
+
+    if (!last)
+        return;
+    while (heads->oldest != last) {
+        struct head *h = heads->oldest;
+
+        heads->oldest = h->newer;
+        head_free(h);
+    }
+    for (size_t i = 0; i < last->n_files; i++)
+        head_free_file(last->files[i]);
+    for (size_t i = 0; i < last->envs.n; i++)
+        alloc_free(last->envs.entries[i].value);
+    head_free(last);
+    *heads = (struct heads){ 0 };
 }
 
 /* A hint stands on a line of its own there. */

@@ -14,7 +14,7 @@
  *
  * Memory   requests are read before start returns; the call and the arena live until the parse;
  *          answers are views into the arena.
- * Thread   the loop's.
+ * Thread   the loop's; a parse runs on any, while its task waits for it.
  * Fails    parse: ERR_UNREACHABLE, ERR_TIMEOUT; ERR_REFUSED (credentials, host key, a scheme, a hostile
  *          tree), ERR_INVALID (links or submodules where files are asked for, no UTF-8), ERR_LIMIT,
  *          ERR_NOT_FOUND (commit or path), ERR_CONFLICT (dest exists), ERR_LOCKED (a fetch runs).
@@ -23,6 +23,8 @@
 
 #include "base/vec.h"
 #include "reconciler/rt/wait.h"
+
+#define SOURCE_FILES_MAX 20000u /* specs of one commit */
 
 struct source_ops;
 
@@ -52,9 +54,11 @@ struct source_heads {
 /* Everything that specs need of one commit. */
 struct source_read {
     struct str commit;
-    struct str base; /* STR_NONE, or a commit that was read before: its texts are not sent again */
+    struct str base; /* STR_NONE, or a commit that was read before: what stands there is not told */
     const struct str *paths;
     size_t n_paths;
+    struct str
+        code; /* STR_NONE, or code whose paths are known: they are not told where it is the same */
 };
 struct source_commit {
     struct str id, tree, author, author_mail, committer, committer_mail, summary;
@@ -62,8 +66,7 @@ struct source_commit {
     VEC(struct str) parents;
 };
 struct source_file {
-    struct str path, id;
-    struct str text; /* STR_NONE: the same bytes stand at this path in `base` */
+    struct str path, id, text;
 };
 struct source_path {
     struct str path, id;
@@ -71,7 +74,11 @@ struct source_path {
 struct source_snapshot {
     struct source_commit commit;
     struct str spec_tree;          /* STR_NONE: the commit has no specs */
-    VEC(struct source_file) files; /* in the tree's order */
+    struct str code;               /* id of the commit's tree without the specs */
+    int has_base;                  /* 0: everything is told; `base` was not there (any more) */
+    int goes_on;                   /* the commit descends from `base` */
+    VEC(struct source_file) files; /* that the base does not have so, in the tree's order */
+    VEC(struct str) gone;          /* paths of specs that the base has and the commit has not */
     VEC(struct source_path) trees; /* wanted paths that exist, as if the specs did not */
 };
 

@@ -102,6 +102,7 @@ static void source_git_read(const struct source *s, struct task *t, struct arena
 
     source_git_set(a, request, S("commit"), in->commit);
     source_git_set(a, request, S("base"), in->base);
+    source_git_set(a, request, S("code"), in->code);
     source_git_set_list(a, request, S("paths"), in->paths, in->n_paths);
     source_git_start_read(source_git_of(s), t, a, request, call);
 }
@@ -222,31 +223,48 @@ static struct source_commit source_git_commit(struct arena *a, const struct valu
     return commit;
 }
 
-static int source_git_read_parse(struct arena *a, struct source_call *call,
-                                 struct source_snapshot *ret, struct err *err)
+static void source_git_files(struct arena *a, const struct value *answer,
+                             struct source_snapshot *ret)
 {
-    struct source_snapshot snapshot = { 0 };
-    const struct value *files, *trees;
-    struct value *answer;
-    int rc = source_git_answer(a, call, &answer, err);
+    const struct value *files = value_get(answer, S("files")), *gone = value_get(answer, S("gone"));
 
-    if (rc)
-        return rc;
-    files = value_get(answer, S("files"));
-    trees = value_get(answer, S("trees"));
-    if (!value_is(files, VALUE_LIST) || !value_is(trees, VALUE_MAP))
-        return err_set(err, ERR_IO, "git: the worker's answer lacks its files");
-    snapshot.commit = source_git_commit(a, value_get(answer, S("commit")));
-    snapshot.spec_tree = value_get_text(answer, S("spec_tree"), STR_NONE);
     for (size_t i = 0; i < value_count(files); i++) {
         const struct value *v = value_item(files, i);
-        struct source_file *file = vec_push(a, &snapshot.files);
+        struct source_file *file = vec_push(a, &ret->files);
 
         if (file)
             *file = (struct source_file){ value_get_text(v, S("path"), STR_NONE),
                                           value_get_text(v, S("id"), STR_NONE),
                                           value_get_text(v, S("text"), STR_NONE) };
     }
+    for (size_t i = 0; i < value_count(gone); i++) {
+        struct str *path = vec_push(a, &ret->gone);
+
+        if (path)
+            *path = value_item(gone, i)->u.text;
+    }
+}
+
+static int source_git_read_parse(struct arena *a, struct source_call *call,
+                                 struct source_snapshot *ret, struct err *err)
+{
+    struct source_snapshot snapshot = { 0 };
+    const struct value *trees;
+    struct value *answer;
+    int rc = source_git_answer(a, call, &answer, err);
+
+    if (rc)
+        return rc;
+    if (!value_is(value_get(answer, S("files")), VALUE_LIST) ||
+        !value_is(value_get(answer, S("gone")), VALUE_LIST))
+        return err_set(err, ERR_IO, "git: the worker's answer lacks its files");
+    trees = value_get(answer, S("trees"));
+    snapshot.commit = source_git_commit(a, value_get(answer, S("commit")));
+    snapshot.spec_tree = value_get_text(answer, S("spec_tree"), STR_NONE);
+    snapshot.code = value_get_text(answer, S("code"), S(""));
+    snapshot.has_base = value_get_bool(answer, S("has_base"), 0);
+    snapshot.goes_on = value_get_bool(answer, S("goes_on"), 0);
+    source_git_files(a, answer, &snapshot);
     for (size_t i = 0; i < value_count(trees); i++) {
         const struct value_entry *entry = &trees->u.map.entries[i];
         struct source_path *path = vec_push(a, &snapshot.trees);

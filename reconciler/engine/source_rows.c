@@ -4,31 +4,34 @@
 /* A branch that this life has not seen yet says nothing about what a former one saw. */
 static int branch_is_news(const struct branch *b, const struct rec_head *row, int has_row)
 {
-    if (!b->head && !b->is_gone)
+    const struct head *head = b->heads.newest;
+
+    if (!head && !b->is_gone)
         return 0;
     return !has_row || (row->gone_ms == REC_NONE) == b->is_gone ||
-           (b->head && !str_eq(row->commit_id, b->head->commit));
+           (head && !str_eq(row->commit_id, head->commit));
 }
 
 static int source_write_head(struct source_task *s, struct tx *tx, const struct branch *b,
                              struct err *err)
 {
     struct rec_head row = { .source = s->name, .branch = b->name };
+    const struct head *head = b->heads.newest;
     int rc = db_get(s->engine->db, &s->round, REC_head, &row, err);
 
     if (rc && rc != ERR_NOT_FOUND)
         return rc;
     if (!branch_is_news(b, &row, !rc))
         return 0;
-    if (b->head || rc) {
-        row.commit_id = b->head ? b->head->commit : S("");
-        row.tree_id = b->head ? b->head->tree : S("");
+    if (head || rc) {
+        row.commit_id = head ? head->commit : S("");
+        row.tree_id = head ? head->tree : S("");
     }
     row.seen_ms = tx_time_ms(tx);
     row.gone_ms = b->is_gone ? tx_time_ms(tx) : REC_NONE;
     row.error = b->is_gone ? S("the branch is gone: what it held last goes on being wanted")
-                : b->head->messages.n_errors ? head_error(&s->round, &b->head->messages)
-                                             : STR_NONE;
+                : head->messages.n_errors ? head_error(&s->round, &head->messages)
+                                          : STR_NONE;
     return tx_put(tx, REC_head, &row, err);
 }
 

@@ -17,8 +17,9 @@ enum {
     SOURCE_FETCH,
     SOURCE_HEADS,
     SOURCE_READ,
-    SOURCE_PARSE,
+    SOURCE_MERGE,
     SOURCE_TREES,
+    SOURCE_MATCH,
     SOURCE_READY,
     SOURCE_NOTE,
     SOURCE_FAILED,
@@ -31,10 +32,11 @@ static const struct task_state source_states[] = {
     [SOURCE_SIGN_IN] = { "SIGN_IN", TO(SOURCE_FETCH),                         SOURCE_FAILED, 0 },
     [SOURCE_FETCH]   = { "FETCH",   TO(SOURCE_HEADS),                         SOURCE_FAILED, 0 },
     [SOURCE_HEADS]   = { "HEADS",   TO2(SOURCE_READ, SOURCE_FAILED),          NO_ERROR_EDGE, 0 },
-    [SOURCE_READ]    = { "READ",    TO2(SOURCE_PARSE, SOURCE_NOTE),           SOURCE_FAILED, 0 },
-    [SOURCE_PARSE]   = { "PARSE",   TO2(SOURCE_TREES, SOURCE_FAILED),         SOURCE_FAILED, 0 },
-    [SOURCE_TREES]   = { "TREES",   TO(SOURCE_READY),                         SOURCE_FAILED, 0 },
-    [SOURCE_READY]   = { "READY",   TO2(SOURCE_READ, SOURCE_FAILED),          NO_ERROR_EDGE, 0 },
+    [SOURCE_READ]    = { "READ",    TO3(SOURCE_MERGE, SOURCE_NOTE, SOURCE_FAILED), SOURCE_FAILED, 0 },
+    [SOURCE_MERGE]   = { "MERGE",   TO(SOURCE_TREES),                         SOURCE_FAILED, 0 },
+    [SOURCE_TREES]   = { "TREES",   TO2(SOURCE_MATCH, SOURCE_READY),          SOURCE_FAILED, 0 },
+    [SOURCE_MATCH]   = { "MATCH",   TO(SOURCE_READY),                         SOURCE_FAILED, 0 },
+    [SOURCE_READY]   = { "READY",   TO(SOURCE_READ),                          NO_ERROR_EDGE, 0 },
     [SOURCE_NOTE]    = { "NOTE",    TO(SOURCE_REST),                          SOURCE_FAILED, 0 },
     [SOURCE_FAILED]  = { "FAILED",  TO(SOURCE_REST),                          SOURCE_REST,   0 },
     [SOURCE_REST]    = { "REST",    TO(SOURCE_SIGN_IN),                       SOURCE_SIGN_IN, 0 }, /* woken early: fetch now */
@@ -48,7 +50,7 @@ static struct source_task *source_of(struct task *t)
 
 /* --- heads --------------------------------------------------------------------------------------- */
 
-static struct head *head_begin(const struct source_task *s, const struct branch *b)
+static struct head *source_begin_head(const struct source_task *s, const struct branch *b)
 {
     struct head *h = head_new(b->commit, b->tree);
 
@@ -60,29 +62,11 @@ static struct head *head_begin(const struct source_task *s, const struct branch 
     return h;
 }
 
-static void head_publish(struct branch *b)
-{
-    struct head *old = b->head;
-
-    b->head = TAKE(b->next);
-    b->head->is_current = 1;
-    if (old) {
-        old->is_current = 0;
-        head_release(old);
-    }
-}
-
-static void head_drop_next(struct branch *b)
-{
-    if (b->next)
-        head_release(TAKE(b->next));
-}
-
 struct head *source_task_head(struct source_task *s, struct str branch)
 {
     for (size_t i = 0; i < s->branches.n; i++)
         if (str_eq(s->branches.p[i].name, branch))
-            return s->branches.p[i].head;
+            return s->branches.p[i].heads.newest;
     return NULL;
 }
 
@@ -139,10 +123,10 @@ static void source_take_heads(struct source_task *s)
         if (!b)
             continue;
         b->is_gone = 0;
-        if (!b->head || !str_eq(b->head->commit, h->commit)) {
+        if (!b->heads.newest || !str_eq(b->heads.newest->commit, h->commit)) {
             b->commit = h->commit;
             b->tree = h->tree;
-            b->next = head_begin(s, b);
+            b->next = source_begin_head(s, b);
         }
     }
     for (size_t i = 0; i < s->heads.gone.n; i++) {
@@ -155,77 +139,43 @@ static void source_take_heads(struct source_task *s)
 
 /* --- read ---------------------------------------------------------------------------------------- */
 
-static void source_keep_snapshot(struct source_task *s, struct head *h)
+/* What is asked on top of the head before; paths that were wanted there are wanted again. */
+static int source_ask(struct source_task *s, struct err *err)
 {
-    const struct source_snapshot *in = &s->snapshot;
-    struct arena *a = &h->arena;
+    const struct branch *b = &s->branches.p[s->reading];
+    const struct head *before = b->heads.newest;
 
-    h->about = (struct source_commit){
-        .id = str_copy(a, in->commit.id),
-        .author = str_copy(a, in->commit.author),
-        .author_mail = str_copy(a, in->commit.author_mail),
-        .summary = str_copy(a, in->commit.summary),
-        .time_ms = in->commit.time_ms,
-    };
-    h->files = arena_new_n(a, struct spec_file, in->files.n + 1);
-    for (size_t i = 0; h->files && i < in->files.n; i++)
-        h->files[h->n_files++] = (struct spec_file){ str_copy(a, in->files.p[i].path),
-                                                     str_copy(a, in->files.p[i].text) };
+    s->read = (struct source_read){ .commit = b->next->commit,
+                                    .base = before ? before->commit : STR_NONE,
+                                    .code = before ? before->code : STR_NONE };
+    return head_read_known(before, &s->round, &s->read.paths, &s->read.n_paths, err);
 }
 
-static int source_parse(struct task *t, struct err *err)
+/* On FILE: what the worker told. Paths that are new are asked for in a second question. */
+static int source_merge(struct task *t, struct err *err)
 {
     struct source_task *s = source_of(t);
-    struct head *h = s->branches.p[s->reading].next;
+    const struct branch *b = &s->branches.p[s->reading];
+    struct head *before = b->heads.newest;
+    const struct head_read in = { s->engine->options.daemon, before, &s->snapshot };
 
-    return bundle_read(&h->arena, BUNDLE_REPOSITORY, h->files, h->n_files, &h->bundle, &h->messages,
-                       err);
+    if (s->source->ops->read_parse(&s->round, &s->call, &s->snapshot, err))
+        return err->code;
+    s->read = (struct source_read){ .commit = b->next->commit, .base = b->next->commit };
+    if (head_read_files(b->next, &in, &s->round, &s->read.paths, &s->read.n_paths, err))
+        return err->code;
+    return s->read.n_paths ? 0 : head_read_moved(b->next, before, err);
 }
 
-/* Paths of the tree that any of the environments here is made of. */
-static void source_want_trees(struct source_task *s, struct head *h)
+static int source_match(struct task *t, struct err *err)
 {
-    struct map paths;
-    struct str *list;
-    struct err ignored = ERR_INIT;
+    struct source_task *s = source_of(t);
+    const struct branch *b = &s->branches.p[s->reading];
 
-    map_init(&paths, &s->round);
-    for (size_t i = 0; i < h->bundle.environments.n; i++) {
-        struct str name = h->bundle.environments.entries[i].key;
-        const struct normalise_input in = {
-            .environment = name,
-            .branch = h->branch,
-            .rule = daemon_rule(s->engine->options.daemon, s->name, S("environment"), name, NULL),
-            .spec_path = h->spec_path,
-        };
-        struct normalise_wants wants = { 0 };
-        struct spec_messages quiet;
-
-        spec_messages_init(&quiet, &s->round); /* said when the environment is normalised */
-        if (!in.rule || normalise_wants(&s->round, &h->bundle, &in, &wants, &quiet, &ignored))
-            continue;
-        for (size_t j = 0; j < wants.paths.n; j++)
-            map_put(&paths, wants.paths.p[j], NULL);
-    }
-    list = arena_new_n(&s->round, struct str, paths.n + 1);
-    for (size_t i = 0; list && i < paths.n; i++)
-        list[i] = paths.entries[i].key;
-    s->read = (struct source_read){
-        .commit = h->commit, .base = h->commit, .paths = list, .n_paths = list ? paths.n : 0
-    };
-}
-
-static void source_keep_trees(struct source_task *s, struct head *h)
-{
-    for (size_t i = 0; i < s->snapshot.trees.n; i++) {
-        const struct source_path *p = &s->snapshot.trees.p[i];
-        struct str *id = arena_new(&h->arena, struct str);
-
-        if (!id)
-            return;
-        *id = str_copy(&h->arena, p->id);
-        map_put(&h->trees, str_copy(&h->arena, p->path), id);
-    }
+    if (s->source->ops->read_parse(&s->round, &s->call, &s->snapshot, err) ||
+        head_read_trees(b->next, &s->snapshot, err))
+        return err->code;
+    return head_read_moved(b->next, b->heads.newest, err);
 }
 
 static int source_note(struct task *t, struct err *err)
@@ -238,7 +188,7 @@ static int source_note(struct task *t, struct err *err)
 static void source_begin_round(struct source_task *s)
 {
     for (size_t i = 0; i < s->branches.n; i++)
-        head_drop_next(&s->branches.p[i]);
+        head_free(TAKE(s->branches.p[i].next));
     arena_reset(&s->round);
     s->rounds_begun++;
     s->reading = 0;
@@ -272,6 +222,7 @@ static enum task_verdict source_heads(struct source_task *s)
 static enum task_verdict source_read(struct source_task *s)
 {
     struct task *t = &s->task;
+    struct err err = ERR_INIT;
 
     while (s->reading < s->branches.n && !s->branches.p[s->reading].next)
         s->reading++;
@@ -279,44 +230,32 @@ static enum task_verdict source_read(struct source_task *s)
         wait_work_start(t, POOL_STATE, source_note);
         return task_then(t, SOURCE_NOTE);
     }
-    s->read = (struct source_read){ .commit = s->branches.p[s->reading].next->commit,
-                                    .base = STR_NONE };
-    s->source->ops->read(s->source, t, &s->round, &s->read, &s->call);
-    return task_then(t, SOURCE_PARSE);
-}
-
-static enum task_verdict source_parse_files(struct source_task *s)
-{
-    struct err err = ERR_INIT;
-
-    if (s->source->ops->read_parse(&s->round, &s->call, &s->snapshot, &err))
+    if (source_ask(s, &err))
         return source_fail(s, &err);
-    source_keep_snapshot(s, s->branches.p[s->reading].next);
-    wait_work_start(&s->task, POOL_FILE, source_parse);
-    return task_then(&s->task, SOURCE_TREES);
+    s->source->ops->read(s->source, t, &s->round, &s->read, &s->call);
+    return task_then(t, SOURCE_MERGE);
 }
 
 static enum task_verdict source_trees(struct source_task *s)
 {
-    source_want_trees(s, s->branches.p[s->reading].next);
+    if (!s->read.n_paths)
+        return task_goto(&s->task, SOURCE_READY);
     s->source->ops->read(s->source, &s->task, &s->round, &s->read, &s->call);
-    return task_then(&s->task, SOURCE_READY);
+    return task_then(&s->task, SOURCE_MATCH);
 }
 
 static enum task_verdict source_ready(struct source_task *s)
 {
     struct branch *b = &s->branches.p[s->reading];
-    struct err err = ERR_INIT;
+    struct head *h = TAKE(b->next);
 
-    if (s->source->ops->read_parse(&s->round, &s->call, &s->snapshot, &err))
-        return source_fail(s, &err);
-    source_keep_trees(s, b->next);
     LOG(LOG_INFO, "source moved", LOG_S("source", s->name), LOG_S("branch", b->name),
-        LOG_S("commit", b->next->commit));
-    if (b->next->messages.n_errors)
+        LOG_S("commit", h->commit));
+    if (h->messages.n_errors)
         LOG(LOG_WARN, "specs are refused, the last good state serves", LOG_S("source", s->name),
-            LOG_S("branch", b->name), LOG_S("err", head_error(&s->round, &b->next->messages)));
-    head_publish(b);
+            LOG_S("branch", b->name), LOG_S("err", head_error(&s->round, &h->messages)));
+    head_publish(&b->heads, h);
+    engine_head_moved(s->engine, s, h);
     return task_goto(&s->task, SOURCE_READ);
 }
 
@@ -340,7 +279,7 @@ static enum task_verdict source_rest(struct source_task *s)
     arena_reset(&s->round); /* as large as the specs of all environments */
     s->rounds_ended = s->rounds_begun;
     s->fetched_mono_ms = loop_mono_ms(loop);
-    engine_source_moved(s->engine, s);
+    engine_settled(s->engine);
     if (s->failures && retry_delay_ms(s->failures, 0) < poll_ms)
         delay_ms = retry_delay_ms(s->failures, loop_random(loop));
     else
@@ -367,10 +306,14 @@ static enum task_verdict source_step(struct task *t)
         return source_heads(s);
     case SOURCE_READ:
         return source_read(s);
-    case SOURCE_PARSE:
-        return source_parse_files(s);
+    case SOURCE_MERGE:
+        wait_work_start(t, POOL_FILE, source_merge);
+        return task_then(t, SOURCE_TREES);
     case SOURCE_TREES:
         return source_trees(s);
+    case SOURCE_MATCH:
+        wait_work_start(t, POOL_FILE, source_match);
+        return task_then(t, SOURCE_READY);
     case SOURCE_READY:
         return source_ready(s);
     case SOURCE_NOTE:
@@ -403,13 +346,8 @@ void source_task_start(struct source_task *s, struct engine *e, struct str name,
 void source_task_fini(struct source_task *s)
 {
     for (size_t i = 0; i < s->branches.n; i++) {
-        struct branch *b = &s->branches.p[i];
-
-        head_drop_next(b);
-        if (b->head) {
-            b->head->is_current = b->head->users = 0;
-            head_release(TAKE(b->head));
-        }
+        head_free(TAKE(s->branches.p[i].next));
+        head_free_all(&s->branches.p[i].heads);
     }
     arena_fini(&s->round);
 }

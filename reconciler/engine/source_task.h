@@ -1,12 +1,16 @@
 /*
  * source_task: follows one repository. SPDX-License-Identifier: Apache-2.0
  *
- *   REST -> SIGN_IN -> FETCH -> HEADS -> READ -> PARSE -> TREES -> NOTE -> REST     READ to TREES for each branch that moved
+ *   REST -> SIGN_IN -> FETCH -> HEADS -> READ -> MERGE -> TREES -> MATCH -> READY -> NOTE -> REST
+ *
+ * READ to READY for each branch that moved: what differs from the head before is read, parsed and merged
+ * with what does not; TREES asks for paths of the tree that nobody wanted before.
  *
  * Publishes one struct head a branch: the specs of its newest commit, read, parsed and checked. A fetch
- * that fails changes nothing but the error that is shown; a branch that vanished stays as it was.
+ * that fails changes nothing but the error that is shown; a branch that vanished stays as it was. Of the
+ * environments those are woken that moved.
  *
- * Owns     its heads; one that was replaced lives on while an environment uses it.
+ * Owns     its heads.
  * Thread   the loop's; parsing on FILE, rows on STATE.
  */
 #pragma once
@@ -16,8 +20,8 @@
 
 struct branch {
     struct str name;
-    struct head *head; /* NULL: none yet */
-    struct head *next; /* being read */
+    struct heads heads; /* newest NULL: none yet */
+    struct head *next;  /* being read */
     struct str commit, tree;
     int is_gone;
 };

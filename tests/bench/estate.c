@@ -71,7 +71,7 @@ static int estate_read_parse(struct arena *a, struct source_call *call, struct s
     const struct estate *e = estate_of(call);
 
     (void)err;
-    *ret = (struct source_snapshot){ .spec_tree = ESTATE_COMMIT };
+    *ret = (struct source_snapshot){ .spec_tree = ESTATE_COMMIT, .code = ESTATE_COMMIT };
     ret->commit.id = ESTATE_COMMIT;
     ret->commit.author = ret->commit.summary = S("bench");
     for (size_t i = 0; i < e->n_files; i++) {

@@ -139,7 +139,7 @@ the_branch_is_rewound()
     expect_next_commit_converges
 }
 
-# The tip is an unrelated history; what it says is the same, so that nothing is to be done.
+# The tip is an unrelated history; what it says is the same, so that nothing is to be done or asked.
 a_rewound_tip_without_a_change_is_not_what_counts_as_applied()
 {
     given_served
@@ -147,11 +147,12 @@ a_rewound_tip_without_a_change_is_not_what_counts_as_applied()
     commit 'history written anew'
     git -C "$WORLD/repo" branch -q -M main
     fetch_now
-    await 20 "said" is_explained rewound
+    await 20 "seen" is_considered
     expect_equal "sync" "$(field sync)" in_sync
     spec version=v2
     deploy 'one more on top'
     await 20 "it waits" sync_is waiting
+    expect_has "why" "$(explained)" "rewound: commit $(head_commit | cut -c 1-12) does not descend from"
     expect_serves v1
 }
 

@@ -365,16 +365,21 @@ sync_is()
     [ "$(field sync)" = "$1" ]
 }
 
-# In sync with the newest commit, and the plan that did it has ended.
-is_converged()
+# The newest commit was seen, and prod has nothing left to do for it.
+is_considered()
 {
     local answer
 
-    answer=$(reeve status prod -o json 2>/dev/null)
-    case $answer in
-    *"\"commit\":\"$(head_commit)\",\"health\""*'"sync":"in_sync"'*) return 0 ;;
-    esac
-    return 1
+    answer=$(reeve status -o json 2>/dev/null)
+    [[ $answer == *"\"branch\":\"main\",\"commit\":\"$(head_commit)\""* &&
+        $answer == *'"live":'*'"prod":{'*([^{}])'"settled":true'* ]]
+}
+
+# In sync with the newest commit, and the plan that did it has ended. A commit need not want anything.
+is_converged()
+{
+    [[ $(reeve status prod -o json 2>/dev/null) == *"\"commit\":\"$(head_commit)\",\"health\""*'"sync":"in_sync"'* ]] ||
+        { is_considered && [ "$(field sync)" = in_sync ]; }
 }
 
 await_converged()

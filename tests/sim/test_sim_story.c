@@ -65,7 +65,7 @@ static void a_good_commit_takes_over_from_a_bad_one(struct story *s)
 
     change(s, SHOP_BLOG, 1);
     push(s);
-    run(s, 15 * SECOND); /* it waits for ready, which never comes */
+    run(s, 11 * SECOND); /* it waits for ready, which never comes; the next poll is near */
     change(s, SHOP_BLOG, 0);
     push(s);
     run(s, 25 * SECOND); /* seen, back, rolled: no back-off is waited for */
@@ -157,6 +157,29 @@ static void what_was_asked_for_outlives_the_daemon(struct story *s)
     run(s, MINUTE);
     expect_status(s, "reverted: quarantined: ");
     expect_version(s, SHOP_BLOG, 1);
+}
+
+static void another_commit_does_not_bring_back_what_was_undone(struct story *s)
+{
+    change(s, SHOP_API, 0);
+    push(s);
+    run_until_applied(s);
+    say(s, COMMAND_UNDO);
+    for (int i = 0; i < 3; i++) {
+        s->shop.comment++; /* one while it is undone, and later ones */
+        push(s);
+        run(s, 15 * SECOND);
+        if (i == 1)
+            world_kill(&s->w);
+    }
+    expect_status(s, "reverted: quarantined: ");
+    expect_version(s, SHOP_API, 1);
+    change(s, SHOP_API, 0);
+    push(s);
+    run_until_applied(s);
+    run(s, MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_API, 3);
 }
 
 /* The set that an undo made live again is kept for the whole time of the next plan, whatever an older plan
@@ -279,6 +302,7 @@ int main(void)
         STORY(what_is_lost_runs_again),
         STORY(what_vanished_is_made_again),
         STORY(what_kills_the_daemon_is_parked_and_settled),
+        STORY(another_commit_does_not_bring_back_what_was_undone),
     };
 
     return story_tell_all(rows, N_ELEMENTS(rows));

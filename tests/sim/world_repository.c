@@ -22,28 +22,28 @@ static void world_wait(struct task *t, const struct world *w)
 
 struct world_asked {
     const struct world *world;
-    struct str commit;
+    struct str commit, base, code;
     const struct str *paths;
     size_t n_paths;
 };
 
-static void world_ask(const struct source *s, struct task *t, struct arena *a,
-                      struct source_call *call, struct str commit, const struct str *paths,
-                      size_t n_paths)
+static struct world_asked *world_ask(const struct source *s, struct task *t, struct arena *a,
+                                     struct source_call *call)
 {
     struct world_asked *asked = arena_new(a, struct world_asked);
 
     PRE(asked != NULL);
-    *asked = (struct world_asked){ world_of(s), commit, paths, n_paths };
+    asked->world = world_of(s);
     call->own = asked;
     world_wait(t, asked->world);
+    return asked;
 }
 
 static void world_fetch(const struct source *s, struct task *t, struct arena *a,
                         const struct source_fetch *in, struct source_call *call)
 {
     (void)in;
-    world_ask(s, t, a, call, STR_NONE, NULL, 0);
+    (void)world_ask(s, t, a, call);
 }
 
 static int world_fetch_parse(struct arena *a, struct source_call *call, struct source_heads *ret,
@@ -65,34 +65,49 @@ static int world_fetch_parse(struct arena *a, struct source_call *call, struct s
 static void world_read(const struct source *s, struct task *t, struct arena *a,
                        const struct source_read *in, struct source_call *call)
 {
-    world_ask(s, t, a, call, in->commit, in->paths, in->n_paths);
+    struct world_asked *asked = world_ask(s, t, a, call);
+
+    asked->commit = in->commit;
+    asked->base = in->base.p ? in->base : S("");
+    asked->code = in->code.p ? in->code : S("");
+    asked->paths = in->paths;
+    asked->n_paths = in->n_paths;
 }
 
+static const struct world_commit *world_commit(const struct world *w, struct str id)
+{
+    for (size_t i = 0; i < w->n_commits; i++)
+        if (str_eq(w->commits[i].id, id))
+            return &w->commits[i];
+    return NULL;
+}
+
+/* One file that is always there; the code never changes. */
 static int world_read_parse(struct arena *a, struct source_call *call, struct source_snapshot *ret,
                             struct err *err)
 {
     const struct world_asked *asked = call->own;
-    const struct world *w = asked->world;
+    const struct world_commit *commit = world_commit(asked->world, asked->commit);
+    const struct world_commit *base = world_commit(asked->world, asked->base);
 
-    if (w->is_git_down)
+    if (asked->world->is_git_down)
         return err_set(err, ERR_UNREACHABLE, "the git host does not answer");
-    *ret = (struct source_snapshot){ 0 };
-    for (size_t i = 0; i < w->n_commits; i++) {
-        struct source_file *f;
+    PRE(commit != NULL);
+    *ret = (struct source_snapshot){ .spec_tree = commit->tree,
+                                     .code = S("the code"),
+                                     .has_base = base != NULL,
+                                     .goes_on = base != NULL && base <= commit };
+    ret->commit.id = commit->id;
+    ret->commit.author = S("a developer");
+    ret->commit.summary = S("a change");
+    if (!base || !str_eq(base->tree, commit->tree)) {
+        struct source_file *f = vec_push(a, &ret->files);
 
-        if (!str_eq(w->commits[i].id, asked->commit))
-            continue;
-        ret->commit.id = asked->commit;
-        ret->commit.author = S("a developer");
-        ret->commit.summary = S("a change");
-        ret->spec_tree = w->commits[i].tree;
-        f = vec_push(a, &ret->files);
         PRE(f != NULL);
-        *f = (struct source_file){ S(".reeve/app.yaml"), w->commits[i].tree, w->commits[i].specs };
+        *f = (struct source_file){ S(".reeve/app.yaml"), commit->tree, commit->specs };
     }
-    for (size_t i = 0; i < asked->n_paths; i++) {
+    for (size_t i = 0; i < asked->n_paths && !str_eq(asked->code, ret->code); i++) {
         struct source_path *p = vec_push(a, &ret->trees);
-
         struct digest d = hash_bytes(asked->paths[i]);
 
         PRE(p != NULL);
@@ -101,10 +116,33 @@ static int world_read_parse(struct arena *a, struct source_call *call, struct so
     return 0;
 }
 
+static void world_ancestry(const struct source *s, struct task *t, struct arena *a,
+                           const struct source_ancestry *in, struct source_call *call)
+{
+    struct world_asked *asked = world_ask(s, t, a, call);
+
+    asked->commit = in->descendant;
+    asked->base = in->ancestor;
+}
+
+static int world_ancestry_parse(struct arena *a, struct source_call *call, int *ret_is_descendant,
+                                struct err *err)
+{
+    const struct world_asked *asked = call->own;
+
+    (void)a;
+    if (asked->world->is_git_down)
+        return err_set(err, ERR_UNREACHABLE, "the git host does not answer");
+    *ret_is_descendant = world_commit(asked->world, asked->base) <=
+                         world_commit(asked->world, asked->commit);
+    return 0;
+}
+
 static void world_export(const struct source *s, struct task *t, struct arena *a,
                          const struct source_export *in, struct source_call *call)
 {
-    world_ask(s, t, a, call, in->commit, NULL, 0);
+    (void)in;
+    (void)world_ask(s, t, a, call);
 }
 
 static int world_export_parse(struct arena *a, struct source_call *call,
@@ -122,6 +160,8 @@ static const struct source_ops world_source_ops = {
     .fetch_parse = world_fetch_parse,
     .read = world_read,
     .read_parse = world_read_parse,
+    .ancestry = world_ancestry,
+    .ancestry_parse = world_ancestry_parse,
     .export = world_export,
     .export_parse = world_export_parse,
 };

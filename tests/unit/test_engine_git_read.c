@@ -87,29 +87,110 @@ static void test_a_spec_path_inside_a_wanted_tree_is_left_out(void **state)
     bench_close(b);
 }
 
-static void test_texts_that_the_base_has_are_not_sent_again(void **state)
+static struct str told(struct bench *b, const struct value *answer)
+{
+    const struct value *files = value_get(answer, S("files")), *gone = value_get(answer, S("gone"));
+    struct sb text;
+
+    sb_init(&text, &b->a);
+    for (size_t i = 0; i < value_count(files); i++) {
+        assert_non_null(value_get(value_item(files, i), S("text")));
+        sb_addf(&text, "%s+%.*s", text.n ? " " : "",
+                STR_ARG(value_get_text(value_item(files, i), S("path"), S("?"))));
+    }
+    for (size_t i = 0; i < value_count(gone); i++)
+        sb_addf(&text, "%s-%.*s", text.n ? " " : "", STR_ARG(value_item(gone, i)->u.text));
+    return sb_str(&text);
+}
+
+/* The repository holds app.yaml and env/dev.yml in .reeve, and apps beside it. */
+static void test_what_the_base_has_is_not_told_again(void **state)
+{
+    /* clang-format off */
+    static const struct { const char *what, *make, *told; int is_same_code; } rows[] = {
+        { "nothing",           "true", "", 1 },
+        { "a file",            "echo 'a: 1' > .reeve/env/dev.yml", "+.reeve/env/dev.yml", 1 },
+        { "a new file",        "echo 'a: 1' > .reeve/b.yaml", "+.reeve/b.yaml", 1 },
+        { "a new folder",      "mkdir .reeve/z && echo > .reeve/z/z.yaml", "+.reeve/z/z.yaml", 1 },
+        { "a file is removed", "git rm -q .reeve/app.yaml", "-.reeve/app.yaml", 1 },
+        { "a folder is removed", "git rm -qr .reeve/env", "-.reeve/env/dev.yml", 1 },
+        { "a file is moved",   "git mv .reeve/app.yaml .reeve/bpp.yaml", "+.reeve/bpp.yaml -.reeve/app.yaml", 1 },
+        { "a file becomes a folder", "git rm -q .reeve/app.yaml && mkdir -p .reeve/app.yaml && echo > .reeve/app.yaml/a.yml",
+          "+.reeve/app.yaml/a.yml -.reeve/app.yaml", 1 },
+        { "a folder becomes a file", "git rm -qr .reeve/env && echo > .reeve/env", "-.reeve/env/dev.yml", 1 },
+        { "what is no spec",   "echo > .reeve/README && git mv .reeve/app.yaml .reeve/app", "-.reeve/app.yaml", 1 },
+        { "all specs",         "git rm -qr .reeve", "-.reeve/app.yaml -.reeve/env/dev.yml", 1 },
+        { "code alone",        "echo 3 > apps/api/main.py", "", 0 },
+    };
+    /* clang-format on */
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct bench *b = bench_open();
+        const char *first = given_repository(b);
+        const char *code = value_get_text(read_commit(b, first, ""), S("code"), S("")).p;
+        const struct value *answer;
+
+        bench_run(b, "cd src && %s && " GIT "add -A && " GIT "commit -q --allow-empty -m next",
+                  rows[i].make);
+        answer = ask(b,
+                     "{'op':'read','mirror':'%s/src/.git','commit':'%s','base':'%s',"
+                     "'spec_path':'.reeve','paths':['apps'],'code':'%s'}",
+                     b->dir, bench_run(b, GIT "-C src rev-parse HEAD"), first, code);
+        expect_ok(answer);
+        if (!str_eq_c(told(b, answer), rows[i].told))
+            fail_msg("%s: told '%s', not '%s'", rows[i].what, told(b, answer).p, rows[i].told);
+        assert_true(value_get_bool(answer, S("has_base"), 0));
+        assert_true(value_get_bool(answer, S("goes_on"), 0));
+        assert_int_equal(value_get(answer, S("trees")) == NULL, rows[i].is_same_code);
+        bench_close(b);
+    }
+}
+
+/* A file becomes a link to the very text that it held: the blob is the same. */
+static void test_a_link_with_the_bytes_of_a_file_is_refused(void **state)
+{
+    struct bench *b = bench_open();
+    const char *first, *second;
+
+    (void)state;
+    (void)given_repository(b);
+    bench_run(b, "cd src && id=$(printf app.yaml | git hash-object -w --stdin) && " GIT
+                 "update-index --add --cacheinfo 100644,$id,.reeve/b.yaml && " GIT
+                 "commit -q -m file && " GIT
+                 "update-index --add --cacheinfo 120000,$id,.reeve/b.yaml && " GIT
+                 "commit -q -m link");
+    first = bench_run(b, GIT "-C src rev-parse HEAD~1");
+    second = bench_run(b, GIT "-C src rev-parse HEAD");
+    expect_error(ask(b,
+                     "{'op':'read','mirror':'%s/src/.git','commit':'%s','base':'%s',"
+                     "'spec_path':'.reeve','paths':[]}",
+                     b->dir, second, first),
+                 "INVALID", "symbolic link");
+    bench_close(b);
+}
+
+static void test_a_base_that_is_not_there_or_elsewhere(void **state)
 {
     struct bench *b = bench_open();
     const char *first = given_repository(b), *second;
-    const struct value *answer, *files;
+    const struct value *answer;
 
     (void)state;
     second = given_commit(b, ".reeve/env/dev.yml", S("changed: yes\n"));
     answer = ask(b,
-                 "{'op':'read','mirror':'%s/src/.git','commit':'%s','base':'%s',"
-                 "'spec_path':'.reeve','paths':[]}",
-                 b->dir, second, first);
-    expect_ok(answer);
-    files = value_get(answer, S("files"));
-    assert_int_equal(value_count(files), 2);
-    assert_null(value_get(value_item(files, 0), S("text")));
-    expect_text(value_item(files, 1), "text", "changed: yes\n");
-    answer = ask(b,
                  "{'op':'read','mirror':'%s/src/.git','commit':'%s','base':'%040d',"
                  "'spec_path':'.reeve','paths':[]}",
                  b->dir, second, 7);
-    expect_ok(answer); /* a base that the mirror does not have */
-    expect_text(value_item(value_get(answer, S("files")), 1), "text", "changed: yes\n");
+    expect_ok(answer);
+    assert_string_equal(told(b, answer).p, "+.reeve/app.yaml +.reeve/env/dev.yml");
+    assert_false(value_get_bool(answer, S("has_base"), 0));
+    answer = ask(b,
+                 "{'op':'read','mirror':'%s/src/.git','commit':'%s','base':'%s',"
+                 "'spec_path':'.reeve','paths':[]}",
+                 b->dir, first, second);
+    expect_ok(answer); /* rewound */
+    assert_string_equal(told(b, answer).p, "+.reeve/env/dev.yml");
+    assert_false(value_get_bool(answer, S("goes_on"), 1));
     bench_close(b);
 }
 
@@ -317,7 +398,9 @@ int main(void)
         cmocka_unit_test(test_specs_come_from_the_commit),
         cmocka_unit_test(test_trees_are_told_without_the_specs),
         cmocka_unit_test(test_a_spec_path_inside_a_wanted_tree_is_left_out),
-        cmocka_unit_test(test_texts_that_the_base_has_are_not_sent_again),
+        cmocka_unit_test(test_what_the_base_has_is_not_told_again),
+        cmocka_unit_test(test_a_link_with_the_bytes_of_a_file_is_refused),
+        cmocka_unit_test(test_a_base_that_is_not_there_or_elsewhere),
         cmocka_unit_test(test_a_commit_without_specs_is_an_answer),
         cmocka_unit_test(test_specs_that_are_no_plain_text_files),
         cmocka_unit_test(test_hostile_trees_refuse_the_commit),
