@@ -5,6 +5,7 @@
 #include "reconciler/core/identity.h"
 #include "specs/json_io.h"
 #include "state/events.h"
+#include "state/revisions.h"
 
 #define LAWS_BODY_MAX (1 << 20)
 
@@ -117,6 +118,28 @@ static const char *check_switch(struct world *w, struct laws *l, const struct nu
     return NULL;
 }
 
+/* When a person last went back to a revision without web: what had failed alone was left out of it. */
+static int64_t find_farewell(struct world *w, struct arena *a, struct str env)
+{
+    struct db *db = world_reader(w);
+    struct rec_revision revision;
+    struct rec_plan *plans;
+    struct str doc;
+    size_t n;
+
+    MUST(DB_SELECT(db, a, plan,
+                   "WHERE env = $1 AND cause = 'rollback' AND started_seq IS NOT NULL "
+                   "ORDER BY started_seq DESC",
+                   &plans, &n, err, DB_T(env)));
+    for (size_t i = 0; i < n; i++) {
+        MUST(revisions_by_digest(db, a, env, &plans[i].target, &revision, err));
+        MUST(db_document(db, a, &revision.doc, &doc, err));
+        if (str_find(doc, S("\"name\":\"web\"")) == STR_NPOS)
+            return plans[i].started_seq;
+    }
+    return 0;
+}
+
 static const char *check_counters(struct world *w, struct laws *l)
 {
     AUTO_ARENA struct arena a;
@@ -128,14 +151,18 @@ static const char *check_counters(struct world *w, struct laws *l)
     MUST(DB_SELECT(world_reader(w), &a, environment, "ORDER BY name", &rows, &n, err));
     for (size_t i = 0; i < n; i++) {
         int env = env_index(rows[i].name);
+        int64_t farewell = find_farewell(w, &a, rows[i].uid);
 
         if (rows[i].apply_seq < l->apply_seq[env] || rows[i].route_gen < l->route_gen[env])
             return BROKEN("%s: apply_seq or route_gen went back", shop_envs[env]);
         l->apply_seq[env] = rows[i].apply_seq;
         l->route_gen[env] = rows[i].route_gen;
         MUST(DB_SELECT(world_reader(w), &a, set,
-                       "WHERE env = $1 AND service = 'web' AND proven_seq IS NOT NULL", &sets,
-                       &n_sets, err, DB_T(rows[i].uid)));
+                       "WHERE env = $1 AND service = 'web' AND proven_seq > $2", &sets, &n_sets,
+                       err, DB_T(rows[i].uid), DB_I(farewell)));
+        if (farewell > l->farewell[env])
+            l->must_serve[env] = 0;
+        l->farewell[env] = farewell;
         l->must_serve[env] |= n_sets != 0;
     }
     return NULL;

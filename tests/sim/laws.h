@@ -12,7 +12,8 @@
 
 struct laws { /* what was seen before, an environment each */
     int64_t apply_seq[SHOP_ENVS], route_gen[SHOP_ENVS];
-    int must_serve[SHOP_ENVS]; /* a set of web was proven: path / is routed for ever */
+    int must_serve[SHOP_ENVS];   /* a set of web was proven: path / is routed for ever ... */
+    int64_t farewell[SHOP_ENVS]; /* ... or until a person goes back to a revision without it */
 };
 
 /* At any moment: what is routed to exists, and what was served is served. */
