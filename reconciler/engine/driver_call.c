@@ -20,6 +20,38 @@ static rv_call *driver_call_fn(const struct rv_driver *d, enum driver_call_kind 
     return NULL;
 }
 
+/* Every {"secret": "NAME@VERSION"} below v. */
+static int driver_call_hide_below(struct host_call *host, const struct value *v)
+{
+    struct str ref = value_get_text(v, S("secret"), STR_NONE);
+    int verdict = 0;
+
+    if (ref.p && str_find_char(ref, '@') != STR_NPOS)
+        verdict = host_call_hide(host, kit_rv(ref));
+    for (size_t i = 0; !verdict && i < value_count(v); i++)
+        verdict = driver_call_hide_below(host, value_is(v, VALUE_LIST) ? value_item(v, i)
+                                                                       : v->u.map.entries[i].value);
+    return verdict;
+}
+
+/* The last lines of what a program said may hold what an earlier call gave it. A value that cannot be read
+ * any more cannot be found in them: they are left out. */
+static void driver_call_hide(struct host_call *host, const struct driver_call *call,
+                             struct arena *a, struct rv_result *r)
+{
+    AUTO_ARENA struct arena scratch = { 0 };
+    struct str line = str_slice(kit_str(r->message), 0, str_find_char(kit_str(r->message), '\n'));
+    struct err ignored = ERR_INIT; /* our own text; memory that ran out hides the lines too */
+    struct value *desired;
+
+    if (!call->secret || !r->message.n || !call->op.desired.n)
+        return;
+    if (json_parse(&scratch, kit_str(call->op.desired), KIT_BODY_MAX, &desired, &ignored) ||
+        driver_call_hide_below(host, desired))
+        r->message = kit_rv(str_fmt(
+            a, "%.*s (the rest is not shown: a secret cannot be read to hide it)", STR_ARG(line)));
+}
+
 /* What leaves a call holds no secret and is text. */
 static struct str driver_call_text(const struct host_call *host, struct arena *a, struct rv_str s)
 {
@@ -68,6 +100,7 @@ int driver_call(const struct driver_call *call, struct arena *a, struct driver_a
         fn(p->self, &host.host, &op, &r);
     else
         r.verdict = RV_USER;
+    driver_call_hide(&host, call, a, &r);
     driver_call_copy(&host, a, &r, ret);
     host_call_fini(&host);
     return arena_status(a, err);

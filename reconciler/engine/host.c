@@ -297,14 +297,11 @@ static int host_http(void *ctx, const struct rv_http *in, struct rv_reply *ret)
 
 /* --- what the engine answers --------------------------------------------------------------------- */
 
-static int host_secret(void *ctx, struct rv_str ref, struct rv_str *ret)
+static int host_take_secret(struct host_call *c, struct rv_str ref, struct rv_str *ret)
 {
-    struct host_call *c = ctx;
     struct str value, *known;
     int verdict;
 
-    if (host_cancelled(c))
-        return RV_CANCELLED;
     if (!c->options.secret)
         return RV_USER;
     verdict = c->options.secret(c->options.ctx, ref, &c->secrets, &value);
@@ -316,6 +313,18 @@ static int host_secret(void *ctx, struct rv_str ref, struct rv_str *ret)
     *known = value;
     *ret = kit_rv(value);
     return 0;
+}
+
+static int host_secret(void *ctx, struct rv_str ref, struct rv_str *ret)
+{
+    return host_cancelled(ctx) ? RV_CANCELLED : host_take_secret(ctx, ref, ret);
+}
+
+int host_call_hide(struct host_call *c, struct rv_str ref)
+{
+    struct rv_str value;
+
+    return host_take_secret(c, ref, &value);
 }
 
 static int host_identified(void *ctx, struct rv_str id)

@@ -52,5 +52,8 @@ struct host_call {
 void host_call_init(struct host_call *call, const struct host_options *options);
 void host_call_fini(struct host_call *call); /* copy the driver's answer before */
 
+/* Hide the value of `ref` too, which an earlier call may have handed out. 0, or why it cannot be. */
+int host_call_hide(struct host_call *call, struct rv_str ref);
+
 /* `text` with every value that this call handed out as `***`: for all that leaves the call. */
 struct str host_call_redact(const struct host_call *call, struct arena *a, struct str text);

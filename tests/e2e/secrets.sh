@@ -87,5 +87,31 @@ an_outage_of_a_store_changes_nothing()
     expect_equal "revision" "$(field revision)" 2
 }
 
+# What it prints is in its own log; the reason that is told hides the values.
+release_says()
+{
+    spec version="$3" env='TOKEN: {secret: token}, JOINED: {join: ["x=", {secret: filed}], with: ""}' \
+        service="    release: {command: [/bin/sh, -c, \"$1; echo 'no login with '\$TOKEN and \$JOINED >&2; exit 3\"], environment: {TOKEN: {secret: token}, JOINED: {join: [\"x=\", {secret: filed}], with: \"\"}}, schema_change: none}"
+    sed -i 's|^services:|secrets: {token: {}, filed: {store: files}}\n&|' "$WORLD/repo/.reeve/app.yaml"
+    commit 'a release that fails'
+    reeve apply prod --timeout 20 >"$WORLD/said" 2>&1
+    expect_has "reason" "$(explained)" "$2"
+    history >"$WORLD/shown.txt"
+    expect_equal "files that hold it" "$(grep -laF -e "$CANARY" -e "$SECOND" \
+        "$WORLD"/var/reeve.db* "$WORLD/daemon.log" "$WORLD/said" "$WORLD/shown.txt")" ""
+}
+
+a_release_that_fails_tells_no_value()
+{
+    release_says true 'no login with *** and x=***' v2
+}
+
+nor_one_that_cannot_be_read_to_hide_it()
+{
+    release_says "mv $WORLD/secrets/filed $WORLD/away" 'exit 3 (the rest is not shown' v3
+    mv "$WORLD/away" "$WORLD/secrets/filed"
+}
+
 run_cases the_values_reach_the_service and_nothing_else a_new_version_is_a_new_revision \
-    a_version_that_is_gone_is_not_gone_back_to an_outage_of_a_store_changes_nothing
+    a_version_that_is_gone_is_not_gone_back_to an_outage_of_a_store_changes_nothing \
+    a_release_that_fails_tells_no_value nor_one_that_cannot_be_read_to_hide_it

@@ -352,6 +352,20 @@ static void test_values_are_handed_out_and_hidden(void **state)
     given_fini(&g);
 }
 
+static void test_what_an_earlier_call_was_given_is_hidden(void **state)
+{
+    struct given g;
+    struct str shown;
+
+    (void)state;
+    given_host(&g);
+    assert_int_equal(host_call_hide(&g.call, text("gone@f:1")), RV_WAIT);
+    assert_int_equal(host_call_hide(&g.call, text("pw@f:1")), 0);
+    shown = host_call_redact(&g.call, &g.fixture.arena, S("login with hunter2 failed"));
+    assert_true(str_eq_c(shown, "login with *** failed"));
+    given_fini(&g);
+}
+
 static void test_a_log_line_holds_no_value(void **state)
 {
     struct given g;
@@ -553,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_a_simulated_sleep_takes_virtual_time),
         cmocka_unit_test(test_a_connection_is_made_by_its_address),
         cmocka_unit_test(test_values_are_handed_out_and_hidden),
+        cmocka_unit_test(test_what_an_earlier_call_was_given_is_hidden),
         cmocka_unit_test(test_a_log_line_holds_no_value),
         cmocka_unit_test(test_every_call_ends_when_the_task_is_cancelled),
         cmocka_unit_test(test_identified_says_what_the_engine_says),
