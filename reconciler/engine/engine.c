@@ -15,7 +15,7 @@
 #include "state/journal.h"
 #include "state/plans.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WORKER_MEMORY_MAX 0 /* the sanitizer's own shadow would not fit */
 #else
 #define WORKER_MEMORY_MAX ((int64_t)4 << 30)

@@ -225,7 +225,7 @@ int view_audit(const struct view *v, enum view_audit depth, struct value **ret, 
         rc = events_head(v->db, &seq, &hash, err);
     if (rc)
         return rc;
-    value_set_text(v->a, map, S("installation"), db_installation(v->db));
+    value_set_text(v->a, map, S("installation"), str_copy(v->a, db_installation(v->db)));
     value_set_int(v->a, map, S("events"), n_events);
     if (depth == VIEW_AUDIT_REPLAY)
         value_set_int(v->a, map, S("rows"), n_rows);

@@ -132,7 +132,7 @@ int view_status(const struct view *v, struct value **ret, struct err *err)
     if (clock)
         value_set(v->a, map, S("suspect_clock"), value_copy(v->a, clock));
     value_set_text(v->a, map, S("version"), S(REEVE_VERSION));
-    value_set_text(v->a, map, S("installation"), db_installation(v->db));
+    value_set_text(v->a, map, S("installation"), str_copy(v->a, db_installation(v->db)));
     value_set_int(v->a, map, S("now_ms"), v->now_ms);
     value_set_int(v->a, map, S("seq"), seq);
     view_set_digest(v, map, "hash", &hash);

@@ -24,6 +24,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +110,7 @@ struct load_answer {
     size_t n_head, n_body;
 };
 
-static volatile sig_atomic_t load_stop;
+static atomic_int load_stop; /* of a signal, for all threads */
 
 static void load_on_signal(int signal)
 {

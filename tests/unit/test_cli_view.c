@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
 #include "base/sys.h"
 #include "reconciler/engine/view.h"
 #include "specs/digest.h"
@@ -255,6 +256,21 @@ static void test_status_lists_environments_and_sources(void **state)
     expect(value_item(value_get(env, S("services")), 0)->u.text, "api");
     assert_int_equal(value_get_int(env, S("revision"), 0), 7);
     expect(at(value_item(value_get(source, S("heads")), 0), "commit"), "8f31c2a0");
+}
+
+/* The command line closes the state file before it prints. */
+static void test_a_view_outlives_its_database(void **state)
+{
+    struct world *w = *state;
+    struct err err = ERR_INIT;
+    struct value *status, *audit;
+
+    assert_int_equal(view_status(&w->view, &status, &err), 0);
+    assert_int_equal(view_audit(&w->view, VIEW_AUDIT_CHAIN, &audit, &err), 0);
+    db_close(TAKE(w->db));
+    expect(at(status, "installation"), "0193-install");
+    assert_true(json_format(&w->arena, status).n > 0);
+    assert_true(json_format(&w->arena, audit).n > 0);
 }
 
 static void test_an_environment_holds_its_sets(void **state)
@@ -571,6 +587,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_status_lists_environments_and_sources, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_view_outlives_its_database, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_environment_holds_its_sets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_plans_are_found_by_a_prefix, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_plans_of_one_prefix_are_a_conflict, setup,

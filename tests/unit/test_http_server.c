@@ -28,7 +28,7 @@ struct fixture {
     char dir[32], path[64];
     struct loop *loop;
     struct http_server *server;
-    struct http_exchange *kept; /* answered when the client says so */
+    struct http_exchange *_Atomic kept; /* answered when the client says so */
     void (*talk)(struct fixture *f);
     int is_stopped;
 };
@@ -342,7 +342,7 @@ static void talk_drain(struct fixture *f)
     say(idle, "GET /x HTTP/1.1\r\nHost: l\r\n\r\n");
     (void)hear(idle, buf, sizeof(buf), "GET /x");
     (void)pthread_create(&thread, NULL, talk_late, f);
-    while (!__atomic_load_n(&f->kept, __ATOMIC_SEQ_CST))
+    while (!f->kept)
         (void)sched_yield();
     loop_post(f->loop, stop_server, f);
     (void)hear(idle, buf, sizeof(buf), NULL); /* an idle one is closed at once */
