@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "reconciler/core/planner.h"
+#include "reconciler/core/rollout_items.h"
 #include "specs/digest.h"
 
 /* --- who switches as one ------------------------------------------------------------------------- */
@@ -174,6 +175,16 @@ struct plan_group *plan_groups_add(struct planner *p, int *ret_index)
     return g;
 }
 
+/* What served before cannot serve on the database that this plan's release leaves. */
+static int is_one_way(const struct planner *p, const struct member *m)
+{
+    struct str change = value_get_text(value_get(m->desired, S("release")), S("schema_change"),
+                                       S("none"));
+
+    return (str_eq_c(change, "contract") || str_eq_c(change, "irreversible")) &&
+           rollout_items_runs_release(&p->low, m);
+}
+
 static void take_member(struct planner *p, struct plan_group *g, struct subject *x, int index)
 {
     const struct value *rollout = value_get(x->m.desired, S("rollout"));
@@ -182,7 +193,7 @@ static void take_member(struct planner *p, struct plan_group *g, struct subject 
     x->group = index;
     if (slot)
         *slot = x->m.service;
-    if (!value_get_bool(rollout, S("auto_revert"), 1))
+    if (!value_get_bool(rollout, S("auto_revert"), 1) || is_one_way(p, &x->m))
         g->auto_revert = 0;
     if (x->fate != FATE_SCALE && !value_get_bool(rollout, S("auto_promote"), 1))
         g->asks = 1;

@@ -127,17 +127,25 @@ void rollout_items_build(struct lane *l, const struct member *m)
                             });
 }
 
+int rollout_items_runs_release(const struct lowering *low, const struct member *m)
+{
+    struct digest key;
+
+    if (!value_get(m->desired, S("release")))
+        return 0;
+    key = identity_release_key(low->a, m->desired);
+    return !map_has(low->s->releases, digest_hex(low->a, &key));
+}
+
 void rollout_items_release(struct lane *l, const struct member *m)
 {
     struct arena *a = l->low->a;
     struct digest key;
     struct value *desired;
 
-    if (!value_get(m->desired, S("release")))
+    if (!rollout_items_runs_release(l->low, m))
         return;
     key = identity_release_key(a, m->desired);
-    if (map_has(l->low->s->releases, digest_hex(a, &key)))
-        return;
     desired = value_map(a);
     set_part(l->low, desired, S("artifact"), m->desired, S("artifact"));
     set_part(l->low, desired, S("command"), m->desired, S("release.command"));

@@ -30,6 +30,8 @@ void rollout_items_need(struct lowering *low, size_t item, size_t needs);
 
 /* Steps 1 and 3, where they have not been done. */
 void rollout_items_build(struct lane *l, const struct member *m);
+/* Whether the plan runs its release command: once for each key. */
+int rollout_items_runs_release(const struct lowering *low, const struct member *m);
 void rollout_items_release(struct lane *l, const struct member *m);
 
 struct span { /* of ordinals: from .. to */
