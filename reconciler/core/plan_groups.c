@@ -175,16 +175,6 @@ struct plan_group *plan_groups_add(struct planner *p, int *ret_index)
     return g;
 }
 
-/* What served before cannot serve on the database that this plan's release leaves. */
-static int is_one_way(const struct planner *p, const struct member *m)
-{
-    struct str change = value_get_text(value_get(m->desired, S("release")), S("schema_change"),
-                                       S("none"));
-
-    return (str_eq_c(change, "contract") || str_eq_c(change, "irreversible")) &&
-           rollout_items_runs_release(&p->low, m);
-}
-
 static void take_member(struct planner *p, struct plan_group *g, struct subject *x, int index)
 {
     const struct value *rollout = value_get(x->m.desired, S("rollout"));
@@ -193,7 +183,8 @@ static void take_member(struct planner *p, struct plan_group *g, struct subject 
     x->group = index;
     if (slot)
         *slot = x->m.service;
-    if (!value_get_bool(rollout, S("auto_revert"), 1) || is_one_way(p, &x->m))
+    if (!value_get_bool(rollout, S("auto_revert"), 1) ||
+        (rollout_items_is_one_way(&x->m) && rollout_items_runs_release(&p->low, &x->m)))
         g->auto_revert = 0;
     if (x->fate != FATE_SCALE && !value_get_bool(rollout, S("auto_promote"), 1))
         g->asks = 1;

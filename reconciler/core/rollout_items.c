@@ -137,6 +137,14 @@ int rollout_items_runs_release(const struct lowering *low, const struct member *
     return !map_has(low->s->releases, digest_hex(low->a, &key));
 }
 
+int rollout_items_is_one_way(const struct member *m)
+{
+    struct str change = value_get_text(value_get(m->desired, S("release")), S("schema_change"),
+                                       S("none"));
+
+    return str_eq_c(change, "contract") || str_eq_c(change, "irreversible");
+}
+
 void rollout_items_release(struct lane *l, const struct member *m)
 {
     struct arena *a = l->low->a;
@@ -153,6 +161,8 @@ void rollout_items_release(struct lane *l, const struct member *m)
     value_set_text(a, desired, S("context"), place_of(m->desired).context);
     set_part(l->low, desired, S("timeout_ms"), m->desired, S("release.timeout_ms"));
     value_set_text(a, desired, S("release"), digest_hex(a, &key));
+    if (rollout_items_is_one_way(m))
+        value_set_text(a, desired, S("on_unknown"), S("park"));
     (void)rollout_items_add(
         l, 3,
         (struct plan_item){

@@ -164,6 +164,16 @@ static enum task_verdict op_judge_answer(struct op_task *op)
     return task_goto(&op->task, OP_LOOK);
 }
 
+/* It began, nobody knows how it ended, and it must not run twice: unless a person says so. */
+static int op_is_unknown(struct op_task *op)
+{
+    const struct value *seen = driver_answer_value(op_round(op), op->answer.observed);
+
+    return !op->is_absent && !str_eq_c(op->rec.phase, "INTENT") &&
+           str_eq_c(value_get_text(op->item->desired, S("on_unknown"), S("rerun")), "park") &&
+           str_eq_c(value_get_text(seen, S("state"), S("")), "lost");
+}
+
 /* After a look: it is as asked, or it is not and we know what is. */
 static enum task_verdict op_judge_look(struct op_task *op)
 {
@@ -178,6 +188,10 @@ static enum task_verdict op_judge_look(struct op_task *op)
         return op_backoff(op, LATER_LOOK, retry_delay_ms(op->n_blind, loop_random(op->task.loop)));
     if (op_is_as_asked(op))
         return op_finish(op, OP_IS_DONE);
+    if (op_is_unknown(op)) {
+        op_write_keep(op, &op->rec.message, S("whether it ran is not known"));
+        return op_finish(op, OP_IS_PARKED);
+    }
     if (op->gives_up)
         return op_finish(op, OP_IS_CANCELLED);
     switch (retry_judge(&facts)) {

@@ -153,6 +153,22 @@ an_outage_in_the_bake_quarantines_nothing()
     expect_serves v1
 }
 
+# What only the new set can live with is not run twice: its keeper dies under it, and nobody knows how it ended.
+a_contracting_release_of_unknown_end_is_parked()
+{
+    given_served
+    spec version=v2 service="    release: {command: [/bin/sh, -c, \"echo ran >>$WORLD/ran; kill -9 \$PPID; sleep 30\"], schema_change: contract}"
+    deploy 'contracts'
+    await 20 "it is parked" sync_is parked
+    expect_has "the reason" "$(explained)" 'whether it ran is not known'
+    kill_daemon
+    start_daemon
+    await 20 "it stays parked" sync_is parked
+    expect_equal "runs" "$(wc -l <"$WORLD/ran")" 1
+    expect_serves v1
+}
+
 run_cases a_broken_group_is_not_retried_until_it_changes a_person_lifts_the_quarantine \
     a_good_commit_takes_over_at_the_next_boundary an_outage_before_the_switch_quarantines_nothing \
-    an_outage_in_the_bake_quarantines_nothing
+    an_outage_in_the_bake_quarantines_nothing \
+    a_contracting_release_of_unknown_end_is_parked
