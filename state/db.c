@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/guard.h"
@@ -127,14 +128,16 @@ static int db_open_file(const char *path, enum db_mode mode, const struct db_bir
     struct db *db = NULL;
     int rc;
 
-    if (mode == DB_READ && !sys_exists(path))
-        return err_set(err, ERR_NOT_FOUND, "there is no state at '%s'", path);
+    if (mode == DB_READ && access(path, R_OK))
+        return errno == EACCES ? err_set(err, ERR_REFUSED,
+                                         "permission to read the state at '%s' is denied", path)
+                               : err_set(err, ERR_NOT_FOUND, "there is no state at '%s'", path);
     rc = db_connect(path, mode, &db, err);
     if (!rc)
         rc = migrate_open(db, path, birth, err);
     if (rc) {
         db_close(db);
-        return rc;
+        return strstr(err->text, path) ? rc : err_wrap(err, "state at '%s'", path);
     }
     *ret = db;
     return 0;

@@ -261,7 +261,7 @@ show "reeve approve --quiet --reason 'seen on staging' $(waiting_plan)" || fail 
 say_served production 1.2.1
 
 chapter 'What happened, and the proof that nobody has changed the record.'
-show 'reeve history --limit 1000 | grep -v -e operation -e gate | cut -c 1-100'
+show "reeve history --limit 1000 | grep -v -e 'operation\.' -e 'gate\.' | cut -c 1-130"
 show 'reeve audit verify --replay' || fail 'the history does not verify'
 
 if [ "${KEEP:-}" = 1 ]; then

@@ -38,12 +38,9 @@ static int get_local(struct cli *c, struct str path, const struct value *query, 
     if (rc)
         return rc;
     file = value_get_text(value_get(c->daemon, S("state")), S("file"), S(""));
-    if (!sys_exists(str_to_c(c->arena, file)))
-        return err_set(err, ERR_UNREACHABLE, "%s, and there is no state at '%.*s' to read yet",
-                       c->args.recorded ? "--recorded" : "no daemon answers", STR_ARG(file));
     rc = db_open(str_to_c(c->arena, file), DB_READ, &world.view.db, err);
     if (rc)
-        return err_wrap(err, "state file '%.*s'", STR_ARG(file));
+        return rc;
     if (!c->is_local && !c->args.recorded)
         cli_note(c, "no daemon answers: from the state file '%.*s'", STR_ARG(file));
     c->is_local = 1;
@@ -58,6 +55,7 @@ int cli_get(struct cli *c, struct str path, const struct value *query, struct va
 {
     int64_t wait_ms = 0;
     int may_read = c->args.verb->need != NEED_DAEMON && !c->args.server, rc;
+    struct err state = ERR_INIT;
 
     if (may_read && (c->args.recorded || c->is_local))
         return get_local(c, path, query, ret, err);
@@ -66,8 +64,12 @@ int cli_get(struct cli *c, struct str path, const struct value *query, struct va
     if (!rc)
         rc = client_call(c->client, c->arena, "GET", client_target(c->arena, path, query), NULL,
                          wait_ms ? wait_ms + WAIT_MARGIN_MS : 0, ret, err);
-    if (rc == ERR_UNREACHABLE && may_read)
-        rc = get_local(c, path, query, ret, err);
+    if (rc != ERR_UNREACHABLE || !may_read)
+        return rc;
+    rc = get_local(c, path, query, ret, &state);
+    if (!c->is_local && (rc == ERR_NOT_FOUND || rc == ERR_REFUSED)) /* nothing to read either */
+        return err_wrap(err, "%s", state.text);
+    *err = state;
     return rc;
 }
 

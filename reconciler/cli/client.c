@@ -34,7 +34,8 @@ static size_t take(char *p, size_t size, size_t n, void *ctx)
 static int no_daemon(const char *path, struct err *err)
 {
     if (access(path, W_OK) && errno == EACCES)
-        return err_set(err, ERR_UNREACHABLE, "the daemon's socket '%s': permission denied", path);
+        return err_set(err, ERR_UNREACHABLE,
+                       "permission to open the daemon's socket '%s' is denied", path);
     return err_set(err, ERR_UNREACHABLE, "no daemon at '%s': reeve serve", path);
 }
 

@@ -181,10 +181,13 @@ static void check_port(struct doctor *d, struct str name, struct str address)
               str_fmt(a, "%.*s is free for provider '%.*s'", STR_ARG(address), STR_ARG(name)),
               S(""));
     else
-        found(d, FINDING_WARN,
+        found(d, errno == EADDRINUSE ? FINDING_WARN : FINDING_BAD,
               str_fmt(a, "%.*s of provider '%.*s': %s", STR_ARG(address), STR_ARG(name),
                       strerror(errno)),
-              S("fine when our own haproxy holds it; else choose another in 'providers'"));
+              errno == EADDRINUSE
+                  ? S("fine when our own haproxy holds it; else choose another in 'providers'")
+                  : S("choose an address of this machine and a port that the daemon's user may "
+                      "bind"));
 }
 
 static void check_ports(struct doctor *d)
@@ -213,6 +216,9 @@ static void check_socket(struct doctor *d)
     d->has_daemon = !listen_connect(str_to_c(a, path), &fd, &err);
     if (d->has_daemon)
         found(d, FINDING_GOOD, str_fmt(a, "a daemon answers at '%.*s'", STR_ARG(path)), S(""));
+    else if (access(str_to_c(a, path), W_OK) && errno == EACCES)
+        found(d, FINDING_BAD, str_copy(a, str_from_c(err.text)),
+              S("ask as the daemon's user, as root, or from the group of its socket"));
     else
         found(d, FINDING_WARN, str_copy(a, str_from_c(err.text)), S("start it: reeve serve"));
 }
@@ -223,9 +229,8 @@ static void check_state(struct doctor *d, struct str file)
     struct value *answer;
     const struct value *findings;
     struct err err = ERR_INIT;
-    int rc = sys_exists(str_to_c(a, file)) || d->has_daemon
-                 ? cli_get(d->c, S("/api/v1/doctor"), NULL, &answer, &err)
-                 : ERR_NOT_FOUND;
+    int is_there = d->has_daemon || !access(str_to_c(a, file), F_OK) || errno != ENOENT;
+    int rc = is_there ? cli_get(d->c, S("/api/v1/doctor"), NULL, &answer, &err) : ERR_NOT_FOUND;
 
     if (rc == ERR_NOT_FOUND) {
         found(d, FINDING_WARN, str_fmt(a, "there is no state at '%.*s' yet", STR_ARG(file)),
@@ -234,7 +239,9 @@ static void check_state(struct doctor *d, struct str file)
     }
     if (rc) {
         found(d, FINDING_BAD, str_copy(a, str_from_c(err.text)),
-              S("reeve audit verify says more; restore a copy when it does not hold"));
+              rc == ERR_CORRUPT
+                  ? S("reeve audit verify says more; restore a copy when it does not hold")
+                  : S("reeve status says the same: mend that first"));
         return;
     }
     findings = value_get(answer, S("findings"));

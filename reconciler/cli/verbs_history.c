@@ -33,11 +33,22 @@ static void write_events(struct cli *c, const struct value *events)
     cli_write(c, &b);
 }
 
+static void add_decisions(struct sb *b, const struct value *decisions)
+{
+    for (size_t i = 0; i < value_count(decisions); i++) {
+        const struct value *d = value_item(decisions, i);
+
+        sb_addf(b, "  %.*s by %.*s: \"%.*s\"\n",
+                STR_ARG(render_safe(b->arena, cli_text(d, "verdict"))),
+                STR_ARG(render_safe(b->arena, cli_text(d, "actor"))),
+                STR_ARG(render_safe(b->arena, cli_text(d, "reason"))));
+    }
+}
+
 static void write_state_at(struct cli *c, const struct value *state)
 {
     const struct value *plan = value_get(state, S("plan")),
                        *list = value_get(state, S("resources"));
-    const struct value *decisions = value_get(plan, S("decisions"));
     const struct value *commit = value_item(
         value_get(value_get(state, S("revision")), S("commits")), 0);
     struct sb b;
@@ -56,15 +67,8 @@ static void write_state_at(struct cli *c, const struct value *state)
                 STR_ARG(render_safe(c->arena, render_short(cli_text(plan, "id")))),
                 STR_ARG(render_safe(c->arena, cli_text(plan, "cause"))),
                 STR_ARG(render_time(c->arena, value_get_int(plan, S("started_ms"), 0))));
-    for (size_t i = 0; i < value_count(decisions); i++) {
-        const struct value *d = value_item(decisions, i);
-
-        sb_addf(&b, "  %.*s by %.*s: \"%.*s\"\n",
-                STR_ARG(render_safe(c->arena, cli_text(d, "verdict"))),
-                STR_ARG(render_safe(c->arena, cli_text(d, "actor"))),
-                STR_ARG(render_safe(c->arena, cli_text(d, "reason"))));
-    }
-    sb_add_char(&b, '\n');
+    add_decisions(&b, value_get(plan, S("decisions")));
+    sb_add_c(&b, value_count(list) ? "\n" : "  there was nothing of it yet\n");
     render_table_init(&t, c->arena, NULL, 4);
     for (size_t i = 0; i < value_count(list); i++) {
         const struct value *one = value_item(list, i);
@@ -153,13 +157,10 @@ int verb_history(struct cli *c, struct err *err)
 static int audit_file(struct cli *c, struct str path, struct value **ret, struct err *err)
 {
     struct view view = { .a = c->arena, .now_ms = sys_wall_ms() };
-    int rc;
+    int rc = db_open(str_to_c(c->arena, path), DB_READ, &view.db, err);
 
-    if (!sys_exists(str_to_c(c->arena, path)))
-        return err_set(err, ERR_NOT_FOUND, "there is no file '%.*s'", STR_ARG(path));
-    rc = db_open(str_to_c(c->arena, path), DB_READ, &view.db, err);
     if (rc)
-        return err_wrap(err, "state file '%.*s'", STR_ARG(path));
+        return rc;
     rc = db_view_begin(view.db, err);
     if (!rc) {
         rc = view_audit(&view, c->args.replay ? VIEW_AUDIT_REPLAY : VIEW_AUDIT_CHAIN, ret, err);

@@ -258,7 +258,7 @@ int watch_ask(struct cli *c, const struct watch_ask *in, struct value **ret, str
 {
     struct watched w = { .in = in, .own = c->arena, .env = in->env, .asked_ms = sys_mono_ms() };
     struct value *answer;
-    int rc = in->until == WATCH_PLAN && w.env.n ? last_seq(c, &w, err) : 0;
+    int rc = in->until == WATCH_PLAN && w.env.n && !c->args.no_wait ? last_seq(c, &w, err) : 0;
 
     *ret = NULL;
     if (!rc)

@@ -111,6 +111,7 @@ names_that_are_wrong()
     run 3 'would end before it begins' hold prod --until 2024-01-01 -m x
     run 6 "there is no operation 'x'" settle x --as done -m x
     run 6 "has no 'service/nope'" explain prod/service/nope
+    run 0 'there was nothing of it yet' history prod --at 2024-01-01
     run 7 'is not held' resume prod
     run 5 'is kept to go back to' undo prod -m x
 }
@@ -211,7 +212,7 @@ no_daemon()
     rm "$WORLD/var/reeve.db"
     mv "$WORLD/var/kept.db" "$WORLD/var/reeve.db"
     run 0 'holds' audit verify "$WORLD/var/reeve.db"
-    run 6 'there is no file' audit verify "$WORLD/nowhere.db"
+    run 6 'there is no state at' audit verify "$WORLD/nowhere.db"
 }
 
 run_cases usage usage_of_help standard_files names_that_are_wrong json_of_every_command a_hold_of_one_service \
