@@ -11,3 +11,8 @@
 void *alloc_zero(size_t n_bytes);
 void *alloc_resize(void *p, size_t n_bytes); /* new bytes are not zeroed; NULL leaves p valid */
 void alloc_free(void *p);
+
+/* Once, before the first thread: few heaps for many threads, and no system call for every few allocations. */
+void alloc_setup(void);
+/* What was freed goes back to the system; some milliseconds where it was much. */
+void alloc_give_back(void);

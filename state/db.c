@@ -91,7 +91,9 @@ static int db_configure(struct db *db, struct err *err)
 
     (void)sqlite3_extended_result_codes(db->handle, 1); /* cannot fail on an open handle */
     (void)sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
-    if (sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) != SQLITE_OK ||
+    /* plans that look at what is bound would be made anew at every step, for the sake of partial indexes */
+    if (sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL) != SQLITE_OK ||
+        sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) != SQLITE_OK ||
         sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL) != SQLITE_OK)
         return db_fail(db, err, "state: configure");
     return db_exec(db, pragmas[db->mode], err);

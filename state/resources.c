@@ -36,22 +36,6 @@ int resources_at(struct db *db, struct arena *a, struct str env, int64_t seq,
                      ret, ret_n, err, DB_T(env), DB_I(seq));
 }
 
-int resources_by_owner(struct db *db, struct arena *a, struct str owner, struct rec_resource *ret,
-                       struct err *err)
-{
-    struct rec_resource *rows;
-    size_t n;
-    int rc = DB_SELECT(db, a, resource, "WHERE owner = $1 AND valid_to IS NULL", &rows, &n, err,
-                       DB_T(owner));
-
-    if (rc)
-        return rc;
-    if (!n)
-        return err_set(err, ERR_NOT_FOUND, "no resource has the owner '%.*s'", STR_ARG(owner));
-    *ret = rows[0];
-    return 0;
-}
-
 int resources_history(struct db *db, struct arena *a, struct str env, struct str kind,
                       struct str name, int64_t limit, struct rec_resource **ret, size_t *ret_n,
                       struct err *err)

@@ -19,9 +19,6 @@ int resources_list(struct db *db, struct arena *a, struct str env, struct rec_re
                    size_t *ret_n, struct err *err);
 int resources_at(struct db *db, struct arena *a, struct str env, int64_t seq,
                  struct rec_resource **ret, size_t *ret_n, struct err *err);
-/* By owner label: whose is what a provider shows us? */
-int resources_by_owner(struct db *db, struct arena *a, struct str owner, struct rec_resource *ret,
-                       struct err *err);
 /* All rows of one, newest first. */
 int resources_history(struct db *db, struct arena *a, struct str env, struct str kind,
                       struct str name, int64_t limit, struct rec_resource **ret, size_t *ret_n,

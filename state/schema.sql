@@ -131,6 +131,7 @@ CREATE TABLE artifacts (
     used_ms INTEGER NOT NULL,
     PRIMARY KEY (key, made_for)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX artifacts_of_env ON artifacts (made_for);
 
 CREATE TABLE releases (
     env TEXT NOT NULL,
@@ -165,7 +166,6 @@ CREATE TABLE resources (
 CREATE UNIQUE INDEX resources_now ON resources (env, kind, name) WHERE valid_to IS NULL;
 CREATE UNIQUE INDEX resources_id ON resources (provider, provider_id)
     WHERE valid_to IS NULL AND provider_id IS NOT NULL AND status <> 'gone';
-CREATE INDEX resources_owner ON resources (owner) WHERE valid_to IS NULL;
 
 -- What we do about it
 

@@ -95,9 +95,16 @@ static int null_begin(struct null_call *c, const char *call, struct rv_str owner
     return 0;
 }
 
-static int null_desired(struct null_call *c, const struct value **ret)
+/* Once for each writing: it is read far more often. */
+static int null_look_at(struct null_call *c, struct null_object *o, const struct value *desired,
+                        enum rv_acted acted)
 {
-    return kit_parse(c->h, &c->arena, kit_rv(c->object->desired), "desired", ret, c->ret);
+    struct arena *a = &c->arena;
+
+    if (null_object_set(o, &o->observed, json_format(a, null_observed(a, o, desired))) ||
+        null_object_set(o, &o->outputs, json_format(a, null_outputs(a, o, desired))))
+        return kit_answer(c->h, c->ret, RV_RETRY, acted, "out of memory");
+    return 0;
 }
 
 /* What the object is, into the result. */
@@ -105,13 +112,16 @@ static void null_show(struct null_call *c, enum rv_acted acted)
 {
     const struct value *desired = NULL;
 
-    if (null_desired(c, &desired))
-        return;
+    if (!c->object->observed.n || !c->object->outputs.n) { /* it was read from its file */
+        if (kit_parse(c->h, &c->arena, kit_rv(c->object->desired), "desired", &desired, c->ret) ||
+            null_look_at(c, c->object, desired, acted))
+            return;
+    }
     c->ret->verdict = RV_DONE;
     c->ret->acted = acted;
     c->ret->id = kit_give(c->h, c->object->owner);
-    c->ret->observed = kit_give_json(c->h, &c->arena, null_observed(&c->arena, c->object, desired));
-    c->ret->outputs = kit_give_json(c->h, &c->arena, null_outputs(&c->arena, c->object, desired));
+    c->ret->observed = kit_give(c->h, c->object->observed);
+    c->ret->outputs = kit_give(c->h, c->object->outputs);
     if (!c->ret->id.p || !c->ret->observed.p || !c->ret->outputs.p)
         (void)kit_answer(c->h, c->ret, RV_RETRY, acted, "out of memory");
 }
@@ -204,9 +214,9 @@ static int null_write(struct null_call *c)
 {
     struct null_object *o = c->object;
     struct err err = ERR_INIT;
-    const struct value *checked;
+    const struct value *desired;
 
-    if (kit_parse(c->h, &c->arena, c->op->desired, "desired", &checked, c->ret))
+    if (kit_parse(c->h, &c->arena, c->op->desired, "desired", &desired, c->ret))
         return (int)c->ret->verdict;
     if (!o)
         o = null_store_put(&c->self->store, kit_str(c->op->owner));
@@ -215,6 +225,8 @@ static int null_write(struct null_call *c)
         null_object_set(o, &o->key, kit_str(c->op->key)) ||
         null_object_set(o, &o->desired, kit_str(c->op->desired)))
         return kit_answer(c->h, c->ret, RV_RETRY, RV_ACTED_MAYBE, "out of memory");
+    if (null_look_at(c, o, desired, RV_ACTED_MAYBE))
+        return (int)c->ret->verdict;
     o->epoch = c->op->epoch;
     o->pending = c->self->pending;
     c->object = o;

@@ -19,6 +19,7 @@
 struct null_object {
     struct null_object *next;
     struct str owner, type, name, key, desired; /* owned by the object */
+    struct str observed, outputs; /* what it looks like; empty until it is asked for */
     uint64_t epoch;
     int64_t number;  /* 1, 2 ...: backend b1, port ... */
     int64_t pending; /* resumes left until it is settled; 0: as asked */
@@ -60,7 +61,8 @@ int null_store_load(struct null_store *s, struct err *err); /* once, before the 
 struct null_object *null_store_find(const struct null_store *s, struct str owner);
 struct null_object *null_store_put(struct null_store *s,
                                    struct str owner); /* found or new; NULL: no memory */
-int null_object_set(struct null_object *o, struct str *member, struct str text); /* -1: no memory */
+/* What it looks like is made anew afterwards. -1: no memory. */
+int null_object_set(struct null_object *o, struct str *member, struct str text);
 int null_store_keep(struct null_store *s, const struct null_object *o, struct err *err);
 int null_store_drop(struct null_store *s, struct str owner, struct err *err);
 void null_store_fini(struct null_store *s);

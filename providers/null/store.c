@@ -58,26 +58,36 @@ static int null_store_grow(struct null_store *s)
     return 0;
 }
 
+static void null_object_drop(struct str *member)
+{
+    alloc_free((void *)(uintptr_t)member->p);
+    *member = (struct str){ 0 };
+}
+
 int null_object_set(struct null_object *o, struct str *member, struct str text)
 {
     char *p = alloc_zero(text.n + 1);
 
-    (void)o; /* whose member it is */
     if (!p)
         return -1;
+    if (member != &o->observed && member != &o->outputs) {
+        null_object_drop(&o->observed);
+        null_object_drop(&o->outputs);
+    }
     if (text.n)
         memcpy(p, text.p, text.n);
-    alloc_free((void *)(uintptr_t)member->p);
+    null_object_drop(member);
     *member = (struct str){ p, text.n };
     return 0;
 }
 
 static void null_object_free(struct null_object *o)
 {
-    struct str *texts[] = { &o->owner, &o->type, &o->name, &o->key, &o->desired };
+    struct str *texts[] = { &o->owner,   &o->type,     &o->name,   &o->key,
+                            &o->desired, &o->observed, &o->outputs };
 
     for (size_t i = 0; i < N_ELEMENTS(texts); i++)
-        alloc_free((void *)(uintptr_t)texts[i]->p);
+        null_object_drop(texts[i]);
     alloc_free(o);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/sys.h"
@@ -113,6 +114,7 @@ static int open_engine(struct daemon *d, int once, struct err *err)
         rc = find_keeper(c, options.self, &options.keeper, err);
     if (rc)
         return rc;
+    alloc_setup();
     options.holder =
         str_fmt(c->arena, "reeve %s, pid %d", once ? "once" : "serve", (int)getpid()).p;
     d->engine = engine_new(c->arena);

@@ -398,6 +398,7 @@ void engine_start(struct engine *e)
     s->engine = e;
     arena_init(&s->arena, 0);
     clock_task_start(&e->clock);
+    tidy_task_start(&e->tidy, e);
     task_start(&s->task, e->loop, "start", start_states, N_ELEMENTS(start_states), START_READ,
                start_step, start_ended, s);
 }
@@ -518,6 +519,7 @@ void engine_stop(struct engine *e)
 
     e->stopping = 1;
     task_cancel(&e->clock.task, ERR_CANCELLED);
+    task_cancel(&e->tidy.task, ERR_CANCELLED);
     for (size_t i = 0; i < e->envs.n; i++)
         env_task_stop(e->envs.p[i]);
     for (size_t i = 0; i < e->n_sources; i++)

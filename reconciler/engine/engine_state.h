@@ -11,6 +11,7 @@
 #include "reconciler/engine/clock_task.h"
 #include "reconciler/engine/engine.h"
 #include "reconciler/engine/secret_store.h"
+#include "reconciler/engine/tidy_task.h"
 #include "reconciler/rt/wait.h"
 #include "state/environments.h"
 #include "state/lock.h"
@@ -32,6 +33,7 @@ struct engine {
     struct str installation;
     struct str state_dir; /* var/: mirrors, keys */
     struct clock_task clock;
+    struct tidy_task tidy;
     struct registry *providers;
     struct secret_store *secrets;
     struct source_task **sources;

@@ -45,7 +45,8 @@ static void env_main_ended(struct run *r, void *ctx)
                    STR_ARG(r->reason));
     LOG(r->main_end == SCHEDULE_APPLIED ? LOG_INFO : LOG_WARN, "plan ended",
         LOG_S("env", env->name), LOG_C("end", words[r->main_end]), LOG_S("reason", r->reason));
-    env_task_wake(env);
+    if (!run_is_over(r)) /* else its end wakes, once for both */
+        env_task_wake(env);
 }
 
 /* The tails of earlier plans keep nothing of what this one moved. */

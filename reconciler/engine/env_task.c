@@ -286,6 +286,7 @@ static void env_leave_cycle(struct env_task *env)
         return;
     env->is_cycling = 0;
     e->n_cycles--;
+    tidy_task_rested(&e->tidy);
     while (e->queue) {
         struct env_task *next = e->queue;
 
@@ -296,6 +297,8 @@ static void env_leave_cycle(struct env_task *env)
         wait_signal(&next->task);
         return;
     }
+    if (!e->n_cycles)
+        tidy_task_all_rest(&e->tidy);
 }
 
 static enum task_verdict env_rest(struct env_task *env)

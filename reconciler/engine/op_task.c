@@ -302,10 +302,11 @@ static enum task_verdict op_claim(struct op_task *op)
 /* What a build is made of lies in the provider's `exports` before it is asked to build. */
 static enum task_verdict op_export(struct op_task *op)
 {
+    int is_artifact = !op->was_open && str_eq_c(op->item->kind, "artifact");
     const struct provider *p = engine_provider(op->engine, op->item->provider);
-    const struct env_task *env = engine_env(op->engine, op->rec.env);
+    const struct env_task *env = is_artifact ? engine_env(op->engine, op->rec.env) : NULL;
 
-    if (op->was_open || !str_eq_c(op->item->kind, "artifact") || !p || !env || !env->source)
+    if (!p || !env || !env->source)
         return task_goto(&op->task, OP_CLAIM);
     op->export = (struct source_export){
         .commit = op->run->commit_id,

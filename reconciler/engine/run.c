@@ -406,6 +406,11 @@ static int run_is_parked(const struct run *r)
     return 0;
 }
 
+int run_is_over(const struct run *r)
+{
+    return schedule_is_over(&r->schedule) && !run_is_parked(r);
+}
+
 /* Until a child ends; what is parked is looked at now and then. */
 static enum task_verdict run_wait(struct run *r)
 {
@@ -444,7 +449,7 @@ static enum task_verdict run_walk(struct run *r)
     end = schedule_main_end(&r->schedule);
     if (end != SCHEDULE_RUNS && r->main_end == SCHEDULE_RUNS)
         return run_end_main(r, end);
-    if (end != SCHEDULE_RUNS && schedule_is_over(&r->schedule) && !run_is_parked(r)) {
+    if (run_is_over(r)) {
         if (!r->plan.groups.n)
             return task_goto(&r->task, RUN_OVER);
         r->is_writing = RUN_WRITES_LAST;

@@ -87,6 +87,8 @@ void run_wish(struct run *r, enum schedule_wish wish);
 void run_take_over(struct run *r, struct str service);
 /* A person settled an operation of it. */
 void run_reload(struct run *r);
+/* Nothing is left to do in any lane, for a person neither: it ends in a moment. */
+int run_is_over(const struct run *r);
 /* Its main part is through, and what is left of its tail has to wait: for a time that is ahead, or for a
  * provider that refuses. */
 int run_is_waiting(const struct run *r);

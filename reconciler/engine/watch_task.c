@@ -114,11 +114,12 @@ static int watch_list(struct task *t, struct err *err)
 
 /* --- what was seen ------------------------------------------------------------------------------- */
 
-static int64_t *watch_failures(struct watch_task *w, struct str name)
+/* Only what failed once is remembered: instances are many, and mostly well. */
+static int64_t *watch_failures(struct watch_task *w, struct str name, int failed_now)
 {
     int64_t *n = map_find(&w->failures, name);
 
-    if (!n) {
+    if (!n && failed_now) {
         n = arena_new(&w->memory, int64_t);
         if (n)
             map_put(&w->failures, str_copy(&w->memory, name), n);
@@ -137,7 +138,7 @@ static void watch_forget(struct watch_task *w)
 
 static int watch_is_well(struct watch_task *w, struct watch_subject *s)
 {
-    int64_t *failed = watch_failures(w, s->probe.resource);
+    int64_t *failed = watch_failures(w, s->probe.resource, !s->probe.ok);
 
     if (failed)
         *failed = s->probe.ok ? 0 : *failed + 1;
@@ -146,33 +147,38 @@ static int watch_is_well(struct watch_task *w, struct watch_subject *s)
     return !failed || *failed < s->threshold;
 }
 
+/* One service's subjects stand side by side: from `first` on. The first of the next comes back. */
+static size_t watch_judge_service(struct watch_task *w, size_t first, size_t *unwell)
+{
+    size_t i = first, n_unwell = 0;
+
+    for (; i < w->n_subjects && str_eq(w->subjects[i].service, w->subjects[first].service); i++) {
+        struct watch_subject *s = &w->subjects[i];
+
+        if (watch_is_well(w, s))
+            continue;
+        n_unwell++;
+        if (!w->reason.n)
+            w->reason = str_fmt(&w->round, "%.*s: %s", STR_ARG(s->probe.resource),
+                                s->probe.message);
+    }
+    if (n_unwell == i - first)
+        w->health = S("unhealthy");
+    *unwell += n_unwell;
+    return i;
+}
+
 static void watch_judge(struct watch_task *w)
 {
     struct str edge_trouble = engine_edge_trouble(w->engine, w->edge);
-    int unwell = 0;
+    size_t unwell = 0;
 
     w->n_lost = 0;
     w->health = S("healthy");
     w->reason = S("");
     watch_forget(w);
-    for (size_t i = 0; i < w->n_subjects; i++) {
-        struct watch_subject *s = &w->subjects[i];
-        int of_service = 0, well_of_service = 0;
-
-        s->failed_in_row = !watch_is_well(w, s);
-        unwell += s->failed_in_row != 0;
-        for (size_t j = 0; j <= i; j++)
-            if (str_eq(w->subjects[j].service, s->service)) {
-                of_service++;
-                well_of_service += !w->subjects[j].failed_in_row;
-            }
-        if (s->failed_in_row && !w->reason.n)
-            w->reason = str_fmt(&w->round, "%.*s: %s", STR_ARG(s->probe.resource),
-                                s->probe.message);
-        if (of_service && !well_of_service &&
-            (i + 1 == w->n_subjects || !str_eq(w->subjects[i + 1].service, s->service)))
-            w->health = S("unhealthy");
-    }
+    for (size_t i = 0; i < w->n_subjects;)
+        i = watch_judge_service(w, i, &unwell);
     if (unwell && str_eq_c(w->health, "healthy"))
         w->health = S("degraded");
     if (edge_trouble.n) {

@@ -19,7 +19,7 @@ struct env_task;
 struct watch_subject {
     struct probe_task probe;
     struct str service;
-    int64_t failed_in_row, threshold;
+    int64_t threshold;
 };
 
 struct watch_task {

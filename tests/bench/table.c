@@ -2,6 +2,7 @@
 #include "tests/bench/table.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "base/guard.h"
@@ -15,8 +16,10 @@ void table_head(void)
 
 void table_row(const struct table_row *r)
 {
-    (void)printf("%-64s %10.1f %-4s %-12s %10.1f  %s\n", r->what, r->figure, r->unit, r->target,
-                 r->floor, r->floor_is);
+    int digits = !strcmp(r->unit, "x") ? 3 : 1;
+
+    (void)printf("%-64s %10.*f %-4s %-12s %10.1f  %s\n", r->what, digits, r->figure, r->unit,
+                 r->target, r->floor, r->floor_is);
 }
 
 double table_cpu_ms(void)

@@ -227,7 +227,7 @@ static void world_read_daemon(struct world *w)
 
 void world_init(struct world *w, uint64_t seed)
 {
-    *w = (struct world){ .seed = seed, .wall_ms = WORLD_WALL_MS };
+    *w = (struct world){ .seed = seed, .wall_ms = WORLD_WALL_MS, .work_ms_max = 5 };
     world_chance = seed;
     arena_init(&w->arena, 0);
     (void)snprintf(w->dir, sizeof(w->dir), "%s/reeve-sim-XXXXXX",
@@ -278,7 +278,7 @@ static void world_begin_life(struct world *w)
         w->loop = loop_sim_new(
             &(struct loop_sim_options){ .seed = w->seed + (uint64_t)w->n_lives,
                                         .wall_ms = w->wall_ms,
-                                        .work_ms_max = 5,
+                                        .work_ms_max = w->work_ms_max,
                                         .batch = { world_batch_begin, world_batch_commit, w },
                                         .http = world_http,
                                         .ctx = w });

@@ -50,7 +50,8 @@ struct world {
     struct world_commit commits[WORLD_COMMITS_MAX];
     size_t n_commits;
     struct world_saying *sayings;
-    int64_t wall_ms; /* where the next loop begins */
+    int64_t wall_ms;     /* where the next loop begins */
+    int64_t work_ms_max; /* each job takes 0..max virtual ms */
     int is_git_down, git_slow_ms, is_everything_sick, is_disk_full, n_lives;
     unsigned char
         n_probes[WORLD_PORTS_MAX]; /* how often each port was asked, up to WORLD_ROTS_AFTER */

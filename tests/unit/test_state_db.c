@@ -330,6 +330,30 @@ static void test_a_batch_that_sqlite_gave_up_is_not_committed(void **state)
 
 #define UNIT(test) cmocka_unit_test_setup_teardown(test, given_state, given_end)
 
+/* Partial indexes must not make SQLite look at what is bound: it would compile at every step. */
+static void test_a_question_is_compiled_once(void **state)
+{
+    struct given *g = *state;
+    int n_again = 0;
+
+    for (int i = 0; i < 9; i++) {
+        const struct str kind = i % 2 ? S("switch") : S("instance");
+        struct rec_operation *operations;
+        struct rec_set *sets;
+        size_t n;
+
+        expect_ok(g, DB_SELECT(g->db, &g->a, operation,
+                               "WHERE env = $1 AND kind = $2 AND name = $3 AND outcome IS NULL",
+                               &operations, &n, &g->err, DB_T(S("e")), DB_T(kind), DB_T(S("x"))));
+        expect_ok(g, DB_SELECT(g->db, &g->a, set, "WHERE env = $1 AND state = $2", &sets, &n,
+                               &g->err, DB_T(S("e")), DB_T(i % 2 ? S("live") : S("previous"))));
+    }
+    for (sqlite3_stmt *st = sqlite3_next_stmt(g->db->handle, NULL); st;
+         st = sqlite3_next_stmt(g->db->handle, st))
+        n_again += sqlite3_stmt_status(st, SQLITE_STMTSTATUS_REPREPARE, 0);
+    assert_int_equal(n_again, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +370,7 @@ int main(void)
         UNIT(test_a_full_database_is_said_and_stays_readable),
         UNIT(test_a_full_disk_is_said_and_stays_readable),
         UNIT(test_a_batch_that_sqlite_gave_up_is_not_committed),
+        UNIT(test_a_question_is_compiled_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,8 +67,6 @@ static void test_a_resource_has_a_row_for_every_time(void **state)
     assert_int_equal(n, 3);
     assert_int_equal(list[0].valid_from, 5);
     assert_int_equal(list[1].valid_to, 5);
-    expect_ok(g, resources_by_owner(g->db, &g->a, S("rv1x"), &now, &g->err));
-    expect_code(g, resources_by_owner(g->db, &g->a, S("rv1y"), &now, &g->err), ERR_NOT_FOUND);
     expect_code(g, resources_now(g->db, &g->a, S("f"), S("service"), S("api"), &now, &g->err),
                 ERR_NOT_FOUND);
     expect_ok(g, replay_verify(g->db, &rows, &g->err));
