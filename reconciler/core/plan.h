@@ -87,8 +87,9 @@ struct plan_group {
     VEC(struct str) services; /* sorted; empty: routes only */
     struct digest digest;     /* quarantine key */
     int is_switching;         /* has a step 6 */
-    int auto_revert;
-    int asks;                   /* some member has auto_promote false */
+    int auto_revert;          /* 0: what fails is left for a person */
+    int is_one_way; /* while it is made: its release leaves what the live set cannot use */
+    int asks;       /* some member has auto_promote false */
     size_t first_item, n_items; /* its items stand side by side */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
+#include "reconciler/core/identity.h"
 #include "reconciler/core/planner.h"
 #include "reconciler/core/rollout_items.h"
 #include "specs/digest.h"
@@ -102,6 +103,20 @@ static struct value *routes_of_group(struct planner *p, size_t leader)
     return list;
 }
 
+/* Its set, and what is released for it: a release that was mended is another change. */
+static struct str member_word(struct arena *a, const struct member *m)
+{
+    struct digest release;
+
+    if (!m->desired)
+        return S("gone");
+    if (!value_get(m->desired, S("release")))
+        return digest_hex(a, &m->set_key);
+    release = identity_release_key(a, m->desired);
+    return str_fmt(a, "%.*s+%.*s", STR_ARG(digest_hex(a, &m->set_key)),
+                   STR_ARG(digest_hex(a, &release)));
+}
+
 struct digest plan_groups_digest(struct planner *p, size_t leader)
 {
     struct arena *a = p->low.a;
@@ -110,7 +125,7 @@ struct digest plan_groups_digest(struct planner *p, size_t leader)
     for (size_t i = leader; i < p->subjects.n; i = p->subjects.p[i].next) {
         const struct subject *x = &p->subjects.p[i];
 
-        value_set_text(a, sets, x->m.service, x->want ? digest_hex(a, &x->m.set_key) : S("gone"));
+        value_set_text(a, sets, x->m.service, member_word(a, &x->m));
     }
     if (p->subjects.p[leader].fate == FATE_SCALE)
         value_set_int(a, all, S("replicas"), p->subjects.p[leader].m.replicas);
@@ -183,8 +198,9 @@ static void take_member(struct planner *p, struct plan_group *g, struct subject 
     x->group = index;
     if (slot)
         *slot = x->m.service;
-    if (!value_get_bool(rollout, S("auto_revert"), 1) ||
-        (rollout_items_is_one_way(&x->m) && rollout_items_runs_release(&p->low, &x->m)))
+    if (rollout_items_is_one_way(&x->m) && rollout_items_runs_release(&p->low, &x->m))
+        g->is_one_way = 1;
+    if (g->is_one_way || !value_get_bool(rollout, S("auto_revert"), 1))
         g->auto_revert = 0;
     if (x->fate != FATE_SCALE && !value_get_bool(rollout, S("auto_promote"), 1))
         g->asks = 1;

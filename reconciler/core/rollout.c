@@ -196,7 +196,7 @@ size_t rollout_lower(struct lowering *low, int group, const struct member *membe
     }
     if (made.flip.routes != made.flip.flip)
         lower_stale_routes(low, group, proven);
-    if (low->plan->groups.p[group].auto_revert)
+    if (!low->plan->groups.p[group].is_one_way)
         lower_revert(low, group, &made, members, n);
     return proven;
 }
@@ -290,7 +290,7 @@ size_t rollout_lower_recreate(struct lowering *low, int group, const struct memb
     proven = rollout_items_mark(&l, 8, S("proven"), NULL);
     if (made.flip.routes != made.flip.flip)
         lower_stale_routes(low, group, proven);
-    if (!low->plan->groups.p[group].auto_revert || !made.backends.n)
+    if (low->plan->groups.p[group].is_one_way || !made.backends.n)
         return proven;
 
     lower_remake(&back, m, &unmade, &made);

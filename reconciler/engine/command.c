@@ -369,10 +369,19 @@ static void act_fetch(struct command_call *c, struct found *f, struct env_task *
         env_task_wake(env);
 }
 
+/* What a cancelled plan comes to. */
+static struct str cancel_message(const struct run *r)
+{
+    for (size_t i = 0; r && r->is_loaded && i < r->plan.groups.n; i++)
+        if (!run_group_goes_back(r, (int)i, 0))
+            return S("the running plan ends; what its release changed has no way back");
+    return r ? S("the running plan goes back") : S("nothing runs");
+}
+
 static void act_cancel(struct command_call *c, struct found *f, struct env_task *env)
 {
     (void)c;
-    f->message = env->main ? S("the running plan goes back") : S("nothing runs");
+    f->message = cancel_message(env->main);
     if (env->main)
         run_wish(env->main, WISH_CANCEL);
 }

@@ -20,14 +20,17 @@ static void op_next_round(struct op_task *op)
 static int op_identified(void *ctx, struct rv_str id)
 {
     struct op_task *op = ctx;
+    struct str before = op->rec.provider_id;
     struct err err = ERR_INIT;
 
     CRASH_POINT(OP_BEFORE_IDENTIFIED);
     if (op->rec.provider_id.p && str_eq(op->rec.provider_id, kit_str(id)))
         return 0;
     op->rec.provider_id = str_copy(&op->arena, kit_str(id));
-    if (wait_work_call(op->engine->loop, POOL_STATE, op_write_identified, op, &err))
+    if (wait_work_call(op->engine->loop, POOL_STATE, op_write_identified, op, &err)) {
+        op->rec.provider_id = before; /* not durable: said again before anything is done */
         return RV_RETRY;
+    }
     CRASH_POINT(OP_AFTER_IDENTIFIED);
     return 0;
 }

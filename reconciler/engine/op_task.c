@@ -174,6 +174,13 @@ static int op_is_unknown(struct op_task *op)
            str_eq_c(value_get_text(seen, S("state"), S("")), "lost");
 }
 
+/* A release leaves nothing that could be read back: that it said so counts, or that a person does. */
+static int op_has_run(const struct op_task *op)
+{
+    return str_eq_c(op->rec.kind, "release") && str_eq_c(op->rec.phase, "SETTLED") &&
+           op->answer.verdict == RV_DONE;
+}
+
 /* After a look: it is as asked, or it is not and we know what is. */
 static enum task_verdict op_judge_look(struct op_task *op)
 {
@@ -186,7 +193,7 @@ static enum task_verdict op_judge_look(struct op_task *op)
     }
     if (op->task.rc)
         return op_backoff(op, LATER_LOOK, retry_delay_ms(op->n_blind, loop_random(op->task.loop)));
-    if (op_is_as_asked(op))
+    if (op_is_as_asked(op) || op_has_run(op))
         return op_finish(op, OP_IS_DONE);
     if (op_is_unknown(op)) {
         op_write_keep(op, &op->rec.message, S("whether it ran is not known"));

@@ -137,11 +137,17 @@ int op_write_retry(struct task *t, struct err *err)
 int op_write_end(struct task *t, struct err *err)
 {
     struct op_task *op = op_of(t);
-    int done = op->end == OP_IS_DONE;
+    const struct str phase = op->rec.phase;
+    int done = op->end == OP_IS_DONE, rc;
 
     CRASH_POINT(OP_AFTER_PROVE);
     op->rec.phase = done ? S("VERIFIED") : S("END");
     op->rec.outcome = str_from_c(op_end_name(op->end));
-    return op_write(op, done ? S("operation.verified") : S("operation.ended"),
-                    done ? op_rows_verified : op_rows_ended, err);
+    rc = op_write(op, done ? S("operation.verified") : S("operation.ended"),
+                  done ? op_rows_verified : op_rows_ended, err);
+    if (rc) { /* it goes on: the row must not say that it is over */
+        op->rec.phase = phase;
+        op->rec.outcome = STR_NONE;
+    }
+    return rc;
 }

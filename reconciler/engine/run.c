@@ -273,8 +273,10 @@ static int run_read_settled(struct task *t, struct err *err)
 static int run_write_group(struct task *t, struct err *err)
 {
     struct run *r = run_of(t);
-    struct engine_event event = run_event(r, r->move.kind == MOVE_REVERT ? S("rollout.reverting")
-                                                                         : S("rollout.ended"));
+    struct engine_event event = run_event(
+        r, r->move.kind != MOVE_REVERT                                   ? S("rollout.ended")
+           : run_group_goes_back(r, r->move.group, r->move.culprit >= 0) ? S("rollout.reverting")
+                                                                         : S("rollout.held"));
     struct tx *tx;
 
     if (engine_tx(r->engine, &event, &tx, err))

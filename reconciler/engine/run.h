@@ -105,6 +105,8 @@ int run_rows_reload(struct run *r, struct err *err);
 int run_rows_flip(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err);
 /* A mark: its rows and its own operation in one savepoint. */
 int run_rows_mark(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err);
+/* Whether it has a way back, and takes it: what failed may be left for a person. */
+int run_group_goes_back(const struct run *r, int group, int has_failed);
 /* A group begins to go back, or has no way back. */
 int run_rows_group(struct run *r, struct tx *tx, const struct schedule_move *move, struct err *err);
 /* Nothing is left to do in any lane: the groups' rows say so, and no later life looks again. */

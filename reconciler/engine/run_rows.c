@@ -394,8 +394,10 @@ int run_rows_mark(struct run *r, struct tx *tx, const struct plan_item *item, st
 
 /* --- groups and the plan ------------------------------------------------------------------------- */
 
-static int group_has_way_back(const struct run *r, int group)
+int run_group_goes_back(const struct run *r, int group, int has_failed)
 {
+    if (has_failed && !r->plan.groups.p[group].auto_revert)
+        return 0;
     for (size_t i = 0; i < r->plan.items.n; i++)
         if (r->plan.items.p[i].group == group && r->plan.items.p[i].lane == LANE_REVERT)
             return 1;
@@ -411,10 +413,8 @@ int run_rows_group(struct run *r, struct tx *tx, const struct schedule_move *mov
         return str_eq_c(rollout->state, "reverting")
                    ? rows_end_rollout(r, tx, move->group, S("reverted"), err)
                    : 0;
-    rollout->state = !r->plan.groups.p[move->group].auto_revert ||
-                             !group_has_way_back(r, move->group)
-                         ? S("held")
-                         : S("reverting");
+    rollout->state = run_group_goes_back(r, move->group, culprit != NULL) ? S("reverting")
+                                                                          : S("held");
     if (culprit) {
         const struct plan_item *item = &r->plan.items.p[move->culprit];
 

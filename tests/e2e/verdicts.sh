@@ -168,7 +168,34 @@ a_contracting_release_of_unknown_end_is_parked()
     expect_serves v1
 }
 
+# A person has looked at the database: it ran.
+what_a_person_says_of_it_is_believed()
+{
+    local uid
+
+    uid=$(reeve doctor 2>&1 | grep -o 'reeve settle [^ ]*' | cut -d ' ' -f 3)
+    reeve settle "$uid" --as done --reason 'the columns are gone' >/dev/null || fail "settle is refused"
+    await_converged
+    expect_serves v2
+    expect_equal "runs" "$(wc -l <"$WORLD/ran")" 1
+}
+
+# A release that failed is quarantined; a commit that mends nothing but the release is another change.
+a_release_that_was_mended_runs()
+{
+    given_served
+    spec version=v2 service="    release: {command: [/bin/sh, -c, \"exit 3\"]}"
+    deploy 'a release that fails'
+    await 20 "it is quarantined" sync_is reverted
+    spec version=v2 service="    release: {command: [/bin/sh, -c, \"echo mended >$WORLD/mended\"]}"
+    deploy 'a release that works'
+    await_converged
+    expect_serves v2
+    expect_equal "what it did" "$(cat "$WORLD/mended")" mended
+}
+
 run_cases a_broken_group_is_not_retried_until_it_changes a_person_lifts_the_quarantine \
     a_good_commit_takes_over_at_the_next_boundary an_outage_before_the_switch_quarantines_nothing \
     an_outage_in_the_bake_quarantines_nothing \
-    a_contracting_release_of_unknown_end_is_parked
+    a_contracting_release_of_unknown_end_is_parked what_a_person_says_of_it_is_believed \
+    a_release_that_was_mended_runs

@@ -128,9 +128,10 @@ static void shop_add_service(struct sb *b, const struct shop *s, enum shop_name 
                 x->version);
     sb_addf(b,
             "    rollout: {strategy: %s, healthy_deadline: 15s, progress_deadline: 40s, "
-            "min_healthy_time: 2s, bake_time: 5s, keep_previous: %ds}\n"
+            "min_healthy_time: 2s, bake_time: 5s, keep_previous: %ds%s}\n"
             "    termination: {drain: 2s, stop_grace_period: 1s}\n",
-            which == SHOP_CRON ? "recreate" : "blue_green", s->keep_s);
+            which == SHOP_CRON ? "recreate" : "blue_green", s->keep_s,
+            x->is_left ? ", auto_revert: false" : "");
 }
 
 struct str shop_text(struct arena *a, const struct shop *s)

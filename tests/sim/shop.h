@@ -20,6 +20,7 @@ struct shop_service {
     int bad;      /* 1: never gets healthy; 2: only at first; services with a port alone */
     int built;    /* version of what it is built from; 0: no build */
     int released; /* with a release command */
+    int is_left;  /* auto_revert: false */
 };
 
 struct shop {

@@ -246,6 +246,41 @@ static void what_is_cancelled_stays_so_after_a_death(struct story *s)
 
 /* --- what is rolled back stays so --------------------------------------------------------------- */
 
+/* What fails is left as it is; what works goes back when a person says so. */
+static void what_nothing_reverts_a_person_can(struct story *s)
+{
+    struct rec_rollout *rows;
+    struct err err = ERR_INIT;
+    size_t n;
+
+    s->shop.n_envs = 1;
+    s->shop.services[SHOP_BLOG].is_left = 1;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 30 * SECOND);
+    decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting")); /* the policy is weaker than before */
+    run_until_switched(s);
+    say(s, COMMAND_CANCEL);
+    run(s, MINUTE);
+    expect_version(s, SHOP_BLOG, 1);
+    expect_status(s, "waiting: it was cancelled");
+    change(s, SHOP_BLOG, 1);
+    push(s);
+    run(s, 30 * SECOND);
+    decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
+    run(s, MINUTE);
+    assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, rollout, "WHERE state = 'held'",
+                               &rows, &n, &err),
+                     0);
+    assert_int_equal(n, 1);
+    assert_int_equal(count(s, "rollout.reverting"), 1);
+    s->shop.services[SHOP_BLOG].is_left = 0;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+}
+
 static void a_repair_does_not_bring_back_what_was_rolled_back(struct story *s)
 {
     int64_t n;
@@ -425,6 +460,7 @@ int main(void)
         STORY(an_undo_while_a_plan_bakes_is_refused),
         STORY(what_is_cancelled_stays_so),
         STORY(what_is_cancelled_stays_so_after_a_death),
+        STORY(what_nothing_reverts_a_person_can),
         STORY(a_repair_does_not_bring_back_what_was_rolled_back),
         STORY(what_is_parked_for_days_costs_no_memory),
         STORY(what_is_busy_is_given_up),
