@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "providers/haproxy/edge.h"
 
+#include <inttypes.h>
+
 #include "base/guard.h"
 #include "base/sys.h"
 #include "providers/haproxy/render.h"
@@ -188,6 +190,23 @@ static int edge_restart(struct haproxy_call *c, struct haproxy_store *s,
     return edge_wait(c, place, INT64_MAX);
 }
 
+/* Its keeper hangs, or the proxy would be back: the next call finds it gone, and starts both. */
+static int edge_kill_deaf(struct haproxy_call *c, const struct haproxy_store *s,
+                          const struct keeper_place *place)
+{
+    struct rv_result unheard = { .size = sizeof(unheard) };
+    struct keeper_view view = { 0 };
+
+    if (keeper_adopt(c->h, c->arena, place, s->model.epoch, &unheard) != RV_RETRY)
+        return RV_WAIT; /* why it does not start was said */
+    if (keeper_look(c->h, c->arena, place, &view, c->ret))
+        return (int)c->ret->verdict;
+    c->acted = RV_ACTED_MAYBE;
+    keeper_kill(&view);
+    return haproxy_fail(c, RV_RETRY, "the proxy's keeper (pid %" PRId64 ") does not answer: killed",
+                        view.keeper_pid);
+}
+
 /* With the lock held. A keeper that lives restarts the proxy by itself. */
 static int edge_ensure(struct haproxy_call *c, struct haproxy_store *s)
 {
@@ -207,7 +226,9 @@ static int edge_ensure(struct haproxy_call *c, struct haproxy_store *s)
     }
     /* The end of one that ran is counted too: it is why we are here. */
     rc = edge_wait(c, &place, view.restarts + !str_eq(view.state, S("waiting")));
-    return rc == RV_WAIT && edge_is_mute(c, &place) ? edge_restart(c, s, &place) : rc;
+    if (rc == RV_WAIT && edge_is_mute(c, &place))
+        return edge_restart(c, s, &place);
+    return rc == RV_WAIT ? edge_kill_deaf(c, s, &place) : rc;
 }
 
 int haproxy_edge_open(struct haproxy_call *c, struct haproxy_store *ret)

@@ -5,7 +5,8 @@
  * last rendered file; it outlives the daemon. A proxy that runs keeps the rules and the pool it was
  * started with; the provider's configuration counts at the next start, if what is served fits it.
  *
- * Fails    RV_WAIT: an address is in use (named), the file is gone while the proxy runs; store.h.
+ * Fails    RV_WAIT: an address is in use (named), the file is gone while the proxy runs; RV_RETRY: the
+ *          keeper of a proxy that is gone hung, and was killed; store.h.
  */
 #pragma once
 

@@ -70,7 +70,7 @@ static void test_a_call_waits_for_a_proxy_that_restarts(void **state)
     expect_version(e, "f.test", "two");
 }
 
-static void when_the_keeper_dies(struct test_edge *e)
+static pid_t keeper_of(struct test_edge *e)
 {
     char path[128], text[4096];
     ssize_t n;
@@ -83,7 +83,12 @@ static void when_the_keeper_dies(struct test_edge *e)
     text[n] = 0;
     (void)close(fd); /* read only */
     assert_non_null(strstr(text, "\"keeper\":"));
-    assert_int_equal(kill((pid_t)atoi(strstr(text, "\"keeper\":") + 9), SIGKILL), 0);
+    return (pid_t)atoi(strstr(text, "\"keeper\":") + 9);
+}
+
+static void when_the_keeper_dies(struct test_edge *e)
+{
+    assert_int_equal(kill(keeper_of(e), SIGKILL), 0);
     for (int64_t until_ms = sys_mono_ms() + PATIENCE_MS; test_edge_proxy(e); pause_ms(5))
         assert_true(sys_mono_ms() < until_ms); /* it dies with its keeper */
 }
@@ -116,6 +121,20 @@ static void test_asking_how_it_is_brings_it_back(void **state)
     assert_int_equal(test_edge_health(e), RV_DONE);
     expect_version(e, "e.test", "one");
     expect_version(e, "f.test", "two");
+}
+
+/* Nobody brings the proxy back, and nobody says so. */
+static void test_a_keeper_that_hangs_is_replaced(void **state)
+{
+    struct test_edge *e = *state;
+
+    given_two_environments(e);
+    assert_int_equal(kill(keeper_of(e), SIGSTOP), 0);
+    assert_int_equal(kill(test_edge_proxy(e), SIGKILL), 0);
+    assert_int_equal(test_edge_health(e), RV_RETRY);
+    assert_true(test_rv_has(e->ret.message, "does not answer: killed"));
+    assert_int_equal(test_edge_health(e), RV_DONE);
+    expect_version(e, "e.test", "one");
 }
 
 static void test_a_port_in_use_is_named(void **state)
@@ -221,6 +240,7 @@ int main(void)
         EDGE_TEST(test_a_call_waits_for_a_proxy_that_restarts),
         EDGE_TEST(test_everything_gone_but_the_directory),
         EDGE_TEST(test_asking_how_it_is_brings_it_back),
+        EDGE_TEST(test_a_keeper_that_hangs_is_replaced),
         EDGE_TEST(test_a_port_in_use_is_named),
         EDGE_TEST(test_a_lost_file_is_not_replaced_by_an_empty_one),
         EDGE_TEST(test_a_configuration_that_does_not_fit_waits),
