@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SB_TRY_BYTES 32u /* most of what is formatted is shorter */
+
 struct str str_from_c(const char *text)
 {
     return text ? (struct str){ text, strlen(text) } : STR_NONE;
@@ -272,20 +274,26 @@ void sb_add_char(struct sb *b, char c)
     sb_add(b, (struct str){ &c, 1 });
 }
 
+/* Mostly it fits: then it is written once. */
 void sb_addf(struct sb *b, const char *fmt, ...)
 {
     va_list ap, again;
-    char *at;
+    char *at = sb_room(b, SB_TRY_BYTES);
     int n;
 
+    if (!at)
+        return;
     va_start(ap, fmt);
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, ap);
-    at = n < 0 ? NULL : sb_room(b, (size_t)n);
-    if (at) {
-        (void)vsnprintf(at, (size_t)n + 1, fmt, again); /* sized just above */
-        b->n += (size_t)n;
+    n = vsnprintf(at, b->cap - b->n, fmt, ap);
+    if (n >= 0 && (size_t)n >= b->cap - b->n) {
+        at = sb_room(b, (size_t)n);
+        if (at)
+            (void)vsnprintf(at, (size_t)n + 1, fmt, again); /* sized just above */
     }
+    if (n >= 0 && at)
+        b->n += (size_t)n;
+    b->p[b->n] = 0; /* as it was, where it could not grow */
     va_end(again);
     va_end(ap);
 }

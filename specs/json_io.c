@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "specs/json_io.h"
 
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -122,6 +121,19 @@ static int json_compare_entries(const void *a, const void *b)
                    (*(const struct value_entry *const *)b)->key);
 }
 
+/* Keys mostly stand in order already, or nearly so. */
+static void json_sort_few(const struct value_entry **entries, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        const struct value_entry *entry = entries[i];
+        size_t at = i;
+
+        for (; at && str_cmp(entries[at - 1]->key, entry->key) > 0; at--)
+            entries[at] = entries[at - 1];
+        entries[at] = entry;
+    }
+}
+
 static void json_write_map(struct sb *b, const struct value *map)
 {
     const struct value_entry *on_stack[JSON_SORT_ON_STACK], **sorted = on_stack;
@@ -133,8 +145,10 @@ static void json_write_map(struct sb *b, const struct value *map)
         return; /* the arena remembers */
     for (size_t i = 0; i < n; i++)
         sorted[i] = &map->u.map.entries[i];
-    if (n > 1)
+    if (n > JSON_SORT_ON_STACK)
         qsort(sorted, n, sizeof(const struct value_entry *), json_compare_entries);
+    else
+        json_sort_few(sorted, n);
 
     sb_add_char(b, '{');
     for (size_t i = 0; i < n; i++) {
@@ -158,6 +172,21 @@ static void json_write_list(struct sb *b, const struct value *list)
     sb_add_char(b, ']');
 }
 
+static void json_write_int(struct sb *b, int64_t number)
+{
+    char digits[24];
+    size_t at = sizeof(digits);
+    uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+
+    do {
+        digits[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left);
+    if (number < 0)
+        digits[--at] = '-';
+    sb_add(b, (struct str){ digits + at, sizeof(digits) - at });
+}
+
 void json_write(struct sb *b, const struct value *v)
 {
     if (!v) {
@@ -172,7 +201,7 @@ void json_write(struct sb *b, const struct value *v)
         sb_add(b, v->u.truth ? S("true") : S("false"));
         break;
     case VALUE_INT:
-        sb_addf(b, "%" PRId64, v->u.number);
+        json_write_int(b, v->u.number);
         break;
     case VALUE_TEXT:
         json_write_text(b, v->u.text);
