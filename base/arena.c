@@ -65,6 +65,25 @@ static void *arena_refuse(struct arena *a)
     return NULL;
 }
 
+static struct arena_chunk *arena_add_chunk(struct arena *a, size_t size_bytes)
+{
+    struct arena_chunk *c = alloc_zero(sizeof(*c) + size_bytes);
+
+    if (!c)
+        return NULL;
+    c->size_bytes = size_bytes;
+    c->next = a->chunks;
+    a->chunks = c;
+    return c;
+}
+
+void arena_reserve(struct arena *a, size_t n_bytes)
+{
+    if (n_bytes && (!a->limit_bytes || n_bytes <= a->limit_bytes - a->used_bytes) &&
+        !arena_add_chunk(a, arena_round(n_bytes)))
+        a->failed = 1;
+}
+
 void *arena_alloc(struct arena *a, size_t n_bytes)
 {
     size_t need = arena_round(n_bytes ? n_bytes : 1);
@@ -76,15 +95,9 @@ void *arena_alloc(struct arena *a, size_t n_bytes)
     if (!c || c->size_bytes - c->used_bytes < need) {
         size_t size = arena_next_bytes(c);
 
-        if (size < need)
-            size = need;
-
-        c = alloc_zero(sizeof(*c) + size);
+        c = arena_add_chunk(a, size < need ? need : size);
         if (!c)
             return arena_refuse(a);
-        c->size_bytes = size;
-        c->next = a->chunks;
-        a->chunks = c;
     }
     p = c->bytes + c->used_bytes;
     c->used_bytes += need;

@@ -25,6 +25,8 @@ void arena_fini(struct arena *a);
 void arena_reset(struct arena *a); /* everything handed out is gone; the arena is as after init */
 void arena_wipe(struct arena *a);  /* the same, and what was in it is overwritten: secrets */
 
+/* The next n_bytes come in one block: for what is small, kept long, and of a size that is known. */
+void arena_reserve(struct arena *a, size_t n_bytes);
 void *arena_alloc(struct arena *a, size_t n_bytes);
 void *arena_copy(struct arena *a, const void *p, size_t n_bytes);
 /* Grow in place where p is the newest block, else move. NULL p allocates. */

@@ -54,6 +54,35 @@ int bundle_read_file(struct arena *a, enum bundle_kind kind, const struct spec_f
     return 0;
 }
 
+static void bundle_copy_file(struct arena *a, const struct bundle_file *read,
+                             struct bundle_file *ret)
+{
+    *ret = (struct bundle_file){ .path = str_copy(a, read->path) };
+    spec_messages_init(&ret->messages, a);
+    ret->documents.p = arena_new_n(a, const struct value *, read->documents.n);
+    for (size_t i = 0; ret->documents.p && i < read->documents.n; i++)
+        ret->documents.p[ret->documents.n++] = value_copy(a, read->documents.p[i]);
+}
+
+/* The first copy says how large the second one is. */
+int bundle_keep_file(struct arena *a, const struct bundle_file *read, struct bundle_file *ret,
+                     struct err *err)
+{
+    AUTO_ARENA struct arena scratch;
+    struct bundle_file kept;
+
+    arena_init(&scratch, 0);
+    bundle_copy_file(&scratch, read, &kept);
+    if (arena_status(&scratch, err))
+        return ERR_NOMEM;
+    arena_reserve(a, scratch.used_bytes);
+    bundle_copy_file(a, read, &kept);
+    if (arena_status(a, err))
+        return ERR_NOMEM;
+    *ret = kept;
+    return 0;
+}
+
 /* --- all of them --------------------------------------------------------------------------------- */
 
 /* A published document is not written to any more; maps have values of no type. */

@@ -70,6 +70,9 @@ struct bundle_file {
 };
 int bundle_read_file(struct arena *a, enum bundle_kind kind, const struct spec_file *file,
                      struct bundle_file *ret, struct err *err);
+/* A copy of one without messages, in no more memory than it takes: `a` is new. */
+int bundle_keep_file(struct arena *a, const struct bundle_file *read, struct bundle_file *ret,
+                     struct err *err);
 int bundle_join(struct arena *a, const struct bundle_file *const *files, size_t n_files,
                 struct bundle *ret, struct spec_messages *m, struct err *err);
 

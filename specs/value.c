@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define VALUE_INDEX_FROM 16u /* smaller maps are searched in order */
+#define VALUE_SHARED 64u     /* texts that a copy remembers */
 
 static struct value *value_new(struct arena *a, enum value_kind kind)
 {
@@ -66,9 +67,19 @@ static int value_index(struct arena *a, struct value *map)
     return 0;
 }
 
+/* Tables of an index are powers of two. */
+static size_t value_room(size_t n)
+{
+    size_t room = 4;
+
+    while (room < n)
+        room *= 2;
+    return room;
+}
+
 static struct value_entry *value_new_entry(struct arena *a, struct value *map, struct str key)
 {
-    size_t cap = map->u.map.cap ? map->u.map.cap * 2 : 4;
+    size_t cap = value_room(map->u.map.cap + 1);
 
     if (map->u.map.n == map->u.map.cap) {
         struct value_entry *entries = map->u.map.entries;
@@ -236,51 +247,87 @@ const struct value *value_item(const struct value *list, size_t i)
     return value_is(list, VALUE_LIST) && i < list->u.list.n ? list->u.list.items[i] : NULL;
 }
 
-enum value_copy_mode { VALUE_COPY_PLACES, VALUE_COPY_CONTENT };
+struct value_shared {
+    struct str from, to;
+};
 
-static struct value_place value_copy_place(struct arena *a, struct value_place place,
-                                           enum value_copy_mode mode)
+struct value_copier {
+    struct arena *a;
+    int content_only;
+    struct value_shared shared[VALUE_SHARED]; /* the last ones, by where they stand */
+};
+
+/* Names of fields and files stand in many places, and are one text there. */
+static struct str value_copy_shared(struct value_copier *c, struct str text)
 {
-    if (mode == VALUE_COPY_CONTENT)
+    struct value_shared *s = &c->shared[(uintptr_t)text.p / sizeof(void *) % VALUE_SHARED];
+
+    if (s->from.p != text.p || s->from.n != text.n)
+        *s = (struct value_shared){ text, str_copy(c->a, text) };
+    return s->to;
+}
+
+static struct value_place value_copy_place(struct value_copier *c, struct value_place place)
+{
+    if (c->content_only)
         return (struct value_place){ 0 };
-    place.file = str_copy(a, place.file);
+    place.file = value_copy_shared(c, place.file);
     return place;
 }
 
-static struct value *value_copy_as(struct arena *a, const struct value *v,
-                                   enum value_copy_mode mode)
+/* As much room as there are parts. */
+static void value_copy_room(struct arena *a, const struct value *v, struct value *copy)
 {
-    struct value *copy = v ? value_new(a, v->kind) : NULL;
+    size_t n = value_count(v);
+
+    if (v->kind == VALUE_LIST && n) {
+        copy->u.list.items = arena_new_n(a, struct value *, n);
+        copy->u.list.cap = copy->u.list.items ? n : 0;
+    }
+    if (v->kind == VALUE_MAP && n) {
+        size_t cap = n > VALUE_INDEX_FROM ? value_room(n) : n;
+
+        copy->u.map.entries = arena_new_n(a, struct value_entry, cap);
+        copy->u.map.cap = copy->u.map.entries ? cap : 0;
+        (void)value_index(a,
+                          copy); /* without one it is searched in order, and the arena remembers */
+    }
+}
+
+static struct value *value_copy_as(struct value_copier *c, const struct value *v)
+{
+    struct value *copy = v ? value_new(c->a, v->kind) : NULL;
 
     if (!copy)
         return NULL;
-    copy->plain = mode == VALUE_COPY_PLACES && v->plain;
-    copy->place = value_copy_place(a, v->place, mode);
+    copy->plain = !c->content_only && v->plain;
+    copy->place = value_copy_place(c, v->place);
     if (v->kind == VALUE_BOOL)
         copy->u.truth = v->u.truth;
     if (v->kind == VALUE_INT)
         copy->u.number = v->u.number;
     if (v->kind == VALUE_TEXT)
-        copy->u.text = str_copy(a, v->u.text);
+        copy->u.text = str_copy(c->a, v->u.text);
+    value_copy_room(c->a, v, copy);
     for (size_t i = 0; v->kind == VALUE_LIST && i < v->u.list.n; i++)
-        value_add(a, copy, value_copy_as(a, v->u.list.items[i], mode));
+        value_add(c->a, copy, value_copy_as(c, v->u.list.items[i]));
     for (size_t i = 0; v->kind == VALUE_MAP && i < v->u.map.n; i++) {
         const struct value_entry *e = &v->u.map.entries[i];
 
-        value_set_placed(a, copy, str_copy(a, e->key), value_copy_place(a, e->key_place, mode),
-                         value_copy_as(a, e->value, mode));
+        value_set_placed(c->a, copy, value_copy_shared(c, e->key),
+                         value_copy_place(c, e->key_place), value_copy_as(c, e->value));
     }
     return copy;
 }
 
 struct value *value_copy(struct arena *a, const struct value *v)
 {
-    return value_copy_as(a, v, VALUE_COPY_PLACES);
+    return value_copy_as(&(struct value_copier){ .a = a }, v);
 }
 
 struct value *value_copy_content(struct arena *a, const struct value *v)
 {
-    return value_copy_as(a, v, VALUE_COPY_CONTENT);
+    return value_copy_as(&(struct value_copier){ .a = a, .content_only = 1 }, v);
 }
 
 static int value_eq_list(const struct value *a, const struct value *b)
@@ -326,6 +373,7 @@ int value_eq(const struct value *a, const struct value *b)
 
 struct value *value_merge(struct arena *a, const struct value *base, const struct value *over)
 {
+    struct value_copier copier = { .a = a };
     struct value *merged;
 
     if (!over || !value_is(base, VALUE_MAP) || !value_is(over, VALUE_MAP))
@@ -334,8 +382,7 @@ struct value *value_merge(struct arena *a, const struct value *base, const struc
     for (size_t i = 0; i < over->u.map.n; i++) {
         const struct value_entry *e = &over->u.map.entries[i];
 
-        value_set_placed(a, merged, str_copy(a, e->key),
-                         value_copy_place(a, e->key_place, VALUE_COPY_PLACES),
+        value_set_placed(a, merged, str_copy(a, e->key), value_copy_place(&copier, e->key_place),
                          value_merge(a, value_get(base, e->key), e->value));
     }
     return merged;

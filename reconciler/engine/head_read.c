@@ -10,24 +10,42 @@
 
 /* --- files --------------------------------------------------------------------------------------- */
 
+/* Files are many and live long: they are kept in as little memory as they take. One with messages is shown
+ * to people, and mended. */
+static int head_parse_file(struct head_file *f, const struct source_file *told, struct err *err)
+{
+    AUTO_ARENA struct arena scratch;
+    const struct spec_file file = { told->path, told->text };
+    struct bundle_file read;
+    int rc;
+
+    arena_init(&scratch, HEAD_FILE_BYTES_MAX);
+    rc = bundle_read_file(&scratch, BUNDLE_REPOSITORY, &file, &read, err);
+    if (!rc)
+        rc = read.messages.list.n
+                 ? bundle_read_file(&f->arena, BUNDLE_REPOSITORY, &file, &f->read, err)
+                 : bundle_keep_file(&f->arena, &read, &f->read, err);
+    f->path = f->read.path;
+    return rc;
+}
+
 static int head_add_file(struct head *h, const struct source_file *told, struct err *err)
 {
-    struct head_file *f = alloc_zero(sizeof(*f)), **slot = vec_push(&h->arena, &h->own.files);
-    const struct spec_file file = { told->path, told->text };
+    struct head_file *f = alloc_zero(sizeof(*f) + told->id.n), **slot;
+    char *id;
 
-    if (!f || !slot) {
+    slot = f ? vec_push(&h->arena, &h->own.files) : NULL;
+    if (!slot) {
         alloc_free(f);
-        h->own.files.n -= slot != NULL;
         return err_set(err, ERR_NOMEM, "out of memory");
     }
     *slot = f;
     arena_init(&f->arena, HEAD_FILE_BYTES_MAX);
-    if (bundle_read_file(&f->arena, BUNDLE_REPOSITORY, &file, &f->read, err))
-        return err->code;
-    f->path = f->read.path;
-    f->id = str_copy(&f->arena, told->id);
+    id = (char *)(f + 1);
+    memcpy(id, told->id.p, told->id.n);
+    f->id = (struct str){ id, told->id.n };
     h->files[h->n_files++] = f;
-    return arena_status(&f->arena, err);
+    return head_parse_file(f, told, err);
 }
 
 static void head_drop_file(struct head *h, struct head_file *f)

@@ -76,13 +76,13 @@ static int loop_child_confirm(pid_t pid, int fd, const struct exec_request *in, 
     return err_sys(err, "run '%s'", in->argv[0]);
 }
 
-static int loop_child_fork(const struct exec_request *in, struct loop_child_pipes *pipes,
-                           pid_t *ret_pid, struct err *err)
+/* The child runs in our memory until it has become another program: nothing is copied, however much we
+ * have, and we wait for that anyway. No signal reaches our handlers there. */
+__attribute__((noinline)) static pid_t loop_child_vfork(const struct exec_request *in,
+                                                        const struct loop_child_pipes *pipes)
 {
-    pid_t parent = getpid(), pid = fork();
+    pid_t parent = getpid(), pid = vfork();
 
-    if (pid < 0)
-        return err_sys(err, "fork for '%s'", in->argv[0]);
     if (pid == 0) {
         int number;
 
@@ -91,6 +91,23 @@ static int loop_child_fork(const struct exec_request *in, struct loop_child_pipe
         (void)!write(pipes->p[CHILD_EXIT][1], &number, sizeof(number)); /* the exit says it too */
         _exit(127);
     }
+    return pid;
+}
+
+static int loop_child_fork(const struct exec_request *in, struct loop_child_pipes *pipes,
+                           pid_t *ret_pid, struct err *err)
+{
+    sigset_t all, before;
+    pid_t pid;
+
+    (void)sigfillset(&all); /* neither can fail */
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid = loop_child_vfork(in, pipes);
+    if (pid < 0)
+        (void)err_sys(err, "fork for '%s'", in->argv[0]);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0)
+        return err->code;
     guard_close(&pipes->p[CHILD_IN][0]);
     for (int i = CHILD_OUT; i < N_CHILD_ENDS; i++)
         guard_close(&pipes->p[i][1]);

@@ -42,11 +42,11 @@ END
     commit "the estate"
 }
 
-# One service of one environment asks for something else.
+# One service of one environment asks for another version. change_one OLD NEW
 change_one()
 {
-    sed -i "0,/VERSION: v1/s//VERSION: $1/" "$WORLD/repo/.reeve/e00000.yaml"
-    commit "e00000 at $1"
+    sed -i "0,/VERSION: $1/s//VERSION: $2/" "$WORLD/repo/.reeve/e00000.yaml"
+    commit "e00000 at $2"
 }
 
 once()

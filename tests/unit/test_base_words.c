@@ -93,6 +93,28 @@ static void test_map_keeps_order_and_finds_many(void **state)
     assert_int_equal(arena_status(&a, &err), 0);
 }
 
+static void test_a_reserved_arena_is_one_block(void **state)
+{
+    AUTO_ARENA struct arena a, small;
+    struct err err = ERR_INIT;
+    const char *first, *last;
+
+    (void)state;
+    arena_init(&a, 0);
+    arena_reserve(&a, 4096);
+    first = arena_alloc(&a, 16);
+    for (int i = 0; i < 254; i++)
+        (void)arena_alloc(&a, 16);
+    last = arena_alloc(&a, 16);
+    assert_ptr_equal(last, first + 4096 - 16);
+    assert_int_equal(a.used_bytes, 4096);
+    assert_int_equal(arena_status(&a, &err), 0);
+    arena_init(&small, 1024);
+    arena_reserve(&small, 4096); /* over its limit: what is asked for says so */
+    assert_non_null(arena_alloc(&small, 1024));
+    assert_null(arena_alloc(&small, 1));
+}
+
 static void test_arena_remembers_its_limit(void **state)
 {
     AUTO_ARENA struct arena a;
@@ -149,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_distance_counts_edits),
         cmocka_unit_test(test_foreign_bytes_become_text),
         cmocka_unit_test(test_map_keeps_order_and_finds_many),
+        cmocka_unit_test(test_a_reserved_arena_is_one_block),
         cmocka_unit_test(test_arena_remembers_its_limit),
         cmocka_unit_test(test_digests_are_the_known_ones),
         cmocka_unit_test(test_errors_say_and_decide),

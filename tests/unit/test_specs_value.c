@@ -154,6 +154,35 @@ static void test_large_maps_find_replace_and_keep_order(void **state)
     assert_true(value_eq(m, value_copy(&a, m)));
 }
 
+/* A copy has as much room as it needs, and may be added to like any other. */
+static void test_copies_may_grow(void **state)
+{
+    AUTO_ARENA struct arena a;
+
+    (void)state;
+    arena_init(&a, 0);
+    for (int n = 0; n < 40; n++) {
+        struct value *map = value_map(&a), *list = value_list(&a);
+
+        for (int i = 0; i < n; i++) {
+            value_set_int(&a, map, str_fmt(&a, "key%d", i), i);
+            value_add(&a, list, value_int(&a, i));
+        }
+        map = value_copy(&a, map);
+        list = value_copy(&a, list);
+        for (int i = n; i < 80; i++) {
+            value_set_int(&a, map, str_fmt(&a, "key%d", i), i);
+            value_add(&a, list, value_int(&a, i));
+        }
+        assert_int_equal(value_count(map), 80);
+        assert_int_equal(value_count(list), 80);
+        for (int i = 0; i < 80; i++) {
+            assert_int_equal(value_get_int(map, str_fmt(&a, "key%d", i), -1), i);
+            assert_int_equal(value_item(list, (size_t)i)->u.number, i);
+        }
+    }
+}
+
 static void test_readers_accept_anything(void **state)
 {
     AUTO_ARENA struct arena a;
@@ -285,6 +314,7 @@ int main(void)
         cmocka_unit_test(test_json_has_limits),
         cmocka_unit_test(test_a_full_arena_is_an_error),
         cmocka_unit_test(test_large_maps_find_replace_and_keep_order),
+        cmocka_unit_test(test_copies_may_grow),
         cmocka_unit_test(test_readers_accept_anything),
         cmocka_unit_test(test_merge_goes_by_key),
         cmocka_unit_test(test_merge_and_copy_keep_places),
