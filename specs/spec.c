@@ -117,7 +117,7 @@ static void spec_add_caret(struct sb *b, const struct spec_message *m, struct st
     struct str line = yaml_text_line(source, m->place.line);
     uint32_t c, column = 1;
 
-    if (!line.p || line.n > SPEC_CARET_LINE_MAX)
+    if (!line.n || line.n > SPEC_CARET_LINE_MAX) /* an empty one shows nothing */
         return;
     sb_add(b, S("    "));
     for (size_t at = 0; at < line.n; at += spec_decode(line, at, &c)) {

@@ -1,0 +1,78 @@
+/* base/log: what comes from outside stays inside of its field. SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* The line that one field with this text gives. */
+static void given_record(struct str text, char *ret, size_t size)
+{
+    int ends[2], kept = dup(STDERR_FILENO);
+    ssize_t n;
+
+    assert_int_equal(pipe(ends), 0);
+    (void)dup2(ends[1], STDERR_FILENO);
+    LOG(LOG_INFO, "m", LOG_S("k", text));
+    (void)dup2(kept, STDERR_FILENO);
+    (void)close(kept);
+    (void)close(ends[1]);
+    n = read(ends[0], ret, size - 1);
+    (void)close(ends[0]);
+    ret[n > 0 ? n : 0] = 0;
+}
+
+static void test_foreign_text_is_escaped(void **state)
+{
+    static const struct {
+        const char *sentence, *in, *out;
+    } rows[] = {
+        { "plain text stays", "api 200", "\"api 200\"" },
+        { "letters of every script stay", "gr\xc3\xbc\xc3\x9f \xe6\x97\xa5",
+          "\"gr\xc3\xbc\xc3\x9f \xe6\x97\xa5\"" },
+        { "quotes and line ends are escaped", "a\"b\\\n", "\"a\\\"b\\\\\\u000a\"" },
+        { "an escape sequence too", "\033[2J", "\"\\u001b[2J\"" },
+        { "DEL and C1 controls too", "\x7f\xc2\x9b", "\"\\u007f\\u009b\"" },
+        { "bidi and zero width too", "\xe2\x80\xae\xe2\x80\x8b", "\"\\u202e\\u200b\"" },
+        { "what is no UTF-8 is said to be none", "a\xff\xc0\x9b", "\"a\\ufffd\\ufffd\\ufffd\"" },
+        { "a cut character too", "\xe6\x97", "\"\\ufffd\\ufffd\"" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char line[512];
+
+        print_message("  %s\n", rows[i].sentence);
+        given_record(str_from_c(rows[i].in), line, sizeof(line));
+        if (!strstr(line, rows[i].out))
+            assert_string_equal(line, rows[i].out);
+        assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+    }
+}
+
+static void test_a_long_text_is_cut_and_its_record_ends(void **state)
+{
+    static char text[20000];
+    char line[10000];
+
+    (void)state;
+    memset(text, '\xe6', sizeof(text));
+    given_record((struct str){ text, sizeof(text) }, line, sizeof(line));
+    assert_string_equal(line + strlen(line) - 3, "\"}\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_foreign_text_is_escaped),
+        cmocka_unit_test(test_a_long_text_is_cut_and_its_record_ends),
+    };
+
+    return cmocka_run_group_tests_name("sys log", tests, NULL, NULL);
+}
