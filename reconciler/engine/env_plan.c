@@ -8,6 +8,7 @@
 #include "state/sets.h"
 
 #define PLAN_EXPIRES_MS (24 * 3600 * 1000)
+#define PLAN_TRIED_OFTEN 5 /* without success: a person should know */
 
 /* Why something is written: a person's word, or the commit. */
 static struct str event_cause(struct env_task *env)
@@ -245,6 +246,24 @@ static int is_parked(struct env_task *env, struct str *ret_reason, struct err *e
     return n != 0;
 }
 
+/* What is tried again and again, for ever where it must not be given up; "" when nothing is. */
+static int find_refused(struct env_task *env, struct str *ret_reason, struct err *err)
+{
+    struct arena *a = &env->cycle;
+    struct rec_operation *rows;
+    size_t n;
+
+    if (DB_SELECT(env->engine->db, a, operation,
+                  "WHERE env = $1 AND outcome IS NULL AND attempt >= $2 ORDER BY intent_ms LIMIT 1",
+                  &rows, &n, err, DB_T(env->uid), DB_I(PLAN_TRIED_OFTEN)))
+        return err->code;
+    *ret_reason = n ? str_fmt(a, "%.*s of %.*s/%.*s is tried again and again: %.*s",
+                              STR_ARG(rows[0].action), STR_ARG(rows[0].kind), STR_ARG(rows[0].name),
+                              STR_ARG(rows[0].message))
+                    : S("");
+    return 0;
+}
+
 int env_plan_note_parked(struct env_task *env, struct err *err)
 {
     struct rec_environment row;
@@ -255,9 +274,11 @@ int env_plan_note_parked(struct env_task *env, struct err *err)
         return err->code;
     if (rc)
         return say(env, (struct words){ .sync = S("parked"), .reason = reason }, err);
-    if (!str_eq_c(row.sync, "parked"))
+    if (find_refused(env, &reason, err))
+        return err->code;
+    if (!str_eq_c(row.sync, "parked") && !str_eq_c(row.sync, "converging"))
         return 0;
-    return say(env, (struct words){ .sync = S("converging"), .reason = S("") }, err);
+    return say(env, (struct words){ .sync = S("converging"), .reason = reason }, err);
 }
 
 int env_plan_trouble(struct env_task *env, struct err *err)
@@ -596,6 +617,8 @@ int env_plan_make(struct env_task *env, struct err *err)
     if (env->has_spec && env_secrets_note(env->engine, &env->cycle, env->uid, &env->pins, err))
         return err->code;
     cause = plan_cause_now(env);
+    if (env->waits && (cause == PLAN_CAUSE_COMMIT || env->cannot_repair))
+        return 0;
     if (cause == PLAN_CAUSE_REPAIR && env->cannot_repair && has_spec) {
         if (plan_for_commit(env, err))
             return err->code;
@@ -606,6 +629,8 @@ int env_plan_make(struct env_task *env, struct err *err)
         return err->code;
     if (cause == PLAN_CAUSE_REPAIR &&
         plan_is_empty(&env->plan)) { /* lost, but of nothing that was recorded */
+        if (env->waits)
+            return 0;
         env->spec = newest;
         env->has_spec = has_spec;
         cause = PLAN_CAUSE_COMMIT;

@@ -196,9 +196,8 @@ static enum task_verdict env_look(struct env_task *env)
 
     if (env->main)
         return env_compare_with_main(env);
-    if (!env_is_asked(&env->ask) && now_ms < env->not_before_mono_ms &&
-        (!env->has_spec || digest_eq(&env->spec.revision, &env->tried)))
-        return task_goto(t, ENV_REST); /* it failed a moment ago */
+    env->waits = !env_is_asked(&env->ask) && now_ms < env->not_before_mono_ms &&
+                 (!env->has_spec || digest_eq(&env->spec.revision, &env->tried));
     if (env->has_spec)
         env->tried = env->spec.revision;
     wait_work_start(t, POOL_STATE, env_look_instances);

@@ -58,6 +58,7 @@ struct env_task {
         edge; /* the switch: reading it makes sure that the proxy runs; env "" for none */
     struct snapshot snapshot;
     struct plan plan;
+    int waits;       /* what is wanted failed a moment ago: only what is lost is looked after */
     int starts;      /* the plan was written as applying */
     int is_doubtful; /* nothing was stored: it is not known whether the commit goes on */
     /* across cycles */

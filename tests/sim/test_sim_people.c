@@ -416,6 +416,48 @@ static void what_cannot_be_repaired_is_replaced(struct story *s)
     expect_version(s, SHOP_BLOG, 2);
 }
 
+/* The set that stands in the way of the next one is deleted for ever; a person sees why nothing goes on. */
+static void what_is_refused_again_and_again_is_said(struct story *s)
+{
+    s->shop.n_envs = 1;
+    s->shop.keep_s = 600;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, MINUTE);
+    expect_status(s, "in_sync: ");
+    refuse(s, "instance", "delete", S(""), "apply", RV_RETRY);
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "converging: delete of instance/blog@");
+    world_calm(&s->w);
+    run(s, 6 * MINUTE);
+    expect_status(s, "in_sync: ");
+    run(s, 11 * MINUTE);
+}
+
+/* A commit that failed waits its time; a dead instance does not wait with it. */
+static void what_is_lost_does_not_wait_for_what_failed(struct story *s)
+{
+    int64_t n;
+
+    s->shop.n_envs = 1;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    s->w.is_everything_sick = 1; /* an outage: nothing is quarantined, all is tried again */
+    run(s, 12 * MINUTE);
+    s->w.is_everything_sick = 0;
+    while (prod(s)->main)
+        run(s, SECOND);
+    n = count(s, "plan.started");
+    assert_true(world_lose_instance(&s->w, 3));
+    run(s, 40 * SECOND);
+    assert_true(prod(s)->not_before_mono_ms > loop_mono_ms(s->w.loop));
+    assert_int_equal(count(s, "plan.started"), n + 1);
+    run(s, 10 * MINUTE);
+    expect_status(s, "in_sync: ");
+}
+
 static void what_is_sick_is_said_so_after_a_deploy(struct story *s)
 {
     s->shop.n_envs = 1;
@@ -467,6 +509,8 @@ int main(void)
         STORY(a_gate_that_cannot_open_is_cancelled),
         STORY(a_repair_that_fails_takes_its_time_without_specs),
         STORY(what_cannot_be_repaired_is_replaced),
+        STORY(what_is_refused_again_and_again_is_said),
+        STORY(what_is_lost_does_not_wait_for_what_failed),
         STORY(what_is_sick_is_said_so_after_a_deploy),
         STORY(a_mark_outlives_hours_of_a_full_disk),
     };
