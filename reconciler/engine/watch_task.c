@@ -19,7 +19,7 @@ enum { WATCH_REST, WATCH_LIST, WATCH_PROBE, WATCH_TELL };
 static const struct task_state watch_states[] = {
     /*               name     successors                          on error      deadline_ms */
     [WATCH_REST] = { "REST",  TO(WATCH_LIST),                     WATCH_REST,   0 },
-    [WATCH_LIST] = { "LIST",  TO(WATCH_PROBE),                    WATCH_REST,   0 },
+    [WATCH_LIST] = { "LIST",  TO2(WATCH_PROBE, WATCH_REST),       WATCH_REST,   0 },
     [WATCH_PROBE] = { "PROBE", TO2(WATCH_TELL, WATCH_REST),       WATCH_TELL,   0 },
     [WATCH_TELL] = { "TELL",  TO(WATCH_REST),                     WATCH_REST,   0 },
 };
@@ -227,12 +227,12 @@ static enum task_verdict watch_step(struct task *t)
                                 (int64_t)(loop_random(t->loop) % (uint64_t)jitter));
         return task_then(t, WATCH_LIST);
     case WATCH_LIST:
-        if (!w->env->uid.p)
-            return task_goto(t, WATCH_PROBE);
+        if (!w->env->uid.p || w->env->main) /* a rollout has gates of its own */
+            return task_goto(t, WATCH_REST);
         wait_work_start(t, POOL_STATE, watch_list);
         return task_then(t, WATCH_PROBE);
     case WATCH_PROBE:
-        if (!w->n_subjects || w->env->main) /* a rollout has gates of its own */
+        if (!w->n_subjects || w->env->main) /* or one began meanwhile */
             return task_goto(t, WATCH_REST);
         for (size_t i = 0; i < w->n_subjects; i++) {
             probe_task_start(&w->subjects[i].probe, w->engine, NULL, NULL);
