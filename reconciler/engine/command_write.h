@@ -1,0 +1,49 @@
+/*
+ * command_write: what each verb checks and writes. SPDX-License-Identifier: Apache-2.0
+ *
+ * Each function is one row of command.c's table: it may look, refuse, or write its rows into the savepoint
+ * that becomes the command's event.
+ *
+ * Memory   what was found lives in the call's arena.
+ * Thread   STATE.
+ * Fails    as command.h.
+ */
+#pragma once
+
+#include "reconciler/engine/command.h"
+#include "reconciler/engine/engine_state.h"
+
+/* What a verb found on STATE, for the loop to act upon. */
+struct command_found {
+    struct rec_environment env;
+    struct rec_plan plan, settled; /* settled: of the operation */
+    struct digest revision;
+    struct str state, message;
+    struct value *rounds; /* {source: its round that sees everything pushed until now} */
+};
+
+/* The environment that it is about, or the plan. */
+int command_write_find(struct command_call *c, struct command_found *f, struct err *err);
+
+int command_write_approve(struct command_call *c, struct command_found *f, struct tx *tx,
+                          struct err *err);
+int command_write_reject(struct command_call *c, struct command_found *f, struct tx *tx,
+                         struct err *err);
+int command_write_nothing(struct command_call *c, struct command_found *f, struct tx *tx,
+                          struct err *err);
+int command_write_cancel(struct command_call *c, struct command_found *f, struct tx *tx,
+                         struct err *err);
+int command_write_undo(struct command_call *c, struct command_found *f, struct tx *tx,
+                       struct err *err);
+int command_write_rollback(struct command_call *c, struct command_found *f, struct tx *tx,
+                           struct err *err);
+int command_write_hold(struct command_call *c, struct command_found *f, struct tx *tx,
+                       struct err *err);
+int command_write_resume(struct command_call *c, struct command_found *f, struct tx *tx,
+                         struct err *err);
+int command_write_clock(struct command_call *c, struct command_found *f, struct tx *tx,
+                        struct err *err);
+int command_write_retry(struct command_call *c, struct command_found *f, struct tx *tx,
+                        struct err *err);
+int command_write_settle(struct command_call *c, struct command_found *f, struct tx *tx,
+                         struct err *err);
