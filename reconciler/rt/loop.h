@@ -34,9 +34,10 @@ struct loop_batch {
     void *ctx;
 };
 #define LOOP_BATCH_MAX 64
+#define LOOP_DRIVER_THREADS 32 /* a quarter of them is one provider's: still many */
 
 struct loop_options {
-    uint32_t n_driver_threads; /* 0: 16 */
+    uint32_t n_driver_threads; /* 0: LOOP_DRIVER_THREADS */
     struct loop_batch batch;
 };
 

@@ -49,7 +49,9 @@ struct wait_work {
     wait_work_fn *fn;   /* of a task */
     wait_call_fn *call; /* of a caller on another thread */
     void *call_ctx;
-    int taken; /* out of the queue; guarded as the queue is */
+    struct wait_share *share; /* NULL: none */
+    int admitted;             /* in the queue or out of it; else it waits in its share */
+    int taken;                /* out of the queue; both guarded as the queue is */
     struct wait *next, *prev;
     struct loop_post done;
 };
@@ -104,12 +106,12 @@ void wait_drop(struct wait *w);
 int wait_work_run(struct wait *w);
 /* Run n of them as one group of POOL_STATE: rc of each is set. */
 void wait_work_run_group(struct loop *loop, struct wait **jobs, size_t n);
-/* Jobs in the order they came. */
-struct wait_queue {
-    struct wait *first, *last;
-};
 void wait_queue_push(struct wait_queue *q, struct wait *job);
 void wait_queue_remove(struct wait_queue *q, struct wait *job);
+/* 1: it is for the queue of its pool, which has n_threads; 0: it waits in its share. */
+int wait_share_enter(struct wait *job, size_t n_threads);
+/* It has run or never will: the job that is for the queue in its place, or NULL. */
+struct wait *wait_share_leave(struct wait *job);
 /* A joined child has ended. */
 void wait_join_one(struct wait *w);
 

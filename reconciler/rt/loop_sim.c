@@ -114,11 +114,23 @@ static int sim_on_signal(struct loop *loop, int signum, loop_fn *fn, void *ctx, 
     return err_set(err, ERR_REFUSED, "handle signal %d: not in a simulation", signum);
 }
 
+/* Work gets its turn. */
+static void sim_admit(struct wait *w)
+{
+    struct sim_wait *sw = w->own;
+    struct loop_sim *s = sim_of(w->loop);
+
+    loop_timer_set(&sw->turn, s->now_ms + sim_draw_ms(s));
+}
+
 /* The simulated part goes, the wait ends. */
 static void sim_end(struct wait *w)
 {
+    struct wait *next = w->kind == WAIT_WORK ? wait_share_leave(w) : NULL;
     struct sim_wait *sw = TAKE(w->own);
 
+    if (next)
+        sim_admit(next);
     loop_timer_set(&sw->turn, -1);
     alloc_free(sw);
     wait_end(w, w->rc);
@@ -129,7 +141,7 @@ static void sim_answer(void *ctx)
     sim_end(((struct sim_wait *)ctx)->w);
 }
 
-/* The pools but STATE have as many threads as there is work. */
+/* The pools but STATE have as many threads as there is work; a share of them is what it really is. */
 static void sim_work(void *ctx)
 {
     struct sim_wait *sw = ctx;
@@ -207,7 +219,8 @@ static void sim_start(struct wait *w)
         w->rc = sim_ask(s, w, &delay_ms);
         loop_timer_set(&sw->turn, s->now_ms + delay_ms);
     } else if (w->u.work.pool != POOL_STATE) {
-        loop_timer_set(&sw->turn, s->now_ms + sim_draw_ms(s));
+        if (wait_share_enter(w, LOOP_DRIVER_THREADS))
+            sim_admit(w);
     } else {
         wait_queue_push(&s->state, w);
         if (s->state_turn.at_ms < 0 && !s->n_group)

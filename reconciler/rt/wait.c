@@ -5,6 +5,8 @@
 #include "base/guard.h"
 #include "reconciler/rt/loop_ops.h"
 
+#define WAIT_SHARE 4 /* one share gets this part of a pool */
+
 /* A wait of a task has ended: hand over the result. */
 static void wait_ended_for_task(struct wait *w)
 {
@@ -181,11 +183,17 @@ void wait_join_one(struct wait *w)
 
 void wait_work_start(struct task *t, enum loop_pool pool, wait_work_fn *fn)
 {
+    wait_work_share_start(t, pool, NULL, fn);
+}
+
+void wait_work_share_start(struct task *t, enum loop_pool pool, struct wait_share *share,
+                           wait_work_fn *fn)
+{
     struct wait *w = wait_new(t, WAIT_WORK);
 
     if (!w)
         return;
-    w->u.work = (struct wait_work){ .pool = pool, .fn = fn };
+    w->u.work = (struct wait_work){ .pool = pool, .fn = fn, .share = share };
     w->loop->ops->start(w);
 }
 
@@ -235,6 +243,41 @@ void wait_queue_remove(struct wait_queue *q, struct wait *job)
         prev->u.work.next = next;
     else
         q->first = next;
+}
+
+int wait_share_enter(struct wait *job, size_t n_threads)
+{
+    struct wait_share *share = job->u.work.share;
+    size_t max = n_threads / WAIT_SHARE ? n_threads / WAIT_SHARE : 1;
+
+    if (share && share->n_admitted >= max) {
+        wait_queue_push(&share->waiting, job);
+        return 0;
+    }
+    if (share)
+        share->n_admitted++;
+    job->u.work.admitted = 1;
+    return 1;
+}
+
+struct wait *wait_share_leave(struct wait *job)
+{
+    struct wait_share *share = job->u.work.share;
+    struct wait *next = share ? share->waiting.first : NULL;
+
+    if (!share)
+        return NULL;
+    if (!job->u.work.admitted) {
+        wait_queue_remove(&share->waiting, job);
+        return NULL;
+    }
+    if (!next) {
+        share->n_admitted--;
+        return NULL;
+    }
+    wait_queue_remove(&share->waiting, next);
+    next->u.work.admitted = 1; /* in its place */
+    return next;
 }
 
 void wait_exec_start(struct task *t, const struct exec_request *in, struct arena *a,

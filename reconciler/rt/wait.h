@@ -15,6 +15,19 @@
 typedef int wait_work_fn(struct task *t, struct err *err);
 void wait_work_start(struct task *t, enum loop_pool pool, wait_work_fn *fn);
 
+/* Jobs that name the same share get a quarter of the pool's threads at most, and one at least. The others of
+ * them wait in their order, hold no thread, and jobs of other shares overtake them. The caller keeps the
+ * share, all zero at first, for as long as the loop lives; it is of one pool. */
+struct wait_queue { /* jobs in the order they came */
+    struct wait *first, *last;
+};
+struct wait_share {
+    size_t n_admitted; /* that run or are about to; guarded as the pool's queue is */
+    struct wait_queue waiting;
+};
+void wait_work_share_start(struct task *t, enum loop_pool pool, struct wait_share *share,
+                           wait_work_fn *fn);
+
 /* Until the loop's monotonic clock says at_ms. */
 void wait_until_start(struct task *t, int64_t at_ms);
 

@@ -11,13 +11,30 @@ struct wait_work_thread {
 };
 
 static const size_t wait_work_threads[N_POOLS] = {
-    [POOL_STATE] = 1,  [POOL_DRIVER] = 16, /* unless the options say so */
-    [POOL_REVERT] = 4, [POOL_FILE] = 2,    [POOL_QUERY] = 2,
+    [POOL_STATE] = 1,  [POOL_DRIVER] = LOOP_DRIVER_THREADS, /* unless the options say so */
+    [POOL_REVERT] = 4, [POOL_FILE] = 2,
+    [POOL_QUERY] = 2,
 };
 
 static int wait_work_is_state(const struct wait_work_pool *p)
 {
     return p == &p->loop->pools[POOL_STATE];
+}
+
+/* Under the lock. */
+static void wait_work_queue(struct wait_work_pool *p, struct wait *job)
+{
+    wait_queue_push(&p->queue, job);
+    PRE(!pthread_cond_signal(&p->more));
+}
+
+/* Under the lock: it has run, or never will. */
+static void wait_work_leave(struct wait_work_pool *p, struct wait *job)
+{
+    struct wait *next = wait_share_leave(job);
+
+    if (next)
+        wait_work_queue(p, next);
 }
 
 /* Up to `max` jobs off the queue; 0 when the pool stops. */
@@ -37,6 +54,17 @@ static size_t wait_work_take(struct wait_work_pool *p, struct wait **ret_jobs, s
     }
     PRE(!pthread_mutex_unlock(&p->lock));
     return n;
+}
+
+/* From the thread to the loop, which may free it at once. */
+static void wait_work_hand_back(struct wait_work_pool *p, struct wait *job)
+{
+    if (job->u.work.share) {
+        PRE(!pthread_mutex_lock(&p->lock));
+        wait_work_leave(p, job);
+        PRE(!pthread_mutex_unlock(&p->lock));
+    }
+    loop_uv_post(&p->loop->loop, &job->u.work.done);
 }
 
 static void wait_work_done(void *ctx)
@@ -68,7 +96,7 @@ static void *wait_work_main(void *arg)
             jobs[0]->rc = wait_work_run(jobs[0]);
         for (size_t i = 0; i < n; i++) {
             jobs[i]->u.work.done = (struct loop_post){ .fn = wait_work_done, .ctx = jobs[i] };
-            loop_uv_post(loop, &jobs[i]->u.work.done);
+            wait_work_hand_back(p, jobs[i]);
         }
     }
     me->gone = (struct loop_post){ .fn = wait_work_thread_gone, .ctx = p };
@@ -139,8 +167,8 @@ void wait_work_uv_start(struct wait *w)
     struct wait_work_pool *p = wait_work_pool_of(w);
 
     PRE(!pthread_mutex_lock(&p->lock));
-    wait_queue_push(&p->queue, w);
-    PRE(!pthread_cond_signal(&p->more));
+    if (wait_share_enter(w, p->n_threads))
+        wait_work_queue(p, w);
     PRE(!pthread_mutex_unlock(&p->lock));
 }
 
@@ -151,8 +179,10 @@ void wait_work_uv_cancel(struct wait *w)
 
     PRE(!pthread_mutex_lock(&p->lock));
     taken = w->u.work.taken;
-    if (!taken)
+    if (!taken && w->u.work.admitted)
         wait_queue_remove(&p->queue, w);
+    if (!taken)
+        wait_work_leave(p, w);
     PRE(!pthread_mutex_unlock(&p->lock));
     if (!taken)
         wait_end(w, 0);

@@ -298,6 +298,139 @@ static void test_reverts_do_not_wait_for_drivers(void **state)
     fixture_fini(&f);
 }
 
+/* --- shares */
+
+#define N_SHARERS 12
+
+/* One share's jobs run until all of another one have. */
+struct sharing {
+    struct wait_share stuck, other;
+    atomic_int n_stuck, most;       /* of the stuck ones, at once */
+    atomic_int n_others;            /* that have run */
+    int max;                        /* of one share at once */
+    struct probe *order[N_SHARERS]; /* in which they ran */
+    int n_order;
+    struct task *cancelled;
+    atomic_int is_cancelled;
+};
+
+static int work_is_stuck(struct task *t, struct err *err)
+{
+    struct sharing *s = container_of(t, struct probe, task)->ctx;
+    int n = ++s->n_stuck;
+
+    (void)err;
+    if (n > s->most)
+        s->most = n;
+    for (int i = 0; i < 20000 && s->n_others < N_SHARERS && !t->cancelled; i++)
+        wait_sleep_call(t->loop, 1);
+    s->n_stuck--;
+    return 0;
+}
+
+static int work_overtakes(struct task *t, struct err *err)
+{
+    struct sharing *s = container_of(t, struct probe, task)->ctx;
+
+    (void)err;
+    s->n_others++;
+    return 0;
+}
+
+static void wait_in_stuck_share(struct probe *p)
+{
+    wait_work_share_start(&p->task, POOL_DRIVER, &((struct sharing *)p->ctx)->stuck, work_is_stuck);
+}
+
+static void wait_in_other_share(struct probe *p)
+{
+    wait_work_share_start(&p->task, POOL_DRIVER, &((struct sharing *)p->ctx)->other,
+                          work_overtakes);
+}
+
+/* One thread of four: nobody else would run if the stuck ones took more. */
+static void test_a_share_holds_a_quarter_of_the_threads(void **state)
+{
+    struct fixture f;
+    struct sharing s = { 0 };
+    struct probe stuck[N_SHARERS], others[N_SHARERS];
+
+    (void)state;
+    given_real_loop(&f, NULL);
+    for (int k = 0; k < N_SHARERS; k++) {
+        stuck[k].ctx = &s;
+        given_probe(&stuck[k], &f, wait_in_stuck_share);
+    }
+    for (int k = 0; k < N_SHARERS; k++) {
+        others[k].ctx = &s;
+        given_probe(&others[k], &f, wait_in_other_share);
+    }
+    loop_run(f.loop);
+    for (int k = 0; k < N_SHARERS; k++) {
+        expect_end(&stuck[k], "WAIT AFTER ", 0);
+        expect_end(&others[k], "WAIT AFTER ", 0);
+    }
+    assert_int_equal(s.most, 1);
+    assert_int_equal(s.stuck.n_admitted + s.other.n_admitted, 0);
+    fixture_fini(&f);
+}
+
+/* Their order, on both loops; the first one that runs has one of those that wait cancelled. */
+static void cancel_a_sharer(void *ctx)
+{
+    struct sharing *s = ctx;
+
+    task_cancel(s->cancelled, ERR_CANCELLED);
+    s->is_cancelled = 1;
+}
+
+static int work_in_order(struct task *t, struct err *err)
+{
+    struct probe *p = container_of(t, struct probe, task);
+    struct sharing *s = p->ctx;
+
+    (void)err;
+    s->order[s->n_order++] = p;
+    if (s->n_order == 1)
+        loop_post(t->loop, cancel_a_sharer, s);
+    for (int i = 0; s->max == 1 && i < 20000 && !s->is_cancelled; i++)
+        wait_sleep_call(t->loop, 1);
+    if (s->max > 1) /* those that began and have not ended; one was cancelled */
+        assert_in_range(s->n_order - (N_SHARERS - p->fixture->n_running - s->is_cancelled), 1,
+                        s->max);
+    return 0;
+}
+
+static void wait_in_order(struct probe *p)
+{
+    wait_work_share_start(&p->task, POOL_DRIVER, &((struct sharing *)p->ctx)->stuck, work_in_order);
+}
+
+static void test_a_share_keeps_its_order(void **state)
+{
+    (void)state;
+    FOR_BOTH_LOOPS(i)
+    {
+        struct fixture f;
+        struct probe probes[N_SHARERS];
+        struct sharing s = { .max = i ? LOOP_DRIVER_THREADS / 4 : 1,
+                             .cancelled = &probes[N_SHARERS - 2].task };
+
+        both_loops[i](&f, NULL);
+        for (int k = 0; k < N_SHARERS; k++) {
+            probes[k].ctx = &s;
+            given_probe(&probes[k], &f, wait_in_order);
+        }
+        loop_run(f.loop);
+        expect_end(&probes[N_SHARERS - 2], "WAIT FAILED ", ERR_CANCELLED);
+        assert_int_equal(s.n_order, N_SHARERS - 1);
+        for (int k = 0; k < s.n_order; k++) /* simulated, eight begin at once in any order */
+            assert_true(i || s.order[k] == &probes[k < N_SHARERS - 2 ? k : N_SHARERS - 1]);
+        assert_int_equal(s.stuck.n_admitted, 0);
+        fixture_fini(&f);
+    }
+}
+
 /* --- what reaches the loop from outside */
 
 struct posts {
@@ -382,6 +515,8 @@ int main(void)
         cmocka_unit_test(test_a_call_is_answered_while_the_loop_is_freed),
         cmocka_unit_test(test_queued_work_that_is_cancelled_never_runs),
         cmocka_unit_test(test_reverts_do_not_wait_for_drivers),
+        cmocka_unit_test(test_a_share_holds_a_quarter_of_the_threads),
+        cmocka_unit_test(test_a_share_keeps_its_order),
         cmocka_unit_test(test_posts_of_many_threads_all_arrive),
         cmocka_unit_test(test_a_watched_descriptor_and_a_signal_are_told),
     };
