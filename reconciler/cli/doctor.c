@@ -223,6 +223,18 @@ static void check_socket(struct doctor *d)
         found(d, FINDING_WARN, str_copy(a, str_from_c(err.text)), S("start it: reeve serve"));
 }
 
+/* What the daemon knows and the state does not. */
+static void check_providers(struct doctor *d, const struct value *providers)
+{
+    for (size_t i = 0; i < value_count(providers); i++) {
+        const struct value *one = providers->u.map.entries[i].value;
+
+        if (value_get_bool(one, S("open"), 0))
+            found(d, FINDING_WARN, value_get_text(one, S("error"), S("")),
+                  S("what it runs goes on; mend what it reaches or its entry under 'providers'"));
+    }
+}
+
 static void check_state(struct doctor *d, struct str file)
 {
     struct arena *a = d->c->arena;
@@ -244,6 +256,7 @@ static void check_state(struct doctor *d, struct str file)
                   : S("reeve status says the same: mend that first"));
         return;
     }
+    check_providers(d, value_get(value_get(answer, S("live")), S("providers")));
     findings = value_get(answer, S("findings"));
     for (size_t i = 0; i < value_count(findings); i++)
         found(d, FINDING_WARN, value_get_text(value_item(findings, i), S("what"), S("")),

@@ -26,6 +26,11 @@ static int is_ready(const struct gate_sample *s, const struct value *need, int64
            now_ms - s->ready_since_ms >= value_get_int(need, S("min_healthy_ms"), 0);
 }
 
+static struct gate_opinion wait_or_outage(const struct gate_facts *f, struct str reason)
+{
+    return f->is_progress_over ? say(OPINION_OUTAGE, reason) : say(OPINION_WAIT, S(""));
+}
+
 /* Whether what serves now fails the same probe: then it is not the new set's fault. It is only asked when
  * the new set has failed: production is not probed twice without need. */
 enum live { LIVE_NONE, LIVE_NOT_ASKED, LIVE_SERVES, LIVE_FAILS };
@@ -53,6 +58,9 @@ static struct gate_opinion fail_or_outage(struct arena *a, const struct gate_fac
 {
     struct str reason = str_fmt(a, "%.*s %s: %.*s", STR_ARG(s->subject), what, STR_ARG(s->message));
 
+    if (s->is_unknown)
+        return wait_or_outage(
+            f, str_fmt(a, "outage, the provider does not answer: %.*s", STR_ARG(reason)));
     switch (live_state(f)) {
     case LIVE_NOT_ASKED:
         return (struct gate_opinion){ OPINION_WAIT, S(""), 1 };
@@ -62,10 +70,7 @@ static struct gate_opinion fail_or_outage(struct arena *a, const struct gate_fac
     case LIVE_FAILS:
         break;
     }
-    return f->is_progress_over
-               ? say(OPINION_OUTAGE,
-                     str_fmt(a, "outage, the live set fails too: %.*s", STR_ARG(reason)))
-               : say(OPINION_WAIT, S(""));
+    return wait_or_outage(f, str_fmt(a, "outage, the live set fails too: %.*s", STR_ARG(reason)));
 }
 
 static struct gate_opinion judge_ready(struct arena *a, const struct value *need,

@@ -100,6 +100,24 @@ static void render_clock(struct render *r, const struct value *clock)
                         (long long)value_get_int(clock, S("stepped_ms"), 0) / 1000));
 }
 
+/* Those that do not answer; foreign text is in what they said last. */
+static void render_providers(struct render *r, const struct value *providers)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < value_count(providers); i++) {
+        const struct value *one = providers->u.map.entries[i].value;
+
+        if (!value_get_bool(one, S("open"), 0))
+            continue;
+        render_text(r, TONE_BAD, render_safe(r->out->arena, text_of(one, "error")));
+        sb_add_char(r->out, '\n');
+        n++;
+    }
+    if (n)
+        sb_add_char(r->out, '\n');
+}
+
 void render_status(struct render *r, const struct value *status)
 {
     static const char *const heads[] = { " ",    "environment", "branch", "commit",
@@ -109,6 +127,7 @@ void render_status(struct render *r, const struct value *status)
     struct render_table t;
 
     render_clock(r, value_get(status, S("suspect_clock")));
+    render_providers(r, value_get(value_get(status, S("live")), S("providers")));
     render_table_init(&t, a, heads, N_ELEMENTS(heads));
     for (size_t i = 0; i < value_count(envs); i++) {
         const struct value *env = value_item(envs, i);

@@ -73,36 +73,86 @@ static void driver_call_copy(const struct host_call *host, struct arena *a,
     };
 }
 
+/* 1: it does not answer, and is not asked. */
+static int driver_call_is_refused(const struct driver_call *call, struct provider_line *line,
+                                  struct arena *a, enum breaker_pass *ret_pass,
+                                  struct driver_answer *ret)
+{
+    struct str why;
+    int64_t again_ms;
+
+    *ret_pass = BREAKER_PASSES;
+    if (!call->is_urgent)
+        *ret_pass = provider_line_ask(line, call->engine->loop, a, &why, &again_ms);
+    if (*ret_pass != BREAKER_REFUSES)
+        return 0;
+    *ret = (struct driver_answer){ .verdict = RV_RETRY,
+                                   .acted = RV_ACTED_NO,
+                                   .again_ms = again_ms,
+                                   .message = why,
+                                   .is_refused = 1 };
+    return 1;
+}
+
+static enum breaker_answer driver_call_judge(const struct driver_call *call,
+                                             const struct host_call *host,
+                                             const struct rv_result *r)
+{
+    const struct breaker_facts facts = {
+        .verdict = (enum rv_verdict)r->verdict,
+        .acted = (enum rv_acted)r->acted,
+        .is_late = host_call_is_late(host),
+        .is_cancelled = call->task && call->task->cancelled,
+        .is_health = call->kind == CALL_HEALTH,
+    };
+
+    return breaker_judge(&facts);
+}
+
+/* 0: the driver cannot do that, and nobody was asked. */
+static int driver_call_ask(const struct driver_call *call, const struct provider *p,
+                           struct host_call *host, struct rv_result *r)
+{
+    rv_call *fn = driver_call_fn(p->driver, call->kind);
+    struct rv_op op = call->op;
+
+    op.size = sizeof(op);
+    op.epoch = (uint64_t)call->engine->epoch;
+    if (call->kind == CALL_READ)
+        p->driver->read(p->self, &host->host, &op, 1, r);
+    else if (fn)
+        fn(p->self, &host->host, &op, r);
+    else
+        r->verdict = RV_USER;
+    return fn || call->kind == CALL_READ;
+}
+
 int driver_call(const struct driver_call *call, struct arena *a, struct driver_answer *ret,
                 struct err *err)
 {
-    const struct provider *p = engine_provider(call->engine, call->provider);
+    struct provider_line *line = provider_line_find(call->engine, call->provider);
     struct rv_result r = { .size = sizeof(r) };
-    struct rv_op op = call->op;
+    enum breaker_answer said = BREAKER_SILENT;
+    enum breaker_pass pass;
     struct host_call host;
-    rv_call *fn;
 
-    if (!p)
+    if (!line)
         return err_set(err, ERR_INVALID, "no provider '%.*s' is configured",
                        STR_ARG(call->provider));
-    op.size = sizeof(op);
-    op.epoch = (uint64_t)call->engine->epoch;
+    if (driver_call_is_refused(call, line, a, &pass, ret))
+        return arena_status(a, err);
     host_call_init(&host, &(struct host_options){ .loop = call->engine->loop,
                                                   .task = call->task,
                                                   .timeout_ms = DRIVER_CALL_MS,
                                                   .secret = call->secret,
                                                   .identified = call->identified,
                                                   .ctx = call->ctx });
-    fn = driver_call_fn(p->driver, call->kind);
-    if (call->kind == CALL_READ)
-        p->driver->read(p->self, &host.host, &op, 1, &r);
-    else if (fn)
-        fn(p->self, &host.host, &op, &r);
-    else
-        r.verdict = RV_USER;
+    if (driver_call_ask(call, line->provider, &host, &r))
+        said = driver_call_judge(call, &host, &r);
     driver_call_hide(&host, call, a, &r);
     driver_call_copy(&host, a, &r, ret);
     host_call_fini(&host);
+    provider_line_note(line, call->engine->loop, pass, said, ret->message);
     return arena_status(a, err);
 }
 

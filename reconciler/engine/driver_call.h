@@ -1,6 +1,9 @@
 /*
  * driver_call: one call of a provider's driver, with a host of its own. SPDX-License-Identifier: Apache-2.0
  *
+ * A provider that does not answer is asked ever more seldom (provider_line): then the answer is RV_RETRY, not
+ * acted, and is_refused.
+ *
  * Memory   the answer is copied into the arena given.
  * Thread   a DRIVER or REVERT thread: it blocks.
  * Fails    ERR_INVALID: no such provider; ERR_NOMEM. What the driver says is in the answer.
@@ -26,6 +29,7 @@ struct driver_answer {
     enum rv_acted acted;
     int64_t again_ms;
     struct str id, observed, outputs, token, message;
+    int is_refused; /* the provider was not asked: it does not answer. Nothing happened, no attempt counts */
 };
 
 struct driver_call {
@@ -33,6 +37,7 @@ struct driver_call {
     struct task *task; /* its cancel ends the call */
     struct str provider;
     enum driver_call_kind kind;
+    int is_urgent; /* brings traffic back: never refused */
     struct rv_op op;
     host_secret_fn *secret; /* NULL: the call gets none */
     host_identified_fn *identified;

@@ -34,6 +34,7 @@ static int edge_look(struct task *t, struct err *err)
         .task = t,
         .provider = w->provider->name,
         .kind = CALL_HEALTH,
+        .is_urgent = 1, /* the look starts a proxy that is gone */
         .op = { .type = kit_rv(S("switch")) },
     };
 

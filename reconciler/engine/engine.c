@@ -209,8 +209,9 @@ static int open_providers(struct engine *e, struct err *err)
     if (sys_mkdir_all(keys, 0700, err) ||
         secret_store_new(e->options.daemon, keys, &e->secrets, err))
         return err->code;
-    return registry_open(&options, value_get(e->options.daemon, S("providers")), &e->providers,
-                         err);
+    if (registry_open(&options, value_get(e->options.daemon, S("providers")), &e->providers, err))
+        return err->code;
+    return provider_line_open_all(e, err);
 }
 
 static const struct source *make_git_source(struct engine *e, struct str name,
@@ -290,6 +291,7 @@ void engine_close(struct engine *e)
         edge_task_fini(&e->edges[i]);
     e->n_edges = 0;
     clock_task_fini(&e->clock);
+    provider_line_close_all(e);
     registry_close(TAKE(e->providers));
     secret_store_free(TAKE(e->secrets));
     db_close(TAKE(e->db));
@@ -619,5 +621,6 @@ struct value *engine_live_view(struct engine *e, struct arena *a)
     }
     value_set(a, view, S("sources"), sources);
     value_set(a, view, S("environments"), envs);
+    value_set(a, view, S("providers"), provider_line_view(e, a));
     return view;
 }

@@ -10,6 +10,7 @@
 #include "reconciler/core/identity.h"
 #include "reconciler/engine/clock_task.h"
 #include "reconciler/engine/engine.h"
+#include "reconciler/engine/provider_line.h"
 #include "reconciler/engine/secret_store.h"
 #include "reconciler/engine/tidy_task.h"
 #include "reconciler/rt/wait.h"
@@ -35,6 +36,8 @@ struct engine {
     struct clock_task clock;
     struct tidy_task tidy;
     struct registry *providers;
+    struct provider_line *lines; /* one a provider */
+    size_t n_lines;
     struct secret_store *secrets;
     struct source_task **sources;
     size_t n_sources;

@@ -88,43 +88,63 @@ static enum instance_health judge_instance(const struct driver_answer *answer,
                                                                      : INSTANCE_RUNNING;
 }
 
+int env_look_edge(struct task *t, struct err *err)
+{
+    struct env_task *env = env_of(t);
+    const struct driver_call edge = {
+        .engine = env->engine,
+        .task = t,
+        .provider = env->edge.provider,
+        .kind = CALL_READ,
+        .op = { .type = kit_rv(env->edge.kind),
+                .name = kit_rv(env->edge.name),
+                .owner = kit_rv(env->edge.owner),
+                .id = kit_rv(env->edge.provider_id) },
+    };
+    struct driver_answer ignored; /* the call itself starts a proxy that is gone */
+
+    return driver_call(&edge, &env->cycle, &ignored, err);
+}
+
 /* An error is no absence: what cannot be read is unknown, and nothing follows from it. */
+static int look_instance(struct env_task *env, size_t i, struct err *err)
+{
+    struct driver_answer answer;
+    const struct driver_call call = {
+        .engine = env->engine,
+        .task = &env->task,
+        .provider = env->observations[i].provider,
+        .kind = CALL_READ,
+        .op = { .type = kit_rv(S("instance")),
+                .name = kit_rv(env->observations[i].name),
+                .id = kit_rv(env->instances[i].provider_id) },
+    };
+
+    if (driver_call(&call, &env->cycle, &answer, err))
+        return err->code;
+    env->observations[i].health = judge_instance(&answer,
+                                                 driver_answer_value(&env->cycle, answer.observed));
+    return 0;
+}
+
+static int is_first_of_provider(const struct env_task *env, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (str_eq(env->observations[i].provider, env->observations[at].provider))
+            return 0;
+    return 1;
+}
+
 int env_look_world(struct task *t, struct err *err)
 {
     struct env_task *env = env_of(t);
+    struct str provider = env->observations[env->look_at].provider;
 
-    if (env->edge.env.n) {
-        const struct driver_call edge = {
-            .engine = env->engine,
-            .task = t,
-            .provider = env->edge.provider,
-            .kind = CALL_READ,
-            .op = { .type = kit_rv(env->edge.kind),
-                    .name = kit_rv(env->edge.name),
-                    .owner = kit_rv(env->edge.owner),
-                    .id = kit_rv(env->edge.provider_id) },
-        };
-        struct driver_answer ignored; /* the call itself starts a proxy that is gone */
-
-        if (driver_call(&edge, &env->cycle, &ignored, err))
+    for (size_t i = env->look_at; i < env->n_observations; i++)
+        if (str_eq(env->observations[i].provider, provider) && look_instance(env, i, err))
             return err->code;
-    }
-    for (size_t i = 0; i < env->n_observations; i++) {
-        struct driver_answer answer;
-        struct driver_call call = {
-            .engine = env->engine,
-            .task = t,
-            .provider = env->observations[i].provider,
-            .kind = CALL_READ,
-            .op = { .type = kit_rv(S("instance")),
-                    .name = kit_rv(env->observations[i].name),
-                    .id = kit_rv(env->instances[i].provider_id) },
-        };
-
-        if (driver_call(&call, &env->cycle, &answer, err))
-            return err->code;
-        env->observations[i].health = judge_instance(
-            &answer, driver_answer_value(&env->cycle, answer.observed));
-    }
+    do
+        env->look_at++;
+    while (env->look_at < env->n_observations && !is_first_of_provider(env, env->look_at));
     return 0;
 }

@@ -20,6 +20,7 @@ enum {
     ENV_DESCENT_TOLD,
     ENV_ASTRAY,
     ENV_LOOK,
+    ENV_EDGE,
     ENV_OBSERVE,
     ENV_PLAN,
     ENV_DECIDE,
@@ -36,8 +37,9 @@ static const struct task_state env_states[] = {
     [ENV_DESCENT_ASK] = { "DESCENT_ASK", TO2(ENV_DESCENT_TOLD, ENV_LOOK), ENV_ASTRAY,    0 }, /* the worker's deadline */
     [ENV_DESCENT_TOLD] = { "DESCENT_TOLD", TO2(ENV_LOOK, ENV_ASTRAY),     NO_ERROR_EDGE, 0 },
     [ENV_ASTRAY]  = { "ASTRAY",  TO2(ENV_LOOK, ENV_REST),                 NO_ERROR_EDGE, 0 }, /* no specs: what is lost is repaired all the same */
-    [ENV_LOOK]    = { "LOOK",    TO3(ENV_OBSERVE, ENV_REST, ENV_DESCENT), ENV_TROUBLE,   0 },
-    [ENV_OBSERVE] = { "OBSERVE", TO(ENV_PLAN),                            ENV_TROUBLE,   0 },
+    [ENV_LOOK]    = { "LOOK",    TO3(ENV_EDGE, ENV_REST, ENV_DESCENT),    ENV_TROUBLE,   0 },
+    [ENV_EDGE]    = { "EDGE",    TO(ENV_OBSERVE),                         ENV_TROUBLE,   0 },
+    [ENV_OBSERVE] = { "OBSERVE", TO2(ENV_OBSERVE, ENV_PLAN),              ENV_TROUBLE,   0 }, /* one provider after the other */
     [ENV_PLAN]    = { "PLAN",    TO(ENV_DECIDE),                          ENV_TROUBLE,   0 },
     [ENV_DECIDE]  = { "DECIDE",  TO2(ENV_REST, ENV_DESCENT),              ENV_TROUBLE,   0 },
     [ENV_TROUBLE] = { "TROUBLE", TO(ENV_REST),                            ENV_REST,      0 }, /* says why; serves on */
@@ -201,6 +203,27 @@ static enum task_verdict env_look(struct env_task *env)
     if (env->has_spec)
         env->tried = env->spec.revision;
     wait_work_start(t, POOL_STATE, env_look_instances);
+    return task_then(t, ENV_EDGE);
+}
+
+static enum task_verdict env_edge(struct env_task *env)
+{
+    struct task *t = &env->task;
+
+    env->look_at = 0;
+    if (!env->edge.env.n)
+        return task_goto(t, ENV_OBSERVE);
+    provider_line_start(env->engine, t, env->edge.provider, env_look_edge);
+    return task_then(t, ENV_OBSERVE);
+}
+
+static enum task_verdict env_observe(struct env_task *env)
+{
+    struct task *t = &env->task;
+
+    if (env->look_at >= env->n_observations)
+        return task_goto(t, ENV_PLAN);
+    provider_line_start(env->engine, t, env->observations[env->look_at].provider, env_look_world);
     return task_then(t, ENV_OBSERVE);
 }
 
@@ -365,9 +388,10 @@ static enum task_verdict env_step(struct task *t)
         return env_astray(env);
     case ENV_LOOK:
         return env_look(env);
+    case ENV_EDGE:
+        return env_edge(env);
     case ENV_OBSERVE:
-        wait_work_start(t, POOL_DRIVER, env_look_world);
-        return task_then(t, ENV_PLAN);
+        return env_observe(env);
     case ENV_PLAN:
         wait_work_start(t, POOL_STATE, env_make_plan);
         return task_then(t, ENV_DECIDE);

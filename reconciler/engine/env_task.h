@@ -1,10 +1,10 @@
 /*
  * env_task: keeps one environment as its specs say. SPDX-License-Identifier: Apache-2.0
  *
- *   REST -> SPEC -> LOOK -> OBSERVE -> PLAN -> DECIDE -> REST
+ *   REST -> SPEC -> LOOK -> EDGE -> OBSERVE -> PLAN -> DECIDE -> REST       OBSERVE once a provider
  *
- * SPEC normalises the newest commit and pins secret versions; LOOK and OBSERVE ask the providers of what
- * runs; PLAN makes the plan, stores it, and starts it when nobody has to be asked. A commit that wants
+ * SPEC normalises the newest commit and pins secret versions; LOOK, EDGE and OBSERVE ask the providers of
+ * what runs; PLAN makes the plan, stores it, and starts it when nobody has to be asked. A commit that wants
  * something has to go on from the one that was applied last: where that is not known, PLAN stores nothing,
  * DESCENT asks, and a person decides where it does not. A plan that runs is left alone but for a newer
  * commit, which asks it to end at its next boundary.
@@ -54,6 +54,7 @@ struct env_task {
     struct observation *observations;
     struct rec_instance *instances;
     size_t n_observations;
+    size_t look_at; /* OBSERVE: the first one whose provider was not asked yet */
     struct rec_resource
         edge; /* the switch: reading it makes sure that the proxy runs; env "" for none */
     struct snapshot snapshot;
@@ -118,7 +119,8 @@ void env_run_begin(struct env_task *env, const struct digest *plan_id, int is_ma
 
 int env_look_specs(struct task *t, struct err *err);     /* FILE: the newest commit, normalised */
 int env_look_instances(struct task *t, struct err *err); /* STATE: what should run */
-int env_look_world(struct task *t, struct err *err);     /* DRIVER: what does */
+int env_look_edge(struct task *t, struct err *err);      /* DRIVER: the proxy runs */
+int env_look_world(struct task *t, struct err *err);     /* DRIVER: what one provider runs of it */
 
 /* --- env_plan.c: on STATE ------------------------------------------------------------------------ */
 

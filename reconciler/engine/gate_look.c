@@ -252,7 +252,7 @@ static int look_count_backend(struct gate_task *g, struct gate_backend *b, struc
     return 0;
 }
 
-int gate_look_count(struct task *t, struct err *err)
+static int look_count(struct task *t, struct err *err)
 {
     struct gate_task *g = container_of(t, struct gate_task, task);
 
@@ -261,6 +261,13 @@ int gate_look_count(struct task *t, struct err *err)
         if (look_count_backend(g, &g->backends[i], err))
             return err->code;
     return 0;
+}
+
+/* The backends of one environment lie on one edge. */
+void gate_look_count(struct gate_task *g)
+{
+    provider_line_start(g->engine, &g->task, g->n_backends ? g->backends[0].provider : S(""),
+                        look_count);
 }
 
 /* --- probes: on the loop ------------------------------------------------------------------------- */
@@ -293,6 +300,13 @@ void gate_look_probed(struct gate_task *g)
         if (!s->is_probing)
             continue;
         s->is_probing = 0;
+        x->is_unknown = s->probe.is_unknown;
+        if (x->is_unknown) {
+            x->ready_since_ms = -1;
+            x->message = str_copy(&g->arena, str_from_c(s->probe.message));
+            probe_task_fini(&s->probe);
+            continue;
+        }
         x->ok_in_row = s->probe.ok ? x->ok_in_row + 1 : 0;
         x->failed_in_row = s->probe.ok ? 0 : x->failed_in_row + 1;
         x->has_exited = s->probe.has_exited;

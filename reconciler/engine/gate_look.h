@@ -27,8 +27,8 @@ struct gate_backend {
 
 /* STATE: the instances and backends that the gate's item names. */
 int gate_look_load(struct gate_task *g, struct err *err);
-/* DRIVER: one round of counters; the first one is the baseline. */
-int gate_look_count(struct task *t, struct err *err);
+/* Loop: begin one round of counters; the first one is the baseline. */
+void gate_look_count(struct gate_task *g);
 /* Loop: begin a probe of every instance and wait for all of them. */
 void gate_look_begin(struct gate_task *g);
 void gate_look_probed(struct gate_task *g);

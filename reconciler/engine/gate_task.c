@@ -259,7 +259,7 @@ static enum task_verdict gate_step(struct task *t)
                 g,
                 "drained")) /* compares with nothing, and ends whether counters can be read or not */
             return task_goto(t, GATE_OPENING);
-        wait_work_start(t, POOL_DRIVER, gate_look_count);
+        gate_look_count(g);
         return task_then(t, GATE_OPENING);
     case GATE_OPENING:
         wait_work_start(t, POOL_STATE, gate_open);
@@ -276,7 +276,7 @@ static enum task_verdict gate_step(struct task *t)
         return task_then(t, GATE_COUNT);
     case GATE_COUNT:
         gate_look_probed(g);
-        wait_work_start(t, POOL_DRIVER, gate_look_count);
+        gate_look_count(g);
         return task_then(t, GATE_JUDGE);
     case GATE_JUDGE:
         if (!g->verdict)

@@ -25,11 +25,16 @@ static int64_t host_left_ms(const struct host_call *c)
     return left_ms > 0 ? left_ms : 0;
 }
 
+int host_call_is_late(const struct host_call *c)
+{
+    return !host_left_ms(c);
+}
+
 static int host_cancelled(void *ctx)
 {
     struct host_call *c = ctx;
 
-    return (c->options.task && c->options.task->cancelled) || !host_left_ms(c);
+    return (c->options.task && c->options.task->cancelled) || host_call_is_late(c);
 }
 
 /* What an error of ours is for the driver. Not found is about what it asked for, not about the world. */

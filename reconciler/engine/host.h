@@ -52,6 +52,9 @@ struct host_call {
 void host_call_init(struct host_call *call, const struct host_options *options);
 void host_call_fini(struct host_call *call); /* copy the driver's answer before */
 
+/* Its deadline has passed. */
+int host_call_is_late(const struct host_call *call);
+
 /* Hide the value of `ref` too, which an earlier call may have handed out. 0, or why it cannot be. */
 int host_call_hide(struct host_call *call, struct rv_str ref);
 

@@ -80,6 +80,7 @@ static int op_call(struct op_task *op, enum driver_call_kind kind, struct err *e
         .task = &op->task,
         .provider = op->rec.provider,
         .kind = kind,
+        .is_urgent = op->for_ever,
         .op = op_request(op),
         .secret = op_secret,
         .identified = op_identified,

@@ -44,12 +44,12 @@ static const struct task_state op_states[] = {
     [OP_RECOVER] = { "RECOVER", TO3(OP_ACT, OP_LOOK, OP_END),                       NO_ERROR_EDGE, 0 },
     [OP_ACT]     = { "ACT",     TO(OP_SETTLE),                                      OP_SETTLE,     0 }, /* we may have acted, so we record and look */
     [OP_WAIT]    = { "WAIT",    TO(OP_ACT),                                         OP_SETTLE,     0 }, /* no thread is held meanwhile */
-    [OP_SETTLE]  = { "SETTLE",  TO(OP_JUDGE),                                       OP_BACKOFF,    0 }, /* cannot write: look later */
+    [OP_SETTLE]  = { "SETTLE",  TO3(OP_JUDGE, OP_BACKOFF, OP_END),                  OP_BACKOFF,    0 }, /* cannot write: look later */
     [OP_JUDGE]   = { "JUDGE",   TO(OP_WAIT) | TO3(OP_LOOK, OP_BACKOFF, OP_END),     NO_ERROR_EDGE, 0 },
     [OP_LOOK]    = { "LOOK",    TO(OP_COMMIT),                                      OP_COMMIT,     0 }, /* believe the world, not the answer */
     [OP_COMMIT]  = { "COMMIT",  TO2(OP_BACKOFF, OP_END),                            NO_ERROR_EDGE, 0 },
     [OP_BACKOFF] = { "BACKOFF", TO(OP_AGAIN),                                       OP_AGAIN,      0 }, /* woken early: nobody wants it any more */
-    [OP_AGAIN]   = { "AGAIN",   TO2(OP_RETRY, OP_LOOK),                             NO_ERROR_EDGE, 0 },
+    [OP_AGAIN]   = { "AGAIN",   TO3(OP_RETRY, OP_LOOK, OP_ACT),                     NO_ERROR_EDGE, 0 },
     [OP_RETRY]   = { "RETRY",   TO(OP_ACT),                                         OP_BACKOFF,    0 },
     [OP_END]     = { "END",     TO(OP_OVER),                                        OP_BACKOFF,    0 },
     [OP_OVER]    = { "OVER",    0,                                                  NO_ERROR_EDGE, 0 },
@@ -344,6 +344,13 @@ static enum task_verdict op_exported(struct op_task *op)
     return task_goto(&op->task, OP_CLAIM);
 }
 
+/* Nobody was asked: nothing is written, no attempt counts, and it asks again when the provider may answer. */
+static enum task_verdict op_settle_refused(struct op_task *op)
+{
+    return op_is_overdue(op) ? op_finish(op, OP_IS_FAILED)
+                             : op_backoff(op, LATER_ACT, op->answer.again_ms);
+}
+
 /* The call did not come to an answer of the driver. */
 static void op_note_failed_call(struct op_task *op)
 {
@@ -355,10 +362,18 @@ static void op_note_failed_call(struct op_task *op)
     op->answer.message = str_copy(op_round(op), str_from_c(op->task.err.text));
 }
 
+/* What brings traffic back never waits behind the others. */
+static void op_start_call(struct op_task *op, wait_work_fn *call)
+{
+    if (op->for_ever)
+        wait_work_start(&op->task, POOL_REVERT, call);
+    else
+        provider_line_start(op->engine, &op->task, op->rec.provider, call);
+}
+
 static enum task_verdict op_step(struct task *t)
 {
     struct op_task *op = op_of(t);
-    enum loop_pool pool = op->for_ever ? POOL_REVERT : POOL_DRIVER;
 
     if (t->cancelled)
         return task_done(t); /* the row stays open: the next life looks */
@@ -376,7 +391,7 @@ static enum task_verdict op_step(struct task *t)
     case OP_ACT:
         if (!op->deadline_mono_ms)
             op_set_deadline(op);
-        wait_work_start(t, pool, op_call_act);
+        op_start_call(op, op_call_act);
         return task_then(t, OP_SETTLE);
     case OP_WAIT:
         CRASH_POINT(OP_AFTER_PENDING);
@@ -385,6 +400,8 @@ static enum task_verdict op_step(struct task *t)
                                                          : OP_POLL_MIN_MS));
         return task_then(t, OP_ACT);
     case OP_SETTLE:
+        if (!t->rc && op->answer.is_refused)
+            return op_settle_refused(op);
         if (t->rc)
             op_note_failed_call(op);
         op->settled_mono_ms = loop_mono_ms(t->loop);
@@ -393,7 +410,7 @@ static enum task_verdict op_step(struct task *t)
     case OP_JUDGE:
         return op_judge_answer(op);
     case OP_LOOK:
-        wait_work_start(t, pool, op_call_look);
+        op_start_call(op, op_call_look);
         return task_then(t, OP_COMMIT);
     case OP_COMMIT:
         return op_judge_look(op);
@@ -410,7 +427,9 @@ static enum task_verdict op_step(struct task *t)
         return task_then(t, OP_AGAIN);
     case OP_AGAIN:
         t->rc = 0; /* the time is over, or it was woken */
-        return task_goto(t, op->look_again || op->gives_up ? OP_LOOK : OP_RETRY);
+        return task_goto(t, op->look_again || op->gives_up ? OP_LOOK
+                            : op->answer.is_refused        ? OP_ACT
+                                                           : OP_RETRY);
     case OP_RETRY:
         wait_work_start(t, POOL_STATE, op_write_retry);
         return task_then(t, OP_ACT);

@@ -5,6 +5,7 @@
  *   CLAIM -> ACT -> SETTLE -> JUDGE -> LOOK -> COMMIT -> END    ACT commits IDENTIFIED from inside the driver's call
  *            ^ PENDING: JUDGE -> WAIT -> ACT (resume)
  *            ^ nothing happened: JUDGE, COMMIT -> BACKOFF -> RETRY -> ACT: same row and key, attempt + 1
+ *            ^ nobody was asked (its provider does not answer): SETTLE -> BACKOFF -> ACT: nothing is written
  *   begun in a former life: TAKE (one more death is written) -> LOOK, or ACT (resume) where a token is kept:
  *   look before anything is repeated
  *

@@ -162,11 +162,13 @@ static int probe_look(struct task *t, struct err *err)
     struct probe_task *p = probe_of(t);
     const struct value *seen;
     struct str state, why;
+    int was_ok = p->ok;
 
     if (p->ok && p->probe && probe_ask_provider(p, err))
         return err->code;
     if (probe_call(p, CALL_READ, err))
         return err->code;
+    p->is_unknown = was_ok && !p->ok && p->answer.verdict == RV_RETRY;
     seen = driver_answer_value(&p->arena, p->answer.observed);
     state = value_get_text(seen, S("state"), S(""));
     p->restarts = value_get_int(seen, S("restarts"), -1);
@@ -198,7 +200,7 @@ static enum task_verdict probe_step(struct task *t)
         return task_then(t, PROBE_LOOK);
     case PROBE_LOOK:
         probe_judge_answer(p);
-        wait_work_start(t, POOL_DRIVER, probe_look);
+        provider_line_start(p->engine, t, p->provider, probe_look);
         return task_then(t, PROBE_OVER);
     case PROBE_OVER:
         if (t->rc && p->ok) {
@@ -213,7 +215,7 @@ static enum task_verdict probe_step(struct task *t)
 void probe_task_start(struct probe_task *p, struct engine *e, task_ended *ended, void *ctx)
 {
     p->engine = e;
-    p->ok = 0;
+    p->ok = p->is_unknown = 0;
     p->restarts = -1;
     p->has_exited = 0;
     p->message[0] = 0;

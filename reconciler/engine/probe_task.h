@@ -27,6 +27,7 @@ struct probe_task {
     struct http_reply reply;
     struct driver_answer answer;
     int ok;
+    int is_unknown; /* only its provider could tell, which does not answer: neither ok nor failed */
     int64_t restarts; /* as observed; -1: not known */
     int has_exited;   /* observed: it does not run and is not about to */
     char message[PROBE_TEXT_MAX];

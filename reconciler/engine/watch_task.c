@@ -140,7 +140,7 @@ static int watch_is_well(struct watch_task *w, struct watch_subject *s)
 {
     int64_t *failed = watch_failures(w, s->probe.resource, !s->probe.ok);
 
-    if (failed)
+    if (failed && !s->probe.is_unknown)
         *failed = s->probe.ok ? 0 : *failed + 1;
     if (s->probe.has_exited)
         w->n_lost++;

@@ -163,7 +163,7 @@ static void measure(const struct shape *s)
     size_t n;
     int64_t took_ms, longest_ms;
 
-    world_init(&w, 1);
+    world_init(&w, 1, WORLD_ONE_BOX);
     w.latency_ms = MAKESPAN_CALL_MS;
     w.work_ms_max = 0;
     for (int version = 1; version <= 2; version++) {

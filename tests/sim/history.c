@@ -409,7 +409,7 @@ void history_run(struct history *h, uint64_t seed)
     int n;
 
     *h = (struct history){ .random = seed };
-    world_init(&h->world, seed);
+    world_init(&h->world, seed, WORLD_ONE_BOX);
     shop_init(&h->shop);
     h->shop.n_envs = chance(h, 30) ? SHOP_ENVS : 1;
     h->good = h->shop;

@@ -222,7 +222,7 @@ static const char *check_every_row_has_an_object(struct world *w, struct arena *
     for (size_t i = 0; i < n; i++) {
         if (!is_of_the_box(rows[i].kind))
             continue;
-        if (!null_store_find(&w->box->store, rows[i].owner) && !str_eq_c(rows[i].status, "failed"))
+        if (!world_find(w, rows[i].owner) && !str_eq_c(rows[i].status, "failed"))
             return BROKEN("%.*s/%.*s is %.*s in the rows and not there", STR_ARG(rows[i].kind),
                           STR_ARG(rows[i].name), STR_ARG(rows[i].status));
     }

@@ -63,10 +63,10 @@ static inline void say(struct story *s, enum command_verb verb)
 }
 
 /* The shop runs at its first version. */
-static inline void given_shop(struct story *s, uint64_t seed)
+static inline void given_shop(struct story *s, uint64_t seed, enum world_boxes boxes)
 {
     *s = (struct story){ 0 };
-    world_init(&s->w, seed);
+    world_init(&s->w, seed, boxes);
     shop_init(&s->shop);
     push(s);
     run(s, MINUTE);
@@ -155,12 +155,13 @@ typedef void story_fn(struct story *s);
 struct story_row {
     const char *name;
     story_fn *tell;
-    uint64_t seed; /* set when it is told */
+    uint64_t seed; /* this and below: set when it is told */
+    enum world_boxes boxes;
 };
 
 #define STORY(name)                                                                                \
     {                                                                                              \
-#name, name, 0                                                                             \
+#name, name, 0, WORLD_ONE_BOX                                                              \
     }
 #define STORIES_MAX 32
 
@@ -169,23 +170,29 @@ static inline void tell_story(void **state)
     const struct story_row *row = *state;
     struct story s;
 
-    given_shop(&s, row->seed);
+    given_shop(&s, row->seed, row->boxes);
     row->tell(&s);
     run(&s, MINUTE);
     expect_laws(&s);
     world_fini(&s.w);
 }
 
-static inline int story_tell_all(struct story_row *rows, size_t n)
+static inline int story_tell_all_in(enum world_boxes boxes, struct story_row *rows, size_t n)
 {
     struct CMUnitTest tests[STORIES_MAX];
 
     for (size_t i = 0; i < n && i < STORIES_MAX; i++) {
         rows[i].seed = i + 1;
+        rows[i].boxes = boxes;
         tests[i] = (struct CMUnitTest){ .name = rows[i].name,
                                         .test_func = tell_story,
                                         .initial_state = &rows[i] };
     }
     log_setup(getenv("DEBUG") ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
     return _cmocka_run_group_tests("stories", tests, n, NULL, NULL);
+}
+
+static inline int story_tell_all(struct story_row *rows, size_t n)
+{
+    return story_tell_all_in(WORLD_ONE_BOX, rows, n);
 }

@@ -13,17 +13,28 @@
 
 #define WORLD_WALL_MS INT64_C(1700000000000)
 #define WORLD_PORT_FIRST 10000 /* of the null driver */
+#define WORLD_CRATE_FIRST 2000 /* what is in the crate counts from here: ports are one machine's */
 
 /* --- what answers probes ------------------------------------------------------------------------- */
 
 struct null_object *world_next(struct world *w, struct world_walk *walk)
 {
-    const struct null_store *s = &w->box->store;
+    const struct null_store *s = walk->is_in_crate ? &w->crate->store : &w->box->store;
 
     walk->at = walk->at ? walk->at->next : NULL;
     while (!walk->at && walk->slot < s->n_slots)
         walk->at = s->slots[walk->slot++];
-    return walk->at;
+    if (walk->at || walk->is_in_crate || !w->crate)
+        return walk->at;
+    *walk = (struct world_walk){ .is_in_crate = 1 };
+    return world_next(w, walk);
+}
+
+struct null_object *world_find(struct world *w, struct str owner)
+{
+    struct null_object *o = null_store_find(&w->box->store, owner);
+
+    return o || !w->crate ? o : null_store_find(&w->crate->store, owner);
 }
 
 static int world_is_bad(struct world *w, const struct null_object *o)
@@ -206,10 +217,16 @@ static void world_read_daemon(struct world *w)
     sb_add_c(&text, "apiVersion: reeve/v1\nkind: Daemon\n"
                     "state: {file: var/reeve.db}\n"
                     "sources: {app: {url: \"file:///nowhere\", branches: [main], poll: 10s}}\n"
-                    "providers:\n  box: {driver: \"null\", directory: world}\n"
                     "auth: {same_user: allow}\n"
-                    "environments:\n"
-                    "  - match: {source: app, name: \"*\"}\n    branch: main\n"
+                    "providers:\n  box: {driver: \"null\", directory: world}\n");
+    if (w->boxes == WORLD_BOX_EACH)
+        sb_add_c(&text, "  crate: {driver: \"null\", directory: crate}\n");
+    sb_add_c(&text, "environments:\n");
+    if (w->boxes == WORLD_BOX_EACH)
+        sb_add_c(&text, "  - match: {source: app, name: stage}\n    branch: main\n"
+                        "    providers: {services: [crate], domains: crate}\n"
+                        "    domains: [\"*.example.test\"]\n    isolation: none\n");
+    sb_add_c(&text, "  - match: {source: app, name: \"*\"}\n    branch: main\n"
                     "    providers: {services: [box], domains: box}\n"
                     "    domains: [\"*.example.test\"]\n    isolation: none\n");
     file.text = sb_str(&text);
@@ -225,9 +242,9 @@ static void world_read_daemon(struct world *w)
     PRE(m.n_errors == 0);
 }
 
-void world_init(struct world *w, uint64_t seed)
+void world_init(struct world *w, uint64_t seed, enum world_boxes boxes)
 {
-    *w = (struct world){ .seed = seed, .wall_ms = WORLD_WALL_MS, .work_ms_max = 5 };
+    *w = (struct world){ .seed = seed, .wall_ms = WORLD_WALL_MS, .work_ms_max = 5, .boxes = boxes };
     world_chance = seed;
     arena_init(&w->arena, 0);
     (void)snprintf(w->dir, sizeof(w->dir), "%s/reeve-sim-XXXXXX",
@@ -269,6 +286,19 @@ static int world_batch_commit(void *ctx, struct err *err)
     return err_set(err, ERR_FULL, "the disk is full");
 }
 
+static void world_open_boxes(struct world *w)
+{
+    w->box = registry_find(w->engine->providers, S("box"))->self;
+    world_tell_box(w);
+    MUST(null_store_load(&w->box->store, err));
+    if (w->boxes == WORLD_ONE_BOX)
+        return;
+    w->crate = registry_find(w->engine->providers, S("crate"))->self;
+    MUST(null_store_load(&w->crate->store, err));
+    if (w->crate->store.next_number < WORLD_CRATE_FIRST)
+        w->crate->store.next_number = WORLD_CRATE_FIRST;
+}
+
 static void world_begin_life(struct world *w)
 {
     arena_init(&w->process, 0);
@@ -295,9 +325,7 @@ static void world_begin_life(struct world *w)
                          .boot = str_to_c(&w->process, str_fmt(&w->process, "%d", w->n_lives)),
                          .holder = "a simulated daemon" },
                      err));
-    w->box = registry_find(w->engine->providers, S("box"))->self;
-    world_tell_box(w);
-    MUST(null_store_load(&w->box->store, err));
+    world_open_boxes(w);
     engine_start(w->engine);
 }
 
@@ -306,7 +334,7 @@ static void world_end_life(struct world *w)
 {
     while (w->sayings)
         world_forget_saying(w->sayings);
-    w->box = NULL;
+    w->box = w->crate = NULL;
     engine_close(w->engine);
     w->engine = NULL;
     arena_fini(&w->process);

@@ -37,6 +37,8 @@ struct world_saying { /* what a person says */
     int *done; /* counts those that were carried out */
 };
 
+enum world_boxes { WORLD_ONE_BOX, WORLD_BOX_EACH };
+
 struct world {
     struct arena arena;
     uint64_t seed;
@@ -44,7 +46,10 @@ struct world {
     struct loop *loop;
     struct arena process; /* of this life */
     struct engine *engine;
+    enum world_boxes boxes;
     struct null_driver_self *box; /* the provider of this life */
+    struct null_driver_self
+        *crate; /* stage's own, where each has one; else NULL. It is never faulty */
     struct db *reader;
     const struct value *daemon;
     struct world_commit commits[WORLD_COMMITS_MAX];
@@ -70,7 +75,7 @@ struct world {
 const struct source *world_repository_make(void *ctx, struct arena *a, struct str name,
                                            const struct value *config);
 
-void world_init(struct world *w, uint64_t seed);
+void world_init(struct world *w, uint64_t seed, enum world_boxes boxes);
 void world_fini(struct world *w);
 /* A new newest commit of branch main. */
 void world_push(struct world *w, struct str specs);
@@ -97,10 +102,12 @@ struct str world_status(struct world *w, struct str env);
 struct db *world_reader(struct world *w);
 /* Objects of the null driver, in no order, while the daemon runs: until NULL. */
 struct world_walk {
+    int is_in_crate;
     size_t slot;
     struct null_object *at;
 };
 struct null_object *world_next(struct world *w, struct world_walk *walk);
+struct null_object *world_find(struct world *w, struct str owner);
 
 /* For the test's own calls. */
 #define MUST(call)                                                                                 \

@@ -320,9 +320,14 @@ static void test_status_marks_what_needs_a_person(void **state)
               "\"sources\":[{\"name\":\"acme\",\"heads\":[{\"branch\":\"main\",\"commit\":"
               "\"77be0141ff\","
               "\"seen_ms\":1732099001000}]},{\"name\":\"old\",\"error\":\"refused\",\"heads\":[]}],"
-              "\"live\":{\"sources\":{\"acme\":{\"fetched_ms_ago\":2500}}}}"));
+              "\"live\":{\"sources\":{\"acme\":{\"fetched_ms_ago\":2500}},\"providers\":{\"box\":{"
+              "\"failures\":1,\"open\":false,\"error\":\"once\"},\"far\":{\"failures\":5,\"open\":"
+              "true,"
+              "\"error\":\"provider 'far' does not answer\"}}}}"));
     expect_text(
-        &p, "   environment  branch   commit    sync     health\n"
+        &p, "provider 'far' does not answer\n"
+            "\n"
+            "   environment  branch   commit    sync     health\n"
             "!  production   main     77be0141  waiting  healthy  plan 5c1e09d2: approval: manual\n"
             "   staging      develop  8f31c2a0  in_sync  healthy  api web\n"
             "\n"

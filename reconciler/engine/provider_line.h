@@ -1,0 +1,45 @@
+/*
+ * provider_line: what all calls of one provider have in common. SPDX-License-Identifier: Apache-2.0
+ *
+ * Its share of the DRIVER pool, so that a provider which does not answer holds a quarter of the threads at most,
+ * and its breaker, so that it is asked ever more seldom until it answers again.
+ *
+ * Memory   in the engine's process arena.
+ * Thread   open and close the loop's; the share the loop's; the breaker from any, under its lock.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "providers/registry.h"
+#include "reconciler/core/breaker.h"
+#include "reconciler/rt/wait.h"
+
+struct engine;
+
+struct provider_line {
+    const struct provider *provider;
+    struct wait_share share;
+    pthread_mutex_t lock;
+    struct breaker breaker;   /* this and below: under the lock */
+    char error[ERR_TEXT_MAX]; /* of the last failure; "" */
+};
+
+/* One for each provider of the registry; close takes none or some too. */
+int provider_line_open_all(struct engine *e, struct err *err);
+void provider_line_close_all(struct engine *e);
+/* NULL: no such provider. */
+struct provider_line *provider_line_find(struct engine *e, struct str name);
+
+/* Work that calls this provider: on DRIVER, within its share. */
+void provider_line_start(struct engine *e, struct task *t, struct str provider, wait_work_fn *fn);
+
+/* Before a call: when it is refused, *ret_why says so and *ret_again_ms when to come again. */
+enum breaker_pass provider_line_ask(struct provider_line *line, struct loop *loop, struct arena *a,
+                                    struct str *ret_why, int64_t *ret_again_ms);
+/* After one that was not refused. `why` holds no secret. */
+void provider_line_note(struct provider_line *line, struct loop *loop, enum breaker_pass pass,
+                        enum breaker_answer answer, struct str why);
+
+/* {name: {failures, open, error}}; error "" for none */
+struct value *provider_line_view(struct engine *e, struct arena *a);
