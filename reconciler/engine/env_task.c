@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #define ENV_CYCLE_MAX (256u << 20)
+#define ENV_OWN_BYTES 192u /* three short names, in most environments */
 #define ENV_INTERVAL_MS 60000
 #define ENV_ASK_AGAIN_MS 1000
 #define ENV_CYCLES_MAX 64    /* at once: a cycle holds specs, rows and a plan */
@@ -414,6 +415,7 @@ struct env_task *env_task_start(struct engine *e, struct source_task *source, st
         return NULL;
     env->engine = e;
     arena_init(&env->own, 0);
+    arena_reserve(&env->own, ENV_OWN_BYTES);
     arena_init(&env->cycle, ENV_CYCLE_MAX);
     env->uid = str_copy(&env->own, uid);
     env->name = str_copy(&env->own, name);
