@@ -8,7 +8,8 @@
 #include "state/sets.h"
 
 #define PLAN_EXPIRES_MS (24 * 3600 * 1000)
-#define PLAN_TRIED_OFTEN 5 /* without success: a person should know */
+#define PLAN_TRIED_OFTEN 5       /* without success: a person should know */
+#define PLAN_TRIED_LONG_MS 30000 /* the same, where it is only looked whether it was done */
 
 /* Why something is written: a person's word, or the commit. */
 static struct str event_cause(struct env_task *env)
@@ -254,8 +255,10 @@ static int find_refused(struct env_task *env, struct str *ret_reason, struct err
     size_t n;
 
     if (DB_SELECT(env->engine->db, a, operation,
-                  "WHERE env = $1 AND outcome IS NULL AND attempt >= $2 ORDER BY intent_ms LIMIT 1",
-                  &rows, &n, err, DB_T(env->uid), DB_I(PLAN_TRIED_OFTEN)))
+                  "WHERE env = $1 AND outcome IS NULL AND message IS NOT NULL AND "
+                  "(attempt >= $2 OR intent_ms <= $3) ORDER BY intent_ms LIMIT 1",
+                  &rows, &n, err, DB_T(env->uid), DB_I(PLAN_TRIED_OFTEN),
+                  DB_I(loop_wall_ms(env->engine->loop) - PLAN_TRIED_LONG_MS)))
         return err->code;
     *ret_reason = n ? str_fmt(a, "%.*s of %.*s/%.*s is tried again and again: %.*s",
                               STR_ARG(rows[0].action), STR_ARG(rows[0].kind), STR_ARG(rows[0].name),

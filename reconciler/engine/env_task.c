@@ -9,9 +9,10 @@
 #define ENV_OWN_BYTES 192u /* three short names, in most environments */
 #define ENV_INTERVAL_MS 60000
 #define ENV_ASK_AGAIN_MS 1000
-#define ENV_CYCLES_MAX 64    /* at once: a cycle holds specs, rows and a plan */
-#define ENV_ONCE_LOOK_MS 50  /* `once` waits for what a tail can finish now */
-#define ENV_SUPERSEDED_MAX 2 /* in a row; the third runs to its end */
+#define ENV_CYCLES_MAX 64     /* at once: a cycle holds specs, rows and a plan */
+#define ENV_ONCE_LOOK_MS 50   /* `once` waits for what a tail can finish now */
+#define ENV_ONCE_MAIN_MS 1000 /* and looks whether a plan can go on */
+#define ENV_SUPERSEDED_MAX 2  /* in a row; the third runs to its end */
 
 enum {
     ENV_ACCEPT,
@@ -339,8 +340,8 @@ static enum task_verdict env_rest(struct env_task *env)
     if (env_is_asked(&env->asked) && !env->main) /* it could not be planned */
         at_ms = now_ms + ENV_ASK_AGAIN_MS;
     env->is_resting = 1;
-    if (env->engine->options.once && !env->main && !env_task_is_settled(env))
-        at_ms = now_ms + ENV_ONCE_LOOK_MS;
+    if (env->engine->options.once && !env_task_is_settled(env))
+        at_ms = now_ms + (env->main ? ENV_ONCE_MAIN_MS : ENV_ONCE_LOOK_MS);
     env_drop_cycle(env);
     env_leave_cycle(env);
     engine_settled(env->engine);
@@ -451,10 +452,14 @@ void env_task_ask(struct env_task *env, const struct rec_environment *row)
 
 int env_task_is_settled(const struct env_task *env)
 {
+    if (!env->is_resting || env_is_asked(&env->asked))
+        return 0;
+    if (env->main && !(env->engine->options.once && run_is_stuck(env->main)))
+        return 0;
     for (const struct run *r = env->runs; r; r = r->next)
-        if (!run_is_waiting(r))
+        if (r != env->main && !run_is_waiting(r))
             return 0;
-    return env->is_resting && !env->main && !env_is_asked(&env->asked);
+    return 1;
 }
 
 void env_task_stop(struct env_task *env)

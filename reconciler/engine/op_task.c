@@ -13,6 +13,7 @@
 #define OP_BUSY_DOUBLES_MAX 5
 #define OP_POLL_MIN_MS 50      /* between looks at what is pending */
 #define OP_AFTER_MAX_MS 900000 /* the longest that a provider may ask to be left alone */
+#define OP_TRIED_OFTEN 5       /* `once` waits no longer */
 #define OP_ARENA_MAX (32u << 20)
 
 enum {
@@ -468,6 +469,12 @@ void op_task_start(struct op_task *op, struct run *run, size_t index, const stru
 int op_task_is_backing_off(const struct op_task *op)
 {
     return op->task.state == OP_BACKOFF && !op->look_again;
+}
+
+int op_task_is_stuck(const struct op_task *op)
+{
+    return op->task.state == OP_BACKOFF &&
+           (op->rec.attempt >= OP_TRIED_OFTEN || op->n_blind >= OP_TRIED_OFTEN);
 }
 
 void op_task_give_up(struct op_task *op)

@@ -69,6 +69,8 @@ void op_task_start(struct op_task *op, struct run *run, size_t index, const stru
                    task_ended *ended, void *ctx);
 /* It was refused and is tried again later. */
 int op_task_is_backing_off(const struct op_task *op);
+/* It was tried, or looked at, again and again without success. */
+int op_task_is_stuck(const struct op_task *op);
 /* Its group goes back: what waits to act again looks once more and ends; a call is awaited. */
 void op_task_give_up(struct op_task *op);
 void op_task_fini(struct op_task *op);

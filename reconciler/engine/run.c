@@ -595,6 +595,26 @@ int run_is_waiting(const struct run *r)
     return 1;
 }
 
+int run_is_stuck(const struct run *r)
+{
+    struct schedule_move move;
+    size_t n_open = 0;
+
+    if (!r->is_loaded || r->is_writing || schedule_next(&r->schedule, &move, 1))
+        return 0;
+    for (size_t i = 0; i < r->plan.items.n; i++) {
+        enum plan_action action = r->plan.items.p[i].action;
+
+        if (!r->children[i].task)
+            continue;
+        if (action == PLAN_GATE || action == PLAN_MARK ||
+            !op_task_is_stuck(&r->children[i].task->op))
+            return 0;
+        n_open++;
+    }
+    return n_open > 0;
+}
+
 void run_stop(struct run *r)
 {
     task_cancel(&r->task, ERR_CANCELLED);
