@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "reconciler/engine/run.h"
+#include "reconciler/engine/run_child.h"
 
-#include "base/alloc.h"
 #include "base/crash.h"
 #include "base/guard.h"
 #include "base/log.h"
-#include "base/sys.h"
-#include "reconciler/core/judge.h"
 #include "reconciler/engine/env_task.h"
 
 #define RUN_PARKED_LOOK_MS 30000
@@ -43,205 +40,6 @@ static const struct task_state run_states[] = {
 static struct run *run_of(struct task *t)
 {
     return container_of(t, struct run, task);
-}
-
-/* --- marks --------------------------------------------------------------------------------------- */
-
-enum { MARK_WRITE, MARK_AGAIN, MARK_OVER };
-
-/* clang-format off */
-static const struct task_state mark_states[] = {
-    /*               name     successors        on error       deadline_ms */
-    [MARK_WRITE] = { "WRITE", TO(MARK_OVER),    MARK_AGAIN,    0 },
-    [MARK_AGAIN] = { "AGAIN", TO(MARK_WRITE),   MARK_WRITE,    0 },
-    [MARK_OVER]  = { "OVER",  0,                NO_ERROR_EDGE, 0 },
-};
-/* clang-format on */
-
-static int mark_write(struct task *t, struct err *err)
-{
-    struct mark_task *m = container_of(t, struct mark_task, task);
-    struct run *r = m->run;
-    const struct plan_item *item = &r->plan.items.p[m->index];
-    struct tx *tx;
-
-    arena_reset(&m->arena); /* tried for as long as the disk is full */
-    if (engine_tx(
-            r->engine,
-            &(struct engine_event){
-                .kind = str_fmt(&m->arena, "rollout.%.*s",
-                                STR_ARG(str_slice(item->name, 0, str_find_char(item->name, ':')))),
-                .subject = r->env_name,
-                .env = r->plan.env_uid,
-                .cause = str_fmt(&m->arena, "plan:%.*s",
-                                 STR_ARG(engine_short(&m->arena, &r->plan_id))),
-            },
-            &tx, err))
-        return err->code;
-    m->rec.uid = sys_uuid7(&m->arena, tx_time_ms(tx));
-    m->rec.epoch = r->engine->epoch;
-    m->rec.intent_ms = m->rec.deadline_ms = tx_time_ms(tx);
-    if (run_rows_mark(r, tx, item, err) || tx_put(tx, REC_operation, &m->rec, err)) {
-        tx_rollback(tx);
-        return err_wrap(err, "mark '%.*s'", STR_ARG(item->name));
-    }
-    return tx_commit(tx, err);
-}
-
-static enum task_verdict mark_step(struct task *t)
-{
-    struct mark_task *m = container_of(t, struct mark_task, task);
-
-    if (t->cancelled)
-        return task_done(t);
-    switch (t->state) {
-    case MARK_WRITE:
-        wait_work_start(t, POOL_STATE, mark_write);
-        return task_then(t, MARK_OVER);
-    case MARK_AGAIN:
-        LOG(LOG_ERROR, "rows cannot be written, tried again",
-            LOG_S("mark", m->run->plan.items.p[m->index].name), LOG_C("err", t->err.text));
-        wait_until_start(t, loop_mono_ms(t->loop) + RETRY_FIRST_MS);
-        return task_then(t, MARK_WRITE);
-    case MARK_OVER:
-        m->end = OP_IS_DONE;
-        return task_done(t);
-    }
-    UNREACHABLE();
-}
-
-static void mark_start(struct mark_task *m, struct run *r, size_t index, task_ended *ended,
-                       void *ctx)
-{
-    const struct plan_item *item = &r->plan.items.p[index];
-
-    *m = (struct mark_task){ .run = r, .index = index };
-    arena_init(&m->arena, 1u << 20);
-    m->rec = (struct rec_operation){
-        .plan = r->plan_id,
-        .item = (int64_t)index,
-        .step = item->step,
-        .env = r->plan.env_uid,
-        .kind = item->kind,
-        .name = item->name,
-        .provider = S("engine"),
-        .action = S("mark"),
-        .phase = S("VERIFIED"),
-        .outcome = S("done"),
-        .key = S(""),
-        .owner = S(""),
-        .attempt = 1,
-        .expected = S("{}"),
-        .not_before_ms = REC_NONE,
-        .poll_at_ms = REC_NONE,
-    };
-    task_start(&m->task, r->engine->loop, "mark", mark_states, N_ELEMENTS(mark_states), MARK_WRITE,
-               mark_step, ended, ctx);
-}
-
-/* --- children ------------------------------------------------------------------------------------ */
-
-static void run_note_traffic(struct run *r, const struct plan_item *item)
-{
-    const struct value *members = value_get(item->desired, S("members"));
-
-    if (members)
-        r->moved(r, members, r->ctx);
-    if (item->action == PLAN_SWITCH && item->lane == LANE_MAIN)
-        CRASH_POINT(ROLLOUT_AFTER_SWITCH);
-    if (item->action == PLAN_SWITCH && item->lane == LANE_REVERT)
-        CRASH_POINT(ROLLOUT_AFTER_REVERT);
-    if (item->action == PLAN_MARK && item->step == 8 && item->lane == LANE_MAIN)
-        CRASH_POINT(ROLLOUT_AFTER_PROVEN);
-}
-
-static enum item_status run_op_status(enum op_end end)
-{
-    switch (end) {
-    case OP_IS_DONE:
-        return ITEM_DONE;
-    case OP_IS_PARKED:
-        return ITEM_PARKED;
-    case OP_IS_OPEN:
-        return ITEM_OPEN;
-    case OP_IS_FAILED:
-    case OP_IS_SUPERSEDED:
-    case OP_IS_CANCELLED:
-        break;
-    }
-    return ITEM_FAILED;
-}
-
-static void run_op_ended(struct task *t, void *ctx)
-{
-    struct run_child *c = ctx;
-    struct run *r = c->run;
-    const struct plan_item *item = &r->plan.items.p[c->index];
-    struct op_task *op = &c->task->op;
-    struct str why = op->answer.message.n ? op->answer.message : str_from_c(t->err.text);
-
-    r->schedule.items[c->index] = run_op_status(op->end);
-    if (op->end == OP_IS_PARKED)
-        env_task_wake(engine_env(r->engine, r->plan.env_uid)); /* which tells it */
-    c->message = str_copy(&r->arena, why);
-    c->is_at_fault = judge_is_at_fault(item->kind, op->answer.verdict, op->answer.acted);
-    op_task_fini(op);
-    alloc_free(TAKE(c->task));
-    run_note_traffic(r, item);
-    wait_signal(&r->task);
-}
-
-static void run_gate_ended(struct task *t, void *ctx)
-{
-    struct run_child *c = ctx;
-    struct run *r = c->run;
-    struct gate_task *g = &c->task->gate;
-
-    (void)t;
-    c->verdict = g->verdict;
-    c->message = str_copy(&r->arena, g->reason);
-    c->is_at_fault = g->verdict == GATE_FAILED;
-    r->schedule.items[c->index] = g->verdict == GATE_OPEN ? ITEM_OPEN
-                                  : g->verdict == GATE_PASSED || (g->verdict == GATE_OUTAGE &&
-                                                                  g->item->lane == LANE_REVERT)
-                                      ? ITEM_DONE
-                                  : g->verdict == GATE_CANCELLED && g->item->lane == LANE_TAIL
-                                      ? ITEM_SKIPPED
-                                      : ITEM_FAILED;
-    gate_task_fini(g);
-    alloc_free(TAKE(c->task));
-    wait_signal(&r->task);
-}
-
-static void run_mark_ended(struct task *t, void *ctx)
-{
-    struct run_child *c = ctx;
-    struct run *r = c->run;
-
-    (void)t;
-    r->schedule.items[c->index] = run_op_status(c->task->mark.end);
-    arena_fini(&c->task->mark.arena);
-    alloc_free(TAKE(c->task));
-    run_note_traffic(r, &r->plan.items.p[c->index]);
-    wait_signal(&r->task);
-}
-
-static void run_begin_item(struct run *r, size_t index)
-{
-    struct run_child *c = &r->children[index];
-    const struct plan_item *item = &r->plan.items.p[index];
-
-    c->task = alloc_zero(sizeof(*c->task));
-    if (!c->task)
-        return; /* stays as it is; the next walk tries again */
-    r->schedule.items[index] = ITEM_OPEN;
-    if (item->action == PLAN_GATE)
-        gate_task_start(&c->task->gate, r, index, c->found, c->gate, run_gate_ended, c);
-    else if (item->action == PLAN_MARK)
-        mark_start(&c->task->mark, r, index, run_mark_ended, c);
-    else
-        op_task_start(&c->task->op, r, index, c->found, run_op_ended, c);
-    c->found = NULL;
 }
 
 /* --- walking ------------------------------------------------------------------------------------- */
@@ -346,26 +144,20 @@ static void run_resume_found(struct run *r)
 {
     for (size_t i = 0; i < r->plan.items.n; i++)
         if (r->schedule.items[i] == ITEM_OPEN && !r->children[i].task)
-            run_begin_item(r, i);
+            run_child_begin(r, i);
 }
 
 static void run_move_item(struct run *r, const struct schedule_move *move)
 {
-    struct run_child *c = &r->children[move->item];
-    const struct plan_item *item = &r->plan.items.p[move->item];
-
     switch (move->kind) {
     case MOVE_START:
-        run_begin_item(r, move->item);
+        run_child_begin(r, move->item);
         break;
     case MOVE_SKIP:
         r->schedule.items[move->item] = ITEM_SKIPPED;
         break;
     case MOVE_CANCEL:
-        if (c->task && item->action == PLAN_GATE)
-            gate_task_cancel(&c->task->gate);
-        else if (c->task && item->action != PLAN_MARK)
-            op_task_give_up(&c->task->op);
+        run_child_give_up(&r->children[move->item]);
         break;
     case MOVE_REVERT:
     case MOVE_PROVEN:
@@ -527,26 +319,10 @@ void run_start(struct run *r, const struct run_options *options)
                run_step, options->ended, options->ctx);
 }
 
-/* A task that was dropped with its loop. */
-static void run_child_fini(struct run *r, struct run_child *c)
-{
-    enum plan_action action = r->plan.items.p[c->index].action;
-
-    if (!c->task)
-        return;
-    if (action == PLAN_GATE)
-        gate_task_fini(&c->task->gate);
-    else if (action == PLAN_MARK)
-        arena_fini(&c->task->mark.arena);
-    else
-        op_task_fini(&c->task->op);
-    alloc_free(TAKE(c->task));
-}
-
 void run_fini(struct run *r)
 {
     for (size_t i = 0; r->children && i < r->plan.items.n; i++)
-        run_child_fini(r, &r->children[i]);
+        run_child_fini(&r->children[i]);
     arena_fini(&r->rows);
     arena_fini(&r->arena);
 }
@@ -574,14 +350,6 @@ void run_reload(struct run *r)
     wait_signal(&r->task);
 }
 
-static int run_child_waits(const struct plan_item *item, const union run_task *task)
-{
-    if (item->action == PLAN_MARK)
-        return 0;
-    return item->action == PLAN_GATE ? gate_task_is_keeping(&task->gate)
-                                     : op_task_is_backing_off(&task->op);
-}
-
 int run_is_waiting(const struct run *r)
 {
     struct schedule_move move;
@@ -590,7 +358,7 @@ int run_is_waiting(const struct run *r)
         schedule_next(&r->schedule, &move, 1))
         return 0;
     for (size_t i = 0; i < r->plan.items.n; i++)
-        if (r->children[i].task && !run_child_waits(&r->plan.items.p[i], r->children[i].task))
+        if (r->children[i].task && !run_child_waits(&r->children[i]))
             return 0;
     return 1;
 }
@@ -603,12 +371,9 @@ int run_is_stuck(const struct run *r)
     if (!r->is_loaded || r->is_writing || schedule_next(&r->schedule, &move, 1))
         return 0;
     for (size_t i = 0; i < r->plan.items.n; i++) {
-        enum plan_action action = r->plan.items.p[i].action;
-
         if (!r->children[i].task)
             continue;
-        if (action == PLAN_GATE || action == PLAN_MARK ||
-            !op_task_is_stuck(&r->children[i].task->op))
+        if (!run_child_is_stuck(&r->children[i]))
             return 0;
         n_open++;
     }
@@ -618,14 +383,6 @@ int run_is_stuck(const struct run *r)
 void run_stop(struct run *r)
 {
     task_cancel(&r->task, ERR_CANCELLED);
-    for (size_t i = 0; r->is_loaded && i < r->plan.items.n; i++) {
-        union run_task *c = r->children[i].task;
-        enum plan_action action = r->plan.items.p[i].action;
-
-        if (c)
-            task_cancel(action == PLAN_GATE   ? &c->gate.task
-                        : action == PLAN_MARK ? &c->mark.task
-                                              : &c->op.task,
-                        ERR_CANCELLED);
-    }
+    for (size_t i = 0; r->is_loaded && i < r->plan.items.n; i++)
+        run_child_stop(&r->children[i]);
 }
