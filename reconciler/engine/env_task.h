@@ -122,7 +122,7 @@ int env_look_instances(struct task *t, struct err *err); /* STATE: what should r
 int env_look_edge(struct task *t, struct err *err);      /* DRIVER: the proxy runs */
 int env_look_world(struct task *t, struct err *err);     /* DRIVER: what one provider runs of it */
 
-/* --- env_plan.c: on STATE ------------------------------------------------------------------------ */
+/* --- env_plan.c, env_row.c: on STATE -------------------------------------------------------------- */
 
 /* The environment's row, made when a commit names it for the first time. */
 int env_plan_accept(struct env_task *env, struct err *err);

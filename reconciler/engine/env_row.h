@@ -1,0 +1,37 @@
+/*
+ * env_row: what the files of an environment's cycle write. SPDX-License-Identifier: Apache-2.0
+ *
+ * Memory   of the cycle.
+ * Thread   STATE.
+ * Fails    as db.h.
+ */
+#pragma once
+
+#include "reconciler/engine/env_task.h"
+
+/* A savepoint about this environment; finished by the code of what was written into it. */
+int env_row_begin(struct env_task *env, struct str kind, struct str actor, struct tx **ret,
+                  struct err *err);
+int env_row_finish(struct tx *tx, int rc, struct err *err);
+
+struct env_words {
+    struct str sync, health, reason;
+    int with_commit;
+};
+/* One event when anything is said that was not said before. */
+int env_row_say(struct env_task *env, struct env_words w, struct err *err);
+/* What this cycle was asked for stands in the row no more; 0 when it did not. */
+int env_row_drop_ask(const struct env_task *env, struct rec_environment *row);
+/* The newest commit asks for what the plan leads to. */
+int env_row_put_commit(struct env_task *env, struct tx *tx, struct err *err);
+/* What the environment is made of comes from the newest commit. */
+void env_row_set_commit(struct env_task *env, struct rec_environment *row);
+/* 1 and why, when an operation waits for a person. */
+int env_row_is_parked(struct env_task *env, struct str *ret_reason, struct err *err);
+
+/* --- env_store.c --------------------------------------------------------------------------------- */
+
+/* A plan with something to do: stored once, started when nobody has to be asked. */
+int env_store_plan(struct env_task *env, struct err *err);
+/* Nothing is to be done any more: what waits to be approved is out of date. */
+int env_store_forget_pending(struct env_task *env, struct err *err);

@@ -1,0 +1,242 @@
+/* Plans that are stored, decided upon and begun. SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/env_row.h"
+#include "state/holds.h"
+#include "state/plans.h"
+
+#define PLAN_EXPIRES_MS (24 * 3600 * 1000)
+#define PLAN_IS_PENDING "state IN ('open', 'waiting', 'approved')"
+
+static int supersede_others(struct env_task *env, struct tx *tx, struct err *err)
+{
+    struct rec_plan *rows;
+    size_t n;
+
+    if (DB_SELECT(env->engine->db, &env->cycle, plan, "WHERE env = $1 AND " PLAN_IS_PENDING, &rows,
+                  &n, err, DB_T(env->uid)))
+        return err->code;
+    for (size_t i = 0; i < n; i++) {
+        if (digest_eq(&rows[i].id, &env->plan.id))
+            continue;
+        rows[i].state = S("superseded");
+        if (!plan_is_empty(&env->plan))
+            rows[i].superseded_by = env->plan.id;
+        rows[i].ended_seq = tx_seq(tx);
+        if (tx_put(tx, REC_plan, &rows[i], err))
+            return err->code;
+    }
+    return 0;
+}
+
+/* Nothing is to be done any more: what waits to be approved is out of date. */
+int env_store_forget_pending(struct env_task *env, struct err *err)
+{
+    struct rec_plan *rows;
+    struct tx *tx;
+    size_t n;
+
+    if (DB_SELECT(env->engine->db, &env->cycle, plan, "WHERE env = $1 AND " PLAN_IS_PENDING, &rows,
+                  &n, err, DB_T(env->uid)))
+        return err->code;
+    if (!n)
+        return 0;
+    if (env_row_begin(env, S("plan.superseded"), STR_NONE, &tx, err))
+        return err->code;
+    return env_row_finish(tx, supersede_others(env, tx, err), err);
+}
+
+static int put_reads(struct env_task *env, struct tx *tx, struct err *err)
+{
+    for (size_t i = 0; i < env->plan.reads.n; i++) {
+        const struct plan_read *r = &env->plan.reads.p[i];
+        const struct rec_plan_read row = { env->plan.id, r->subject, r->path, r->digest };
+
+        if (tx_put(tx, REC_plan_read, &row, err))
+            return err->code;
+    }
+    return 0;
+}
+
+static int put_new_plan(struct env_task *env, struct tx *tx, struct rec_plan *row, struct err *err)
+{
+    struct arena *a = &env->cycle;
+    int64_t expires_ms = value_get_int(value_get(env->spec.policy, S("approval")), S("expires_ms"),
+                                       PLAN_EXPIRES_MS);
+
+    *row = (struct rec_plan){
+        .id = env->plan.id,
+        .env = env->uid,
+        .base_seq = tx_seq(tx),
+        .target = env->plan.target,
+        .cause = str_from_c(plan_cause_name(env->plan.cause)),
+        .state = S("open"),
+        .reason = S(""),
+        .actor = env->ask.actor.p ? env->ask.actor : S("reeve"),
+        .made_seq = tx_seq(tx),
+        .started_seq = REC_NONE,
+        .ended_seq = REC_NONE,
+        .expires_ms = tx_time_ms(tx) + expires_ms,
+    };
+    if (engine_put_document(tx, S("plan"), plan_format(a, &env->plan), &row->doc, err) ||
+        snapshot_store_revision(a, tx, env->uid, &env->spec, &env->plan, err) ||
+        put_reads(env, tx, err))
+        return err->code;
+    return 0;
+}
+
+struct decision {
+    int starts;
+    struct str state, sync, reason;
+};
+
+/* A hold of one service stops the plans that change it. */
+static int holds_plan(const struct rec_hold *hold, const struct plan *plan)
+{
+    for (size_t i = 0; hold->service.p && i < plan->lines.n; i++)
+        if (str_eq_c(plan->lines.p[i].kind, "service") &&
+            str_eq(plan->lines.p[i].name, hold->service))
+            return 1;
+    return !hold->service.p;
+}
+
+static int is_held(struct env_task *env, struct str *ret_reason, struct err *err)
+{
+    struct rec_hold *holds;
+    size_t n, i = 0;
+
+    if (holds_active(env->engine->db, &env->cycle, env->uid, clock_task_due_ms(&env->engine->clock),
+                     &holds, &n, err))
+        return err->code;
+    if (env->engine->options.hold_all) {
+        *ret_reason = S("held: the daemon observes only");
+        return 1;
+    }
+    while (i < n && !holds_plan(&holds[i], &env->plan))
+        i++;
+    if (i == n)
+        return 0;
+    *ret_reason = str_fmt(&env->cycle, "held by %.*s: %.*s", STR_ARG(holds[i].actor),
+                          STR_ARG(holds[i].reason));
+    return 1;
+}
+
+/* The policy last applied judges; a first plan is judged by its own. */
+static const struct value *judging_policy(const struct env_task *env)
+{
+    for (size_t i = 0; i < env->snapshot.n_recorded; i++)
+        if (str_eq_c(env->snapshot.recorded[i].kind, "policy"))
+            return env->plan.classes & PLAN_CLASS_WEAKEN ? env->snapshot.recorded[i].desired
+                                                         : env->spec.policy;
+    return env->spec.policy;
+}
+
+static void ask_too(struct env_task *env, struct plan_verdict *v, struct str why)
+{
+    v->reason = v->asks ? str_fmt(&env->cycle, "%.*s; %.*s", STR_ARG(why), STR_ARG(v->reason))
+                        : why;
+    v->asks = 1;
+}
+
+/* What the policy asks; a tip that does not go on from what was applied; and what a person has ended. */
+static int judge(struct env_task *env, struct plan_verdict *ret, struct err *err)
+{
+    int is_cancelled;
+
+    *ret = plan_judge(&env->cycle, &env->plan, judging_policy(env));
+    if (env->plan.cause != PLAN_CAUSE_COMMIT)
+        return 0;
+    if (env_undone_is_cancelled(env, &is_cancelled, err))
+        return err->code;
+    if (is_cancelled)
+        ask_too(env, ret, S("it was cancelled"));
+    if (env->rewound.n)
+        ask_too(env, ret, env->rewound);
+    return 0;
+}
+
+static int decide(struct env_task *env, const struct rec_plan *row, struct decision *ret,
+                  struct err *err)
+{
+    struct plan_verdict verdict;
+    struct str held = STR_NONE;
+    int rc = judge(env, &verdict, err) ? err->code : is_held(env, &held, err);
+    int is_valid = row->expires_ms == REC_NONE ||
+                   clock_task_due_ms(&env->engine->clock) < row->expires_ms;
+
+    if (rc < 0)
+        return rc;
+    *ret = (struct decision){ 0, S("waiting"), S("waiting"), verdict.reason };
+    if (rc == 1 && !env->engine->options.hold_all && env->plan.cause == PLAN_CAUSE_REPAIR)
+        rc = 0; /* a dead instance is restarted whatever is held */
+    if (str_eq_c(row->state, "rejected")) {
+        ret->state = S("rejected");
+        ret->reason = S("the plan was rejected");
+    } else if (rc == 1) { /* what was decided meanwhile stays so */
+        ret->state = str_eq_c(row->state, "approved") && is_valid ? row->state : S("waiting");
+        ret->sync = S("held");
+        ret->reason = held;
+    } else if (!verdict.asks || (str_eq_c(row->state, "approved") && is_valid)) {
+        *ret = (struct decision){ 1, S("applying"), S("converging"), S("") };
+    }
+    return 0;
+}
+
+static int put_plan(struct env_task *env, struct tx *tx, struct rec_plan *row,
+                    const struct decision *d, struct err *err)
+{
+    struct rec_environment e;
+
+    if (environments_by_uid(env->engine->db, &env->cycle, env->uid, &e, err))
+        return err->code;
+    row->state = d->state;
+    row->reason = d->reason;
+    e.sync = d->sync;
+    e.reason = d->reason;
+    (void)env_row_drop_ask(env, &e);
+    if (d->starts) {
+        row->started_seq = tx_seq(tx);
+        e.apply_seq++;
+        if (env->plan.cause == PLAN_CAUSE_COMMIT)
+            env_row_set_commit(env, &e);
+    }
+    if (env->plan.cause == PLAN_CAUSE_COMMIT && env_row_put_commit(env, tx, err))
+        return err->code;
+    if (supersede_others(env, tx, err) || tx_put(tx, REC_plan, row, err))
+        return err->code;
+    return tx_put(tx, REC_environment, &e, err);
+}
+
+/* A plan with something to do: stored once, started when nobody has to be asked. Where nobody knows whether
+ * the commit goes on, that is asked first. */
+int env_store_plan(struct env_task *env, struct err *err)
+{
+    struct rec_plan row = { .id = env->plan.id };
+    struct decision d;
+    struct tx *tx;
+    int rc, is_new;
+
+    env->is_doubtful = env->plan.cause == PLAN_CAUSE_COMMIT && !env_task_knows_descent(env);
+    if (env->is_doubtful)
+        return 0;
+    rc = db_get(env->engine->db, &env->cycle, REC_plan, &row, err);
+    is_new = rc == ERR_NOT_FOUND;
+
+    if (rc && !is_new)
+        return rc;
+    if (is_new)
+        row.expires_ms = REC_NONE;
+    if (str_eq_c(row.state, "superseded")) /* open again; earlier decisions do not count */
+        row.state = S("open");
+    if (decide(env, &row, &d, err))
+        return err->code;
+    if (!is_new && !d.starts && str_eq(row.state, d.state) && str_eq(row.reason, d.reason))
+        return env_row_say(env, (struct env_words){ .sync = d.sync, .reason = d.reason }, err);
+    if (env_row_begin(env, d.starts ? S("plan.started") : S("plan.stored"), env->ask.actor, &tx,
+                      err))
+        return err->code;
+    rc = is_new ? put_new_plan(env, tx, &row, err) : 0;
+    if (!rc)
+        rc = put_plan(env, tx, &row, &d, err);
+    rc = env_row_finish(tx, rc, err);
+    env->starts = !rc && d.starts;
+    return rc;
+}
