@@ -59,6 +59,10 @@ struct engine_event {
 };
 int engine_tx(struct engine *e, const struct engine_event *event, struct tx **ret, struct err *err);
 
+/* A row of meta that holds the epoch, what is known of the clock, and their event. */
+int engine_write_life(struct engine *e, struct arena *a, struct str event, struct str key,
+                      struct err *err);
+
 /* Store a JSON text as a document; its digest comes back. */
 int engine_put_document(struct tx *tx, struct str kind, struct str body, struct digest *ret,
                         struct err *err);
