@@ -152,7 +152,10 @@ int driver_call(const struct driver_call *call, struct arena *a, struct driver_a
     driver_call_hide(&host, call, a, &r);
     driver_call_copy(&host, a, &r, ret);
     host_call_fini(&host);
-    provider_line_note(line, call->engine->loop, pass, said, ret->message);
+    provider_line_note(line, call->engine->loop, pass, said,
+                       said == BREAKER_LATE
+                           ? str_fmt(a, "no answer within %d s", DRIVER_CALL_MS / 1000)
+                           : ret->message);
     return arena_status(a, err);
 }
 
