@@ -182,6 +182,49 @@ both_colours_fail_the_same_way()
     await 20 "the old one serves again" serves v1
 }
 
+# Forty services are on a provider whose calls never end.
+write_far()
+{
+    local i
+
+    {
+        printf 'apiVersion: reeve/v1\nkind: Application\nname: away\nservices:\n'
+        for i in {1..40}; do
+            printf '  s%d: {command: [./run], rollout: {strategy: recreate}}\n' "$i"
+        done
+        printf -- '---\napiVersion: reeve/v1\nkind: Environment\nname: far\napplication: away\n'
+        printf 'trigger: {branch: main}\napproval: {policy: auto}\n'
+    } >"$WORLD/repo/.reeve/far.yaml"
+}
+
+is_asked_seldom()
+{
+    reeve status | grep -q "provider 'far' does not answer since .*: tried again in"
+}
+
+# They hold a quarter of the threads, and then none: prod rolls meanwhile.
+a_provider_that_does_not_answer()
+{
+    given_world
+    write_daemon providers='  far: {driver: "null", directory: var/far, latency_ms: 60000}' \
+        rule='  - {match: {source: shop, name: far}, branch: main, providers: {services: [far], domains: far}, isolation: none}'
+    write_far
+    spec version=v1
+    commit 'version 1'
+    start_daemon
+    await_converged 25
+    spec version=v2
+    deploy 'version 2'
+    await 20 "it rolls meanwhile" serves v2
+    await 60 "status says it" is_asked_seldom
+    say "   $(reeve status | head -n 1)"
+    expect_has "doctor" "$(reeve doctor 2>&1)" "provider 'far' does not answer"
+    spec version=v3
+    deploy 'version 3'
+    await 20 "it rolls afterwards" serves v3
+    expect_has_not "quarantine" "$(reeve status far)" quarantined
+}
+
 instance_pids()
 {
     sed 's/.*"pid":\([0-9]*\).*/\1/' "$WORLD"/var/services/run/*/state 2>/dev/null
@@ -201,4 +244,5 @@ run_cases a_command_that_does_not_exist a_service_that_exits_at_once a_service_t
     a_service_that_never_listens a_service_that_fails_in_the_bake \
     a_service_that_answers_errors_in_the_bake a_service_that_exits_in_the_bake \
     a_service_that_ignores_sigterm a_service_that_closes_idle_connections \
-    a_port_range_that_is_used_up a_pool_of_the_edge_that_is_too_small both_colours_fail_the_same_way
+    a_port_range_that_is_used_up a_pool_of_the_edge_that_is_too_small both_colours_fail_the_same_way \
+    a_provider_that_does_not_answer

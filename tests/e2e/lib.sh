@@ -149,10 +149,10 @@ take_ports()
     fail "no block of free ports"
 }
 
-# Words: ports=A-B of services, backends=N slots=N of the edge, poll=TIME, secrets=YAML rows of the rule.
+# Words: ports=A-B of services, backends=N slots=N of the edge, poll=TIME, providers= rule= extra= more rows of each.
 write_daemon()
 {
-    local ports=$((FIRST + 40))-$((FIRST + 159)) backends=16 slots=4 poll=30s rule= extra=
+    local ports=$((FIRST + 40))-$((FIRST + 159)) backends=16 slots=4 poll=30s providers= rule= extra=
 
     [ $# -eq 0 ] || local "$@"
     cat >"$WORLD/reeve.yaml" <<END
@@ -165,6 +165,7 @@ sources: {shop: {url: "file://$WORLD/repo", branches: [main], poll: $poll}}
 providers:
   local: {driver: process, directory: var/services, ports: $ports}
   edge: {driver: haproxy, directory: var/edge, http: "127.0.0.1:$HTTP", internal: $((FIRST + 1))-$((FIRST + 30)), pool: {backends: $backends, slots: $slots}}
+$providers
 auth: {same_user: allow}
 environments:
   - match: {source: shop, name: prod}
