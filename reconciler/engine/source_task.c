@@ -21,6 +21,7 @@ enum {
     SOURCE_TREES,
     SOURCE_MATCH,
     SOURCE_READY,
+    SOURCE_REFUSED,
     SOURCE_NOTE,
     SOURCE_FAILED,
     SOURCE_REST,
@@ -32,11 +33,12 @@ static const struct task_state source_states[] = {
     [SOURCE_SIGN_IN] = { "SIGN_IN", TO(SOURCE_FETCH),                         SOURCE_FAILED, 0 },
     [SOURCE_FETCH]   = { "FETCH",   TO(SOURCE_HEADS),                         SOURCE_FAILED, 0 },
     [SOURCE_HEADS]   = { "HEADS",   TO2(SOURCE_READ, SOURCE_FAILED),          NO_ERROR_EDGE, 0 },
-    [SOURCE_READ]    = { "READ",    TO3(SOURCE_MERGE, SOURCE_NOTE, SOURCE_FAILED), SOURCE_FAILED, 0 },
-    [SOURCE_MERGE]   = { "MERGE",   TO(SOURCE_TREES),                         SOURCE_FAILED, 0 },
-    [SOURCE_TREES]   = { "TREES",   TO2(SOURCE_MATCH, SOURCE_READY),          SOURCE_FAILED, 0 },
-    [SOURCE_MATCH]   = { "MATCH",   TO(SOURCE_READY),                         SOURCE_FAILED, 0 },
+    [SOURCE_READ]    = { "READ",    TO3(SOURCE_MERGE, SOURCE_NOTE, SOURCE_FAILED), SOURCE_REFUSED, 0 },
+    [SOURCE_MERGE]   = { "MERGE",   TO(SOURCE_TREES),                         SOURCE_REFUSED, 0 },
+    [SOURCE_TREES]   = { "TREES",   TO2(SOURCE_MATCH, SOURCE_READY),          SOURCE_REFUSED, 0 },
+    [SOURCE_MATCH]   = { "MATCH",   TO(SOURCE_READY),                         SOURCE_REFUSED, 0 },
     [SOURCE_READY]   = { "READY",   TO(SOURCE_READ),                          NO_ERROR_EDGE, 0 },
+    [SOURCE_REFUSED] = { "REFUSED", TO2(SOURCE_READ, SOURCE_FAILED),          NO_ERROR_EDGE, 0 }, /* the other branches go on */
     [SOURCE_NOTE]    = { "NOTE",    TO(SOURCE_REST),                          SOURCE_FAILED, 0 },
     [SOURCE_FAILED]  = { "FAILED",  TO(SOURCE_REST),                          SOURCE_REST,   0 },
     [SOURCE_REST]    = { "REST",    TO(SOURCE_SIGN_IN),                       SOURCE_SIGN_IN, 0 }, /* woken early: fetch now */
@@ -192,6 +194,7 @@ static void source_begin_round(struct source_task *s)
     arena_reset(&s->round);
     s->rounds_begun++;
     s->reading = 0;
+    s->refused = (struct err)ERR_INIT;
     s->names = arena_new_n(&s->round, struct str, s->branches.n + 1);
     for (size_t i = 0; s->names && i < s->branches.n; i++)
         s->names[i] = s->branches.p[i].name;
@@ -213,8 +216,6 @@ static enum task_verdict source_heads(struct source_task *s)
     if (s->source->ops->fetch_parse(&s->round, &s->call, &s->heads, &err))
         return source_fail(s, &err);
     source_take_heads(s);
-    s->error[0] = 0;
-    s->failures = 0;
     return task_goto(&s->task, SOURCE_READ);
 }
 
@@ -226,7 +227,11 @@ static enum task_verdict source_read(struct source_task *s)
 
     while (s->reading < s->branches.n && !s->branches.p[s->reading].next)
         s->reading++;
+    if (s->reading == s->branches.n && s->refused.code)
+        return source_fail(s, &s->refused);
     if (s->reading == s->branches.n) {
+        s->error[0] = 0;
+        s->failures = 0;
         wait_work_start(t, POOL_STATE, source_note);
         return task_then(t, SOURCE_NOTE);
     }
@@ -234,6 +239,21 @@ static enum task_verdict source_read(struct source_task *s)
         return source_fail(s, &err);
     s->source->ops->read(s->source, t, &s->round, &s->read, &s->call);
     return task_then(t, SOURCE_MERGE);
+}
+
+/* One branch holds up no other: it stays at its last commit that could be read. */
+static enum task_verdict source_refused(struct source_task *s)
+{
+    struct branch *b = &s->branches.p[s->reading];
+
+    if (s->reading == s->branches.n)
+        return task_goto(&s->task, SOURCE_FAILED); /* all were read, but it could not be written */
+    head_free(TAKE(b->next));
+    if (!s->refused.code) {
+        s->refused = s->task.err;
+        (void)err_wrap(&s->refused, "branch '%.*s'", STR_ARG(b->name));
+    }
+    return task_goto(&s->task, SOURCE_READ);
 }
 
 static enum task_verdict source_trees(struct source_task *s)
@@ -316,6 +336,8 @@ static enum task_verdict source_step(struct task *t)
         return task_then(t, SOURCE_READY);
     case SOURCE_READY:
         return source_ready(s);
+    case SOURCE_REFUSED:
+        return source_refused(s);
     case SOURCE_NOTE:
         return task_goto(t, SOURCE_REST);
     case SOURCE_FAILED:

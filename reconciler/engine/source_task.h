@@ -7,8 +7,8 @@
  * with what does not; TREES asks for paths of the tree that nobody wanted before.
  *
  * Publishes one struct head a branch: the specs of its newest commit, read, parsed and checked. A fetch
- * that fails changes nothing but the error that is shown; a branch that vanished stays as it was. Of the
- * environments those are woken that moved.
+ * that fails changes nothing but the error that is shown; a branch that vanished, or whose tip cannot be
+ * read, stays as it was (REFUSED), and the others go on. Of the environments those are woken that moved.
  *
  * Owns     its heads.
  * Thread   the loop's; parsing on FILE, rows on STATE.
@@ -40,7 +40,8 @@ struct source_task {
     struct source_heads heads;
     struct source_snapshot snapshot;
     struct str *names;
-    size_t reading; /* index of the branch being read */
+    size_t reading;     /* index of the branch being read */
+    struct err refused; /* why the first branch of the round could not be read; code 0: none */
     int64_t fetched_mono_ms, failures;
     int64_t rounds_begun, rounds_ended;
     char error[ERR_TEXT_MAX]; /* "" when the last poll was good */

@@ -15,6 +15,21 @@ static void a_push_converges(struct story *s)
     expect_version(s, SHOP_API, 2);
 }
 
+static void a_branch_that_cannot_be_read_holds_up_no_other(struct story *s)
+{
+    int n;
+
+    s->w.is_beside_hostile = 1;
+    run(s, MINUTE);
+    n = s->w.n_fetches;
+    change(s, SHOP_API, 0);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_API, 2);
+    assert_true(s->w.n_fetches - n < 20); /* every ten seconds */
+}
+
 static void a_bad_commit_goes_back_and_the_next_one_rolls(struct story *s)
 {
     change(s, SHOP_API, 1);
@@ -303,6 +318,7 @@ int main(void)
         STORY(what_vanished_is_made_again),
         STORY(what_kills_the_daemon_is_parked_and_settled),
         STORY(another_commit_does_not_bring_back_what_was_undone),
+        STORY(a_branch_that_cannot_be_read_holds_up_no_other),
     };
 
     return story_tell_all(rows, N_ELEMENTS(rows));

@@ -214,11 +214,12 @@ static void world_read_daemon(struct world *w)
     struct spec_file file = { .path = str_fmt(&w->arena, "%s/reeve.yaml", w->dir) };
 
     sb_init(&text, &w->arena);
-    sb_add_c(&text, "apiVersion: reeve/v1\nkind: Daemon\n"
-                    "state: {file: var/reeve.db}\n"
-                    "sources: {app: {url: \"file:///nowhere\", branches: [main], poll: 10s}}\n"
-                    "auth: {same_user: allow}\n"
-                    "providers:\n  box: {driver: \"null\", directory: world}\n");
+    sb_add_c(&text,
+             "apiVersion: reeve/v1\nkind: Daemon\n"
+             "state: {file: var/reeve.db}\n"
+             "sources: {app: {url: \"file:///nowhere\", branches: [beside, main], poll: 10s}}\n"
+             "auth: {same_user: allow}\n"
+             "providers:\n  box: {driver: \"null\", directory: world}\n");
     if (w->boxes == WORLD_BOX_EACH)
         sb_add_c(&text, "  crate: {driver: \"null\", directory: crate}\n");
     sb_add_c(&text, "environments:\n");

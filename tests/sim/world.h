@@ -3,7 +3,8 @@
  *
  * One repository in memory, the null driver as services and edge (its objects lie in files, so they outlive
  * a crash of the daemon), answers to probes by what an instance was made of: a service whose environment
- * has BAD=1 never gets healthy. The engine is the real one. Environments: prod and stage, branch main.
+ * has BAD=1 never gets healthy. The engine is the real one. Environments: prod and stage, branch main; a branch
+ * beside it is watched, too.
  *
  * Thread   one.
  */
@@ -58,6 +59,8 @@ struct world {
     int64_t wall_ms;     /* where the next loop begins */
     int64_t work_ms_max; /* each job takes 0..max virtual ms */
     int is_git_down, git_slow_ms, is_everything_sick, is_disk_full, n_lives;
+    int is_beside_hostile; /* the tip of the branch beside main cannot be read */
+    int n_fetches;
     unsigned char
         n_probes[WORLD_PORTS_MAX]; /* how often each port was asked, up to WORLD_ROTS_AFTER */
     /* of the null driver; nth counts over all lives */

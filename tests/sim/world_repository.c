@@ -4,12 +4,14 @@
 #include "reconciler/engine/source_task.h"
 #include "tests/sim/world.h"
 
+#define WORLD_HOSTILE S("hostile")
+
 struct world_source {
     struct source source;
     struct world *world;
 };
 
-static const struct world *world_of(const struct source *s)
+static struct world *world_of(const struct source *s)
 {
     return ((const struct world_source *)(const void *)s)->world; /* its first member */
 }
@@ -43,22 +45,31 @@ static void world_fetch(const struct source *s, struct task *t, struct arena *a,
                         const struct source_fetch *in, struct source_call *call)
 {
     (void)in;
+    world_of(s)->n_fetches++;
     (void)world_ask(s, t, a, call);
+}
+
+static struct source_head *world_add_head(struct arena *a, struct source_heads *heads)
+{
+    struct source_head *h = vec_push(a, &heads->heads);
+
+    PRE(h != NULL);
+    return h;
 }
 
 static int world_fetch_parse(struct arena *a, struct source_call *call, struct source_heads *ret,
                              struct err *err)
 {
     const struct world *w = ((struct world_asked *)call->own)->world;
-    struct source_head *h;
 
     if (w->is_git_down)
         return err_set(err, ERR_UNREACHABLE, "the git host does not answer");
     *ret = (struct source_heads){ 0 };
-    h = vec_push(a, &ret->heads);
-    PRE(h != NULL && w->n_commits > 0);
-    *h = (struct source_head){ S("main"), w->commits[w->n_commits - 1].id,
-                               w->commits[w->n_commits - 1].tree };
+    PRE(w->n_commits > 0);
+    if (w->is_beside_hostile)
+        *world_add_head(a, ret) = (struct source_head){ S("beside"), WORLD_HOSTILE, WORLD_HOSTILE };
+    *world_add_head(a, ret) = (struct source_head){ S("main"), w->commits[w->n_commits - 1].id,
+                                                    w->commits[w->n_commits - 1].tree };
     return 0;
 }
 
@@ -92,6 +103,8 @@ static int world_read_parse(struct arena *a, struct source_call *call, struct so
 
     if (asked->world->is_git_down)
         return err_set(err, ERR_UNREACHABLE, "the git host does not answer");
+    if (str_eq(asked->commit, WORLD_HOSTILE))
+        return err_set(err, ERR_INVALID, "a spec is a symbolic link");
     PRE(commit != NULL);
     *ret = (struct source_snapshot){ .spec_tree = commit->tree,
                                      .code = S("the code"),
