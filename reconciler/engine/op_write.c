@@ -134,9 +134,12 @@ int op_write_retry(struct task *t, struct err *err)
     return op_write(op, S("operation.retry"), NULL, err);
 }
 
+/* Whether it is over shows when the others of its batch are durable, too: until then it goes on from where it
+ * was, and what it says to that end is made again. */
 int op_write_end(struct task *t, struct err *err)
 {
     struct op_task *op = op_of(t);
+    const struct rec_resource resource = op->resource;
     const struct str phase = op->rec.phase;
     int done = op->end == OP_IS_DONE, rc;
 
@@ -145,9 +148,8 @@ int op_write_end(struct task *t, struct err *err)
     op->rec.outcome = str_from_c(op_end_name(op->end));
     rc = op_write(op, done ? S("operation.verified") : S("operation.ended"),
                   done ? op_rows_verified : op_rows_ended, err);
-    if (rc) { /* it goes on: the row must not say that it is over */
-        op->rec.phase = phase;
-        op->rec.outcome = STR_NONE;
-    }
+    op->rec.phase = phase;
+    op->rec.outcome = STR_NONE;
+    op->resource = resource;
     return rc;
 }

@@ -298,6 +298,44 @@ static void what_kills_the_daemon_is_parked_and_settled(struct story *s)
     expect_version(s, SHOP_CRON, 2);
 }
 
+/* Until an operation waits for its end to be written; 0: none did. */
+static int run_until_it_ends(struct story *s, const char *action)
+{
+    struct rec_operation *rows;
+    struct err err = ERR_INIT;
+    size_t n = 0;
+
+    for (int i = 0; !n && i < 2 * MINUTE; i++) {
+        world_run(&s->w, 1);
+        assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, operation,
+                                   "WHERE action = $1 AND phase = 'SETTLED' AND outcome IS NULL",
+                                   &rows, &n, &err, DB_T(str_from_c(action))),
+                         0);
+    }
+    return n != 0;
+}
+
+static void what_cannot_be_written_has_not_happened(struct story *s)
+{
+    struct rec_resource *rows;
+    struct err err = ERR_INIT;
+    size_t n;
+
+    change(s, SHOP_API, 0);
+    push(s);
+    assert_true(run_until_it_ends(s, "delete"));
+    s->w.is_disk_full = 1; /* found when it is written, not when it is made */
+    run(s, 5 * SECOND);
+    s->w.is_disk_full = 0;
+    run(s, MINUTE);
+    assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, resource,
+                               "WHERE valid_to IS NULL AND incarnation > 2", &rows, &n, &err),
+                     0);
+    if (n)
+        fail_msg("%.*s/%.*s was deleted once and is incarnation %lld", STR_ARG(rows[0].kind),
+                 STR_ARG(rows[0].name), (long long)rows[0].incarnation);
+}
+
 int main(void)
 {
     static struct story_row rows[] = {
@@ -319,6 +357,7 @@ int main(void)
         STORY(what_kills_the_daemon_is_parked_and_settled),
         STORY(another_commit_does_not_bring_back_what_was_undone),
         STORY(a_branch_that_cannot_be_read_holds_up_no_other),
+        STORY(what_cannot_be_written_has_not_happened),
     };
 
     return story_tell_all(rows, N_ELEMENTS(rows));
