@@ -363,10 +363,10 @@ static void op_note_failed_call(struct op_task *op)
     op->answer.message = str_copy(op_round(op), str_from_c(op->task.err.text));
 }
 
-/* What brings traffic back never waits behind the others. */
+/* What brings traffic back never waits behind the others; what only stops and clears away can. */
 static void op_start_call(struct op_task *op, wait_work_fn *call)
 {
-    if (op->for_ever)
+    if (op->item->lane == LANE_REVERT && op->item->action != PLAN_DELETE)
         wait_work_start(&op->task, POOL_REVERT, call);
     else
         provider_line_start(op->engine, &op->task, op->rec.provider, call);

@@ -9,6 +9,8 @@
 
 #define SIM_START_MS 1000 /* the monotonic clock at the beginning: 0 would hide mistakes */
 
+#define SIM_REVERT_THREADS 16 /* of which a share has four: as many as there are */
+
 struct loop_sim {
     struct loop loop;
     struct loop_sim_options options;
@@ -19,6 +21,7 @@ struct loop_sim {
     struct loop_post *posts, **posts_end;
     struct wait_queue state; /* of the STATE thread */
     struct loop_timer state_turn;
+    struct wait_share revert;           /* its few threads are one share of more */
     struct wait *group[LOOP_BATCH_MAX]; /* ran and was not answered yet */
     size_t n_group;
     jmp_buf crash;
@@ -141,7 +144,7 @@ static void sim_answer(void *ctx)
     sim_end(((struct sim_wait *)ctx)->w);
 }
 
-/* The pools but STATE have as many threads as there is work; a share of them is what it really is. */
+/* The pools but STATE and REVERT have as many threads as there is work; a share of them is what it really is. */
 static void sim_work(void *ctx)
 {
     struct sim_wait *sw = ctx;
@@ -219,7 +222,11 @@ static void sim_start(struct wait *w)
         w->rc = sim_ask(s, w, &delay_ms);
         loop_timer_set(&sw->turn, s->now_ms + delay_ms);
     } else if (w->u.work.pool != POOL_STATE) {
-        if (wait_share_enter(w, LOOP_DRIVER_THREADS))
+        int is_revert = w->u.work.pool == POOL_REVERT;
+
+        if (is_revert)
+            w->u.work.share = &s->revert;
+        if (wait_share_enter(w, is_revert ? SIM_REVERT_THREADS : LOOP_DRIVER_THREADS))
             sim_admit(w);
     } else {
         wait_queue_push(&s->state, w);

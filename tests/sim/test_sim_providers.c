@@ -108,6 +108,34 @@ static void one_that_hangs_in_the_middle_of_a_plan(struct story *s)
     expect_box_is_away(s);
 }
 
+/* What the box is to stop hangs for ever; the crate is well. */
+static void a_way_back_waits_for_no_stop(struct story *s)
+{
+    int64_t n;
+
+    for (int i = 0; i < N_SHOP; i++) {
+        s->shop.services[i].replicas = 3;
+        change(s, (enum shop_name)i, 0);
+    }
+    push(s);
+    run_until_applied(s);
+    for (int i = 0; i < N_SHOP; i++)
+        change(s, (enum shop_name)i, 0);
+    push(s);
+    run_until_applied(s);
+    hangs(s);
+    run(s, MINUTE); /* nobody keeps what was before any more */
+    n = count(s, "rollout.reverted");
+    change(s, SHOP_BLOG, 2);
+    push(s);
+    for (int i = 0; i < 10 * 60 && count(s, "rollout.reverting") < 1; i++)
+        run(s, SECOND);
+    run(s, 20 * SECOND);
+    assert_true(count(s, "rollout.reverted") > n);
+    world_calm(&s->w);
+    run(s, BACK);
+}
+
 int main(void)
 {
     static struct story_row rows[] = {
@@ -115,6 +143,7 @@ int main(void)
         STORY(one_that_hangs_before_a_push),
         STORY(one_that_refuses_in_the_middle_of_a_plan),
         STORY(one_that_hangs_in_the_middle_of_a_plan),
+        STORY(a_way_back_waits_for_no_stop),
     };
 
     return story_tell_all_in(WORLD_BOX_EACH, rows, N_ELEMENTS(rows));
