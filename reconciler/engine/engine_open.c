@@ -98,7 +98,10 @@ static int open_providers(struct engine *e, struct err *err)
         return err->code;
     if (registry_open(&options, value_get(e->options.daemon, S("providers")), &e->providers, err))
         return err->code;
-    return provider_line_open_all(e, err);
+    if (provider_line_open_all(e, err))
+        return err->code;
+    op_slot_open(e);
+    return 0;
 }
 
 static const struct source *make_git_source(struct engine *e, struct str name,

@@ -10,6 +10,7 @@
 #include "reconciler/core/identity.h"
 #include "reconciler/engine/clock_task.h"
 #include "reconciler/engine/engine.h"
+#include "reconciler/engine/op_slot.h"
 #include "reconciler/engine/provider_line.h"
 #include "reconciler/engine/secret_store.h"
 #include "reconciler/engine/tidy_task.h"
@@ -34,6 +35,7 @@ struct engine {
     struct str installation;
     struct str state_dir; /* var/: mirrors, keys */
     struct clock_task clock;
+    struct op_slots slots;
     struct tidy_task tidy;
     struct registry *providers;
     struct provider_line *lines; /* one a provider */

@@ -22,6 +22,7 @@ enum {
     OP_CLAIM,
     OP_TAKE,
     OP_RECOVER,
+    OP_SLOT,
     OP_ACT,
     OP_WAIT,
     OP_SETTLE,
@@ -40,9 +41,10 @@ static const struct task_state op_states[] = {
     /*               name       successors                                          on error     deadline_ms: the host's */
     [OP_EXPORT]  = { "EXPORT",  TO2(OP_EXPORTED, OP_CLAIM),                         OP_EXPORTED,   0 }, /* the worker's */
     [OP_EXPORTED] = { "EXPORTED", TO2(OP_CLAIM, OP_OVER),                           NO_ERROR_EDGE, 0 },
-    [OP_CLAIM]   = { "CLAIM",   TO(OP_CLAIM) | TO3(OP_ACT, OP_TAKE, OP_OVER),       OP_CLAIM,      0 }, /* busy: asks again */
+    [OP_CLAIM]   = { "CLAIM",   TO(OP_CLAIM) | TO3(OP_SLOT, OP_TAKE, OP_OVER),      OP_CLAIM,      0 }, /* busy: asks again */
     [OP_TAKE]    = { "TAKE",    TO2(OP_TAKE, OP_RECOVER),                           OP_TAKE,       0 }, /* of a former life */
-    [OP_RECOVER] = { "RECOVER", TO3(OP_ACT, OP_LOOK, OP_END),                       NO_ERROR_EDGE, 0 },
+    [OP_RECOVER] = { "RECOVER", TO3(OP_SLOT, OP_LOOK, OP_END),                      NO_ERROR_EDGE, 0 },
+    [OP_SLOT]    = { "SLOT",    TO3(OP_SLOT, OP_ACT, OP_LOOK),                      NO_ERROR_EDGE, 0 }, /* so many act at one time */
     [OP_ACT]     = { "ACT",     TO(OP_SETTLE),                                      OP_SETTLE,     0 }, /* we may have acted, so we record and look */
     [OP_WAIT]    = { "WAIT",    TO(OP_ACT),                                         OP_SETTLE,     0 }, /* no thread is held meanwhile */
     [OP_SETTLE]  = { "SETTLE",  TO3(OP_JUDGE, OP_BACKOFF, OP_END),                  OP_BACKOFF,    0 }, /* cannot write: look later */
@@ -50,8 +52,8 @@ static const struct task_state op_states[] = {
     [OP_LOOK]    = { "LOOK",    TO(OP_COMMIT),                                      OP_COMMIT,     0 }, /* believe the world, not the answer */
     [OP_COMMIT]  = { "COMMIT",  TO2(OP_BACKOFF, OP_END),                            NO_ERROR_EDGE, 0 },
     [OP_BACKOFF] = { "BACKOFF", TO(OP_AGAIN),                                       OP_AGAIN,      0 }, /* woken early: nobody wants it any more */
-    [OP_AGAIN]   = { "AGAIN",   TO3(OP_RETRY, OP_LOOK, OP_ACT),                     NO_ERROR_EDGE, 0 },
-    [OP_RETRY]   = { "RETRY",   TO(OP_ACT),                                         OP_BACKOFF,    0 },
+    [OP_AGAIN]   = { "AGAIN",   TO3(OP_RETRY, OP_LOOK, OP_SLOT),                    NO_ERROR_EDGE, 0 },
+    [OP_RETRY]   = { "RETRY",   TO(OP_SLOT),                                        OP_BACKOFF,    0 },
     [OP_END]     = { "END",     TO(OP_OVER),                                        OP_BACKOFF,    0 },
     [OP_OVER]    = { "OVER",    0,                                                  NO_ERROR_EDGE, 0 },
 };
@@ -99,7 +101,7 @@ static int op_is_overdue(const struct op_task *op)
 static void op_set_deadline(struct op_task *op)
 {
     int64_t length_ms = op_write_length_ms(op),
-            left_ms = op->rec.deadline_ms - loop_wall_ms(op->task.loop);
+            left_ms = op->was_open ? op->rec.deadline_ms - loop_wall_ms(op->task.loop) : length_ms;
 
     op->settled_mono_ms = loop_mono_ms(op->task.loop);
     op->deadline_mono_ms = op->settled_mono_ms + (left_ms < 0           ? 0
@@ -245,7 +247,7 @@ static enum task_verdict op_recover(struct op_task *op)
         op_write_keep(op, &op->rec.message, S("the daemon died here again and again"));
         return op_finish(op, OP_IS_PARKED);
     }
-    return task_goto(&op->task, op->rec.token.n ? OP_ACT : OP_LOOK);
+    return task_goto(&op->task, op->rec.token.n ? OP_SLOT : OP_LOOK);
 }
 
 static enum task_verdict op_take(struct op_task *op)
@@ -304,7 +306,7 @@ static enum task_verdict op_claim(struct op_task *op)
         return op_claim_again(op);
     op_forget(op);
     wait_work_start(t, POOL_STATE, op_write_claim);
-    return task_then(t, OP_ACT);
+    return task_then(t, OP_SLOT);
 }
 
 /* What a build is made of lies in the provider's `exports` before it is asked to build. */
@@ -372,6 +374,21 @@ static void op_start_call(struct op_task *op, wait_work_fn *call)
         provider_line_start(op->engine, &op->task, op->rec.provider, call);
 }
 
+/* Its row stands; it acts when others have made room. */
+static enum task_verdict op_slot(struct op_task *op)
+{
+    struct task *t = &op->task;
+
+    if (op->gives_up) {
+        op_slot_leave(op);
+        return task_goto(t, OP_LOOK);
+    }
+    if (op_slot_take(op))
+        return task_goto(t, OP_ACT);
+    wait_signal_start(t, -1);
+    return task_then(t, OP_SLOT);
+}
+
 static enum task_verdict op_step(struct task *t)
 {
     struct op_task *op = op_of(t);
@@ -389,6 +406,8 @@ static enum task_verdict op_step(struct task *t)
         return op_take(op);
     case OP_RECOVER:
         return op_recover(op);
+    case OP_SLOT:
+        return op_slot(op);
     case OP_ACT:
         if (!op->deadline_mono_ms)
             op_set_deadline(op);
@@ -416,6 +435,7 @@ static enum task_verdict op_step(struct task *t)
     case OP_COMMIT:
         return op_judge_look(op);
     case OP_BACKOFF:
+        op_slot_leave(op);
         if (t->rc) { /* a row could not be written */
             LOG(LOG_ERROR, "operation cannot be written, tried again", LOG_S("op", op->rec.uid),
                 LOG_C("err", t->err.text));
@@ -429,12 +449,13 @@ static enum task_verdict op_step(struct task *t)
     case OP_AGAIN:
         t->rc = 0; /* the time is over, or it was woken */
         return task_goto(t, op->look_again || op->gives_up ? OP_LOOK
-                            : op->answer.is_refused        ? OP_ACT
+                            : op->answer.is_refused        ? OP_SLOT
                                                            : OP_RETRY);
     case OP_RETRY:
         wait_work_start(t, POOL_STATE, op_write_retry);
-        return task_then(t, OP_ACT);
+        return task_then(t, OP_SLOT);
     case OP_END:
+        op_slot_leave(op);
         wait_work_start(t, POOL_STATE, op_write_end);
         return task_then(t, OP_OVER);
     case OP_OVER:
@@ -480,12 +501,13 @@ int op_task_is_stuck(const struct op_task *op)
 void op_task_give_up(struct op_task *op)
 {
     op->gives_up = 1;
-    if (op->task.state == OP_BACKOFF)
+    if (op->task.state == OP_BACKOFF || op->is_waiting)
         wait_signal(&op->task);
 }
 
 void op_task_fini(struct op_task *op)
 {
+    op_slot_drop(op);
     arena_fini(&op->rounds[0]);
     arena_fini(&op->rounds[1]);
     arena_fini(&op->arena);

@@ -49,11 +49,13 @@ struct op_task {
     int was_open;                /* its row is from a former life */
     /* monotonic: a step of the wall clock ends nothing */
     int64_t again_at_ms, deadline_mono_ms, settled_mono_ms;
-    int64_t n_blind; /* looks in a row that failed */
-    int n_busy;      /* times in a row that it could not be claimed */
-    int recovers;    /* of a former life, not acted since */
-    int look_again;  /* after the back-off: look, do not act */
-    int gives_up;    /* nobody wants it any more: it does not act again */
+    int64_t n_blind;          /* looks in a row that failed */
+    int n_busy;               /* times in a row that it could not be claimed */
+    int recovers;             /* of a former life, not acted since */
+    int look_again;           /* after the back-off: look, do not act */
+    int gives_up;             /* nobody wants it any more: it does not act again */
+    int has_slot, is_waiting; /* op_slot.c's */
+    struct op_task *next_waiting;
     enum op_end end;
 };
 

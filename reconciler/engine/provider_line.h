@@ -20,6 +20,7 @@ struct engine;
 struct provider_line {
     const struct provider *provider;
     struct wait_share share;
+    int64_t slots, slots_max; /* op_slot.c's: operations that act */
     pthread_mutex_t lock;
     struct breaker breaker;   /* this and below: under the lock */
     char error[ERR_TEXT_MAX]; /* of the last failure; "" */

@@ -70,6 +70,42 @@ static void expect_box_is_away(struct story *s)
     expect_version(s, SHOP_API, 2);
 }
 
+static size_t count_under_way(struct story *s)
+{
+    struct rec_operation *rows;
+    struct err err = ERR_INIT;
+    size_t n;
+
+    assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, operation,
+                               "WHERE outcome IS NULL AND token IS NOT NULL", &rows, &n, &err),
+                     0);
+    return n;
+}
+
+/* The box takes six operations at a time, and is not given a seventh. */
+static void many_wait_for_their_turn(struct story *s)
+{
+    size_t most = 0;
+
+    for (int i = 0; i < N_SHOP; i++) {
+        s->shop.services[i].replicas = 4;
+        change(s, (enum shop_name)i, 0);
+    }
+    s->w.pending = 4; /* looks until one is done */
+    world_fault(&s->w, (struct null_fault){ .type = S("none"), .kind = NULL_FAULT_BEFORE });
+    push(s);
+    for (int i = 0; i < 3000; i++) {
+        size_t n;
+
+        world_run(&s->w, 10);
+        n = count_under_way(s);
+        most = n > most ? n : most;
+    }
+    assert_int_equal(most, 6);
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+}
+
 static void one_that_refuses_before_a_push(struct story *s)
 {
     refuses(s);
@@ -139,6 +175,7 @@ static void a_way_back_waits_for_no_stop(struct story *s)
 int main(void)
 {
     static struct story_row rows[] = {
+        STORY(many_wait_for_their_turn),
         STORY(one_that_refuses_before_a_push),
         STORY(one_that_hangs_before_a_push),
         STORY(one_that_refuses_in_the_middle_of_a_plan),

@@ -219,6 +219,7 @@ static void world_read_daemon(struct world *w)
              "state: {file: var/reeve.db}\n"
              "sources: {app: {url: \"file:///nowhere\", branches: [beside, main], poll: 10s}}\n"
              "auth: {same_user: allow}\n"
+             "limits: {concurrency: 8, per_provider: {box: 6}}\n"
              "providers:\n  box: {driver: \"null\", directory: world}\n");
     if (w->boxes == WORLD_BOX_EACH)
         sb_add_c(&text, "  crate: {driver: \"null\", directory: crate}\n");

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/op_slot.h"
+
+#include "base/guard.h"
+#include "reconciler/engine/engine_state.h"
+#include "reconciler/engine/op_task.h"
+#include "reconciler/engine/provider_line.h"
+
+#define OP_SLOTS 16 /* where nothing is said */
+
+void op_slot_open(struct engine *e)
+{
+    const struct value *limits = value_get(e->options.daemon, S("limits"));
+    const struct value *each = value_get(limits, S("per_provider"));
+
+    e->slots.max = value_get_int(limits, S("concurrency"), OP_SLOTS);
+    for (size_t i = 0; i < e->n_lines; i++)
+        e->lines[i].slots_max = value_get_int(each, e->lines[i].provider->name, e->slots.max);
+}
+
+static int has_room(const struct engine *e, const struct provider_line *line)
+{
+    return e->slots.n < e->slots.max && (!line || line->slots < line->slots_max);
+}
+
+static void take(struct op_task *op, struct provider_line *line)
+{
+    op->has_slot = 1;
+    op->engine->slots.n++;
+    if (line)
+        line->slots++;
+}
+
+int op_slot_take(struct op_task *op)
+{
+    struct engine *e = op->engine;
+    struct provider_line *line = provider_line_find(e, op->rec.provider);
+    struct op_task **at = &e->slots.waiting;
+
+    if (op->has_slot || op->item->lane == LANE_REVERT)
+        return 1;
+    if (op->is_waiting)
+        return 0;
+    if (has_room(e, line)) {
+        take(op, line);
+        return 1;
+    }
+    while (*at)
+        at = &(*at)->next_waiting;
+    *at = op;
+    op->is_waiting = 1;
+    op->next_waiting = NULL;
+    return 0;
+}
+
+static void unlink_waiting(struct op_task *op)
+{
+    struct op_task **at = &op->engine->slots.waiting;
+
+    while (*at != op)
+        at = &(*at)->next_waiting;
+    *at = op->next_waiting;
+    op->is_waiting = 0;
+}
+
+/* In their order, whoever finds room now. */
+static void grant(struct engine *e)
+{
+    struct op_task *op = e->slots.waiting, *next;
+
+    for (; op && e->slots.n < e->slots.max; op = next) {
+        struct provider_line *line = provider_line_find(e, op->rec.provider);
+
+        next = op->next_waiting;
+        if (!has_room(e, line))
+            continue;
+        unlink_waiting(op);
+        take(op, line);
+        wait_signal(&op->task);
+    }
+}
+
+void op_slot_drop(struct op_task *op)
+{
+    struct provider_line *line = provider_line_find(op->engine, op->rec.provider);
+
+    if (op->is_waiting)
+        unlink_waiting(op);
+    if (!op->has_slot)
+        return;
+    op->has_slot = 0;
+    op->engine->slots.n--;
+    if (line)
+        line->slots--;
+}
+
+void op_slot_leave(struct op_task *op)
+{
+    int had_slot = op->has_slot;
+
+    op_slot_drop(op);
+    if (had_slot)
+        grant(op->engine);
+}
