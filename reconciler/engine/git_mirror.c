@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/guard.h"
@@ -34,13 +35,33 @@ int git_mirror_fail(struct err *err, int code, const char *fmt, ...)
     return err_set(err, code, "%s: %s", what, printable);
 }
 
+/* When libgit2 starts it reads all certificates of the system, which takes longer than many a fetch, and
+ * nothing uses them: https is ours. It goes on without them where no file can be opened. */
+static int git_mirror_init(struct err *err)
+{
+    struct rlimit files, none;
+    int rc;
+
+    if (getrlimit(RLIMIT_NOFILE, &files))
+        return err_sys(err, "limit of open files");
+    none = (struct rlimit){ 0, files.rlim_max };
+    if (setrlimit(RLIMIT_NOFILE, &none))
+        return err_sys(err, "limit open files");
+    rc = git_libgit2_init();
+    if (setrlimit(RLIMIT_NOFILE, &files))
+        return err_sys(err, "lift the limit of open files");
+    return rc < 0 ? git_mirror_fail(err, ERR_IO, "start libgit2") : 0;
+}
+
 int git_mirror_setup(struct err *err)
 {
     static const git_config_level_t levels[] = { GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG,
                                                  GIT_CONFIG_LEVEL_GLOBAL,
                                                  GIT_CONFIG_LEVEL_PROGRAMDATA };
-    int rc = git_libgit2_init();
+    int rc = git_mirror_init(err);
 
+    if (rc)
+        return rc;
     for (size_t i = 0; rc >= 0 && i < N_ELEMENTS(levels); i++)
         rc = git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, levels[i], "");
     /* Mirrors are 0700 and ours; a file:// source is named by the daemon's config. */
@@ -52,7 +73,7 @@ int git_mirror_setup(struct err *err)
         rc = git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, GIT_MIRROR_CACHE_BYTES);
     if (rc >= 0)
         rc = git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, GIT_MIRROR_MAPPED_BYTES);
-    return rc < 0 ? git_mirror_fail(err, ERR_IO, "start libgit2") : 0;
+    return rc < 0 ? git_mirror_fail(err, ERR_IO, "set up libgit2") : 0;
 }
 
 int git_mirror_open(const char *path, git_repository **ret, struct err *err)

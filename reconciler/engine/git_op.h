@@ -4,7 +4,8 @@
  * Requests and answers are the members that source_git.h writes and reads; times are milliseconds,
  * ids 40 hex digits, `mirror` an absolute path.
  *
- *   fetch     {mirror, url, branches, ...}                    -> {heads: {name: {commit, tree}}, gone: [name]}
+ *   fetch     {mirror, url, branches, reads?: {name: {base,
+ *              spec_path, paths, code?}}, ...}                -> {heads: {name: {commit, tree, read?}}, gone: [name]}
  *   read      {mirror, commit, base?, spec_path, paths,
  *              code?}                                         -> {commit: {..}, has_base?, goes_on?, files, gone,
  *                                                                 spec_tree?, code, trees?}
@@ -30,6 +31,7 @@ struct git_op {
     struct arena *a;
     const struct value *in;
     struct value *out; /* a map, filled on success */
+    size_t spec_bytes; /* told so far */
 };
 
 int git_op_fetch(struct git_op *op, struct err *err);
@@ -37,6 +39,9 @@ int git_op_read(struct git_op *op, struct err *err);
 int git_op_ancestry(struct git_op *op, struct err *err);
 int git_op_log(struct git_op *op, struct err *err);
 int git_op_export(struct git_op *op, struct err *err);
+
+/* What `read` answers, in a mirror that is open; the commit's id is no member of the request. */
+int git_op_read_commit(struct git_op *op, git_repository *repo, struct str id, struct err *err);
 
 /* Required members of the request. */
 int git_op_text(const struct git_op *op, const char *name, struct str *ret, struct err *err);

@@ -29,6 +29,7 @@ struct fetch_head {
 
 struct fetch {
     struct git_op *op;
+    struct git_op read; /* a question of its own, one branch after the other */
     struct git_net net;
     const char *mirror;
     git_repository *repo;
@@ -257,6 +258,22 @@ static int fetch_download(struct fetch *f, struct err *err)
     return 0;
 }
 
+/* What moved is read at once. What cannot be read is left out: asked alone, it says why. */
+static void fetch_read_moved(struct fetch *f, const struct fetch_head *head, struct value *entry)
+{
+    const struct value *read = value_get(value_get(f->op->in, S("reads")), head->name);
+    struct str commit = value_get_text(entry, S("commit"), S(""));
+    struct err unused = ERR_INIT;
+
+    if (!read || str_eq(commit, value_get_text(read, S("base"), S(""))))
+        return;
+    f->read.a = f->op->a;
+    f->read.in = read;
+    f->read.out = value_map(f->op->a);
+    if (!git_op_read_commit(&f->read, f->repo, commit, &unused))
+        value_set(f->op->a, entry, S("read"), f->read.out);
+}
+
 /* The tip must be a commit that is here, with its tree; then our own name points to it. */
 static int fetch_settle_head(struct fetch *f, const struct fetch_head *head, struct value *heads,
                              struct err *err)
@@ -282,6 +299,7 @@ static int fetch_settle_head(struct fetch *f, const struct fetch_head *head, str
         value_set_text(a, entry, S("tree"),
                        git_mirror_hex(a, git_commit_tree_id((git_commit *)commit)));
         value_set(a, heads, head->name, entry);
+        fetch_read_moved(f, head, entry);
     }
     git_object_free(commit);
     return rc < 0 ? git_mirror_fail(err, ERR_UNREACHABLE, "'%.*s' has no complete commit",

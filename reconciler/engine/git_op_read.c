@@ -10,7 +10,6 @@ struct read_specs {
     git_repository *repo;
     const git_oid *root, *base; /* trees; base NULL: everything is told */
     struct value *files, *gone;
-    size_t n_bytes;
 };
 
 /* A directory of specs. */
@@ -45,8 +44,8 @@ static int read_text(struct read_specs *r, struct str path, const git_oid *id, s
     if (fault != STR_NPOS)
         return err_set(err, ERR_INVALID, "'%.*s' is not UTF-8 text: byte %zu", STR_ARG(path),
                        fault);
-    r->n_bytes += text.n;
-    if (r->n_bytes > GIT_OP_SPECS_BYTES_MAX)
+    r->op->spec_bytes += text.n;
+    if (r->op->spec_bytes > GIT_OP_SPECS_BYTES_MAX)
         return err_set(err, ERR_LIMIT, "the specs have more than %zu bytes together",
                        GIT_OP_SPECS_BYTES_MAX);
     value_set_text(r->op->a, file, S("text"), text);
@@ -269,8 +268,8 @@ static int read_base(struct read_specs *r, git_commit *commit, git_commit *base,
     return rc;
 }
 
-static int read_commit(struct git_op *op, git_repository *repo, git_commit *commit,
-                       git_commit *base, struct err *err)
+static int read_between(struct git_op *op, git_repository *repo, git_commit *commit,
+                        git_commit *base, struct err *err)
 {
     struct read_specs r = { .op = op, .repo = repo, .root = git_commit_tree_id(commit) };
     struct str spec_path;
@@ -291,22 +290,28 @@ static int read_commit(struct git_op *op, git_repository *repo, git_commit *comm
     return rc;
 }
 
+int git_op_read_commit(struct git_op *op, git_repository *repo, struct str id, struct err *err)
+{
+    struct str base_id = value_get_text(op->in, S("base"), STR_NONE);
+    AUTO_COMMIT git_commit *commit = NULL, *base = NULL;
+    int rc = git_mirror_commit(repo, "commit", id, &commit, err);
+
+    if (!rc && base_id.n)
+        rc = git_mirror_commit(repo, "base", base_id, &base, err);
+    if (rc == ERR_NOT_FOUND && commit)
+        rc = 0; /* a mirror made anew: everything is read */
+    return rc ? rc : read_between(op, repo, commit, base, err);
+}
+
 int git_op_read(struct git_op *op, struct err *err)
 {
-    struct str id = STR_NONE, base_id = value_get_text(op->in, S("base"), STR_NONE);
     AUTO_REPO git_repository *repo = NULL;
-    AUTO_COMMIT git_commit *commit = NULL, *base = NULL;
+    struct str id = STR_NONE;
     int rc = git_op_text(op, "commit", &id, err);
 
     if (!rc)
         rc = git_op_open(op, &repo, err);
     if (!rc)
-        rc = git_mirror_commit(repo, "commit", id, &commit, err);
-    if (!rc && base_id.n)
-        rc = git_mirror_commit(repo, "base", base_id, &base, err);
-    if (rc == ERR_NOT_FOUND && commit)
-        rc = 0; /* a mirror made anew: everything is read */
-    if (!rc)
-        rc = read_commit(op, repo, commit, base, err);
+        rc = git_op_read_commit(op, repo, id, err);
     return rc ? err_wrap(err, "commit %.*s", STR_ARG(str_slice(id, 0, 12))) : 0;
 }

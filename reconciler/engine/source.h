@@ -38,19 +38,6 @@ struct source_call {
     void *own; /* another kind's */
 };
 
-struct source_fetch { /* names: branches, or "refs/..." in full; one '*' stands for any bytes */
-    const struct str *names;
-    size_t n_names;
-    struct str username, password; /* https; STR_NONE: x-access-token, none */
-};
-struct source_head {
-    struct str name, commit, tree;
-};
-struct source_heads {
-    VEC(struct source_head) heads; /* sorted by name */
-    VEC(struct str) gone;
-};
-
 /* Everything that specs need of one commit. */
 struct source_read {
     struct str commit;
@@ -80,6 +67,22 @@ struct source_snapshot {
     VEC(struct source_file) files; /* that the base does not have so, in the tree's order */
     VEC(struct str) gone;          /* paths of specs that the base has and the commit has not */
     VEC(struct source_path) trees; /* wanted paths that exist, as if the specs did not */
+};
+
+struct source_fetch { /* names: branches, or "refs/..." in full; one '*' stands for any bytes */
+    const struct str *names;
+    size_t n_names;
+    /* NULL, or one a name: one that moved away from its `base` is read at once; `commit` says nothing */
+    const struct source_read *reads;
+    struct str username, password; /* https; STR_NONE: x-access-token, none */
+};
+struct source_head {
+    struct str name, commit, tree;
+    const struct source_snapshot *snapshot; /* NULL: not read, or not readable; read() says why */
+};
+struct source_heads {
+    VEC(struct source_head) heads; /* sorted by name */
+    VEC(struct str) gone;
 };
 
 struct source_ancestry {

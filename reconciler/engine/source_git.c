@@ -64,11 +64,40 @@ static void source_git_start(const struct source_git *g, struct task *t, struct 
     wait_exec_start(t, &call->exec, a, &call->result);
 }
 
+static int64_t source_git_read_timeout_ms(const struct source_git *g)
+{
+    return g->read_timeout_ms ? g->read_timeout_ms : SOURCE_READ_TIMEOUT_MS;
+}
+
 static void source_git_start_read(const struct source_git *g, struct task *t, struct arena *a,
                                   const struct value *request, struct source_call *call)
 {
-    source_git_start(g, t, a, request,
-                     g->read_timeout_ms ? g->read_timeout_ms : SOURCE_READ_TIMEOUT_MS, call);
+    source_git_start(g, t, a, request, source_git_read_timeout_ms(g), call);
+}
+
+static void source_git_set_read(const struct source_git *g, struct arena *a, struct value *request,
+                                const struct source_read *in)
+{
+    value_set_text(a, request, S("spec_path"), g->spec_path);
+    source_git_set(a, request, S("base"), in->base);
+    source_git_set(a, request, S("code"), in->code);
+    source_git_set_list(a, request, S("paths"), in->paths, in->n_paths);
+}
+
+static struct value *source_git_reads(const struct source_git *g, struct arena *a,
+                                      const struct source_fetch *in)
+{
+    struct value *reads = value_map(a);
+
+    for (size_t i = 0; in->reads && i < in->n_names; i++) {
+        struct value *read = value_map(a);
+
+        if (!in->reads[i].base.p)
+            continue;
+        source_git_set_read(g, a, read, &in->reads[i]);
+        value_set(a, reads, in->names[i], read);
+    }
+    return reads;
 }
 
 static void source_git_fetch(const struct source *s, struct task *t, struct arena *a,
@@ -92,19 +121,19 @@ static void source_git_fetch(const struct source *s, struct task *t, struct aren
     source_git_set_number(a, request, S("low_speed_bytes"), g->low_speed_bytes);
     source_git_set_number(a, request, S("low_speed_ms"), g->low_speed_ms);
     source_git_set_number(a, request, S("max_bytes"), g->max_bytes);
-    source_git_start(g, t, a, request, timeout_ms, call);
+    value_set(a, request, S("reads"), source_git_reads(g, a, in));
+    source_git_start(g, t, a, request, timeout_ms + source_git_read_timeout_ms(g), call);
 }
 
 static void source_git_read(const struct source *s, struct task *t, struct arena *a,
                             const struct source_read *in, struct source_call *call)
 {
-    struct value *request = source_git_request(source_git_of(s), a, S("read"));
+    const struct source_git *g = source_git_of(s);
+    struct value *request = source_git_request(g, a, S("read"));
 
     source_git_set(a, request, S("commit"), in->commit);
-    source_git_set(a, request, S("base"), in->base);
-    source_git_set(a, request, S("code"), in->code);
-    source_git_set_list(a, request, S("paths"), in->paths, in->n_paths);
-    source_git_start_read(source_git_of(s), t, a, request, call);
+    source_git_set_read(g, a, request, in);
+    source_git_start_read(g, t, a, request, call);
 }
 
 static void source_git_ancestry(const struct source *s, struct task *t, struct arena *a,
@@ -167,39 +196,6 @@ static int source_git_answer(struct arena *a, struct source_call *call, struct v
     return 0;
 }
 
-static int source_git_fetch_parse(struct arena *a, struct source_call *call,
-                                  struct source_heads *ret, struct err *err)
-{
-    struct source_heads heads = { 0 };
-    const struct value *map, *gone;
-    struct value *answer;
-    int rc = source_git_answer(a, call, &answer, err);
-
-    if (rc)
-        return rc;
-    map = value_get(answer, S("heads"));
-    gone = value_get(answer, S("gone"));
-    if (!value_is(map, VALUE_MAP) || !value_is(gone, VALUE_LIST))
-        return err_set(err, ERR_IO, "git: the worker's answer lacks its heads");
-    for (size_t i = 0; i < value_count(map); i++) {
-        const struct value_entry *entry = &map->u.map.entries[i];
-        struct source_head *head = vec_push(a, &heads.heads);
-
-        if (head)
-            *head = (struct source_head){ entry->key,
-                                          value_get_text(entry->value, S("commit"), STR_NONE),
-                                          value_get_text(entry->value, S("tree"), STR_NONE) };
-    }
-    for (size_t i = 0; i < value_count(gone); i++) {
-        struct str *name = vec_push(a, &heads.gone);
-
-        if (name)
-            *name = value_item(gone, i)->u.text;
-    }
-    *ret = heads;
-    return arena_status(a, err);
-}
-
 static struct source_commit source_git_commit(struct arena *a, const struct value *v)
 {
     const struct value *parents = value_get(v, S("parents"));
@@ -245,25 +241,21 @@ static void source_git_files(struct arena *a, const struct value *answer,
     }
 }
 
-static int source_git_read_parse(struct arena *a, struct source_call *call,
-                                 struct source_snapshot *ret, struct err *err)
+static int source_git_snapshot(struct arena *a, const struct value *answer,
+                               struct source_snapshot *ret, struct err *err)
 {
-    struct source_snapshot snapshot = { 0 };
-    const struct value *trees;
-    struct value *answer;
-    int rc = source_git_answer(a, call, &answer, err);
+    const struct value *trees = value_get(answer, S("trees"));
+    struct source_snapshot snapshot = {
+        .commit = source_git_commit(a, value_get(answer, S("commit"))),
+        .spec_tree = value_get_text(answer, S("spec_tree"), STR_NONE),
+        .code = value_get_text(answer, S("code"), S("")),
+        .has_base = value_get_bool(answer, S("has_base"), 0),
+        .goes_on = value_get_bool(answer, S("goes_on"), 0),
+    };
 
-    if (rc)
-        return rc;
     if (!value_is(value_get(answer, S("files")), VALUE_LIST) ||
         !value_is(value_get(answer, S("gone")), VALUE_LIST))
         return err_set(err, ERR_IO, "git: the worker's answer lacks its files");
-    trees = value_get(answer, S("trees"));
-    snapshot.commit = source_git_commit(a, value_get(answer, S("commit")));
-    snapshot.spec_tree = value_get_text(answer, S("spec_tree"), STR_NONE);
-    snapshot.code = value_get_text(answer, S("code"), S(""));
-    snapshot.has_base = value_get_bool(answer, S("has_base"), 0);
-    snapshot.goes_on = value_get_bool(answer, S("goes_on"), 0);
     source_git_files(a, answer, &snapshot);
     for (size_t i = 0; i < value_count(trees); i++) {
         const struct value_entry *entry = &trees->u.map.entries[i];
@@ -273,6 +265,57 @@ static int source_git_read_parse(struct arena *a, struct source_call *call,
             *path = (struct source_path){ entry->key, entry->value->u.text };
     }
     *ret = snapshot;
+    return arena_status(a, err);
+}
+
+static int source_git_read_parse(struct arena *a, struct source_call *call,
+                                 struct source_snapshot *ret, struct err *err)
+{
+    struct value *answer;
+    int rc = source_git_answer(a, call, &answer, err);
+
+    return rc ? rc : source_git_snapshot(a, answer, ret, err);
+}
+
+static int source_git_head(struct arena *a, const struct value_entry *entry,
+                           struct source_heads *heads, struct err *err)
+{
+    const struct value *read = value_get(entry->value, S("read"));
+    struct source_snapshot *snapshot = read ? arena_new(a, struct source_snapshot) : NULL;
+    struct source_head *head = vec_push(a, &heads->heads);
+
+    if (!head || (read && !snapshot))
+        return arena_status(a, err);
+    *head = (struct source_head){ entry->key, value_get_text(entry->value, S("commit"), STR_NONE),
+                                  value_get_text(entry->value, S("tree"), STR_NONE), snapshot };
+    return read ? source_git_snapshot(a, read, snapshot, err) : 0;
+}
+
+static int source_git_fetch_parse(struct arena *a, struct source_call *call,
+                                  struct source_heads *ret, struct err *err)
+{
+    struct source_heads heads = { 0 };
+    const struct value *map, *gone;
+    struct value *answer;
+    int rc = source_git_answer(a, call, &answer, err);
+
+    if (rc)
+        return rc;
+    map = value_get(answer, S("heads"));
+    gone = value_get(answer, S("gone"));
+    if (!value_is(map, VALUE_MAP) || !value_is(gone, VALUE_LIST))
+        return err_set(err, ERR_IO, "git: the worker's answer lacks its heads");
+    for (size_t i = 0; !rc && i < value_count(map); i++)
+        rc = source_git_head(a, &map->u.map.entries[i], &heads, err);
+    for (size_t i = 0; i < value_count(gone); i++) {
+        struct str *name = vec_push(a, &heads.gone);
+
+        if (name)
+            *name = value_item(gone, i)->u.text;
+    }
+    if (rc)
+        return rc;
+    *ret = heads;
     return arena_status(a, err);
 }
 

@@ -11,10 +11,12 @@
 #include "reconciler/engine/env_task.h"
 
 #define SOURCE_ROUND_MAX (256u << 20)
+#define SOURCE_ALONG_PATHS_MAX 1000u /* that are asked for in every round, moved or not */
 
 enum {
     SOURCE_SIGN_IN,
     SOURCE_FETCH,
+    SOURCE_ANSWER,
     SOURCE_HEADS,
     SOURCE_READ,
     SOURCE_MERGE,
@@ -31,8 +33,9 @@ enum {
 static const struct task_state source_states[] = {
     /*                   name       successors                                on error       deadline_ms: the worker's */
     [SOURCE_SIGN_IN] = { "SIGN_IN", TO(SOURCE_FETCH),                         SOURCE_FAILED, 0 },
-    [SOURCE_FETCH]   = { "FETCH",   TO(SOURCE_HEADS),                         SOURCE_FAILED, 0 },
-    [SOURCE_HEADS]   = { "HEADS",   TO2(SOURCE_READ, SOURCE_FAILED),          NO_ERROR_EDGE, 0 },
+    [SOURCE_FETCH]   = { "FETCH",   TO(SOURCE_ANSWER),                        SOURCE_FAILED, 0 },
+    [SOURCE_ANSWER]  = { "ANSWER",  TO(SOURCE_HEADS),                         SOURCE_FAILED, 0 },
+    [SOURCE_HEADS]   = { "HEADS",   TO(SOURCE_READ),                          NO_ERROR_EDGE, 0 },
     [SOURCE_READ]    = { "READ",    TO3(SOURCE_MERGE, SOURCE_NOTE, SOURCE_FAILED), SOURCE_REFUSED, 0 },
     [SOURCE_MERGE]   = { "MERGE",   TO(SOURCE_TREES),                         SOURCE_REFUSED, 0 },
     [SOURCE_TREES]   = { "TREES",   TO2(SOURCE_MATCH, SOURCE_READY),          SOURCE_REFUSED, 0 },
@@ -128,6 +131,7 @@ static void source_take_heads(struct source_task *s)
         if (!b->heads.newest || !str_eq(b->heads.newest->commit, h->commit)) {
             b->commit = h->commit;
             b->tree = h->tree;
+            b->told = h->snapshot;
             b->next = source_begin_head(s, b);
         }
     }
@@ -142,15 +146,31 @@ static void source_take_heads(struct source_task *s)
 /* --- read ---------------------------------------------------------------------------------------- */
 
 /* What is asked on top of the head before; paths that were wanted there are wanted again. */
-static int source_ask(struct source_task *s, struct err *err)
+static int source_ask(struct source_task *s, const struct head *before, struct source_read *ret,
+                      struct err *err)
 {
-    const struct branch *b = &s->branches.p[s->reading];
-    const struct head *before = b->heads.newest;
+    struct source_read read = { .base = before ? before->commit : STR_NONE,
+                                .code = before ? before->code : STR_NONE };
 
-    s->read = (struct source_read){ .commit = b->next->commit,
-                                    .base = before ? before->commit : STR_NONE,
-                                    .code = before ? before->code : STR_NONE };
-    return head_read_known(before, &s->round, &s->read.paths, &s->read.n_paths, err);
+    if (head_read_known(before, &s->round, &read.paths, &read.n_paths, err))
+        return err->code;
+    *ret = read;
+    return 0;
+}
+
+/* Every branch that was read before, as long as it wants few paths: the rest are asked alone. */
+static void source_ask_along(struct source_task *s)
+{
+    struct err unused = ERR_INIT;
+    size_t n_paths = 0;
+
+    s->reads = arena_new_n(&s->round, struct source_read, s->branches.n + 1);
+    for (size_t i = 0; s->reads && i < s->branches.n; i++) {
+        const struct head *before = s->branches.p[i].heads.newest;
+
+        if (before && (n_paths += before->trees.n) <= SOURCE_ALONG_PATHS_MAX)
+            (void)source_ask(s, before, &s->reads[i], &unused); /* else without it */
+    }
 }
 
 /* On FILE: what the worker told. Paths that are new are asked for in a second question. */
@@ -161,7 +181,9 @@ static int source_merge(struct task *t, struct err *err)
     struct head *before = b->heads.newest;
     const struct head_read in = { s->engine->options.daemon, before, &s->snapshot };
 
-    if (s->source->ops->read_parse(&s->round, &s->call, &s->snapshot, err))
+    if (b->told)
+        s->snapshot = *b->told;
+    else if (s->source->ops->read_parse(&s->round, &s->call, &s->snapshot, err))
         return err->code;
     s->read = (struct source_read){ .commit = b->next->commit, .base = b->next->commit };
     if (head_read_files(b->next, &in, &s->round, &s->read.paths, &s->read.n_paths, err))
@@ -189,8 +211,10 @@ static int source_note(struct task *t, struct err *err)
 
 static void source_begin_round(struct source_task *s)
 {
-    for (size_t i = 0; i < s->branches.n; i++)
+    for (size_t i = 0; i < s->branches.n; i++) {
         head_free(TAKE(s->branches.p[i].next));
+        s->branches.p[i].told = NULL;
+    }
     arena_reset(&s->round);
     s->rounds_begun++;
     s->reading = 0;
@@ -198,7 +222,18 @@ static void source_begin_round(struct source_task *s)
     s->names = arena_new_n(&s->round, struct str, s->branches.n + 1);
     for (size_t i = 0; s->names && i < s->branches.n; i++)
         s->names[i] = s->branches.p[i].name;
-    s->fetch = (struct source_fetch){ .names = s->names, .n_names = s->names ? s->branches.n : 0 };
+    source_ask_along(s);
+    s->fetch = (struct source_fetch){ .names = s->names,
+                                      .n_names = s->names ? s->branches.n : 0,
+                                      .reads = s->reads };
+}
+
+/* On FILE. */
+static int source_answer(struct task *t, struct err *err)
+{
+    struct source_task *s = source_of(t);
+
+    return s->source->ops->fetch_parse(&s->round, &s->call, &s->heads, err);
 }
 
 /* Whatever was worth saying stands in t->err. */
@@ -210,11 +245,6 @@ static enum task_verdict source_fail(struct source_task *s, const struct err *er
 
 static enum task_verdict source_heads(struct source_task *s)
 {
-    struct err err = ERR_INIT;
-
-    source_sign_out(s);
-    if (s->source->ops->fetch_parse(&s->round, &s->call, &s->heads, &err))
-        return source_fail(s, &err);
     source_take_heads(s);
     return task_goto(&s->task, SOURCE_READ);
 }
@@ -224,6 +254,7 @@ static enum task_verdict source_read(struct source_task *s)
 {
     struct task *t = &s->task;
     struct err err = ERR_INIT;
+    struct branch *b;
 
     while (s->reading < s->branches.n && !s->branches.p[s->reading].next)
         s->reading++;
@@ -235,8 +266,12 @@ static enum task_verdict source_read(struct source_task *s)
         wait_work_start(t, POOL_STATE, source_note);
         return task_then(t, SOURCE_NOTE);
     }
-    if (source_ask(s, &err))
+    b = &s->branches.p[s->reading];
+    if (b->told)
+        return task_goto(t, SOURCE_MERGE);
+    if (source_ask(s, b->heads.newest, &s->read, &err))
         return source_fail(s, &err);
+    s->read.commit = b->next->commit;
     s->source->ops->read(s->source, t, &s->round, &s->read, &s->call);
     return task_then(t, SOURCE_MERGE);
 }
@@ -269,6 +304,7 @@ static enum task_verdict source_ready(struct source_task *s)
     struct branch *b = &s->branches.p[s->reading];
     struct head *h = TAKE(b->next);
 
+    b->told = NULL;
     LOG(LOG_INFO, "source moved", LOG_S("source", s->name), LOG_S("branch", b->name),
         LOG_S("commit", h->commit));
     if (h->messages.n_errors)
@@ -321,6 +357,10 @@ static enum task_verdict source_step(struct task *t)
         return task_then(t, SOURCE_FETCH);
     case SOURCE_FETCH:
         s->source->ops->fetch(s->source, t, &s->round, &s->fetch, &s->call);
+        return task_then(t, SOURCE_ANSWER);
+    case SOURCE_ANSWER:
+        source_sign_out(s);
+        wait_work_start(t, POOL_FILE, source_answer);
         return task_then(t, SOURCE_HEADS);
     case SOURCE_HEADS:
         return source_heads(s);

@@ -1,10 +1,11 @@
 /*
  * source_task: follows one repository. SPDX-License-Identifier: Apache-2.0
  *
- *   REST -> SIGN_IN -> FETCH -> HEADS -> READ -> MERGE -> TREES -> MATCH -> READY -> NOTE -> REST
+ *   REST -> SIGN_IN -> FETCH -> ANSWER -> HEADS -> READ -> MERGE -> TREES -> MATCH -> READY -> NOTE -> REST
  *
- * READ to READY for each branch that moved: what differs from the head before is read, parsed and merged
- * with what does not; TREES asks for paths of the tree that nobody wanted before.
+ * READ to READY for each branch that moved: what differs from the head before came along with the fetch,
+ * or is read now; it is parsed and merged with what does not differ. TREES asks for paths of the tree that
+ * nobody wanted before.
  *
  * Publishes one struct head a branch: the specs of its newest commit, read, parsed and checked. A fetch
  * that fails changes nothing but the error that is shown; a branch that vanished, or whose tip cannot be
@@ -20,8 +21,9 @@
 
 struct branch {
     struct str name;
-    struct heads heads; /* newest NULL: none yet */
-    struct head *next;  /* being read */
+    struct heads heads;                 /* newest NULL: none yet */
+    struct head *next;                  /* being read */
+    const struct source_snapshot *told; /* what the fetch brought along of it, or NULL */
     struct str commit, tree;
     int is_gone;
 };
@@ -40,7 +42,8 @@ struct source_task {
     struct source_heads heads;
     struct source_snapshot snapshot;
     struct str *names;
-    size_t reading;     /* index of the branch being read */
+    struct source_read *reads; /* what is asked along with the fetch, one a branch */
+    size_t reading;            /* index of the branch being read */
     struct err refused; /* why the first branch of the round could not be read; code 0: none */
     int64_t fetched_mono_ms, failures;
     int64_t rounds_begun, rounds_ended;

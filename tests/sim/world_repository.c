@@ -41,43 +41,8 @@ static struct world_asked *world_ask(const struct source *s, struct task *t, str
     return asked;
 }
 
-static void world_fetch(const struct source *s, struct task *t, struct arena *a,
-                        const struct source_fetch *in, struct source_call *call)
+static void world_ask_read(struct world_asked *asked, const struct source_read *in)
 {
-    (void)in;
-    world_of(s)->n_fetches++;
-    (void)world_ask(s, t, a, call);
-}
-
-static struct source_head *world_add_head(struct arena *a, struct source_heads *heads)
-{
-    struct source_head *h = vec_push(a, &heads->heads);
-
-    PRE(h != NULL);
-    return h;
-}
-
-static int world_fetch_parse(struct arena *a, struct source_call *call, struct source_heads *ret,
-                             struct err *err)
-{
-    const struct world *w = ((struct world_asked *)call->own)->world;
-
-    if (w->is_git_down)
-        return err_set(err, ERR_UNREACHABLE, "the git host does not answer");
-    *ret = (struct source_heads){ 0 };
-    PRE(w->n_commits > 0);
-    if (w->is_beside_hostile)
-        *world_add_head(a, ret) = (struct source_head){ S("beside"), WORLD_HOSTILE, WORLD_HOSTILE };
-    *world_add_head(a, ret) = (struct source_head){ S("main"), w->commits[w->n_commits - 1].id,
-                                                    w->commits[w->n_commits - 1].tree };
-    return 0;
-}
-
-static void world_read(const struct source *s, struct task *t, struct arena *a,
-                       const struct source_read *in, struct source_call *call)
-{
-    struct world_asked *asked = world_ask(s, t, a, call);
-
     asked->commit = in->commit;
     asked->base = in->base.p ? in->base : S("");
     asked->code = in->code.p ? in->code : S("");
@@ -94,38 +59,98 @@ static const struct world_commit *world_commit(const struct world *w, struct str
 }
 
 /* One file that is always there; the code never changes. */
-static int world_read_parse(struct arena *a, struct source_call *call, struct source_snapshot *ret,
-                            struct err *err)
+static struct source_snapshot world_snapshot(struct arena *a, const struct world_asked *asked)
 {
-    const struct world_asked *asked = call->own;
     const struct world_commit *commit = world_commit(asked->world, asked->commit);
     const struct world_commit *base = world_commit(asked->world, asked->base);
+    struct source_snapshot ret = { .code = S("the code"),
+                                   .has_base = base != NULL,
+                                   .goes_on = base != NULL && base <= commit };
 
-    if (asked->world->is_git_down)
-        return err_set(err, ERR_UNREACHABLE, "the git host does not answer");
-    if (str_eq(asked->commit, WORLD_HOSTILE))
-        return err_set(err, ERR_INVALID, "a spec is a symbolic link");
     PRE(commit != NULL);
-    *ret = (struct source_snapshot){ .spec_tree = commit->tree,
-                                     .code = S("the code"),
-                                     .has_base = base != NULL,
-                                     .goes_on = base != NULL && base <= commit };
-    ret->commit.id = commit->id;
-    ret->commit.author = S("a developer");
-    ret->commit.summary = S("a change");
+    ret.spec_tree = commit->tree;
+    ret.commit.id = commit->id;
+    ret.commit.author = S("a developer");
+    ret.commit.summary = S("a change");
     if (!base || !str_eq(base->tree, commit->tree)) {
-        struct source_file *f = vec_push(a, &ret->files);
+        struct source_file *f = vec_push(a, &ret.files);
 
         PRE(f != NULL);
         *f = (struct source_file){ S(".reeve/app.yaml"), commit->tree, commit->specs };
     }
-    for (size_t i = 0; i < asked->n_paths && !str_eq(asked->code, ret->code); i++) {
-        struct source_path *p = vec_push(a, &ret->trees);
+    for (size_t i = 0; i < asked->n_paths && !str_eq(asked->code, ret.code); i++) {
+        struct source_path *p = vec_push(a, &ret.trees);
         struct digest d = hash_bytes(asked->paths[i]);
 
         PRE(p != NULL);
         *p = (struct source_path){ asked->paths[i], str_slice(digest_hex(a, &d), 0, 40) };
     }
+    return ret;
+}
+
+/* What moved is read at once half of the time. */
+static void world_fetch(const struct source *s, struct task *t, struct arena *a,
+                        const struct source_fetch *in, struct source_call *call)
+{
+    struct world_asked *asked = world_ask(s, t, a, call);
+
+    world_of(s)->n_fetches++;
+    for (size_t i = 0; in->reads && i < in->n_names; i++)
+        if (str_eq_c(in->names[i], "main") && in->reads[i].base.p && loop_random(t->loop) % 2)
+            world_ask_read(asked, &in->reads[i]);
+}
+
+static struct source_head *world_add_head(struct arena *a, struct source_heads *heads)
+{
+    struct source_head *h = vec_push(a, &heads->heads);
+
+    PRE(h != NULL);
+    return h;
+}
+
+static int world_fetch_parse(struct arena *a, struct source_call *call, struct source_heads *ret,
+                             struct err *err)
+{
+    struct world_asked *asked = call->own;
+    const struct world *w = asked->world;
+    struct source_snapshot *snapshot = NULL;
+
+    if (w->is_git_down)
+        return err_set(err, ERR_UNREACHABLE, "the git host does not answer");
+    *ret = (struct source_heads){ 0 };
+    PRE(w->n_commits > 0);
+    asked->commit = w->commits[w->n_commits - 1].id;
+    if (asked->base.n && !str_eq(asked->base, asked->commit)) {
+        snapshot = arena_new(a, struct source_snapshot);
+        PRE(snapshot != NULL);
+        *snapshot = world_snapshot(a, asked);
+    }
+    if (w->is_beside_hostile)
+        *world_add_head(a, ret) = (struct source_head){ S("beside"), WORLD_HOSTILE, WORLD_HOSTILE,
+                                                        NULL };
+    *world_add_head(a, ret) = (struct source_head){ S("main"), asked->commit,
+                                                    w->commits[w->n_commits - 1].tree, snapshot };
+    return 0;
+}
+
+static void world_read(const struct source *s, struct task *t, struct arena *a,
+                       const struct source_read *in, struct source_call *call)
+{
+    struct world_asked *asked = world_ask(s, t, a, call);
+
+    world_ask_read(asked, in);
+}
+
+static int world_read_parse(struct arena *a, struct source_call *call, struct source_snapshot *ret,
+                            struct err *err)
+{
+    const struct world_asked *asked = call->own;
+
+    if (asked->world->is_git_down)
+        return err_set(err, ERR_UNREACHABLE, "the git host does not answer");
+    if (str_eq(asked->commit, WORLD_HOSTILE))
+        return err_set(err, ERR_INVALID, "a spec is a symbolic link");
+    *ret = world_snapshot(a, asked);
     return 0;
 }
 

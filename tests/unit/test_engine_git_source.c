@@ -125,6 +125,41 @@ static void test_five_questions_and_their_answers(void **state)
     asked_free(q);
 }
 
+/* What the fetch of "main" brings along when it was last read at `base`. */
+static const struct source_snapshot *fetch_along(struct asked *q, struct str base)
+{
+    static const struct str names[] = { S_INIT("gone"), S_INIT("main") };
+    const struct source_read reads[] = { { .base = STR_NONE }, { .base = base } };
+    struct source_heads heads;
+    struct err err = ERR_INIT;
+
+    q->in.fetch = (struct source_fetch){ .names = names, .n_names = 2, .reads = reads };
+    run_question(q, start_fetch);
+    expect_parsed(source_git_ops.fetch_parse(&q->f.arena, &q->call, &heads, &err), &err);
+    assert_int_equal(heads.heads.n, 1);
+    return heads.heads.p[0].snapshot;
+}
+
+static void test_a_fetch_reads_what_moved(void **state)
+{
+    struct asked *q = given_source();
+    const struct source_snapshot *along;
+    struct str first = str_from_c(given_repository(q->b)), second, hostile;
+
+    (void)state;
+    assert_null(fetch_along(q, STR_NONE));
+    assert_null(fetch_along(q, first)); /* it did not move */
+    second = str_from_c(given_commit(q->b, ".reeve/more.yaml", S("kind: Environment\n")));
+    along = fetch_along(q, first);
+    assert_non_null(along);
+    assert_true(str_eq(along->commit.id, second) && along->has_base && along->goes_on);
+    assert_true(along->files.n == 1 && str_eq(along->files.p[0].path, S(".reeve/more.yaml")));
+    hostile = str_from_c(given_commit(q->b, ".reeve/more.yaml", S("\xff")));
+    assert_false(str_eq(hostile, second));
+    assert_null(fetch_along(q, second)); /* the head is there, read() says what is wrong */
+    asked_free(q);
+}
+
 static void test_the_workers_error_is_ours(void **state)
 {
     struct asked *q = given_source();
@@ -256,6 +291,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_five_questions_and_their_answers),
+        cmocka_unit_test(test_a_fetch_reads_what_moved),
         cmocka_unit_test(test_the_workers_error_is_ours),
         cmocka_unit_test(test_a_worker_that_breaks_off_is_no_answer),
         cmocka_unit_test(test_credentials_are_in_no_argument),
