@@ -286,6 +286,12 @@ int plan_index(struct plan *p)
     return 0;
 }
 
+int plan_item_keeps(const struct plan_item *item)
+{
+    return item->action == PLAN_GATE &&
+           str_eq_c(value_get_text(item->gate, S("type"), S("")), "keep");
+}
+
 const struct plan_record *plan_find_record(const struct plan *p, struct str kind, struct str name)
 {
     const struct plan_record key = { .kind = kind, .name = name };

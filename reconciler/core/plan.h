@@ -137,6 +137,8 @@ int plan_make(struct arena *a, const struct snapshot *s, struct plan *ret, struc
 int plan_is_empty(const struct plan *p);
 /* Where the items of each group stand; -1: they are not side by side, or name what is not there. */
 int plan_index(struct plan *p);
+/* The gate of step 9: the previous set stays for a while. */
+int plan_item_keeps(const struct plan_item *item);
 const struct plan_record *plan_find_record(const struct plan *p, struct str kind, struct str name);
 
 /* The digest of what the plan was made from; lines, places and notes are not in it. */

@@ -359,6 +359,13 @@ static struct str group_name(const struct lane *l)
     return short_hex(l->low->a, &l->low->plan->groups.p[l->group].digest);
 }
 
+static int64_t milliseconds(const struct value *service, struct str path)
+{
+    const struct value *v = value_at(service, path);
+
+    return value_is(v, VALUE_INT) ? v->u.number : 0;
+}
+
 void rollout_items_ready(struct lane *l, const struct member *m, const struct value *service,
                          const struct digest *key, int64_t replicas)
 {
@@ -367,7 +374,9 @@ void rollout_items_ready(struct lane *l, const struct member *m, const struct va
 
     set_part(l->low, need, S("probe"), service, S("healthcheck.readiness"));
     set_part(l->low, need, S("min_healthy_ms"), service, S("rollout.min_healthy_time_ms"));
-    set_part(l->low, need, S("length_ms"), service, S("rollout.healthy_deadline_ms"));
+    value_set_int(a, need, S("length_ms"),
+                  milliseconds(service, S("rollout.healthy_deadline_ms")) +
+                      milliseconds(service, S("healthcheck.readiness.start_period_ms")));
     set_part(l->low, need, S("progress_ms"), service, S("rollout.progress_deadline_ms"));
     value_set_int(a, need, S("replicas"), replicas);
     if (m->live && !digest_eq(&m->live->set_key, key))

@@ -339,7 +339,7 @@ void run_take_over(struct run *r, struct str service)
     for (size_t i = 0; r->is_loaded && i < r->plan.items.n; i++) {
         const struct plan_item *item = &r->plan.items.p[i];
 
-        if (r->children[i].task && str_eq_c(item->kind, "keep") && str_eq(item->service, service))
+        if (r->children[i].task && plan_item_keeps(item) && str_eq(item->service, service))
             gate_task_cancel(&r->children[i].task->gate);
     }
 }

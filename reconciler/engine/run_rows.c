@@ -42,7 +42,7 @@ static int rows_keep_set(struct run *r, struct tx *tx, int group, struct str ser
     for (size_t i = 0; i < r->plan.items.n; i++) {
         const struct plan_item *item = &r->plan.items.p[i];
 
-        if (item->group == group && str_eq_c(item->kind, "keep") && str_eq(item->service, service))
+        if (item->group == group && plan_item_keeps(item) && str_eq(item->service, service))
             set.keep_ms = value_get_int(item->gate, S("length_ms"), REC_NONE);
     }
     return tx_put(tx, REC_set, &set, err);

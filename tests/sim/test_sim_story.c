@@ -197,6 +197,29 @@ static void another_commit_does_not_bring_back_what_was_undone(struct story *s)
     expect_version(s, SHOP_API, 3);
 }
 
+/* Its tail waits for the end of keep_previous, and no other does. */
+static void expect_kept_by_the_newest(struct story *s)
+{
+    struct rec_set *set;
+    struct rec_operation *waits;
+    struct err err = ERR_INIT;
+    size_t n;
+
+    assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, set,
+                               "WHERE service = 'blog' AND state = 'previous' AND env = (SELECT "
+                               "uid FROM environments WHERE name = 'prod')",
+                               &set, &n, &err),
+                     0);
+    assert_int_equal(n, 1);
+    assert_int_equal(set->keep_ms, 60 * SECOND);
+    assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, operation,
+                               "WHERE env = $1 AND name GLOB 'keep:blog*' AND outcome IS NULL",
+                               &waits, &n, &err, DB_T(set->env)),
+                     0);
+    assert_int_equal(n, 1);
+    assert_true(digest_eq(&waits->plan, &set->kept_by));
+}
+
 /* The set that an undo made live again is kept for the whole time of the next plan, whatever an older plan
  * meant to do with it. */
 static void what_is_kept_again_is_kept_to_the_end(struct story *s)
@@ -212,7 +235,9 @@ static void what_is_kept_again_is_kept_to_the_end(struct story *s)
     change(s, SHOP_BLOG, 0);
     push(s);
     run_until_applied(s);
-    run(s, 50 * SECOND); /* that minute is over, the one of the newest plan is not */
+    run(s, 5 * SECOND);
+    expect_kept_by_the_newest(s);
+    run(s, 45 * SECOND); /* that minute is over, the one of the newest plan is not */
     say(s, COMMAND_UNDO);
     run(s, 5 * SECOND);
     assert_int_equal(s->done, 2);
