@@ -290,6 +290,28 @@ static void order_removed(struct planner *p, struct group_orders *orders)
     }
 }
 
+/* And after who takes over its places serves them: until then nobody else would. */
+static void order_replaced(struct planner *p, struct group_orders *orders)
+{
+    const struct plan_routes *wanted = &p->plan->routes, *were = &p->plan->routes_before;
+    struct map gone;
+
+    map_init(&gone, p->low.a);
+    for (size_t i = 0; i < were->n; i++) {
+        struct subject *y = planner_find_subject(p, were->p[i].service);
+
+        if (y && y->fate == FATE_REMOVE)
+            map_put(&gone, plan_route_key(p->low.a, &were->p[i]), y);
+    }
+    for (size_t i = 0; gone.n && i < wanted->n; i++) {
+        const struct subject *y = map_find(&gone, plan_route_key(p->low.a, &wanted->p[i])),
+                             *x = planner_find_subject(p, wanted->p[i].service);
+
+        if (y && x && x->group >= 0)
+            add_order(p, orders, y->group, x->group);
+    }
+}
+
 /* A group that stands on both sides of another cannot wait for it: neither does. */
 struct group_orders plan_groups_order(struct planner *p)
 {
@@ -297,6 +319,7 @@ struct group_orders plan_groups_order(struct planner *p)
 
     order_recreated(p, &all);
     order_removed(p, &all);
+    order_replaced(p, &all);
     if (all.n)
         qsort(all.p, all.n, sizeof(all.p[0]), compare_orders);
     for (size_t i = 0; i < all.n; i++) {
