@@ -141,10 +141,15 @@ static void add_other_records(struct planner *p)
     const struct estate *e = &p->estate;
     int is_repair = p->s->cause == PLAN_CAUSE_REPAIR;
 
-    for (size_t i = 0; !is_repair && i < e->n_wanted; i++)
-        if (!str_eq_c(e->wanted[i]->kind, "service"))
-            add_record(p, e->wanted[i]->kind, e->wanted[i]->name, e->wanted[i]->provider,
-                       &e->wanted[i]->digest);
+    for (size_t i = 0; !is_repair && i < e->n_wanted; i++) {
+        const struct spec_resource *want = e->wanted[i];
+        const struct recorded *have = estate_find_recorded(e, want->kind, want->name);
+        int is_still = have && plan_routes_is_still(p, want->name);
+
+        if (!str_eq_c(want->kind, "service"))
+            add_record(p, want->kind, want->name, is_still ? have->provider : want->provider,
+                       is_still ? &have->digest : &want->digest);
+    }
     for (size_t i = 0; i < e->n_recorded; i++) {
         const struct recorded *r = e->recorded[i];
 

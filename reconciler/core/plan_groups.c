@@ -211,6 +211,7 @@ void plan_groups_make(struct planner *p)
     link_groups(p);
     deal_routes(p);
     keep_quarantined(p);
+    plan_routes_keep_places(p);
     plan_subjects_keep_needed(p);
     plan_routes_keep_addresses(p);
     for (size_t i = 0; i < p->subjects.n; i++) {

@@ -74,7 +74,8 @@ static void add_others(struct planner *p)
         const struct recorded *have = estate_find_recorded(e, r->kind, r->name);
         struct plan_line *line;
 
-        if (str_eq_c(r->kind, "service") || (have && digest_eq(&have->digest, &r->digest)))
+        if (str_eq_c(r->kind, "service") ||
+            (have && (digest_eq(&have->digest, &r->digest) || plan_routes_is_still(p, r->name))))
             continue;
         line = add_line(p, have ? PLAN_UPDATE : PLAN_CREATE, r->kind, r->name, r);
         if (line)

@@ -129,6 +129,86 @@ int plan_routes_collect(struct planner *p, struct err *err)
     return 0;
 }
 
+static void index_routes(struct planner *p, struct plan_routes *list, struct map *ret)
+{
+    map_init(ret, p->low.a);
+    for (size_t i = 0; i < list->n; i++)
+        map_put(ret, plan_route_key(p->low.a, &list->p[i]), &list->p[i]);
+}
+
+/* The place stays with who has it, who would be gone otherwise. */
+static void keep_place(struct planner *p, struct plan_route *r, const struct plan_route *was)
+{
+    struct subject *x = planner_find_subject(p, was->service);
+
+    if (x && x->fate == FATE_REMOVE) {
+        planner_note(p, str_fmt(p->low.a, "kept: %.*s (it still serves for %.*s)",
+                                STR_ARG(was->service), STR_ARG(r->service)));
+        plan_subjects_keep(x);
+    }
+    r->service = was->service;
+    p->keeps_places = 1;
+}
+
+void plan_routes_keep_places(struct planner *p)
+{
+    struct plan_routes *wanted = &p->plan->routes;
+    struct map before;
+    int any = 0;
+
+    for (size_t i = 0; i < p->subjects.n; i++)
+        any |= p->subjects.p[i].is_kept;
+    if (!any)
+        return;
+    index_routes(p, &p->plan->routes_before, &before);
+    for (size_t i = 0; i < wanted->n; i++) {
+        struct plan_route *r = &wanted->p[i];
+        const struct subject *x = planner_find_subject(p, r->service);
+        const struct plan_route *was = x && x->is_kept
+                                           ? map_find(&before, plan_route_key(p->low.a, r))
+                                           : NULL;
+
+        if (was && !str_eq(was->service, r->service))
+            keep_place(p, r, was);
+    }
+}
+
+static int is_of_domain(const struct plan_route *r, struct str domain)
+{
+    return !r->address.n && str_starts(r->route, domain) && r->route.n > domain.n &&
+           r->route.p[domain.n] == ':';
+}
+
+static size_t count_of_domain(const struct plan_routes *list, struct str domain)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < list->n; i++)
+        n += is_of_domain(&list->p[i], domain) ? 1 : 0;
+    return n;
+}
+
+static int is_among(const struct plan_routes *list, const struct plan_route *r)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (str_eq(list->p[i].host, r->host) && str_eq(list->p[i].route, r->route) &&
+            str_eq(list->p[i].service, r->service))
+            return 1;
+    return 0;
+}
+
+int plan_routes_is_still(const struct planner *p, struct str domain)
+{
+    const struct plan_routes *wanted = &p->plan->routes, *were = &p->plan->routes_before;
+
+    if (!p->keeps_places || count_of_domain(wanted, domain) != count_of_domain(were, domain))
+        return 0;
+    for (size_t i = 0; i < wanted->n; i++)
+        if (is_of_domain(&wanted->p[i], domain) && !is_among(were, &wanted->p[i]))
+            return 0;
+    return 1;
+}
+
 void plan_routes_keep_addresses(struct planner *p)
 {
     struct map there;

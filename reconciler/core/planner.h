@@ -39,6 +39,7 @@ struct planner {
     VEC(struct subject) subjects; /* by name */
     VEC(size_t) proven;           /* last main item of each group */
     int prunes;                   /* what the target does not name goes */
+    int keeps_places;             /* some stay with who has them */
 };
 
 struct str planner_id(struct planner *p, struct str kind, struct str name);
@@ -76,6 +77,10 @@ struct group_orders {
 struct group_orders plan_groups_order(struct planner *p);
 
 int plan_routes_collect(struct planner *p, struct err *err);
+/* A service that is kept as it is takes over no place of another, which is kept for it. */
+void plan_routes_keep_places(struct planner *p);
+/* Nothing of the domain moves, because all that would is kept. */
+int plan_routes_is_still(const struct planner *p, struct str domain);
 /* Services that stay after all keep their address. */
 void plan_routes_keep_addresses(struct planner *p);
 int plan_routes_differ(const struct planner *p);

@@ -1,5 +1,6 @@
 /* Plans that are stored, decided upon and begun. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/env_row.h"
+#include "specs/json_io.h"
 #include "state/holds.h"
 #include "state/plans.h"
 
@@ -56,6 +57,20 @@ static int put_reads(struct env_task *env, struct tx *tx, struct err *err)
     return 0;
 }
 
+/* What is served may be neither what was recorded nor what is wanted: the plan may record it. */
+static int put_served(struct env_task *env, struct tx *tx, struct err *err)
+{
+    for (size_t i = 0; i < env->snapshot.n_recorded; i++) {
+        const struct recorded *r = &env->snapshot.recorded[i];
+        const struct plan_record *keeps = plan_find_record(&env->plan, r->kind, r->name);
+
+        if (str_eq_c(r->kind, "domain") && keeps && digest_eq(&keeps->desired, &r->digest) &&
+            tx_document(tx, S("desired"), &r->digest, json_format(&env->cycle, r->desired), err))
+            return err->code;
+    }
+    return 0;
+}
+
 static int put_new_plan(struct env_task *env, struct tx *tx, struct rec_plan *row, struct err *err)
 {
     struct arena *a = &env->cycle;
@@ -78,7 +93,7 @@ static int put_new_plan(struct env_task *env, struct tx *tx, struct rec_plan *ro
     };
     if (engine_put_document(tx, S("plan"), plan_format(a, &env->plan), &row->doc, err) ||
         snapshot_store_revision(a, tx, env->uid, &env->spec, &env->plan, err) ||
-        put_reads(env, tx, err))
+        put_served(env, tx, err) || put_reads(env, tx, err))
         return err->code;
     return 0;
 }

@@ -146,8 +146,10 @@ struct str shop_text(struct arena *a, const struct shop *s)
     for (int i = 0; i < N_SHOP; i++)
         if (s->services[i].present)
             shop_add_service(&b, s, (enum shop_name)i);
-    sb_add_c(&b, "domains:\n  app: {hosts: [\"${env}.example.test\"], routes: {/: {service: web}, "
-                 "/api: {service: api}");
+    sb_addf(&b,
+            "domains:\n  app: {hosts: [\"${env}.example.test\"], routes: {/: {service: %s}, "
+            "/api: {service: api}%s",
+            shop_names[s->front], s->has_more ? ", /more: {service: web}" : "");
     if (s->services[SHOP_BLOG].present)
         sb_addf(&b, ", /blog%d: {service: blog}", s->blog_path);
     sb_add_c(&b, "}}\n");

@@ -27,10 +27,12 @@ struct shop {
     int n_envs; /* prod alone, or stage too */
     int keep_s; /* keep_previous of every service */
     struct shop_service services[N_SHOP];
-    int is_manual[2]; /* approval of prod, stage */
-    int blog_path;    /* where the blog is routed: a change of routes alone */
-    int comment;      /* a commit that changes nothing */
-    int is_broken;    /* no YAML at all */
+    int is_manual[2];     /* approval of prod, stage */
+    int blog_path;        /* where the blog is routed: a change of routes alone */
+    enum shop_name front; /* who has "/" */
+    int has_more;         /* one route more to web */
+    int comment;          /* a commit that changes nothing */
+    int is_broken;        /* no YAML at all */
 };
 
 #define SHOP_ENVS 2

@@ -361,6 +361,57 @@ static void what_cannot_be_written_has_not_happened(struct story *s)
                  STR_ARG(rows[0].name), (long long)rows[0].incarnation);
 }
 
+/* In the newest generation. */
+static void expect_routed(struct story *s, const char *route, enum shop_name service)
+{
+    struct rec_route *rows;
+    struct rec_set *sets;
+    struct err err = ERR_INIT;
+    size_t n, n_sets = 0;
+
+    assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, route,
+                               "WHERE route = $1 ORDER BY route_gen DESC LIMIT 1", &rows, &n, &err,
+                               DB_T(str_from_c(route))),
+                     0);
+    if (n)
+        assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, set,
+                                   "WHERE env = $1 AND backend = $2 AND service = $3", &sets,
+                                   &n_sets, &err, DB_T(rows[0].env), DB_T(rows[0].backend),
+                                   DB_T(str_from_c(shop_names[service]))),
+                         0);
+    if (!n_sets)
+        fail_msg("%s is not routed to %s", route, shop_names[service]);
+}
+
+/* Who cannot take over its places does not take them. */
+static void places_stay_with_who_serves_them(struct story *s)
+{
+    int64_t n;
+
+    s->shop.front = SHOP_BLOG;
+    s->shop.has_more = 1;
+    change(s, SHOP_BLOG, 1);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "reverted: quarantined: blog");
+    expect_routed(s, "app:/@prod.example.test", SHOP_WEB);
+    expect_routed(s, "app:/more@prod.example.test", SHOP_WEB);
+    n = count(s, "plan.started");
+    run(s, 2 * MINUTE);
+    assert_int_equal(count(s, "plan.started"), n);
+    change(s, SHOP_API, 0);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "reverted: quarantined: blog");
+    expect_version(s, SHOP_API, 2);
+    expect_routed(s, "app:/@prod.example.test", SHOP_WEB);
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_routed(s, "app:/@prod.example.test", SHOP_BLOG);
+}
+
 int main(void)
 {
     static struct story_row rows[] = {
@@ -383,6 +434,7 @@ int main(void)
         STORY(another_commit_does_not_bring_back_what_was_undone),
         STORY(a_branch_that_cannot_be_read_holds_up_no_other),
         STORY(what_cannot_be_written_has_not_happened),
+        STORY(places_stay_with_who_serves_them),
     };
 
     return story_tell_all(rows, N_ELEMENTS(rows));
