@@ -2,6 +2,7 @@
 #include "base/map.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void map_init(struct map *m, struct arena *a)
 {
@@ -53,18 +54,45 @@ static int map_make_room(struct map *m)
     return 0;
 }
 
-void map_put(struct map *m, struct str key, void *value)
+/* Add or replace its value. NULL: out of memory, the arena remembers. */
+static struct map_entry *map_set(struct map *m, struct str key, void *value)
 {
     uint32_t *slot;
 
     if (map_make_room(m))
-        return; /* the arena remembers */
+        return NULL;
     slot = map_slot(m, key);
     if (!*slot) {
         m->entries[m->n++].key = key;
         *slot = (uint32_t)m->n;
     }
     m->entries[*slot - 1].value = value;
+    return &m->entries[*slot - 1];
+}
+
+void map_put(struct map *m, struct str key, void *value)
+{
+    (void)map_set(m, key, value);
+}
+
+void map_replace(struct map *m, struct str key, void *value)
+{
+    struct map_entry *entry = map_set(m, key, value);
+
+    if (entry)
+        entry->key = key;
+}
+
+void map_copy(struct map *m, const struct map *from)
+{
+    struct map_entry *entries = arena_new_n(m->arena, struct map_entry, from->cap);
+    uint32_t *slots = arena_new_n(m->arena, uint32_t, from->n_slots);
+
+    if (!from->n || !entries || !slots)
+        return; /* the arena remembers */
+    memcpy(entries, from->entries, from->n * sizeof(*entries));
+    memcpy(slots, from->slots, from->n_slots * sizeof(*slots));
+    *m = (struct map){ m->arena, entries, slots, from->n, from->cap, from->n_slots };
 }
 
 void *map_find(const struct map *m, struct str key)

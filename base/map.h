@@ -25,6 +25,10 @@ struct map {
 void map_init(struct map *m, struct arena *a);
 /* Add or replace. A NULL value is allowed; map_has() tells it from absence. */
 void map_put(struct map *m, struct str key, void *value);
+/* The same, and where the key is there already, it is replaced too. */
+void map_replace(struct map *m, struct str key, void *value);
+/* The entries of another map, whose keys they borrow; `m` is empty. */
+void map_copy(struct map *m, const struct map *from);
 void *map_find(const struct map *m, struct str key); /* NULL when absent */
 int map_has(const struct map *m, struct str key);
 void map_sort(struct map *m);

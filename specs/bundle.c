@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/guard.h"
 #include "specs/schema.h"
 #include "specs/yaml_read.h"
 
@@ -93,7 +94,7 @@ static void bundle_put(struct map *map, struct str key, const struct value *docu
         void *out;
     } value = { .in = document };
 
-    map_put(map, key, value.out);
+    map_replace(map, key, value.out);
 }
 
 static void bundle_add(struct map *map, struct str key, const char *what,
@@ -128,20 +129,70 @@ static void bundle_add_document(struct bundle *b, const struct value *document,
         bundle_add(&b->daemons, BUNDLE_DAEMON_KEY, "the configuration", document, m);
 }
 
+static void bundle_init(struct bundle *b, struct arena *a)
+{
+    map_init(&b->applications, a);
+    map_init(&b->environments, a);
+    map_init(&b->previews, a);
+    map_init(&b->daemons, a);
+}
+
 int bundle_join(struct arena *a, const struct bundle_file *const *files, size_t n_files,
                 struct bundle *ret, struct spec_messages *m, struct err *err)
 {
     struct bundle bundle;
 
-    map_init(&bundle.applications, a);
-    map_init(&bundle.environments, a);
-    map_init(&bundle.previews, a);
-    map_init(&bundle.daemons, a);
+    bundle_init(&bundle, a);
     for (size_t i = 0; i < n_files; i++) {
         spec_messages_join(m, &files[i]->messages);
         for (size_t j = 0; j < files[i]->documents.n; j++)
             bundle_add_document(&bundle, files[i]->documents.p[j], m);
     }
+    if (arena_status(a, err))
+        return ERR_NOMEM;
+    *ret = bundle;
+    return 0;
+}
+
+int bundle_is_alike(const struct bundle_file *one, const struct bundle_file *other)
+{
+    static const struct str members[] = { S_INIT("kind"), S_INIT("name") };
+    size_t n = one->documents.n;
+
+    if (n != other->documents.n || one->messages.list.n || other->messages.list.n)
+        return 0;
+    for (size_t i = 0; i < n * N_ELEMENTS(members); i++) {
+        struct str member = members[i % N_ELEMENTS(members)];
+
+        if (!str_eq(value_get_text(one->documents.p[i / N_ELEMENTS(members)], member, S("")),
+                    value_get_text(other->documents.p[i / N_ELEMENTS(members)], member, S(""))))
+            return 0;
+    }
+    return 1;
+}
+
+static void bundle_update_document(struct bundle *b, const struct value *document)
+{
+    struct str name = value_get_text(document, S("name"), STR_NONE);
+
+    if (str_eq_c(value_get_text(document, S("kind"), STR_NONE), "Application"))
+        bundle_put(&b->applications, name, document);
+    else
+        bundle_put(&b->environments, name, document);
+}
+
+int bundle_update(struct arena *a, const struct bundle *before,
+                  const struct bundle_file *const *files, size_t n_files, struct bundle *ret,
+                  struct err *err)
+{
+    struct bundle bundle;
+
+    bundle_init(&bundle, a);
+    map_copy(&bundle.applications, &before->applications);
+    map_copy(&bundle.environments, &before->environments);
+    for (size_t i = 0; i < n_files; i++)
+        for (size_t j = 0; j < files[i]->documents.n; j++)
+            bundle_update_document(&bundle, files[i]->documents.p[j]);
     if (arena_status(a, err))
         return ERR_NOMEM;
     *ret = bundle;

@@ -73,6 +73,12 @@ int bundle_read_file(struct arena *a, enum bundle_kind kind, const struct spec_f
 /* A copy of one without messages, in no more memory than it takes: `a` is new. */
 int bundle_keep_file(struct arena *a, const struct bundle_file *read, struct bundle_file *ret,
                      struct err *err);
+/* 1 when both hold documents of the same kinds and names in the same order, and nothing is said of either. */
+int bundle_is_alike(const struct bundle_file *one, const struct bundle_file *other);
+/* The bundle of a set of files, of which `files` are alike but other ones than when it was `before`. */
+int bundle_update(struct arena *a, const struct bundle *before,
+                  const struct bundle_file *const *files, size_t n_files, struct bundle *ret,
+                  struct err *err);
 int bundle_join(struct arena *a, const struct bundle_file *const *files, size_t n_files,
                 struct bundle *ret, struct spec_messages *m, struct err *err);
 

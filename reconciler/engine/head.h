@@ -47,7 +47,7 @@ struct head {
     int64_t
         line; /* the same in heads that go on from each other: nothing was rewound between them */
     struct head_file **files;
-    size_t n_files;
+    size_t n_files, file_bytes; /* parsed */
     struct bundle bundle;
     struct spec_messages messages; /* errors: no environment moves to this commit */
     struct map envs;               /* name -> struct head_env * */

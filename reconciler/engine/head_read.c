@@ -7,6 +7,7 @@
 
 #define HEAD_FILE_BYTES_MAX (64u << 20)   /* parsed */
 #define HEAD_FILES_BYTES_MAX (256u << 20) /* of all of them */
+#define HEAD_FEW_DOCUMENTS 64u
 
 /* --- files --------------------------------------------------------------------------------------- */
 
@@ -73,6 +74,27 @@ static struct source_file *head_sort_told(const struct source_snapshot *s, struc
     return told;
 }
 
+/* Files before the first one that is told are as they were: they are found by halves. Returns how many files
+ * of the head before are dealt with. */
+static size_t head_keep_until(struct head *h, const struct head *before, size_t i,
+                              const struct str *told)
+{
+    size_t end = before->n_files, low = i;
+
+    while (told && low < end) {
+        size_t middle = low + (end - low) / 2;
+
+        if (str_cmp(before->files[middle]->path, *told) < 0)
+            low = middle + 1;
+        else
+            end = middle;
+    }
+    if (end > i)
+        memcpy(&h->files[h->n_files], &before->files[i], (end - i) * sizeof(struct head_file *));
+    h->n_files += end - i;
+    return end;
+}
+
 /* Walks both lists; a file that has the same bytes as before is the one before. */
 static int head_merge_files(struct head *h, const struct head_read *in, struct arena *scratch,
                             struct err *err)
@@ -88,12 +110,18 @@ static int head_merge_files(struct head *h, const struct head_read *in, struct a
     h->files = arena_new_n(&h->arena, struct head_file *, n_before + s->files.n);
     if (!told || !h->files || arena_status(scratch, err))
         return err_set(err, ERR_NOMEM, "out of memory");
-    while (i < n_before || j < s->files.n) {
-        struct head_file *old = i < n_before ? in->before->files[i] : NULL;
-        int order = !old ? 1 : j == s->files.n ? -1 : str_cmp(old->path, told[j].path);
-        int keep = order < 0 ? s->has_base && !map_has(&gone, old->path)
-                             : !order && str_eq(old->id, told[j].id);
+    for (;;) {
+        struct head_file *old;
+        int order, keep;
 
+        if (n_before && s->has_base && !s->gone.n)
+            i = head_keep_until(h, in->before, i, j < s->files.n ? &told[j].path : NULL);
+        if (i == n_before && j == s->files.n)
+            return arena_status(&h->arena, err);
+        old = i < n_before ? in->before->files[i] : NULL;
+        order = !old ? 1 : j == s->files.n ? -1 : str_cmp(old->path, told[j].path);
+        keep = order < 0 ? s->has_base && !map_has(&gone, old->path)
+                         : !order && str_eq(old->id, told[j].id);
         if (keep)
             h->files[h->n_files++] = old;
         else if (order <= 0)
@@ -103,26 +131,54 @@ static int head_merge_files(struct head *h, const struct head_read *in, struct a
         i += order <= 0;
         j += order >= 0;
     }
-    return arena_status(&h->arena, err);
 }
 
-static int head_join_files(struct head *h, struct arena *scratch, struct err *err)
+/* Few documents differ from those before, and not in their names: then the tables are those
+ * before, with other documents in them. */
+static int head_is_alike(const struct head *h, const struct head *before)
 {
-    const struct bundle_file **list = arena_new_n(scratch, const struct bundle_file *, h->n_files);
-    size_t n_bytes = 0;
+    size_t n_documents = 0;
 
+    if (!before || before->messages.list.n || h->own.files.n != h->gone.files.n)
+        return 0;
+    for (size_t i = 0; i < h->own.files.n; i++) {
+        const struct head_file *now = h->own.files.p[i], *then = h->gone.files.p[i];
+
+        if (!str_eq(now->path, then->path) || !bundle_is_alike(&now->read, &then->read))
+            return 0;
+        n_documents += then->read.documents.n;
+    }
+    return n_documents <= HEAD_FEW_DOCUMENTS;
+}
+
+static int head_check_size(struct head *h, const struct head *before, struct err *err)
+{
     if (h->n_files > SOURCE_FILES_MAX)
         return err_set(err, ERR_LIMIT, "there are more than %u specs", SOURCE_FILES_MAX);
-    for (size_t i = 0; list && i < h->n_files; i++) {
-        list[i] = &h->files[i]->read;
-        n_bytes += h->files[i]->arena.used_bytes;
-    }
-    if (n_bytes > HEAD_FILES_BYTES_MAX)
+    h->file_bytes = before ? before->file_bytes : 0;
+    for (size_t i = 0; i < h->own.files.n; i++)
+        h->file_bytes += h->own.files.p[i]->arena.used_bytes;
+    for (size_t i = 0; i < h->gone.files.n; i++)
+        h->file_bytes -= h->gone.files.p[i]->arena.used_bytes;
+    if (h->file_bytes > HEAD_FILES_BYTES_MAX)
         return err_set(err, ERR_LIMIT, "the specs take more than %u bytes together",
                        HEAD_FILES_BYTES_MAX);
+    return 0;
+}
+
+static int head_join_files(struct head *h, const struct head *alike, struct arena *scratch,
+                           struct err *err)
+{
+    struct head_file **files = alike ? h->own.files.p : h->files;
+    size_t n = alike ? h->own.files.n : h->n_files;
+    const struct bundle_file **list = arena_new_n(scratch, const struct bundle_file *, n);
+
+    for (size_t i = 0; list && i < n; i++)
+        list[i] = &files[i]->read;
     if (!list)
         return arena_status(scratch, err);
-    return bundle_join(&h->arena, list, h->n_files, &h->bundle, &h->messages, err);
+    return alike ? bundle_update(&h->arena, &alike->bundle, list, n, &h->bundle, err)
+                 : bundle_join(&h->arena, list, n, &h->bundle, &h->messages, err);
 }
 
 /* --- environments -------------------------------------------------------------------------------- */
@@ -184,13 +240,54 @@ static int head_add_env(struct head *h, const struct head_read *in, const struct
     *slot = env = head_make_env(made, wants.paths.p, wants.paths.n);
     if (!env)
         return err_set(err, ERR_NOMEM, "out of memory");
-    map_put(&h->envs, env->name, env);
+    map_replace(&h->envs, env->name, env);
     return 0;
 }
 
 static int head_is_same_env(const struct head_env *a, const struct head_env *b)
 {
     return a && a->document == b->document && a->application == b->application;
+}
+
+static void head_drop_env(struct head *h, struct head_env *env)
+{
+    struct head_env **slot = vec_push(&h->arena, &h->gone.envs);
+
+    if (slot)
+        *slot = env;
+}
+
+static const struct value *head_application(const struct head *h, const struct value *document)
+{
+    return map_find(&h->bundle.applications, value_get_text(document, S("application"), S("")));
+}
+
+static int head_is_gone(const struct head *h, const struct value *document)
+{
+    for (size_t i = 0; i < h->gone.files.n; i++)
+        for (size_t j = 0; j < h->gone.files.p[i]->read.documents.n; j++)
+            if (h->gone.files.p[i]->read.documents.p[j] == document)
+                return 1;
+    return 0;
+}
+
+/* Those of the head before that has the same names, in the same order. */
+static int head_update_envs(struct head *h, const struct head_read *in, struct err *err)
+{
+    map_copy(&h->envs, &in->before->envs);
+    for (size_t i = 0; i < h->envs.n; i++) {
+        struct head_env *old = h->envs.entries[i].value;
+        const struct map_entry *e = &h->bundle.environments.entries[i];
+        struct head_env made = { .name = e->key, .document = e->value };
+
+        if (old->document == made.document && !head_is_gone(h, old->application))
+            continue;
+        made.application = head_application(h, made.document);
+        head_drop_env(h, old);
+        if (head_add_env(h, in, &made, err))
+            return err->code;
+    }
+    return arena_status(&h->arena, err);
 }
 
 static int head_read_envs(struct head *h, const struct head_read *in, struct err *err)
@@ -200,21 +297,17 @@ static int head_read_envs(struct head *h, const struct head_read *in, struct err
         struct head_env made = { .name = e->key, .document = e->value };
         struct head_env *old = in->before ? map_find(&in->before->envs, e->key) : NULL;
 
-        made.application = map_find(&h->bundle.applications,
-                                    value_get_text(made.document, S("application"), S("")));
+        made.application = head_application(h, made.document);
         if (head_is_same_env(old, &made))
             map_put(&h->envs, old->name, old);
         else if (head_add_env(h, in, &made, err))
             return err->code;
     }
     for (size_t i = 0; in->before && i < in->before->envs.n; i++) {
-        struct head_env *old = in->before->envs.entries[i].value, **slot;
+        struct head_env *old = in->before->envs.entries[i].value;
 
-        if (map_find(&h->envs, old->name) == old)
-            continue;
-        slot = vec_push(&h->arena, &h->gone.envs);
-        if (slot)
-            *slot = old;
+        if (map_find(&h->envs, old->name) != old)
+            head_drop_env(h, old);
     }
     return arena_status(&h->arena, err);
 }
@@ -302,9 +395,14 @@ static void head_keep_commit(struct head *h, const struct head_read *in)
 int head_read_files(struct head *h, const struct head_read *in, struct arena *scratch,
                     const struct str **ret, size_t *ret_n, struct err *err)
 {
+    const struct head *alike;
+
     head_keep_commit(h, in);
-    if (head_merge_files(h, in, scratch, err) || head_join_files(h, scratch, err) ||
-        head_read_envs(h, in, err))
+    if (head_merge_files(h, in, scratch, err) || head_check_size(h, in->before, err))
+        return err->code;
+    alike = head_is_alike(h, in->before) ? in->before : NULL;
+    if (head_join_files(h, alike, scratch, err) ||
+        (alike ? head_update_envs(h, in, err) : head_read_envs(h, in, err)))
         return err->code;
     head_want_trees(h);
     head_keep_trees(h, in);
@@ -325,11 +423,9 @@ static int head_is_same_id(const struct str *a, const struct str *b)
     return a && b ? str_eq(*a, *b) : a == b;
 }
 
-static int head_has_moved(const struct head *h, const struct head *before,
-                          const struct head_env *env)
+static int head_has_other_trees(const struct head *h, const struct head *before,
+                                const struct head_env *env)
 {
-    if (map_find(&before->envs, env->name) != env)
-        return 1;
     for (size_t i = 0; i < env->n_paths; i++)
         if (!head_is_same_id(map_find(&h->trees, env->paths[i]),
                              map_find(&before->trees, env->paths[i])))
@@ -337,15 +433,18 @@ static int head_has_moved(const struct head *h, const struct head *before,
     return 0;
 }
 
+/* Where the code is the same, so is every tree: only those that were made for this head have moved. */
 int head_read_moved(struct head *h, const struct head *before, struct err *err)
 {
     h->everything_moved = !before || before->messages.n_errors || h->messages.n_errors;
     if (h->everything_moved)
         return 0;
-    for (size_t i = 0; i < h->envs.n; i++) {
+    for (size_t i = 0; i < h->own.envs.n; i++)
+        map_put(&h->moved, h->own.envs.p[i]->name, NULL);
+    for (size_t i = 0; i < h->envs.n && !str_eq(h->code, before->code); i++) {
         struct head_env *env = h->envs.entries[i].value;
 
-        if (head_has_moved(h, before, env))
+        if (head_has_other_trees(h, before, env))
             map_put(&h->moved, env->name, NULL);
     }
     for (size_t i = 0; i < h->gone.envs.n; i++)
