@@ -222,7 +222,9 @@ static void source_begin_round(struct source_task *s)
     s->names = arena_new_n(&s->round, struct str, s->branches.n + 1);
     for (size_t i = 0; s->names && i < s->branches.n; i++)
         s->names[i] = s->branches.p[i].name;
-    source_ask_along(s);
+    s->reads = NULL;
+    if (!s->failures) /* reading may be what failed: then every branch is asked alone */
+        source_ask_along(s);
     s->fetch = (struct source_fetch){ .names = s->names,
                                       .n_names = s->names ? s->branches.n : 0,
                                       .reads = s->reads };

@@ -30,6 +30,16 @@ static void a_branch_that_cannot_be_read_holds_up_no_other(struct story *s)
     assert_true(s->w.n_fetches - n < 20); /* every ten seconds */
 }
 
+static void what_kills_who_fetches_is_read_alone(struct story *s)
+{
+    s->w.is_reading_deadly = 1;
+    change(s, SHOP_API, 0);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_API, 2);
+}
+
 static void a_bad_commit_goes_back_and_the_next_one_rolls(struct story *s)
 {
     change(s, SHOP_API, 1);
@@ -435,6 +445,7 @@ int main(void)
         STORY(a_branch_that_cannot_be_read_holds_up_no_other),
         STORY(what_cannot_be_written_has_not_happened),
         STORY(places_stay_with_who_serves_them),
+        STORY(what_kills_who_fetches_is_read_alone),
     };
 
     return story_tell_all(rows, N_ELEMENTS(rows));

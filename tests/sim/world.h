@@ -60,6 +60,7 @@ struct world {
     int64_t work_ms_max; /* each job takes 0..max virtual ms */
     int is_git_down, git_slow_ms, is_everything_sick, is_disk_full, n_lives;
     int is_beside_hostile; /* the tip of the branch beside main cannot be read */
+    int is_reading_deadly; /* to the worker that fetches */
     int n_fetches;
     unsigned char
         n_probes[WORLD_PORTS_MAX]; /* how often each port was asked, up to WORLD_ROTS_AFTER */

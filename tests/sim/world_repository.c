@@ -96,7 +96,8 @@ static void world_fetch(const struct source *s, struct task *t, struct arena *a,
 
     world_of(s)->n_fetches++;
     for (size_t i = 0; in->reads && i < in->n_names; i++)
-        if (str_eq_c(in->names[i], "main") && in->reads[i].base.p && loop_random(t->loop) % 2)
+        if (str_eq_c(in->names[i], "main") && in->reads[i].base.p &&
+            (loop_random(t->loop) % 2 || world_of(s)->is_reading_deadly))
             world_ask_read(asked, &in->reads[i]);
 }
 
@@ -121,6 +122,8 @@ static int world_fetch_parse(struct arena *a, struct source_call *call, struct s
     PRE(w->n_commits > 0);
     asked->commit = w->commits[w->n_commits - 1].id;
     if (asked->base.n && !str_eq(asked->base, asked->commit)) {
+        if (w->is_reading_deadly)
+            return err_set(err, ERR_IO, "the worker ended by signal 9");
         snapshot = arena_new(a, struct source_snapshot);
         PRE(snapshot != NULL);
         *snapshot = world_snapshot(a, asked);
