@@ -13,6 +13,7 @@
 #include "base/sys.h"
 
 #define GIT_MIRROR_CACHE_BYTES ((ssize_t)32 << 20)
+#define GIT_MIRROR_CACHE_TREE_BYTES ((size_t)4 << 20) /* of one tree: it is read several times */
 #define GIT_MIRROR_MAPPED_BYTES ((size_t)256 << 20)
 #define GIT_MIRROR_PACKS "objects/pack"
 #define GIT_MIRROR_LOCK_END ".lock"
@@ -71,6 +72,9 @@ int git_mirror_setup(struct err *err)
         rc = git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
     if (rc >= 0)
         rc = git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, GIT_MIRROR_CACHE_BYTES);
+    if (rc >= 0)
+        rc = git_libgit2_opts(GIT_OPT_SET_CACHE_OBJECT_LIMIT, GIT_OBJECT_TREE,
+                              GIT_MIRROR_CACHE_TREE_BYTES);
     if (rc >= 0)
         rc = git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, GIT_MIRROR_MAPPED_BYTES);
     return rc < 0 ? git_mirror_fail(err, ERR_IO, "set up libgit2") : 0;
