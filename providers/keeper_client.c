@@ -18,6 +18,7 @@
 #define KEEPER_READY_MS 20000u
 #define KEEPER_ANSWER_MS 5000u
 #define KEEPER_REACH_TRIES 200 /* 10 ms each */
+#define KEEPER_SETTLED_MS 12000
 
 /* --- starting --- */
 
@@ -46,6 +47,9 @@ static int keeper_orders(struct arena *a, const struct keeper_want *want, int *r
         &b, "log",
         str_fmt(a, "%lld", (long long)(want->log_bytes ? want->log_bytes : KEEPER_LOG_BYTES)));
     keeper_pair(&b, "epoch", str_fmt(a, "%llu", (unsigned long long)want->epoch));
+    keeper_pair(&b, "leave", str_fmt(a, "%lld", (long long)want->leave_ms));
+    for (size_t i = 0; i < want->n_once; i++)
+        keeper_pair(&b, "once", want->once[i]);
     for (size_t i = 0; i < want->n_argv; i++)
         keeper_pair(&b, "arg", want->argv[i]);
     for (size_t i = 0; i < want->n_env; i++)
@@ -236,6 +240,38 @@ int keeper_renew(const struct rv_host *h, struct arena *a, const struct keeper_p
         keeper_ask(h, a, p, keeper_line(a, "restart", want->epoch), -1, &again, answer))
         return (int)answer->verdict;
     return keeper_note(h, a, p, want, NULL, answer); /* last: who dies before it does it again */
+}
+
+int keeper_settled(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
+                   struct keeper_view *ret, struct rv_result *answer)
+{
+    int64_t give_up_ms = h->now_ms(h->ctx) + KEEPER_SETTLED_MS;
+
+    for (;;) {
+        if (keeper_look(h, a, p, ret, answer))
+            return (int)answer->verdict;
+        if (ret->life != KEEPER_LIVES || !ret->taking)
+            return 0;
+        if (h->now_ms(h->ctx) > give_up_ms)
+            return kit_answer(h, answer, RV_RETRY, RV_ACTED_MAYBE, "the new one is not ready");
+        if (h->wait_fd(h->ctx, -1, 0, 10) == RV_CANCELLED)
+            return kit_answer(h, answer, RV_CANCELLED, RV_ACTED_MAYBE, "cancelled");
+    }
+}
+
+int keeper_replace(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
+                   const struct keeper_want *want, struct rv_result *answer)
+{
+    AUTO_CLOSE int orders = -1;
+    AUTO_CLOSE int told = -1;
+    struct keeper_view ignored;
+    struct err err = ERR_INIT;
+
+    if (keeper_orders(a, want, &orders, &err))
+        return kit_answer_err(h, answer, RV_ACTED_NO, &err);
+    if (keeper_ask(h, a, p, keeper_line(a, "replace", want->epoch), orders, &told, answer))
+        return (int)answer->verdict;
+    return keeper_settled(h, a, p, &ignored, answer);
 }
 
 /* --- the end --- */

@@ -8,6 +8,7 @@
  *     keeper_look()      what is there, without touching it
  *     keeper_take()      make the directory durable and take its lock; then host.identified(owner)
  *     keeper_start()     run `want` under a new keeper, which inherits the lock
+ *     keeper_replace()   start another program beside it, which takes over
  *     keeper_adopt()     say hello to the one that lives there, with our epoch
  *     keeper_stop()      ask it to end its program; then look until it is gone
  *     keeper_remove()    kill what a dead keeper left, and remove the directory
@@ -42,6 +43,8 @@ struct keeper_view {
     struct str state;   /* starting running waiting stopping exited stopped; "" when unknown */
     struct str message; /* why it does not run */
     int64_t keeper_pid, pid, restarts;
+    int64_t taking,
+        leaving;          /* pids beside it while it is replaced: who comes, who goes; 0: nobody */
     int64_t exit, signal; /* of the last end; exit -1: none */
     int timed_out;
     struct str boot;             /* boot id of the machine when it was written */
@@ -80,6 +83,10 @@ struct keeper_want {
     int64_t grace_ms;       /* between the stop signal and KILL */
     int64_t timeout_ms;     /* then it is stopped; 0: none */
     int64_t log_bytes;      /* of `log` before it becomes `log.1`; 0: KEEPER_LOG_BYTES */
+    /* For keeper_replace(): argv of this start alone, and how long the old one may go on. */
+    const struct str *once;
+    size_t n_once;
+    int64_t leave_ms;
 };
 #define KEEPER_LOG_BYTES (4 << 20)
 
@@ -100,6 +107,16 @@ int keeper_stop(const struct rv_host *h, struct arena *a, const struct keeper_pl
 /* Give the one that lives there new instructions and make its program start again with them. */
 int keeper_renew(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
                  const struct keeper_want *want, struct rv_result *answer);
+
+/* Start a program beside the one that runs. When it sends SIGUSR1 to the keeper, the old one gets its
+ * stop signal and the new one has its place; ends it before, nothing has changed. Waits until that
+ * is decided, at most 12 s; who does not wait finds it in view.taking. The caller looks which it was.
+ * RV_RETRY: it does not run, or is being replaced. */
+int keeper_replace(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
+                   const struct keeper_want *want, struct rv_result *answer);
+/* Until nobody is about to take over. */
+int keeper_settled(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
+                   struct keeper_view *ret, struct rv_result *answer);
 
 /* Write a spec.json without starting anything: a directory that only remembers. */
 int keeper_note(const struct rv_host *h, struct arena *a, const struct keeper_place *p,

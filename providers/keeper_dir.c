@@ -81,6 +81,8 @@ void keeper_dir_view(const struct value *v, struct keeper_view *ret)
     ret->keeper_start = value_get_int(v, S("keeper_start"), 0);
     ret->pid = value_get_int(v, S("pid"), 0);
     ret->start = value_get_int(v, S("start"), 0);
+    ret->taking = value_get_int(v, S("taking"), 0);
+    ret->leaving = value_get_int(v, S("leaving"), 0);
     ret->restarts = value_get_int(v, S("restarts"), 0);
     ret->exit = value_get_int(v, S("exit"), -1);
     ret->signal = value_get_int(v, S("signal"), 0);

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "providers/haproxy/conf.h"
 #include "providers/kit.h"
 
@@ -17,6 +19,7 @@ struct haproxy_call {
     struct rv_result *ret;
     struct arena *arena;
     int may_write;       /* 0: look, but start, lock and change nothing */
+    atomic_int *settled; /* of the opened driver: the proxy is as configured, or cannot be */
     enum rv_acted acted; /* what we did to the world so far */
     const struct value *desired;
 };

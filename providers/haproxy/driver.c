@@ -18,6 +18,7 @@ struct driver {
     struct arena arena;
     struct haproxy_conf conf;
     int may_write;
+    atomic_int settled;
 };
 
 static struct rv_str driver_schema(void)
@@ -76,11 +77,15 @@ static int driver_open(const struct rv_host *h, struct rv_str config, uint32_t m
 static struct haproxy_call driver_call(void *self, const struct rv_host *h, const struct rv_op *op,
                                        struct rv_result *ret, struct arena *arena)
 {
-    const struct driver *d = self;
+    struct driver *d = self;
 
-    return (struct haproxy_call){
-        .conf = &d->conf, .h = h, .op = op, .ret = ret, .arena = arena, .may_write = d->may_write
-    };
+    return (struct haproxy_call){ .conf = &d->conf,
+                                  .h = h,
+                                  .op = op,
+                                  .ret = ret,
+                                  .arena = arena,
+                                  .may_write = d->may_write,
+                                  .settled = &d->settled };
 }
 
 static int driver_type(struct haproxy_call *c, const struct haproxy_type **ret)

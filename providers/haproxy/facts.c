@@ -2,6 +2,7 @@
 #include "providers/haproxy/facts.h"
 
 #include "providers/haproxy/edge.h"
+#include "providers/haproxy/edge_replace.h"
 #include "providers/haproxy/runtime.h"
 
 #define FACTS_PIDS_MAX (1 << 22) /* the kernel gives none above */
@@ -39,18 +40,21 @@ static struct value *facts_servers(struct haproxy_call *c, const struct haproxy_
 static int facts_count(struct haproxy_call *c, struct str backend)
 {
     struct haproxy_stats stats;
-    int64_t since = 0;
+    int64_t since = 0, still = 0, leaving = haproxy_edge_is_leaving(c);
     struct value *out = value_map(c->arena);
     const struct haproxy_stat *all;
     int rc;
 
-    if ((rc = haproxy_read_stats(c, backend, &stats)) || (rc = facts_since(c, &since)))
+    if ((rc = facts_since(c, &since)) || (rc = haproxy_read_stats(c, backend, &stats)) ||
+        (rc = facts_since(c, &still)))
         return rc;
+    if (still != since)
+        return haproxy_fail(c, RV_RETRY, "the proxy was replaced meanwhile");
     if (!(all = haproxy_stats_find(&stats, S("BACKEND"))))
         return haproxy_fail(c, RV_RETRY, "the proxy has no backend '%.*s'", STR_ARG(backend));
     value_set_text(c->arena, out, S("backend"), backend);
     value_set_int(c->arena, out, S("since"), since);
-    value_set_int(c->arena, out, S("current"), all->current);
+    value_set_int(c->arena, out, S("current"), all->current + leaving);
     value_set_int(c->arena, out, S("queued"), all->queued);
     value_set_int(c->arena, out, S("requests"), all->requests);
     value_set_int(c->arena, out, S("responses_5xx"), all->responses_5xx);

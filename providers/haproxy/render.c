@@ -3,12 +3,14 @@
 
 #include <inttypes.h>
 
+#include "base/hash.h"
+
 /* No request is replayed: only a connection that was never made is tried again, on another server
  * first. The client's connection lives on, the server's does not: applications close idle ones. A new
  * one begins with its request (edge_connect.c). */
 static const char render_defaults[] =
     "global\n"
-    "    stats socket unix@" HAPROXY_SOCKET_FILE " mode 600 level admin\n"
+    "    stats socket unix@" HAPROXY_SOCKET_FILE " mode 600 level admin expose-fd listeners\n"
     "    stats timeout 30s\n"
     "    fd-hard-limit 20000\n" /* maxconn follows from it and from the process's own limit */
     "    noreuseport\n"         /* or a second proxy would share our ports unnoticed */
@@ -18,6 +20,7 @@ static const char render_defaults[] =
     "    mode http\n"
     "    balance leastconn\n"
     "    option http-server-close\n"
+    "    option idle-close-on-response\n" /* one that leaves says so in an answer */
     "    option redispatch 1\n"
     "    retries 3\n"
     "    retry-on conn-failure empty-response\n" /* the second for GET and HEAD alone, see below */
@@ -111,6 +114,18 @@ static void render_rules(struct sb *b, const struct haproxy_conf *conf)
     sb_add_c(b, render_forward);
 }
 
+struct str haproxy_render_name(struct arena *a, const struct haproxy_conf *conf)
+{
+    struct digest digest;
+    struct sb b;
+
+    sb_init(&b, a);
+    render_rules(&b, conf);
+    sb_addf(&b, "%" PRId64 " %" PRId64, conf->n_backends, conf->n_slots);
+    digest = hash_bytes(sb_str(&b));
+    return digest_base32(a, &digest);
+}
+
 static void render_backend(struct sb *b, struct haproxy_model *m, int64_t n,
                            const struct haproxy_record *r)
 {
@@ -152,6 +167,8 @@ struct str haproxy_render(struct haproxy_model *m, size_t *ret_n_rules)
 
     sb_init(&b, m->arena);
     render_rules(&b, &m->conf);
+    sb_addf(&b, "\nglobal\n    description %.*s\n",
+            STR_ARG(haproxy_render_name(m->arena, &m->conf)));
     *ret_n_rules = b.n;
     if (!backends)
         return sb_str(&b); /* the arena remembers */

@@ -14,7 +14,6 @@
 #define STORE_LOCK_MS 15000
 #define STORE_LOCK_STEP_MS 2
 #define STORE_CHECK_MS 10000
-#define STORE_CHECK_FILE "check.cfg"
 
 static char *store_path(struct haproxy_call *c, const char *file)
 {
@@ -118,14 +117,14 @@ static int store_write_maps(struct haproxy_call *c, struct haproxy_store *s)
 static int store_check(struct haproxy_call *c, struct str text)
 {
     const struct rv_str argv[] = { kit_rv(c->conf->program), kit_rv(S("-c")), kit_rv(S("-f")),
-                                   kit_rv(S(STORE_CHECK_FILE)) };
+                                   kit_rv(S(HAPROXY_OFFER_FILE)) };
     const struct rv_exec check = { .size = sizeof(check),
                                    .timeout_ms = STORE_CHECK_MS,
                                    .n_argv = N_ELEMENTS(argv),
                                    .argv = argv,
                                    .dir = kit_rv(c->conf->directory) };
     struct rv_exit exit = { .size = sizeof(exit) };
-    int rc = store_write(c, STORE_CHECK_FILE, text);
+    int rc = store_write(c, HAPROXY_OFFER_FILE, text);
 
     if (rc)
         return rc;
@@ -135,6 +134,19 @@ static int store_check(struct haproxy_call *c, struct str text)
         return haproxy_fail(c, RV_USER, "the proxy refuses its configuration: %.*s",
                             STR_ARG(str_trim(kit_str(exit.err_tail))));
     return 0;
+}
+
+int haproxy_store_offer(struct haproxy_call *c, struct haproxy_store *s)
+{
+    struct err err = ERR_INIT;
+    size_t n_rules = 0;
+    struct str text = haproxy_render(&s->model, &n_rules);
+    int rc;
+
+    if (arena_status(c->arena, &err))
+        return haproxy_fail_err(c, &err);
+    rc = store_write_maps(c, s);
+    return rc ? rc : store_check(c, text);
 }
 
 int haproxy_store_save(struct haproxy_call *c, struct haproxy_store *s)

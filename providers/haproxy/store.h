@@ -14,6 +14,8 @@
 #include "providers/haproxy/call.h"
 #include "providers/haproxy/maps.h"
 
+#define HAPROXY_OFFER_FILE "check.cfg"
+
 struct haproxy_store {
     int lock;
     int is_new;      /* there was no rendered file */
@@ -27,6 +29,8 @@ int haproxy_store_is_there(struct haproxy_call *c);
 struct str haproxy_store_glance(struct haproxy_call *c);
 
 int haproxy_store_open(struct haproxy_call *c, struct haproxy_store *ret);
+/* Write it where a second proxy may start from it: HAPROXY_OFFER_FILE, and the maps. */
+int haproxy_store_offer(struct haproxy_call *c, struct haproxy_store *s);
 int haproxy_store_save(struct haproxy_call *c, struct haproxy_store *s);
 void haproxy_store_close(struct haproxy_store *s);
 #define AUTO_STORE __attribute__((cleanup(haproxy_store_close)))

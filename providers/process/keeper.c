@@ -10,11 +10,12 @@
  *
  * `state` always says where it is (by rename); `exited` and `stopped` end the keeper, which lets go
  * of the lock. Instructions are pairs "name NUL value NUL": dir, restart, signal, grace, timeout, log,
- * epoch, arg (many), env (many). They come on a descriptor, because values may be secret, and stay in
+ * leave, epoch, arg (many), env (many), once (many). They come on a descriptor, because values may be secret, and stay in
  * memory for restarts.
  *
  * `sock` takes one canonical JSON line a request: {"do":"hello","epoch":N}, status, stop, restart,
- * env (with a descriptor of new instructions, for the next start); the answer is the state.
+ * env (with a descriptor of new instructions, for the next start), replace (with such a descriptor,
+ * now: keeper_hand.c); the answer is the state.
  *
  * Its program: own process group, ended by the kernel when the keeper dies, no descriptor but 0, 1, 2.
  *
@@ -57,13 +58,15 @@ static void keeper_take_time(struct keeper *k)
         (void)kill(-k->child, SIGKILL); /* gone already is as good */
         k->kill_at_ms = now_ms + 1000;
     }
+    keeper_hand_take_time(k, now_ms);
     if (now_ms >= k->write_at_ms)
         keeper_files_state(k);
 }
 
 static int keeper_timeout(const struct keeper *k)
 {
-    int64_t at_ms[] = { k->start_at_ms, k->kill_at_ms, k->timeout_at_ms, k->write_at_ms };
+    int64_t at_ms[] = { k->start_at_ms, k->kill_at_ms,    k->timeout_at_ms,
+                        k->write_at_ms, k->take_until_ms, k->leave_until_ms };
     int64_t next_ms = KEEPER_NEVER_MS, now_ms = keeper_now_ms();
 
     for (size_t i = 0; i < sizeof(at_ms) / sizeof(at_ms[0]); i++)
@@ -125,6 +128,9 @@ static int keeper_prepare(struct keeper *k)
     sigemptyset(&taken);
     sigaddset(&taken, SIGCHLD);
     sigaddset(&taken, SIGTERM);
+    sigaddset(&taken, SIGUSR1); /* who takes over is ready */
+    sigaddset(&taken, SIGTTOU); /* it would like the sockets that its predecessor shall keep: no */
+    sigaddset(&taken, SIGTTIN);
     if (sigprocmask(SIG_BLOCK, &taken, NULL) || prctl(PR_SET_CHILD_SUBREAPER, 1) ||
         prctl(PR_SET_DUMPABLE, 0)) /* no core file, no ptrace: secrets are in memory */
         return -1;
@@ -142,6 +148,7 @@ int main(int argc, char **argv)
     struct keeper k = { .listener = -1, .log = -1, .ready = KEEPER_READY_FD, .exit = -1 };
 
     k.start_at_ms = k.kill_at_ms = k.timeout_at_ms = k.write_at_ms = KEEPER_NEVER_MS;
+    k.take_until_ms = k.leave_until_ms = KEEPER_NEVER_MS;
     for (int i = 0; i < KEEPER_CLIENTS; i++)
         k.clients[i] = (struct keeper_client){ .fd = -1, .orders_fd = -1 };
     (void)umask(077);
@@ -158,5 +165,6 @@ int main(int argc, char **argv)
     keeper_loop(&k);
     (void)unlinkat(k.dir, "sock", 0); /* nobody will answer */
     keeper_orders_forget(&k.orders);
+    keeper_orders_forget(&k.next);
     return 0;
 }

@@ -19,10 +19,10 @@ enum keeper_state { STARTING, RUNNING, WAITING, STOPPING, EXITED, STOPPED };
 struct keeper_orders { /* what the instructions say; texts point into `text` */
     char *text;
     size_t n_text;
-    char **argv, **env;
+    char **argv, **env, **once; /* once: argv of one that takes over */
     const char *dir;
     int restart_always, stop_signal;
-    int64_t grace_ms, timeout_ms, log_bytes;
+    int64_t grace_ms, timeout_ms, log_bytes, leave_ms;
     uint64_t epoch;
 };
 
@@ -43,6 +43,10 @@ struct keeper {
     int64_t started_ms, backoff_ms;
     int64_t start_at_ms, kill_at_ms, timeout_at_ms, write_at_ms; /* KEEPER_NEVER_MS: not set */
     int start_again; /* after STOPPING: a restart was asked for */
+    /* Beside the child while it is replaced: who comes, with its instructions, and who goes. */
+    pid_t taking, leaving;
+    struct keeper_orders next;
+    int64_t take_until_ms, leave_until_ms;
     int exit, signal, timed_out;
     int64_t restarts, log_size;
     char boot[40], message[256];
@@ -66,8 +70,17 @@ void keeper_files_output(struct keeper *k);
 unsigned long long keeper_program_stat(pid_t pid, char *ret_state, pid_t *ret_parent,
                                        pid_t *ret_session);
 void keeper_program_start(struct keeper *k);
+/* Only that; 0: no descriptor or process left. */
+pid_t keeper_program_fork(struct keeper *k, const struct keeper_orders *o, char *const *argv);
 void keeper_program_stop(struct keeper *k, int64_t grace_ms);
 void keeper_program_reap(struct keeper *k);
+
+/* hand: one program takes over from another */
+int keeper_hand_begin(struct keeper *k, const struct keeper_orders *take_next); /* -1: not now */
+void keeper_hand_ready(struct keeper *k, pid_t who);
+void keeper_hand_ended(struct keeper *k, pid_t who);
+void keeper_hand_give_up(struct keeper *k);
+void keeper_hand_take_time(struct keeper *k, int64_t now_ms);
 
 /* sock */
 int keeper_sock_listen(struct keeper *k);

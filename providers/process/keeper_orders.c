@@ -24,13 +24,19 @@ static int keeper_signal_number(const char *name)
     return SIGTERM;
 }
 
-static void keeper_order(struct keeper_orders *o, const char *name, char *value, size_t *n_argv,
-                         size_t *n_env)
+struct keeper_counts {
+    size_t argv, env, once;
+};
+
+static void keeper_order(struct keeper_orders *o, const char *name, char *value,
+                         struct keeper_counts *n)
 {
     if (!strcmp(name, "arg"))
-        o->argv[(*n_argv)++] = value;
+        o->argv[n->argv++] = value;
     else if (!strcmp(name, "env"))
-        o->env[(*n_env)++] = value;
+        o->env[n->env++] = value;
+    else if (!strcmp(name, "once"))
+        o->once[n->once++] = value;
     else if (!strcmp(name, "dir"))
         o->dir = value;
     else if (!strcmp(name, "restart"))
@@ -43,6 +49,8 @@ static void keeper_order(struct keeper_orders *o, const char *name, char *value,
         o->timeout_ms = strtoll(value, NULL, 10);
     else if (!strcmp(name, "log"))
         o->log_bytes = strtoll(value, NULL, 10);
+    else if (!strcmp(name, "leave"))
+        o->leave_ms = strtoll(value, NULL, 10);
     else if (!strcmp(name, "epoch"))
         o->epoch = strtoull(value, NULL, 10);
 }
@@ -54,13 +62,16 @@ void keeper_orders_forget(struct keeper_orders *o)
     free(o->text);
     free(o->argv);
     free(o->env);
+    free(o->once);
+    *o = (struct keeper_orders){ 0 };
 }
 
 int keeper_orders_read(int fd, struct keeper_orders *ret)
 {
     struct keeper_orders o = { .stop_signal = SIGTERM, .grace_ms = 10000, .log_bytes = 4 << 20 };
     struct stat st;
-    size_t n, n_argv = 0, n_env = 0, n_texts = 0;
+    struct keeper_counts counts = { 0 };
+    size_t n, n_texts = 0;
 
     if (fstat(fd, &st) || st.st_size < 1 || st.st_size > KEEPER_INPUT_MAX)
         return -1;
@@ -72,14 +83,15 @@ int keeper_orders_read(int fd, struct keeper_orders *ret)
             n_texts += !o.text[i];
         o.argv = calloc(n_texts / 2 + 1, sizeof(char *));
         o.env = calloc(n_texts / 2 + 1, sizeof(char *));
+        o.once = calloc(n_texts / 2 + 1, sizeof(char *));
     }
-    for (char *at = o.text; o.argv && o.env && n_texts >= 2; n_texts -= 2) {
+    for (char *at = o.text; o.argv && o.env && o.once && n_texts >= 2; n_texts -= 2) {
         char *value = at + strlen(at) + 1;
 
-        keeper_order(&o, at, value, &n_argv, &n_env);
+        keeper_order(&o, at, value, &counts);
         at = value + strlen(value) + 1;
     }
-    if (!n_argv || !o.dir) {
+    if (!counts.argv || !o.dir) {
         keeper_orders_forget(&o);
         return -1;
     }

@@ -44,7 +44,8 @@ unsigned long long keeper_program_stat(pid_t pid, char *ret_state, pid_t *ret_pa
     return start;
 }
 
-static _Noreturn void keeper_exec(const struct keeper *k, pid_t parent, int status)
+static _Noreturn void keeper_exec(const struct keeper *k, const struct keeper_orders *o,
+                                  char *const *argv, pid_t parent, int status)
 {
     int said[2] = { 0, 0 }, null = open("/dev/null", O_RDONLY);
     sigset_t none;
@@ -59,10 +60,10 @@ static _Noreturn void keeper_exec(const struct keeper *k, pid_t parent, int stat
     if (dup2(null, 0) == 0 && dup2(k->out[1], 1) == 1 && dup2(k->out[1], 2) == 2 &&
         dup3(status, 3, O_CLOEXEC) == 3 && !close_range(4, ~0u, 0)) {
         said[0] = 1;
-        if (!chdir(k->orders.dir)) {
+        if (!chdir(o->dir)) {
             said[0] = 2;
-            environ = k->orders.env;
-            (void)execvp(k->orders.argv[0], k->orders.argv); /* returns only to fail */
+            environ = o->env;
+            (void)execvp(argv[0], argv); /* returns only to fail */
         }
     }
     said[1] = errno;
@@ -71,9 +72,10 @@ static _Noreturn void keeper_exec(const struct keeper *k, pid_t parent, int stat
 }
 
 /* Foreign text inside our JSON: printable ASCII only. */
-static void keeper_explain(struct keeper *k, const int said[2])
+static void keeper_explain(struct keeper *k, const char *program, const char *dir,
+                           const int said[2])
 {
-    const char *what = said[0] == 2 ? k->orders.argv[0] : k->orders.dir;
+    const char *what = said[0] == 2 ? program : dir;
     const char *kind = said[0] == 2 ? "command" : "working directory";
 
     if (said[1] == ENOENT || said[1] == ENOTDIR)
@@ -88,41 +90,46 @@ static void keeper_explain(struct keeper *k, const int said[2])
     keeper_files_log(k, "\n", 1);
 }
 
+pid_t keeper_program_fork(struct keeper *k, const struct keeper_orders *o, char *const *argv)
+{
+    pid_t self = getpid(), pid;
+    int status[2], said[2];
+
+    k->message[0] = 0;
+    if (pipe2(status, O_CLOEXEC))
+        return 0;
+    pid = fork();
+    if (pid == 0)
+        keeper_exec(k, o, argv, self, status[1]);
+    (void)close(status[1]); /* the child's end */
+    if (read(status[0], said, sizeof(said)) == sizeof(said))
+        keeper_explain(k, argv[0], o->dir, said);
+    (void)close(status[0]); /* was read to its end */
+    return pid > 0 ? pid : 0;
+}
+
 void keeper_program_start(struct keeper *k)
 {
-    int status[2] = { -1, -1 }, said[2];
-    pid_t self = getpid(), parent, session;
+    pid_t parent, session;
     char letter;
 
     k->start_at_ms = KEEPER_NEVER_MS;
-    k->message[0] = 0;
-    if (!pipe2(status, O_CLOEXEC))
-        k->child = fork();
-    if (status[0] < 0 || k->child < 0) { /* no descriptor or process left: tried again */
-        k->child = 0;
-        if (status[0] >= 0) {
-            (void)close(status[0]); /* nobody used them */
-            (void)close(status[1]);
-        }
+    k->child = keeper_program_fork(k, &k->orders, k->orders.argv);
+    if (!k->child) {
         k->start_at_ms = keeper_now_ms() + KEEPER_BACKOFF_MAX_MS;
         return;
     }
-    if (k->child == 0)
-        keeper_exec(k, self, status[1]);
-    (void)close(status[1]); /* the child's end */
     k->child_start = keeper_program_stat(k->child, &letter, &parent, &session);
     k->started_ms = keeper_now_ms();
     k->timeout_at_ms = k->orders.timeout_ms ? k->started_ms + k->orders.timeout_ms
                                             : KEEPER_NEVER_MS;
-    if (read(status[0], said, sizeof(said)) == sizeof(said))
-        keeper_explain(k, said);
-    (void)close(status[0]); /* was read to its end */
     keeper_files_enter(k, RUNNING);
 }
 
 void keeper_program_stop(struct keeper *k, int64_t grace_ms)
 {
     k->start_at_ms = k->timeout_at_ms = KEEPER_NEVER_MS;
+    keeper_hand_give_up(k);
     if (!k->child) {
         keeper_files_enter(k, STOPPED);
         return;
@@ -132,9 +139,11 @@ void keeper_program_stop(struct keeper *k, int64_t grace_ms)
     keeper_files_enter(k, STOPPING);
 }
 
-/* Kill whatever our program left: in our session or, orphaned, our child. Nothing of it may keep the port. */
-static int keeper_kill_rest(void)
+/* Kill whatever our program left: in our session or, orphaned, our child. Nothing of it may keep the
+ * port; one that leaves gave its ports away, and ends what it has, unless we end too. */
+static int keeper_kill_rest(const struct keeper *k)
 {
+    pid_t spared = k->state != STOPPING || k->start_again ? k->leaving : 0;
     DIR *proc = opendir("/proc");
     struct dirent *entry;
     int n = 0;
@@ -143,8 +152,9 @@ static int keeper_kill_rest(void)
         pid_t pid = (pid_t)atoi(entry->d_name), parent = 0, session = 0;
         char letter = 'Z';
 
-        if (pid <= 0 || pid == getpid() || !keeper_program_stat(pid, &letter, &parent, &session) ||
-            letter == 'Z' || (parent != getpid() && session != getsid(0)))
+        if (pid <= 0 || pid == getpid() || pid == spared ||
+            !keeper_program_stat(pid, &letter, &parent, &session) || letter == 'Z' ||
+            (parent != getpid() && session != getsid(0)))
             continue;
         n += !kill(pid, SIGKILL);
     }
@@ -156,11 +166,12 @@ static int keeper_kill_rest(void)
 static void keeper_ended(struct keeper *k, int status)
 {
     int64_t now_ms = keeper_now_ms();
+    pid_t pid;
 
-    for (int i = 0; i < 200 && keeper_kill_rest(); i++) {
+    for (int i = 0; i < 200 && keeper_kill_rest(k); i++) {
         (void)poll(NULL, 0, 1);
-        while (waitpid(-1, NULL, WNOHANG) > 0)
-            ;
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+            keeper_hand_ended(k, pid);
     }
     keeper_files_output(k);
     k->child = 0;
@@ -192,10 +203,15 @@ void keeper_program_reap(struct keeper *k)
     int status;
     pid_t pid;
 
-    while (read(k->signals, &info, sizeof(info)) == sizeof(info))
+    while (read(k->signals, &info, sizeof(info)) == sizeof(info)) {
         if (info.ssi_signo == SIGTERM && k->state < STOPPING) /* the machine goes down */
             keeper_program_stop(k, k->orders.grace_ms);
+        if (info.ssi_signo == SIGUSR1)
+            keeper_hand_ready(k, (pid_t)info.ssi_pid);
+    }
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         if (pid == k->child)
             keeper_ended(k, status);
+        else
+            keeper_hand_ended(k, pid);
 }

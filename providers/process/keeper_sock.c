@@ -50,6 +50,11 @@ static const char *keeper_do(struct keeper *k, struct keeper_client *c)
         k->orders = fresh;
         return "";
     }
+    if (strstr(c->line, "\"do\":\"replace\"") && !keeper_orders_read(c->orders_fd, &fresh)) {
+        if (!keeper_hand_begin(k, &fresh))
+            return "";
+        keeper_orders_forget(&fresh);
+    }
     return "refused";
 }
 

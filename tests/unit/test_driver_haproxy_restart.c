@@ -8,17 +8,6 @@
 
 /* --- restarts --- */
 
-static void expect_proxy(struct test_edge *e, pid_t not_this)
-{
-    int64_t until_ms = sys_mono_ms() + PATIENCE_MS;
-    pid_t pid;
-
-    while (!(pid = test_edge_proxy(e)) || pid == not_this) {
-        assert_true(sys_mono_ms() < until_ms);
-        pause_ms(5);
-    }
-}
-
 static void given_two_environments(struct test_edge *e)
 {
     char one[16], two[16];
@@ -68,29 +57,6 @@ static void test_a_call_waits_for_a_proxy_that_restarts(void **state)
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(when_switched(e, "f", 1), RV_DONE);
     expect_version(e, "f.test", "two");
-}
-
-static pid_t keeper_of(struct test_edge *e)
-{
-    char path[128], text[4096];
-    ssize_t n;
-    int fd;
-
-    (void)snprintf(path, sizeof(path), "%s/run/edge/state", e->dir); /* fits */
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    n = read(fd, text, sizeof(text) - 1);
-    assert_true(n > 0);
-    text[n] = 0;
-    (void)close(fd); /* read only */
-    assert_non_null(strstr(text, "\"keeper\":"));
-    return (pid_t)atoi(strstr(text, "\"keeper\":") + 9);
-}
-
-static void when_the_keeper_dies(struct test_edge *e)
-{
-    assert_int_equal(kill(keeper_of(e), SIGKILL), 0);
-    for (int64_t until_ms = sys_mono_ms() + PATIENCE_MS; test_edge_proxy(e); pause_ms(5))
-        assert_true(sys_mono_ms() < until_ms); /* it dies with its keeper */
 }
 
 static void test_everything_gone_but_the_directory(void **state)

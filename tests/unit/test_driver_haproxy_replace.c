@@ -1,0 +1,322 @@
+/* Another pool: the proxy is replaced by one that has it, and nothing is lost. SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/test_driver_haproxy_load.h"
+
+#define N_OLD 2 /* backends */
+#define N_NEW 4
+
+static int given_a_small_edge(void **state)
+{
+    static struct test_edge e;
+
+    *state = &e;
+    return test_edge_init(&e, N_OLD, 2);
+}
+
+/* As a daemon that was started again with another configuration. */
+static void given_a_pool_of(struct test_edge *e, int n_backends)
+{
+    char *pool = strstr(e->config, "\"backends\":");
+
+    assert_non_null(pool);
+    pool[strlen("\"backends\":")] = (char)('0' + n_backends);
+    assert_int_equal(test_edge_reopen(e), 0);
+}
+
+static void given_a_full_pool(struct test_edge *e)
+{
+    char ids[2][16];
+
+    assert_true(test_edge_backend(e, "rv1a", test_edge_server(e, "v0", &closes_idle), ids[0]));
+    assert_true(test_edge_backend(e, "rv1b", test_edge_server(e, "v1", &closes_idle), ids[1]));
+    assert_true(given_routes(e, "e", 1, ids[0]));
+    assert_int_equal(when_switched(e, "e", 1), RV_DONE);
+}
+
+static void expect_a_pool_of(struct test_edge *e, int n_backends, int n_used)
+{
+    char owner[16], message[32];
+
+    for (int i = n_used; i < n_backends; i++) {
+        (void)snprintf(owner, sizeof(owner), "rv1n%d", i); /* fits */
+        assert_true(test_edge_must(e, RV_CREATE, "backend", "n", owner, "{\"servers\":[]}"));
+    }
+    assert_int_equal(test_edge_apply(e, RV_CREATE, "backend", "n", "rv1no", "{\"servers\":[]}"),
+                     RV_USER);
+    (void)snprintf(message, sizeof(message), "all %d backends", n_backends); /* fits */
+    if (!test_rv_has(e->ret.message, message))
+        assert_string_equal(e->ret.message.p, message);
+}
+
+static void without_them(struct test_edge *e, int n_backends, int n_used)
+{
+    char owner[16];
+
+    for (int i = n_used; i < n_backends; i++) {
+        (void)snprintf(owner, sizeof(owner), "rv1n%d", i); /* fits */
+        assert_true(test_edge_must(e, RV_DELETE, "backend", "n", owner, ""));
+    }
+}
+
+static void expect_nobody_leaves(struct test_edge *e)
+{
+    for (int64_t until_ms = sys_mono_ms() + 90000; keeper_number(e, "leaving"); pause_ms(20))
+        assert_true(sys_mono_ms() < until_ms);
+}
+
+static void test_another_pool_under_load_loses_nothing(void **state)
+{
+    struct test_edge *e = *state;
+    AUTO_ARENA struct arena a;
+    const struct value *counts;
+    struct load load;
+    pid_t proxy;
+
+    arena_init(&a, 0);
+    given_a_full_pool(e);
+    expect_a_pool_of(e, N_OLD, N_OLD);
+    given_load(e, "e.test", "30", &load);
+    for (int round = 0; round < 3; round++) {
+        proxy = test_edge_proxy(e);
+        pause_ms(500);
+        given_a_pool_of(e, N_NEW);
+        expect_a_pool_of(e, N_NEW, N_OLD);
+        assert_int_not_equal(test_edge_proxy(e), proxy);
+        without_them(e, N_NEW, N_OLD);
+        expect_nobody_leaves(e);
+        given_a_pool_of(e, N_OLD);
+        expect_a_pool_of(e, N_OLD, N_OLD);
+        expect_nobody_leaves(e);
+    }
+    counts = when_load_ends(&load, &a);
+    expect_nothing_lost(counts);
+}
+
+static void test_the_same_pool_is_left_alone(void **state)
+{
+    struct test_edge *e = *state;
+    pid_t proxy;
+
+    given_a_full_pool(e);
+    proxy = test_edge_proxy(e);
+    given_a_pool_of(e, N_OLD);
+    assert_int_equal(test_edge_find(e, "backend", "rv1a"), RV_DONE);
+    assert_int_equal(test_edge_proxy(e), proxy);
+}
+
+static pid_t given_a_request(struct test_edge *e, const char *target)
+{
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (!pid) {
+        struct test_edge_answer a;
+
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* else it outlives a test that crashed */
+        test_edge_get(e->http, "e.test", target, &a);
+        _exit(a.status == 200 ? 0 : 1);
+    }
+    return pid;
+}
+
+static void expect_an_answer(pid_t request)
+{
+    int status = -1;
+
+    assert_int_equal(waitpid(request, &status, 0), request);
+    assert_int_equal(status, 0);
+}
+
+static int64_t when_counted(struct test_edge *e, const char *owner, const char *name)
+{
+    const char *at;
+
+    assert_int_equal(test_edge_counters(e, owner), RV_DONE);
+    at = strstr(e->ret.observed.p, name);
+    assert_non_null(at);
+    return atoll(at + strlen(name));
+}
+
+static pid_t given_a_slow_request(struct test_edge *e)
+{
+    pid_t pid = given_a_request(e, "/slow?ms=1500");
+
+    for (int64_t until_ms = sys_mono_ms() + PATIENCE_MS; !when_counted(e, "rv1a", "\"current\":");
+         pause_ms(5))
+        assert_true(sys_mono_ms() < until_ms);
+    return pid;
+}
+
+/* A set is in use as long as the old proxy may have requests, and no number from before compares. */
+static void test_the_requests_of_the_old_proxy_count(void **state)
+{
+    struct test_edge *e = *state;
+    int64_t since;
+    pid_t request;
+
+    given_a_full_pool(e);
+    since = when_counted(e, "rv1b", "\"since\":");
+    assert_int_equal(when_counted(e, "rv1b", "\"current\":"), 0);
+    request = given_a_slow_request(e);
+    given_a_pool_of(e, N_NEW);
+    assert_int_equal(test_edge_find(e, "backend", "rv1a"), RV_DONE);
+    assert_true(keeper_number(e, "leaving") > 1);
+    assert_int_equal(when_counted(e, "rv1b", "\"current\":"), 1);
+    assert_int_not_equal(when_counted(e, "rv1b", "\"since\":"), since);
+    expect_an_answer(request);
+    expect_nobody_leaves(e);
+    assert_int_equal(when_counted(e, "rv1b", "\"current\":"), 0);
+}
+
+/* The address that it shall have is somebody else's: the old one serves on, and says why. */
+static void test_one_that_cannot_start_changes_nothing(void **state)
+{
+    struct test_edge *e = *state;
+    char http[32], *at;
+    uint16_t taken_port = 0;
+    int taken = tiny_http_listen(0, &taken_port);
+    pid_t proxy;
+
+    given_a_full_pool(e);
+    proxy = test_edge_proxy(e);
+    (void)snprintf(http, sizeof(http), "127.0.0.1:%u", e->http); /* fits */
+    at = strstr(e->config, http);
+    assert_non_null(at);
+    (void)snprintf(http, sizeof(http), "127.0.0.1:%u", taken_port); /* fits */
+    memcpy(at, http, strlen(http));
+    assert_int_equal(test_edge_reopen(e), 0);
+    assert_int_equal(test_edge_find(e, "backend", "rv1a"), RV_DONE);
+    assert_int_equal(test_edge_proxy(e), proxy);
+    expect_version(e, "e.test", "v0");
+    assert_int_equal(keeper_number(e, "taking"), 0);
+    assert_int_equal(keeper_number(e, "leaving"), 0);
+    expect_a_pool_of(e, N_OLD, N_OLD);
+    (void)close(taken); /* free again */
+}
+
+/* Who serves is not known then: neither proxy is told anything until it is. */
+static void test_a_keeper_that_hangs_meanwhile_is_waited_for(void **state)
+{
+    struct test_edge *e = *state;
+    pid_t keeper, caller;
+    int status = 0;
+
+    given_a_full_pool(e);
+    keeper = keeper_of(e);
+    given_a_pool_of(e, N_NEW);
+    caller = fork();
+    assert_true(caller >= 0);
+    if (!caller) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* else it outlives a test that crashed */
+        _exit(test_edge_find(e, "backend", "rv1a") == RV_DONE);
+    }
+    for (int64_t until_ms = sys_mono_ms() + PATIENCE_MS; !keeper_number(e, "taking");)
+        assert_true(sys_mono_ms() < until_ms);
+    assert_int_equal(kill(keeper, SIGSTOP), 0);
+    assert_int_equal(waitpid(caller, &status, 0), caller);
+    assert_int_equal(status, 0); /* not done */
+    assert_int_equal(kill(keeper, SIGCONT), 0);
+    expect_a_pool_of(e, N_NEW, N_OLD);
+    expect_version(e, "e.test", "v0");
+    expect_nobody_leaves(e);
+}
+
+/* --- kill -9 in the middle --- */
+
+struct death_row {
+    const char *sentence;
+    const char *when; /* the number of the keeper's state that tells the moment */
+    const char *who;  /* the number of its state that dies; NULL: who replaces the proxy */
+    int is_answered;  /* the request that the old proxy has */
+};
+
+/* clang-format off */
+static const struct death_row death_rows[] = {
+    { "who replaces it dies before the new one serves",  "taking",  NULL,      1 },
+    { "who replaces it dies while the old one leaves",   "leaving", NULL,      1 },
+    { "the new one dies before it serves",               "taking",  "taking",  1 },
+    { "the new one dies while the old one leaves",       "leaving", "pid",     1 },
+    { "the old one dies before the new one serves",      "taking",  "pid",     0 },
+    { "the old one dies while it leaves",                "leaving", "leaving", 0 },
+    { "the keeper dies before the new one serves",       "taking",  "keeper",  0 },
+    { "the keeper dies while the old one leaves",        "leaving", "keeper",  0 },
+};
+/* clang-format on */
+
+static pid_t given_a_replacement_that_begins(struct test_edge *e, const char *when)
+{
+    pid_t pid;
+
+    given_a_pool_of(e, N_NEW);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* else it outlives a test that crashed */
+        (void)test_edge_find(e, "backend", "rv1a");
+        _exit(0);
+    }
+    for (int64_t until_ms = sys_mono_ms() + PATIENCE_MS; !keeper_number(e, when);)
+        assert_true(sys_mono_ms() < until_ms);
+    return pid;
+}
+
+static void expect_gone(pid_t pid)
+{
+    for (int64_t until_ms = sys_mono_ms() + PATIENCE_MS; pid > 1 && !kill(pid, 0); pause_ms(5))
+        assert_true(sys_mono_ms() < until_ms);
+}
+
+static void test_death(void **state)
+{
+    const struct death_row *row = *state;
+    struct test_edge edge, *e = &edge;
+    pid_t request, caller, former, other;
+    int status;
+
+    assert_int_equal(test_edge_init(e, N_OLD, 2), 0);
+    given_a_full_pool(e);
+    former = test_edge_proxy(e);
+    request = given_a_slow_request(e);
+    caller = given_a_replacement_that_begins(e, row->when);
+    other = keeper_number(e, strcmp(row->when, "taking") == 0 ? "taking" : "pid");
+    assert_int_equal(kill(row->who ? keeper_number(e, row->who) : caller, SIGKILL), 0);
+    assert_int_equal(waitpid(caller, NULL, 0), caller);
+
+    assert_int_equal(test_edge_reopen(e), 0);
+    for (int64_t until_ms = sys_mono_ms() + PATIENCE_MS; test_edge_health(e) != RV_DONE;)
+        assert_true(sys_mono_ms() < until_ms);
+    expect_version(e, "e.test", "v0");
+    assert_int_equal(waitpid(request, &status, 0), request);
+    assert_int_equal(status == 0, row->is_answered);
+    for (int64_t until_ms = sys_mono_ms() + PATIENCE_MS;
+         test_edge_find(e, "backend", "rv1a") != RV_DONE;)
+        assert_true(sys_mono_ms() < until_ms);
+    expect_nobody_leaves(e);
+    expect_a_pool_of(e, N_NEW, N_OLD);
+    expect_version(e, "e.test", "v0");
+
+    expect_gone(former);
+    if (other != test_edge_proxy(e))
+        expect_gone(other);
+    test_edge_fini(e);
+}
+
+#define SMALL_EDGE_TEST(f) cmocka_unit_test_setup_teardown(f, given_a_small_edge, given_edge_gone)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SMALL_EDGE_TEST(test_another_pool_under_load_loses_nothing),
+        SMALL_EDGE_TEST(test_the_same_pool_is_left_alone),
+        SMALL_EDGE_TEST(test_the_requests_of_the_old_proxy_count),
+        SMALL_EDGE_TEST(test_one_that_cannot_start_changes_nothing),
+        SMALL_EDGE_TEST(test_a_keeper_that_hangs_meanwhile_is_waited_for),
+    };
+    struct CMUnitTest deaths[N_ELEMENTS(death_rows)];
+    int n_failed = cmocka_run_group_tests_name("haproxy replace", tests, NULL, NULL);
+
+    for (size_t i = 0; i < N_ELEMENTS(death_rows); i++)
+        deaths[i] = (struct CMUnitTest){ .name = death_rows[i].sentence,
+                                         .test_func = test_death,
+                                         .initial_state = (void *)(uintptr_t)&death_rows[i] };
+    return n_failed + cmocka_run_group_tests_name("haproxy replace deaths", deaths, NULL, NULL);
+}
