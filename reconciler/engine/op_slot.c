@@ -7,15 +7,19 @@
 #include "reconciler/engine/provider_line.h"
 
 #define OP_SLOTS 16 /* where nothing is said */
+#define OP_SHARE                                                                                   \
+    4 /* then one provider has this part of them: one that hangs leaves the rest to others */
 
 void op_slot_open(struct engine *e)
 {
     const struct value *limits = value_get(e->options.daemon, S("limits"));
     const struct value *each = value_get(limits, S("per_provider"));
+    int64_t share;
 
     e->slots.max = value_get_int(limits, S("concurrency"), OP_SLOTS);
+    share = e->slots.max / OP_SHARE ? e->slots.max / OP_SHARE : 1;
     for (size_t i = 0; i < e->n_lines; i++)
-        e->lines[i].slots_max = value_get_int(each, e->lines[i].provider->name, e->slots.max);
+        e->lines[i].slots_max = value_get_int(each, e->lines[i].provider->name, share);
 }
 
 static int has_room(const struct engine *e, const struct provider_line *line)
