@@ -67,14 +67,23 @@ static void release_start(struct process_call *c)
         release_pending(c);
 }
 
+/* The same key is the same run: one whose end is known, or that must not be begun twice. */
+static int release_was_begun(const struct process_call *c)
+{
+    if (!c->view.key.p || !str_eq(c->view.key, kit_str(c->op->key)))
+        return 0;
+    return release_has_ended(&c->view) ||
+           str_eq_c(value_get_text(c->desired, S("on_unknown"), S("")), "park");
+}
+
 static void release_apply(struct process_call *c)
 {
     if (process_adopt(c))
         return;
     if (c->view.life == KEEPER_LIVES)
         release_pending(c);
-    else if (release_has_ended(&c->view) && str_eq(c->view.key, kit_str(c->op->key)))
-        release_resume(c); /* the same key is the same run */
+    else if (release_was_begun(c))
+        release_resume(c);
     else
         release_start(c);
 }

@@ -313,6 +313,9 @@ static int reopen_operation(struct command_call *c, struct rec_operation *op, st
     op->phase = S("INTENT");
     op->deaths = 0;
     op->deadline_ms = loop_wall_ms(c->engine->loop) + SETTLE_LENGTH_MS;
+    if (str_eq_c(c->in.as, "retry") &&
+        str_eq_c(op->kind, "release")) /* the same key is the same run */
+        op->key = str_fmt(&c->arena, "%.*s+", STR_ARG(op->key));
     if (str_eq_c(c->in.as, "done")) {
         op->phase = S("SETTLED");
         op->verdict = c->in.as;

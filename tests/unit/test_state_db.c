@@ -1,4 +1,5 @@
 /* state: opening, upgrading, locking, and a disk that is full. SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -205,6 +206,39 @@ static void test_the_lock_names_its_holder(void **state)
     assert_int_equal(in_child(g, try_lock), 0);
 }
 
+/* What a killed daemon has just forked holds its lock, until it is another program. */
+static void test_the_lock_of_the_dead_is_waited_for(void **state)
+{
+    struct given *g = *state;
+    struct lock lock = { .fd = -1 };
+    pid_t dead = fork(), child;
+    int status, held[2];
+    char holder[64], byte;
+
+    assert_true(dead >= 0);
+    if (!dead)
+        _exit(0);
+    assert_int_equal(waitpid(dead, &status, 0), dead);
+    (void)snprintf(holder, sizeof(holder), "reeve serve, pid %d, host web1", (int)dead);
+    assert_int_equal(pipe(held), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (!child) {
+        int rc = lock_take(g->path, holder, &lock, &g->err);
+
+        (void)!write(held[1], "h", 1);
+        (void)poll(NULL, 0, 100); /* is exec */
+        _exit(-rc);
+    }
+    assert_int_equal(read(held[0], &byte, 1), 1);
+    expect_ok(g, lock_take(g->path, "reeve serve, pid 1, host web1", &lock, &g->err));
+    lock_release(&lock);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(WEXITSTATUS(status), 0);
+    (void)close(held[0]);
+    (void)close(held[1]);
+}
+
 static void test_ballast_is_kept_and_dropped(void **state)
 {
     struct given *g = *state;
@@ -366,6 +400,7 @@ int main(void)
         UNIT(test_a_reader_leaves_upgrades_to_the_daemon),
         UNIT(test_a_failed_upgrade_changes_nothing),
         UNIT(test_the_lock_names_its_holder),
+        UNIT(test_the_lock_of_the_dead_is_waited_for),
         UNIT(test_ballast_is_kept_and_dropped),
         UNIT(test_a_full_database_is_said_and_stays_readable),
         UNIT(test_a_full_disk_is_said_and_stays_readable),
