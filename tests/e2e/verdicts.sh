@@ -180,6 +180,21 @@ what_a_person_says_of_it_is_believed()
     expect_equal "runs" "$(wc -l <"$WORLD/ran")" 1
 }
 
+# Or wants it once more.
+what_a_person_wants_again_is_run_again()
+{
+    local uid
+
+    spec version=v3 service="    release: {command: [/bin/sh, -c, \"echo again >>$WORLD/again; [ -e $WORLD/once ] || { touch $WORLD/once; kill -9 \$PPID; sleep 30; }\"], schema_change: contract}"
+    deploy 'contracts more'
+    await 20 "it is parked" sync_is parked
+    uid=$(reeve doctor 2>&1 | grep -o 'reeve settle [^ ]*' | cut -d ' ' -f 3)
+    reeve settle "$uid" --as retry --reason 'it did nothing' >/dev/null || fail "settle is refused"
+    await_converged
+    expect_serves v3
+    expect_equal "runs" "$(wc -l <"$WORLD/again")" 2
+}
+
 # A release that failed is quarantined; a commit that mends nothing but the release is another change.
 a_release_that_was_mended_runs()
 {
@@ -198,4 +213,4 @@ run_cases a_broken_group_is_not_retried_until_it_changes a_person_lifts_the_quar
     a_good_commit_takes_over_at_the_next_boundary an_outage_before_the_switch_quarantines_nothing \
     an_outage_in_the_bake_quarantines_nothing \
     a_contracting_release_of_unknown_end_is_parked what_a_person_says_of_it_is_believed \
-    a_release_that_was_mended_runs
+    what_a_person_wants_again_is_run_again a_release_that_was_mended_runs
