@@ -82,10 +82,13 @@ static int note(struct task *t, struct err *err)
 
     arena_reset(&c->round);
     look(c);
+    if (TAKE(c->tells) && c->failed)
+        c->told = !c->told; /* its commit failed */
     if (c->told == c->watch.is_suspect)
         return 0;
     if (write_news(c, err))
         return err->code;
+    c->tells = 1;
     c->told = c->watch.is_suspect;
     if (c->told)
         LOG(LOG_WARN, "the clock is suspect: nothing expires",
@@ -99,10 +102,13 @@ static int note(struct task *t, struct err *err)
 
 static enum task_verdict clock_step(struct task *t)
 {
+    struct clock_task *c = container_of(t, struct clock_task, task);
+
     if (t->cancelled)
         return task_done(t);
     switch (t->state) {
     case CLOCK_REST:
+        c->failed = t->rc != 0;
         wait_until_start(t, loop_mono_ms(t->loop) + CLOCK_LOOK_MS);
         return task_then(t, CLOCK_LOOK);
     case CLOCK_LOOK:
@@ -167,6 +173,6 @@ int64_t clock_task_gone_ms(struct clock_task *c, int64_t since_ms)
 
 void clock_task_trust(struct clock_task *c)
 {
-    c->told = 0;
+    c->told = c->tells = 0;
     clock_trust(&c->watch, loop_wall_ms(c->engine->loop), loop_boot_ms(c->engine->loop));
 }

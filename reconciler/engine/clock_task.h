@@ -22,6 +22,8 @@ struct clock_task {
     struct clock_watch watch;
     struct str boot; /* of this machine's start */
     int told;        /* the row says that it is suspect */
+    int tells;       /* it was written last time, ... */
+    int failed;      /* ... and could not be committed: the loop's */
 };
 
 /* Before the loop runs: what a former life wrote down. */

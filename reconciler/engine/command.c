@@ -47,7 +47,7 @@ static void act_fetch(struct command_call *c, struct command_found *f, struct en
         env_task_wake(env);
 }
 
-/* What a cancelled plan comes to. */
+/* What a cancelled plan comes to; one that has ended meanwhile is not there. */
 static struct str cancel_message(const struct run *r)
 {
     for (size_t i = 0; r && r->is_loaded && i < r->plan.groups.n; i++)
@@ -58,10 +58,12 @@ static struct str cancel_message(const struct run *r)
 
 static void act_cancel(struct command_call *c, struct command_found *f, struct env_task *env)
 {
+    struct run *r = env->main && digest_eq(&env->main->plan_id, &f->plan.id) ? env->main : NULL;
+
     (void)c;
-    f->message = cancel_message(env->main);
-    if (env->main)
-        run_wish(env->main, WISH_CANCEL);
+    f->message = cancel_message(r);
+    if (r)
+        run_wish(r, WISH_CANCEL);
 }
 
 static void act_ask(struct command_call *c, struct command_found *f, struct env_task *env)

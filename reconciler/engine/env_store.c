@@ -239,8 +239,11 @@ int env_store_plan(struct env_task *env, struct err *err)
         return rc;
     if (is_new)
         row.expires_ms = REC_NONE;
-    if (str_eq_c(row.state, "superseded")) /* open again; earlier decisions do not count */
+    if (str_eq_c(row.state, "superseded")) { /* open again; earlier decisions do not count */
         row.state = S("open");
+        row.ended_seq = REC_NONE;
+        row.superseded_by = (struct digest){ { 0 } };
+    }
     if (decide(env, &row, &d, err))
         return err->code;
     if (!is_new && !d.starts && str_eq(row.state, d.state) && str_eq(row.reason, d.reason))

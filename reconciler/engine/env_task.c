@@ -272,6 +272,7 @@ static enum task_verdict env_trouble(struct env_task *env)
     if (env_is_asked(&env->ask) && (class == ERR_CLASS_WAIT || class == ERR_CLASS_RETRY))
         env_ask_again(env);
     env->accepted = STR_NONE;
+    env->line = 0; /* what was told of the newest commit may not stand in any row */
     env_log_trouble(env);
     if (!env->uid.p || env->main)
         return task_goto(t, ENV_REST);
