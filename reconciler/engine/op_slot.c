@@ -35,11 +35,39 @@ static void take(struct op_task *op, struct provider_line *line)
         line->slots++;
 }
 
+static struct op_queue *queue_of(struct op_task *op)
+{
+    struct provider_line *line = provider_line_find(op->engine, op->rec.provider);
+
+    return line ? &line->waiting : &op->engine->slots.rest;
+}
+
+static void push(struct op_queue *q, struct op_task *op)
+{
+    if (!q->first)
+        q->end = &q->first;
+    *q->end = op;
+    q->end = &op->next_waiting;
+    op->next_waiting = NULL;
+    op->is_waiting = 1;
+}
+
+static void pull(struct op_queue *q, struct op_task *op)
+{
+    struct op_task **at = &q->first;
+
+    while (*at != op)
+        at = &(*at)->next_waiting;
+    *at = op->next_waiting;
+    if (q->end == &op->next_waiting)
+        q->end = at;
+    op->is_waiting = 0;
+}
+
 int op_slot_take(struct op_task *op)
 {
     struct engine *e = op->engine;
     struct provider_line *line = provider_line_find(e, op->rec.provider);
-    struct op_task **at = &e->slots.waiting;
 
     if (op->has_slot || op->item->lane == LANE_REVERT)
         return 1;
@@ -49,39 +77,31 @@ int op_slot_take(struct op_task *op)
         take(op, line);
         return 1;
     }
-    while (*at)
-        at = &(*at)->next_waiting;
-    *at = op;
-    op->is_waiting = 1;
-    op->next_waiting = NULL;
+    push(queue_of(op), op);
     return 0;
 }
 
-static void unlink_waiting(struct op_task *op)
+static void grant_queue(struct engine *e, struct op_queue *q, struct provider_line *line)
 {
-    struct op_task **at = &op->engine->slots.waiting;
+    while (q->first && has_room(e, line)) {
+        struct op_task *op = q->first;
 
-    while (*at != op)
-        at = &(*at)->next_waiting;
-    *at = op->next_waiting;
-    op->is_waiting = 0;
-}
-
-/* In their order, whoever finds room now. */
-static void grant(struct engine *e)
-{
-    struct op_task *op = e->slots.waiting, *next;
-
-    for (; op && e->slots.n < e->slots.max; op = next) {
-        struct provider_line *line = provider_line_find(e, op->rec.provider);
-
-        next = op->next_waiting;
-        if (!has_room(e, line))
-            continue;
-        unlink_waiting(op);
+        pull(q, op);
         take(op, line);
         wait_signal(&op->task);
     }
+}
+
+/* Whoever finds room now; each time another provider comes first. */
+static void grant(struct engine *e)
+{
+    grant_queue(e, &e->slots.rest, NULL);
+    for (size_t i = 0; i < e->n_lines; i++) {
+        struct provider_line *line = &e->lines[(e->slots.turn + i) % e->n_lines];
+
+        grant_queue(e, &line->waiting, line);
+    }
+    e->slots.turn++;
 }
 
 void op_slot_drop(struct op_task *op)
@@ -89,7 +109,7 @@ void op_slot_drop(struct op_task *op)
     struct provider_line *line = provider_line_find(op->engine, op->rec.provider);
 
     if (op->is_waiting)
-        unlink_waiting(op);
+        pull(queue_of(op), op);
     if (!op->has_slot)
         return;
     op->has_slot = 0;

@@ -424,6 +424,8 @@ static enum task_verdict op_step(struct task *t)
             return op_settle_refused(op);
         if (t->rc)
             op_note_failed_call(op);
+        if (op->answer.verdict != RV_PENDING) /* it acts no more */
+            op_slot_leave(op);
         op->settled_mono_ms = loop_mono_ms(t->loop);
         wait_work_start(t, POOL_STATE, op_write_settled);
         return task_then(t, OP_JUDGE);

@@ -13,6 +13,7 @@
 
 #include "providers/registry.h"
 #include "reconciler/core/breaker.h"
+#include "reconciler/engine/op_slot.h"
 #include "reconciler/rt/wait.h"
 
 struct engine;
@@ -20,7 +21,8 @@ struct engine;
 struct provider_line {
     const struct provider *provider;
     struct wait_share share;
-    int64_t slots, slots_max; /* op_slot.c's: operations that act */
+    int64_t slots, slots_max; /* op_slot.c's: operations that act, */
+    struct op_queue waiting;  /* and those that wait for a slot */
     pthread_mutex_t lock;
     struct breaker breaker;   /* this and below: under the lock */
     char error[ERR_TEXT_MAX]; /* of the last failure; "" */
