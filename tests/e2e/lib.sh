@@ -122,15 +122,16 @@ expect_has_not()
 
 # --- the world --------------------------------------------------------------------------------------
 
-# Ports FIRST .. FIRST+159 are ours: nobody listens there, and no other test took the block.
+# Ports FIRST .. FIRST+159 are ours: nobody listens there, and no other test took the block
+# (tests/support/test_ports.c, the same files).
 take_ports()
 {
     local first try
 
     for try in {1..200}; do
         first=$((10000 + (RANDOM % 130) * 160))
-        { exec 9>>"/tmp/reeve-e2e-ports.$first"; } 2>/dev/null && flock -n 9 || continue
-        [ /proc/self/fd/9 -ef "/tmp/reeve-e2e-ports.$first" ] || continue # its last holder removed it
+        { exec 9>>"/tmp/reeve-test-ports.$first"; } 2>/dev/null && flock -n 9 || continue
+        [ /proc/self/fd/9 -ef "/tmp/reeve-test-ports.$first" ] || continue # its last holder removed it
         awk -v first="$first" '
             function number(hex,    i, n) {
                 for (i = 1; i <= length(hex); i++)
@@ -144,7 +145,7 @@ take_ports()
                     taken = 1
             }
             END { exit taken }' /proc/net/tcp && FIRST=$first && HTTP=$first && return
-        rm -f "/tmp/reeve-e2e-ports.$first"
+        rm -f "/tmp/reeve-test-ports.$first"
     done
     fail "no block of free ports"
 }
@@ -238,7 +239,7 @@ end_world()
         kill_processes "$WORLD/"
         sleep $LOOK_S
     done
-    rm -f "/tmp/reeve-e2e-ports.$FIRST"
+    rm -f "/tmp/reeve-test-ports.$FIRST"
     exec 9>&-
     WORLD=
 }

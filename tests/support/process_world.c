@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/process_world.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -11,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,43 +16,7 @@
 
 #include "base/sys.h"
 #include "providers/api/drivers.h"
-
-static int world_bind(unsigned port)
-{
-    struct sockaddr_in at = { .sin_family = AF_INET,
-                              .sin_port = htons((uint16_t)port),
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (bind(fd, (struct sockaddr *)&at, sizeof(at))) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-/* `n` neighbouring ports that are free now, below those that the kernel hands out: an outgoing
- * connection of somebody else would take one before an instance does. */
-static void world_find_ports(struct world *w, unsigned n)
-{
-    for (int tries = 0; tries < 200; tries++) {
-        uint16_t random;
-        unsigned got = 0;
-        int fds[16];
-
-        assert_true(n <= 16);
-        sys_random(&random, sizeof(random));
-        w->port_from = 10000 + random % 20000;
-        w->port_to = w->port_from + n - 1;
-        while (got < n && (fds[got] = world_bind(w->port_from + got)) >= 0)
-            got++;
-        for (unsigned i = 0; i < got; i++)
-            close(fds[i]);
-        if (got == n)
-            return;
-    }
-    fail_msg("no %u free ports side by side", n);
-}
+#include "tests/support/test_ports.h"
 
 void world_init(struct world *w, unsigned n_ports)
 {
@@ -68,7 +29,9 @@ void world_init(struct world *w, unsigned n_ports)
     assert_non_null(realpath(keeper, full));
     (void)snprintf(w->dir, sizeof(w->dir), "/tmp/rvpXXXXXX");
     assert_non_null(mkdtemp(w->dir));
-    world_find_ports(w, n_ports);
+    w->port_from = test_ports(n_ports);
+    assert_true(w->port_from);
+    w->port_to = w->port_from + n_ports - 1;
     test_host_init(&w->t);
     w->driver = process_driver();
     (void)snprintf(w->config, sizeof(w->config),

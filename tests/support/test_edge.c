@@ -18,27 +18,7 @@
 #include "base/sys.h"
 #include "providers/api/drivers.h"
 #include "providers/keeper_client.h"
-
-/* The first of n neighbours that are free, below those that the kernel hands out: an outgoing
- * connection would take one before the proxy does. */
-static uint16_t edge_free_ports(int n)
-{
-    for (int tries = 0; tries < 100; tries++) {
-        uint16_t random, first;
-        int fds[TEST_EDGE_PORTS], got = 0;
-
-        sys_random(&random, sizeof(random));
-        first = (uint16_t)(10000 + random % 10000);
-        for (; got < n; got++)
-            if ((fds[got] = tiny_http_listen((uint16_t)(first + got), NULL)) < 0)
-                break;
-        for (int i = 0; i < got; i++)
-            (void)close(fds[i]); /* only its number is wanted */
-        if (got == n)
-            return first;
-    }
-    return 0;
-}
+#include "tests/support/test_ports.h"
 
 int test_edge_reopen(struct test_edge *e)
 {
@@ -58,8 +38,8 @@ int test_edge_init(struct test_edge *e, int n_backends, int n_slots)
     (void)snprintf(e->dir, sizeof(e->dir), "/tmp/edgeXXXXXX"); /* fits */
     if (!keeper || !mkdtemp(e->dir) || !realpath(keeper, e->keeper))
         return -1;
-    e->http = edge_free_ports(1);
-    e->internal = edge_free_ports(TEST_EDGE_PORTS);
+    e->http = test_ports(1);
+    e->internal = test_ports(TEST_EDGE_PORTS);
     (void)snprintf(e->config, sizeof(e->config), /* fits: short paths */
                    "{\"directory\":\"%s\",\"keeper\":\"%s\",\"http\":\"127.0.0.1:%u\","
                    "\"internal\":\"%u-%u\",\"pool\":{\"backends\":%d,\"slots\":%d}}",

@@ -71,7 +71,7 @@ static int site_open(void **state)
     s->b = b = bench_open();
     s->https_port = server_free_port();
     s->http_port = server_free_port();
-    s->mute = server_socket(1, &s->mute_port);
+    s->mute = server_mute(&s->mute_port);
     given_repository(b);
     bench_run(b, "chmod 755 . && " GIT "clone -q --bare src app.git");
     bench_run(b, "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext "
@@ -214,7 +214,7 @@ static const struct value *fetch_port(struct bench *b, int port, const char *mor
 static void test_a_mute_server_ends_at_the_deadline(void **state)
 {
     struct bench *b = bench_open();
-    int port, fd = server_socket(1, &port);
+    int port, fd = server_mute(&port);
     int64_t began_ms = sys_mono_ms();
 
     (void)state;

@@ -10,31 +10,29 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "tests/support/test_ports.h"
+#include "tests/support/tiny_http.h"
+
 #include "test_engine_git.h"
 
 #define SERVER_READY_MS 20000
 
-/* A bound socket and its port; `listens` makes it a server that never answers. */
-static inline int server_socket(int listens, int *ret_port)
+/* A server that never answers. */
+static inline int server_mute(int *ret_port)
 {
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t n = sizeof(at);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    uint16_t port;
+    int fd = tiny_http_listen(0, &port);
 
     assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
-    if (listens)
-        assert_int_equal(listen(fd, 16), 0);
-    *ret_port = ntohs(at.sin_port);
+    *ret_port = port;
     return fd;
 }
 
 static inline int server_free_port(void)
 {
-    int port, fd = server_socket(0, &port);
+    int port = test_ports(1);
 
-    (void)close(fd);
+    assert_true(port);
     return port;
 }
 

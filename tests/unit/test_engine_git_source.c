@@ -253,7 +253,7 @@ static void test_credentials_are_in_no_argument(void **state)
 {
     struct asked *q = given_source();
     struct watch w = { .q = q };
-    int port, fd = server_socket(1, &port);
+    int port, fd = server_mute(&port);
 
     (void)state;
     w.timer = loop_timer_new(q->f.loop, watch_children, &w);
@@ -273,7 +273,7 @@ static void test_a_mute_server_ends_at_the_deadline(void **state)
     struct asked *q = given_source();
     struct source_heads heads;
     struct err err = ERR_INIT;
-    int port, fd = server_socket(1, &port);
+    int port, fd = server_mute(&port);
 
     (void)state;
     q->git.url = str_fmt(&q->b->a, "https://127.0.0.1:%d/a.git", port);

@@ -196,7 +196,7 @@ static void test_ssh_is_started_strictly(void **state)
 static void test_a_mute_server_ends_at_the_deadline(void **state)
 {
     struct bench *b = bench_open();
-    int port, fd = server_socket(1, &port);
+    int port, fd = server_mute(&port);
 
     (void)state;
     bench_run(b, "touch known key");
