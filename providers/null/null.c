@@ -180,7 +180,7 @@ static int null_epoch(struct null_call *c)
 
 static void null_pend(struct null_call *c)
 {
-    (void)kit_answer(c->h, c->ret, RV_PENDING, RV_ACTED_YES, "%s", "");
+    (void)kit_answer(c->h, c->ret, RV_PENDING, RV_ACTED_YES, "%s", "running");
     c->ret->id = kit_give(c->h, c->object->owner);
     c->ret->token = kit_give(c->h, c->object->owner);
     c->ret->again_ms = c->self->latency_ms ? c->self->latency_ms : 1;

@@ -246,11 +246,12 @@ static int find_refused(struct env_task *env, struct str *ret_reason, struct err
     struct rec_operation *rows;
     size_t n;
 
-    if (DB_SELECT(env->engine->db, a, operation,
-                  "WHERE env = $1 AND outcome IS NULL AND message IS NOT NULL AND "
-                  "(attempt >= $2 OR intent_ms <= $3) ORDER BY intent_ms LIMIT 1",
-                  &rows, &n, err, DB_T(env->uid), DB_I(TRIED_OFTEN),
-                  DB_I(loop_wall_ms(env->engine->loop) - TRIED_LONG_MS)))
+    if (DB_SELECT(
+            env->engine->db, a, operation,
+            "WHERE env = $1 AND outcome IS NULL AND token IS NULL AND message IS NOT NULL AND "
+            "(attempt >= $2 OR intent_ms <= $3) ORDER BY intent_ms LIMIT 1",
+            &rows, &n, err, DB_T(env->uid), DB_I(TRIED_OFTEN),
+            DB_I(loop_wall_ms(env->engine->loop) - TRIED_LONG_MS)))
         return err->code;
     *ret_reason = n ? str_fmt(a, "%.*s of %.*s/%.*s is tried again and again: %.*s",
                               STR_ARG(rows[0].action), STR_ARG(rows[0].kind), STR_ARG(rows[0].name),

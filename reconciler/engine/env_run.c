@@ -25,20 +25,23 @@ static void env_run_ended(struct task *t, void *ctx)
     env_task_wake(env);
 }
 
+/* A repair that works says nothing of the commit that failed before it. */
 static void env_main_ended(struct run *r, void *ctx)
 {
     struct env_task *env = ctx;
     static const char *const words[] = { "runs", "applied", "reverted", "superseded", "failed" };
 
+    int is_repair = r->plan.cause == PLAN_CAUSE_REPAIR, repair_failed = env->cannot_repair;
+
     env->main = NULL;
-    if (r->plan.cause == PLAN_CAUSE_REPAIR || r->main_end == SCHEDULE_APPLIED)
+    if (is_repair || r->main_end == SCHEDULE_APPLIED)
         env->cannot_repair = r->main_end != SCHEDULE_APPLIED;
     env->superseded_in_row = r->main_end == SCHEDULE_SUPERSEDED ? env->superseded_in_row + 1 : 0;
     if (r->main_end == SCHEDULE_FAILED || r->main_end == SCHEDULE_REVERTED) {
         env->failures++;
         env->not_before_mono_ms = loop_mono_ms(env->task.loop) + ENV_FAILED_FIRST_MS +
                                   retry_delay_ms(env->failures, loop_random(env->task.loop));
-    } else if (r->main_end == SCHEDULE_APPLIED) {
+    } else if (r->main_end == SCHEDULE_APPLIED && (!is_repair || repair_failed)) {
         env->failures = env->not_before_mono_ms = 0;
     }
     (void)snprintf(env->last_end, sizeof(env->last_end), "%s: %.*s", words[r->main_end],

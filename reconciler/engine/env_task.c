@@ -202,8 +202,6 @@ static enum task_verdict env_look(struct env_task *env)
         return env_compare_with_main(env);
     env->waits = !env_is_asked(&env->ask) && now_ms < env->not_before_mono_ms &&
                  (!env->has_spec || digest_eq(&env->spec.revision, &env->tried));
-    if (env->has_spec)
-        env->tried = env->spec.revision;
     wait_work_start(t, POOL_STATE, env_look_instances);
     return task_then(t, ENV_EDGE);
 }
@@ -243,6 +241,8 @@ static enum task_verdict env_decide(struct env_task *env)
     CRASH_POINT(PLAN_AFTER_STARTED);
     if (env->is_doubtful)
         return task_goto(&env->task, ENV_DESCENT);
+    if (env->has_spec)
+        env->tried = env->spec.revision;
     if (env->has_spec && !env_is_asked(&env->ask))
         env->wanted = env->spec.revision;
     if (env->starts)

@@ -12,11 +12,12 @@ static int child_is(const struct run_child *c, enum plan_action action)
     return c->run->plan.items.p[c->index].action == action;
 }
 
-static void run_note_traffic(struct run *r, const struct plan_item *item)
+static void run_note_traffic(struct run *r, size_t index)
 {
+    const struct plan_item *item = &r->plan.items.p[index];
     const struct value *members = value_get(item->desired, S("members"));
 
-    if (members)
+    if (members && r->schedule.items[index] == ITEM_DONE)
         r->moved(r, members, r->ctx);
     if (item->action == PLAN_SWITCH && item->lane == LANE_MAIN)
         CRASH_POINT(ROLLOUT_AFTER_SWITCH);
@@ -58,7 +59,7 @@ static void run_op_ended(struct task *t, void *ctx)
     c->is_at_fault = judge_is_at_fault(item->kind, op->answer.verdict, op->answer.acted);
     op_task_fini(op);
     alloc_free(TAKE(c->task));
-    run_note_traffic(r, item);
+    run_note_traffic(r, c->index);
     wait_signal(&r->task);
 }
 
@@ -93,7 +94,7 @@ static void run_mark_ended(struct task *t, void *ctx)
     r->schedule.items[c->index] = run_op_status(c->task->mark.end);
     arena_fini(&c->task->mark.arena);
     alloc_free(TAKE(c->task));
-    run_note_traffic(r, &r->plan.items.p[c->index]);
+    run_note_traffic(r, c->index);
     wait_signal(&r->task);
 }
 

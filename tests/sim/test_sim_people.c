@@ -451,8 +451,52 @@ static void what_is_lost_does_not_wait_for_what_failed(struct story *s)
     s->w.is_everything_sick = 0;
     n = count(s, "plan.started");
     assert_true(world_lose_instance(&s->w, 3));
-    run_until_count(s, "plan.started", n + 1);
+    run(s, 40 * SECOND);
     assert_true(prod(s)->not_before_mono_ms > loop_mono_ms(s->w.loop));
+    assert_int_equal(count(s, "plan.started"), n + 1); /* nor is the commit tried early for it */
+    run(s, 10 * MINUTE);
+    expect_status(s, "in_sync: ");
+}
+
+/* What is pushed after a failure does not wait, also where it must be asked first whether it goes on. */
+static void what_is_new_does_not_wait_for_what_failed(struct story *s)
+{
+    int64_t n;
+
+    s->shop.n_envs = 1;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    s->w.is_everything_sick = 1;
+    run(s, 12 * MINUTE);
+    while (prod(s)->main)
+        run(s, SECOND);
+    s->w.is_everything_sick = 0;
+    s->w.is_disk_full = 1; /* planning fails: what was known of the tip is in doubt */
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 12 * SECOND);
+    s->w.is_disk_full = 0;
+    n = count(s, "plan.started");
+    run(s, 25 * SECOND);
+    assert_true(prod(s)->line > 0);
+    assert_int_equal(count(s, "plan.started"), n + 1);
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 3);
+}
+
+/* It says how it goes on; nobody refuses anything. */
+static void what_takes_long_is_not_called_refused(struct story *s)
+{
+    s->shop.n_envs = 1;
+    s->w.pending = 2000; /* looks until it is done */
+    world_fault(&s->w, (struct null_fault){ .type = S("none"), .kind = NULL_FAULT_BEFORE });
+    change(s, SHOP_CRON, 0);
+    push(s);
+    run(s, 70 * SECOND);
+    assert_non_null(prod(s)->main);
+    assert_string_equal(world_status(&s->w, S("prod")).p, "converging: ");
+    world_calm(&s->w);
     run(s, 10 * MINUTE);
     expect_status(s, "in_sync: ");
 }
@@ -510,6 +554,8 @@ int main(void)
         STORY(what_cannot_be_repaired_is_replaced),
         STORY(what_is_refused_again_and_again_is_said),
         STORY(what_is_lost_does_not_wait_for_what_failed),
+        STORY(what_is_new_does_not_wait_for_what_failed),
+        STORY(what_takes_long_is_not_called_refused),
         STORY(what_is_sick_is_said_so_after_a_deploy),
         STORY(a_mark_outlives_hours_of_a_full_disk),
     };
