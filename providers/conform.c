@@ -15,6 +15,7 @@
 #define CONFORM_AGAIN_MS 10    /* between two tries of what was answered RV_RETRY */
 #define CONFORM_APPEAR_MS 5000 /* what has begun may not be countable yet */
 #define CONFORM_NO_CALL 0
+#define CONFORM_PAGES_MAX 1000
 
 /* The host that the driver sees: ours, counted, and struck at one call. */
 enum conform_strike { STRIKE_NONE, STRIKE_DIE_BEFORE, STRIKE_DIE_AFTER, STRIKE_FAIL };
@@ -203,6 +204,31 @@ static struct rv_result conform_read(struct conform_run *run, struct str owner, 
     return ret;
 }
 
+/* How often the owner stands in the list; -1: there is none, or it cannot be read. */
+static int conform_count_listed(struct conform_run *run, struct str owner)
+{
+    struct rv_op op = conform_op(run, RV_NONE, owner, "-list", 9);
+    int n = 0;
+
+    op.owner = op.token = (struct rv_str){ NULL, 0 };
+    for (int page = 0; run->subject->driver->list && page < CONFORM_PAGES_MAX; page++) {
+        struct rv_result ret = { .size = sizeof(ret) };
+        const struct value *seen, *items;
+
+        run->subject->driver->list(run->self, &run->host.host, &op, &ret);
+        if (ret.verdict != RV_DONE ||
+            kit_parse(run->subject->host, run->arena, ret.observed, "page", &seen, &ret))
+            return -1;
+        items = value_get(seen, S("items"));
+        for (size_t i = 0; i < value_count(items); i++)
+            n += str_eq(value_get_text(value_item(items, i), S("owner"), S("")), owner);
+        if (!ret.token.n)
+            return n;
+        op.token = ret.token;
+    }
+    return -1;
+}
+
 static struct rv_result conform_make(struct conform_run *run, struct str owner)
 {
     return conform_drive(run, conform_op(run, run->type->action, owner, "-make", 5));
@@ -241,6 +267,8 @@ static void conform_expect_gone(struct conform_run *run, struct str owner, struc
 
     conform_expect(run, found.verdict == RV_ABSENT, "find_by_owner is not RV_ABSENT", &found);
     conform_expect(run, seen.verdict == RV_ABSENT, "read is not RV_ABSENT", &seen);
+    if (run->subject->driver->list)
+        conform_expect(run, !conform_count_listed(run, owner), "it is listed", NULL);
     if (run->type->count)
         conform_expect(run, run->type->count(run->type->ctx, owner.p) == 0, "something is left",
                        NULL);
@@ -264,6 +292,8 @@ static void conform_expect_one(struct conform_run *run, struct str owner)
 
     conform_expect(run, found.verdict == RV_DONE, "find_by_owner does not find it", &found);
     conform_expect(run, found.id.n > 0, "it has no id", &found);
+    if (run->subject->driver->list)
+        conform_expect(run, conform_count_listed(run, owner) == 1, "it is not listed once", NULL);
     if (run->type->count)
         conform_expect(run, conform_count_one(run, owner) == 1, "there is not exactly one", NULL);
 }

@@ -84,6 +84,46 @@ int kit_parse(const struct rv_host *h, struct arena *a, struct rv_str body, cons
     return 0;
 }
 
+static struct value *kit_json(struct arena *a, struct rv_str json)
+{
+    struct err ignored =
+        ERR_INIT; /* our own text; memory that ran out is remembered by the arena */
+    struct value *v;
+
+    return json.n && !json_parse(a, kit_str(json), KIT_BODY_MAX, &v, &ignored) ? v : value_map(a);
+}
+
+struct value *kit_item_value(struct arena *a, const struct kit_item *item)
+{
+    struct value *v = value_map(a);
+
+    value_set_text(a, v, S("type"), item->type);
+    value_set_text(a, v, S("id"), item->id);
+    value_set_text(a, v, S("owner"), item->owner);
+    value_set_text(a, v, S("name"), item->name);
+    value_set_int(a, v, S("epoch"), (int64_t)item->epoch);
+    if (item->label)
+        value_set(a, v, S("label"), value_copy(a, item->label));
+    value_set(a, v, S("observed"), kit_json(a, item->observed));
+    value_set(a, v, S("outputs"), kit_json(a, item->outputs));
+    return v;
+}
+
+void kit_answer_page(const struct rv_host *h, struct arena *a, struct value *items,
+                     struct str token, struct rv_result *ret)
+{
+    struct value *page = value_map(a);
+
+    value_set(a, page, S("items"), items);
+    ret->observed = kit_give_json(h, a, page);
+    if (token.n)
+        ret->token = kit_give(h, token);
+    if (!ret->observed.p || (token.n && !ret->token.p))
+        (void)kit_answer(h, ret, RV_RETRY, RV_ACTED_NO, "out of memory");
+    else
+        (void)kit_answer(h, ret, RV_DONE, RV_ACTED_NO, "%s", "");
+}
+
 const char *kit_verdict_name(uint32_t verdict)
 {
     return verdict < N_ELEMENTS(kit_verdicts) ? kit_verdicts[verdict] : "unknown";

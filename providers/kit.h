@@ -41,6 +41,19 @@ int kit_answer_host(const struct rv_host *h, struct rv_result *ret, int verdict,
 int kit_parse(const struct rv_host *h, struct arena *a, struct rv_str body, const char *what,
               const struct value **ret, struct rv_result *answer);
 
+/* One page of rv_driver.list, at most KIT_PAGE_MAX items. */
+#define KIT_PAGE_MAX 256
+struct kit_item {
+    struct str type, id, owner, name;
+    uint64_t epoch;
+    const struct value *label;       /* NULL: it carries none */
+    struct rv_str observed, outputs; /* JSON */
+};
+struct value *kit_item_value(struct arena *a, const struct kit_item *item);
+/* {items} and, where more follow, the token. */
+void kit_answer_page(const struct rv_host *h, struct arena *a, struct value *items,
+                     struct str token, struct rv_result *ret);
+
 /* A verdict's word ("done", "user"...) and back; -1 for an unknown word. */
 const char *kit_verdict_name(uint32_t verdict);
 int kit_verdict_from_name(struct str name);

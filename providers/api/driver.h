@@ -119,7 +119,12 @@ struct rv_driver { /* a NULL member: capability absent */
                  struct rv_result *ret); /* n answers; an error is not RV_ABSENT */
     rv_call *find_by_owner;  /* at most one living object an owner; two: RV_FATAL that names both */
     rv_call *apply, *resume; /* the same key twice is once */
-    rv_call *health, *import, *list, *backup, *restore, *counters;
+    rv_call *health, *import;
+    /* What carries a label, in pages: `type` of op or all, behind `token`. Answers observed {items: [{type, id,
+     * owner, name, label, epoch, observed, outputs}]} and the token of the next page, none at the end. It starts
+     * and changes nothing. */
+    rv_call *list;
+    rv_call *backup, *restore, *counters;
 };
 
 /* The one symbol of a loadable driver; static ones export NAME_driver(). */

@@ -51,6 +51,7 @@ int haproxy_conf_read(struct arena *a, const struct value *body, struct haproxy_
 {
     const struct value *pool = value_get(body, S("pool"));
     struct haproxy_conf conf = {
+        .installation = str_copy(a, value_get_text(body, S("installation"), S(""))),
         .directory = str_copy(a, value_get_text(body, S("directory"), STR_NONE)),
         .program = str_copy(a, value_get_text(body, S("program"), S("/usr/sbin/haproxy"))),
         .keeper = str_copy(a, value_get_text(body, S("keeper"), STR_NONE)),

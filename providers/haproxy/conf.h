@@ -15,6 +15,7 @@
 #define HAPROXY_PORTS_MAX 1024
 
 struct haproxy_conf {
+    struct str installation;               /* whose edge it is */
     struct str directory;                  /* absolute */
     struct str program;                    /* the haproxy binary */
     struct str keeper;                     /* the keeper binary */

@@ -7,6 +7,7 @@
 #include "base/guard.h"
 #include "providers/haproxy/edge.h"
 #include "providers/haproxy/facts.h"
+#include "providers/haproxy/list.h"
 #include "providers/haproxy/runtime.h"
 #include "providers/haproxy/sync.h"
 #include "providers/haproxy/types.h"
@@ -316,6 +317,16 @@ static void driver_health(void *self, const struct rv_host *h, const struct rv_o
         (void)haproxy_fail(&c, RV_USER, "only a switch tells how the edge is");
 }
 
+static void driver_list(void *self, const struct rv_host *h, const struct rv_op *op,
+                        struct rv_result *ret)
+{
+    AUTO_ARENA struct arena arena;
+    struct haproxy_call c = driver_call(self, h, op, ret, &arena);
+
+    arena_init(&arena, DRIVER_ARENA_MAX);
+    (void)haproxy_list(&c); /* the verdict stands in ret */
+}
+
 const struct rv_driver *haproxy_driver(void)
 {
     static const struct rv_driver driver = {
@@ -331,6 +342,7 @@ const struct rv_driver *haproxy_driver(void)
         .find_by_owner = driver_find_by_owner,
         .apply = driver_apply,
         .health = driver_health,
+        .list = driver_list,
         .counters = driver_counters,
     };
 

@@ -64,8 +64,11 @@ struct keeper_place haproxy_edge_place(struct haproxy_call *c)
 struct keeper_want haproxy_edge_want(struct haproxy_call *c, uint64_t epoch)
 {
     struct str *argv = arena_new_n(c->arena, struct str, EDGE_ARGV);
+    struct value *about = value_map(c->arena);
     struct keeper_want want;
 
+    value_set_text(c->arena, about, S("installation"), c->conf->installation);
+    value_set_text(c->arena, about, S("type"), S("edge"));
     if (argv) {
         argv[0] = c->conf->program;
         argv[1] = S("-db");
@@ -75,6 +78,7 @@ struct keeper_want haproxy_edge_want(struct haproxy_call *c, uint64_t epoch)
     want = (struct keeper_want){
         .key = S("edge"),
         .epoch = epoch,
+        .about = about,
         .argv = argv,
         .n_argv = argv ? EDGE_ARGV : 0,
         .dir = c->conf->directory,

@@ -22,6 +22,7 @@ static int model_read_edge(struct haproxy_model *m, const struct value *v, struc
     value_set_text(m->arena, body, S("directory"), m->conf.directory);
     if (haproxy_conf_read(m->arena, body, &rendered, err))
         return err->code;
+    rendered.installation = m->conf.installation;
     rendered.program = m->conf.program;
     rendered.keeper = m->conf.keeper;
     m->conf = rendered;
@@ -117,6 +118,7 @@ static struct str model_edge_comment(struct haproxy_model *m)
 
     value_set(m->arena, v, S("conf"), haproxy_conf_pool(m->arena, &m->conf));
     value_set_int(m->arena, v, S("epoch"), (int64_t)m->epoch);
+    value_set_text(m->arena, v, S("installation"), m->conf.installation);
     value_set_int(m->arena, v, S("next_backend"), m->next_backend);
     value_set_int(m->arena, v, S("next_port"), m->next_port);
     return str_fmt(m->arena, "# rv edge - - %.*s", STR_ARG(json_format(m->arena, v)));

@@ -329,6 +329,54 @@ static void null_counters(void *self, const struct rv_host *h, const struct rv_o
     null_fact(self, h, "counters", op, ret);
 }
 
+/* --- list --- */
+
+static struct value *null_item(struct null_call *c, const struct null_object *o)
+{
+    const struct value *desired = NULL;
+
+    if (kit_parse(c->h, &c->arena, kit_rv(o->desired), "desired", &desired, c->ret))
+        return NULL;
+    return kit_item_value(
+        &c->arena,
+        &(struct kit_item){
+            .type = o->type,
+            .id = o->owner,
+            .owner = o->owner,
+            .name = o->name,
+            .epoch = o->epoch,
+            .label = value_get(desired, S("label")),
+            .observed = kit_rv(json_format(&c->arena, null_observed(&c->arena, o, desired))),
+            .outputs = kit_rv(json_format(&c->arena, null_outputs(&c->arena, o, desired))),
+        });
+}
+
+/* One page a slot of the table and a few more: where it goes on stays the same while nothing is made. */
+static void null_list(void *self, const struct rv_host *h, const struct rv_op *op,
+                      struct rv_result *ret)
+{
+    struct null_call c = { .self = self, .h = h, .op = op, .ret = ret };
+    struct null_store *s = &c.self->store;
+    struct value *items;
+    int64_t at = 0;
+
+    arena_init(&c.arena, 0);
+    items = value_list(&c.arena);
+    if (op->token.n && str_to_i64(kit_str(op->token), &at))
+        at = 0;
+    if (!null_begin(&c, "list", op->owner)) {
+        for (; at < (int64_t)s->n_slots && value_count(items) < KIT_PAGE_MAX; at++)
+            for (const struct null_object *o = s->slots[at]; o; o = o->next)
+                if (!op->type.n || str_eq(kit_str(op->type), o->type))
+                    value_add(&c.arena, items, null_item(&c, o));
+        kit_answer_page(h, &c.arena, items,
+                        at < (int64_t)s->n_slots ? str_fmt(&c.arena, "%lld", (long long)at) : S(""),
+                        ret);
+        null_end(&c);
+    }
+    arena_fini(&c.arena);
+}
+
 const struct rv_driver *null_driver(void)
 {
     static const struct rv_driver driver = {
@@ -344,6 +392,7 @@ const struct rv_driver *null_driver(void)
         .apply = null_apply,
         .resume = null_resume,
         .health = null_health,
+        .list = null_list,
         .counters = null_counters,
     };
 

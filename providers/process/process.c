@@ -249,8 +249,8 @@ static const struct process_type *process_begin(struct process_call *c, void *se
     return type;
 }
 
-static void process_read_one(void *self, const struct rv_host *h, const struct rv_op *op,
-                             struct str owner, struct rv_result *ret)
+void process_read_one(void *self, const struct rv_host *h, const struct rv_op *op, struct str owner,
+                      struct rv_result *ret)
 {
     struct process_call c;
     const struct process_type *type = process_begin(&c, self, h, op, owner, ret);
@@ -378,6 +378,7 @@ const struct rv_driver *process_driver(void)
         .apply = process_apply,
         .resume = process_resume,
         .health = process_health,
+        .list = process_list,
         .counters = process_counters,
     };
 

@@ -68,6 +68,12 @@ int process_fail_err(struct process_call *c, enum rv_acted acted, const struct e
 /* A run that has ended: DONE for 0, else RV_USER with the end of its output. */
 int process_judge_exit(struct process_call *c, const char *what);
 
+/* list: every directory of RUNS. */
+rv_call process_list;
+/* One of them, by its owner label. */
+void process_read_one(void *self, const struct rv_host *h, const struct rv_op *op, struct str owner,
+                      struct rv_result *ret);
+
 /* command: from a desired body to what a keeper runs. `port` 0: none. 0, or the verdict answered. */
 int process_command(struct process_call *c, const struct value *argv, struct str dir, int64_t port,
                     struct keeper_want *ret);

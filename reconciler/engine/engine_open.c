@@ -1,11 +1,10 @@
 /* What an engine is made of, before and after it runs. SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
-
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "reconciler/engine/edge_task.h"
 #include "reconciler/engine/env_task.h"
+#include "reconciler/engine/installation.h"
 #include "reconciler/engine/source_git.h"
 #include "state/ballast.h"
 
@@ -66,15 +65,20 @@ static int raise_epoch(struct engine *e, struct err *err)
 static int open_state(struct engine *e, struct err *err)
 {
     struct str file = str_from_c(engine_state_path(e));
-    const struct db_birth birth = { loop_wall_ms(e->loop),
-                                    sys_uuid7(e->process, loop_wall_ms(e->loop)) };
+    struct db_birth birth = { .time_ms = loop_wall_ms(e->loop) };
 
     e->state_dir = path_dir(e->process, file);
-    if (!e->state_dir.p)
-        return arena_status(e->process, err);
-    if (sys_mkdir_all(e->state_dir.p, 0750, err) ||
+    e->keys_dir = str_fmt(e->process, "%.*s/keys", STR_ARG(e->state_dir));
+    if (arena_status(e->process, err))
+        return err->code;
+    if (sys_mkdir_all(e->state_dir.p, 0750, err) || sys_mkdir_all(e->keys_dir.p, 0700, err) ||
         lock_take(file.p, e->options.holder, &e->lock, err) ||
-        db_create(file.p, &birth, &e->db, err))
+        installation_read(e->process, e->keys_dir.p, &birth.installation, err))
+        return err->code;
+    if (!birth.installation.p)
+        birth.installation = sys_uuid7(e->process, birth.time_ms);
+    if (db_create(file.p, &birth, &e->db, err) ||
+        installation_keep(e->process, e->keys_dir.p, db_installation(e->db), err))
         return err->code;
     if (ballast_make(file.p, err))
         LOG(LOG_WARN, "no room for the ballast: a full disk will stop everything",
@@ -90,11 +94,8 @@ static int open_providers(struct engine *e, struct err *err)
         .keeper = str_from_c(e->options.keeper),
         .may_write = !e->options.hold_all,
     };
-    char keys[4096];
 
-    (void)snprintf(keys, sizeof(keys), "%.*s/keys", STR_ARG(e->state_dir)); /* checked by mkdir */
-    if (sys_mkdir_all(keys, 0700, err) ||
-        secret_store_new(e->options.daemon, keys, &e->secrets, err))
+    if (secret_store_new(e->options.daemon, e->keys_dir.p, &e->secrets, err))
         return err->code;
     if (registry_open(&options, value_get(e->options.daemon, S("providers")), &e->providers, err))
         return err->code;

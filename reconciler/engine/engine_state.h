@@ -34,6 +34,7 @@ struct engine {
     int was_killed; /* the life before did not end in order: what it left open died */
     struct str installation;
     struct str state_dir; /* var/: mirrors, keys */
+    struct str keys_dir;
     struct clock_task clock;
     struct op_slots slots;
     struct tidy_task tidy;

@@ -339,6 +339,17 @@ int op_body_make(struct op_task *op, struct value **ret, struct err *err)
     return body_fill(op, op->item->desired, ret, err);
 }
 
+/* Of what its name shows the beginning of: a set, an artifact, a release. STR_NONE: of nothing. */
+static struct str body_key(struct op_task *op)
+{
+    const struct plan_item *item = op->item;
+
+    if (!digest_is_none(&item->set_key))
+        return digest_hex(&op->arena, &item->set_key);
+    return value_get_text(item->desired, S("key"),
+                          value_get_text(item->desired, S("release"), STR_NONE));
+}
+
 int op_body_seal(struct op_task *op, struct value *body, struct err *err)
 {
     struct arena *a = &op->arena;
@@ -352,6 +363,8 @@ int op_body_seal(struct op_task *op, struct value *body, struct err *err)
     value_set_int(a, label, S("incarnation"), op->resource.incarnation);
     value_set_text(a, label, S("revision"), digest_hex(a, &op->run->plan.target));
     value_set_text(a, label, S("commit"), op->run->commit_id);
+    if (body_key(op).p)
+        value_set_text(a, label, S("key"), body_key(op));
     value_set(a, body, S("label"), label);
     op->body = json_format(a, body);
     return arena_status(a, err);
