@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "specs/digest.h"
+#include "specs/policy.h"
 #include "specs/policy_rules.h"
 #include "specs/rule.h"
 #include "specs/schema_path.h"
@@ -139,12 +140,12 @@ static struct digest revision_of(struct normalise *n, const struct environment_s
 static struct value *policy_of(struct normalise *n)
 {
     struct value *policy = value_map(n->arena), *trigger = value_map(n->arena);
-    struct value *approval = value_copy_content(n->arena, value_get(n->document, S("approval")));
-    struct str asked = value_get_text(approval, S("policy"), S("auto"));
 
-    value_set_text(n->arena, approval, S("policy"), rule_approval(n->in->rule, asked));
     value_set_text(n->arena, trigger, S("branch"), n->branch.p ? n->branch : S(""));
-    value_set(n->arena, policy, S("approval"), approval);
+    value_set(n->arena, policy, S("approval"),
+              policy_stricter(n->arena,
+                              policy_written(n->arena, value_get(n->document, S("approval"))),
+                              policy_floor(n->arena, n->in->rule)));
     value_set(n->arena, policy, S("trigger"), trigger);
     value_set(n->arena, policy, S("reconcile"),
               value_copy_content(n->arena, value_get(n->document, S("reconcile"))));

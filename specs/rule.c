@@ -105,13 +105,6 @@ struct str rule_branch(struct normalise *n, const struct value *asked)
     return asked->u.text;
 }
 
-struct str rule_approval(const struct value *rule, struct str asked)
-{
-    struct str floor = value_get_text(value_get(rule, S("floor")), S("approval"), S("auto"));
-
-    return str_eq_c(floor, "manual") ? floor : asked;
-}
-
 int rule_name_matches(struct str glob, struct str name)
 {
     size_t at = 0, i = 0, star = STR_NPOS, resume = 0;

@@ -21,8 +21,6 @@ void rule_check_host(struct normalise *n, const struct value *host);
 void rule_check_replicas(struct normalise *n, const struct value *replicas);
 /* The branch the environment is bound to; the spec may name the same one only. */
 struct str rule_branch(struct normalise *n, const struct value *asked);
-/* "manual" when the spec or the rule's floor says so. */
-struct str rule_approval(const struct value *rule, struct str asked);
 
 int rule_name_matches(struct str glob, struct str name); /* '*' is any run */
 int rule_host_matches(struct str glob, struct str host); /* '*.' is one label */

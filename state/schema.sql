@@ -203,6 +203,7 @@ CREATE TABLE decisions (
     verdict TEXT NOT NULL,
     class TEXT NOT NULL,
     reason TEXT NOT NULL,
+    principals TEXT NOT NULL,
     at_seq INTEGER NOT NULL,
     PRIMARY KEY (plan, actor)
 ) STRICT, WITHOUT ROWID;

@@ -17,6 +17,12 @@ static int weaken_more(const struct value *before, const struct value *after)
            (!value_is(after, VALUE_INT) || after->u.number > before->u.number);
 }
 
+static int weaken_less(const struct value *before, const struct value *after)
+{
+    return value_is(before, VALUE_INT) &&
+           (!value_is(after, VALUE_INT) || after->u.number < before->u.number);
+}
+
 static int weaken_turned_off(const struct value *before, const struct value *after)
 {
     return value_is(after, VALUE_BOOL) && !after->u.truth &&
@@ -51,6 +57,20 @@ static int weaken_fewer(const struct value *before, const struct value *after)
     return 0;
 }
 
+/* Lists of people, of whom one of each has to agree: another one among them, or one list less. */
+static int weaken_more_people(const struct value *before, const struct value *after)
+{
+    for (size_t i = 0; i < value_count(before); i++) {
+        size_t j = 0;
+
+        while (j < value_count(after) && weaken_fewer(value_item(after, j), value_item(before, i)))
+            j++;
+        if (j == value_count(after))
+            return 1;
+    }
+    return 0;
+}
+
 /* clang-format off */
 static const struct {
     const char *kind;
@@ -60,12 +80,17 @@ static const struct {
     { "policy",  S_INIT("approval.policy"),             weaken_not_manual },
     { "policy",  S_INIT("approval.require_for"),        weaken_fewer },
     { "policy",  S_INIT("approval.expires_ms"),         weaken_more },
+    { "policy",  S_INIT("approval.approvers"),          weaken_more_people },
+    { "policy",  S_INIT("approval.min_approvals"),      weaken_less },
+    { "policy",  S_INIT("approval.allow_self"),         weaken_turned_on },
     { "service", S_INIT("healthcheck.readiness"),       weaken_gone },
     { "service", S_INIT("healthcheck.liveness"),        weaken_gone },
     { "service", S_INIT("rollout.auto_promote"),        weaken_turned_on },
     { "service", S_INIT("rollout.auto_revert"),         weaken_turned_off },
     { "service", S_INIT("rollout.abort_if.error_rate"), weaken_more },
     { "service", S_INIT("rollout.abort_if.restarts"),   weaken_more },
+    { "service", S_INIT("rollout.abort_if.min_requests"), weaken_more },
+    { "service", S_INIT("rollout.bake_time_ms"),        weaken_less },
 };
 /* clang-format on */
 

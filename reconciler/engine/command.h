@@ -37,8 +37,9 @@ struct command {
     struct str operation; /* uid */
     struct str service, reason, as;
     int64_t revision, until_ms;
-    struct str actor; /* local:NAME(uid) */
-    int is_admin;     /* may change things at all */
+    struct str actor;               /* local:NAME(uid) */
+    const struct value *principals; /* user:NAME and group:NAME of the actor; NULL: none is known */
+    int is_admin;                   /* may change things at all */
 };
 
 struct engine;

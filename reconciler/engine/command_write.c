@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/command_write.h"
 
-#include <string.h>
-
 #include "base/sys.h"
 #include "reconciler/engine/env_secrets.h"
 #include "reconciler/engine/env_task.h"
+#include "specs/json_io.h"
 #include "specs/scalar.h"
 #include "state/holds.h"
 #include "state/journal.h"
@@ -43,6 +42,12 @@ int command_write_find(struct command_call *c, struct command_found *f, struct e
     return 0;
 }
 
+static struct str command_principals(struct command_call *c)
+{
+    return c->in.principals ? json_format(&c->arena, c->in.principals) : S("[]");
+}
+
+/* The environment counts what was said: one approval may not be enough. */
 static int write_decision(struct command_call *c, struct command_found *f, struct tx *tx,
                           const char *verdict, struct err *err)
 {
@@ -52,11 +57,12 @@ static int write_decision(struct command_call *c, struct command_found *f, struc
         .verdict = str_from_c(verdict),
         .class = S(""),
         .reason = c->in.reason,
+        .principals = command_principals(c),
         .at_seq = tx_seq(tx),
     };
 
     if (!str_eq_c(f->plan.state, "waiting") && !str_eq_c(f->plan.state, "open") &&
-        !(!strcmp(verdict, "rejected") && str_eq_c(f->plan.state, "approved")))
+        !str_eq_c(f->plan.state, "approved"))
         return err_set(err, str_eq_c(f->plan.state, "superseded") ? ERR_STALE : ERR_CONFLICT,
                        "plan %.*s is %.*s", STR_ARG(engine_short(&c->arena, &f->plan.id)),
                        STR_ARG(f->plan.state));
@@ -162,6 +168,7 @@ int command_write_cancel(struct command_call *c, struct command_found *f, struct
         .verdict = S("cancelled"),
         .class = S(""),
         .reason = c->in.reason,
+        .principals = command_principals(c),
         .at_seq = tx_seq(tx),
     };
 

@@ -1,10 +1,13 @@
 /* Plans that are stored, decided upon and begun. SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/core/approval.h"
 #include "reconciler/engine/env_row.h"
 #include "specs/json_io.h"
+#include "specs/policy.h"
 #include "state/holds.h"
 #include "state/plans.h"
 
 #define PLAN_EXPIRES_MS (24 * 3600 * 1000)
+#define BASE_NOW INT64_MAX /* of a plan that is open again: nothing that was decided counts */
 #define PLAN_IS_PENDING "state IN ('open', 'waiting', 'approved')"
 
 static int supersede_others(struct env_task *env, struct tx *tx, struct err *err)
@@ -134,14 +137,24 @@ static int is_held(struct env_task *env, struct str *ret_reason, struct err *err
     return 1;
 }
 
-/* The policy last applied judges; a first plan is judged by its own. */
-static const struct value *judging_policy(const struct env_task *env)
+static const struct value *applied_policy(const struct env_task *env)
 {
     for (size_t i = 0; i < env->snapshot.n_recorded; i++)
         if (str_eq_c(env->snapshot.recorded[i].kind, "policy"))
-            return env->plan.classes & PLAN_CLASS_WEAKEN ? env->snapshot.recorded[i].desired
-                                                         : env->spec.policy;
-    return env->spec.policy;
+            return env->snapshot.recorded[i].desired;
+    return NULL;
+}
+
+/* What the policy that was applied last asks for, and what the new one and the daemon's floor do: a commit
+ * is not judged by what it makes of the policy itself. */
+static const struct value *judging_policy(struct env_task *env)
+{
+    struct value *policy = value_map(&env->cycle);
+
+    value_set(&env->cycle, policy, S("approval"),
+              policy_stricter(&env->cycle, value_get(applied_policy(env), S("approval")),
+                              value_get(env->spec.policy, S("approval"))));
+    return policy;
 }
 
 static void ask_too(struct env_task *env, struct plan_verdict *v, struct str why)
@@ -152,11 +165,12 @@ static void ask_too(struct env_task *env, struct plan_verdict *v, struct str why
 }
 
 /* What the policy asks; a tip that does not go on from what was applied; and what a person has ended. */
-static int judge(struct env_task *env, struct plan_verdict *ret, struct err *err)
+static int judge(struct env_task *env, const struct value *policy, struct plan_verdict *ret,
+                 struct err *err)
 {
     int is_cancelled;
 
-    *ret = plan_judge(&env->cycle, &env->plan, judging_policy(env));
+    *ret = plan_judge(&env->cycle, &env->plan, policy);
     if (env->plan.cause != PLAN_CAUSE_COMMIT)
         return 0;
     if (env_undone_is_cancelled(env, &is_cancelled, err))
@@ -168,17 +182,53 @@ static int judge(struct env_task *env, struct plan_verdict *ret, struct err *err
     return 0;
 }
 
+/* 1: the people asked for have approved, since it is open. Else *io_reason says who is missing. */
+static int is_approved(struct env_task *env, const struct rec_plan *row, const struct value *policy,
+                       struct str *io_reason, struct err *err)
+{
+    const struct value *approval = value_get(policy, S("approval"));
+    int allows_self = str_eq_c(value_get_text(env->rule, S("same_user"), S("")), "allow");
+    struct arena *a = &env->cycle;
+    struct approval_vote *votes;
+    struct rec_decision *rows;
+    struct approval count;
+    size_t n, n_votes = 0;
+
+    if (plans_decisions(env->engine->db, a, &row->id, &rows, &n, err))
+        return err->code;
+    votes = arena_new_n(a, struct approval_vote, n + 1);
+    for (size_t i = 0; votes && i < n; i++) {
+        struct value *principals;
+
+        if (!str_eq_c(rows[i].verdict, "approved") || rows[i].at_seq <= row->base_seq)
+            continue;
+        if (json_parse(a, rows[i].principals, PLAN_BYTES_MAX, &principals, err))
+            return err_wrap(err, "who '%.*s' is", STR_ARG(rows[i].actor));
+        votes[n_votes++].principals = principals;
+    }
+    count = approval_count(approval, allows_self ? APPROVAL_SELF_ANY : APPROVAL_SELF_UNKNOWN, votes,
+                           n_votes);
+    if (count.needs > 1 || value_get(approval, S("approvers")))
+        *io_reason = str_fmt(a, "%.*s; %.*s", STR_ARG(*io_reason),
+                             STR_ARG(approval_format(a, approval, &count)));
+    return arena_status(a, err) ? err->code : count.has >= count.needs;
+}
+
 static int decide(struct env_task *env, const struct rec_plan *row, struct decision *ret,
                   struct err *err)
 {
+    const struct value *policy = judging_policy(env);
     struct plan_verdict verdict;
     struct str held = STR_NONE;
-    int rc = judge(env, &verdict, err) ? err->code : is_held(env, &held, err);
+    int rc = judge(env, policy, &verdict, err) ? err->code : is_held(env, &held, err);
     int is_valid = row->expires_ms == REC_NONE ||
                    clock_task_due_ms(&env->engine->clock) < row->expires_ms;
+    int approved = rc < 0 || !verdict.asks ? 0
+                                           : is_approved(env, row, policy, &verdict.reason, err);
 
-    if (rc < 0)
-        return rc;
+    if (rc < 0 || approved < 0)
+        return rc < 0 ? rc : approved;
+    approved = approved && is_valid;
     *ret = (struct decision){ 0, S("waiting"), S("waiting"), verdict.reason };
     if (rc == 1 && !env->engine->options.hold_all && env->plan.cause == PLAN_CAUSE_REPAIR)
         rc = 0; /* a dead instance is restarted whatever is held */
@@ -186,10 +236,10 @@ static int decide(struct env_task *env, const struct rec_plan *row, struct decis
         ret->state = S("rejected");
         ret->reason = S("the plan was rejected");
     } else if (rc == 1) { /* what was decided meanwhile stays so */
-        ret->state = str_eq_c(row->state, "approved") && is_valid ? row->state : S("waiting");
+        ret->state = approved ? S("approved") : S("waiting");
         ret->sync = S("held");
         ret->reason = held;
-    } else if (!verdict.asks || (str_eq_c(row->state, "approved") && is_valid)) {
+    } else if (!verdict.asks || approved) {
         *ret = (struct decision){ 1, S("applying"), S("converging"), S("") };
     }
     return 0;
@@ -204,6 +254,8 @@ static int put_plan(struct env_task *env, struct tx *tx, struct rec_plan *row,
         return err->code;
     row->state = d->state;
     row->reason = d->reason;
+    if (row->base_seq == BASE_NOW)
+        row->base_seq = tx_seq(tx);
     e.sync = d->sync;
     e.reason = d->reason;
     (void)env_row_drop_ask(env, &e);
@@ -237,10 +289,13 @@ int env_store_plan(struct env_task *env, struct err *err)
 
     if (rc && !is_new)
         return rc;
-    if (is_new)
+    if (is_new) {
+        row.base_seq = BASE_NOW;
         row.expires_ms = REC_NONE;
+    }
     if (str_eq_c(row.state, "superseded")) { /* open again; earlier decisions do not count */
         row.state = S("open");
+        row.base_seq = BASE_NOW;
         row.ended_seq = REC_NONE;
         row.superseded_by = (struct digest){ { 0 } };
     }

@@ -152,6 +152,7 @@ static int request_command(struct request *r, struct err *err)
     if (rc)
         return rc;
     in->actor = r->actor.name;
+    in->principals = r->actor.principals;
     in->is_admin = 1; /* the route's roles were checked */
     r->is_commanded = 1;
     r->api->options.command(r->api->options.engine, &r->command, command_ended, r);

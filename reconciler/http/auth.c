@@ -77,6 +77,28 @@ static int principal_is(struct arena *a, struct str principal, const struct http
     return 0;
 }
 
+static void add_group(struct arena *a, struct value *list, gid_t gid)
+{
+    char *buffer = arena_alloc(a, NAME_BUFFER);
+    struct group entry, *found = NULL;
+
+    if (buffer && !getgrgid_r(gid, &entry, buffer, NAME_BUFFER, &found) && found)
+        value_add(a, list, value_text(a, str_fmt(a, "group:%s", found->gr_name)));
+}
+
+/* What the actor can be called by: who signed in, and the groups of the one that asks. */
+static struct value *principals_of(struct arena *a, uid_t uid, const struct http_peer *peer)
+{
+    struct value *list = value_list(a);
+
+    value_add(a, list, value_text(a, str_fmt(a, "user:%.*s", STR_ARG(user_name(a, uid)))));
+    add_group(a, list, peer->gid);
+    for (size_t i = 0; i < peer->n_groups; i++)
+        if (peer->groups[i] != peer->gid)
+            add_group(a, list, peer->groups[i]);
+    return list;
+}
+
 /* The uid that signed in before it became root; `uid` itself where there is none. */
 static uid_t login_uid(struct arena *a, const struct http_peer *peer)
 {
@@ -160,6 +182,7 @@ int auth_identify(struct arena *a, const struct value *daemon, const struct http
     uid = login_uid(a, peer);
     ret->name = str_fmt(a, "local:%.*s(%u)", STR_ARG(user_name(a, uid)), (unsigned)uid);
     ret->roles = find_roles(a, daemon, peer);
+    ret->principals = principals_of(a, uid, peer);
     return arena_status(a, err);
 }
 

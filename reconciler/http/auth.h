@@ -24,6 +24,7 @@ enum auth_role {
 struct auth_actor {
     struct str name; /* local:ann(1000) */
     unsigned roles;
+    const struct value *principals; /* ["user:ann", "group:ops"] */
 };
 
 /* `daemon` is the normalised Daemon document. */
