@@ -100,6 +100,8 @@ struct spec_resource { /* service/api, domain/app */
     struct str provider;
     struct value_place place;
     VEC(struct str) needs; /* resources it depends on, "service/db" */
+    struct str
+        gone; /* of an older revision: a secret whose version is gone, and that has another now */
 };
 
 struct environment_spec {

@@ -231,8 +231,6 @@ int plan_make(struct arena *a, const struct snapshot *s, struct plan *ret, struc
         .base = s->env.live_rev,
     };
     p.prunes = value_get_bool(value_get(s->target->policy, S("reconcile")), S("prune"), 1);
-    if (s->secrets_gone)
-        return err_set(err, ERR_REFUSED, "%.*s", STR_ARG(s->secrets_gone_which));
     if (graph_make(a, s->target, &p.graph, err) || estate_make(a, s, &p.estate, err) ||
         plan_subjects_collect(&p, err) || plan_routes_collect(&p, err))
         return err->code;

@@ -7,8 +7,8 @@
  * that what is approved is what runs. A plan with the cause repair holds repairs and nothing else.
  *
  * Memory   the arena given; snapshot and specs must outlive the plan.
- * Fails    ERR_INVALID: a dependency cycle, named; no replicas; ERR_REFUSED: a secret version is gone, an
- *          address is asked for where there is no edge; ERR_NOMEM.
+ * Fails    ERR_INVALID: a dependency cycle, named; no replicas; ERR_REFUSED: an address is asked for
+ *          where there is no edge; ERR_NOMEM.
  */
 #pragma once
 

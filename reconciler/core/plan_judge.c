@@ -48,13 +48,17 @@ static struct plan_verdict ask(struct str reason)
 }
 
 /* What a plan of a commit needs a person for. A plan that repairs holds nothing but repairs, and the
- * others a person has started. */
+ * others a person has started, who gets what was asked for. */
 struct plan_verdict plan_judge(struct arena *a, const struct plan *p, const struct value *policy)
 {
     const struct value *approval = value_get(policy, S("approval"));
     struct str name;
 
-    if (plan_is_empty(p) || p->cause != PLAN_CAUSE_COMMIT)
+    if (plan_is_empty(p))
+        return (struct plan_verdict){ 0, S("") };
+    if (p->classes & PLAN_CLASS_DOWNGRADE) /* whoever asked for it asked for something else */
+        return ask(S("class downgrade"));
+    if (p->cause != PLAN_CAUSE_COMMIT)
         return (struct plan_verdict){ 0, S("") };
     if (class_is_required(value_get(approval, S("require_for")), p->classes, &name))
         return ask(str_fmt(a, "class %.*s", STR_ARG(name)));

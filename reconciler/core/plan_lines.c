@@ -60,6 +60,12 @@ static void add_service(struct planner *p, const struct subject *x)
         line->reason = S("the set of that revision is still warm");
     diff_values(p->low.a, x->m.before, x->m.desired, line);
     classify(p, line, words[x->fate].classes);
+    if (x->want && x->want->gone.p) {
+        line->reason = str_fmt(p->low.a,
+                               "the version of secret '%.*s' is gone, there is another now",
+                               STR_ARG(x->want->gone));
+        classify(p, line, PLAN_CLASS_DOWNGRADE);
+    }
     if (weaken_judge(S("service"), x->m.before, x->m.desired))
         classify(p, line, PLAN_CLASS_WEAKEN);
 }

@@ -62,8 +62,6 @@ struct snapshot {
     struct rec_quarantine *quarantines; /* not lifted, not over */
     size_t n_quarantines;
     int64_t observed_generation; /* of the switch; REC_NONE: not read or no switch */
-    int secrets_gone;            /* a version that the target pins does not exist any more */
-    struct str secrets_gone_which;
     struct snapshot_driver *drivers;
     size_t n_drivers;
     struct str edge_provider; /* STR_NONE: no domains possible */

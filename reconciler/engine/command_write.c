@@ -205,6 +205,7 @@ int command_write_rollback(struct command_call *c, struct command_found *f, stru
 {
     struct environment_spec spec;
     struct rec_revision row;
+    struct str gone;
 
     if (refuse_when_held(c, f, err) ||
         revisions_by_n(command_db(c), &c->arena, f->env.uid, c->in.revision, &row, err))
@@ -215,7 +216,7 @@ int command_write_rollback(struct command_call *c, struct command_found *f, stru
     if (digest_eq(&row.digest, &f->env.live_rev))
         return err_set(err, ERR_CONFLICT, "revision %lld is live", (long long)row.n);
     if (snapshot_load_revision(&c->arena, command_db(c), f->env.uid, &row.digest, &spec, err) ||
-        env_secrets_check(command_db(c), &c->arena, f->env.uid, &spec, err))
+        env_secrets_repin(c->engine, &c->arena, f->env.uid, &spec, &gone, err))
         return err_wrap(err, "revision %lld", (long long)row.n);
     f->revision = row.digest;
     return write_ask(c, f, tx, PLAN_CAUSE_ROLLBACK, err);

@@ -95,7 +95,9 @@ static int open_providers(struct engine *e, struct err *err)
         .may_write = !e->options.hold_all,
     };
 
-    if (secret_store_new(e->options.daemon, e->keys_dir.p, &e->secrets, err))
+    if (secret_store_new(e->options.daemon, e->keys_dir.p, &e->secrets, err) ||
+        secret_sets_new(e->options.daemon, e->state_dir.p, e->keys_dir.p, e->secrets, &e->sealed,
+                        err))
         return err->code;
     if (registry_open(&options, value_get(e->options.daemon, S("providers")), &e->providers, err))
         return err->code;
@@ -184,6 +186,7 @@ void engine_close(struct engine *e)
     clock_task_fini(&e->clock);
     provider_line_close_all(e);
     registry_close(TAKE(e->providers));
+    secret_sets_free(TAKE(e->sealed));
     secret_store_free(TAKE(e->secrets));
     db_close(TAKE(e->db));
     lock_release(&e->lock);

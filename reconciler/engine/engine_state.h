@@ -12,7 +12,7 @@
 #include "reconciler/engine/engine.h"
 #include "reconciler/engine/op_slot.h"
 #include "reconciler/engine/provider_line.h"
-#include "reconciler/engine/secret_store.h"
+#include "reconciler/engine/secret_sets.h"
 #include "reconciler/engine/tidy_task.h"
 #include "reconciler/rt/wait.h"
 #include "state/environments.h"
@@ -42,6 +42,7 @@ struct engine {
     struct provider_line *lines; /* one a provider */
     size_t n_lines;
     struct secret_store *secrets;
+    struct secret_sets *sealed; /* what revisions were given */
     struct source_task **sources;
     size_t n_sources;
     struct edge_task *edges; /* of the providers that want to be looked at */

@@ -1,6 +1,7 @@
 /* What is to be planned. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/env_row.h"
 #include "reconciler/engine/env_secrets.h"
+#include "state/plans.h"
 
 static int count_lost(const struct env_task *env)
 {
@@ -9,6 +10,25 @@ static int count_lost(const struct env_task *env)
     for (size_t i = 0; i < env->n_observations; i++)
         n += env->observations[i].is_live && env->observations[i].health == INSTANCE_LOST;
     return n;
+}
+
+/* What a person asked for and somebody has to approve is asked for until that is decided. */
+static int take_up_ask(struct env_task *env, struct err *err)
+{
+    const struct rec_environment *row = &env->snapshot.env;
+    struct rec_plan *plans;
+    size_t n;
+
+    if (env->ask.cause != PLAN_CAUSE_COMMIT || !row->ask.p ||
+        !str_eq_c(row->ask, plan_cause_name(PLAN_CAUSE_ROLLBACK)))
+        return 0;
+    if (plans_list(env->engine->db, &env->cycle, env->uid, 1, &plans, &n, err))
+        return err->code;
+    if (n && str_eq(plans[0].cause, row->ask) &&
+        (str_eq_c(plans[0].state, "waiting") || str_eq_c(plans[0].state, "approved") ||
+         str_eq_c(plans[0].state, "rejected")))
+        env->ask = (struct env_ask){ PLAN_CAUSE_ROLLBACK, row->ask_revision, row->ask_actor };
+    return 0;
 }
 
 static enum plan_cause plan_cause_now(const struct env_task *env)
@@ -43,9 +63,12 @@ static int plan_for_revision(struct env_task *env, enum plan_cause cause, struct
 {
     const struct digest *revision = cause == PLAN_CAUSE_REPAIR ? &env->snapshot.env.live_rev
                                                                : &env->ask.revision;
+    struct str unused; /* the plan names each */
 
     env->has_spec = 0;
-    if (snapshot_load_revision(&env->cycle, env->engine->db, env->uid, revision, &env->spec, err))
+    if (snapshot_load_revision(&env->cycle, env->engine->db, env->uid, revision, &env->spec, err) ||
+        (cause == PLAN_CAUSE_ROLLBACK &&
+         env_secrets_repin(env->engine, &env->cycle, env->uid, &env->spec, &unused, err)))
         return err->code;
     return plan_now(env, cause, err);
 }
@@ -94,6 +117,8 @@ int env_plan_make(struct env_task *env, struct err *err)
         return err->code;
     if (env->has_spec && env_secrets_note(env->engine, &env->cycle, env->uid, &env->pins, err))
         return err->code;
+    if (take_up_ask(env, err))
+        return err->code;
     cause = plan_cause_now(env);
     if (env->waits && (cause == PLAN_CAUSE_COMMIT || env->cannot_repair))
         return 0;
@@ -119,5 +144,8 @@ int env_plan_make(struct env_task *env, struct err *err)
         return err->code;
     if (!plan_is_empty(&env->plan))
         return env_store_plan(env, err);
+    if (env->is_unswept && env_secrets_sweep(env->engine, &env->cycle, &env->snapshot.env, err))
+        return err->code;
+    env->is_unswept = 0;
     return env_store_forget_pending(env, err) ? err->code : say_settled(env, err);
 }

@@ -22,6 +22,7 @@ static void env_run_ended(struct task *t, void *ctx)
     }
     run_fini(r);
     alloc_free(r);
+    env->is_unswept = 1;
     env_task_wake(env);
 }
 
@@ -34,6 +35,7 @@ static void env_main_ended(struct run *r, void *ctx)
     int is_repair = r->plan.cause == PLAN_CAUSE_REPAIR, repair_failed = env->cannot_repair;
 
     env->main = NULL;
+    env->is_unswept = 1;
     if (is_repair || r->main_end == SCHEDULE_APPLIED)
         env->cannot_repair = r->main_end != SCHEDULE_APPLIED;
     env->superseded_in_row = r->main_end == SCHEDULE_SUPERSEDED ? env->superseded_in_row + 1 : 0;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/env_secrets.h"
 
+#include "specs/digest.h"
+#include "state/revisions.h"
+#include "state/secrets.h"
+
 static int find_version(struct db *db, struct arena *a, struct str env_uid, struct str name,
                         struct str version, struct rec_secret_version *ret, struct err *err)
 {
@@ -31,8 +35,9 @@ static int put_version(struct tx *tx, struct arena *a, struct str env_uid, struc
                               *rows;
     size_t n;
 
-    if (DB_SELECT(tx_db(tx), a, secret_version, "WHERE env = $1 AND name = $2 AND gone_ms IS NULL",
-                  &rows, &n, err, DB_T(env_uid), DB_T(name)))
+    if (DB_SELECT(tx_db(tx), a, secret_version,
+                  "WHERE env = $1 AND name = $2 AND gone_ms IS NULL AND version LIKE 'f:%'", &rows,
+                  &n, err, DB_T(env_uid), DB_T(name)))
         return err->code;
     for (size_t i = 0; i < n; i++) {
         rows[i].gone_ms = tx_time_ms(tx);
@@ -70,38 +75,125 @@ fail:
     return err->code;
 }
 
-/* Every {"secret": NAME, "version": V} below v. */
-static int check_value(struct db *db, struct arena *a, struct str env_uid, const struct value *v,
-                       struct err *err)
+/* --- versions that are gone ---------------------------------------------------------------------- */
+
+static int is_gone(struct db *db, struct arena *a, struct str env_uid, struct str name,
+                   struct str version, struct err *err)
 {
-    struct str name = value_get_text(v, S("secret"), STR_NONE),
-               version = value_get_text(v, S("version"), STR_NONE);
     struct rec_secret_version row;
+    int rc = find_version(db, a, env_uid, name, version, &row, err);
 
-    if (name.p && version.p) {
-        int rc = find_version(db, a, env_uid, name, version, &row, err);
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    return rc == ERR_NOT_FOUND || row.gone_ms != REC_NONE;
+}
 
-        if (rc && rc != ERR_NOT_FOUND)
-            return rc;
-        if (rc || row.gone_ms != REC_NONE)
+/* "NAME@VERSION" -> the version that stands in its place, of those that `spec` pins and that are gone. */
+static int find_replaced(struct engine *e, struct arena *a, struct str env_uid,
+                         const struct environment_spec *spec, struct map *ret, struct err *err)
+{
+    struct map pins, kept;
+
+    map_init(&pins, a);
+    map_init(ret, a);
+    for (size_t i = 0; i < spec->resources.n; i++)
+        secret_sets_collect(spec->resources.p[i].desired, &pins);
+    if (pins.n && secret_sets_find(e->sealed, env_uid, &spec->revision, a, &kept, err))
+        return err->code;
+    for (size_t i = 0; i < pins.n; i++) {
+        struct str name = *(const struct str *)pins.entries[i].value,
+                   version = str_slice(pins.entries[i].key, name.n + 1, pins.entries[i].key.n);
+        struct rec_secret_version *now;
+        size_t n;
+        int gone = map_has(&kept, pins.entries[i].key)
+                       ? 0
+                       : is_gone(e->db, a, env_uid, name, version, err);
+
+        if (gone < 0)
+            return gone;
+        if (!gone)
+            continue;
+        if (secrets_now_of(e->db, a, env_uid, name, &now, &n, err))
+            return err->code;
+        if (!n)
             return err_set(
                 err, ERR_REFUSED,
                 "version %.*s of secret '%.*s' is gone: what it was made with cannot be restored",
                 STR_ARG(version), STR_ARG(name));
+        map_put(ret, pins.entries[i].key, &now[0].version);
     }
-    for (size_t i = 0; i < value_count(v); i++)
-        if (check_value(db, a, env_uid,
-                        v->kind == VALUE_LIST ? value_item(v, i) : v->u.map.entries[i].value, err))
-            return err->code;
-    return 0;
+    return arena_status(a, err);
 }
 
-int env_secrets_check(struct db *db, struct arena *a, struct str env_uid,
-                      const struct environment_spec *spec, struct err *err)
+static struct value *replace_pins(struct arena *a, const struct value *v,
+                                  const struct map *replaced, struct str *ret_name)
 {
-    for (size_t i = 0; i < spec->resources.n; i++)
-        if (check_value(db, a, env_uid, spec->resources.p[i].desired, err))
-            return err_wrap(err, "%.*s/%.*s", STR_ARG(spec->resources.p[i].kind),
-                            STR_ARG(spec->resources.p[i].name));
-    return 0;
+    struct str name = value_get_text(v, S("secret"), STR_NONE),
+               version = value_get_text(v, S("version"), STR_NONE);
+    struct value *copy = value_is(v, VALUE_LIST) ? value_list(a) : value_map(a);
+    const struct str *now = NULL;
+
+    if (!value_is(v, VALUE_LIST) && !value_is(v, VALUE_MAP))
+        return value_copy(a, v);
+    if (name.p && version.p)
+        now = map_find(replaced, str_fmt(a, "%.*s@%.*s", STR_ARG(name), STR_ARG(version)));
+    for (size_t i = 0; i < value_count(v); i++) {
+        if (value_is(v, VALUE_LIST))
+            value_add(a, copy, replace_pins(a, value_item(v, i), replaced, ret_name));
+        else if (now && str_eq_c(v->u.map.entries[i].key, "version"))
+            value_set_text(a, copy, S("version"), *now);
+        else
+            value_set(a, copy, v->u.map.entries[i].key,
+                      replace_pins(a, v->u.map.entries[i].value, replaced, ret_name));
+    }
+    if (now)
+        *ret_name = name;
+    return copy;
+}
+
+int env_secrets_repin(struct engine *e, struct arena *a, struct str env_uid,
+                      struct environment_spec *spec, struct str *ret_gone, struct err *err)
+{
+    struct map replaced;
+
+    *ret_gone = STR_NONE;
+    if (find_replaced(e, a, env_uid, spec, &replaced, err))
+        return err->code;
+    for (size_t i = 0; replaced.n && i < spec->resources.n; i++) {
+        struct spec_resource *r = &spec->resources.p[i];
+
+        r->desired = replace_pins(a, r->desired, &replaced, &r->gone);
+        r->digest = digest_value(a, S("desired"), r->desired);
+        if (r->gone.p)
+            *ret_gone = r->gone;
+    }
+    return arena_status(a, err);
+}
+
+/* --- sealed sets --------------------------------------------------------------------------------- */
+
+/* Revisions that are live, that somebody may go back to, or that a plan which is not over makes or leaves. */
+int env_secrets_sweep(struct engine *e, struct arena *a, const struct rec_environment *env,
+                      struct err *err)
+{
+    struct rec_revision *proven;
+    struct rec_plan *plans;
+    size_t n_proven, n_plans, n = 0;
+    struct digest *keep;
+
+    if (revisions_proven(e->db, a, env->uid, ENV_SECRETS_KEPT, &proven, &n_proven, err) ||
+        DB_SELECT(e->db, a, plan,
+                  "WHERE env = $1 AND (state IN ('open', 'waiting', 'approved', 'applying')"
+                  " OR EXISTS (SELECT 1 FROM rollouts WHERE plan = id AND ended_seq IS NULL))",
+                  &plans, &n_plans, err, DB_T(env->uid)))
+        return err->code;
+    keep = arena_new_n(a, struct digest, n_proven + n_plans + 1);
+    if (!keep)
+        return arena_status(a, err);
+    keep[n++] = env->live_rev;
+    for (size_t i = 0; i < n_proven; i++)
+        keep[n++] = proven[i].digest;
+    for (size_t i = 0; i < n_plans; i++)
+        keep[n++] = plans[i].target;
+    return secret_sets_sweep(e->sealed, env->uid, keep, n, err);
 }

@@ -1,8 +1,8 @@
 /*
  * env_secrets: which versions of secrets an environment has seen. SPDX-License-Identifier: Apache-2.0
  *
- * A store that keeps one version forgets the one before when the value changes: it is gone, and a
- * revision that pins it cannot be restored (PROTOCOL 7).
+ * A store that keeps one version ("f:") forgets the one before when the value changes: it is gone, and a
+ * revision that pins it is restored from its sealed set alone (PROTOCOL 7).
  *
  * Thread   STATE.
  */
@@ -10,9 +10,16 @@
 
 #include "reconciler/engine/engine_state.h"
 
+#define ENV_SECRETS_KEPT 64 /* of the revisions that were proven, the newest */
+
 /* Name -> struct str *: the version that is there now. One event when any of them is new. */
 int env_secrets_note(struct engine *e, struct arena *a, struct str env_uid, const struct map *pins,
                      struct err *err);
-/* ERR_REFUSED names the first version that `spec` pins and that is gone. */
-int env_secrets_check(struct db *db, struct arena *a, struct str env_uid,
-                      const struct environment_spec *spec, struct err *err);
+/* A version that an older revision pins, and that neither its store nor its sealed set has, gives way to the
+ * one that is there now; its resource says so (`gone`), and *ret_gone names one, or is STR_NONE. ERR_REFUSED:
+ * there is none. */
+int env_secrets_repin(struct engine *e, struct arena *a, struct str env_uid,
+                      struct environment_spec *spec, struct str *ret_gone, struct err *err);
+/* Sealed sets of revisions that nobody goes back to are deleted. */
+int env_secrets_sweep(struct engine *e, struct arena *a, const struct rec_environment *env,
+                      struct err *err);

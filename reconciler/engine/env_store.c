@@ -301,6 +301,7 @@ int env_store_plan(struct env_task *env, struct err *err)
     }
     if (decide(env, &row, &d, err))
         return err->code;
+    env->keeps_ask = str_eq_c(d.state, "waiting") && env->plan.classes & PLAN_CLASS_DOWNGRADE;
     if (!is_new && !d.starts && str_eq(row.state, d.state) && str_eq(row.reason, d.reason))
         return env_row_say(env, (struct env_words){ .sync = d.sync, .reason = d.reason }, err);
     if (env_row_begin(env, d.starts ? S("plan.started") : S("plan.stored"), env->ask.actor, &tx,

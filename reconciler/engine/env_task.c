@@ -60,7 +60,7 @@ static void env_drop_cycle(struct env_task *env)
     env->has_spec = 0;
     env->trouble = STR_NONE;
     env->rewound = S("");
-    env->starts = env->is_doubtful = 0;
+    env->starts = env->is_doubtful = env->keeps_ask = 0;
     env->n_observations = 0;
 }
 
@@ -423,6 +423,7 @@ struct env_task *env_task_start(struct engine *e, struct source_task *source, st
     env->name = str_copy(&env->own, name);
     env->branch = str_copy(&env->own, branch);
     env->source = source;
+    env->is_unswept = 1;
     env->rule = source ? daemon_rule(e->options.daemon, source->name, S("environment"), name,
                                      &env->rule_index)
                        : NULL;

@@ -61,6 +61,7 @@ struct env_task {
     struct plan plan;
     int waits;       /* what is wanted failed a moment ago: only what is lost is looked after */
     int starts;      /* the plan was written as applying */
+    int keeps_ask;   /* what a person asked for waits for an approval */
     int is_doubtful; /* nothing was stored: it is not known whether the commit goes on */
     /* across cycles */
     struct run *runs;
@@ -73,6 +74,7 @@ struct env_task {
     struct env_task *queue_next;
     int is_resting;    /* a whole cycle passed, and nothing moved since */
     int is_in_trouble; /* the last one brought nothing but an error */
+    int is_unswept;    /* a plan may have ended since sealed sets were looked through */
     int64_t line;      /* of the heads that go on from the commit applied last; 0: not known */
     char last_end[ERR_TEXT_MAX];
 };

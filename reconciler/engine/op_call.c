@@ -2,6 +2,7 @@
 #include "reconciler/engine/op_parts.h"
 
 #include "base/crash.h"
+#include "base/log.h"
 #include "reconciler/engine/run.h"
 
 /* What was said last stays, what was said before it goes. */
@@ -38,12 +39,16 @@ static int op_identified(void *ctx, struct rv_str id)
 static int op_secret(void *ctx, struct rv_str ref, struct arena *a, struct str *ret)
 {
     struct op_task *op = ctx;
+    const struct run *r = op->run;
+    const struct secret_want want = { r->plan.env_uid, r->env_name, r->plan.target, r->secrets,
+                                      &r->pins };
     struct err err = ERR_INIT;
 
-    return secret_store_open(op->engine->secrets, a, op->run->env_name, op->run->secrets,
-                             kit_str(ref), ret, &err)
-               ? RV_WAIT
-               : 0;
+    if (!secret_sets_give(op->engine->sealed, &want, a, kit_str(ref), ret, &err))
+        return 0;
+    LOG(LOG_WARN, "a secret cannot be given, tried again", LOG_S("env", r->env_name),
+        LOG_S("op", op->rec.uid), LOG_C("err", err.text));
+    return RV_WAIT;
 }
 
 static uint32_t op_rv_action(const struct op_task *op)

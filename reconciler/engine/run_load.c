@@ -3,6 +3,7 @@
 #include "base/sys.h"
 #include "reconciler/core/judge.h"
 #include "reconciler/engine/run.h"
+#include "reconciler/engine/snapshot_load.h"
 #include "state/plans.h"
 #include "state/revisions.h"
 
@@ -194,6 +195,25 @@ static int rows_load_wish(struct run *r, struct err *err)
     return 0;
 }
 
+/* What its target refers to, also where nothing of that changes. */
+static int rows_load_pins(struct run *r, struct err *err)
+{
+    AUTO_ARENA struct arena scratch = { 0 };
+    struct environment_spec target;
+    int rc;
+
+    map_init(&r->pins, &r->arena);
+    if (!value_count(r->secrets))
+        return 0;
+    rc = snapshot_load_revision(&scratch, r->engine->db, r->plan.env_uid, &r->plan.target, &target,
+                                err);
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    for (size_t i = 0; i < target.resources.n; i++)
+        secret_sets_collect(target.resources.p[i].desired, &r->pins);
+    return arena_status(&r->arena, err);
+}
+
 int run_rows_load(struct run *r, struct err *err)
 {
     struct arena *a = &r->arena;
@@ -212,6 +232,8 @@ int run_rows_load(struct run *r, struct err *err)
         return err->code;
     r->commit_id = n_commits ? commits[n_commits - 1].commit_id : S("");
     r->secrets = r->plan.secrets;
+    if (rows_load_pins(r, err))
+        return err->code;
     r->main_end = rows_main_end(plan.state);
     r->schedule.plan = &r->plan;
     r->schedule.items = arena_new_n(a, enum item_status, r->plan.items.n + 1);

@@ -16,11 +16,10 @@
 #include "base/alloc.h"
 #include "base/guard.h"
 #include "base/hash.h"
-#include "base/sys.h"
+#include "reconciler/engine/secret_key.h"
 #include "specs/json_io.h"
 #include "specs/scalar.h"
 
-#define SECRET_KEY_BYTES 32u
 #define SECRET_VERSION_HEX 16u
 
 struct secret {
@@ -63,55 +62,16 @@ void secret_free(struct secret *secret)
     alloc_free(secret);
 }
 
-/* --- the key of fingerprints --------------------------------------------------------------------- */
-
-static int secret_key_make(const char *path, const char *dir, struct err *err)
-{
-    char key[SECRET_KEY_BYTES];
-    int rc = sys_mkdir_all(dir, 0700, err);
-
-    sys_random(key, sizeof(key));
-    if (!rc)
-        rc = sys_write_file(path, 0600, (struct str){ key, sizeof(key) }, err);
-    explicit_bzero(key, sizeof(key));
-    return rc;
-}
-
-static int secret_key_read(struct secret_store *s, const char *path, struct err *err)
-{
-    AUTO_WIPED_ARENA struct arena scratch;
-    struct stat st;
-    struct str key;
-
-    arena_init(&scratch, 0);
-    if (stat(path, &st))
-        return err_sys(err, "look at '%s'", path);
-    if (st.st_mode & (S_IRWXG | S_IRWXO))
-        return err_set(err, ERR_REFUSED, "'%s' is open to others (mode %04o): chmod 600", path,
-                       st.st_mode & 07777);
-    if (sys_read_file(&scratch, path, SECRET_KEY_BYTES, &key, err))
-        return err->code;
-    if (key.n != SECRET_KEY_BYTES)
-        return err_set(err, ERR_CORRUPT, "'%s' holds %zu bytes, not %u", path, key.n,
-                       SECRET_KEY_BYTES);
-    memcpy(s->key, key.p, key.n);
-    s->has_key = 1;
-    return 0;
-}
+/* --- fingerprints ------------------------------------------------------------------------------------ */
 
 static int secret_key_need(struct secret_store *s, struct err *err)
 {
-    char path[PATH_MAX + sizeof("/fingerprint")];
     int rc = 0;
 
     PRE(!pthread_mutex_lock(&s->lock));
-    if (!s->has_key) {
-        (void)snprintf(path, sizeof(path), "%s/fingerprint", s->dir); /* sized for it */
-        if (!sys_exists(path))
-            rc = secret_key_make(path, s->dir, err);
-        if (!rc)
-            rc = secret_key_read(s, path, err);
-    }
+    if (!s->has_key)
+        rc = secret_key_read(s->dir, "fingerprint", s->key, err);
+    s->has_key |= !rc;
     PRE(!pthread_mutex_unlock(&s->lock));
     return rc ? err_wrap(err, "the key of fingerprints") : 0;
 }

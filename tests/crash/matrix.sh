@@ -32,7 +32,7 @@ API=a1
 
 given_create()
 {
-    given_world
+    given_secret_world
 }
 
 push_create()
@@ -43,7 +43,7 @@ push_create()
 
 given_update()
 {
-    given_world
+    given_secret_world
     shop v0 ok
     life
 }
@@ -80,7 +80,7 @@ push_revert()
 
 given_delete()
 {
-    given_world
+    given_secret_world
     shop v0 ok $API
     life
 }

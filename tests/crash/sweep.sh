@@ -27,7 +27,7 @@ traced_once()
 
 given_rest()
 {
-    given_world
+    given_secret_world
     shop v0 ok
     life
 }

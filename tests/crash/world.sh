@@ -2,12 +2,22 @@
 #
 # Sourced after tests/e2e/lib.sh; INVENTORY is the program that compares rows with the world.
 #
+#     given_secret_world                         given_world of the library, with a secret that may be read
 #     shop VERSION HEALTH [API_VERSION [BAKE]]   writes and commits the specs: web, and api where it has a version
 #     life [POINT]                               one life of the daemon; $? is 137 when it was killed
 #     settle                                     lives until the world is at rest
 #     expect_rest VERSION SYNC [API]             what must be true then; the sentences are in $WRONG
 #
 # POINT is the value of REEVE_CRASH.
+
+# Each revision has a secret, so each has a sealed set.
+export REEVE_SECRET_TOKEN=token-0123456789abcdef0123456789abcdef
+
+given_secret_world()
+{
+    given_world
+    write_daemon rule='    secrets: [{path: "env:token", for: services}]'
+}
 
 # No set is kept, api has to be killed at the end of its grace, and gates are as short as they can be told apart.
 shop()
@@ -28,11 +38,12 @@ shop()
 apiVersion: reeve/v1
 kind: Application
 name: shop
+secrets: {token: {}}
 services:
   web:
     command: ["$APP"]
     port: 8000
-    environment: {VERSION: "$1", APP_HEALTH: "$2"}
+    environment: {VERSION: "$1", APP_HEALTH: "$2", TOKEN: {secret: token}}
     healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 1, failure_threshold: 1}}
     rollout: {strategy: blue_green, healthy_deadline: ${HEALTHY_DEADLINE:-5s}, min_healthy_time: 50ms, bake_time: ${4:-100ms}, keep_previous: 0s}
     termination: {drain: 2s, stop_grace_period: 1s}

@@ -5,6 +5,13 @@
 CANARY=canary-0123456789abcdef0123456789abcdef
 SECOND=second-fedcba9876543210fedcba9876543210
 
+# Words of spec.
+secret_spec()
+{
+    spec env='TOKEN: {secret: token}, JOINED: {join: ["x=", {secret: filed}], with: ""}' "$@"
+    sed -i 's|^services:|secrets: {token: {}, filed: {store: files}}\n&|' "$WORLD/repo/.reeve/app.yaml"
+}
+
 given_secret()
 {
     given_world
@@ -12,8 +19,7 @@ given_secret()
     printf '%s\n' "$CANARY" >"$WORLD/secrets/filed"
     write_daemon rule="    secrets: [{path: \"env:token\", for: services}, {path: \"files:filed\", for: services}]" \
         extra="secrets: {default: env, stores: {env: {type: env, prefix: E2E_}, files: {type: file, directory: $WORLD/secrets}}}"
-    spec version=v1 env='TOKEN: {secret: token}, JOINED: {join: ["x=", {secret: filed}], with: ""}'
-    sed -i 's|^services:|secrets: {token: {}, filed: {store: files}}\n&|' "$WORLD/repo/.reeve/app.yaml"
+    secret_spec version=v1
     commit 'version 1'
     start_daemon E2E_TOKEN="$CANARY"
     await_converged
@@ -56,7 +62,7 @@ a_new_version_is_a_new_revision()
     printf '%s\n' "$SECOND" >"$WORLD/secrets/filed"
     reeve apply prod --timeout 20 >/dev/null || fail "apply"
     await 20 "the new value is delivered" delivered
-    expect_equal "revision" "$(field revision)" 2
+    expect_has "status" "$(reeve status prod)" "revision 2"
     and_nothing_else
 }
 
@@ -65,14 +71,85 @@ delivered()
     one_set_is_left && instance_environment 2>/dev/null | grep -qxF "JOINED=x=$SECOND"
 }
 
-a_version_that_is_gone_is_not_gone_back_to()
+has_first_value()
+{
+    one_set_is_left && instance_environment 2>/dev/null | grep -qxF "JOINED=x=$CANARY"
+}
+
+# The store has the new value alone by now.
+a_rollback_gives_exactly_what_ran()
+{
+    reeve rollback prod 1 --reason 'back to the old value' >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
+    await 20 "the old value is delivered" has_first_value
+    expect_has "status" "$(reeve status prod)" "revision 1"
+    and_nothing_else
+    reeve rollback prod 2 --reason 'and to the new one' >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
+    await 20 "the new value is delivered" delivered
+    and_nothing_else
+}
+
+lost_while_the_store_is_away()
+{
+    local pid
+
+    mv "$WORLD/secrets" "$WORLD/away"
+    for pid in $(processes "$WORLD/var/services/"); do
+        kill -KILL "$pid"
+    done
+    reeve apply prod --no-wait >/dev/null 2>&1
+}
+
+# What runs is started again as it was: by the sealed set of its revision, whatever the store says.
+an_instance_that_is_lost_needs_no_store()
+{
+    lost_while_the_store_is_away
+    await 20 "it runs again with the same value" delivered
+    await 20 "it serves" serves v1
+    mv "$WORLD/away" "$WORLD/secrets"
+    and_nothing_else
+}
+
+# Neither used nor a reason to fall: with another key the set is as if it were not there.
+a_set_that_cannot_be_opened_is_not_used()
+{
+    local keys=$WORLD/var/keys/sealed
+
+    mv "$keys" "$WORLD/key"
+    head -c 32 /dev/urandom >"$keys"
+    chmod 600 "$keys"
+    lost_while_the_store_is_away
+    await 20 "it says why" grep -q 'it was sealed with another key' "$WORLD/daemon.log"
+    mv "$WORLD/key" "$keys"
+    await 40 "it runs again once the key is back" delivered
+    mv "$WORLD/away" "$WORLD/secrets"
+    and_nothing_else
+}
+
+# Without sealed sets an older value is gone with its store's, and a person decides about the one that is there.
+a_version_that_is_gone_asks()
 {
     local said
 
-    said=$(reeve rollback prod 1 --reason 'back to the old value' 2>&1) && fail "it was gone back to: $said"
-    expect_has "why" "$said" filed
-    expect_serves v1
-    expect "the new value stays" delivered
+    sed -i 's/{default: env, /{default: env, keep: none, /' "$WORLD/reeve.yaml"
+    stop_daemon
+    start_daemon E2E_TOKEN="$CANARY"
+    secret_spec version=v2
+    deploy 'version 2'
+    await_converged
+    await 20 "no set is left" test -z "$(ls "$WORLD"/var/sealed/*/* 2>/dev/null)"
+    said=$(reeve rollback prod 1 --reason 'back to the old value' 2>&1)
+    expect_equal "exit status" $? 2
+    await 20 "it waits" sync_is waiting
+    expect_has "the plan" "$(reeve plan prod)" downgrade
+    expect_has "the plan" "$(reeve plan prod)" "the version of secret 'filed' is gone"
+    expect_serves v2
+    reeve approve "$(plan_id)" --reason 'with the value of today' >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
+    await 20 "version 1 serves" serves v1
+    await 20 "with the new value" delivered
+    and_nothing_else
+    reeve retry prod --reason 'the newest again' >/dev/null || fail "retry"
+    await_converged
+    expect_serves v2
 }
 
 # The store says nothing: what was delivered goes on serving.
@@ -84,15 +161,14 @@ an_outage_of_a_store_changes_nothing()
     expect_has "status" "$(explained)" filed
     mv "$WORLD/away" "$WORLD/secrets"
     reeve apply prod --timeout 20 >/dev/null || fail "it does not recover"
-    expect_equal "revision" "$(field revision)" 2
+    expect_has "status" "$(reeve status prod)" "revision 2"
 }
 
 # What it prints is in its own log; the reason that is told hides the values.
 release_says()
 {
-    spec version="$3" env='TOKEN: {secret: token}, JOINED: {join: ["x=", {secret: filed}], with: ""}' \
+    secret_spec version="$3" \
         service="    release: {command: [/bin/sh, -c, \"$1; echo 'no login with '\$TOKEN and \$JOINED >&2; exit 3\"], environment: {TOKEN: {secret: token}, JOINED: {join: [\"x=\", {secret: filed}], with: \"\"}}, schema_change: none}"
-    sed -i 's|^services:|secrets: {token: {}, filed: {store: files}}\n&|' "$WORLD/repo/.reeve/app.yaml"
     commit 'a release that fails'
     reeve apply prod --timeout 20 >"$WORLD/said" 2>&1
     expect_has "reason" "$(explained)" "$2"
@@ -103,15 +179,17 @@ release_says()
 
 a_release_that_fails_tells_no_value()
 {
-    release_says true 'no login with *** and x=***' v2
+    release_says true 'no login with *** and x=***' v3
 }
 
 nor_one_that_cannot_be_read_to_hide_it()
 {
-    release_says "mv $WORLD/secrets/filed $WORLD/away" 'exit 3 (the rest is not shown' v3
+    release_says "mv $WORLD/secrets/filed $WORLD/away" 'exit 3 (the rest is not shown' v4
     mv "$WORLD/away" "$WORLD/secrets/filed"
 }
 
 run_cases the_values_reach_the_service and_nothing_else a_new_version_is_a_new_revision \
-    a_version_that_is_gone_is_not_gone_back_to an_outage_of_a_store_changes_nothing \
+    a_rollback_gives_exactly_what_ran an_instance_that_is_lost_needs_no_store \
+    a_set_that_cannot_be_opened_is_not_used an_outage_of_a_store_changes_nothing \
+    a_version_that_is_gone_asks \
     a_release_that_fails_tells_no_value nor_one_that_cannot_be_read_to_hide_it

@@ -197,7 +197,7 @@ static void test_plans_refuse_what_cannot_be(void **state)
     }
 }
 
-static void test_a_secret_that_is_gone_is_refused(void **state)
+static void test_a_secret_that_is_gone_asks(void **state)
 {
     struct arena a;
     struct world w;
@@ -211,10 +211,16 @@ static void test_a_secret_that_is_gone_is_refused(void **state)
     given_world(&w, &a);
     spec = given_spec(&a, "a v1");
     s = world_snapshot(&w, &spec, PLAN_CAUSE_ROLLBACK);
-    s.secrets_gone = 1;
-    s.secrets_gone_which = S("secret 'db' version 3 is gone");
-    assert_int_equal(plan_make(&a, &s, &plan, &err), ERR_REFUSED);
-    assert_string_equal(err.text, "secret 'db' version 3 is gone");
+    assert_int_equal(plan_make(&a, &s, &plan, &err), 0);
+    assert_int_equal(plan.classes & PLAN_CLASS_DOWNGRADE, 0);
+    assert_false(plan_judge(&a, &plan, NULL).asks); /* a person asked for exactly this */
+    spec.resources.p[0].gone = S("db");
+    assert_int_equal(plan_make(&a, &s, &plan, &err), 0);
+    assert_int_equal(plan.classes & PLAN_CLASS_DOWNGRADE, PLAN_CLASS_DOWNGRADE);
+    assert_int_equal(plan.lines.p[0].classes, PLAN_CLASS_DOWNGRADE);
+    assert_string_equal(plan.lines.p[0].reason.p,
+                        "the version of secret 'db' is gone, there is another now");
+    assert_true(str_eq_c(plan_judge(&a, &plan, NULL).reason, "class downgrade"));
     arena_fini(&a);
 }
 
@@ -281,7 +287,7 @@ int main(void)
         cmocka_unit_test(test_policies_judge_plans),
         cmocka_unit_test(test_a_repair_alone_never_weakens),
         cmocka_unit_test(test_plans_refuse_what_cannot_be),
-        cmocka_unit_test(test_a_secret_that_is_gone_is_refused),
+        cmocka_unit_test(test_a_secret_that_is_gone_asks),
         cmocka_unit_test(test_what_a_rollout_left_behind_is_taken_away),
         cmocka_unit_test(test_a_plan_grows_with_what_changes),
     };

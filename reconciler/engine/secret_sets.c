@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/secret_sets.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/crash.h"
+#include "base/guard.h"
+#include "base/log.h"
+
+struct secret_sets {
+    struct secret_store *store;
+    int are_kept;
+    char dir[PATH_MAX], keys[PATH_MAX];
+    pthread_mutex_t lock; /* one writer of a file at a time */
+};
+
+static struct secret_seal sets_seal(const struct secret_sets *s, struct str env_uid,
+                                    const struct digest *revision)
+{
+    return (struct secret_seal){ s->dir, s->keys, env_uid, *revision };
+}
+
+int secret_sets_new(const struct value *daemon, const char *dir, const char *keys,
+                    struct secret_store *store, struct secret_sets **ret, struct err *err)
+{
+    struct secret_sets *s = alloc_zero(sizeof(*s));
+
+    if (!s)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    if ((size_t)snprintf(s->dir, sizeof(s->dir), "%s/sealed", dir) >= sizeof(s->dir) ||
+        (size_t)snprintf(s->keys, sizeof(s->keys), "%s", keys) >= sizeof(s->keys)) {
+        alloc_free(s);
+        return err_set(err, ERR_LIMIT, "path '%s' is too long", dir);
+    }
+    s->store = store;
+    s->are_kept = !str_eq_c(
+        value_get_text(value_get(daemon, S("secrets")), S("keep"), S("restorable")), "none");
+    PRE(!pthread_mutex_init(&s->lock, NULL));
+    *ret = s;
+    return 0;
+}
+
+void secret_sets_free(struct secret_sets *s)
+{
+    if (!s)
+        return;
+    PRE(!pthread_mutex_destroy(&s->lock));
+    alloc_free(s);
+}
+
+int secret_sets_are_kept(const struct secret_sets *s)
+{
+    return s->are_kept;
+}
+
+void secret_sets_collect(const struct value *v, struct map *ret)
+{
+    struct str version = value_get_text(v, S("version"), STR_NONE),
+               name = value_get_text(v, S("secret"), STR_NONE);
+    struct str *slot = name.p && version.p ? arena_new(ret->arena, struct str) : NULL;
+
+    if (slot) {
+        *slot = str_copy(ret->arena, name);
+        map_put(ret, str_fmt(ret->arena, "%.*s@%.*s", STR_ARG(name), STR_ARG(version)), slot);
+    }
+    for (size_t i = 0; i < value_count(v); i++)
+        secret_sets_collect(value_is(v, VALUE_LIST) ? value_item(v, i) : v->u.map.entries[i].value,
+                            ret);
+}
+
+/* --- reading ------------------------------------------------------------------------------------- */
+
+/* What cannot be opened is as if it were not there; why, is said. */
+static void sets_read(const struct secret_seal *at, struct arena *a, struct map *ret)
+{
+    struct err err = ERR_INIT;
+
+    if (secret_seal_read(at, a, ret, &err)) {
+        if (err.code != ERR_NOT_FOUND)
+            LOG(LOG_ERROR, "a sealed set cannot be used", LOG_C("err", err.text));
+        map_init(ret, a);
+    }
+}
+
+/* From any other set of the environment. */
+static void sets_add_kept(struct secret_sets *s, const struct secret_want *w, struct arena *a,
+                          struct map *ret)
+{
+    struct secret_seal at = sets_seal(s, w->env_uid, &w->revision);
+    struct err err = ERR_INIT; /* a set that cannot be listed has nothing */
+    struct secret_seals seals;
+    struct map set;
+
+    if (secret_seal_list(&at, a, &seals, &err))
+        return;
+    for (size_t i = 0; i < seals.list.n; i++) {
+        if (digest_eq(&seals.list.p[i], &w->revision))
+            continue; /* it was looked at */
+        at.revision = seals.list.p[i];
+        sets_read(&at, a, &set);
+        for (size_t j = 0; j < set.n; j++)
+            if (map_has(w->pins, set.entries[j].key) && !map_has(ret, set.entries[j].key))
+                map_put(ret, set.entries[j].key, set.entries[j].value);
+    }
+}
+
+static int sets_add_stored(struct secret_sets *s, const struct secret_want *w, struct arena *a,
+                           struct str ref, struct map *ret, struct err *err)
+{
+    struct str *value = arena_new(a, struct str);
+
+    if (!value)
+        return arena_status(a, err);
+    if (secret_store_open(s->store, a, w->env_name, w->refs, ref, value, err))
+        return err->code;
+    map_put(ret, ref, value);
+    return 0;
+}
+
+/* --- sealing ------------------------------------------------------------------------------------- */
+
+/* Another operation of the plan may have sealed more meanwhile. */
+static int sets_seal_more(struct secret_sets *s, const struct secret_want *w,
+                          const struct map *more, struct err *err)
+{
+    const struct secret_seal at = sets_seal(s, w->env_uid, &w->revision);
+    AUTO_WIPED_ARENA struct arena a = { 0 };
+    struct map set;
+    int rc;
+
+    PRE(!pthread_mutex_lock(&s->lock));
+    sets_read(&at, &a, &set);
+    for (size_t i = 0; i < more->n; i++)
+        map_put(&set, more->entries[i].key, more->entries[i].value);
+    map_sort(&set);
+    CRASH_POINT(SECRETS_BEFORE_SEALED);
+    rc = arena_status(&a, err) ? err->code : secret_seal_write(&at, &set, err);
+    CRASH_POINT(SECRETS_AFTER_SEALED);
+    PRE(!pthread_mutex_unlock(&s->lock));
+    return rc;
+}
+
+/* All that the revision refers to; what nobody asks for yet and cannot be read now is sealed when it is asked for. */
+static int sets_fill(struct secret_sets *s, const struct secret_want *w, struct arena *a,
+                     struct str ref, struct map *set, struct err *err)
+{
+    sets_add_kept(s, w, a, set);
+    if (!map_has(set, ref) && sets_add_stored(s, w, a, ref, set, err))
+        return err->code;
+    for (size_t i = 0; i < w->pins->n; i++) {
+        struct err later = ERR_INIT;
+
+        if (!map_has(set, w->pins->entries[i].key))
+            (void)sets_add_stored(s, w, a, w->pins->entries[i].key, set, &later);
+    }
+    return arena_status(a, err) ? err->code : sets_seal_more(s, w, set, err);
+}
+
+int secret_sets_give(struct secret_sets *s, const struct secret_want *w, struct arena *a,
+                     struct str ref, struct str *ret, struct err *err)
+{
+    const struct secret_seal at = sets_seal(s, w->env_uid, &w->revision);
+    AUTO_WIPED_ARENA struct arena scratch = { 0 };
+    struct map set;
+
+    if (!s->are_kept)
+        return secret_store_open(s->store, a, w->env_name, w->refs, ref, ret, err);
+    sets_read(&at, &scratch, &set);
+    if (!map_has(&set, ref) && sets_fill(s, w, &scratch, ref, &set, err))
+        return err->code;
+    *ret = str_copy(a, *(const struct str *)map_find(&set, ref));
+    return arena_status(a, err);
+}
+
+int secret_sets_find(struct secret_sets *s, struct str env_uid, const struct digest *revision,
+                     struct arena *a, struct map *ret, struct err *err)
+{
+    const struct secret_seal at = sets_seal(s, env_uid, revision);
+    AUTO_WIPED_ARENA struct arena scratch = { 0 };
+    struct map set;
+
+    map_init(ret, a);
+    if (!s->are_kept)
+        return 0;
+    sets_read(&at, &scratch, &set);
+    for (size_t i = 0; i < set.n; i++)
+        map_put(ret, str_copy(a, set.entries[i].key), NULL);
+    return arena_status(a, err);
+}
+
+int secret_sets_sweep(struct secret_sets *s, struct str env_uid, const struct digest *keep,
+                      size_t n_keep, struct err *err)
+{
+    const struct digest none = { { 0 } };
+    struct secret_seal at = sets_seal(s, env_uid, &none);
+    AUTO_ARENA struct arena a = { 0 };
+    struct secret_seals seals;
+
+    if (secret_seal_list(&at, &a, &seals, err))
+        return err->code;
+    for (size_t i = 0; i < seals.list.n; i++) {
+        size_t j = 0;
+
+        at.revision = seals.list.p[i];
+        while (s->are_kept && j < n_keep && !digest_eq(&keep[j], &at.revision))
+            j++;
+        if ((!s->are_kept || j == n_keep) && secret_seal_drop(&at, err))
+            return err->code;
+    }
+    return 0;
+}
