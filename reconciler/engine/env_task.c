@@ -67,7 +67,7 @@ static void env_drop_cycle(struct env_task *env)
 static void env_begin_cycle(struct env_task *env)
 {
     env_drop_cycle(env);
-    env->is_in_trouble = 0;
+    env->is_in_trouble = env->is_woken = 0;
     env->head = head_use(env->source ? source_task_head(env->source, env->branch) : NULL);
 }
 
@@ -340,7 +340,7 @@ static enum task_verdict env_rest(struct env_task *env)
         at_ms = env->not_before_mono_ms;
     if (env_is_asked(&env->asked) && !env->main) /* it could not be planned */
         at_ms = now_ms + ENV_ASK_AGAIN_MS;
-    env->is_resting = 1;
+    env->is_resting = !env->is_woken;
     if (env->engine->options.once && !env_task_is_settled(env))
         at_ms = now_ms + (env->main ? ENV_ONCE_MAIN_MS : ENV_ONCE_LOOK_MS);
     env_drop_cycle(env);
@@ -436,6 +436,7 @@ struct env_task *env_task_start(struct engine *e, struct source_task *source, st
 void env_task_wake(struct env_task *env)
 {
     env->is_resting = 0;
+    env->is_woken = 1;
     wait_signal(&env->task);
 }
 

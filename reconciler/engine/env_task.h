@@ -72,7 +72,8 @@ struct env_task {
     int cannot_repair; /* the last repair failed: what is wanted does not wait for it */
     int is_cycling, is_queued;
     struct env_task *queue_next;
-    int is_resting;    /* a whole cycle passed, and nothing moved since */
+    int is_resting;    /* a whole cycle passed, and nothing moved since it began */
+    int is_woken;      /* something did */
     int is_in_trouble; /* the last one brought nothing but an error */
     int is_unswept;    /* a plan may have ended since sealed sets were looked through */
     int64_t line;      /* of the heads that go on from the commit applied last; 0: not known */

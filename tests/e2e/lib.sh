@@ -43,6 +43,7 @@ show_world()
     reeve explain prod >>"$WORLD/shown" 2>&1
     reeve history prod -n 1000 2>/dev/null | tail -n 15 >>"$WORLD/shown"
     tail -n 12 "$WORLD/daemon.log" >>"$WORLD/shown"
+    df -h --output=avail,iavail,target "$WORLD" >>"$WORLD/shown"
     sed 's/^/    | /' "$WORLD/shown" >&2
 }
 
@@ -295,8 +296,7 @@ END
 
 commit()
 {
-    git -C "$WORLD/repo" add -A
-    git -C "$WORLD/repo" commit -q --allow-empty -m "$1"
+    { git -C "$WORLD/repo" add -A && git -C "$WORLD/repo" commit -q --allow-empty -m "$1"; } || fail "nothing was committed"
 }
 
 head_commit()

@@ -15,6 +15,23 @@ static void a_push_converges(struct story *s)
     expect_version(s, SHOP_API, 2);
 }
 
+/* Also what was pushed while it looked at what it knew. */
+static void one_run_ends_with_the_newest_commit(struct story *s)
+{
+    int64_t n = count(s, "plan.started");
+
+    s->shop.n_envs = 1;
+    for (int i = 0; i < 40; i++) {
+        s->w.latency_ms = (uint32_t)i;
+        change(s, SHOP_CRON, 0);
+        push(s);
+        world_once(&s->w);
+        expect_status(s, "in_sync: ");
+        assert_int_equal(count(s, "plan.started"), ++n);
+    }
+    run(s, SECOND); /* the laws ask a daemon that runs */
+}
+
 static void a_branch_that_cannot_be_read_holds_up_no_other(struct story *s)
 {
     int n;
@@ -426,6 +443,7 @@ int main(void)
 {
     static struct story_row rows[] = {
         STORY(a_push_converges),
+        STORY(one_run_ends_with_the_newest_commit),
         STORY(a_bad_commit_goes_back_and_the_next_one_rolls),
         STORY(three_bad_commits_in_a_row_hold_the_environment),
         STORY(what_rots_after_the_switch_goes_back),

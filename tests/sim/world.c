@@ -14,6 +14,7 @@
 #define WORLD_WALL_MS INT64_C(1700000000000)
 #define WORLD_PORT_FIRST 10000 /* of the null driver */
 #define WORLD_CRATE_FIRST 2000 /* what is in the crate counts from here: ports are one machine's */
+#define WORLD_ONCE_MS (60 * 60 * 1000)
 
 /* --- what answers probes ------------------------------------------------------------------------- */
 
@@ -325,7 +326,8 @@ static void world_begin_life(struct world *w)
                          .self = "/nowhere/reeve",
                          .keeper = "/nowhere/keeper",
                          .boot = str_to_c(&w->process, str_fmt(&w->process, "%d", w->n_lives)),
-                         .holder = "a simulated daemon" },
+                         .holder = "a simulated daemon",
+                         .once = w->is_once },
                      err));
     world_open_boxes(w);
     engine_start(w->engine);
@@ -361,6 +363,16 @@ static void world_drop_loop(struct world *w)
     w->wall_ms = loop_wall_ms(w->loop);
     loop_free(TAKE(w->loop));
     world_end_life(w);
+}
+
+void world_once(struct world *w)
+{
+    world_stop(w);
+    w->is_once = 1;
+    world_run(w, WORLD_ONCE_MS);
+    PRE(w->engine->stopping); /* it ends in every case */
+    world_drop_loop(w);
+    w->is_once = 0;
 }
 
 void world_stop(struct world *w)

@@ -58,7 +58,7 @@ struct world {
     struct world_saying *sayings;
     int64_t wall_ms;     /* where the next loop begins */
     int64_t work_ms_max; /* each job takes 0..max virtual ms */
-    int is_git_down, git_slow_ms, is_everything_sick, is_disk_full, n_lives;
+    int is_once, is_git_down, git_slow_ms, is_everything_sick, is_disk_full, n_lives;
     int is_beside_hostile; /* the tip of the branch beside main cannot be read */
     int is_reading_deadly; /* to the worker that fetches */
     int n_fetches;
@@ -85,6 +85,8 @@ void world_fini(struct world *w);
 void world_push(struct world *w, struct str specs);
 /* Start the daemon and run until `ms` of virtual time have passed; after a crash it is started again. */
 void world_run(struct world *w, int64_t ms);
+/* `reeve once`, from its start to its end. */
+void world_once(struct world *w);
 /* SIGTERM, and SIGKILL. The next world_run() starts it again. */
 void world_stop(struct world *w);
 void world_kill(struct world *w);
