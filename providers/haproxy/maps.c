@@ -5,17 +5,18 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "providers/haproxy/rules.h"
 #include "providers/haproxy/words.h"
 
 struct maps_environment { /* the keys of all its generations */
     struct str name;
-    struct map keys;
+    struct map keys; /* their value: not NULL where some generation guards it */
 };
 
 struct maps_routes { /* of one generation */
     struct maps_environment *environment;
     int64_t generation;
-    VEC(struct haproxy_entry) own; /* key -> backend */
+    VEC(struct haproxy_entry) own; /* key -> target */
 };
 
 const char *haproxy_map_file(enum haproxy_map_id id)
@@ -25,6 +26,11 @@ const char *haproxy_map_file(enum haproxy_map_id id)
         [HAPROXY_MAP_GEN] = "gen.map",
         [HAPROXY_MAP_SETS] = "sets.map",
         [HAPROXY_MAP_PATHS] = "paths.map",
+        [HAPROXY_MAP_GUARD] = "guard.map",
+        [HAPROXY_MAP_RULES] = "rules.map",
+        [HAPROXY_MAP_USERS] = "users.map",
+        [HAPROXY_MAP_NETWORKS] = "networks.map",
+        [HAPROXY_MAP_HEADERS] = "headers.map",
     };
 
     return files[id];
@@ -37,13 +43,21 @@ struct str haproxy_maps_key(struct arena *a, const struct value *route)
                              value_get_int(route, S("port"), 0));
 }
 
+struct str haproxy_maps_target(struct arena *a, struct str environment, const struct value *route)
+{
+    struct str backend = value_get_text(route, S("backend"), S(""));
+    struct str rule = haproxy_rules_id(a, environment, route);
+
+    return rule.p ? str_fmt(a, "%.*s/%.*s", STR_ARG(backend), STR_ARG(rule)) : backend;
+}
+
 struct str haproxy_maps_set_key(struct arena *a, int64_t generation, struct str environment,
                                 struct str key)
 {
     return str_fmt(a, "%" PRId64 ":%.*s:%.*s", generation, STR_ARG(environment), STR_ARG(key));
 }
 
-static void maps_add(struct arena *a, struct haproxy_map *map, struct str key, struct str value)
+void haproxy_map_add(struct arena *a, struct haproxy_map *map, struct str key, struct str value)
 {
     struct haproxy_entry *e = vec_push(a, &map->entries);
 
@@ -78,24 +92,55 @@ static void maps_read_routes(struct arena *a, struct map *environments,
                                              value_get_text(r->body, S("environment"), S("")));
     ret->generation = value_get_int(r->body, S("generation"), 0);
     for (size_t i = 0; ret->environment && i < value_count(list); i++) {
+        const struct value *route = value_item(list, i);
         struct haproxy_entry *own = vec_push(a, &ret->own);
+        struct map *keys = &ret->environment->keys;
 
         if (!own)
             return;
-        own->key = haproxy_maps_key(a, value_item(list, i));
-        own->value = value_get_text(value_item(list, i), S("backend"), S(""));
-        map_put(&ret->environment->keys, own->key, NULL);
+        own->key = haproxy_maps_key(a, route);
+        own->value = haproxy_maps_target(a, ret->environment->name, route);
+        if (haproxy_rules_guard(value_get(route, S("rules"))))
+            map_replace(keys, own->key, ret->environment);
+        else if (!map_has(keys, own->key))
+            map_put(keys, own->key, NULL);
     }
 }
 
-static void maps_add_keys(struct arena *a, const struct maps_environment *e, struct map *hosts,
-                          struct haproxy_map *r_map)
+static void maps_add_rules(struct arena *a, const struct haproxy_record *r, struct map *seen,
+                           struct haproxy_maps *ret)
+{
+    const struct value *list = maps_list(r);
+    const struct haproxy_rule_maps maps = { &ret->m[HAPROXY_MAP_RULES], &ret->m[HAPROXY_MAP_USERS],
+                                            &ret->m[HAPROXY_MAP_NETWORKS],
+                                            &ret->m[HAPROXY_MAP_HEADERS] };
+
+    for (size_t i = 0; i < value_count(list); i++)
+        haproxy_rules_add(a, r->body, value_item(list, i), seen, &maps);
+}
+
+static struct str maps_lower(struct arena *a, struct str s)
+{
+    char *text = str_to_c(a, s);
+
+    for (size_t i = 0; text && i < s.n; i++)
+        if (text[i] >= 'A' && text[i] <= 'Z')
+            text[i] = (char)(text[i] + ('a' - 'A'));
+    return text ? (struct str){ text, s.n } : S("");
+}
+
+static void maps_add_keys(struct arena *a, struct maps_environment *e, struct map *hosts,
+                          struct map *guarded, struct haproxy_map *r_map)
 {
     for (size_t i = 0; i < e->keys.n; i++) {
-        struct str key = e->keys.entries[i].key;
+        struct str key = e->keys.entries[i].key, lower;
         size_t slash = str_find_char(key, '/');
 
-        maps_add(a, r_map, key, str_fmt(a, "%.*s:%.*s", STR_ARG(e->name), STR_ARG(key)));
+        lower = e->keys.entries[i].value ? maps_lower(a, key) : STR_NONE;
+        if (lower.p && !map_has(guarded, lower))
+            map_put(guarded, lower, e);
+
+        haproxy_map_add(a, r_map, key, str_fmt(a, "%.*s:%.*s", STR_ARG(e->name), STR_ARG(key)));
         if (slash + 1 < key.n)
             map_put(hosts, str_slice(key, 0, slash), NULL);
     }
@@ -125,7 +170,8 @@ static void maps_add_sets(struct arena *a, const struct maps_routes *routes,
         struct str backend = maps_serving(routes, key);
 
         if (backend.n)
-            maps_add(a, sets, haproxy_maps_set_key(a, routes->generation, e->name, key), backend);
+            haproxy_map_add(a, sets, haproxy_maps_set_key(a, routes->generation, e->name, key),
+                            backend);
     }
 }
 
@@ -144,26 +190,36 @@ void haproxy_maps_make(struct haproxy_model *m, struct haproxy_maps *ret)
 {
     struct arena *a = m->arena;
     VEC(struct maps_routes) all = { 0 };
-    struct map environments, hosts;
+    struct map environments, hosts, guarded, seen;
 
     *ret = (struct haproxy_maps){ 0 };
     map_init(&environments, a);
     map_init(&hosts, a);
+    map_init(&guarded, a);
+    map_init(&seen, a);
     for (size_t i = 0; i < m->records.n; i++) {
         const struct haproxy_record *r = &m->records.p[i];
         struct maps_routes *routes = maps_list(r) ? vec_push(a, &all) : NULL;
 
+        maps_add_rules(a, r, &seen, ret);
         if (routes)
             maps_read_routes(a, &environments, r, routes);
         else if (str_eq(r->type, S("switch")) && value_get_int(r->body, S("generation"), 0))
-            maps_add(a, &ret->m[HAPROXY_MAP_GEN], r->id,
-                     str_fmt(a, "%" PRId64, value_get_int(r->body, S("generation"), 0)));
+            haproxy_map_add(a, &ret->m[HAPROXY_MAP_GEN], r->id,
+                            str_fmt(a, "%" PRId64, value_get_int(r->body, S("generation"), 0)));
     }
 
     for (size_t i = 0; i < environments.n; i++)
-        maps_add_keys(a, environments.entries[i].value, &hosts, &ret->m[HAPROXY_MAP_R]);
+        maps_add_keys(a, environments.entries[i].value, &hosts, &guarded, &ret->m[HAPROXY_MAP_R]);
     for (size_t i = 0; i < hosts.n; i++)
-        maps_add(a, &ret->m[HAPROXY_MAP_PATHS], hosts.entries[i].key, S("1"));
+        haproxy_map_add(a, &ret->m[HAPROXY_MAP_PATHS], hosts.entries[i].key, S("1"));
+    for (size_t i = 0; i < guarded.n; i++) {
+        const struct maps_environment *e = guarded.entries[i].value;
+        struct str lower = guarded.entries[i].key;
+
+        haproxy_map_add(a, &ret->m[HAPROXY_MAP_GUARD], lower,
+                        str_fmt(a, "%.*s:%.*s", STR_ARG(maps_lower(a, e->name)), STR_ARG(lower)));
+    }
     for (size_t i = 0; i < all.n; i++)
         maps_add_sets(a, &all.p[i], &ret->m[HAPROXY_MAP_SETS]);
     for (size_t i = 0; i < N_HAPROXY_MAPS; i++)

@@ -3,8 +3,10 @@
  *
  *     r.map      KEY -> ENV:KEY                  longest prefix; KEY ends with `/`
  *     gen.map    ENV -> GENERATION               one entry moves all routes of an environment
- *     sets.map   GENERATION:ENV:KEY -> BACKEND
+ *     sets.map   GENERATION:ENV:KEY -> BACKEND or BACKEND/RULE
  *     paths.map  HOST -> 1                       hosts that have a rule for a path
+ *     guard.map  key in lower case -> ENV:it     longest prefix; keys that not everybody may use
+ *     rules.map, users.map, networks.map, headers.map: rules.h
  *
  * r.map knows no generations, so each key of any generation of an environment has an entry in every
  * generation of it: where a generation has no such route, the one of its own that would have
@@ -22,6 +24,11 @@ enum haproxy_map_id {
     HAPROXY_MAP_GEN,
     HAPROXY_MAP_SETS,
     HAPROXY_MAP_PATHS,
+    HAPROXY_MAP_GUARD,
+    HAPROXY_MAP_RULES,
+    HAPROXY_MAP_USERS,
+    HAPROXY_MAP_NETWORKS,
+    HAPROXY_MAP_HEADERS,
     N_HAPROXY_MAPS
 };
 
@@ -41,6 +48,7 @@ const char *haproxy_map_file(enum haproxy_map_id id); /* "r.map" */
 void haproxy_maps_make(struct haproxy_model *m, struct haproxy_maps *ret);
 struct str haproxy_map_text(struct arena *a, const struct haproxy_map *map);
 const struct haproxy_entry *haproxy_map_find(const struct haproxy_map *map, struct str key);
+void haproxy_map_add(struct arena *a, struct haproxy_map *map, struct str key, struct str value);
 void haproxy_map_sort(struct haproxy_map *map);
 
 /* Another environment's record that has this key, or NULL: its first owner keeps a host. */
@@ -48,6 +56,8 @@ const struct haproxy_record *haproxy_maps_other_owner(struct haproxy_model *m,
                                                       struct str environment, struct str key);
 /* The key of one item of a routes body. */
 struct str haproxy_maps_key(struct arena *a, const struct value *route);
+/* What sets.map says of one item: its backend, and its rule where it has one. */
+struct str haproxy_maps_target(struct arena *a, struct str environment, const struct value *route);
 /* The key in sets.map. */
 struct str haproxy_maps_set_key(struct arena *a, int64_t generation, struct str environment,
                                 struct str key);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/hash.h"
+#include "providers/haproxy/frontend.h"
 
 /* No request is replayed: only a connection that was never made is tried again, on another server
  * first. The client's connection lives on, the server's does not: applications close idle ones. A new
@@ -15,6 +16,7 @@ static const char render_defaults[] =
     "    fd-hard-limit 20000\n" /* maxconn follows from it and from the process's own limit */
     "    noreuseport\n"         /* or a second proxy would share our ports unnoticed */
     "    expose-experimental-directives\n"
+    "    lua-load-per-thread " HAPROXY_LUA_FILE "\n"
     "\n"
     "defaults\n"
     "    mode http\n"
@@ -35,83 +37,11 @@ static const char render_defaults[] =
     "    http-error status 400 content-type text/plain string \"bad request\\n\"\n"
     "    http-error status 503 content-type text/plain string \"no server answers\\n\"\n";
 
-/* What the edge judges is what the application gets, but for empty segments: they are dropped from
- * the key alone, because applications carry URLs in paths. */
-static const char render_check[] =
-    "    http-request deny deny_status 405 if METH_CONNECT\n"
-    "    http-request disable-l7-retry unless METH_GET\n" /* an application that closed before it read */
-    "    http-request deny deny_status 400 if { req.hdr_names -m reg '[^A-Za-z0-9,-]' }\n"
-    "    http-request normalize-uri percent-decode-unreserved\n"
-    "    http-request normalize-uri percent-to-uppercase\n"
-    "    http-request normalize-uri path-strip-dot\n"
-    "    http-request normalize-uri path-strip-dotdot full\n";
-
-static const char render_host_key[] =
-    "    http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)\n"
-    "    http-request deny deny_status 400 unless { var(txn.host) -m reg '^[a-z0-9.-]+$' }\n"
-    "    http-request deny deny_status 400 if { path -m reg '%(2F|5C|00)|\\x5C' } "
-    "{ var(txn.host),map_str(paths.map) -m found }\n"
-    "    http-request set-var-fmt(txn.key) %[var(txn.host)]%[path]/\n";
-
-static const char render_port_key[] = "    http-request set-var-fmt(txn.key) :%[dst_port]/\n";
-
-static const char render_route[] =
-    "    http-request set-var(txn.route) var(txn.key),regsub(//+,/,g),map_beg(r.map)\n"
-    "    http-request set-var(txn.generation) var(txn.route),field(1,:),map_str(gen.map)\n"
-    "    http-request set-var-fmt(txn.set) %[var(txn.generation)]:%[var(txn.route)]\n"
-    "    http-request set-var(txn.backend) var(txn.set),map_str(sets.map)\n"
-    "    http-request return status 404 content-type text/plain string \"no route\\n\" "
-    "unless { var(txn.backend) -m found }\n";
-
-/* Forwarding headers from outside are dropped and set anew, but a trusted proxy names its client. */
-static const char render_forward[] =
-    "    http-request del-header X-Forwarded- -m beg unless trusted\n"
-    "    http-request del-header Forwarded unless trusted\n"
-    "    http-request del-header X-Real-IP unless trusted\n"
-    "    http-request add-header X-Forwarded-For %[src]\n"
-    "    http-request set-header X-Forwarded-Proto http "
-    "unless trusted { req.hdr(X-Forwarded-Proto) -m found }\n"
-    "    http-request set-header X-Forwarded-Host %[req.hdr(host)] "
-    "unless trusted { req.hdr(X-Forwarded-Host) -m found }\n"
-    "    http-request set-header X-Forwarded-Port %[dst_port] "
-    "unless trusted { req.hdr(X-Forwarded-Port) -m found }\n"
-    "    http-request del-header Connection unless { req.hdr(Upgrade) -i websocket }\n"
-    "    http-request del-header Upgrade unless { req.hdr(Upgrade) -i websocket }\n"
-    "    use_backend %[var(txn.backend)]\n";
-
-static void render_trusted(struct sb *b, const struct value *trusted)
-{
-    if (!value_count(trusted)) {
-        sb_add_c(b, "    acl trusted always_false\n");
-        return;
-    }
-    sb_add_c(b, "    acl trusted src");
-    for (size_t i = 0; i < value_count(trusted); i++)
-        sb_addf(b, " %.*s", STR_ARG(value_item(trusted, i)->u.text));
-    sb_add_c(b, "\n");
-}
-
 static void render_rules(struct sb *b, const struct haproxy_conf *conf)
 {
     sb_add_c(b, "# The edge of reeve; written by it, changes are lost.\n\n");
     sb_add_c(b, render_defaults);
-
-    sb_addf(b, "\nfrontend http\n    bind %.*s\n", STR_ARG(conf->http));
-    render_trusted(b, conf->trusted);
-    sb_add_c(b, render_check);
-    sb_add_c(b, render_host_key);
-    sb_add_c(b, render_route);
-    sb_add_c(b, render_forward);
-
-    if (!conf->internal_first)
-        return;
-    sb_addf(b, "\nfrontend internal\n    bind 127.0.0.1:%" PRId64 "-%" PRId64 "\n",
-            conf->internal_first, conf->internal_last);
-    render_trusted(b, NULL);
-    sb_add_c(b, render_check);
-    sb_add_c(b, render_port_key);
-    sb_add_c(b, render_route);
-    sb_add_c(b, render_forward);
+    haproxy_frontend_render(b, conf);
 }
 
 struct str haproxy_render_name(struct arena *a, const struct haproxy_conf *conf)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/map.h"
+#include "providers/haproxy/rules.h"
 #include "providers/haproxy/sync.h"
 #include "providers/haproxy/types.h"
 #include "providers/haproxy/words.h"
@@ -30,6 +31,7 @@ static int routes_check_target(struct haproxy_call *c, const struct value *route
 static int routes_check(struct haproxy_call *c, const struct value *body)
 {
     const struct value *routes = value_get(body, S("routes"));
+    struct err err = ERR_INIT;
     struct map keys;
 
     if (!haproxy_environment_is(value_get_text(body, S("environment"), STR_NONE)))
@@ -45,6 +47,8 @@ static int routes_check(struct haproxy_call *c, const struct value *body)
 
         if (routes_check_target(c, route, i))
             return (int)c->ret->verdict;
+        if (haproxy_rules_check(value_get(route, S("rules")), &err))
+            return haproxy_fail(c, RV_USER, "routes[%zu]: %s", i, err.text);
         if (!haproxy_word_is(value_get_text(route, S("backend"), STR_NONE)))
             return haproxy_fail(c, RV_USER, "routes[%zu] names no backend", i);
         key = haproxy_maps_key(c->arena, route);
@@ -87,6 +91,7 @@ static int routes_put(struct haproxy_call *c, struct haproxy_store *s, struct ha
     struct str environment = value_get_text(c->desired, S("environment"), S(""));
     int64_t generation = value_get_int(c->desired, S("generation"), 0);
     struct str id = str_fmt(c->arena, "%.*s/%" PRId64, STR_ARG(environment), generation);
+    const struct value *body = NULL;
     int rc;
 
     if (r && !str_eq(r->id, id))
@@ -102,10 +107,11 @@ static int routes_put(struct haproxy_call *c, struct haproxy_store *s, struct ha
         return haproxy_fail(c, RV_USER,
                             "generation %" PRId64 " of '%.*s' is live: it does not change",
                             generation, STR_ARG(environment));
-    if (!r && (rc = haproxy_add(c, s, S("routes"), id, &r)))
+    if ((rc = haproxy_rules_body(c, &s->model, c->desired, &body)) ||
+        (!r && (rc = haproxy_add(c, s, S("routes"), id, &r))))
         return rc;
 
-    haproxy_model_set(r, c->desired);
+    haproxy_model_set(r, body);
     *ret = r;
     if ((rc = haproxy_commit(c, s, r)))
         return rc;
@@ -141,11 +147,12 @@ static int routes_observe(struct haproxy_call *c, struct haproxy_store *s, struc
     struct str environment = value_get_text(r->body, S("environment"), S(""));
     int64_t generation = value_get_int(r->body, S("generation"), 0);
     struct value *present = value_list(c->arena);
-    struct haproxy_map keys = { 0 }, sets = { 0 };
+    struct haproxy_map keys = { 0 }, sets = { 0 }, rules = { 0 };
     int rc = haproxy_read_map(c, HAPROXY_MAP_R, &keys);
 
     (void)s;
-    if (rc || (rc = haproxy_read_map(c, HAPROXY_MAP_SETS, &sets)))
+    if (rc || (rc = haproxy_read_map(c, HAPROXY_MAP_SETS, &sets)) ||
+        (rc = haproxy_read_map(c, HAPROXY_MAP_RULES, &rules)))
         return rc;
     for (size_t i = 0; i < value_count(routes); i++) {
         const struct value *route = value_item(routes, i);
@@ -153,8 +160,10 @@ static int routes_observe(struct haproxy_call *c, struct haproxy_store *s, struc
         const struct haproxy_entry *set = haproxy_map_find(
             &sets, haproxy_maps_set_key(c->arena, generation, environment, key));
 
-        if (haproxy_map_find(&keys, key) && set &&
-            str_eq(set->value, value_get_text(route, S("backend"), S(""))))
+        struct str rule = haproxy_rules_id(c->arena, environment, route);
+
+        if (haproxy_map_find(&keys, key) && set && (!rule.p || haproxy_map_find(&rules, rule)) &&
+            str_eq(set->value, haproxy_maps_target(c->arena, environment, route)))
             value_add(c->arena, present, value_copy(c->arena, route));
     }
     value_set_int(c->arena, observed, S("generation"), generation);

@@ -7,7 +7,9 @@
 #include <sys/file.h>
 
 #include "base/guard.h"
+#include "base/hash.h"
 #include "base/sys.h"
+#include "providers/haproxy/frontend.h"
 #include "providers/haproxy/render.h"
 
 #define STORE_FILE_MAX (64u << 20)
@@ -95,21 +97,46 @@ static int store_write(struct haproxy_call *c, const char *file, struct str text
     return sys_write_file(store_path(c, file), 0600, text, &err) ? haproxy_fail_err(c, &err) : 0;
 }
 
+/* Only what is not there yet. */
+static int store_write_new(struct haproxy_call *c, const char *file, struct str text)
+{
+    struct err ignored = ERR_INIT; /* absent or unreadable: written */
+    struct str now;
+
+    if (!sys_read_file(c->arena, store_path(c, file), STORE_FILE_MAX, &now, &ignored) &&
+        str_eq(now, text))
+        return 0;
+    return store_write(c, file, text);
+}
+
+/* What passes are signed with: made once, and never told to anybody but the proxy. */
+static int store_write_key(struct haproxy_call *c)
+{
+    const char *path = store_path(c, HAPROXY_KEYS_FILE);
+    struct str text;
+    struct digest d;
+    int rc;
+
+    if (path && sys_exists(path))
+        return 0;
+    sys_random(d.b, sizeof(d.b));
+    text = str_fmt(c->arena, "pass %.*s\n", STR_ARG(digest_hex(c->arena, &d)));
+    rc = store_write(c, HAPROXY_KEYS_FILE, text);
+    explicit_bzero(&d, sizeof(d));
+    return rc;
+}
+
 static int store_write_maps(struct haproxy_call *c, struct haproxy_store *s)
 {
     struct haproxy_maps maps;
-    int rc = 0;
+    int rc = store_write_key(c);
 
+    if (!rc)
+        rc = store_write_new(c, HAPROXY_LUA_FILE, str_from_c(haproxy_frontend_lua));
     haproxy_maps_make(&s->model, &maps);
-    for (size_t i = 0; !rc && i < N_HAPROXY_MAPS; i++) {
-        const char *file = haproxy_map_file((enum haproxy_map_id)i);
-        struct str now, text = haproxy_map_text(c->arena, &maps.m[i]);
-        struct err ignored = ERR_INIT; /* absent or unreadable: written */
-
-        if (sys_read_file(c->arena, store_path(c, file), STORE_FILE_MAX, &now, &ignored) ||
-            !str_eq(now, text))
-            rc = store_write(c, file, text);
-    }
+    for (size_t i = 0; !rc && i < N_HAPROXY_MAPS; i++)
+        rc = store_write_new(c, haproxy_map_file((enum haproxy_map_id)i),
+                             haproxy_map_text(c->arena, &maps.m[i]));
     return rc;
 }
 

@@ -113,11 +113,12 @@ static size_t sync_count_extra(const struct haproxy_map *want, const struct hapr
     return n;
 }
 
+/* Requests that found the way here before it was shut have gone it: nothing leads to these any more. */
 static int sync_drop(struct haproxy_call *c, enum haproxy_map_id id, const struct haproxy_map *want,
                      const struct haproxy_map *have)
 {
     struct str file = str_from_c(haproxy_map_file(id));
-    int rc = 0;
+    int rc = sync_count_extra(want, have) ? haproxy_settle(c) : 0;
 
     for (size_t i = 0; !rc && i < have->entries.n; i++)
         if (!haproxy_map_find(want, have->entries.p[i].key))
@@ -125,18 +126,11 @@ static int sync_drop(struct haproxy_call *c, enum haproxy_map_id id, const struc
     return rc;
 }
 
-static int sync_drop_sets(struct haproxy_call *c, const struct haproxy_map *want,
-                          const struct haproxy_map *have)
-{
-    int rc = 0;
-
-    if (sync_count_extra(want, have))
-        rc = haproxy_settle(c); /* a request may have its generation and not its set yet */
-    return rc ? rc : sync_drop(c, HAPROXY_MAP_SETS, want, have);
-}
-
-static const enum haproxy_map_id sync_ids[] = { HAPROXY_MAP_R, HAPROXY_MAP_SETS,
-                                                HAPROXY_MAP_PATHS };
+/* Each leads to those before it: written in this order, and taken away from the end. */
+static const enum haproxy_map_id sync_ids[] = { HAPROXY_MAP_USERS,   HAPROXY_MAP_NETWORKS,
+                                                HAPROXY_MAP_HEADERS, HAPROXY_MAP_RULES,
+                                                HAPROXY_MAP_SETS,    HAPROXY_MAP_PATHS,
+                                                HAPROXY_MAP_GUARD,   HAPROXY_MAP_R };
 
 static int sync_read_maps(struct haproxy_call *c, struct haproxy_maps *ret)
 {
@@ -170,7 +164,6 @@ static const char *sync_difference(const struct haproxy_maps *want, const struct
 int haproxy_sync_routes(struct haproxy_call *c, struct haproxy_model *m)
 {
     struct haproxy_maps want, have = { 0 };
-    const struct haproxy_map *w = want.m, *h = have.m;
     const char *differs;
     int rc;
 
@@ -178,14 +171,11 @@ int haproxy_sync_routes(struct haproxy_call *c, struct haproxy_model *m)
     if ((rc = sync_read_maps(c, &have)) || !sync_difference(&want, &have))
         return rc;
 
-    if ((rc = sync_put(c, HAPROXY_MAP_SETS, &w[HAPROXY_MAP_SETS], &h[HAPROXY_MAP_SETS])) ||
-        (rc = sync_put(c, HAPROXY_MAP_PATHS, &w[HAPROXY_MAP_PATHS], &h[HAPROXY_MAP_PATHS])) ||
-        (rc = sync_put(c, HAPROXY_MAP_R, &w[HAPROXY_MAP_R], &h[HAPROXY_MAP_R])) ||
-        (rc = sync_drop(c, HAPROXY_MAP_R, &w[HAPROXY_MAP_R], &h[HAPROXY_MAP_R])) ||
-        (rc = sync_drop(c, HAPROXY_MAP_PATHS, &w[HAPROXY_MAP_PATHS], &h[HAPROXY_MAP_PATHS])) ||
-        (rc = sync_drop_sets(c, &w[HAPROXY_MAP_SETS], &h[HAPROXY_MAP_SETS])))
-        return rc;
-    if ((rc = sync_read_maps(c, &have)))
+    for (size_t i = 0; !rc && i < N_ELEMENTS(sync_ids); i++)
+        rc = sync_put(c, sync_ids[i], &want.m[sync_ids[i]], &have.m[sync_ids[i]]);
+    for (size_t i = N_ELEMENTS(sync_ids); !rc && i-- > 0;)
+        rc = sync_drop(c, sync_ids[i], &want.m[sync_ids[i]], &have.m[sync_ids[i]]);
+    if (rc || (rc = sync_read_maps(c, &have)))
         return rc;
     if ((differs = sync_difference(&want, &have)))
         return haproxy_fail(c, RV_RETRY, "%s of the proxy is not as told", differs);

@@ -13,7 +13,7 @@
 
 int haproxy_sync_backend(struct haproxy_call *c, struct str backend, const struct value *slots,
                          int64_t n_slots);
-/* Routes, sets and paths of all environments; entries appear before and vanish after what leads to
+/* Routes, sets, paths and rules of all environments; entries appear before and vanish after what leads to
  * them. Generations are not touched. */
 int haproxy_sync_routes(struct haproxy_call *c, struct haproxy_model *m);
 /* What no record names goes: whoever died between the files and the proxy left it. */

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #define LOWER_NUM "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -92,6 +93,29 @@ int haproxy_bind_is(struct str s)
     while (colon > 0 && s.p[colon - 1] != ':')
         colon--;
     return colon > 0 && words_is_port(str_slice(s, colon, s.n));
+}
+
+int haproxy_user_is(struct str s)
+{
+    return s.n <= HAPROXY_NAME_MAX && words_made_of(s, ALNUM "._-");
+}
+
+int haproxy_header_is(struct str s)
+{
+    return s.n <= HAPROXY_NAME_MAX && words_made_of(s, ALNUM "-");
+}
+
+int haproxy_header_value_is(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < ' ' || s.p[i] > '~')
+            return 0;
+    return s.n > 0;
+}
+
+int haproxy_header_eq(struct str name, const char *lower)
+{
+    return name.n == strlen(lower) && !strncasecmp(name.p, lower, name.n);
 }
 
 int haproxy_range_parse(struct str s, int64_t *ret_first, int64_t *ret_last)

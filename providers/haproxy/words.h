@@ -10,7 +10,8 @@
 
 #include "base/str.h"
 
-#define HAPROXY_WORD_MAX 1024
+#define HAPROXY_WORD_MAX 4096
+#define HAPROXY_NAME_MAX 64
 
 int haproxy_word_is(struct str s);        /* [A-Za-z0-9._:/~-]+ */
 int haproxy_environment_is(struct str s); /* [A-Za-z0-9._-]+: the maps separate by `:` */
@@ -18,6 +19,11 @@ int haproxy_host_is(struct str s);        /* labels of [a-z0-9-], no final dot *
 int haproxy_path_is(struct str s);   /* normalised: /, no //, no dot segments, [A-Za-z0-9._~-] */
 int haproxy_server_is(struct str s); /* IPv4:PORT */
 int haproxy_bind_is(struct str s);   /* what `bind` takes: ADDRESS:PORT, `*` and [::1] too */
+
+int haproxy_user_is(struct str s);         /* [A-Za-z0-9._-]+, at most HAPROXY_NAME_MAX */
+int haproxy_header_is(struct str s);       /* [A-Za-z0-9-]+, at most HAPROXY_NAME_MAX */
+int haproxy_header_value_is(struct str s); /* printable ASCII */
+int haproxy_header_eq(struct str name, const char *lower); /* letters alike in both cases */
 
 /* "21000-21255" and "21000": 0, or -1. */
 int haproxy_range_parse(struct str s, int64_t *ret_first, int64_t *ret_last);

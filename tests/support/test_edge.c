@@ -185,8 +185,10 @@ int test_edge_backend(struct test_edge *e, const char *owner, uint16_t port, cha
     return 1;
 }
 
-void test_edge_send(uint16_t port, const char *request, struct test_edge_answer *ret)
+void test_edge_send_from(const char *from, uint16_t port, const char *request,
+                         struct test_edge_answer *ret)
 {
+    struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = inet_addr(from) };
     struct sockaddr_in to = { .sin_family = AF_INET,
                               .sin_port = htons(port),
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -199,7 +201,8 @@ void test_edge_send(uint16_t port, const char *request, struct test_edge_answer 
     *ret = (struct test_edge_answer){ 0 };
     memset(text, 0, sizeof(text));
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)); /* waits for ever then */
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) ||
+    if (fd < 0 || bind(fd, (struct sockaddr *)&here, sizeof(here)) ||
+        connect(fd, (struct sockaddr *)&to, sizeof(to)) ||
         send(fd, request, strlen(request), MSG_NOSIGNAL) < 0)
         return;
     for (ssize_t got; n < sizeof(text) - 1 && !strstr(text, " 101 "); n += (size_t)got)
@@ -212,6 +215,11 @@ void test_edge_send(uint16_t port, const char *request, struct test_edge_answer 
     (void)snprintf(ret->body, sizeof(ret->body), "%s", end + 4);
 }
 
+void test_edge_send(uint16_t port, const char *request, struct test_edge_answer *ret)
+{
+    test_edge_send_from("127.0.0.1", port, request, ret);
+}
+
 void test_edge_get(uint16_t port, const char *host, const char *target,
                    struct test_edge_answer *ret)
 {
@@ -222,22 +230,37 @@ void test_edge_get(uint16_t port, const char *host, const char *target,
     test_edge_send(port, request, ret);
 }
 
-pid_t test_edge_proxy(struct test_edge *e)
+/* What it answers, "" when nobody does. */
+static void edge_ask(struct test_edge *e, const char *line, char *text, size_t size)
 {
     struct sockaddr_un to = { .sun_family = AF_UNIX };
     AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    char text[8192];
-    const char *pid;
     size_t n = 0;
 
+    text[0] = 0;
     (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s/admin.sock", e->dir); /* fits */
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) ||
-        send(fd, "show info\n", 10, MSG_NOSIGNAL) != 10)
-        return 0;
-    for (ssize_t got; n < sizeof(text) - 1; n += (size_t)got)
-        if ((got = recv(fd, text + n, sizeof(text) - 1 - n, 0)) <= 0)
+        send(fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+        return;
+    for (ssize_t got; n < size - 1; n += (size_t)got)
+        if ((got = recv(fd, text + n, size - 1 - n, 0)) <= 0)
             break;
     text[n] = 0;
+}
+
+void test_edge_tell(struct test_edge *e, const char *line)
+{
+    char ignored[8192];
+
+    edge_ask(e, line, ignored, sizeof(ignored));
+}
+
+pid_t test_edge_proxy(struct test_edge *e)
+{
+    char text[8192];
+    const char *pid;
+
+    edge_ask(e, "show info\n", text, sizeof(text));
     pid = strstr(text, "\nPid: ");
     return pid ? (pid_t)atoi(pid + 6) : 0;
 }

@@ -66,5 +66,10 @@ int test_edge_backend(struct test_edge *e, const char *owner, uint16_t port, cha
 void test_edge_get(uint16_t port, const char *host, const char *target,
                    struct test_edge_answer *ret);
 void test_edge_send(uint16_t port, const char *request, struct test_edge_answer *ret);
+/* From this address of the machine's own. */
+void test_edge_send_from(const char *from, uint16_t port, const char *request,
+                         struct test_edge_answer *ret);
 
+/* One line to the proxy's own socket, behind the driver's back. */
+void test_edge_tell(struct test_edge *e, const char *line);
 pid_t test_edge_proxy(struct test_edge *e); /* pid of haproxy, 0: it does not run */

@@ -127,6 +127,25 @@ static int tiny_header_is(const char *head, const char *name, const char *value)
     return found && !strncasecmp(found, value, strlen(value));
 }
 
+/* How long a chunked body is, its sizes and line ends among it; -1: its end is not there yet. */
+static long tiny_chunks(const char *body, size_t n)
+{
+    size_t at = 0;
+
+    for (;;) {
+        const char *line = memmem(body + at, n - at, "\r\n", 2);
+        unsigned long size = line ? strtoul(body + at, NULL, 16) : 0;
+
+        if (!line || size > TINY_BODY_MAX)
+            return -1;
+        at = (size_t)(line - body) + 2 + size + 2;
+        if (at > n)
+            return -1;
+        if (!size)
+            return (long)at;
+    }
+}
+
 /* 1: a whole request stands in the input; 0: not yet; -1: not one. */
 static int tiny_parse(const struct tiny_connection *c, struct tiny_request *ret)
 {
@@ -144,7 +163,14 @@ static int tiny_parse(const struct tiny_connection *c, struct tiny_request *ret)
     r.n_head = (size_t)(end - head) + 4;
     if ((length = tiny_header(head, "Content-Length")))
         r.n_body = strtoul(length, NULL, 10);
-    if (r.n_body > TINY_BODY_MAX || tiny_header(head, "Transfer-Encoding"))
+    if (tiny_header_is(head, "Transfer-Encoding", "chunked")) {
+        long n_chunks = tiny_chunks(end + 4, c->in.n - r.n_head);
+
+        if (n_chunks < 0)
+            return 0;
+        r.n_body = (size_t)n_chunks;
+    }
+    if (r.n_body > TINY_BODY_MAX)
         return -1;
     if (c->in.n < r.n_head + r.n_body)
         return 0;

@@ -5,7 +5,7 @@
  * holds the version. What is served:
  *
  *     GET ANY          "VERSION\nGET /path?query\n"
- *     POST ANY         "VERSION\n" and the body
+ *     POST ANY         "VERSION\n" and the body; chunks as they came, without trailers
  *     /headers         "VERSION\n" and the request's head as it arrived
  *     /slow?ms=N       after N ms
  *     /status?code=N   with that status

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "providers/haproxy/frontend.h"
+
+#include <inttypes.h>
+
+#define FRONTEND_HOPS_MAX 4 /* trusted proxies behind each other */
+
+/* Sets and removes what headers.map says, NAME:HEX~NAME:~; of an answer that has a rule for it. */
+const char haproxy_frontend_lua[] =
+    "core.register_action(\"reeve_headers\", { \"http-res\" }, function(txn)\n"
+    "    local text = txn:get_var(\"txn.headers\")\n"
+    "    for name, hex in text:gmatch(\"([A-Za-z0-9-]+):(%x*)~\") do\n"
+    "        txn.http:res_del_header(name)\n"
+    "        if hex ~= \"\" then\n"
+    "            txn.http:res_add_header(name, (hex:gsub(\"..\", function(c)\n"
+    "                return string.char(tonumber(c, 16))\n"
+    "            end)))\n"
+    "        end\n"
+    "    end\n"
+    "end)\n";
+
+/* What the edge judges is what the application gets, but for empty segments and parameters of segments:
+ * they are dropped from the key alone, because applications carry URLs and more in paths. */
+static const char frontend_check[] =
+    "    option disable-h2-upgrade\n"
+    "    http-request deny deny_status 405 if METH_CONNECT\n"
+    "    http-request disable-l7-retry unless METH_GET\n" /* an application that closed before it read */
+    "    http-request deny deny_status 400 if { req.hdr_names -m reg '[^A-Za-z0-9,-]' }\n"
+    "    http-request normalize-uri percent-decode-unreserved\n"
+    "    http-request normalize-uri percent-to-uppercase\n"
+    "    http-request normalize-uri path-strip-dot\n"
+    "    http-request normalize-uri path-strip-dotdot full\n"
+    "    http-request set-uri %[pathq] if { path_beg / } !{ url_beg / }\n";
+
+/* On a host with rules for paths nothing may stand in a path that an application might read as
+ * another one: encoded delimiters and controls, once or twice encoded, too long UTF-8, broken
+ * encodings, dot segments with parameters. */
+static const char frontend_host_key[] =
+    "    http-request set-var(txn.host) req.fhdr(host),host_only,lower,rtrim(.)\n"
+    "    http-request deny deny_status 400 unless { var(txn.host) -m reg '^[a-z0-9.-]+$' }\n"
+    "    acl has_paths var(txn.host),map_str(paths.map) -m found\n"
+    "    http-request deny deny_status 400 if has_paths "
+    "{ path -m reg '%(2F|5C|7F|[01][0-9A-F]|C[01]|E0%[89]|F0%8|25(00|2[5EeFf]|3[Bb]|5[Cc]))' }\n"
+    "    http-request deny deny_status 400 if has_paths "
+    "{ path -m reg '%([^0-9A-F]|.[^0-9A-F]|.?$)|\\x5C|/[.][.]?(;|%3B)' }\n"
+    "    http-request set-var-fmt(txn.key) %[var(txn.host)]%[path]/\n"
+    "    http-request set-var(txn.key) var(txn.key),regsub(;[^/]*,,g),regsub(%3B[^/]*,,g) "
+    "if { path -m sub ; %3B }\n";
+
+static const char frontend_port_key[] = "    http-request set-var-fmt(txn.key) :%[dst_port]/\n";
+
+static const char frontend_route[] =
+    "    http-request set-var(txn.key) var(txn.key),regsub(//+,/,g)\n"
+    "    http-request set-var(txn.route) var(txn.key),map_beg(r.map)\n"
+    "    http-request set-var(txn.generation) var(txn.route),field(1,:),map_str(gen.map)\n"
+    "    http-request set-var-fmt(txn.set) %[var(txn.generation)]:%[var(txn.route)]\n"
+    "    http-request set-var(txn.to) var(txn.set),map_str(sets.map)\n"
+    "    http-request set-var(txn.backend) var(txn.to),field(1,/)\n"
+    "    http-request return status 404 content-type text/plain string \"no route\\n\" "
+    "unless { var(txn.backend) -m found }\n";
+
+/* A path that is a guarded one but for upper and lower case is no way around it. */
+static const char frontend_guard[] =
+    "    http-request set-var(txn.guard) var(txn.key),lower,map_beg(guard.map) "
+    "if { path -m reg [A-Z] }\n"
+    "    http-request deny deny_status 400 if { var(txn.guard) -m found } "
+    "{ var(txn.route),lower,strcmp(txn.guard) lt 0 }\n";
+
+/* What the route asks, as rules.h writes it. A rule that is not there lets nobody through. */
+static const char frontend_rule[] =
+    "    http-request set-var(txn.rule) var(txn.to),field(2,/)\n"
+    "    acl ruled var(txn.rule) -m found\n"
+    "    http-request set-var(txn.rules) var(txn.rule),map_str(rules.map) if ruled\n"
+    "    http-request return status 503 content-type text/plain string \"no rule\\n\" "
+    "if ruled !{ var(txn.rules) -m found }\n"
+    "    http-request set-var(txn.access) var(txn.rules),field(1,:) if ruled\n"
+    "    http-request set-var(txn.list) var(txn.rules),field(2,:) if ruled\n"
+    "    http-request set-var(txn.limit) var(txn.rules),field(3,:) if ruled\n"
+    "    http-request set-var(txn.headers) var(txn.rule),map_str(headers.map) if ruled\n";
+
+static const char frontend_redirect[] =
+    "    acl moved var(txn.access) -m str redirect\n"
+    "    http-request set-var(txn.scheme) str(http) if moved\n"
+    "    http-request set-var(txn.scheme) str(https) if moved trusted "
+    "{ req.hdr(X-Forwarded-Proto) -m str https }\n"
+    "    http-request set-var(txn.port) req.fhdr(host),port_only if moved\n"
+    "    http-request set-var-fmt(txn.colon) :%[var(txn.port)] if moved { var(txn.port) -m int gt "
+    "0 }\n"
+    "    http-request redirect code 308 location "
+    "%[var(txn.scheme)]://%[var(txn.rules),field(7,:)]%[var(txn.colon)]%[pathq] if moved\n";
+
+/* An address as text is upper-case hex, 8 digits or 32. */
+static const char frontend_access[] =
+    "    http-request return status 403 content-type text/plain string \"denied\\n\" "
+    "if { var(txn.access) -m str deny }\n"
+    "    acl by_network var(txn.access) -m str ip\n"
+    "    http-request set-var(txn.network) var(txn.client),hex,regsub(^0{20}FFFF,) if by_network\n"
+    "    http-request set-var-fmt(txn.network) "
+    "%[var(txn.list)]:%[var(txn.network),length]:%[var(txn.network)] if by_network\n"
+    "    http-request return status 403 content-type text/plain string \"denied\\n\" "
+    "if by_network !{ var(txn.network),map_beg(networks.map) -m found }\n";
+
+/* So many in this window and, by their share that still counts, in the one before. Whoever is refused is not
+ * counted. */
+static const char frontend_limit[] =
+    "    acl limited var(txn.limit) -m int gt 0\n"
+    "    http-request set-var(txn.period) var(txn.rules),field(4,:) if limited\n"
+    "    http-request set-var(txn.window) date(0,ms),div(txn.period) if limited\n"
+    "    http-request set-var(txn.left) date(0,ms),mod(txn.period),neg,add(txn.period) if limited\n"
+    "    http-request set-var(txn.before) var(txn.window),sub(1) if limited\n"
+    "    http-request set-var-fmt(txn.counted) %[var(txn.rules),field(5,:)]:"
+    "%[var(txn.client),ipmask(32,64)] if limited\n"
+    "    http-request set-var-fmt(txn.now) %[var(txn.counted)]:%[var(txn.window)] if limited\n"
+    "    http-request set-var-fmt(txn.before) %[var(txn.counted)]:%[var(txn.before)] if limited\n"
+    "    http-request set-var(txn.count) var(txn.before),table_gpc0(rates),mul(txn.left),"
+    "add(txn.period),sub(1),div(txn.period) if limited\n"
+    "    http-request track-sc0 var(txn.now) table rates if limited\n"
+    "    http-request set-var(txn.count) sc0_get_gpc0,add(txn.count),sub(txn.limit) if limited\n"
+    "    http-request return status 429 content-type text/plain string \"too many requests\\n\" "
+    "hdr Retry-After %[var(txn.left),div(1000),add(1)] if limited { var(txn.count) -m int ge 0 }\n"
+    "    http-request sc-inc-gpc0(0) if limited\n";
+
+/* A password is asked for once: the pass that follows it is ours to check, so that an application's own
+ * Authorization comes through. The password itself does not. */
+static const char frontend_basic[] =
+    "    acl by_password var(txn.access) -m str basic\n"
+    "    http-request set-var-fmt(txn.user) %[var(txn.list)]:%[http_auth_user] if by_password\n"
+    "    http-request set-var(txn.user) var(txn.user),map_str(users.map) if by_password\n"
+    "    http-request set-var(txn.hash) var(txn.user),field(2,:) if by_password\n"
+    "    http-request set-var-fmt(txn.given) %[var(txn.user),field(1,:)]:%[http_auth_pass] "
+    "if by_password\n"
+    "    http-request set-var(txn.given) var(txn.given),sha2(256),hex,lower if by_password\n"
+    "    acl knows_password var(txn.given),secure_memcmp(txn.hash)\n"
+    "    http-request set-var(txn.known) bool(true) if by_password knows_password\n"
+    "    http-request set-var(txn.pass_key) str(pass),map_str(keys.map) if by_password\n"
+    "    http-request set-var(txn.expires) req.cook(" HAPROXY_PASS_COOKIE "),field(1,.) "
+    "if by_password\n"
+    "    http-request set-var(txn.given) req.cook(" HAPROXY_PASS_COOKIE "),field(2,.) "
+    "if by_password\n"
+    "    http-request set-var-fmt(txn.pass) %[var(txn.list)]:%[var(txn.host)]:%[var(txn.expires)] "
+    "if by_password\n"
+    "    http-request set-var(txn.pass) var(txn.pass),hmac(sha256,txn.pass_key),hex,lower "
+    "if by_password\n"
+    "    acl has_pass var(txn.given),secure_memcmp(txn.pass)\n"
+    "    acl is_known var(txn.known) -m bool\n"
+    "    http-request set-var(txn.passed) date,neg,add(txn.expires) if by_password has_pass\n"
+    "    acl is_passed var(txn.passed) -m int gt 0\n"
+    "    http-request return status 401 content-type text/plain string \"a password is asked "
+    "for\\n\" "
+    "hdr WWW-Authenticate 'Basic realm=\"%[var(txn.host)]\", charset=\"UTF-8\"' "
+    "if by_password !is_known !is_passed\n"
+    "    http-request del-header Authorization if is_known\n"
+    "    http-request set-var(txn.expires) date(43200) if is_known !is_passed\n"
+    "    http-request set-var-fmt(txn.pass) %[var(txn.list)]:%[var(txn.host)]:%[var(txn.expires)] "
+    "if is_known !is_passed\n"
+    "    http-request set-var(txn.pass) var(txn.pass),hmac(sha256,txn.pass_key),hex,lower "
+    "if is_known !is_passed\n"
+    "    http-request set-var-fmt(txn.grant) %[var(txn.expires)].%[var(txn.pass)] "
+    "if is_known !is_passed\n";
+
+static const char frontend_answer[] =
+    "    http-response lua.reeve_headers if { var(txn.headers) -m found }\n"
+    "    http-response add-header Set-Cookie \"" HAPROXY_PASS_COOKIE "=%[var(txn.grant)]; Path=/; "
+    "Max-Age=43200; Secure; HttpOnly; SameSite=Lax\" if { var(txn.grant) -m found }\n"
+    "    http-response set-header Cache-Control \"private, no-store\" "
+    "if { var(txn.grant) -m found }\n"
+    "    http-after-response set-header X-Robots-Tag \"noindex, nofollow\" "
+    "if { var(txn.rules),field(6,:) -m str noindex }\n";
+
+/* Headers that name a client, a host or another path are dropped and set anew, but a trusted proxy names its
+ * client. */
+static const char frontend_forward[] =
+    "    http-request del-header X-Forwarded- -m beg unless trusted\n"
+    "    http-request del-header X-Original- -m beg unless trusted\n"
+    "    http-request del-header X-Rewrite- -m beg unless trusted\n"
+    "    http-request del-header Forwarded unless trusted\n"
+    "    http-request del-header X-Real-IP unless trusted\n"
+    "    http-request del-header X-Client-IP unless trusted\n"
+    "    http-request del-header X-Cluster-Client-IP unless trusted\n"
+    "    http-request del-header True-Client-IP unless trusted\n"
+    "    http-request del-header CF-Connecting-IP unless trusted\n"
+    "    http-request del-header Proxy\n"
+    "    http-request add-header X-Forwarded-For %[src]\n"
+    "    http-request set-header X-Forwarded-Proto http "
+    "unless trusted { req.hdr(X-Forwarded-Proto) -m found }\n"
+    "    http-request set-header X-Forwarded-Host %[req.fhdr(host)] "
+    "unless trusted { req.hdr(X-Forwarded-Host) -m found }\n"
+    "    http-request set-header X-Forwarded-Port %[dst_port] "
+    "unless trusted { req.hdr(X-Forwarded-Port) -m found }\n"
+    "    acl is_websocket req.hdr(Upgrade) -i websocket\n"
+    "    http-request del-header Connection unless is_websocket\n"
+    "    http-request del-header Upgrade unless is_websocket\n"
+    "    http-request set-header Connection Upgrade if is_websocket\n"
+    "    use_backend %[var(txn.backend)]\n";
+
+static void frontend_add_trusted(struct sb *b, const struct value *trusted)
+{
+    for (size_t i = 0; i < value_count(trusted); i++)
+        sb_addf(b, " %.*s", STR_ARG(value_item(trusted, i)->u.text));
+    sb_add_c(b, "\n");
+}
+
+static void frontend_acl(struct sb *b, const struct value *trusted)
+{
+    if (!value_count(trusted)) {
+        sb_add_c(b, "    acl trusted always_false\n");
+        return;
+    }
+    sb_add_c(b, "    acl trusted src");
+    frontend_add_trusted(b, trusted);
+}
+
+/* Who asks: the first from the right that is no trusted proxy, as far as all behind it are. */
+static void frontend_client(struct sb *b, const struct value *trusted)
+{
+    sb_add_c(b, "    http-request set-var(txn.client) src if ruled\n");
+    for (int i = 1; value_count(trusted) && i <= FRONTEND_HOPS_MAX; i++) {
+        sb_addf(b, "    acl hop_%d var(txn.client) -m ip", i);
+        frontend_add_trusted(b, trusted);
+        sb_addf(b, "    http-request set-var(txn.client) req.hdr_ip(X-Forwarded-For,-%d) if hop_%d",
+                i, i);
+        if (i > 1)
+            sb_addf(b, " { req.hdr_ip(X-Forwarded-For,-%d) -m found }", i - 1);
+        sb_add_c(b, "\n");
+    }
+}
+
+void haproxy_frontend_render(struct sb *b, const struct haproxy_conf *conf)
+{
+    sb_addf(b, "\nfrontend http\n    bind %.*s\n", STR_ARG(conf->http));
+    frontend_acl(b, conf->trusted);
+    sb_add_c(b, frontend_check);
+    sb_add_c(b, frontend_host_key);
+    sb_add_c(b, frontend_route);
+    sb_add_c(b, frontend_guard);
+    sb_add_c(b, frontend_rule);
+    sb_add_c(b, frontend_redirect);
+    frontend_client(b, conf->trusted);
+    sb_add_c(b, frontend_access);
+    sb_add_c(b, frontend_limit);
+    sb_add_c(b, frontend_basic);
+    sb_add_c(b, frontend_answer);
+    sb_add_c(b, frontend_forward);
+    sb_add_c(b, "\nbackend rates\n"
+                "    stick-table type string len 96 size 200k expire 48h store gpc0\n");
+
+    if (!conf->internal_first)
+        return;
+    sb_addf(b, "\nfrontend internal\n    bind 127.0.0.1:%" PRId64 "-%" PRId64 "\n",
+            conf->internal_first, conf->internal_last);
+    frontend_acl(b, NULL);
+    sb_add_c(b, frontend_check);
+    sb_add_c(b, frontend_port_key);
+    sb_add_c(b, frontend_route);
+    sb_add_c(b, frontend_forward);
+}
