@@ -31,6 +31,29 @@ static void check_provider(const struct daemon_check *c, const struct value *nam
                          STR_ARG(value_get_text(provider, S("driver"), STR_NONE)), kind);
 }
 
+/* A rule without a branch would bind its names to nothing; one that nobody tracks, to nothing that is read. */
+static void check_branch(const struct daemon_check *c, const struct value *rule)
+{
+    const struct value *branch = value_get(rule, S("branch")), *source, *tracked;
+    size_t i = 0;
+
+    if (!branch) {
+        spec_message_add(c->m, SPEC_ERROR, rule->place, S("required"), STR_NONE,
+                         "environments: 'branch' is missing: these environments would be bound to "
+                         "nothing");
+        return;
+    }
+    source = value_get(value_get(c->daemon, S("sources")),
+                       value_get_text(value_get(rule, S("match")), S("source"), S("")));
+    tracked = value_get(source, S("branches"));
+    while (i < value_count(tracked) && !value_eq(value_item(tracked, i), branch))
+        i++;
+    if (tracked && i == value_count(tracked))
+        spec_message_add(c->m, SPEC_ERROR, branch->place, S("reference"), STR_NONE,
+                         "branch '%.*s' is not among those that the source tracks",
+                         STR_ARG(branch->u.text));
+}
+
 static void check_rule(const struct daemon_check *c, const struct value *rule)
 {
     const struct value *services = value_at(rule, S("providers.services"));
@@ -38,6 +61,7 @@ static void check_rule(const struct daemon_check *c, const struct value *rule)
     const struct value *manual = value_at(rule, S("floor.approval"));
 
     check_named(c, value_at(rule, S("match.source")), "source", value_get(c->daemon, S("sources")));
+    check_branch(c, rule);
     for (size_t i = 0; i < value_count(services); i++)
         check_provider(c, value_item(services, i), "services", "process|null");
     check_provider(c, value_at(rule, S("providers.domains")), "domains", "haproxy|null");

@@ -12,6 +12,9 @@ static int once_refused(const struct source_task *s, struct arena *a, struct err
         if (head && head->messages.n_errors)
             return err_set(err, ERR_INVALID, "source '%.*s', branch '%.*s': %.*s", STR_ARG(s->name),
                            STR_ARG(b->name), STR_ARG(head_error(a, &head->messages)));
+        if (head && head->refused.n_errors)
+            return err_set(err, ERR_REFUSED, "source '%.*s', branch '%.*s': %.*s", STR_ARG(s->name),
+                           STR_ARG(b->name), STR_ARG(head_error(a, &head->refused)));
     }
     return 0;
 }

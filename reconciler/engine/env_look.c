@@ -1,5 +1,5 @@
 /* What one cycle of an environment looks at: its specs and the world. SPDX-License-Identifier: Apache-2.0 */
-#include "reconciler/engine/env_task.h"
+#include "reconciler/engine/claims.h"
 
 /* --- specs: on FILE ------------------------------------------------------------------------------ */
 
@@ -33,6 +33,16 @@ static int pin_secrets(struct env_task *env, const struct normalise_wants *wants
     return 0;
 }
 
+static int refuse_specs(const struct env_task *env, const struct spec_messages *messages,
+                        struct err *err)
+{
+    AUTO_ARENA struct arena scratch;
+
+    arena_init(&scratch, 0);
+    return err_set(err, ERR_INVALID, "the specs of commit %.*s are refused: %.*s", 12,
+                   env->head->commit.p, STR_ARG(head_error(&scratch, messages)));
+}
+
 int env_look_specs(struct task *t, struct err *err)
 {
     struct env_task *env = env_of(t);
@@ -46,16 +56,15 @@ int env_look_specs(struct task *t, struct err *err)
 
     spec_messages_init(&messages, &env->cycle);
     if (env->head->messages.n_errors) {
-        env->trouble = str_fmt(&env->cycle, "the specs of commit %.*s are refused: %.*s", 12,
-                               env->head->commit.p,
-                               STR_ARG(head_error(&env->cycle, &env->head->messages)));
-        return err_set(err, ERR_INVALID, "%.*s", STR_ARG(env->trouble));
+        return refuse_specs(env, &env->head->messages, err);
     }
     if (!map_has(&env->head->bundle.environments, env->name))
         return err_set(
             err, ERR_INVALID,
             "commit %.*s has no environment '%.*s' any more; nothing is deleted for that", 12,
             env->head->commit.p, STR_ARG(env->name));
+    if (claims_check(env, &messages))
+        return refuse_specs(env, &messages, err);
     if (normalise_wants(&env->cycle, &env->head->bundle, &in, &wants, &messages, err) ||
         pin_secrets(env, &wants, &env->pins, err))
         return err->code;
@@ -64,8 +73,7 @@ int env_look_specs(struct task *t, struct err *err)
         return err->code;
     spec_messages_sort(&messages);
     if (messages.n_errors)
-        return err_set(err, ERR_INVALID, "the specs of commit %.*s are refused: %.*s", 12,
-                       env->head->commit.p, STR_ARG(head_error(&env->cycle, &messages)));
+        return refuse_specs(env, &messages, err);
     env->has_spec = 1;
     return arena_status(&env->cycle, err);
 }

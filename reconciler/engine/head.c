@@ -16,6 +16,7 @@ struct head *head_new(struct str commit, struct str tree)
     h->commit = str_copy(&h->arena, commit);
     h->tree = str_copy(&h->arena, tree);
     spec_messages_init(&h->messages, &h->arena);
+    spec_messages_init(&h->refused, &h->arena);
     map_init(&h->envs, &h->arena);
     map_init(&h->trees, &h->arena);
     map_init(&h->moved, &h->arena);

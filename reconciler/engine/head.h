@@ -25,6 +25,7 @@ struct head_file { /* a spec, parsed and checked by itself */
 struct head_env { /* an environment whose documents are these */
     struct str name;
     const struct value *document, *application; /* application: NULL where there is none such */
+    const struct value *rule;                   /* of the daemon; NULL: it is denied */
     size_t n_paths;
     struct str paths[]; /* of the tree, that it is made of */
 };
@@ -50,6 +51,7 @@ struct head {
     size_t n_files, file_bytes; /* parsed */
     struct bundle bundle;
     struct spec_messages messages; /* errors: no environment moves to this commit */
+    struct spec_messages refused;  /* documents that ask to count here and do not */
     struct map envs;               /* name -> struct head_env * */
     struct map trees;              /* wanted path -> struct str *, NULL where nothing stands */
     struct map

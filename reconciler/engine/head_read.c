@@ -184,13 +184,13 @@ static int head_join_files(struct head *h, const struct head *alike, struct aren
 /* --- environments -------------------------------------------------------------------------------- */
 
 /* Paths of the tree that an environment is made of; none for one that is bound nowhere. */
-static int head_want(const struct head *h, const struct head_read *in, struct str name,
-                     struct arena *scratch, struct normalise_wants *ret, struct err *err)
+static int head_want(const struct head *h, const struct head_env *made, struct arena *scratch,
+                     struct normalise_wants *ret, struct err *err)
 {
     const struct normalise_input input = {
-        .environment = name,
+        .environment = made->name,
         .branch = h->branch,
-        .rule = daemon_rule(in->daemon, h->source, S("environment"), name, NULL),
+        .rule = made->rule,
         .spec_path = h->spec_path,
     };
     struct spec_messages quiet;
@@ -229,15 +229,16 @@ static int head_add_env(struct head *h, const struct head_read *in, const struct
 {
     AUTO_ARENA struct arena scratch;
     struct normalise_wants wants;
-    struct head_env **slot, *env;
+    struct head_env ruled = *made, **slot, *env;
 
     arena_init(&scratch, 0);
-    if (head_want(h, in, made->name, &scratch, &wants, err))
+    ruled.rule = daemon_rule(in->daemon, h->source, S("environment"), made->name, NULL);
+    if (head_want(h, &ruled, &scratch, &wants, err))
         return err->code;
     slot = vec_push(&h->arena, &h->own.envs);
     if (!slot)
         return arena_status(&h->arena, err);
-    *slot = env = head_make_env(made, wants.paths.p, wants.paths.n);
+    *slot = env = head_make_env(&ruled, wants.paths.p, wants.paths.n);
     if (!env)
         return err_set(err, ERR_NOMEM, "out of memory");
     map_replace(&h->envs, env->name, env);

@@ -1,15 +1,30 @@
 /* What a poll leaves in the state. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/source_task.h"
 
-/* A branch that this life has not seen yet says nothing about what a former one saw. */
-static int branch_is_news(const struct branch *b, const struct rec_head *row, int has_row)
+/* What is wrong with what was read, or else what its documents ask for and do not get. */
+static struct str branch_error(struct source_task *s, const struct branch *b)
 {
     const struct head *head = b->heads.newest;
+
+    if (b->is_gone)
+        return S("the branch is gone: what it held last goes on being wanted");
+    if (head && head->messages.n_errors)
+        return head_error(&s->round, &head->messages);
+    return head && head->refused.n_errors ? head_error(&s->round, &head->refused) : STR_NONE;
+}
+
+/* A branch that this life has not seen yet says nothing about what a former one saw. */
+static int branch_is_news(struct source_task *s, const struct branch *b, const struct rec_head *row,
+                          int has_row)
+{
+    const struct head *head = b->heads.newest;
+    struct str error = branch_error(s, b);
 
     if (!head && !b->is_gone)
         return 0;
     return !has_row || (row->gone_ms == REC_NONE) == b->is_gone ||
-           (head && !str_eq(row->commit_id, head->commit));
+           (head && !str_eq(row->commit_id, head->commit)) ||
+           !str_eq(row->error.p ? row->error : S(""), error.p ? error : S(""));
 }
 
 static int source_write_head(struct source_task *s, struct tx *tx, const struct branch *b,
@@ -21,7 +36,7 @@ static int source_write_head(struct source_task *s, struct tx *tx, const struct 
 
     if (rc && rc != ERR_NOT_FOUND)
         return rc;
-    if (!branch_is_news(b, &row, !rc))
+    if (!branch_is_news(s, b, &row, !rc))
         return 0;
     if (head || rc) {
         row.commit_id = head ? head->commit : S("");
@@ -29,9 +44,7 @@ static int source_write_head(struct source_task *s, struct tx *tx, const struct 
     }
     row.seen_ms = tx_time_ms(tx);
     row.gone_ms = b->is_gone ? tx_time_ms(tx) : REC_NONE;
-    row.error = b->is_gone ? S("the branch is gone: what it held last goes on being wanted")
-                : head->messages.n_errors ? head_error(&s->round, &head->messages)
-                                          : STR_NONE;
+    row.error = branch_error(s, b);
     return tx_put(tx, REC_head, &row, err);
 }
 
@@ -53,7 +66,7 @@ static int source_find_news(struct source_task *s, struct str *ret_kind, struct 
         rc = db_get(s->engine->db, &s->round, REC_head, &head, err);
         if (rc && rc != ERR_NOT_FOUND)
             return rc;
-        if (!branch_is_news(b, &head, !rc))
+        if (!branch_is_news(s, b, &head, !rc))
             continue;
         *ret_kind = b->is_gone ? S("source.gone") : ret_kind->p ? *ret_kind : S("source.moved");
     }

@@ -8,6 +8,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "reconciler/core/retry.h"
+#include "reconciler/engine/claims.h"
 #include "reconciler/engine/env_task.h"
 
 #define SOURCE_ROUND_MAX (256u << 20)
@@ -312,6 +313,10 @@ static enum task_verdict source_ready(struct source_task *s)
     if (h->messages.n_errors)
         LOG(LOG_WARN, "specs are refused, the last good state serves", LOG_S("source", s->name),
             LOG_S("branch", b->name), LOG_S("err", head_error(&s->round, &h->messages)));
+    claims_look(s->engine, s, h);
+    if (h->refused.n_errors)
+        LOG(LOG_WARN, "documents are refused", LOG_S("source", s->name), LOG_S("branch", b->name),
+            LOG_S("err", head_error(&s->round, &h->refused)));
     head_publish(&b->heads, h);
     engine_head_moved(s->engine, s, h);
     return task_goto(&s->task, SOURCE_READ);

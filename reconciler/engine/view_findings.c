@@ -26,6 +26,23 @@ static int find_sources(const struct view *v, struct value *list, struct err *er
     return rc;
 }
 
+/* Branches whose specs are refused, or hold documents that are. */
+static int find_heads(const struct view *v, struct value *list, struct err *err)
+{
+    struct rec_head *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, head, "WHERE error IS NOT NULL ORDER BY source, branch", &rows,
+                       &n, err);
+
+    for (size_t i = 0; !rc && i < n; i++)
+        add_finding(v, list,
+                    str_fmt(v->a, "branch '%.*s' of source '%.*s': %.*s", STR_ARG(rows[i].branch),
+                            STR_ARG(rows[i].source), STR_ARG(rows[i].error)),
+                    S("what was accepted last stays in force; what a name may do: reeve doctor "
+                      "ENV"));
+    return rc;
+}
+
 static int find_environments(const struct view *v, struct value *list, struct err *err)
 {
     struct rec_environment *rows;
@@ -81,6 +98,8 @@ int view_findings(const struct view *v, struct value **ret, struct err *err)
 
     if (!rc)
         rc = find_sources(v, list, err);
+    if (!rc)
+        rc = find_heads(v, list, err);
     if (!rc)
         rc = find_environments(v, list, err);
     if (!rc)

@@ -1,0 +1,13 @@
+/*
+ * claims: which documents of a head count. SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread   the loop's for all of a head; FILE for one environment.
+ */
+#pragma once
+
+#include "reconciler/engine/env_task.h"
+
+/* What documents ask for and do not get goes into h->refused; h is not published yet. */
+void claims_look(struct engine *e, const struct source_task *s, struct head *h);
+/* The environment's own document, in its cycle: an error that names both places. */
+int claims_check(const struct env_task *env, struct spec_messages *m);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "specs/claim.h"
+
+#include "base/guard.h"
+
+static const struct value *claim_asked(const struct value *document)
+{
+    const struct value *asked = value_at(document, S("trigger.branch"));
+
+    return value_is(asked, VALUE_TEXT) ? asked : NULL;
+}
+
+enum claim claim_judge(const struct claim_case *c)
+{
+    struct str bound = value_get_text(c->rule, S("branch"), S(""));
+    const struct value *asked = claim_asked(c->document);
+
+    if (!c->rule)
+        return CLAIM_DENIED;
+    if (asked && !str_eq(asked->u.text, bound))
+        return CLAIM_ASTRAY;
+    if (!str_eq(c->branch, bound))
+        return CLAIM_ELSEWHERE;
+    if (c->owner_source.p &&
+        (!str_eq(c->owner_source, c->source) || !str_eq(c->owner_branch, c->branch)))
+        return CLAIM_TAKEN;
+    return CLAIM_COUNTS;
+}
+
+/* "bound to branch 'main' by the rule at FILE:L:C" */
+static void claim_complain_bound(const struct claim_case *c, struct value_place place,
+                                 struct str name, struct spec_messages *m)
+{
+    spec_message_add(m, SPEC_ERROR, place, S("refused-branch"), STR_NONE,
+                     "environment '%.*s' is bound to branch '%.*s' by the rule at %.*s:%u:%u",
+                     STR_ARG(name), STR_ARG(value_get_text(c->rule, S("branch"), S(""))),
+                     STR_ARG(c->rule->place.file), c->rule->place.line, c->rule->place.column);
+}
+
+static void claim_complain_taken(const struct claim_case *c, const struct value *name,
+                                 struct spec_messages *m)
+{
+    const struct value *owner = value_get(c->owner_document, S("name"));
+    struct str at = owner ? str_fmt(m->arena, " (%.*s:%u:%u)", STR_ARG(owner->place.file),
+                                    owner->place.line, owner->place.column)
+                          : S("");
+
+    spec_message_add(m, SPEC_ERROR, name->place, S("refused-name"),
+                     S("reeve rebind moves the name to where the rule binds it"),
+                     "environment '%.*s' belongs to branch '%.*s' of source '%.*s'%.*s",
+                     STR_ARG(name->u.text), STR_ARG(c->owner_branch), STR_ARG(c->owner_source),
+                     STR_ARG(at));
+}
+
+void claim_complain(const struct claim_case *c, enum claim claim, struct spec_messages *m)
+{
+    const struct value *name = value_get(c->document, S("name"));
+    const struct value *rules = value_get(c->daemon, S("environments"));
+    const struct value *at = rules ? rules : c->daemon;
+
+    switch (claim) {
+    case CLAIM_COUNTS:
+        return;
+    case CLAIM_ELSEWHERE:
+        claim_complain_bound(c, name->place, name->u.text, m);
+        return;
+    case CLAIM_ASTRAY:
+        claim_complain_bound(c, claim_asked(c->document)->place, name->u.text, m);
+        return;
+    case CLAIM_DENIED:
+        spec_message_add(m, SPEC_ERROR, name->place, S("refused-environment"), STR_NONE,
+                         "environment '%.*s' of source '%.*s' matches none of the rules at "
+                         "%.*s:%u:%u",
+                         STR_ARG(name->u.text), STR_ARG(c->source), STR_ARG(at->place.file),
+                         at->place.line, at->place.column);
+        return;
+    case CLAIM_TAKEN:
+        claim_complain_taken(c, name, m);
+        return;
+    }
+    UNREACHABLE();
+}
