@@ -29,6 +29,7 @@ int db_open(const char *path, enum db_mode mode, struct db **ret, struct err *er
 struct db_birth {
     int64_t time_ms;
     struct str installation;
+    struct str lost; /* JSON, about the one before it; STR_NONE: there was none */
 };
 int db_create(const char *path, const struct db_birth *birth, struct db **ret, struct err *err);
 void db_close(struct db *db); /* NULL is fine; an open batch is abandoned */

@@ -74,6 +74,8 @@ static int migrate_say_created(struct db *db, struct arena *a, const struct migr
         rc = migrate_put_meta(tx, S("installation"), birth->installation, err);
     if (!rc)
         rc = migrate_put_meta(tx, S("epoch"), S("0"), err);
+    if (!rc && birth->lost.p)
+        tx_note(tx, S("lost"), birth->lost);
     if (!rc)
         rc = migrate_put_version(tx, a, last, err);
     if (!rc)

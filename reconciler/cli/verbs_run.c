@@ -11,6 +11,7 @@
 #include "reconciler/cli/verbs.h"
 #include "reconciler/engine/engine.h"
 #include "reconciler/engine/git_worker.h"
+#include "reconciler/engine/recover.h"
 #include "reconciler/http/api.h"
 
 #define PATH_BYTES 4096
@@ -202,6 +203,52 @@ int verb_version(struct cli *c, struct err *err)
     if (!cli_wrote_json(c, v))
         (void)fprintf(c->out, "reeve " REEVE_VERSION "\n"); /* main asks the stream */
     return 0;
+}
+
+/* --- recover ------------------------------------------------------------------------------------- */
+
+static void write_recovered(struct cli *c, const struct value *v)
+{
+    const struct value *envs = value_get(v, S("environments"));
+
+    (void)fprintf(c->out, "a new database: %.*s\n", STR_ARG(cli_text(v, "because")));
+    if (value_get(v, S("aside")))
+        (void)fprintf(c->out, "  the old one is kept as %.*s\n", STR_ARG(cli_text(v, "aside")));
+    for (size_t i = 0; i < value_count(envs); i++) {
+        const struct value *e = value_item(envs, i);
+
+        (void)fprintf(c->out, "  %.*s: held; %lld instances in %lld live and %lld other sets\n",
+                      STR_ARG(cli_text(e, "name")), (long long)value_get_int(e, S("instances"), 0),
+                      (long long)value_get_int(e, S("live_sets"), 0),
+                      (long long)value_get_int(e, S("other_sets"), 0));
+    }
+    (void)fprintf(c->out, "start the daemon, look at each plan, then: reeve resume ENV\n");
+}
+
+int verb_recover(struct cli *c, struct err *err)
+{
+    struct recover_options options = { 0 };
+    const char *self;
+    struct value *report;
+    int rc = config_need(c, err);
+
+    if (!rc)
+        rc = config_drop(c, err);
+    if (!rc)
+        rc = find_self(c, &self, err);
+    if (!rc)
+        rc = find_keeper(c, self, &options.keeper, err);
+    if (!rc)
+        rc = loop_uv_new(&(struct loop_options){ 0 }, &options.loop, err);
+    if (rc)
+        return rc;
+    options.daemon = c->daemon;
+    options.holder = str_fmt(c->arena, "reeve recover, pid %d", (int)getpid()).p;
+    rc = recover_run(c->arena, &options, &report, err);
+    loop_free(options.loop);
+    if (!rc && !cli_wrote_json(c, report))
+        write_recovered(c, report);
+    return rc;
 }
 
 /* Started by the daemon for one question; its answer is the only thing on standard output. */

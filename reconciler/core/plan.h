@@ -24,8 +24,9 @@ enum plan_action {
     PLAN_DELETE,
     PLAN_RUN, /* build, release */
     PLAN_SWITCH,
-    PLAN_GATE, /* the engine's: holds until something is proven */
-    PLAN_MARK, /* rows only */
+    PLAN_GATE,  /* the engine's: holds until something is proven */
+    PLAN_MARK,  /* rows only */
+    PLAN_ADOPT, /* a line: it runs as wanted, and is recorded now */
     N_PLAN_ACTIONS
 };
 

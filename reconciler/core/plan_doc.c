@@ -8,7 +8,7 @@
 static const char *const action_names[N_PLAN_ACTIONS] = {
     [PLAN_NONE] = "none",     [PLAN_CREATE] = "create", [PLAN_UPDATE] = "update",
     [PLAN_DELETE] = "delete", [PLAN_RUN] = "run",       [PLAN_SWITCH] = "switch",
-    [PLAN_GATE] = "gate",     [PLAN_MARK] = "mark",
+    [PLAN_GATE] = "gate",     [PLAN_MARK] = "mark",     [PLAN_ADOPT] = "adopt",
 };
 
 static const char *const way_names[N_PLAN_WAYS] = {

@@ -31,6 +31,16 @@ static void classify(struct planner *p, struct plan_line *line, int classes)
     p->plan->classes |= classes;
 }
 
+/* After the database was lost: it serves as it is wanted, and nobody remembers. */
+static void add_adopted(struct planner *p, struct str kind, struct str name,
+                        const struct spec_resource *want)
+{
+    struct plan_line *line = add_line(p, PLAN_ADOPT, kind, name, want);
+
+    if (line)
+        line->reason = S("as it runs; it was not recorded");
+}
+
 static void add_service(struct planner *p, const struct subject *x)
 {
     static const struct {
@@ -49,6 +59,10 @@ static void add_service(struct planner *p, const struct subject *x)
 
     if (x->fate == FATE_SAME)
         return;
+    if (x->fate == FATE_SETTINGS && !x->have) {
+        add_adopted(p, S("service"), x->m.service, x->want);
+        return;
+    }
     line = add_line(p, is_new ? PLAN_CREATE : words[x->fate].action, S("service"), x->m.service,
                     x->want);
     if (!line)
@@ -103,6 +117,14 @@ static void add_others(struct planner *p)
     }
 }
 
+static int something_serves(const struct planner *p)
+{
+    for (size_t i = 0; i < p->subjects.n; i++)
+        if (p->subjects.p[i].m.live && p->subjects.p[i].m.live->proven_seq != REC_NONE)
+            return 1;
+    return 0;
+}
+
 static void add_policy(struct planner *p)
 {
     const struct recorded *have = estate_find_recorded(&p->estate, S("policy"), S("environment"));
@@ -111,6 +133,10 @@ static void add_policy(struct planner *p)
 
     if (value_eq(before, after))
         return;
+    if (!have && something_serves(p)) {
+        add_adopted(p, S("policy"), S("environment"), NULL);
+        return;
+    }
     line = add_line(p, have ? PLAN_UPDATE : PLAN_CREATE, S("policy"), S("environment"), NULL);
     if (!line)
         return;

@@ -27,6 +27,7 @@ static const struct {
     [PLAN_UPDATE] = { '~', TONE_WAIT }, [PLAN_DELETE] = { '-', TONE_BAD },
     [PLAN_RUN] = { '>', TONE_BUSY },    [PLAN_SWITCH] = { '>', TONE_BUSY },
     [PLAN_GATE] = { '?', TONE_DIM },    [PLAN_MARK] = { ' ', TONE_DIM },
+    [PLAN_ADOPT] = { '=', TONE_GOOD },
 };
 
 /* The steps of PROTOCOL 2 in one word each. */
@@ -82,6 +83,7 @@ static void render_risk(struct render *r, const struct plan *p)
     n_written = 0;
     add_count(r, TONE_PLAIN, by_action[PLAN_CREATE], "to create", &n_written);
     add_count(r, TONE_PLAIN, by_action[PLAN_UPDATE], "to update", &n_written);
+    add_count(r, TONE_PLAIN, by_action[PLAN_ADOPT], "to adopt", &n_written);
     add_count(r, TONE_PLAIN, by_action[PLAN_DELETE], "to delete", &n_written);
     add_count(r, TONE_PLAIN, by_action[PLAN_RUN], "to run", &n_written);
     add_count(r, TONE_PLAIN, by_action[PLAN_SWITCH], "to switch", &n_written);

@@ -4,6 +4,7 @@
 #include "specs/digest.h"
 #include "state/revisions.h"
 #include "state/secrets.h"
+#include "state/sets.h"
 
 static int find_version(struct db *db, struct arena *a, struct str env_uid, struct str name,
                         struct str version, struct rec_secret_version *ret, struct err *err)
@@ -172,22 +173,25 @@ int env_secrets_repin(struct engine *e, struct arena *a, struct str env_uid,
 
 /* --- sealed sets --------------------------------------------------------------------------------- */
 
-/* Revisions that are live, that somebody may go back to, or that a plan which is not over makes or leaves. */
+/* Revisions that are live, that made a set which is there, that somebody may go back to, or that a plan which is
+ * not over makes or leaves. */
 int env_secrets_sweep(struct engine *e, struct arena *a, const struct rec_environment *env,
                       struct err *err)
 {
     struct rec_revision *proven;
     struct rec_plan *plans;
-    size_t n_proven, n_plans, n = 0;
+    struct rec_set *sets;
+    size_t n_proven, n_plans, n_sets, n = 0;
     struct digest *keep;
 
     if (revisions_proven(e->db, a, env->uid, ENV_SECRETS_KEPT, &proven, &n_proven, err) ||
         DB_SELECT(e->db, a, plan,
                   "WHERE env = $1 AND (state IN ('open', 'waiting', 'approved', 'applying')"
                   " OR EXISTS (SELECT 1 FROM rollouts WHERE plan = id AND ended_seq IS NULL))",
-                  &plans, &n_plans, err, DB_T(env->uid)))
+                  &plans, &n_plans, err, DB_T(env->uid)) ||
+        sets_list(e->db, a, env->uid, &sets, &n_sets, err))
         return err->code;
-    keep = arena_new_n(a, struct digest, n_proven + n_plans + 1);
+    keep = arena_new_n(a, struct digest, n_proven + n_plans + n_sets + 1);
     if (!keep)
         return arena_status(a, err);
     keep[n++] = env->live_rev;
@@ -195,5 +199,7 @@ int env_secrets_sweep(struct engine *e, struct arena *a, const struct rec_enviro
         keep[n++] = proven[i].digest;
     for (size_t i = 0; i < n_plans; i++)
         keep[n++] = plans[i].target;
+    for (size_t i = 0; i < n_sets; i++)
+        keep[n++] = sets[i].revision;
     return secret_sets_sweep(e->sealed, env->uid, keep, n, err);
 }

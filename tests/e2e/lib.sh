@@ -151,17 +151,18 @@ take_ports()
     fail "no block of free ports"
 }
 
-# Words: ports=A-B of services, backends=N slots=N of the edge, poll=TIME, providers= rule= extra= more rows of each.
+# Words: ports=A-B of services, backends=N slots=N of the edge, poll=TIME, state= more fields of it, providers= rule=
+# extra= more rows of each.
 write_daemon()
 {
-    local ports=$((FIRST + 40))-$((FIRST + 159)) backends=16 slots=4 poll=30s providers= rule= extra=
+    local ports=$((FIRST + 40))-$((FIRST + 159)) backends=16 slots=4 poll=30s providers= rule= extra= state=
 
     [ $# -eq 0 ] || local "$@"
     cat >"$WORLD/reeve.yaml" <<END
 apiVersion: reeve/v1
 kind: Daemon
 user: "$(id -un)"
-state: {file: var/reeve.db}
+state: {file: var/reeve.db${state:+, $state}}
 socket: var/reeve.sock
 sources: {shop: {url: "file://$WORLD/repo", branches: [main], poll: $poll}}
 providers:

@@ -3,6 +3,7 @@
  *
  *     load --target 127.0.0.1:8080 --host app.test --path / --new 4 --kept 4 --seconds 10
  *
+ *     --host H        may be repeated; asked in turn                           (localhost)
  *     --path P        may be repeated; asked for in turn                       (/)
  *     --new N         clients with a connection a request                      (1)
  *     --kept N        clients that keep their connection; they retry nothing   (1)
@@ -73,8 +74,8 @@ enum load_kind { LOAD_NEW, LOAD_KEPT, LOAD_SLOW, LOAD_WEBSOCKET, N_LOAD_KINDS };
 
 struct load_options {
     struct sockaddr_in target;
-    const char *host, *slow_path, *paths[LOAD_PATHS_MAX];
-    size_t n_paths;
+    const char *slow_path, *hosts[LOAD_PATHS_MAX], *paths[LOAD_PATHS_MAX];
+    size_t n_hosts, n_paths;
     int n_clients[N_LOAD_KINDS], post_percent, pause_ms, seconds;
 };
 
@@ -173,8 +174,8 @@ static void load_make_request(struct load_client *c)
         c->body[i] = (char)('a' + (i + c->n) % 26);
     n_head = snprintf(c->request, sizeof(c->request),
                       "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %zu\r\n%s\r\n",
-                      is_post ? "POST" : "GET", path, c->o->host, c->n_sent_body,
-                      c->kind == LOAD_KEPT ? "" : "Connection: close\r\n");
+                      is_post ? "POST" : "GET", path, c->o->hosts[c->n % c->o->n_hosts],
+                      c->n_sent_body, c->kind == LOAD_KEPT ? "" : "Connection: close\r\n");
     c->n_request = (size_t)n_head;
     memcpy(c->request + n_head, c->body, c->n_sent_body);
     c->n_request += c->n_sent_body;
@@ -335,7 +336,7 @@ static int load_open_websocket(struct load_client *c)
                      "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " TINY_HTTP_WEBSOCKET_KEY
                      "\r\n\r\n",
-                     c->o->paths[0], c->o->host);
+                     c->o->paths[0], c->o->hosts[0]);
     ssize_t got;
 
     c->n_request = (size_t)n;
@@ -484,7 +485,8 @@ static int load_read_options(int argc, char **argv, struct load_options *o)
             bad |= load_set_target(o, optarg) != 0;
             break;
         case 'h':
-            o->host = optarg;
+            if (o->n_hosts < LOAD_PATHS_MAX)
+                o->hosts[o->n_hosts++] = optarg;
             break;
         case 'p':
             if (o->n_paths < LOAD_PATHS_MAX)
@@ -518,6 +520,8 @@ static int load_read_options(int argc, char **argv, struct load_options *o)
             bad = 1;
         }
     }
+    if (!o->n_hosts)
+        o->hosts[o->n_hosts++] = "localhost";
     if (!o->n_paths)
         o->paths[o->n_paths++] = "/";
     return bad || optind != argc || !o->target.sin_port;
@@ -546,8 +550,7 @@ static size_t load_start(const struct load_options *o, struct load_client **clie
 
 int main(int argc, char **argv)
 {
-    struct load_options o = { .host = "localhost",
-                              .slow_path = "/slow?ms=1500",
+    struct load_options o = { .slow_path = "/slow?ms=1500",
                               .post_percent = 20,
                               .n_clients = { [LOAD_NEW] = 1, [LOAD_KEPT] = 1 } };
     static struct load_client *clients[LOAD_CLIENTS_MAX];

@@ -196,7 +196,7 @@ static void given_resource(struct world *w, const char *status)
 static int setup(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
-    const struct db_birth birth = { T0, S("0193-install") };
+    const struct db_birth birth = { .time_ms = T0, .installation = S("0193-install") };
     struct err err = ERR_INIT;
     char path[64];
 

@@ -101,6 +101,39 @@ static void test_lines_say_what_changes_and_why(void **state)
     }
 }
 
+/* After the database was lost: what serves as it is wanted is recorded, and nothing runs for that. */
+static void test_what_nobody_remembers_is_adopted(void **state)
+{
+    static const struct {
+        const char *sentence, *want, *lines;
+        size_t n_items;
+    } rows[] = {
+        { "as it runs", "a v1 port;domain d h /=a",
+          "adopt service/a (as it runs; it was not recorded, none) []|"
+          "adopt policy/environment (as it runs; it was not recorded, none) []",
+          1 },
+        { "another is rolled out", "a v2 port;domain d h /=a",
+          "update service/a (blue-green, none) []|"
+          "adopt policy/environment (as it runs; it was not recorded, none) []",
+          0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct scene c;
+
+        given_scene(&c, "a v1 port;domain d h /=a", rows[i].want, PLAN_CAUSE_COMMIT, NULL);
+        world_unrecord(&c.world, S("service"), S("a"));
+        world_unrecord(&c.world, S("policy"), S("environment"));
+        c.plan = world_plan(&c.world, &c.spec, PLAN_CAUSE_COMMIT);
+        if (!str_eq_c(format_lines(&c), rows[i].lines))
+            fail_msg("%s: '%s'", rows[i].sentence, format_lines(&c).p);
+        if (rows[i].n_items)
+            assert_int_equal(c.plan.items.n, rows[i].n_items);
+        arena_fini(&c.arena);
+    }
+}
+
 static void test_policies_judge_plans(void **state)
 {
     static const char automatic[] = "{\"approval\":{\"policy\":\"auto\"}}",
@@ -284,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines_say_what_changes_and_why),
+        cmocka_unit_test(test_what_nobody_remembers_is_adopted),
         cmocka_unit_test(test_policies_judge_plans),
         cmocka_unit_test(test_a_repair_alone_never_weakens),
         cmocka_unit_test(test_plans_refuse_what_cannot_be),

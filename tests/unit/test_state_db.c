@@ -14,7 +14,8 @@ static void test_a_state_keeps_its_installation(void **state)
 {
     struct given *g = *state;
     struct db *other = NULL;
-    const struct db_birth birth = { GIVEN_MS + 5, S("018bcfe5-6800-7000-8000-00000000ffff") };
+    const struct db_birth birth = { .time_ms = GIVEN_MS + 5,
+                                    .installation = S("018bcfe5-6800-7000-8000-00000000ffff") };
 
     db_close(TAKE(g->db));
     expect_ok(g, db_create(g->path, &birth, &other, &g->err));
@@ -89,7 +90,7 @@ static const struct migration closing[] = {
     { 1, 1, NULL },
     { 2, 2, "ALTER TABLE holds ADD COLUMN extra TEXT" },
 };
-static const struct db_birth later = { GIVEN_MS + 1000, { NULL, 0 } };
+static const struct db_birth later = { .time_ms = GIVEN_MS + 1000 };
 
 static void test_an_upgrade_keeps_a_copy_and_is_an_event(void **state)
 {

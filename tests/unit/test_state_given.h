@@ -40,7 +40,8 @@ struct given {
 
 static inline void given_open(struct given *g)
 {
-    const struct db_birth birth = { GIVEN_MS, S("018bcfe5-6800-7000-8000-000000000001") };
+    const struct db_birth birth = { .time_ms = GIVEN_MS,
+                                    .installation = S("018bcfe5-6800-7000-8000-000000000001") };
 
     expect_ok(g, db_create(g->path, &birth, &g->db, &g->err));
 }

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/recover.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "providers/registry.h"
+#include "reconciler/engine/installation.h"
+#include "reconciler/engine/recover_rows.h"
+#include "reconciler/engine/stale.h"
+#include "specs/json_io.h"
+#include "state/events.h"
+#include "state/lock.h"
+
+/* One call of recover_run(). */
+struct recovery {
+    const struct recover_options *options;
+    struct arena *a;
+    struct recover r;
+    struct lock lock;
+    struct registry *providers;
+    struct str file, dir, keys; /* STATE, its directory, KEYS */
+    const char *work;           /* the new file is made in here */
+    const char *aside;          /* where the old file goes; NULL: there is none */
+    struct str because;
+    struct value *report;
+};
+
+static struct str path_dir(struct str path)
+{
+    size_t slash = path.n;
+
+    while (slash && path.p[slash - 1] != '/')
+        slash--;
+    return slash > 1 ? str_slice(path, 0, slash - 1) : S("/");
+}
+
+/* --- the file that is there ---------------------------------------------------------------------- */
+
+/* Why a new one is needed. An old one that can be read is a copy like any other. */
+static int look_at_file(struct recovery *v, struct err *err)
+{
+    struct recover *r = &v->r;
+    struct err why = ERR_INIT;
+    struct db *db = NULL;
+
+    if (!sys_exists(v->file.p)) {
+        v->because = S("there is none");
+        return 0;
+    }
+    v->aside = str_fmt(v->a, "%.*s.lost-%lld", STR_ARG(v->file), (long long)r->now_ms).p;
+    if (db_open(v->file.p, DB_READ, &db, &why) || db_check(db, &why)) {
+        db_close(db);
+        v->because = str_copy(v->a, str_from_c(why.text));
+        return arena_status(v->a, err);
+    }
+    r->copy = db;
+    return 0;
+}
+
+/* --- the new file -------------------------------------------------------------------------------- */
+
+/* What the first event says. */
+static struct str format_lost(struct recovery *v, struct err *err)
+{
+    struct recover *r = &v->r;
+    struct value *lost = value_map(v->a);
+    struct digest hash;
+    int64_t seq = 0;
+
+    value_set_text(v->a, lost, S("because"), v->because);
+    if (v->aside)
+        value_set_text(v->a, lost, S("aside"), str_from_c(v->aside));
+    value_set_int(v->a, lost, S("things"), (int64_t)r->world.things.n);
+    if (r->copy && !events_head(r->copy, &seq, &hash, err)) {
+        value_set_int(v->a, lost, S("after_seq"), seq);
+        value_set_text(v->a, lost, S("after_hash"), digest_hex(v->a, &hash));
+    } else {
+        value_set_int(v->a, lost, S("after_seq"), 0);
+    }
+    v->report = lost;
+    return json_format(v->a, lost);
+}
+
+static int put_meta(struct recover *r, struct err *err)
+{
+    const struct rec_meta rows[] = {
+        { S("epoch"), str_fmt(r->a, "%lld", (long long)r->epoch) },
+        { S("ended"), str_fmt(r->a, "%lld", (long long)r->epoch) },
+    };
+    const struct tx_head head = { .time_ms = r->now_ms,
+                                  .mono_ms = sys_mono_ms(),
+                                  .epoch = r->epoch,
+                                  .actor = S("reeve"),
+                                  .cause = S("recover"),
+                                  .kind = S("state.recovered"),
+                                  .subject = r->world.installation };
+
+    if (tx_begin(r->db, &head, &r->tx, err))
+        return err->code;
+    for (size_t i = 0; i < 2; i++)
+        if (tx_put(r->tx, REC_meta, &rows[i], err)) {
+            tx_rollback(r->tx);
+            return err->code;
+        }
+    return tx_commit(r->tx, err);
+}
+
+static int write_all(struct recover *r, struct err *err)
+{
+    if (db_batch_begin(r->db, err))
+        return err->code;
+    if (put_meta(r, err) || recover_envs(r, err)) {
+        db_batch_abandon(r->db);
+        return err->code;
+    }
+    return db_batch_commit(r->db, err);
+}
+
+static int write_file(struct recovery *v, const char *path, struct err *err)
+{
+    struct recover *r = &v->r;
+    const struct db_birth birth = { r->now_ms, r->world.installation, format_lost(v, err) };
+    int rc = sys_remove_all(v->work, err); /* of one that died here */
+
+    if (!rc)
+        rc = sys_mkdir_all(v->work, 0700, err);
+    if (!rc)
+        rc = db_create(path, &birth, &r->db, err);
+    if (rc)
+        return rc;
+    rc = write_all(r, err);
+    db_close(r->db);
+    r->db = NULL;
+    return rc;
+}
+
+/* The log and its index belong to the file: SQLite would read them into the new one. */
+static int move_aside(const struct recovery *v, struct err *err)
+{
+    static const char *const ends[] = { "-wal", "-shm", "" };
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        const char *from = str_fmt(v->a, "%.*s%s", STR_ARG(v->file), ends[i]).p;
+        const char *to = str_fmt(v->a, "%s%s", v->aside, ends[i]).p;
+
+        if (!from || !to)
+            return arena_status(v->a, err);
+        if (rename(from, to) && errno != ENOENT)
+            return err_sys(err, "put '%s' aside", from);
+    }
+    return 0;
+}
+
+static int replace_file(struct recovery *v, struct err *err)
+{
+    const char *made = str_fmt(v->a, "%s/reeve.db", v->work).p;
+
+    if (write_file(v, made, err))
+        return err_wrap(err, "make a new database");
+    db_close(v->r.copy);
+    v->r.copy = NULL;
+    if (v->aside && move_aside(v, err))
+        return err->code;
+    if (rename(made, v->file.p))
+        return err_sys(err, "put '%s' in its place", made);
+    return sys_fsync_dir(v->dir.p, err) ? err->code : sys_remove_all(v->work, err);
+}
+
+/* --- the whole ----------------------------------------------------------------------------------- */
+
+static int open_all(struct recovery *v, struct err *err)
+{
+    struct registry_options options = { .state_dir = v->dir,
+                                        .keeper = str_from_c(v->options->keeper) };
+    struct recover *r = &v->r;
+    struct str installation;
+
+    if (sys_mkdir_all(v->keys.p, 0700, err) ||
+        lock_take(v->file.p, v->options->holder, &v->lock, err) ||
+        installation_read(v->a, v->keys.p, &installation, err) || look_at_file(v, err))
+        return err->code;
+    if (!installation.p && r->copy)
+        installation = str_copy(v->a, db_installation(r->copy));
+    options.installation = installation;
+    if (registry_open(&options, value_get(v->options->daemon, S("providers")), &v->providers, err))
+        return err->code;
+    return world_read(v->a, v->options->loop, v->providers, installation, &r->world, err);
+}
+
+/* The file that is there may be as new as the world. */
+static int judge_copy(struct recovery *v, struct err *err)
+{
+    struct recover *r = &v->r;
+
+    if (stale_epoch(v->a, r->copy, &r->epoch, err))
+        return err->code;
+    if (v->because.p)
+        return 0; /* the copy is another file */
+    if (stale_judge(v->a, r->copy, &r->world, &v->because, err))
+        return err->code;
+    return v->because.p ? 0
+                        : err_set(err, ERR_REFUSED,
+                                  "'%.*s' is as new as everything that carries its label: "
+                                  "nothing is lost",
+                                  STR_ARG(v->file));
+}
+
+static int recover_all(struct recovery *v, struct err *err)
+{
+    struct recover *r = &v->r;
+
+    if (open_all(v, err))
+        return err->code;
+    if (!r->world.installation.p)
+        return err_set(err, ERR_REFUSED,
+                       "nothing here carries a label and there is no database: nothing is lost");
+    if (r->copy && judge_copy(v, err))
+        return err->code;
+    if (r->world.epoch > r->epoch)
+        r->epoch = r->world.epoch;
+    r->epoch++;
+    if (replace_file(v, err))
+        return err->code;
+    value_set_int(v->a, v->report, S("epoch"), r->epoch);
+    value_set_int(v->a, v->report, S("strange"), (int64_t)r->world.n_strange);
+    value_set_text(v->a, v->report, S("unlisted"), r->world.unlisted);
+    value_set(v->a, v->report, S("environments"), r->report);
+    return installation_keep(v->a, v->keys.p, r->world.installation, err);
+}
+
+int recover_run(struct arena *a, const struct recover_options *options, struct value **ret,
+                struct err *err)
+{
+    struct recovery v = { .options = options, .a = a, .lock.fd = -1 };
+
+    v.r = (struct recover){ .a = a, .daemon = options->daemon };
+    v.r.now_ms = loop_wall_ms(options->loop);
+    v.file = str_copy(a, value_get_text(value_get(options->daemon, S("state")), S("file"), S("")));
+    v.dir = str_copy(a, path_dir(v.file));
+    v.work = str_fmt(a, "%.*s.new", STR_ARG(v.file)).p;
+    v.keys = str_fmt(a, "%.*s/keys", STR_ARG(v.dir));
+    if (!arena_status(a, err))
+        (void)recover_all(&v, err); /* err says it */
+    db_close(v.r.copy);
+    registry_close(v.providers);
+    lock_release(&v.lock);
+    if (err->code)
+        return err->code;
+    *ret = v.report;
+    return arena_status(a, err);
+}

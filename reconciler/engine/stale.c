@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/stale.h"
+
+#include "state/environments.h"
+#include "state/resources.h"
+
+int stale_epoch(struct arena *a, struct db *db, int64_t *ret, struct err *err)
+{
+    struct str text;
+
+    *ret = 0;
+    if (db_meta(db, a, S("epoch"), &text, err))
+        return err->code;
+    if (text.p && str_to_i64(text, ret))
+        return err_set(err, ERR_CORRUPT, "the epoch is '%.*s'", STR_ARG(text));
+    return 0;
+}
+
+/* A generation that is in use was given out by the environment's row before. */
+static int judge_generation(struct arena *a, struct db *db, const struct owned *o,
+                            struct str *ret_why, struct err *err)
+{
+    int64_t generation = value_get_int(o->outputs, S("generation"), 0);
+    struct rec_environment env;
+
+    if (!str_eq_c(o->kind, "switch"))
+        return 0;
+    if (environments_by_uid(db, a, o->env_uid, &env, err))
+        return err->code;
+    if (generation > env.route_gen)
+        *ret_why = str_fmt(a, "route generation %lld of '%.*s' is served, it knows %lld",
+                           (long long)generation, STR_ARG(o->env), (long long)env.route_gen);
+    return 0;
+}
+
+static int judge_thing(struct arena *a, struct db *db, const struct owned *o, struct str *ret_why,
+                       struct err *err)
+{
+    struct rec_resource row;
+    int rc = resources_now(db, a, o->env_uid, o->kind, o->name, &row, err);
+
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    if (!rc && row.incarnation >= o->incarnation)
+        return judge_generation(a, db, o, ret_why, err);
+    *ret_why = str_fmt(a, "it does not know %.*s/%.*s of '%.*s', made for commit %.*s",
+                       STR_ARG(o->kind), STR_ARG(o->name), STR_ARG(o->env), 12,
+                       o->commit.n >= 12 ? o->commit.p : "(unknown)   ");
+    return 0;
+}
+
+int stale_judge(struct arena *a, struct db *db, const struct world *world, struct str *ret_why,
+                struct err *err)
+{
+    struct str why = STR_NONE;
+    int64_t epoch;
+
+    if (stale_epoch(a, db, &epoch, err))
+        return err->code;
+    if (world->epoch > epoch)
+        why = str_fmt(a, "the daemon's life %lld changed the world, it knows %lld",
+                      (long long)world->epoch, (long long)epoch);
+    for (size_t i = 0; !why.p && i < world->things.n; i++)
+        if (judge_thing(a, db, &world->things.p[i], &why, err))
+            return err->code;
+    *ret_why = why;
+    return arena_status(a, err);
+}

@@ -1,0 +1,193 @@
+#!/bin/bash
+# recover: 20 environments under load lose their database. SPDX-License-Identifier: Apache-2.0
+#
+# Nothing restarts, no request is lost, no secret changes, nothing is there twice; released, no plan has anything
+# left to do. Without a copy, with one that is a rollout old, with a database put back that is older than the world.
+. "$(dirname "$0")/lib.sh"
+
+N=20
+CANARY=canary-0123456789abcdef0123456789abcdef
+
+environments()
+{
+    local i
+
+    for ((i = 1; i <= N; i++)); do
+        printf 'e%02d\n' "$i"
+    done
+}
+
+# version=V keep=TIME: the specs of all, each with a secret and a host of its own.
+estate()
+{
+    local version=v1 keep=300ms name
+
+    [ $# -eq 0 ] || local "$@"
+    spec version="$version" keep="$keep" bake=200ms env='TOKEN: {secret: token}'
+    sed -i 's|^services:|secrets: {token: {}}\n&|; s|hosts: \[[^]]*\]|hosts: ["${env}.example.test"]|; /^---/,$d' \
+        "$WORLD/repo/.reeve/app.yaml"
+    for name in $(environments); do
+        cat <<END
+---
+apiVersion: reeve/v1
+kind: Environment
+name: $name
+application: shop
+trigger: {branch: main}
+approval: {policy: auto}
+END
+    done >>"$WORLD/repo/.reeve/app.yaml"
+}
+
+given_estate()
+{
+    given_world
+    write_daemon backends=64 state="${1:-}" extra="secrets: {default: env, stores: {env: {type: env, prefix: E2E_}}}"
+    sed -i 's|name: prod}|name: "e*"}|; s|^\(    domains: \["\*.*\)|\1\n    secrets: [{path: "env:token", for: services}]|' \
+        "$WORLD/reeve.yaml"
+    estate version=v1
+    commit 'version 1'
+    start_daemon E2E_TOKEN="$CANARY"
+    await 120 "all are in sync" all_are in_sync
+}
+
+count_of()
+{
+    reeve status -o json 2>/dev/null | grep -o "\"sync\":\"$1\"" | wc -l
+}
+
+all_are()
+{
+    [ "$(count_of "$1")" -eq $N ]
+}
+
+# In sync with the newest commit, and nothing is left of the set before.
+all_serve()
+{
+    local name
+
+    for name in $(environments); do
+        HOST=$name.example.test serves "$1" || return 1
+    done
+    all_are in_sync && [ "$(instances | wc -l)" -eq $N ]
+}
+
+instances()
+{
+    local state
+
+    for state in "$WORLD"/var/services/run/*/state; do
+        [[ $(<"${state%state}spec.json") == *'"type":"instance"'* ]] && printf '%s\n' "$state"
+    done
+}
+
+# Pid and start time of every instance, the proxy and their keepers; who they are.
+living()
+{
+    local state
+
+    for state in $(instances) "$WORLD/var/edge/run/edge/state"; do
+        printf '%s %s\n' "$(basename "$(dirname "$state")")" \
+            "$(grep -o '"keeper":[0-9]*\|"keeper_start":[0-9]*\|"pid":[0-9]*\|"start":[0-9]*' "$state" | tr '\n' ' ')"
+    done
+}
+
+tokens()
+{
+    local state
+
+    for state in $(instances); do
+        tr '\0' '\n' <"/proc/$(sed 's/.*"pid":\([0-9]*\).*/\1/' "$state")/environ" | grep '^TOKEN='
+    done | sort | uniq -c
+}
+
+load_all()
+{
+    local name hosts=()
+
+    for name in $(environments); do
+        hosts+=(--host "$name.example.test")
+    done
+    HOST=${hosts[1]} start_load "${hosts[@]}" --new 4 --kept 4 --pause-ms 5
+}
+
+uids()
+{
+    reeve status -o json | grep -o '"name":"e[0-9]*"\|"uid":"[^"]*"' | sort
+}
+
+# What every case must leave: LIVING, TOKENS and UIDS are those of before.
+expect_unharmed()
+{
+    expect_equal "processes" "$(living)" "$LIVING"
+    expect_equal "secrets" "$(tokens)" "$TOKENS"
+    expect_equal "environments" "$(uids)" "$UIDS"
+}
+
+remember()
+{
+    LIVING=$(living) TOKENS=$(tokens) UIDS=$(uids)
+    expect_equal "instances" "$(instances | wc -l)" $N
+    expect_equal "tokens" "$(tokens | tr -s ' ')" " $N TOKEN=$CANARY"
+}
+
+# What the plans adopt: nothing where a copy knows it already.
+recover_and_release()
+{
+    local name began
+
+    now
+    began=$NOW
+    reeve recover >"$WORLD/recovered" 2>&1 || fail "recover: $(<"$WORLD/recovered")"
+    now
+    say "   recovered in $((NOW - began)) ms"
+    expect_equal "held environments told" "$(grep -c ': held;' "$WORLD/recovered")" $N
+    start_daemon E2E_TOKEN="$CANARY"
+    await 60 "all are held" all_are held
+    expect_unharmed
+    for name in $(environments); do
+        reeve plan "$name" >"$WORLD/plan" 2>&1
+        grep -q '^ *[-+~>] [a-z]* *[a-z]*/' "$WORLD/plan" && fail "the plan of $name changes something: $(<"$WORLD/plan")"
+        [ -z "$1" ] || grep -q "^ *= adopt *$1" "$WORLD/plan" || fail "the plan of $name adopts nothing: $(<"$WORLD/plan")"
+        reeve resume "$name" --reason 'looked at it' >/dev/null 2>&1 || fail "resume $name"
+    done
+    await 60 "all are in sync" all_are in_sync
+    for name in $(environments); do
+        reeve plan "$name" --exit-code >"$WORLD/plan" 2>&1 || fail "the plan of $name is not empty: $(<"$WORLD/plan")"
+    done
+    now
+    say "   $N environments in sync again after $((NOW - began)) ms"
+}
+
+expect_nothing_lost()
+{
+    end_load
+    expect_equal "requests lost" "$(counted lost)" 0
+    expect_equal "requests that went nowhere" "$(counted unrouted)" 0
+    expect_unharmed
+    reeve audit verify --replay >/dev/null || fail "the new chain does not hold"
+}
+
+the_database_is_removed()
+{
+    given_estate
+    remember
+    load_all
+    stop_daemon
+    rm "$WORLD"/var/reeve.db*
+    recover_and_release service/web
+    expect_nothing_lost
+}
+
+# What was recovered is worked with like any other.
+and_the_next_commit_is_rolled_out()
+{
+    load_all
+    estate version=v2
+    deploy 'version 2'
+    await 120 "all serve version 2" all_serve v2
+    end_load
+    expect_equal "requests lost" "$(counted lost)" 0
+}
+
+run_cases the_database_is_removed and_the_next_commit_is_rolled_out
