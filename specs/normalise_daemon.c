@@ -97,6 +97,40 @@ static void check_limits(const struct daemon_check *c)
     }
 }
 
+/* What two people are called would be nobody's. */
+static void check_claim(const struct daemon_check *c, struct map *claimed, const struct value *name,
+                        const struct value_entry *person)
+{
+    struct str key = value_is(name, VALUE_TEXT) ? name->u.text : STR_NONE;
+    const struct value_entry *other = key.n ? map_find(claimed, key) : NULL;
+    union {
+        const struct value_entry *in;
+        void *out;
+    } owner = { .in = person }; /* the map does not write through it */
+
+    if (other && other != person)
+        spec_message_add(c->m, SPEC_ERROR, name->place, S("people"), STR_NONE,
+                         "'%.*s' stands for %.*s already", STR_ARG(key), STR_ARG(other->key));
+    else if (key.n)
+        map_put(claimed, key, owner.out);
+}
+
+static void check_people(const struct daemon_check *c)
+{
+    const struct value *people = value_at(c->daemon, S("auth.people"));
+    struct map claimed;
+
+    map_init(&claimed, c->a);
+    for (size_t i = 0; i < value_count(people); i++) {
+        const struct value_entry *person = &people->u.map.entries[i];
+        const struct value *emails = value_get(person->value, S("emails"));
+
+        check_claim(c, &claimed, value_get(person->value, S("local")), person);
+        for (size_t j = 0; j < value_count(emails); j++)
+            check_claim(c, &claimed, value_item(emails, j), person);
+    }
+}
+
 static void check_default_store(const struct daemon_check *c)
 {
     const struct value *secrets = value_get(c->daemon, S("secrets"));
@@ -169,6 +203,7 @@ int normalise_daemon(struct arena *a, const struct bundle *b, const struct value
         for (size_t i = 0; i < value_count(value_get(daemon, S("environments"))); i++)
             check_rule(&c, value_item(value_get(daemon, S("environments")), i));
         check_default_store(&c);
+        check_people(&c);
         check_limits(&c);
     }
     if (arena_status(a, err))

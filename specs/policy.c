@@ -45,6 +45,13 @@ static struct value *policy_both(struct arena *a, const struct value *one,
     return policy_either(a, one, other);
 }
 
+static struct value *policy_any(struct arena *a, const struct value *one, const struct value *other)
+{
+    if (value_is(other, VALUE_BOOL) && other->u.truth)
+        return value_copy_content(a, other);
+    return policy_either(a, one, other);
+}
+
 static int policy_has(const struct value *list, const struct value *item)
 {
     for (size_t i = 0; i < value_count(list); i++)
@@ -75,6 +82,7 @@ static const struct {
     { S_INIT("approvers"),     policy_union }, /* of lists: each of them holds */
     { S_INIT("min_approvals"), policy_most },
     { S_INIT("allow_self"),    policy_both },
+    { S_INIT("signed"),        policy_any },
 };
 /* clang-format on */
 

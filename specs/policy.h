@@ -1,7 +1,7 @@
 /*
  * policy: what a spec and the daemon's floor ask for together. SPDX-License-Identifier: Apache-2.0
  *
- * An approval is {policy, require_for, expires_ms, approvers, min_approvals, allow_self}; what is absent
+ * An approval is {policy, require_for, expires_ms, approvers, min_approvals, allow_self, signed}; what is absent
  * asks for nothing. `approvers` is a list of lists: who approves stands in each of them.
  */
 #pragma once

@@ -301,6 +301,25 @@ static int scalar_is_principal(struct str s)
     return str_eq_c(kind, "user") || str_eq_c(kind, "group");
 }
 
+/* No options before it: ssh-keygen would read them. */
+static int scalar_is_ssh_key(struct str s)
+{
+    struct str type, key, comment = s;
+
+    if (!str_next(&comment, ' ', &type) || !str_next(&comment, ' ', &key) || !type.n || !key.n)
+        return 0;
+    for (size_t i = 0; i < type.n; i++)
+        if (!scalar_is_alnum(type.p[i]) && !scalar_is_one_of(type.p[i], "@.-"))
+            return 0;
+    for (size_t i = 0; i < key.n; i++)
+        if (!scalar_is_alnum(key.p[i]) && !scalar_is_one_of(key.p[i], "+/="))
+            return 0;
+    for (size_t i = 0; i < comment.n; i++)
+        if (!scalar_is_plain(comment.p[i]))
+            return 0;
+    return 1;
+}
+
 static int scalar_is_secret_path(struct str s)
 {
     return scalar_is_file(s) && scalar_has_segments(s, 0) && str_find_char(s, '%') == STR_NPOS;

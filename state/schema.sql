@@ -183,7 +183,9 @@ CREATE TABLE plans (
     started_seq INTEGER,
     ended_seq INTEGER,
     expires_ms INTEGER,
-    superseded_by BLOB
+    superseded_by BLOB,
+    needs TEXT,
+    authors_to TEXT
 ) STRICT;
 CREATE INDEX plans_of_env ON plans (env, made_seq);
 CREATE UNIQUE INDEX plans_applying ON plans (env) WHERE state = 'applying';
@@ -197,6 +199,14 @@ CREATE TABLE plan_reads (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX plan_reads_subject ON plan_reads (subject);
 
+CREATE TABLE plan_authors (
+    plan BLOB NOT NULL,
+    mail TEXT NOT NULL,
+    name TEXT NOT NULL,
+    commit_id TEXT NOT NULL,
+    PRIMARY KEY (plan, mail)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE decisions (
     plan BLOB NOT NULL,
     actor TEXT NOT NULL,
@@ -205,6 +215,9 @@ CREATE TABLE decisions (
     reason TEXT NOT NULL,
     principals TEXT NOT NULL,
     at_seq INTEGER NOT NULL,
+    person TEXT NOT NULL,
+    signature TEXT,
+    until_ms INTEGER,
     PRIMARY KEY (plan, actor)
 ) STRICT, WITHOUT ROWID;
 

@@ -26,6 +26,9 @@ enum {
     KEY_HOLD_ALL,
     KEY_NO_WAIT,
     KEY_CLOCK,
+    KEY_SIGN,
+    KEY_OVERRIDE,
+    KEY_BREAK_GLASS,
     KEY_EXIT_CODE,
     KEY_TIMEOUT,
     KEY_VERSION,
@@ -55,6 +58,9 @@ static const struct option_row rows[] = {
     { OPTION_UNTIL,     "until",     KEY_UNTIL,     "TIME",    "ends by itself then: 18h, 2024-11-03T12:00Z" },
     { OPTION_AS,        "as",        KEY_AS,        "HOW",     "done, failed or retry" },
     { OPTION_CLOCK,     "clock",     KEY_CLOCK,     NULL,      "the wall clock is right" },
+    { OPTION_SIGN,      "sign",      KEY_SIGN,      "KEY",     "sign the plan's id with this SSH key" },
+    { OPTION_OVERRIDE,  "override",  KEY_OVERRIDE,  NULL,      "whatever approvals it lacks; a role of its own, for an hour" },
+    { OPTION_BREAK_GLASS, "break-glass", KEY_BREAK_GLASS, NULL, "take a role that is lacking, in an emergency" },
     { OPTION_NO_WAIT,   "no-wait",   KEY_NO_WAIT,   NULL,      "begin it and return" },
     { OPTION_TIMEOUT,   "timeout",   KEY_TIMEOUT,   "TIME",    "stop watching after so long, 90s, 5m; it goes on" },
     { OPTION_REPLAY,    "replay",    KEY_REPLAY,    NULL,      "rebuild every table from the events and compare" },
@@ -154,6 +160,8 @@ static error_t parse_flag(int key, struct cli_args *args)
         { KEY_HOLD_ALL, &args->hold_all },
         { KEY_NO_WAIT, &args->no_wait },
         { KEY_CLOCK, &args->clock },
+        { KEY_OVERRIDE, &args->override },
+        { KEY_BREAK_GLASS, &args->break_glass },
         { KEY_EXIT_CODE, &args->exit_code },
         { 'q', &args->quiet },
         { 'h', &args->help },
@@ -200,6 +208,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_SERVER:
         args->server = arg;
+        return 0;
+    case KEY_SIGN:
+        args->sign = arg;
         return 0;
     case 'o':
     case KEY_COLOUR:

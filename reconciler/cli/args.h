@@ -29,6 +29,9 @@ enum cli_option { /* sets of verbs.def */
                   OPTION_TIMEOUT = 1u << 15,
                   OPTION_SINCE = 1u << 16,
                   OPTION_CLOCK = 1u << 17,
+                  OPTION_SIGN = 1u << 18,
+                  OPTION_OVERRIDE = 1u << 19,
+                  OPTION_BREAK_GLASS = 1u << 20,
 };
 
 enum cli_output { OUTPUT_TEXT, OUTPUT_JSON };
@@ -40,12 +43,12 @@ struct cli_args {
     struct arena *arena;
     const struct cli_verb *verb; /* NULL: none was given */
     VEC(struct str) words;       /* positional */
-    const char *config, *server, *file;
+    const char *config, *server, *file, *sign;
     struct str reason, at, since, service, until, as;
     enum cli_output output;
     enum cli_colour colour;
     int quiet, help, version;
-    int all, recorded, raw, replay, hold_all, no_wait, exit_code, clock;
+    int all, recorded, raw, replay, hold_all, no_wait, exit_code, clock, override, break_glass;
     int64_t lines, limit, timeout_ms; /* 0: not given */
     struct err refusal;               /* of a value, while options are read */
 };

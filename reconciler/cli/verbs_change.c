@@ -2,6 +2,7 @@
 #include "base/guard.h"
 #include "base/sys.h"
 #include "reconciler/cli/args_time.h"
+#include "reconciler/cli/sign.h"
 #include "reconciler/cli/verbs.h"
 #include "reconciler/cli/watch.h"
 #include "reconciler/engine/view.h"
@@ -12,6 +13,8 @@ static struct value *reason_body(struct cli *c)
 
     if (c->args.reason.p)
         value_set_text(c->arena, body, S("reason"), c->args.reason);
+    if (c->args.break_glass)
+        value_set(c->arena, body, S("break_glass"), value_bool(c->arena, 1));
     return body;
 }
 
@@ -130,13 +133,35 @@ static int need_plan_id(const struct cli *c, struct err *err)
                    STR_ARG(word), VIEW_PREFIX_MIN);
 }
 
+/* What is signed is the whole id. */
+static int sign_approval(struct cli *c, struct str *id, struct value *body, struct err *err)
+{
+    struct str signature;
+    struct value *plan;
+    int rc = cli_get(c, cli_path(c, "plans", *id, ""), NULL, &plan, err);
+
+    if (!rc) {
+        *id = cli_text(plan, "id");
+        rc = sign_text(c->arena, c->args.sign, *id, &signature, err);
+    }
+    if (!rc)
+        value_set_text(c->arena, body, S("signature"), signature);
+    return rc;
+}
+
 int verb_approve(struct cli *c, struct err *err)
 {
-    const struct watch_ask in = { .env = S(""),
-                                  .path = cli_path(c, "plans", cli_arg(c, 0), "/approve"),
-                                  .body = reason_body(c) };
+    struct str id = cli_arg(c, 0);
+    struct watch_ask in = { .env = S("") };
+    struct value *body = reason_body(c);
     int rc = need_plan_id(c, err);
 
+    if (!rc && c->args.sign && c->args.override)
+        rc = err_set(err, ERR_USAGE, "an override is not signed: --sign or --override");
+    if (!rc && c->args.sign)
+        rc = sign_approval(c, &id, body, err);
+    in.path = cli_path(c, "plans", id, c->args.override ? "/override" : "/approve");
+    in.body = body;
     return rc ? rc : ask_and_say(c, &in, err);
 }
 

@@ -1,25 +1,47 @@
 /*
- * approval: whether what people said of a plan is enough. SPDX-License-Identifier: Apache-2.0
+ * approval: whether enough people said yes. SPDX-License-Identifier: Apache-2.0
  *
- * Votes count under the policy of this moment, with who each person was when it was given.
+ * A plan that asks needs `min_approvals` of distinct people who stand in each list of `approvers`. Nobody approves what is
+ * their own: who authored or committed anything since the commit that was applied, or started the plan.
+ * Somebody whom `auth.people` does not know may be anybody, so one approval more is asked. What the policy says
+ * now counts, not what it said when somebody approved. Pure.
+ *
+ * Memory   the arena given; results may borrow from the case.
  */
 #pragma once
 
 #include "specs/value.h"
+#include "state/records.h"
 
-struct approval_vote {              /* of one person */
-    const struct value *principals; /* user:NAME, group:NAME */
+#define APPROVAL_OVERRIDE_MS (3600 * 1000)
+/* Stands among the authors of a range that is too long to be read. */
+#define APPROVAL_MANY "(more commits than are read)"
+
+struct approval_case {
+    const struct value *needs;  /* approval_needs() */
+    const struct value *people; /* auth.people; NULL: nobody is known */
+    struct str starter;         /* actor who started the plan */
+    const struct rec_plan_author *authors;
+    size_t n_authors;
+    const struct rec_decision *decisions;
+    size_t n_decisions;
+    int64_t from_seq; /* what was decided before does not count */
+    int64_t now_ms;
 };
 
-/* Whether authors of a change are known to be others than those who approve it. */
-enum approval_self { APPROVAL_SELF_UNKNOWN, APPROVAL_SELF_ANY };
-
-struct approval {
-    int64_t has, needs;
+struct approval_verdict {
+    int is_enough;
+    int64_t have, need;
+    struct str text; /* "1 of 2 approvals, by group:ops"; "" where there is nothing to say */
 };
-/* `approval` is that of a normalised policy. */
-struct approval approval_count(const struct value *approval, enum approval_self self,
-                               const struct approval_vote *votes, size_t n);
-/* "1 of 2 approvals, by group:ops and by user:ann or user:bea" */
-struct str approval_format(struct arena *a, const struct value *approval,
-                           const struct approval *count);
+
+/* What the `approval` of a policy asks: {min, expires_ms, approvers?: [[..]], allow_self?, signed?, same_user?,
+ * classes}. */
+enum approval_hosts { APPROVAL_APART, APPROVAL_SAME_USER }; /* auth.same_user */
+struct value *approval_needs(struct arena *a, const struct value *approval, int classes,
+                             enum approval_hosts hosts);
+
+struct approval_verdict approval_judge(struct arena *a, const struct approval_case *c);
+/* Why this decision does not count; STR_NONE: it does. */
+struct str approval_refusal(struct arena *a, const struct approval_case *c,
+                            const struct rec_decision *d);

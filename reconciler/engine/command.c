@@ -7,11 +7,14 @@
 
 #define COMMAND_REASON_MAX 500
 
-enum { COMMAND_WRITE, COMMAND_ACT };
+/*   FILES -> PROVE -> WRITE -> ACT      the first two where there is a signature */
+enum { COMMAND_FILES, COMMAND_PROVE, COMMAND_WRITE, COMMAND_ACT };
 
 /* clang-format off */
 static const struct task_state command_states[] = {
     /*                  name     successors          on error       deadline_ms */
+    [COMMAND_FILES] = { "FILES", TO2(COMMAND_PROVE, COMMAND_WRITE), COMMAND_WRITE, 30000 },
+    [COMMAND_PROVE] = { "PROVE", TO(COMMAND_WRITE),  COMMAND_WRITE, 0 }, /* the program's deadline */
     [COMMAND_WRITE] = { "WRITE", TO(COMMAND_ACT),    NO_ERROR_EDGE, 30000 },
     [COMMAND_ACT]   = { "ACT",   0,                  NO_ERROR_EDGE, 0 },
 };
@@ -99,6 +102,7 @@ static void act_settle(struct command_call *c, struct command_found *f, struct e
 static const struct command_row command_rows[N_COMMANDS] = {
     [COMMAND_RECONCILE] = { "reconcile", 0, 1, command_write_nothing, act_fetch },
     [COMMAND_APPROVE] = { "approve", 0, 0, command_write_approve, act_wake },
+    [COMMAND_OVERRIDE] = { "override", 1, 0, command_write_override, act_wake },
     [COMMAND_REJECT] = { "reject", 1, 0, command_write_reject, act_wake },
     [COMMAND_CANCEL] = { "cancel", 0, 0, command_write_cancel, act_cancel },
     [COMMAND_UNDO] = { "undo", 0, 0, command_write_undo, act_ask },
@@ -131,10 +135,12 @@ static int command_write(struct task *t, struct err *err)
     struct command_found *f = c->found;
     struct tx *tx;
 
+    if (c->in.signature.n && command_sign_judge(c, f, err))
+        return err->code;
     if (!c->in.is_admin)
         return err_set(err, ERR_REFUSED, "%.*s may look but not change anything",
                        STR_ARG(c->in.actor));
-    if (row->needs_reason && !c->in.reason.n)
+    if ((row->needs_reason || c->in.is_break_glass) && !c->in.reason.n)
         return err_set(err, ERR_USAGE, "%s needs a reason", row->word);
     if (c->in.reason.n > COMMAND_REASON_MAX)
         return err_set(err, ERR_LIMIT, "a reason has at most %d bytes", COMMAND_REASON_MAX);
@@ -157,6 +163,8 @@ static int command_write(struct task *t, struct err *err)
         tx_rollback(tx);
         return err->code;
     }
+    if (c->in.is_break_glass)
+        tx_note(tx, S("break_glass"), S("true"));
     if (c->in.reason.n)
         tx_note(tx, S("reason"), json_format(&c->arena, value_text(&c->arena, c->in.reason)));
     return tx_commit(tx, err);
@@ -178,9 +186,34 @@ static enum task_verdict command_act(struct command_call *c)
     value_set_text(a, c->result, S("message"), f->message.p ? f->message : S(""));
     if (f->rounds)
         value_set(a, c->result, S("rounds"), f->rounds);
+    if (c->in.is_break_glass)
+        LOG(LOG_WARN, "a right for emergencies was used", LOG_S("actor", c->in.actor),
+            LOG_S("reason", c->in.reason));
     LOG(LOG_INFO, "command", LOG_C("verb", command_rows[c->in.verb].word),
         LOG_S("env", f->env.name), LOG_S("actor", c->in.actor));
     return task_done(&c->task);
+}
+
+static int command_files(struct task *t, struct err *err)
+{
+    struct command_call *c = command_of(t);
+
+    return command_sign_write(c, c->found, err);
+}
+
+static enum task_verdict command_begin(struct command_call *c)
+{
+    struct task *t = &c->task;
+
+    c->found = arena_new(&c->arena, struct command_found);
+    if (!c->found) {
+        (void)err_set(&t->err, ERR_NOMEM, "out of memory");
+        return task_fail(t, &t->err);
+    }
+    if (!c->in.signature.n)
+        return task_goto(t, COMMAND_WRITE);
+    wait_work_start(t, POOL_FILE, command_files);
+    return task_then(t, COMMAND_PROVE);
 }
 
 static enum task_verdict command_step(struct task *t)
@@ -188,12 +221,12 @@ static enum task_verdict command_step(struct task *t)
     struct command_call *c = command_of(t);
 
     switch (t->state) {
+    case COMMAND_FILES:
+        return command_begin(c);
+    case COMMAND_PROVE:
+        command_sign_start(c, c->found);
+        return task_then(t, COMMAND_WRITE);
     case COMMAND_WRITE:
-        c->found = arena_new(&c->arena, struct command_found);
-        if (!c->found) {
-            (void)err_set(&t->err, ERR_NOMEM, "out of memory");
-            return task_fail(t, &t->err);
-        }
         wait_work_start(t, POOL_STATE, command_write);
         return task_then(t, COMMAND_ACT);
     case COMMAND_ACT:
@@ -206,5 +239,5 @@ void command_start(struct engine *e, struct command_call *call, task_ended *ende
 {
     call->engine = e;
     task_start(&call->task, e->loop, "command", command_states, N_ELEMENTS(command_states),
-               COMMAND_WRITE, command_step, ended, ctx);
+               COMMAND_FILES, command_step, ended, ctx);
 }

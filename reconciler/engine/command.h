@@ -27,6 +27,7 @@ enum command_verb {
     COMMAND_CLOCK,     /* the wall clock is right, whatever it did */
     COMMAND_RETRY,     /* env: lifts quarantine and back-off */
     COMMAND_SETTLE,    /* operation, as (done failed retry), reason */
+    COMMAND_OVERRIDE, /* plan, reason: it runs whatever the policy asks, but never where data is at stake */
     N_COMMANDS
 };
 
@@ -39,7 +40,9 @@ struct command {
     int64_t revision, until_ms;
     struct str actor;               /* local:NAME(uid) */
     const struct value *principals; /* user:NAME and group:NAME of the actor; NULL: none is known */
+    struct str signature;           /* of an approval; checked before it is written */
     int is_admin;                   /* may change things at all */
+    int is_break_glass;             /* by a right that is for emergencies alone */
 };
 
 struct engine;

@@ -4,7 +4,6 @@
 #include "base/sys.h"
 #include "reconciler/engine/env_secrets.h"
 #include "reconciler/engine/env_task.h"
-#include "specs/json_io.h"
 #include "specs/scalar.h"
 #include "state/holds.h"
 #include "state/journal.h"
@@ -29,7 +28,8 @@ int command_write_find(struct command_call *c, struct command_found *f, struct e
 {
     int64_t number;
 
-    if (c->in.verb == COMMAND_APPROVE || c->in.verb == COMMAND_REJECT)
+    if (c->in.verb == COMMAND_APPROVE || c->in.verb == COMMAND_OVERRIDE ||
+        c->in.verb == COMMAND_REJECT)
         return find_plan(c, f, err);
     if (c->in.verb == COMMAND_SETTLE || c->in.verb == COMMAND_CLOCK)
         return 0; /* the operation says which; of none */
@@ -40,52 +40,6 @@ int command_write_find(struct command_call *c, struct command_found *f, struct e
         return err->code;
     f->env = (struct rec_environment){ .name = c->in.env, .sync = S("unknown") };
     return 0;
-}
-
-static struct str command_principals(struct command_call *c)
-{
-    return c->in.principals ? json_format(&c->arena, c->in.principals) : S("[]");
-}
-
-/* The environment counts what was said: one approval may not be enough. */
-static int write_decision(struct command_call *c, struct command_found *f, struct tx *tx,
-                          const char *verdict, struct err *err)
-{
-    const struct rec_decision row = {
-        .plan = f->plan.id,
-        .actor = c->in.actor,
-        .verdict = str_from_c(verdict),
-        .class = S(""),
-        .reason = c->in.reason,
-        .principals = command_principals(c),
-        .at_seq = tx_seq(tx),
-    };
-
-    if (!str_eq_c(f->plan.state, "waiting") && !str_eq_c(f->plan.state, "open") &&
-        !str_eq_c(f->plan.state, "approved"))
-        return err_set(err, str_eq_c(f->plan.state, "superseded") ? ERR_STALE : ERR_CONFLICT,
-                       "plan %.*s is %.*s", STR_ARG(engine_short(&c->arena, &f->plan.id)),
-                       STR_ARG(f->plan.state));
-    if (f->plan.expires_ms != REC_NONE && clock_task_due_ms(&c->engine->clock) > f->plan.expires_ms)
-        f->plan.expires_ms = tx_time_ms(tx) +
-                             24 * 3600 * 1000; /* decided now: the time starts again */
-    f->plan.state = str_from_c(verdict);
-    f->state = f->plan.state;
-    if (tx_put(tx, REC_decision, &row, err))
-        return err->code;
-    return tx_put(tx, REC_plan, &f->plan, err);
-}
-
-int command_write_approve(struct command_call *c, struct command_found *f, struct tx *tx,
-                          struct err *err)
-{
-    return write_decision(c, f, tx, "approved", err);
-}
-
-int command_write_reject(struct command_call *c, struct command_found *f, struct tx *tx,
-                         struct err *err)
-{
-    return write_decision(c, f, tx, "rejected", err);
 }
 
 int command_write_nothing(struct command_call *c, struct command_found *f, struct tx *tx,
@@ -157,23 +111,13 @@ static int refuse_while_baking(struct command_call *c, struct command_found *f, 
     return 0;
 }
 
-/* The plan's row remembers it: a death in between loses nothing. */
 int command_write_cancel(struct command_call *c, struct command_found *f, struct tx *tx,
                          struct err *err)
 {
     int rc = find_applying(c, f, err);
-    const struct rec_decision row = {
-        .plan = f->plan.id,
-        .actor = c->in.actor,
-        .verdict = S("cancelled"),
-        .class = S(""),
-        .reason = c->in.reason,
-        .principals = command_principals(c),
-        .at_seq = tx_seq(tx),
-    };
 
     f->state = f->env.sync;
-    return rc > 0 ? tx_put(tx, REC_decision, &row, err) : rc;
+    return rc > 0 ? command_write_cancelled(c, f, tx, err) : rc;
 }
 
 /* Back to the sets that are kept warm: the revision before the live one. */

@@ -12,9 +12,19 @@
 
 #include "reconciler/engine/command.h"
 #include "reconciler/engine/engine_state.h"
+#include "reconciler/rt/wait.h"
+
+/* A signature that is being checked. */
+struct command_sign {
+    char dir[4096]; /* of ssh-keygen's files; "": none */
+    const char *argv[16];
+    struct exec_request exec;
+    struct exec_result result;
+};
 
 /* What a verb found on STATE, for the loop to act upon. */
 struct command_found {
+    struct command_sign sign;
     struct rec_environment env;
     struct rec_plan plan, settled; /* settled: of the operation */
     struct digest revision;
@@ -22,17 +32,32 @@ struct command_found {
     struct value *rounds; /* {source: its round that sees everything pushed until now} */
 };
 
+/* --- command_sign.c: in this order ---------------------------------------------------------------- */
+
+int command_sign_write(struct command_call *c, struct command_found *f, struct err *err); /* FILE */
+void command_sign_start(struct command_call *c, struct command_found *f); /* the loop's: a wait */
+/* ERR_REFUSED: it is not by a key of who is connected, or not over this plan. Removes the files. */
+int command_sign_judge(struct command_call *c, struct command_found *f,
+                       struct err *err); /* STATE */
+
+/* --- command_write.c, command_decide.c ------------------------------------------------------------ */
+
 /* The environment that it is about, or the plan. */
 int command_write_find(struct command_call *c, struct command_found *f, struct err *err);
 
 int command_write_approve(struct command_call *c, struct command_found *f, struct tx *tx,
                           struct err *err);
+int command_write_override(struct command_call *c, struct command_found *f, struct tx *tx,
+                           struct err *err);
 int command_write_reject(struct command_call *c, struct command_found *f, struct tx *tx,
                          struct err *err);
 int command_write_nothing(struct command_call *c, struct command_found *f, struct tx *tx,
                           struct err *err);
 int command_write_cancel(struct command_call *c, struct command_found *f, struct tx *tx,
                          struct err *err);
+/* Of the plan that runs, which was found. */
+int command_write_cancelled(struct command_call *c, struct command_found *f, struct tx *tx,
+                            struct err *err);
 int command_write_undo(struct command_call *c, struct command_found *f, struct tx *tx,
                        struct err *err);
 int command_write_rollback(struct command_call *c, struct command_found *f, struct tx *tx,

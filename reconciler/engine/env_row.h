@@ -35,3 +35,10 @@ int env_row_is_parked(struct env_task *env, struct str *ret_reason, struct err *
 int env_store_plan(struct env_task *env, struct err *err);
 /* Nothing is to be done any more: what waits to be approved is out of date. */
 int env_store_forget_pending(struct env_task *env, struct err *err);
+
+/* --- env_authors.c ------------------------------------------------------------------------------- */
+
+/* Whose changes the plan holds was read, in this cycle or one before. */
+int env_authors_are_known(const struct env_task *env, const struct rec_plan *row);
+/* Those that were read in this cycle. */
+int env_authors_put(struct env_task *env, struct tx *tx, struct rec_plan *row, struct err *err);

@@ -1,5 +1,5 @@
 /* Plans that are stored, decided upon and begun. SPDX-License-Identifier: Apache-2.0 */
-#include "reconciler/core/approval.h"
+#include "reconciler/engine/approvals.h"
 #include "reconciler/engine/env_row.h"
 #include "specs/json_io.h"
 #include "specs/policy.h"
@@ -104,6 +104,7 @@ static int put_new_plan(struct env_task *env, struct tx *tx, struct rec_plan *ro
 struct decision {
     int starts;
     struct str state, sync, reason;
+    struct str needs; /* JSON; STR_NONE: nobody is asked */
 };
 
 /* A hold of one service stops the plans that change it. */
@@ -182,36 +183,31 @@ static int judge(struct env_task *env, const struct value *policy, struct plan_v
     return 0;
 }
 
-/* 1: the people asked for have approved, since it is open. Else *io_reason says who is missing. */
-static int is_approved(struct env_task *env, const struct rec_plan *row, const struct value *policy,
-                       struct str *io_reason, struct err *err)
+/* What was said of the plan, by what the policy asks now. 1: enough people said yes. */
+static int count_approvals(struct env_task *env, const struct rec_plan *row,
+                           const struct value *policy, struct plan_verdict *verdict,
+                           struct str *ret_needs, struct err *err)
 {
-    const struct value *approval = value_get(policy, S("approval"));
-    int allows_self = str_eq_c(value_get_text(env->rule, S("same_user"), S("")), "allow");
+    int is_same = str_eq_c(value_get_text(env->rule, S("same_user"), S("")), "allow");
     struct arena *a = &env->cycle;
-    struct approval_vote *votes;
-    struct rec_decision *rows;
-    struct approval count;
-    size_t n, n_votes = 0;
+    struct approval_verdict v;
+    struct approval_case c;
 
-    if (plans_decisions(env->engine->db, a, &row->id, &rows, &n, err))
+    if (approvals_load(env->engine, a, row, &c, err))
         return err->code;
-    votes = arena_new_n(a, struct approval_vote, n + 1);
-    for (size_t i = 0; votes && i < n; i++) {
-        struct value *principals;
-
-        if (!str_eq_c(rows[i].verdict, "approved") || rows[i].at_seq <= row->base_seq)
-            continue;
-        if (json_parse(a, rows[i].principals, PLAN_BYTES_MAX, &principals, err))
-            return err_wrap(err, "who '%.*s' is", STR_ARG(rows[i].actor));
-        votes[n_votes++].principals = principals;
+    c.needs = approval_needs(a, value_get(policy, S("approval")), env->plan.classes,
+                             is_same ? APPROVAL_SAME_USER : APPROVAL_APART);
+    if (env->authors_to.p) {
+        c.authors = env->authors;
+        c.n_authors = env->n_authors;
     }
-    count = approval_count(approval, allows_self ? APPROVAL_SELF_ANY : APPROVAL_SELF_UNKNOWN, votes,
-                           n_votes);
-    if (count.needs > 1 || value_get(approval, S("approvers")))
-        *io_reason = str_fmt(a, "%.*s; %.*s", STR_ARG(*io_reason),
-                             STR_ARG(approval_format(a, approval, &count)));
-    return arena_status(a, err) ? err->code : count.has >= count.needs;
+    v = approval_judge(a, &c);
+    if (v.text.n)
+        verdict->reason = str_fmt(a, "%.*s; %.*s", STR_ARG(verdict->reason), STR_ARG(v.text));
+    *ret_needs = json_format(a, c.needs);
+    if (row->expires_ms != REC_NONE && clock_task_due_ms(&env->engine->clock) >= row->expires_ms)
+        return 0;
+    return v.is_enough;
 }
 
 static int decide(struct env_task *env, const struct rec_plan *row, struct decision *ret,
@@ -219,28 +215,26 @@ static int decide(struct env_task *env, const struct rec_plan *row, struct decis
 {
     const struct value *policy = judging_policy(env);
     struct plan_verdict verdict;
-    struct str held = STR_NONE;
+    struct str held = STR_NONE, needs = STR_NONE;
     int rc = judge(env, policy, &verdict, err) ? err->code : is_held(env, &held, err);
-    int is_valid = row->expires_ms == REC_NONE ||
-                   clock_task_due_ms(&env->engine->clock) < row->expires_ms;
-    int approved = rc < 0 || !verdict.asks ? 0
-                                           : is_approved(env, row, policy, &verdict.reason, err);
+    int is_approved = rc >= 0 && verdict.asks
+                          ? count_approvals(env, row, policy, &verdict, &needs, err)
+                          : 0;
 
-    if (rc < 0 || approved < 0)
-        return rc < 0 ? rc : approved;
-    approved = approved && is_valid;
-    *ret = (struct decision){ 0, S("waiting"), S("waiting"), verdict.reason };
+    if (rc < 0 || is_approved < 0)
+        return rc < 0 ? rc : is_approved;
+    *ret = (struct decision){ 0, S("waiting"), S("waiting"), verdict.reason, needs };
     if (rc == 1 && !env->engine->options.hold_all && env->plan.cause == PLAN_CAUSE_REPAIR)
         rc = 0; /* a dead instance is restarted whatever is held */
     if (str_eq_c(row->state, "rejected")) {
         ret->state = S("rejected");
         ret->reason = S("the plan was rejected");
     } else if (rc == 1) { /* what was decided meanwhile stays so */
-        ret->state = approved ? S("approved") : S("waiting");
+        ret->state = is_approved ? S("approved") : S("waiting");
         ret->sync = S("held");
         ret->reason = held;
-    } else if (!verdict.asks || approved) {
-        *ret = (struct decision){ 1, S("applying"), S("converging"), S("") };
+    } else if (!verdict.asks || is_approved) {
+        *ret = (struct decision){ 1, S("applying"), S("converging"), S(""), needs };
     }
     return 0;
 }
@@ -254,8 +248,9 @@ static int put_plan(struct env_task *env, struct tx *tx, struct rec_plan *row,
         return err->code;
     row->state = d->state;
     row->reason = d->reason;
-    if (row->base_seq == BASE_NOW)
-        row->base_seq = tx_seq(tx);
+    row->needs = d->needs;
+    if (env_authors_put(env, tx, row, err))
+        return err->code;
     e.sync = d->sync;
     e.reason = d->reason;
     (void)env_row_drop_ask(env, &e);
@@ -272,45 +267,70 @@ static int put_plan(struct env_task *env, struct tx *tx, struct rec_plan *row,
     return tx_put(tx, REC_environment, &e, err);
 }
 
+/* The row as it is, or a new one. One that was superseded is open again; earlier decisions do not count. */
+static int find_row(struct env_task *env, struct rec_plan *row, int *ret_is_new, struct err *err)
+{
+    int rc = db_get(env->engine->db, &env->cycle, REC_plan, row, err);
+
+    *ret_is_new = rc == ERR_NOT_FOUND;
+    if (rc && !*ret_is_new)
+        return rc;
+    if (*ret_is_new)
+        row->expires_ms = REC_NONE;
+    if (str_eq_c(row->state, "superseded")) {
+        row->state = S("open");
+        row->base_seq = BASE_NOW;
+        row->ended_seq = REC_NONE;
+        row->superseded_by = (struct digest){ { 0 } };
+    }
+    return 0;
+}
+
+static int is_told(const struct env_task *env, const struct rec_plan *row, const struct decision *d)
+{
+    return !d->starts && row->base_seq != BASE_NOW && str_eq(row->state, d->state) &&
+           str_eq(row->reason, d->reason) && str_eq(row->needs, d->needs) &&
+           (!env->authors_to.p || str_eq(env->authors_to, row->authors_to));
+}
+
+static int store_row(struct env_task *env, struct rec_plan *row, int is_new,
+                     const struct decision *d, struct err *err)
+{
+    struct tx *tx;
+    int rc = env_row_begin(env, d->starts ? S("plan.started") : S("plan.stored"), env->ask.actor,
+                           &tx, err);
+
+    if (rc)
+        return rc;
+    if (row->base_seq == BASE_NOW)
+        row->base_seq = tx_seq(tx);
+    rc = is_new ? put_new_plan(env, tx, row, err) : 0;
+    if (!rc)
+        rc = put_plan(env, tx, row, d, err);
+    rc = env_row_finish(tx, rc, err);
+    env->starts = !rc && d->starts;
+    return rc;
+}
+
 /* A plan with something to do: stored once, started when nobody has to be asked. Where nobody knows whether
- * the commit goes on, that is asked first. */
+ * the commit goes on, or whose changes they are that somebody has to approve, that is asked first. */
 int env_store_plan(struct env_task *env, struct err *err)
 {
     struct rec_plan row = { .id = env->plan.id };
     struct decision d;
-    struct tx *tx;
-    int rc, is_new;
+    int is_new;
 
     env->is_doubtful = env->plan.cause == PLAN_CAUSE_COMMIT && !env_task_knows_descent(env);
     if (env->is_doubtful)
         return 0;
-    rc = db_get(env->engine->db, &env->cycle, REC_plan, &row, err);
-    is_new = rc == ERR_NOT_FOUND;
-
-    if (rc && !is_new)
-        return rc;
-    if (is_new) {
-        row.base_seq = BASE_NOW;
-        row.expires_ms = REC_NONE;
-    }
-    if (str_eq_c(row.state, "superseded")) { /* open again; earlier decisions do not count */
-        row.state = S("open");
-        row.base_seq = BASE_NOW;
-        row.ended_seq = REC_NONE;
-        row.superseded_by = (struct digest){ { 0 } };
-    }
-    if (decide(env, &row, &d, err))
+    if (find_row(env, &row, &is_new, err) || decide(env, &row, &d, err))
         return err->code;
+    env->lacks_authors = d.needs.p && env->plan.cause == PLAN_CAUSE_COMMIT &&
+                         !env_authors_are_known(env, &row);
+    if (env->lacks_authors)
+        return 0;
     env->keeps_ask = str_eq_c(d.state, "waiting") && env->plan.classes & PLAN_CLASS_DOWNGRADE;
-    if (!is_new && !d.starts && str_eq(row.state, d.state) && str_eq(row.reason, d.reason))
+    if (!is_new && is_told(env, &row, &d))
         return env_row_say(env, (struct env_words){ .sync = d.sync, .reason = d.reason }, err);
-    if (env_row_begin(env, d.starts ? S("plan.started") : S("plan.stored"), env->ask.actor, &tx,
-                      err))
-        return err->code;
-    rc = is_new ? put_new_plan(env, tx, &row, err) : 0;
-    if (!rc)
-        rc = put_plan(env, tx, &row, &d, err);
-    rc = env_row_finish(tx, rc, err);
-    env->starts = !rc && d.starts;
-    return rc;
+    return store_row(env, &row, is_new, &d, err);
 }

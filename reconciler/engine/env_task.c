@@ -20,6 +20,9 @@ enum {
     ENV_DESCENT,
     ENV_DESCENT_ASK,
     ENV_DESCENT_TOLD,
+    ENV_AUTHORS,
+    ENV_AUTHORS_ASK,
+    ENV_AUTHORS_TOLD,
     ENV_ASTRAY,
     ENV_LOOK,
     ENV_EDGE,
@@ -38,12 +41,15 @@ static const struct task_state env_states[] = {
     [ENV_DESCENT] = { "DESCENT", TO(ENV_DESCENT_ASK),                     ENV_ASTRAY,    0 },
     [ENV_DESCENT_ASK] = { "DESCENT_ASK", TO2(ENV_DESCENT_TOLD, ENV_LOOK), ENV_ASTRAY,    0 }, /* the worker's deadline */
     [ENV_DESCENT_TOLD] = { "DESCENT_TOLD", TO2(ENV_LOOK, ENV_ASTRAY),     NO_ERROR_EDGE, 0 },
+    [ENV_AUTHORS] = { "AUTHORS", TO(ENV_AUTHORS_ASK),                     ENV_ASTRAY,    0 },
+    [ENV_AUTHORS_ASK] = { "AUTHORS_ASK", TO(ENV_AUTHORS_TOLD),            ENV_ASTRAY,    0 }, /* the worker's deadline */
+    [ENV_AUTHORS_TOLD] = { "AUTHORS_TOLD", TO2(ENV_LOOK, ENV_ASTRAY),     NO_ERROR_EDGE, 0 },
     [ENV_ASTRAY]  = { "ASTRAY",  TO2(ENV_LOOK, ENV_REST),                 NO_ERROR_EDGE, 0 }, /* no specs: what is lost is repaired all the same */
     [ENV_LOOK]    = { "LOOK",    TO3(ENV_EDGE, ENV_REST, ENV_DESCENT),    ENV_TROUBLE,   0 },
     [ENV_EDGE]    = { "EDGE",    TO(ENV_OBSERVE),                         ENV_TROUBLE,   0 },
     [ENV_OBSERVE] = { "OBSERVE", TO2(ENV_OBSERVE, ENV_PLAN),              ENV_TROUBLE,   0 }, /* one provider after the other */
     [ENV_PLAN]    = { "PLAN",    TO(ENV_DECIDE),                          ENV_TROUBLE,   0 },
-    [ENV_DECIDE]  = { "DECIDE",  TO2(ENV_REST, ENV_DESCENT),              ENV_TROUBLE,   0 },
+    [ENV_DECIDE]  = { "DECIDE",  TO3(ENV_REST, ENV_DESCENT, ENV_AUTHORS), ENV_TROUBLE,   0 },
     [ENV_TROUBLE] = { "TROUBLE", TO(ENV_REST),                            ENV_REST,      0 }, /* says why; serves on */
     [ENV_REST]    = { "REST",    TO2(ENV_ACCEPT, ENV_SPEC),               ENV_ACCEPT,    0 }, /* woken early: something moved */
 };
@@ -60,7 +66,8 @@ static void env_drop_cycle(struct env_task *env)
     env->has_spec = 0;
     env->trouble = STR_NONE;
     env->rewound = S("");
-    env->starts = env->is_doubtful = env->keeps_ask = 0;
+    env->starts = env->is_doubtful = env->keeps_ask = env->lacks_authors = 0;
+    env->authors_to = STR_NONE;
     env->n_observations = 0;
 }
 
@@ -171,6 +178,27 @@ static enum task_verdict env_descent_told(struct env_task *env)
     return task_goto(t, ENV_LOOK);
 }
 
+/* --- who made the changes ------------------------------------------------------------------------ */
+
+static enum task_verdict env_authors_ask(struct env_task *env)
+{
+    const struct source *source = env->source->source;
+
+    env->log = (struct source_log){ .from = env->applied.n ? env->applied : STR_NONE,
+                                    .to = env->head->commit,
+                                    .limit = SOURCE_LOG_MAX };
+    source->ops->log(source, &env->task, &env->cycle, &env->log, &env->call);
+    return task_then(&env->task, ENV_AUTHORS_TOLD);
+}
+
+static enum task_verdict env_authors_told(struct env_task *env)
+{
+    struct task *t = &env->task;
+
+    t->rc = env_authors_parse(env, &t->err);
+    return task_goto(t, t->rc ? ENV_ASTRAY : ENV_LOOK);
+}
+
 /* Once for each new trouble. */
 static void env_log_trouble(struct env_task *env)
 {
@@ -241,6 +269,8 @@ static enum task_verdict env_decide(struct env_task *env)
     CRASH_POINT(PLAN_AFTER_STARTED);
     if (env->is_doubtful)
         return task_goto(&env->task, ENV_DESCENT);
+    if (env->lacks_authors)
+        return task_goto(&env->task, ENV_AUTHORS);
     if (env->has_spec)
         env->tried = env->spec.revision;
     if (env->has_spec && !env_is_asked(&env->ask))
@@ -387,6 +417,14 @@ static enum task_verdict env_step(struct task *t)
         return env_descent_ask(env);
     case ENV_DESCENT_TOLD:
         return env_descent_told(env);
+    case ENV_AUTHORS:
+        env->lacks_authors = 0;
+        wait_work_start(t, POOL_STATE, env_find_applied);
+        return task_then(t, ENV_AUTHORS_ASK);
+    case ENV_AUTHORS_ASK:
+        return env_authors_ask(env);
+    case ENV_AUTHORS_TOLD:
+        return env_authors_told(env);
     case ENV_ASTRAY:
         return env_astray(env);
     case ENV_LOOK:

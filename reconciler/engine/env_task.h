@@ -6,7 +6,8 @@
  * SPEC normalises the newest commit and pins secret versions; LOOK, EDGE and OBSERVE ask the providers of
  * what runs; PLAN makes the plan, stores it, and starts it when nobody has to be asked. A commit that wants
  * something has to go on from the one that was applied last: where that is not known, PLAN stores nothing,
- * DESCENT asks, and a person decides where it does not. A plan that runs is left alone but for a newer
+ * DESCENT asks, and a person decides where it does not. Before a person is asked, AUTHORS reads who made the
+ * changes: they do not approve them. A plan that runs is left alone but for a newer
  * commit, which asks it to end at its next boundary.
  *
  * Owns     its runs: at most one in its main part, and the tails of earlier ones.
@@ -48,6 +49,11 @@ struct env_task {
     struct str
         rewound; /* why the newest commit has to be approved: it does not descend from that one */
     struct source_ancestry ancestry;
+    struct source_log log;
+    int lacks_authors;     /* nothing was stored: it is not known whose changes the plan holds */
+    struct str authors_to; /* the commit up to which they were read; STR_NONE: they were not */
+    struct rec_plan_author *authors;
+    size_t n_authors;
     struct source_call call;
     struct map pins;    /* secret -> its version now */
     struct str trouble; /* why there is no spec: first message */
@@ -131,6 +137,8 @@ int env_look_world(struct task *t, struct err *err);     /* DRIVER: what one pro
 int env_plan_accept(struct env_task *env, struct err *err);
 /* The commit that was applied last, for DESCENT. */
 int env_plan_find_applied(struct env_task *env, struct err *err);
+/* Whose changes lie between the commit that was applied last and the newest one. */
+int env_authors_parse(struct env_task *env, struct err *err);
 /* Instances of live sets, for OBSERVE. */
 int env_plan_list_instances(struct env_task *env, struct err *err);
 /* While a plan runs: what waits for a person to settle it. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/git_op.h"
 
-#define HISTORY_LIMIT_MAX 1000
-
 /* Everything that was ever fetched is kept, so a commit that is not here is nobody's ancestor. */
 int git_op_ancestry(struct git_op *op, struct err *err)
 {
@@ -54,6 +52,7 @@ static int history_walk(struct git_op *op, git_repository *repo, git_revwalk *wa
     return arena_status(op->a, err);
 }
 
+/* A commit that is not here (any more) hides nothing. */
 static int history_start(struct git_op *op, git_repository *repo, git_revwalk **ret,
                          struct err *err)
 {
@@ -63,9 +62,10 @@ static int history_start(struct git_op *op, git_repository *repo, git_revwalk **
 
     if (!rc)
         rc = git_mirror_commit(repo, "to", to, &last, err);
-    if (!rc && from.n)
-        rc = git_mirror_commit(repo, "from", from, &first, err);
     if (rc)
+        return rc;
+    rc = from.n ? git_mirror_commit(repo, "from", from, &first, err) : 0;
+    if (rc && rc != ERR_NOT_FOUND)
         return rc;
     if (git_revwalk_new(ret, repo) < 0 ||
         git_revwalk_sorting(*ret, GIT_SORT_TOPOLOGICAL | GIT_SORT_TIME) < 0 ||
@@ -79,11 +79,11 @@ int git_op_log(struct git_op *op, struct err *err)
 {
     AUTO_REPO git_repository *repo = NULL;
     git_revwalk *walk = NULL;
-    int64_t limit = value_get_int(op->in, S("limit"), HISTORY_LIMIT_MAX);
+    int64_t limit = value_get_int(op->in, S("limit"), SOURCE_LOG_MAX);
     int rc = git_op_open(op, &repo, err);
 
-    if (limit < 1 || limit > HISTORY_LIMIT_MAX)
-        limit = HISTORY_LIMIT_MAX;
+    if (limit < 1 || limit > SOURCE_LOG_MAX)
+        limit = SOURCE_LOG_MAX;
     if (!rc)
         rc = history_start(op, repo, &walk, err);
     if (!rc)

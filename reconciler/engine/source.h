@@ -89,9 +89,11 @@ struct source_ancestry {
     struct str ancestor, descendant;
 };
 
-struct source_log { /* commits that `to` has and `from` (STR_NONE: nothing) has not, newest first */
+#define SOURCE_LOG_MAX 1000
+struct
+    source_log { /* commits that `to` has and `from` (STR_NONE, not there: nothing) has not, newest first */
     struct str from, to;
-    int64_t limit; /* at most 1000 */
+    int64_t limit; /* at most SOURCE_LOG_MAX */
 };
 struct source_commits {
     VEC(struct source_commit) list;

@@ -20,6 +20,8 @@ static int set_decisions(const struct view *v, const struct rec_plan *plan, stru
         struct value *one = value_map(v->a);
 
         value_set_text(v->a, one, S("actor"), rows[i].actor);
+        value_set_text(v->a, one, S("person"), rows[i].person);
+        value_set(v->a, one, S("signed"), value_bool(v->a, rows[i].signature.n != 0));
         value_set_text(v->a, one, S("verdict"), rows[i].verdict);
         value_set_text(v->a, one, S("class"), rows[i].class);
         value_set_text(v->a, one, S("reason"), rows[i].reason);
@@ -27,6 +29,30 @@ static int set_decisions(const struct view *v, const struct rec_plan *plan, stru
         value_add(v->a, list, one);
     }
     value_set(v->a, map, S("decisions"), list);
+    return rc;
+}
+
+/* Who may not approve it, and what is asked of those who do. */
+static int set_needs(const struct view *v, const struct rec_plan *plan, struct value *map,
+                     struct err *err)
+{
+    struct value *list = value_list(v->a);
+    struct rec_plan_author *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, plan_author, "WHERE plan = $1 ORDER BY mail", &rows, &n, err,
+                       DB_D(&plan->id));
+
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct value *one = value_map(v->a);
+
+        value_set_text(v->a, one, S("mail"), rows[i].mail);
+        value_set_text(v->a, one, S("name"), rows[i].name);
+        value_set_text(v->a, one, S("commit"), rows[i].commit_id);
+        value_add(v->a, list, one);
+    }
+    value_set(v->a, map, S("authors"), list);
+    if (plan->needs.p)
+        view_set_json(v, map, "needs", plan->needs);
     return rc;
 }
 
@@ -107,6 +133,8 @@ static int view_plan_row(const struct view *v, const struct rec_plan *plan, stru
         rc = set_revisions(v, plan, document, map, err);
     if (!rc)
         rc = set_decisions(v, plan, map, err);
+    if (!rc)
+        rc = set_needs(v, plan, map, err);
     if (!rc)
         rc = set_operations(v, plan, map, err);
     if (!rc)

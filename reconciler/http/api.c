@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/guard.h"
 #include "base/sys.h"
+#include "reconciler/http/admit.h"
 #include "reconciler/rt/wait.h"
 #include "specs/json_io.h"
 
@@ -82,15 +83,25 @@ static void reader_give(struct api *api, struct db *db)
 
 /* --- on a thread of POOL_QUERY -------------------------------------------------------------------- */
 
-static int request_identify(struct request *r, struct err *err)
+static int asks_to_break_glass(const struct request *r)
+{
+    return value_get_bool(r->call.body, S("break_glass"), 0);
+}
+
+/* A role that is lacking may be taken in an emergency. */
+static int request_authorize(struct request *r, struct err *err)
 {
     const struct route *route = r->call.route;
-    int rc = auth_identify(&r->x->arena, r->api->options.daemon, &r->x->peer, &r->actor, err);
 
-    if (!rc && !(r->actor.roles & route->roles))
-        rc = err_set(err, ERR_REFUSED, "%.*s may not: it needs %s", STR_ARG(r->actor.name),
-                     auth_role_names(route->roles));
-    return rc;
+    if (asks_to_break_glass(r))
+        return r->actor.may_break_glass
+                   ? 0
+                   : err_set(err, ERR_REFUSED, "%.*s may not: it is not among auth.break_glass",
+                             STR_ARG(r->actor.name));
+    if (r->actor.roles & route->roles)
+        return 0;
+    return err_set(err, ERR_REFUSED, "%.*s may not: it needs %s", STR_ARG(r->actor.name),
+                   auth_role_names(route->roles));
 }
 
 static int request_parse(struct request *r, struct err *err)
@@ -127,9 +138,11 @@ static int request_work(struct task *t, struct err *err)
     int rc = 0;
 
     if (!r->actor.roles) { /* the first time */
-        rc = request_identify(r, err);
+        rc = auth_identify(&r->x->arena, r->api->options.daemon, &r->x->peer, &r->actor, err);
         if (!rc)
             rc = request_parse(r, err);
+        if (!rc)
+            rc = request_authorize(r, err);
     }
     if (!rc && r->call.route->read)
         rc = request_read(r, err);
@@ -153,6 +166,7 @@ static int request_command(struct request *r, struct err *err)
         return rc;
     in->actor = r->actor.name;
     in->principals = r->actor.principals;
+    in->is_break_glass = asks_to_break_glass(r);
     in->is_admin = 1; /* the route's roles were checked */
     r->is_commanded = 1;
     r->api->options.command(r->api->options.engine, &r->command, command_ended, r);
@@ -285,6 +299,13 @@ static void request_begin(void *ctx, struct http_exchange *x)
 
 /* --- start and stop ------------------------------------------------------------------------------ */
 
+static int api_admit(void *ctx, const struct http_peer *peer, struct err *err)
+{
+    const struct api *api = ctx;
+
+    return admit_peer(api->options.daemon, peer, err);
+}
+
 static void api_free(struct api *api)
 {
     for (size_t i = 0; i < api->n_readers; i++)
@@ -305,6 +326,7 @@ int api_start(const struct api_options *options, struct api **ret, struct err *e
     rc = http_server_start(&(struct http_server_options){ .loop = options->loop,
                                                           .socket_path = options->socket_path,
                                                           .handle = request_begin,
+                                                          .admit = api_admit,
                                                           .ctx = api },
                            &api->server, err);
     if (rc) {

@@ -141,7 +141,7 @@ static int read_doctor(const struct route_world *w, const struct route_call *cal
 
 #define ENV API "/environments/NAME"
 #define PLAN API "/plans/ID"
-#define REASON ROUTE_FIELD_REASON
+#define REASON (ROUTE_FIELD_REASON | ROUTE_FIELD_BREAK_GLASS)
 
 /* clang-format off */
 static const struct route routes[] = {
@@ -169,8 +169,10 @@ static const struct route routes[] = {
       .text = "findings, each with its mend" },
     { "POST", ENV "/reconcile", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_RECONCILE, .fields = REASON,
       .text = "fetch and plan now" },
-    { "POST", PLAN "/approve", AUTH_APPROVER | AUTH_ADMIN, .verb = COMMAND_APPROVE, .fields = REASON,
-      .text = "let it run" },
+    { "POST", PLAN "/approve", AUTH_APPROVER | AUTH_ADMIN, .verb = COMMAND_APPROVE,
+      .fields = REASON | ROUTE_FIELD_SIGNATURE, .text = "let it run" },
+    { "POST", PLAN "/override", AUTH_OVERRIDE, .verb = COMMAND_OVERRIDE, .fields = REASON,
+      .text = "let it run within an hour, whatever approvals it lacks" },
     { "POST", PLAN "/reject", AUTH_APPROVER | AUTH_ADMIN, .verb = COMMAND_REJECT, .fields = REASON,
       .text = "keep things as they are" },
     { "POST", ENV "/cancel", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_CANCEL, .fields = REASON,
@@ -282,6 +284,8 @@ static const struct {
     { "until_ms", ROUTE_FIELD_UNTIL_MS, VALUE_INT },
     { "revision", ROUTE_FIELD_REVISION, VALUE_INT },
     { "as", ROUTE_FIELD_AS, VALUE_TEXT },
+    { "signature", ROUTE_FIELD_SIGNATURE, VALUE_TEXT },
+    { "break_glass", ROUTE_FIELD_BREAK_GLASS, VALUE_BOOL },
 };
 
 /* A member we do not know is an error: it was meant to do something. */
@@ -300,7 +304,9 @@ static int check_body(const struct route_call *call, struct err *err)
             return err_set(err, ERR_USAGE, "the body has no member '%.*s' here", STR_ARG(e->key));
         if (e->value->kind != field_rows[j].kind)
             return err_set(err, ERR_USAGE, "'%.*s' is not %s", STR_ARG(e->key),
-                           field_rows[j].kind == VALUE_INT ? "a number" : "text");
+                           field_rows[j].kind == VALUE_INT    ? "a number"
+                           : field_rows[j].kind == VALUE_BOOL ? "true or false"
+                                                              : "text");
     }
     return 0;
 }
@@ -316,6 +322,7 @@ int routes_command(const struct route_call *call, struct command *ret, struct er
                              .reason = value_get_text(call->body, S("reason"), S("")),
                              .service = value_get_text(call->body, S("service"), S("")),
                              .as = value_get_text(call->body, S("as"), S("")),
+                             .signature = value_get_text(call->body, S("signature"), S("")),
                              .revision = value_get_int(call->body, S("revision"), 0),
                              .until_ms = value_get_int(call->body, S("until_ms"), 0) };
     if (str_starts(path, S(ENV)))

@@ -16,6 +16,7 @@
 
 #define DROPPED_MAX (8u << 20) /* of a body that is too large, before the connection is cut */
 #define ANSWER_SMALL 4096
+#define REFUSED_TOLD_MS 60000
 
 struct http_server {
     struct loop *loop;
@@ -24,7 +25,9 @@ struct http_server {
     struct loop_timer *timer;
     struct connections connections;
     http_handle *handle;
+    http_admit *admit;
     void *ctx;
+    int64_t refused_ms; /* when we last told of one */
     char *path;
     int quiesced_fd; /* the listening socket while we stop */
     int runs_again;  /* something was done that libmicrohttpd does not tell of */
@@ -49,18 +52,40 @@ static struct connection *connection_of(struct MHD_Connection *connection)
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
+/* One line a minute, however often somebody tries. */
+static void check_peer(struct http_server *s, struct connection *c)
+{
+    int64_t now_ms = loop_mono_ms(s->loop);
+    struct err err = ERR_INIT;
+    struct http_peer peer;
+
+    connections_peer(c, &peer);
+    if (!s->admit(s->ctx, &peer, &err))
+        return;
+    connections_cut(c);
+    if (s->refused_ms && now_ms - s->refused_ms < REFUSED_TOLD_MS)
+        return;
+    s->refused_ms = now_ms;
+    LOG(LOG_WARN, "a connection was refused", LOG_C("err", err.text));
+}
+
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct http_server *s = ctx;
     struct connection *c = *socket_context;
 
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        *socket_context = connections_add(
-            &s->connections, /* without memory for it its request is refused */
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
-    else if (c)
-        connections_remove(c);
+    if (code != MHD_CONNECTION_NOTIFY_STARTED) {
+        if (c)
+            connections_remove(c);
+        return;
+    }
+    c = connections_add(
+        &s->connections, /* without memory for it its request is refused */
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    *socket_context = c;
+    if (c && s->admit)
+        check_peer(s, c);
 }
 
 /* --- a request ----------------------------------------------------------------------------------- */
@@ -355,6 +380,7 @@ static int server_init(struct http_server *s, const struct http_server_options *
 {
     s->loop = options->loop;
     s->handle = options->handle;
+    s->admit = options->admit;
     s->ctx = options->ctx;
     s->quiesced_fd = -1;
     s->connections = connections_as(options, s);

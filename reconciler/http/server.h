@@ -61,11 +61,14 @@ struct http_exchange {
 };
 
 typedef void http_handle(void *ctx, struct http_exchange *x);
+/* Not 0: the connection ends before anything is read. */
+typedef int http_admit(void *ctx, const struct http_peer *peer, struct err *err);
 
 struct http_server_options {
     struct loop *loop;
     const char *socket_path;
     http_handle *handle;
+    http_admit *admit; /* NULL: everybody */
     void *ctx;
     int64_t header_ms, body_ms, idle_ms; /* 0: as above; shorter in tests */
 };

@@ -114,6 +114,13 @@ static void test_scalars_are_strict(void **state)
           SCALAR_HOST, -1, 0 },
         { "a group", "group:ops", SCALAR_PRINCIPAL, 0, 0 },
         { "an unknown kind of principal", "role:ops", SCALAR_PRINCIPAL, -1, 0 },
+        { "a public key", "ssh-ed25519 AAAAC3Nz+/= ann@laptop home", SCALAR_SSH_KEY, 0, 0 },
+        { "a public key without a comment", "sk-ssh-ed25519@openssh.com AAAA", SCALAR_SSH_KEY, 0,
+          0 },
+        { "a type alone", "ssh-ed25519", SCALAR_SSH_KEY, -1, 0 },
+        { "options before a key", "cert-authority,namespaces=\"x\" ssh-ed25519 AAAA",
+          SCALAR_SSH_KEY, -1, 0 },
+        { "two lines of a key", "ssh-ed25519 AAAA x\nann ssh-ed25519 BBBB", SCALAR_SSH_KEY, -1, 0 },
     };
 
     (void)state;

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/core/people.h"
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static int is_same_mail(struct str one, struct str other)
+{
+    if (one.n != other.n)
+        return 0;
+    for (size_t i = 0; i < one.n; i++)
+        if (lower(one.p[i]) != lower(other.p[i]))
+            return 0;
+    return one.n > 0;
+}
+
+struct str people_of_user(const struct value *people, struct str user)
+{
+    for (size_t i = 0; i < value_count(people); i++) {
+        const struct value_entry *e = &people->u.map.entries[i];
+
+        if (user.n && str_eq(value_get_text(e->value, S("local"), S("")), user))
+            return e->key;
+    }
+    return STR_NONE;
+}
+
+struct str people_of_mail(const struct value *people, struct str mail)
+{
+    for (size_t i = 0; i < value_count(people); i++) {
+        const struct value_entry *e = &people->u.map.entries[i];
+        const struct value *mails = value_get(e->value, S("emails"));
+
+        for (size_t j = 0; j < value_count(mails); j++)
+            if (is_same_mail(value_item(mails, j)->u.text, mail))
+                return e->key;
+    }
+    return STR_NONE;
+}
+
+struct str people_of_actor(const struct value *people, struct str actor)
+{
+    struct str rest = actor, scheme;
+    size_t end;
+
+    if (!str_next(&rest, ':', &scheme) || !str_eq_c(scheme, "local"))
+        return STR_NONE;
+    for (end = rest.n; end > 0 && rest.p[end - 1] != '(';)
+        end--;
+    return end ? people_of_user(people, str_slice(rest, 0, end - 1)) : STR_NONE;
+}
+
+struct str people_signers(struct arena *a, const struct value *people, struct str name)
+{
+    const struct value *keys = value_get(value_get(people, name), S("keys"));
+    struct sb b;
+
+    sb_init(&b, a);
+    for (size_t i = 0; i < value_count(keys); i++)
+        sb_addf(&b, "%.*s namespaces=\"" PEOPLE_SIGN_NAMESPACE "\" %.*s\n", STR_ARG(name),
+                STR_ARG(value_item(keys, i)->u.text));
+    return sb_str(&b);
+}
