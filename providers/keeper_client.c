@@ -14,6 +14,7 @@
 #include "base/sys.h"
 #include "providers/keeper_dir.h"
 #include "providers/keeper_proc.h"
+#include "providers/kit_launch.h"
 
 #define KEEPER_READY_MS 20000u
 #define KEEPER_ANSWER_MS 5000u
@@ -38,7 +39,7 @@ static int keeper_orders(struct arena *a, const struct keeper_want *want, int *r
     struct sb b;
 
     sb_init(&b, a);
-    keeper_pair(&b, "dir", want->dir);
+    keeper_pair(&b, "dir", want->launch ? S("/") : want->dir); /* else it is changed to in there */
     keeper_pair(&b, "restart", want->restart == KEEPER_ALWAYS ? S("always") : S("never"));
     keeper_pair(&b, "signal", want->stop_signal.n ? want->stop_signal : S("TERM"));
     keeper_pair(&b, "grace", str_fmt(a, "%lld", (long long)want->grace_ms));
@@ -50,6 +51,13 @@ static int keeper_orders(struct arena *a, const struct keeper_want *want, int *r
     keeper_pair(&b, "leave", str_fmt(a, "%lld", (long long)want->leave_ms));
     for (size_t i = 0; i < want->n_once; i++)
         keeper_pair(&b, "once", want->once[i]);
+    if (want->launch) {
+        const struct str before[] = { want->launcher, S("run"), want->dir };
+
+        keeper_pair(&b, "launch", S("3"));
+        for (size_t i = 0; i < N_ELEMENTS(before); i++)
+            keeper_pair(&b, "arg", before[i]);
+    }
     for (size_t i = 0; i < want->n_argv; i++)
         keeper_pair(&b, "arg", want->argv[i]);
     for (size_t i = 0; i < want->n_env; i++)
@@ -93,11 +101,14 @@ static int keeper_hear(const struct rv_host *h, struct arena *a, int fd, uint32_
     return 0;
 }
 
-static int keeper_spawn(const struct rv_host *h, const struct keeper_place *p, const int *fds,
+/* The last one of fds may be none. */
+static int keeper_spawn(const struct rv_host *h, const struct keeper_place *p, const int fds[4],
                         const char *dir, struct rv_result *answer)
 {
     struct rv_str argv[] = { kit_rv(p->program), { dir, strlen(dir) } };
-    struct rv_exec in = { .size = sizeof(in), .n_argv = 2, .argv = argv, .n_fds = 3, .fds = fds };
+    struct rv_exec in = {
+        .size = sizeof(in), .n_argv = 2, .argv = argv, .n_fds = fds[3] < 0 ? 3 : 4, .fds = fds
+    };
     struct rv_exit out = { .size = sizeof(out) };
     int verdict = h->spawn(h->ctx, &in, &out);
 
@@ -111,20 +122,23 @@ int keeper_start(const struct rv_host *h, struct arena *a, const struct keeper_p
     AUTO_CLOSE int orders = -1;
     AUTO_CLOSE int ready = -1;
     AUTO_CLOSE int said = -1;
+    AUTO_CLOSE int plan = -1;
     const struct value *state;
     struct err err = ERR_INIT;
-    int pipes[2], fds[3];
+    int pipes[2], fds[4];
 
     if (keeper_note(h, a, p, want, take_hold, answer))
         return (int)answer->verdict;
     (void)unlinkat(take_hold->dir, "state", 0); /* it was of another run */
-    if (keeper_orders(a, want, &orders, &err) || (pipe2(pipes, O_CLOEXEC) && err_sys(&err, "pipe")))
+    if ((want->launch && kit_launch_write(want->launch, &plan, &err)) ||
+        keeper_orders(a, want, &orders, &err) || (pipe2(pipes, O_CLOEXEC) && err_sys(&err, "pipe")))
         return kit_answer_err(h, answer, RV_ACTED_YES, &err);
     ready = pipes[0];
     said = pipes[1];
     fds[0] = take_hold->lock;
     fds[1] = orders;
     fds[2] = said;
+    fds[3] = plan;
     if (keeper_spawn(h, p, fds, keeper_dir_path(a, p, ""), answer))
         return (int)answer->verdict;
     keeper_release(take_hold); /* the keeper's copy keeps it held */

@@ -22,6 +22,7 @@
 #pragma once
 
 #include "providers/kit.h"
+#include "providers/launch/launch.h"
 
 struct keeper_place {
     struct str program; /* absolute path of the keeper */
@@ -78,6 +79,9 @@ struct keeper_want {
     const struct str *argv, *env; /* env: "NAME=value" */
     size_t n_argv, n_env;
     struct str dir; /* working directory */
+    /* Who starts the program instead of the keeper, and how (launch.h); "" and NULL: nobody. */
+    struct str launcher;
+    const struct launch *launch;
     enum keeper_restart restart;
     struct str stop_signal; /* "TERM"; "" is TERM */
     int64_t grace_ms;       /* between the stop signal and KILL */

@@ -35,6 +35,7 @@ struct registry_options {
     struct str state_dir;    /* absolute */
     struct str keeper;       /* absolute path of the keeper program */
     int may_write;
+    const struct value *covers; /* paths that isolated code must not see; NULL: none */
 };
 
 /* `providers`: {NAME: {driver: WORD, ...}}; NULL or empty: none. */

@@ -139,6 +139,15 @@ static void set_release(struct normalise *n, struct value *desired, const struct
     value_set(n->arena, desired, S("release"), copy);
 }
 
+/* The daemon's word, and part of what is approved; none leaves nothing. */
+static void set_isolation(struct normalise *n, struct value *desired)
+{
+    struct str class = value_get_text(n->in->rule, S("isolation"), S("none"));
+
+    if (!str_eq_c(class, "none"))
+        value_set_text(n->arena, desired, S("isolation"), class);
+}
+
 static void set_needs(struct normalise *n, const struct value *service, struct spec_resource *of)
 {
     const struct value *depends_on = value_get(service, S("depends_on"));
@@ -165,6 +174,7 @@ void normalise_service(struct normalise *n, const struct value_entry *service,
     if (value_count(healthcheck))
         value_set(n->arena, desired, S("healthcheck"), healthcheck);
     set_release(n, desired, value_get(in, S("release")), ret);
+    set_isolation(n, desired);
 
     rule_check_replicas(n, value_get(in, S("replicas")));
     ret->provider = rule_provider(n, "services", value_get(in, S("provider")), ret->place);

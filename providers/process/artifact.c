@@ -207,7 +207,8 @@ static void artifact_build(struct process_call *c, struct keeper_hold *hold)
         return;
     }
     if (process_work_dir(c, str_from_c(artifact_scratch(c, "/tree")), &dir) ||
-        process_command(c, argv, dir, 0, &want)) {
+        process_command(c, argv, dir, 0, &want) ||
+        process_isolate(c, artifact_scratch(c, "/tree"), LAUNCH_WRITE, &want)) {
         c->ret->acted = RV_ACTED_YES; /* there is a directory */
         return;
     }

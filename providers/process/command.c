@@ -148,8 +148,9 @@ int process_command(struct process_call *c, const struct value *argv, struct str
 /* What the directory remembers of what was asked: names and digests, no value. */
 struct value *process_about(struct process_call *c, int64_t port)
 {
-    static const struct str kept[] = { S_INIT("label"), S_INIT("artifact"), S_INIT("service"),
-                                       S_INIT("set"),   S_INIT("ordinal"),  S_INIT("context") };
+    static const struct str kept[] = { S_INIT("label"),    S_INIT("artifact"), S_INIT("service"),
+                                       S_INIT("set"),      S_INIT("ordinal"),  S_INIT("context"),
+                                       S_INIT("isolation") };
     struct value *about = value_map(&c->arena);
 
     for (size_t i = 0; i < N_ELEMENTS(kept); i++) {
@@ -193,18 +194,26 @@ int process_work_dir(struct process_call *c, struct str root, struct str *ret)
     return 0;
 }
 
+const char *process_artifact_tree(struct process_call *c)
+{
+    struct str key = value_get_text(c->desired, S("artifact"), STR_NONE);
+
+    return key.p ? str_fmt(&c->arena, "%.*s/%.*s/tree", STR_ARG(c->self->artifacts), STR_ARG(key)).p
+                 : NULL;
+}
+
 int process_artifact_dir(struct process_call *c, struct str *ret)
 {
-    struct str key = value_get_text(c->desired, S("artifact"), STR_NONE), root;
+    struct str key = value_get_text(c->desired, S("artifact"), STR_NONE);
+    const char *root = process_artifact_tree(c);
 
     if (!key.p) {
         *ret = str_fmt(&c->arena, "%.*s/%.*s/home", STR_ARG(c->place.runs),
                        STR_ARG(c->place.owner));
         return 0;
     }
-    root = str_fmt(&c->arena, "%.*s/%.*s/tree", STR_ARG(c->self->artifacts), STR_ARG(key));
-    if (!key.n || str_find_char(key, '/') != STR_NPOS || key.p[0] == '.' || !root.p ||
-        !sys_exists(root.p))
+    if (!key.n || str_find_char(key, '/') != STR_NPOS || key.p[0] == '.' || !root ||
+        !sys_exists(root))
         return process_fail(c, RV_USER, RV_ACTED_NO, "artifact '%.*s' is not here", STR_ARG(key));
-    return process_work_dir(c, root, ret);
+    return process_work_dir(c, str_from_c(root), ret);
 }

@@ -78,7 +78,8 @@ static int instance_want(struct process_call *c, int64_t port, struct keeper_wan
     struct str dir;
 
     if (process_artifact_dir(c, &dir) ||
-        process_command(c, value_get(c->desired, S("command")), dir, port, ret))
+        process_command(c, value_get(c->desired, S("command")), dir, port, ret) ||
+        process_isolate(c, process_artifact_tree(c), LAUNCH_READ, ret))
         return (int)c->ret->verdict;
     ret->restart = KEEPER_ALWAYS;
     ret->stop_signal = value_get_text(t, S("stop_signal"), S("TERM"));

@@ -1,7 +1,7 @@
 /*
  * keeper: one small process that watches one program and outlives the daemon. SPDX-License-Identifier: Apache-2.0
  *
- *     keeper DIR          3 = the lock of DIR, held; 4 = instructions; 5 = "ready" pipe
+ *     keeper DIR          3 = the lock of DIR, held; 4 = instructions; 5 = "ready" pipe; 6 = plan, or none
  *
  *   starting -> running -> waiting -> running ...            restart always, back-off 100 ms to 5 s
  *                  |          |
@@ -10,7 +10,7 @@
  *
  * `state` always says where it is (by rename); `exited` and `stopped` end the keeper, which lets go
  * of the lock. Instructions are pairs "name NUL value NUL": dir, restart, signal, grace, timeout, log,
- * leave, epoch, arg (many), env (many), once (many). They come on a descriptor, because values may be secret, and stay in
+ * leave, epoch, launch, arg (many), env (many), once (many). They come on a descriptor, because values may be secret, and stay in
  * memory for restarts.
  *
  * `sock` takes one canonical JSON line a request: {"do":"hello","epoch":N}, status, stop, restart,
@@ -18,6 +18,8 @@
  * now: keeper_hand.c); the answer is the state.
  *
  * Its program: own process group, ended by the kernel when the keeper dies, no descriptor but 0, 1, 2.
+ * `launch` says how many of its arguments are those of reeve-spawn, which isolates the rest of them as
+ * the plan says (providers/launch/launch.h); to us it is the program.
  *
  * Thread   one. Links libc alone.
  * Limits   KEEPER_INPUT_MAX of instructions, KEEPER_CLIENTS at once, `log` bytes twice.
@@ -34,7 +36,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KEEPER_LOCK_FD = 3, KEEPER_INPUT_FD, KEEPER_READY_FD };
+enum { KEEPER_LOCK_FD = 3, KEEPER_INPUT_FD, KEEPER_READY_FD, KEEPER_PLAN_FD };
 
 int64_t keeper_now_ms(void)
 {
@@ -155,6 +157,7 @@ int main(int argc, char **argv)
     for (int fd = KEEPER_LOCK_FD; fd <= KEEPER_READY_FD; fd++)
         if (fcntl(fd, F_SETFD, FD_CLOEXEC))
             return 2;
+    k.plan = fcntl(KEEPER_PLAN_FD, F_SETFD, FD_CLOEXEC) ? -1 : KEEPER_PLAN_FD;
     k.dir = argc == 2 ? open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW) : -1;
     if (k.dir < 0 || keeper_orders_read(KEEPER_INPUT_FD, &k.orders) || keeper_prepare(&k))
         return 2;

@@ -22,6 +22,7 @@ struct keeper_orders { /* what the instructions say; texts point into `text` */
     char **argv, **env, **once; /* once: argv of one that takes over */
     const char *dir;
     int restart_always, stop_signal;
+    int n_launch; /* of argv: what starts the program, isolated (providers/launch/launch.h); 0: we do */
     int64_t grace_ms, timeout_ms, log_bytes, leave_ms;
     uint64_t epoch;
 };
@@ -34,6 +35,7 @@ struct keeper_client {
 
 struct keeper {
     int dir, signals, listener, log, ready;
+    int plan;   /* for what starts the program; -1: none */
     int out[2]; /* the program's 1 and 2 */
     struct keeper_orders orders;
     uint64_t epoch; /* highest seen */

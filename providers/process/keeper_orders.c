@@ -51,6 +51,8 @@ static void keeper_order(struct keeper_orders *o, const char *name, char *value,
         o->log_bytes = strtoll(value, NULL, 10);
     else if (!strcmp(name, "leave"))
         o->leave_ms = strtoll(value, NULL, 10);
+    else if (!strcmp(name, "launch"))
+        o->n_launch = (int)strtol(value, NULL, 10);
     else if (!strcmp(name, "epoch"))
         o->epoch = strtoull(value, NULL, 10);
 }
@@ -91,7 +93,7 @@ int keeper_orders_read(int fd, struct keeper_orders *ret)
         keeper_order(&o, at, value, &counts);
         at = value + strlen(value) + 1;
     }
-    if (!counts.argv || !o.dir) {
+    if (!o.dir || o.n_launch < 0 || counts.argv <= (size_t)o.n_launch) {
         keeper_orders_forget(&o);
         return -1;
     }

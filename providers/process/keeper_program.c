@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "providers/process/keeper.h"
 
+#include "providers/launch/launch.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -44,6 +46,22 @@ unsigned long long keeper_program_stat(pid_t pid, char *ret_state, pid_t *ret_pa
     return start;
 }
 
+/* What starts it gets the status pipe and the plan as well; 0: cannot be. */
+static int keeper_place_fds(const struct keeper *k, const struct keeper_orders *o, int null,
+                            int status)
+{
+    int high = o->n_launch ? fcntl(status, F_DUPFD, 16) : status;
+    int plan = o->n_launch ? fcntl(k->plan, F_DUPFD, 16) : -1;
+
+    if (dup2(null, 0) != 0 || dup2(k->out[1], 1) != 1 || dup2(k->out[1], 2) != 2)
+        return 0;
+    if (!o->n_launch)
+        return dup3(status, LAUNCH_STATUS_FD, O_CLOEXEC) >= 0 &&
+               !close_range(LAUNCH_STATUS_FD + 1, ~0u, 0);
+    return dup2(high, LAUNCH_STATUS_FD) >= 0 && dup2(plan, LAUNCH_PLAN_FD) >= 0 &&
+           !close_range(LAUNCH_PLAN_FD + 1, ~0u, 0);
+}
+
 static _Noreturn void keeper_exec(const struct keeper *k, const struct keeper_orders *o,
                                   char *const *argv, pid_t parent, int status)
 {
@@ -57,31 +75,38 @@ static _Noreturn void keeper_exec(const struct keeper *k, const struct keeper_or
     (void)signal(SIGINT, SIG_DFL);
     if (setpgid(0, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
         _exit(127);
-    if (dup2(null, 0) == 0 && dup2(k->out[1], 1) == 1 && dup2(k->out[1], 2) == 2 &&
-        dup3(status, 3, O_CLOEXEC) == 3 && !close_range(4, ~0u, 0)) {
-        said[0] = 1;
+    if (keeper_place_fds(k, o, null, status)) {
+        said[0] = LAUNCH_DIR;
         if (!chdir(o->dir)) {
-            said[0] = 2;
+            said[0] = LAUNCH_EXEC;
             environ = o->env;
             (void)execvp(argv[0], argv); /* returns only to fail */
         }
     }
     said[1] = errno;
-    (void)!write(3, said, sizeof(said)); /* nobody there: nobody asks */
+    (void)!write(LAUNCH_STATUS_FD, said, sizeof(said)); /* nobody there: nobody asks */
     _exit(127);
 }
 
+#define KEEPER_STEP(name, text) [name] = (text),
+static const char *const keeper_steps[] = { LAUNCH_STEPS(KEEPER_STEP) };
+#undef KEEPER_STEP
+
 /* Foreign text inside our JSON: printable ASCII only. */
-static void keeper_explain(struct keeper *k, const char *program, const char *dir,
+static void keeper_explain(struct keeper *k, const struct keeper_orders *o, char *const *argv,
                            const int said[2])
 {
-    const char *what = said[0] == 2 ? program : dir;
-    const char *kind = said[0] == 2 ? "command" : "working directory";
+    const char *about[] = { [LAUNCH_DIR] = o->n_launch ? argv[o->n_launch - 1] : o->dir,
+                            [LAUNCH_EXEC] = argv[o->n_launch] };
+    int step = said[0] > LAUNCH_OK && said[0] < LAUNCH_N_STEPS ? said[0] : LAUNCH_EXEC;
+    const char *kind = keeper_steps[step];
 
-    if (said[1] == ENOENT || said[1] == ENOTDIR)
-        (void)snprintf(k->message, sizeof(k->message), "%s '%s' does not exist", kind, what);
+    if (step > LAUNCH_EXEC)
+        (void)snprintf(k->message, sizeof(k->message), "%s: %s", kind, strerror(said[1]));
+    else if (said[1] == ENOENT || said[1] == ENOTDIR)
+        (void)snprintf(k->message, sizeof(k->message), "%s '%s' does not exist", kind, about[step]);
     else
-        (void)snprintf(k->message, sizeof(k->message), "%s '%s': %s", kind, what,
+        (void)snprintf(k->message, sizeof(k->message), "%s '%s': %s", kind, about[step],
                        strerror(said[1]));
     for (char *at = k->message; *at; at++)
         if (*at < ' ' || *at > '~' || *at == '"' || *at == '\\')
@@ -103,7 +128,7 @@ pid_t keeper_program_fork(struct keeper *k, const struct keeper_orders *o, char 
         keeper_exec(k, o, argv, self, status[1]);
     (void)close(status[1]); /* the child's end */
     if (read(status[0], said, sizeof(said)) == sizeof(said))
-        keeper_explain(k, argv[0], o->dir, said);
+        keeper_explain(k, o, argv, said);
     (void)close(status[0]); /* was read to its end */
     return pid > 0 ? pid : 0;
 }

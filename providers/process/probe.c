@@ -1,4 +1,9 @@
 /* A command that asks how an instance is. SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/guard.h"
+#include "providers/kit_launch.h"
 #include "providers/process/process.h"
 
 #define PROBE_TIMEOUT_MS 2000
@@ -12,6 +17,31 @@ static const struct rv_str *probe_strings(struct process_call *c, const struct s
     return list;
 }
 
+/* The same with reeve-spawn before it; its descriptors are the caller's to close. */
+static int probe_isolate(struct process_call *c, const struct keeper_want *want, int ret_fds[2],
+                         struct rv_exec *exec)
+{
+    struct str *argv = arena_new_n(&c->arena, struct str, want->n_argv + 3);
+    struct err err = ERR_INIT;
+
+    if (!want->launch)
+        return 0;
+    ret_fds[0] = open("/dev/null", O_WRONLY | O_CLOEXEC); /* its exit says enough */
+    if (!argv || ret_fds[0] < 0 || kit_launch_write(want->launch, &ret_fds[1], &err))
+        return process_fail(c, RV_RETRY, RV_ACTED_NO, "isolate the probe: %s", err.text);
+    argv[0] = want->launcher;
+    argv[1] = S("run");
+    argv[2] = want->dir;
+    for (size_t i = 0; i < want->n_argv; i++)
+        argv[3 + i] = want->argv[i];
+    exec->argv = probe_strings(c, argv, want->n_argv + 3);
+    exec->n_argv = (uint32_t)want->n_argv + 3;
+    exec->fds = ret_fds;
+    exec->n_fds = 2;
+    exec->dir = kit_rv(S("/"));
+    return 0;
+}
+
 /* Runs where the instance runs, as its port knows it, without its secrets. */
 int process_probe(struct process_call *c, const struct value *probe, struct value *facts)
 {
@@ -23,20 +53,25 @@ int process_probe(struct process_call *c, const struct value *probe, struct valu
     };
     struct keeper_want want;
     struct str dir;
-    int verdict;
+    int verdict, fds[2] = { -1, -1 };
 
     c->desired = c->view.about; /* it knows the artifact and the context */
     if (process_artifact_dir(c, &dir) ||
-        process_command(c, value_get(probe, S("command")), dir, port, &want))
+        process_command(c, value_get(probe, S("command")), dir, port, &want) ||
+        process_isolate(c, process_artifact_tree(c), LAUNCH_READ, &want))
         return (int)c->ret->verdict;
     exec.argv = probe_strings(c, want.argv, want.n_argv);
     exec.n_argv = (uint32_t)want.n_argv;
     exec.env = probe_strings(c, want.env, want.n_env);
     exec.n_env = (uint32_t)want.n_env;
     exec.dir = kit_rv(dir);
+    if (probe_isolate(c, &want, fds, &exec))
+        return (int)c->ret->verdict;
     if (!exec.argv || !exec.env)
         return process_fail(c, RV_RETRY, RV_ACTED_NO, "out of memory");
     verdict = c->h->exec(c->h->ctx, &exec, &exit);
+    guard_close(&fds[0]);
+    guard_close(&fds[1]);
     if (verdict)
         return process_fail(c, (enum rv_verdict)verdict, RV_ACTED_NO,
                             "the probe's command does not run or does not end");

@@ -50,6 +50,13 @@ static struct str process_below(struct process *s, const char *name)
     return str_fmt(&s->arena, "%.*s/%s", STR_ARG(s->directory), name);
 }
 
+static struct str process_beside(struct process *s, struct str file, const char *name)
+{
+    while (file.n && file.p[file.n - 1] != '/')
+        file.n--;
+    return str_fmt(&s->arena, "%.*s%s", STR_ARG(file), name);
+}
+
 static void process_close(void *self)
 {
     struct process *s = self;
@@ -77,6 +84,8 @@ static int process_open(const struct rv_host *h, struct rv_str config, uint32_t 
     s->may_write = may_write != 0;
     s->directory = str_copy(&s->arena, value_get_text(v, S("directory"), S("")));
     s->keeper = str_copy(&s->arena, value_get_text(v, S("keeper"), S("")));
+    s->launcher = process_beside(s, s->keeper, "reeve-spawn");
+    s->covers = value_get(v, S("covers"));
     ports = value_get_text(v, S("ports"), S("20000-29999"));
     if (s->directory.n == 0 || s->directory.p[0] != '/' || s->keeper.n == 0 ||
         s->keeper.p[0] != '/' || process_read_range(ports, &s->port_from, &s->port_to)) {

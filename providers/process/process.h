@@ -24,6 +24,8 @@
 struct process {
     struct arena arena;
     struct str directory, runs, artifacts, exports, ports, keeper;
+    struct str launcher;        /* beside the keeper */
+    const struct value *covers; /* paths that isolated code does not see */
     int64_t port_from, port_to;
     int may_write;
 };
@@ -79,7 +81,11 @@ int process_command(struct process_call *c, const struct value *argv, struct str
                     struct keeper_want *ret);
 int process_work_dir(struct process_call *c, struct str root, struct str *ret); /* root/context */
 int process_artifact_dir(struct process_call *c,
-                         struct str *ret); /* of desired.artifact, or home */
+                         struct str *ret);                 /* of desired.artifact, or home */
+const char *process_artifact_tree(struct process_call *c); /* of desired.artifact, or NULL */
+/* Into `ret`, as desired.isolation says: what it sees of our directory is `tree`, as `how`, and its home. */
+int process_isolate(struct process_call *c, const char *tree, enum launch_how how,
+                    struct keeper_want *ret);
 struct value *process_about(struct process_call *c, int64_t port);
 
 /* probe: {command, timeout_ms} is run; facts get {exit, message}. 0, or the verdict answered. */

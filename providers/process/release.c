@@ -59,7 +59,8 @@ static void release_start(struct process_call *c)
     if (process_take(c, &hold))
         return;
     if (process_artifact_dir(c, &dir) ||
-        process_command(c, value_get(c->desired, S("command")), dir, 0, &want)) {
+        process_command(c, value_get(c->desired, S("command")), dir, 0, &want) ||
+        process_isolate(c, process_artifact_tree(c), LAUNCH_READ, &want)) {
         c->ret->acted = RV_ACTED_YES; /* there is a directory */
         return;
     }

@@ -11,6 +11,8 @@
 
 #include "base/guard.h"
 #include "base/sys.h"
+#include "reconciler/cli/isolation.h"
+#include "reconciler/cli/programs.h"
 #include "reconciler/cli/verbs.h"
 #include "reconciler/http/listen.h"
 
@@ -148,17 +150,39 @@ static void check_clock(struct doctor *d)
               S(""));
 }
 
-static void check_namespaces(struct doctor *d)
+/* The classes of isolation, and which of them this machine can give. */
+static void check_isolation(struct doctor *d)
 {
+    static const struct {
+        const char *word, *gives;
+    } classes[] = {
+        { "none", "the daemon's user, and all that it sees: for development" },
+        { "namespace", "the daemon's user, with files and processes of its own; the network and "
+                       "its ports are shared" },
+    };
+    struct arena *a = d->c->arena;
+    const char *self, *keeper;
     struct err err = ERR_INIT;
-    struct str text;
-    int off = !sys_read_file(d->c->arena, "/proc/sys/kernel/unprivileged_userns_clone", 16, &text,
-                             &err) &&
-              str_eq_c(str_trim(text), "0");
 
-    if (off)
-        found(d, FINDING_WARN, S("user namespaces are turned off"),
-              S("sysctl kernel.unprivileged_userns_clone=1, or isolation: uid"));
+    if (programs_find_self(a, &self, &err) || programs_find_keeper(a, self, &keeper, &err)) {
+        found(d, FINDING_BAD, str_copy(a, str_from_c(err.text)), S("make install puts it there"));
+        return;
+    }
+    for (size_t i = 0; i < N_ELEMENTS(classes); i++) {
+        enum launch_class class = kit_launch_class(str_from_c(classes[i].word));
+        int rc = class == LAUNCH_NONE ? 0
+                                      : isolation_try(programs_launcher(a, keeper), class, &err);
+
+        if (rc)
+            found(d, FINDING_WARN,
+                  str_fmt(a, "isolation %s is not possible: %s", classes[i].word, err.text),
+                  S("sysctl kernel.unprivileged_userns_clone=1 and user.max_user_namespaces above "
+                    "0; in a container, one that may make them"));
+        else
+            found(d, FINDING_GOOD,
+                  str_fmt(a, "isolation %s is possible: %s", classes[i].word, classes[i].gives),
+                  S(""));
+    }
 }
 
 /* "127.0.0.1:8080" can be bound: asked only while nobody of ours holds it. */
@@ -315,7 +339,7 @@ int verb_doctor(struct cli *c, struct err *err)
 
     check_config(&d);
     check_clock(&d);
-    check_namespaces(&d);
+    check_isolation(&d);
     if (c->daemon) {
         file = value_get_text(value_get(c->daemon, S("state")), S("file"), S(""));
         check_socket(&d);

@@ -8,13 +8,13 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "reconciler/cli/isolation.h"
+#include "reconciler/cli/programs.h"
 #include "reconciler/cli/verbs.h"
 #include "reconciler/engine/engine.h"
 #include "reconciler/engine/git_worker.h"
 #include "reconciler/engine/recover.h"
 #include "reconciler/http/api.h"
-
-#define PATH_BYTES 4096
 
 struct daemon {
     struct cli *c;
@@ -23,38 +23,6 @@ struct daemon {
     struct api *api; /* NULL: none, or stopped */
     int is_stopping;
 };
-
-/* --- where our programs are ---------------------------------------------------------------------- */
-
-static int find_self(struct cli *c, const char **ret, struct err *err)
-{
-    char path[PATH_BYTES];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
-
-    if (n < 0 || (size_t)n >= sizeof(path))
-        return err_sys(err, "path of this program");
-    *ret = str_to_c(c->arena, (struct str){ path, (size_t)n });
-    return 0;
-}
-
-/* $REEVE_KEEPER, beside this program, or where it is installed. */
-static int find_keeper(struct cli *c, const char *self, const char **ret, struct err *err)
-{
-    const char *named = getenv("REEVE_KEEPER"), *slash = strrchr(self, '/');
-    struct str dir = { self, slash ? (size_t)(slash - self) : 0 };
-    const char *const places[] = {
-        named && *named ? named : NULL,
-        str_fmt(c->arena, "%.*s/keeper", STR_ARG(dir)).p,
-        str_fmt(c->arena, "%.*s/../libexec/reeve/keeper", STR_ARG(dir)).p,
-    };
-
-    for (size_t i = 0; i < N_ELEMENTS(places); i++)
-        if (places[i] && !access(places[i], X_OK)) {
-            *ret = places[i];
-            return 0;
-        }
-    return err_set(err, ERR_NOT_FOUND, "no keeper program beside '%s': set $REEVE_KEEPER", self);
-}
 
 /* --- stopping ------------------------------------------------------------------------------------ */
 
@@ -109,10 +77,12 @@ static int open_engine(struct daemon *d, int once, struct err *err)
                                       .once = once,
                                       .hold_all = c->args.hold_all };
     struct loop_options loop_options = { 0 };
-    int rc = find_self(c, &options.self, err);
+    int rc = programs_find_self(c->arena, &options.self, err);
 
     if (!rc)
-        rc = find_keeper(c, options.self, &options.keeper, err);
+        rc = programs_find_keeper(c->arena, options.self, &options.keeper, err);
+    if (!rc)
+        rc = isolation_check(c->arena, c->daemon, options.keeper, err);
     if (rc)
         return rc;
     alloc_setup();
@@ -159,6 +129,7 @@ static int run_daemon(struct cli *c, int once, struct err *err)
         LOG(LOG_WARN,
             "running as root, and so does what is started: set user: in the configuration",
             LOG_C("config", c->config_path));
+    isolation_warn(c->daemon);
     rc = open_engine(&d, once, err);
     opened = !rc;
     if (!rc && !once)
@@ -235,9 +206,9 @@ int verb_recover(struct cli *c, struct err *err)
     if (!rc)
         rc = config_drop(c, err);
     if (!rc)
-        rc = find_self(c, &self, err);
+        rc = programs_find_self(c->arena, &self, err);
     if (!rc)
-        rc = find_keeper(c, self, &options.keeper, err);
+        rc = programs_find_keeper(c->arena, self, &options.keeper, err);
     if (!rc)
         rc = loop_uv_new(&(struct loop_options){ 0 }, &options.loop, err);
     if (rc)

@@ -315,6 +315,31 @@ static void render_binds(struct render *r, const struct plan *p, const struct va
     sb_add_char(r->out, '\n');
 }
 
+/* What keeps the code that this plan starts from everything else. */
+static void render_isolation(struct render *r, const struct plan *p)
+{
+    static const struct {
+        const char *class, *says;
+    } rows[] = {
+        { "none", "runs as the daemon's user, and sees what it sees" },
+        { "namespace", "files and processes of its own; shares the network and its ports" },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        for (size_t j = 0; j < p->items.n; j++) {
+            const struct plan_item *item = &p->items.p[j];
+
+            if ((item->action != PLAN_CREATE && item->action != PLAN_RUN) ||
+                !(str_eq_c(item->kind, "instance") || str_eq_c(item->kind, "artifact") ||
+                  str_eq_c(item->kind, "release")) ||
+                !str_eq_c(value_get_text(item->desired, S("isolation"), S("none")), rows[i].class))
+                continue;
+            label(r, "code");
+            sb_addf(r->out, "isolation %s: %s\n", rows[i].class, rows[i].says);
+            break;
+        }
+}
+
 static void render_decisions(struct render *r, const struct plan *p, const struct value *about)
 {
     struct arena *a = r->out->arena;
@@ -346,6 +371,7 @@ void render_plan(struct render *r, const struct plan *p, const struct value *abo
     render_title(r, p, about);
     render_risk(r, p);
     render_binds(r, p, about);
+    render_isolation(r, p);
     if (p->lines.n)
         sb_add_char(r->out, '\n');
     render_lines(r, p);

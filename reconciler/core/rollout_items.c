@@ -115,6 +115,7 @@ void rollout_items_build(struct lane *l, const struct member *m)
     value_set_text(a, desired, S("context"), place_of(m->desired).context);
     value_set_text(a, desired, S("export"), place_of(m->desired).exported);
     set_part(l->low, desired, S("timeout_ms"), m->desired, S("build.timeout_ms"));
+    set_part(l->low, desired, S("isolation"), m->desired, S("isolation"));
     (void)rollout_items_add(l, 1,
                             (struct plan_item){
                                 .action = PLAN_RUN,
@@ -160,6 +161,7 @@ void rollout_items_release(struct lane *l, const struct member *m)
     set_part(l->low, desired, S("environment"), m->desired, S("release.environment"));
     value_set_text(a, desired, S("context"), place_of(m->desired).context);
     set_part(l->low, desired, S("timeout_ms"), m->desired, S("release.timeout_ms"));
+    set_part(l->low, desired, S("isolation"), m->desired, S("isolation"));
     value_set_text(a, desired, S("release"), digest_hex(a, &key));
     if (rollout_items_is_one_way(m))
         value_set_text(a, desired, S("on_unknown"), S("park"));
@@ -193,6 +195,7 @@ static const struct value *instance_desired(struct lowering *low, const struct m
     set_part(low, desired, S("environment"), service, S("environment"));
     set_part(low, desired, S("port"), service, S("port"));
     set_part(low, desired, S("termination"), service, S("termination"));
+    set_part(low, desired, S("isolation"), service, S("isolation"));
     return desired;
 }
 

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "reconciler/engine/covers.h"
 #include "reconciler/engine/edge_task.h"
 #include "reconciler/engine/env_task.h"
 #include "reconciler/engine/installation.h"
@@ -93,6 +94,7 @@ static int open_providers(struct engine *e, struct err *err)
         .state_dir = e->state_dir,
         .keeper = str_from_c(e->options.keeper),
         .may_write = !e->options.hold_all,
+        .covers = covers_list(e->process, e->options.daemon, e->state_dir),
     };
 
     if (secret_store_new(e->options.daemon, e->keys_dir.p, &e->secrets, err) ||

@@ -1,0 +1,227 @@
+/* reeve-spawn: what a repository's code is started by. SPDX-License-Identifier: Apache-2.0
+ *
+ *     outer      the keeper's child: makes the first user namespace, waits, ends as the program ended
+ *       init     number 1 in there: makes the view, then the second user namespace, in which nothing of
+ *                the view can be taken away again; reaps what the program leaves
+ *         program
+ *
+ * A signal to the keeper's process group reaches all three; the first two ignore what can be ignored.
+ */
+#include "providers/launch/launch_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+_Noreturn void launch_fail(enum launch_step step)
+{
+    int said[2] = { (int)step, errno };
+
+    (void)!write(LAUNCH_STATUS_FD, said, sizeof(said)); /* nobody there: nobody asks */
+    _exit(127);
+}
+
+static void launch_read(struct launch *ret)
+{
+    int ok = pread(LAUNCH_PLAN_FD, ret, sizeof(*ret), 0) == sizeof(*ret) &&
+             ret->magic == LAUNCH_MAGIC && ret->n_places <= LAUNCH_PLACES_MAX &&
+             ret->class == LAUNCH_NAMESPACE;
+
+    for (uint32_t i = 0; ok && i < ret->n_places; i++)
+        ok = ret->places[i].how <= LAUNCH_WRITE && ret->places[i].path[0] == '/' &&
+             memchr(ret->places[i].path, 0, LAUNCH_PATH_MAX);
+    errno = EINVAL;
+    if (!ok)
+        launch_fail(LAUNCH_ORDERS);
+}
+
+static void launch_ignore_signals(void)
+{
+    for (int s = 1; s < NSIG; s++)
+        if (s != SIGCHLD)
+            (void)signal(s, SIG_IGN); /* KILL and STOP refuse, as they should */
+}
+
+/* In the namespace that was just made: we are who we were, and nobody else is anybody. */
+static void launch_map(int proc, unsigned uid, unsigned gid, enum launch_step step)
+{
+    const struct {
+        const char *file;
+        unsigned id;
+    } maps[] = { { "self/uid_map", uid }, { "self/setgroups", 0 }, { "self/gid_map", gid } };
+
+    for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+        char text[64];
+        int n = i == 1 ? snprintf(text, sizeof(text), "deny")
+                       : snprintf(text, sizeof(text), "%u %u 1\n", maps[i].id, maps[i].id);
+        int fd = openat(proc, maps[i].file, O_WRONLY | O_CLOEXEC);
+
+        if (fd < 0 || write(fd, text, (size_t)n) != n || close(fd))
+            launch_fail(step);
+    }
+}
+
+/* --- the program --------------------------------------------------------------------------------- */
+
+static void launch_limit(int what, rlim_t limit)
+{
+    const struct rlimit both = { limit, limit };
+    struct rlimit now;
+
+    if (getrlimit((enum __rlimit_resource)what, &now))
+        launch_fail(LAUNCH_LIMITS);
+    if (limit < now.rlim_max && setrlimit((enum __rlimit_resource)what, &both))
+        launch_fail(LAUNCH_LIMITS);
+}
+
+/* Nothing of what the namespaces gave; and no program can give it back. */
+static void launch_drop(void)
+{
+    struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct none[2] = { 0 };
+
+    for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
+            launch_fail(LAUNCH_NESTED);
+    if (syscall(SYS_capset, &head, none) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        launch_fail(LAUNCH_NESTED);
+}
+
+static _Noreturn void launch_exec(const struct launch *plan, char **argv)
+{
+    launch_limit(RLIMIT_CORE, 0);
+    if (plan->max_processes)
+        launch_limit(RLIMIT_NPROC, plan->max_processes);
+    if (plan->max_file_bytes)
+        launch_limit(RLIMIT_FSIZE, plan->max_file_bytes);
+    if (plan->max_memory_bytes)
+        launch_limit(RLIMIT_AS, plan->max_memory_bytes);
+    for (int s = 1; s < NSIG; s++)
+        (void)signal(s, SIG_DFL);
+    if (chdir(argv[0]))
+        launch_fail(LAUNCH_DIR);
+    if (fcntl(LAUNCH_STATUS_FD, F_SETFD, FD_CLOEXEC) || close_range(LAUNCH_PLAN_FD, ~0u, 0))
+        launch_fail(LAUNCH_LIMITS);
+    (void)execvp(argv[1], argv + 1); /* returns only to fail */
+    launch_fail(LAUNCH_EXEC);
+}
+
+/* --- init ---------------------------------------------------------------------------------------- */
+
+/* Who started us may have died before we asked to die with it. */
+static void launch_die_with(int to_outer)
+{
+    struct pollfd p = { to_outer, 0, 0 };
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || poll(&p, 1, 0) < 0 || (p.revents & POLLERR))
+        _exit(127);
+}
+
+static _Noreturn void launch_init(struct launch *plan, int to_outer, char **argv)
+{
+    unsigned uid = getuid(), gid = getgid();
+    mode_t mask = umask(0);
+    pid_t program, ended;
+    int proc, status;
+
+    launch_view_make(plan, &proc);
+    if (plan->flags & LAUNCH_NO_NETWORK)
+        launch_view_network();
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
+        launch_fail(LAUNCH_NESTED);
+    launch_map(proc, uid, gid, LAUNCH_NESTED);
+    launch_drop();
+    if (prctl(PR_SET_DUMPABLE, 0))
+        launch_fail(LAUNCH_NESTED);
+    launch_die_with(to_outer);
+    (void)umask(mask);
+    program = fork();
+    if (program < 0)
+        launch_fail(LAUNCH_LIMITS);
+    if (program == 0)
+        launch_exec(plan, argv);
+    if (close_range(0, (unsigned)to_outer - 1, 0) || close_range((unsigned)to_outer + 1, ~0u, 0))
+        _exit(127);
+    while ((ended = wait(&status)) != program)
+        if (ended < 0 && errno != EINTR)
+            _exit(127);
+    (void)!write(to_outer, &status, sizeof(status)); /* nobody there: nobody asks */
+    _exit(0);
+}
+
+/* --- outer --------------------------------------------------------------------------------------- */
+
+static _Noreturn void launch_end_as(int status)
+{
+    sigset_t all;
+
+    if (WIFEXITED(status))
+        _exit(WEXITSTATUS(status));
+    sigemptyset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, NULL); /* cannot fail with these arguments */
+    (void)signal(WTERMSIG(status), SIG_DFL);
+    (void)raise(WTERMSIG(status));
+    _exit(127);
+}
+
+static void launch_first_namespace(const struct launch *plan)
+{
+    unsigned uid = getuid(), gid = getgid();
+    int network = plan->flags & LAUNCH_NO_NETWORK ? CLONE_NEWNET : 0;
+    int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (proc < 0 || unshare(CLONE_NEWUSER))
+        launch_fail(LAUNCH_NAMESPACES);
+    launch_map(proc, uid, gid, LAUNCH_NAMESPACES);
+    (void)close(proc); /* was written through */
+    if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | network))
+        launch_fail(LAUNCH_NAMESPACES);
+}
+
+static _Noreturn void launch_run(char **argv)
+{
+    static struct launch plan;
+    int ends[2], said, status = 127 << 8;
+    pid_t parent = getppid(), init;
+    ssize_t n;
+
+    launch_read(&plan);
+    launch_limit(RLIMIT_CORE, 0);
+    launch_first_namespace(&plan);
+    launch_ignore_signals();
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+        _exit(127);
+    if (pipe2(ends, O_CLOEXEC))
+        launch_fail(LAUNCH_LIMITS);
+    init = fork();
+    if (init < 0)
+        launch_fail(LAUNCH_NAMESPACES);
+    if (init == 0 && !close(ends[0]))
+        launch_init(&plan, ends[1], argv);
+    if (close(ends[1]) || close_range(0, LAUNCH_PLAN_FD, 0))
+        _exit(127);
+    while ((n = read(ends[0], &said, sizeof(said))) < 0 && errno == EINTR)
+        ;
+    while (waitpid(init, &status, 0) < 0 && errno == EINTR) /* all that was in there is gone then */
+        ;
+    launch_end_as(n == sizeof(said) ? said : status);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 4 && !strcmp(argv[1], "run"))
+        launch_run(argv + 2);
+    return 2;
+}

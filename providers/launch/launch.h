@@ -1,0 +1,56 @@
+/*
+ * launch: what reeve-spawn is told, and how it says what went wrong. SPDX-License-Identifier: Apache-2.0
+ *
+ *     reeve-spawn run DIR PROGRAM ARGUMENT..      3 = status pipe; 4 = one struct launch; its environment
+ *
+ * The program gets 0, 1 and 2 and a view of the machine of its own: nothing is writable but the
+ * places that say so and a private /tmp, nothing of LAUNCH_COVER is there, no process but its own
+ * has a number. What reeve-spawn stays for: its own end is the program's, the same exit status or
+ * signal; when it dies, everything of the program dies.
+ *
+ * The status pipe is closed by a program that runs. Else it holds two ints: an enum launch_step and errno.
+ *
+ * Limits   LAUNCH_PLACES_MAX places, LAUNCH_PATH_MAX bytes a path.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define LAUNCH_MAGIC 0x31707372u
+#define LAUNCH_PLACES_MAX 48
+#define LAUNCH_PATH_MAX 508
+
+enum launch_class { LAUNCH_NONE, LAUNCH_NAMESPACE, LAUNCH_UID, LAUNCH_N_CLASSES };
+enum launch_how { LAUNCH_COVER, LAUNCH_READ, LAUNCH_WRITE };
+enum launch_flag { LAUNCH_NO_NETWORK = 1 };
+enum { LAUNCH_STATUS_FD = 3, LAUNCH_PLAN_FD };
+
+struct launch_place {
+    uint32_t how;
+    char path[LAUNCH_PATH_MAX]; /* absolute; what is covered and does not exist is left out */
+};
+
+struct launch { /* of fixed size: nothing in it says how long it is */
+    uint32_t magic, class, flags, n_places;
+    uint64_t max_processes, max_file_bytes, max_memory_bytes; /* 0: no limit of its own */
+    uint64_t tmp_bytes;                                       /* of its /tmp, which is memory */
+    struct launch_place places[LAUNCH_PLACES_MAX];
+};
+
+/* What could not be done. The first two are the program's own mistakes. */
+/* clang-format off */
+#define LAUNCH_STEPS(STEP)                                                                                            \
+    STEP(LAUNCH_DIR, "working directory")                                                                             \
+    STEP(LAUNCH_EXEC, "command")                                                                                      \
+    STEP(LAUNCH_ORDERS, "isolation: the launcher was told nothing it understands")                                    \
+    STEP(LAUNCH_NAMESPACES, "isolation: no user namespaces (sysctl kernel.unprivileged_userns_clone, "                \
+                            "user.max_user_namespaces)")                                                              \
+    STEP(LAUNCH_VIEW, "isolation: the view of the machine")                                                           \
+    STEP(LAUNCH_PROC, "isolation: a /proc of its own (is a part of /proc covered here, as in a container?)")          \
+    STEP(LAUNCH_NESTED, "isolation: the second user namespace")                                                       \
+    STEP(LAUNCH_LIMITS, "isolation: limits")
+/* clang-format on */
+
+#define LAUNCH_NAME(name, text) name,
+enum launch_step { LAUNCH_OK, LAUNCH_STEPS(LAUNCH_NAME) LAUNCH_N_STEPS };
+#undef LAUNCH_NAME

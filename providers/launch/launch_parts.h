@@ -1,0 +1,15 @@
+/*
+ * launch_parts: what the files of reeve-spawn share. SPDX-License-Identifier: Apache-2.0
+ *
+ * launch.c tells the story. libc alone; one thread; every process between two exec is short.
+ */
+#pragma once
+
+#include "providers/launch/launch.h"
+
+/* Say on the status pipe what could not be done, with errno, and end. */
+_Noreturn void launch_fail(enum launch_step step);
+
+/* Everything of `plan`, in a mount namespace that is ours alone. *ret_proc: /proc where maps can be written. */
+void launch_view_make(struct launch *plan, int *ret_proc);
+void launch_view_network(void); /* a network of its own has a loopback that is up */

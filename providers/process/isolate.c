@@ -1,0 +1,50 @@
+/* What a command of a repository sees of this machine. SPDX-License-Identifier: Apache-2.0 */
+#include "providers/kit_launch.h"
+#include "providers/process/process.h"
+
+#define ISOLATE_BUILD_FILE_BYTES (4LL << 30)
+#define ISOLATE_BUILD_MEMORY_BYTES                                                                 \
+    (64LL << 30) /* of addresses: what a compiler reserves counts too */
+
+static int isolate_places(struct process_call *c, const char *tree, enum launch_how how,
+                          struct launch *plan, struct err *err)
+{
+    struct str home = str_fmt(&c->arena, "%.*s/%.*s/home", STR_ARG(c->place.runs),
+                              STR_ARG(c->place.owner));
+
+    for (size_t i = 0; i < value_count(c->self->covers); i++)
+        if (kit_launch_add(plan, LAUNCH_COVER, value_item(c->self->covers, i)->u.text, err))
+            return err->code;
+    if (kit_launch_add(plan, LAUNCH_COVER, c->self->directory, err) ||
+        kit_launch_add(plan, LAUNCH_WRITE, home, err))
+        return err->code;
+    return tree ? kit_launch_add(plan, how, str_from_c(tree), err) : 0;
+}
+
+int process_isolate(struct process_call *c, const char *tree, enum launch_how how,
+                    struct keeper_want *ret)
+{
+    struct str word = value_get_text(c->desired, S("isolation"), S("none"));
+    enum launch_class class = kit_launch_class(word);
+    struct launch *plan = arena_new(&c->arena, struct launch);
+    struct err err = ERR_INIT;
+
+    if (class == LAUNCH_NONE)
+        return 0;
+    if (class != LAUNCH_NAMESPACE)
+        return process_fail(c, RV_USER, RV_ACTED_NO, "isolation '%.*s' is not possible here",
+                            STR_ARG(word));
+    if (!plan)
+        return process_fail(c, RV_RETRY, RV_ACTED_NO, "out of memory");
+    *plan = (struct launch)KIT_LAUNCH(class);
+    if (str_eq_c(kit_str(c->op->type), "artifact")) {
+        plan->flags = LAUNCH_NO_NETWORK;
+        plan->max_file_bytes = ISOLATE_BUILD_FILE_BYTES;
+        plan->max_memory_bytes = ISOLATE_BUILD_MEMORY_BYTES;
+    }
+    if (isolate_places(c, tree, how, plan, &err))
+        return process_fail_err(c, RV_ACTED_NO, &err);
+    ret->launcher = c->self->launcher;
+    ret->launch = plan;
+    return 0;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/cli/isolation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/guard.h"
+#include "base/log.h"
+#include "providers/spawn.h"
+#include "reconciler/cli/programs.h"
+
+#define ISOLATION_STEP(name, text) [name] = (text),
+static const char *const isolation_steps[] = { LAUNCH_STEPS(ISOLATION_STEP) };
+#undef ISOLATION_STEP
+
+/* What the launcher said before it became the program, or did not. */
+static int isolation_hear(int fd, struct err *err)
+{
+    int said[2];
+    ssize_t n;
+
+    while ((n = read(fd, said, sizeof(said))) < 0 && errno == EINTR)
+        ;
+    if (n != sizeof(said) || said[0] <= LAUNCH_OK || said[0] >= LAUNCH_N_STEPS)
+        return 0;
+    return err_set(err, ERR_REFUSED, "%s: %s", isolation_steps[said[0]], strerror(said[1]));
+}
+
+int isolation_try(const char *launcher, enum launch_class class, struct err *err)
+{
+    static const char *const words[] = { "run", "/", "true" };
+    const struct launch plan = KIT_LAUNCH(class);
+    struct rv_str argv[N_ELEMENTS(words) + 1] = { { launcher, strlen(launcher) } };
+    struct rv_str path = { "PATH=/usr/bin:/bin", 18 };
+    struct rv_exec in = { .size = sizeof(in), .argv = argv, .env = &path, .n_env = 1, .n_fds = 2 };
+    AUTO_CLOSE int hear = -1;
+    int fds[2] = { -1, -1 }, pipes[2], status, rc;
+    pid_t pid;
+
+    for (size_t i = 0; i < N_ELEMENTS(words); i++)
+        argv[i + 1] = (struct rv_str){ words[i], strlen(words[i]) };
+    in.n_argv = N_ELEMENTS(argv);
+    in.fds = fds;
+    if (pipe2(pipes, O_CLOEXEC))
+        return err_sys(err, "pipe");
+    hear = pipes[0];
+    fds[0] = pipes[1];
+    rc = kit_launch_write(&plan, &fds[1], err);
+    if (!rc)
+        rc = spawn_child(&in, &(struct spawn_options){ -1, -1, -1, SIGKILL }, &pid, err);
+    guard_close(&fds[0]);
+    guard_close(&fds[1]);
+    if (rc)
+        return rc;
+    rc = isolation_hear(hear, err);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (!rc && status)
+        rc = err_set(err, ERR_REFUSED, "isolation: a program that does nothing ended with %d",
+                     status);
+    return rc;
+}
+
+int isolation_check(struct arena *a, const struct value *daemon, const char *keeper,
+                    struct err *err)
+{
+    const struct value *rules = value_get(daemon, S("environments"));
+    int is_known[LAUNCH_N_CLASSES] = { [LAUNCH_NONE] = 1 };
+
+    for (size_t i = 0; i < value_count(rules); i++) {
+        const struct value *rule = value_item(rules, i);
+        struct str word = value_get_text(rule, S("isolation"), S("none"));
+        enum launch_class class = kit_launch_class(word);
+
+        if (class == LAUNCH_N_CLASSES || is_known[class])
+            continue;
+        if (isolation_try(programs_launcher(a, keeper), class, err))
+            return err_wrap(err, "isolation '%.*s' of the rule at %.*s:%u", STR_ARG(word),
+                            STR_ARG(rule->place.file), rule->place.line);
+        is_known[class] = 1;
+    }
+    return 0;
+}
+
+void isolation_warn(const struct value *daemon)
+{
+    const struct value *rules = value_get(daemon, S("environments"));
+
+    for (size_t i = 0; i < value_count(rules); i++)
+        if (str_eq_c(value_get_text(value_item(rules, i), S("isolation"), S("")), "none"))
+            LOG(LOG_WARN, "isolation none: code of these environments runs as the daemon's user",
+                LOG_S("name", value_get_text(value_get(value_item(rules, i), S("match")), S("name"),
+                                             S(""))));
+}

@@ -1,0 +1,195 @@
+#!/bin/bash
+# isolation: what hostile code of a repository can do in each class. SPDX-License-Identifier: Apache-2.0
+#
+# The attacker is a service, a build and a release of one environment; what it wants is its neighbour's,
+# the daemon's and the machine's. Everything is done as an ordinary user, and started as root also from
+# root, which drops to that user.
+. "$(dirname "$0")/lib.sh"
+
+ORDINARY=61000
+SEEK=canary-of-the-neighbour-4711
+
+# Where that user can read them, whatever directory this one is in.
+if [ -z "${PROGRAMS:-}" ]; then
+    PROGRAMS=$(mktemp -d /tmp/e2e-programs.XXXXXX) || exit 1
+    trap 'rm -rf "$PROGRAMS"' EXIT
+    chmod 755 "$PROGRAMS"
+    from=$(dirname "$REEVE_KEEPER")
+    cp "$REEVE" "$REEVE_KEEPER" "$from/reeve-spawn" "$from/edge_connect.so" "$ATTACKER" "$0" \
+        "$(dirname "$0")/lib.sh" "$PROGRAMS"
+    export PROGRAMS REEVE=$PROGRAMS/reeve REEVE_KEEPER=$PROGRAMS/keeper ATTACKER=$PROGRAMS/attacker
+    bash "$PROGRAMS/isolation.sh" || exit
+    [ "$(id -u)" != 0 ] ||
+        HOME=/ setpriv --reuid $ORDINARY --regid $ORDINARY --clear-groups bash "$PROGRAMS/isolation.sh"
+    exit
+fi
+
+# Both environments in class $1.
+given_attacked_world()
+{
+    CLASS=$1
+    given_world
+    write_daemon ports=$((FIRST + 40))-$((FIRST + 79)) rule="
+  - match: {source: shop, name: neigh}
+    branch: main
+    providers: {services: [local], domains: edge}
+    domains: [\"neigh.test\"]
+    isolation: $CLASS"
+    sed -i "s/    isolation: none/    isolation: $CLASS/; /^auth:/d" "$WORLD/reeve.yaml"
+    sed -i "s/^user: .*/user: \"$ORDINARY:$ORDINARY\"/" "$WORLD/reeve.yaml"
+    mkdir "$WORLD/repo/code" "$WORLD/victim"
+    cp "$ATTACKER" "$WORLD/repo/code/attacker"
+    echo untouched >"$WORLD/victim/file"
+    cat >"$WORLD/repo/.reeve/neigh.yaml" <<END
+apiVersion: reeve/v1
+kind: Application
+name: neigh
+services:
+  web:
+    source: {context: code}
+    command: [./attacker, wait]
+    port: 8000
+    environment: {SEEK: $SEEK}
+    healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 1}}
+    rollout: {min_healthy_time: 100ms, bake_time: 100ms, keep_previous: 1s}
+domains:
+  app: {hosts: [neigh.test], routes: {/: {service: web}}}
+---
+apiVersion: reeve/v1
+kind: Environment
+name: neigh
+application: neigh
+trigger: {branch: main}
+approval: {policy: auto}
+END
+    [ "$(id -u)" != 0 ] || chown -R $ORDINARY:$ORDINARY "$WORLD"
+    export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
+}
+
+neighbour_serves()
+{
+    HOST=neigh.test serves attacker
+}
+
+# Every number the machine knows a process of this world by.
+all_pids()
+{
+    {
+        echo "$DAEMON"
+        cat "$WORLD"/var/services/run/*/state | grep -o '"\(pid\|keeper\)":[0-9]*' | cut -d : -f 2
+    } | paste -sd :
+}
+
+neighbour_port()
+{
+    cat "$WORLD"/var/services/run/*/spec.json | grep -o '"port":[0-9]*' | head -n 1 | cut -d : -f 2
+}
+
+attacker_spec()
+{
+    local env
+
+    env="ATTACK_SEEK: $SEEK, ATTACK_VICTIM: \"$WORLD/victim\", ATTACK_PIDS: \"$(all_pids)\""
+    env+=", ATTACK_PATHS: \"$WORLD/var/reeve.db:$WORLD/reeve.yaml:$WORLD/var/edge/haproxy.cfg:$(ls -d "$WORLD"/var/services/run/*/spec.json | paste -sd :)\""
+    env+=", ATTACK_SOCKETS: \"$WORLD/var/reeve.sock:$(find "$WORLD/var" -type s | paste -sd :)\""
+    env+=", ATTACK_PORT: \"$(neighbour_port)\""
+    cat >"$WORLD/repo/.reeve/app.yaml" <<END
+apiVersion: reeve/v1
+kind: Application
+name: shop
+services:
+  web:
+    source: {context: code, build: [./attacker], environment: {$env, ATTACK_EDGE: "$HTTP"}}
+    command: [./attacker, serve]
+    release: {command: [./attacker], environment: {$env}}
+    port: 8000
+    environment: {$env}
+    healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 1}}
+    rollout: {min_healthy_time: 100ms, bake_time: 100ms, keep_previous: 1s}
+domains:
+  app: {hosts: [$HOST], routes: {/: {service: web}}}
+---
+apiVersion: reeve/v1
+kind: Environment
+name: prod
+application: shop
+trigger: {branch: main}
+approval: {policy: auto}
+END
+}
+
+# What it told, of all three runs: ROLE NAME: RESULT.
+told()
+{
+    local dir role
+
+    for dir in "$WORLD"/var/services/run/*/; do
+        role=$(grep -o '"type":"[a-z]*"' "$dir/spec.json" | cut -d '"' -f 4)
+        sed -n "s/^attack: /$role: /p" "$dir/log" 2>/dev/null
+    done
+}
+
+# reached ROLE NAME: what came of it, in one word.
+result()
+{
+    case $(told | grep "^$1: $2: ") in
+    *'GOT IN'*) echo 'GOT IN' ;;
+    *'kept out'*) echo 'kept out' ;;
+    *) echo - ;;
+    esac
+}
+
+show_table()
+{
+    local name
+
+    say "   class $CLASS, started by $(id -u), run by $ORDINARY"
+    printf '   | %-22s %-10s %-10s %s\n' 'what is tried by a' build release service
+    told | sed 's/^[a-z]*: \([^:]*\): .*/\1/' | awk '!seen[$0]++' | while read -r name; do
+        printf '   | %-22s %-10s %-10s %s\n' "$name" "$(result artifact "$name")" \
+            "$(result release "$name")" "$(result instance "$name")"
+    done
+}
+
+# What gets in, as lines "ROLE: NAME", is $1 and nothing else.
+expect_contained()
+{
+    local role
+
+    for role in artifact release instance; do
+        expect_equal "things that the $role tried" "$(told | grep -c "^$role: ")" \
+            "$("$ATTACKER" count)"
+    done
+    expect_equal "what got in" "$(told | grep 'GOT IN' | cut -d : -f 1,2 | sort)" "$1"
+}
+
+attack()
+{
+    given_attacked_world "$1"
+    commit 'a neighbour'
+    start_daemon
+    await 30 "the neighbour serves" neighbour_serves
+    attacker_spec
+    deploy 'an attack'
+    await 90 "the attacker serves" serves attacker
+    await_converged
+    show_table
+    expect "the neighbour serves on" neighbour_serves
+    expect_equal "the victim" "$(cat "$WORLD/victim/file")" untouched
+}
+
+# The network is shared: a port that its owner shares, and the proxy, are there for all but builds.
+namespace_keeps_all_but_ports()
+{
+    attack namespace
+    expect_contained "instance: neighbour's port
+release: neighbour's port"
+    expect_has "doctor" "$(reeve doctor)" 'isolation namespace is possible'
+    expect_has "the plan" "$(reeve plan prod 2>&1)" 'isolation namespace: files and processes of its own'
+}
+
+case $("$REEVE" doctor 2>&1) in
+*'isolation namespace is possible'*) ;;
+*) skip "no user namespaces: $("$REEVE" doctor 2>&1 | grep 'isolation namespace')" ;;
+esac
+run_cases namespace_keeps_all_but_ports

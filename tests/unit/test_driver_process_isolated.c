@@ -1,0 +1,177 @@
+/* Isolated commands: what they see, what they may, and that they end as they end. SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/guard.h"
+#include "providers/keeper_proc.h"
+#include "tests/support/process_world.h"
+
+#define OWNER "rv1aaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define KEY "0123456789abcdef"
+
+struct isolated_row {
+    const char *sentence, *script;
+    const char *says; /* NULL: it succeeds; else what its failure says */
+};
+
+struct isolated {
+    struct world world;
+    const struct isolated_row *row;
+};
+
+static int setup(void **state)
+{
+    struct isolated *i = calloc(1, sizeof(*i));
+
+    i->row = *state;
+    world_init(&i->world, 1);
+    world_write(&i->world, "exports/" KEY "/in.txt", "source\n");
+    *state = i;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct isolated *i = *state;
+
+    world_fini(&i->world);
+    free(i);
+    return 0;
+}
+
+static struct rv_result drive(struct world *w, const char *type, uint32_t action,
+                              const char *desired)
+{
+    struct rv_op op = test_op(action, type, "x@k", OWNER, "k1", desired);
+    struct rv_result ret;
+
+    test_drive(w->driver, w->self, &w->t, &op, &ret);
+    if (test_rv_has(ret.message, "isolation: no user namespaces") ||
+        test_rv_has(ret.message, "isolation: a /proc")) {
+        print_message("SKIPPED: %.*s\n", (int)ret.message.n, ret.message.p);
+        skip();
+    }
+    return ret;
+}
+
+static const struct isolated_row isolated_rows[] = {
+    { "it is who we are", "test $(id -u) = $OUR_UID", NULL },
+    { "its home can be written", "cd $HOME && echo x > f && test -s f", NULL },
+    { "nothing else of our directory is there",
+      "test ! -e $HOME/../spec.json && test ! -e $HOME/../../../exports", NULL },
+    { "what lies beside it stays away", "! cat $HOME/../state; echo x > $HOME/../f || true", NULL },
+    { "the machine cannot be written", "! touch /etc/reeve-isolated /usr/reeve-isolated", NULL },
+    { "it has a /tmp of its own", "test -z \"$(ls -A /tmp | grep -v rvp)\" && touch /tmp/x", NULL },
+    { "it sees its own processes alone", "set -- /proc/[0-9]*; test $# -lt 5", NULL },
+    { "no kernel setting can be written", "! echo x > /proc/sys/kernel/core_pattern", NULL },
+    { "devices are the harmless ones",
+      "test -c /dev/null && set -- /dev/[a-z]d[a-z]* && ! test -b $1", NULL },
+    { "it has no capability", "grep -q 'CapEff:.0000000000000000' /proc/self/status", NULL },
+    { "and gets none", "grep -q 'NoNewPrivs:.1' /proc/self/status", NULL },
+    { "it writes no core file", "test $(ulimit -c) = 0", NULL },
+    { "its processes are limited", "test $(ulimit -u) -le 1024", NULL },
+    { "a cover stays on", "! umount $HOME/../../..", NULL },
+    { "its exit status is told", "exit 7", "release: exit 7" },
+    { "and its signal", "kill -TERM $$", "release: ended by signal 15" },
+};
+
+static void test_row(void **state)
+{
+    struct isolated *isolated = *state;
+    const struct isolated_row *row = isolated->row;
+    struct world *w = &isolated->world;
+    char desired[1024], script[512] = "", *at = script;
+    struct rv_result ret;
+
+    for (const char *c = row->script; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            *at++ = '\\';
+        *at++ = *c;
+    }
+    (void)snprintf(
+        desired, sizeof(desired),
+        "{\"command\":[\"/bin/bash\",\"-c\",\"%s\"],\"environment\":{\"OUR_UID\":\"%u\"},"
+        "\"isolation\":\"namespace\",\"timeout_ms\":20000}",
+        script, (unsigned)getuid());
+    ret = drive(w, "release", RV_RUN, desired);
+    if (row->says)
+        assert_true(test_rv_has(ret.message, row->says));
+    else if (ret.verdict != RV_DONE)
+        fail_msg("%.*s", (int)ret.message.n, ret.message.p);
+    assert_false(world_has(w, "run/" OWNER "/f"));
+}
+
+static void test_a_build_writes_its_tree_and_has_no_network(void **state)
+{
+    struct world *w = &((struct isolated *)*state)->world;
+    struct rv_result ret = drive(
+        w, "artifact", RV_CREATE,
+        "{\"key\":\"" KEY "\",\"argv\":[\"/bin/bash\",\"-c\",\"tr a-z A-Z < in.txt > out.txt; "
+        "cat /proc/net/dev > net.txt\"],\"context\":\".\",\"isolation\":\"namespace\"}");
+    const char *net;
+
+    assert_int_equal(ret.verdict, RV_DONE);
+    assert_string_equal(world_file(w, "artifacts/" KEY "/tree/out.txt"), "SOURCE\n");
+    net = world_file(w, "artifacts/" KEY "/tree/net.txt");
+    assert_non_null(strstr(net, "lo:"));
+    assert_null(strstr(strstr(net, "lo:") + 3, ":")); /* and no other device */
+}
+
+static void test_what_cannot_be_started_says_so(void **state)
+{
+    struct world *w = &((struct isolated *)*state)->world;
+    struct rv_result ret = drive(w, "instance", RV_CREATE,
+                                 "{\"command\":[\"nowhere\"],\"isolation\":\"namespace\"}");
+
+    assert_int_equal(ret.verdict, RV_USER);
+    assert_true(test_rv_has(ret.message, "command 'nowhere' does not exist"));
+}
+
+static void test_it_dies_with_its_keeper(void **state)
+{
+    struct world *w = &((struct isolated *)*state)->world;
+    struct rv_result ret = drive(
+        w, "instance", RV_CREATE,
+        "{\"command\":[\"/bin/bash\",\"-c\",\"setsid sleep 1000 & echo $$; exec sleep 1000\"],"
+        "\"isolation\":\"namespace\"}");
+    pid_t keeper = (pid_t)world_state(w, OWNER, "keeper");
+    pid_t pid = (pid_t)world_state(w, OWNER, "pid");
+    struct keeper_procs before, after;
+
+    assert_int_equal(ret.verdict, RV_DONE);
+    keeper_proc_family(&w->t.arena, keeper, &before);
+    assert_true(before.list.n >= 3);
+    assert_int_equal(kill(keeper, SIGKILL), 0);
+    world_wait(w, world_is_dead, &pid, "the program is dead");
+    for (size_t i = 0; i < before.list.n; i++)
+        world_wait(w, world_is_dead, &before.list.p[i].pid, "all of it is dead");
+    keeper_proc_family(&w->t.arena, keeper, &after);
+    assert_int_equal(after.list.n, 0);
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[N_ELEMENTS(isolated_rows) + 3] = {
+        cmocka_unit_test_setup_teardown(test_a_build_writes_its_tree_and_has_no_network, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_cannot_be_started_says_so, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_it_dies_with_its_keeper, setup, teardown),
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(isolated_rows); i++)
+        tests[3 + i] = (struct CMUnitTest){ .name = isolated_rows[i].sentence,
+                                            .test_func = test_row,
+                                            .setup_func = setup,
+                                            .teardown_func = teardown,
+                                            .initial_state = (void *)(uintptr_t)&isolated_rows[i] };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
