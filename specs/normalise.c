@@ -139,12 +139,12 @@ static struct digest revision_of(struct normalise *n, const struct environment_s
 /* The document's own, with the stricter of it and the daemon's floor. */
 static struct value *policy_of(struct normalise *n)
 {
+    const struct value *written = value_get(n->document, S("approval"));
     struct value *policy = value_map(n->arena), *trigger = value_map(n->arena);
 
     value_set_text(n->arena, trigger, S("branch"), n->branch.p ? n->branch : S(""));
     value_set(n->arena, policy, S("approval"),
-              policy_stricter(n->arena,
-                              policy_written(n->arena, value_get(n->document, S("approval"))),
+              policy_stricter(n->arena, policy_written(n->arena, written),
                               policy_floor(n->arena, n->in->rule)));
     value_set(n->arena, policy, S("trigger"), trigger);
     value_set(n->arena, policy, S("reconcile"),
@@ -176,6 +176,7 @@ int normalise_environment(struct arena *a, const struct bundle *b, const struct 
         spec.revision = revision_of(&n, &spec);
         spec.policy = value_copy_content(a, policy_of(&n));
         spec.secrets = used_secrets(&n);
+        spec.below = rule_below_floor(&n, value_get(n.document, S("approval")));
         policy_rules_check(&n);
     }
     if (arena_status(a, err))

@@ -3,6 +3,9 @@
 
 #include <inttypes.h>
 
+#include "base/guard.h"
+#include "specs/json_io.h"
+
 /* "by the rule at /etc/reeve.yaml:42:5" */
 #define RULE_AT "by the rule at %.*s:%u:%u"
 #define RULE_AT_ARG(rule) STR_ARG((rule)->place.file), (rule)->place.line, (rule)->place.column
@@ -103,6 +106,40 @@ struct str rule_branch(struct normalise *n, const struct value *asked)
                            "the environment is bound to branch '%.*s' " RULE_AT, STR_ARG(bound),
                            RULE_AT_ARG(n->in->rule));
     return asked->u.text;
+}
+
+static int rule_is_below(const struct value *floor, const struct value *written)
+{
+    if (value_is(floor, VALUE_TEXT) && value_is(written, VALUE_TEXT))
+        return str_eq_c(floor->u.text, "manual") && !str_eq(floor->u.text, written->u.text);
+    if (value_is(floor, VALUE_INT) && value_is(written, VALUE_INT))
+        return written->u.number < floor->u.number;
+    return value_is(floor, VALUE_BOOL) && value_is(written, VALUE_BOOL) && !floor->u.truth &&
+           written->u.truth;
+}
+
+struct str rule_below_floor(struct normalise *n, const struct value *approval)
+{
+    static const struct {
+        struct str floor, field;
+    } rows[] = { { S_INIT("approval"), S_INIT("policy") },
+                 { S_INIT("min_approvals"), S_INIT("min_approvals") },
+                 { S_INIT("allow_self"), S_INIT("allow_self") } };
+    const struct value *floor = value_get(n->in->rule, S("floor"));
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        const struct value *written = value_get(approval, rows[i].field);
+
+        if (written && written->place.line &&
+            rule_is_below(value_get(floor, rows[i].floor), written))
+            return str_fmt(n->arena,
+                           "%.*s:%u:%u: approval.%.*s: %.*s is laxer than the floor of the rule at "
+                           "%.*s:%u:%u, which holds",
+                           STR_ARG(written->place.file), written->place.line, written->place.column,
+                           STR_ARG(rows[i].field), STR_ARG(json_format(n->arena, written)),
+                           RULE_AT_ARG(n->in->rule));
+    }
+    return S("");
 }
 
 int rule_name_matches(struct str glob, struct str name)

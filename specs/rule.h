@@ -19,6 +19,8 @@ struct str rule_provider(struct normalise *n, const char *kind, const struct val
                          struct value_place place);
 void rule_check_host(struct normalise *n, const struct value *host);
 void rule_check_replicas(struct normalise *n, const struct value *replicas);
+/* What was written of an approval and is laxer than the rule's floor, which holds; "" for nothing. */
+struct str rule_below_floor(struct normalise *n, const struct value *approval);
 /* The branch the environment is bound to; the spec may name the same one only. */
 struct str rule_branch(struct normalise *n, const struct value *asked);
 

@@ -108,6 +108,8 @@ struct environment_spec {
     struct str name, application, branch;
     const struct value
         *policy; /* approval, reconcile: merged with the rule's floor, defaults applied */
+    struct str
+        below; /* what was written and is laxer than that floor, with its place; "" for nothing */
     VEC(struct spec_resource) resources; /* sorted by kind/name */
     struct digest revision;      /* digest("revision", {kind/name: hex of desired digest}) */
     const struct value *secrets; /* of what is referred to: {name: {store, path, key ...}} */

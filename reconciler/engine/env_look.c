@@ -65,8 +65,11 @@ int env_look_specs(struct task *t, struct err *err)
             env->head->commit.p, STR_ARG(env->name));
     if (claims_check(env, &messages))
         return refuse_specs(env, &messages, err);
-    if (normalise_wants(&env->cycle, &env->head->bundle, &in, &wants, &messages, err) ||
-        pin_secrets(env, &wants, &env->pins, err))
+    if (normalise_wants(&env->cycle, &env->head->bundle, &in, &wants, &messages, err))
+        return err->code;
+    if (messages.n_errors) /* a secret that is not allowed is not even looked for */
+        return refuse_specs(env, &messages, err);
+    if (pin_secrets(env, &wants, &env->pins, err))
         return err->code;
     in.secrets = &env->pins;
     if (normalise_environment(&env->cycle, &env->head->bundle, &in, &env->spec, &messages, err))

@@ -94,7 +94,7 @@ static int say_settled(struct env_task *env, struct err *err)
     struct env_words w = {
         .sync = env->plan.notes.n ? S("reverted") : S("in_sync"),
         .health = count_lost(env) ? S("degraded") : STR_NONE,
-        .reason = env->plan.notes.n ? env->plan.notes.p[0] : S(""),
+        .reason = env->plan.notes.n ? env->plan.notes.p[0] : env_below_floor(env),
         .with_commit = env->has_spec && !env->plan.notes.n,
     };
     int rc = env_row_is_parked(env, &w.reason, err);

@@ -180,6 +180,9 @@ static int judge(struct env_task *env, const struct value *policy, struct plan_v
         ask_too(env, ret, S("it was cancelled"));
     if (env->rewound.n)
         ask_too(env, ret, env->rewound);
+    if (ret->asks && env_below_floor(env).n)
+        ret->reason = str_fmt(&env->cycle, "%.*s; %.*s", STR_ARG(ret->reason),
+                              STR_ARG(env_below_floor(env)));
     return 0;
 }
 

@@ -115,6 +115,12 @@ void engine_settled(struct engine *e);
 void engine_task_ended(struct task *t, void *ctx);
 struct env_task *engine_env(struct engine *e, struct str uid);
 
+/* What the newest commit asks for and the daemon's floor does not let it have; "" for nothing. */
+static inline struct str env_below_floor(const struct env_task *env)
+{
+    return env->has_spec && env->spec.below.n ? env->spec.below : S("");
+}
+
 static inline struct env_task *env_of(struct task *t)
 {
     return container_of(t, struct env_task, task);

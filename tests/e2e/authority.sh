@@ -1,0 +1,362 @@
+#!/bin/bash
+# authority: what a committer without rights can write. SPDX-License-Identifier: Apache-2.0
+#
+# A table of commits, each pushed to a real repository that a running daemon follows. Each is refused: the
+# sentence names the place of what was asked, and the rule or the line of the grammar that refuses it. Nothing is
+# planned for it or waits for a person, and what serves goes on. AUTHORITY=TEXT runs the rows alone whose
+# sentence has the text.
+. "$(dirname "$0")/lib.sh"
+
+N=0
+RULE= # where the rule of prod stands
+
+write_authority()
+{
+    mkdir -p "$WORLD/secrets/shop/prod" "$WORLD/secrets/shop/other"
+    echo key >"$WORLD/secrets/shop/prod/session"
+    echo other >"$WORLD/secrets/shop/other/session"
+    echo token >"$WORLD/secrets/git_token"
+    chmod -R go= "$WORLD/secrets"
+    cat >"$WORLD/reeve.yaml" <<END
+apiVersion: reeve/v1
+kind: Daemon
+user: "$(id -un)"
+state: {file: var/reeve.db}
+socket: var/reeve.sock
+sources:
+  shop: {url: "file://$WORLD/repo", branches: [main, develop], poll: 30s, credentials: {secret: git_token}}
+  evil: {url: "file://$WORLD/evil", branches: [main, develop], poll: 30s}
+providers:
+  local: {driver: process, directory: var/services, ports: $((FIRST + 40))-$((FIRST + 99))}
+  vault: {driver: process, directory: var/vault, ports: $((FIRST + 100))-$((FIRST + 159))}
+  edge: {driver: haproxy, directory: var/edge, http: "127.0.0.1:$HTTP", internal: $((FIRST + 1))-$((FIRST + 30))}
+secrets: {default: files, stores: {files: {type: file, directory: secrets}, env: {type: env}}}
+auth: {same_user: allow}
+environments:
+  - match: {source: shop, name: prod}
+    branch: main
+    providers: {services: [local], domains: edge}
+    secrets: [{path: "files:shop/prod", for: services}, {path: "files:git_token"}]
+    domains: [$HOST, "*.$HOST"]
+    isolation: none
+    ceiling: {replicas: 2}
+    floor: {approval: manual, approvers: [user:$(id -un)], allow_self: false}
+  - match: {source: shop, name: "stage-*"}
+    branch: develop
+    providers: {services: [local], domains: edge}
+    domains: ["*.example.test"]
+  - match: {source: evil, name: "evil-*"}
+    branch: main
+    providers: {services: [local], domains: edge}
+    domains: ["*.example.test"]
+  - match: {source: evil, name: prod}
+    branch: develop
+    providers: {services: [local], domains: edge}
+    domains: ["*.example.test"]
+log: {level: info, format: text}
+END
+    RULE=$WORLD/reeve.yaml:$(grep -n 'name: prod}' "$WORLD/reeve.yaml" | head -n 1 | cut -d : -f 1):5
+    RULES=$WORLD/reeve.yaml:$(grep -n 'match:' "$WORLD/reeve.yaml" | head -n 1 | cut -d : -f 1):3
+}
+
+# What serves; every row changes one thing of it. The lines are counted on.
+write_base()
+{
+    rm -rf .reeve
+    mkdir .reeve
+    cat >.reeve/app.yaml <<END
+apiVersion: reeve/v1
+kind: Application
+name: shop
+services:
+  web:
+    command: ["$APP"]
+    port: 8000
+    replicas: 1
+    environment: {VERSION: "v1", KEY: {secret: session}}
+    healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 2}}
+    rollout: {min_healthy_time: 0s, bake_time: 200ms, keep_previous: 0s, abort_if: {error_rate: 2%}}
+secrets:
+  session: {path: "shop/\${env}/session"}
+domains:
+  app: {hosts: [$HOST], routes: {/: {service: web}}}
+END
+    cat >.reeve/prod.yaml <<END
+apiVersion: reeve/v1
+kind: Environment
+name: prod
+application: shop
+trigger: {branch: main}
+approval: {policy: manual, require_for: [destroy, weaken, data], expires: 8h}
+END
+}
+
+given_base()
+{
+    local branch
+
+    git init -q -b main "$WORLD/evil"
+    cd "$WORLD/evil" || fail "cd"
+    mkdir .reeve
+    printf 'apiVersion: reeve/v1\nkind: Application\nname: evil\n' >.reeve/app.yaml
+    git add -A
+    git commit -q -m base
+    git tag base
+    git branch develop
+    cd "$WORLD/repo" || fail "cd"
+    write_base
+    git add -A
+    git commit -q -m base
+    git tag base
+    git branch develop
+    start_daemon
+    await 20 "the first plan waits" sync_is waiting
+    reeve approve "$(plan_id)" --reason 'the first one' >/dev/null || fail "approve"
+    await_converged
+    expect_serves v1
+}
+
+# What the daemon says of sources and environments, and of what waits.
+told()
+{
+    reeve status -o json 2>/dev/null | sed 's/\\"/"/g'
+}
+
+# The branch stands at this commit, and it or prod says why it is refused.
+is_refused()
+{
+    local answer
+
+    answer=$(told)
+    [[ $answer == *"\"commit\":\"$1\",\"error\":\"$2"* ||
+        ($answer == *"\"commit\":\"$1\""* && $answer == *"the specs of commit ${1:0:12} are refused: $2"*) ]]
+}
+
+is_waiting_for()
+{
+    local answer
+
+    answer=$(told)
+    [[ $answer == *"\"commit\":\"$1\""* && $answer == *"\"reason\":\""*"$2"*'"sync":"waiting"'* ]]
+}
+
+is_idle_for()
+{
+    local answer
+
+    answer=$(told)
+    [[ $answer == *"\"commit\":\"$1\""* && $answer == *"\"reason\":\"$2"*'"sync":"in_sync"'* ]]
+}
+
+started()
+{
+    reeve history -n 1000 -o json 2>/dev/null | grep -o '"kind":"plan.started"' | wc -l
+}
+
+said()
+{
+    told | grep -o '"\(error\|reason\)":"[^}]*' | cut -c 1-500
+}
+
+# judged HOW SENTENCE SOURCE BRANCH EDIT SAID [MESSAGE]: EDIT is shell, in the work tree of what serves.
+judged()
+{
+    local repo=$WORLD/repo commit end
+
+    [[ $2 == *"${AUTHORITY:-}"* ]] || return 0
+    [ "$3" = shop ] || repo=$WORLD/$3
+    cd "$repo" || fail "cd"
+    git checkout -q "$4" || fail "$2: no branch $4"
+    rm -rf .reeve
+    git checkout -q base -- . || fail "$2: no base"
+    eval "$5" || fail "$2: the edit failed"
+    git add -A
+    git commit -q --allow-empty -m "${7:-$2}"
+    commit=$(git rev-parse HEAD)
+    fetch_now
+    now
+    end=$((NOW + 20000))
+    until "$1" "$commit" "$6"; do
+        now
+        [ $NOW -lt $end ] || fail "$2: not said: $6, but: $(said)"
+        sleep $LOOK_S
+    done
+    N=$((N + 1))
+    say "$(printf '%3d  %s\n       %s' "$N" "$2" "${6//$WORLD\//}")"
+}
+
+refused()
+{
+    judged is_refused "$@"
+}
+
+# It has no effect, and says so.
+idle()
+{
+    judged is_idle_for "$@"
+}
+
+waits()
+{
+    judged is_waiting_for "$@"
+}
+
+app()
+{
+    sed -i "$1" .reeve/app.yaml
+}
+
+prod()
+{
+    sed -i "$1" .reeve/prod.yaml
+}
+
+# A document of an environment NAME APPLICATION LINE instead of prod's.
+stage()
+{
+    rm -f .reeve/prod.yaml
+    printf 'apiVersion: reeve/v1\nkind: Environment\nname: %s\napplication: %s\n%s\n' "$1" "$2" "${3:-}" >.reeve/new.yaml
+}
+
+a_committer_without_rights()
+{
+    local plans
+    local A=.reeve/app.yaml P=.reeve/prod.yaml E=.reeve/new.yaml
+
+    given_world
+    write_authority
+    given_base
+    plans=$(started)
+
+    # names and branches
+    refused 'a new environment that no rule names' shop develop 'stage qa shop' \
+        "$E:3:7: error: environment 'qa' of source 'shop' matches none of the rules at $RULES [refused-environment]"
+    refused 'the same with the name of a rule in another case' shop develop 'stage Stage-1 shop' \
+        "$E:3:7: error: name: 'Stage-1' is not a name"
+    refused 'production on develop' shop develop 'stage prod shop "trigger: {branch: develop}"' \
+        "$E:5:19: error: environment 'prod' is bound to branch 'main' by the rule at $RULE [refused-branch]"
+    refused 'production moves itself to develop' shop main 'prod s/main/develop/' \
+        "$P:5:19: error: environment 'prod' is bound to branch 'main' by the rule at $RULE [refused-branch]"
+    refused 'production from another source' evil develop 'stage prod evil' \
+        "$E:3:7: error: environment 'prod' belongs to branch 'main' of source 'shop' ($P:3:7) [refused-name]"
+    refused 'another source, on a branch without a rule' evil main 'stage prod evil "trigger: {branch: main}"' \
+        "$E:5:19: error: environment 'prod' is bound to branch 'develop'"
+    refused 'another source, a name without a rule' evil main 'stage stage-1 evil' \
+        "$E:3:7: error: environment 'stage-1' of source 'evil' matches none of the rules at $RULES [refused-environment]"
+    refused 'a tag instead of a branch' shop main 'prod "s/branch: main/tag: v1/"' \
+        "$P:5:11: error: trigger: 'tag' is not supported by this version [unsupported]"
+    refused 'a branch with ..' shop main 'prod "s/branch: main/branch: main..develop/"' \
+        "$P:5:19: error: trigger.branch: 'main..develop' is not a branch name [type]"
+    refused 'a branch spelled as a ref' shop main 'prod "s/branch: main/branch: refs\/heads\/main/"' \
+        "$P:5:19: error: environment 'prod' is bound to branch 'main' by the rule at $RULE [refused-branch]"
+    refused 'a name with ../' shop main 'prod "s/^name: prod/name: ..\/prod/"' \
+        "$P:3:7: error: name: '../prod' is not a name"
+    refused 'a name with a line end' shop main 'prod "s/^name: prod/name: \"prod\\\\nx\"/"' \
+        "$P:3:7: error: name: "
+    refused 'a name with an escape' shop main 'prod "s/^name: prod/name: \"prod\\\\e[2J\"/"' \
+        "$P:3:7: error: name: "
+    refused 'a name with letters that look alike' shop main 'prod "s/^name: prod/name: prоd/"' \
+        "$P:3:7: error: name: "
+    refused 'two documents of one name' shop main 'cp .reeve/prod.yaml .reeve/z.yaml' \
+        ".reeve/z.yaml:3:7: error: environment 'prod' is also at $P:3:7 [duplicate]"
+    refused 'the daemon'"'"'s own document' shop main 'printf "apiVersion: reeve/v1\nkind: Daemon\n" >.reeve/d.yaml' \
+        ".reeve/d.yaml:1:1: error: a Daemon document does not belong in a repository [kind]"
+
+    # hosts
+    refused 'a host of somebody else' shop main 'app s/$HOST/evil.example.com/' \
+        "$A:15:17: error: host 'evil.example.com' is not allowed by the rule at $RULE [refused-domain]"
+    refused 'the same beside its own' shop main 'app "s/\[$HOST\]/[$HOST, evil.example.com]/"' \
+        "$A:15:36: error: host 'evil.example.com' is not allowed by the rule at $RULE [refused-domain]"
+    refused 'a host above its own' shop main 'app s/$HOST/example.test/' \
+        "$A:15:17: error: host 'example.test' is not allowed by the rule at $RULE [refused-domain]"
+    refused 'two labels where one is allowed' shop main 'app s/$HOST/a.b.$HOST/' \
+        "$A:15:17: error: host 'a.b.$HOST' is not allowed by the rule at $RULE [refused-domain]"
+    refused 'a host that only ends alike' shop main 'app s/$HOST/evil$HOST/' \
+        "$A:15:17: error: host 'evil$HOST' is not allowed by the rule at $RULE [refused-domain]"
+    refused 'a host in capitals' shop main 'app s/$HOST/EVIL.EXAMPLE.COM/' \
+        "$A:15:17: error: host 'evil.example.com' is not allowed by the rule at $RULE [refused-domain]"
+    refused 'a host with a final dot' shop main 'app s/$HOST/$HOST./' \
+        "$A:15:17: error: domains.app.hosts: '$HOST.' is not a host name"
+    refused 'a host of every name' shop main 'app "s/$HOST/\"*.$HOST\"/"' \
+        "$A:15:17: error: domains.app.hosts: \"*.$HOST\" is not a host name"
+    refused 'a host in other letters' shop main 'app s/$HOST/shоp.example.test/' \
+        "$A:15:17: error: domains.app.hosts: "
+    refused 'the same as a name that it becomes' shop main 'app s/$HOST/xn--shp-ulc.example.test/' \
+        "$A:15:17: error: host 'xn--shp-ulc.example.test' is not allowed by the rule at $RULE [refused-domain]"
+    refused 'a host with a port' shop main 'app "s/$HOST/\"$HOST:8080\"/"' \
+        "$A:15:17: error: domains.app.hosts: "
+    refused 'a host by interpolation' shop main 'app "s/$HOST/\"\\\${env}.example.com\"/"' \
+        "$A:15:17: error: host 'prod.example.com' is not allowed by the rule at $RULE [refused-domain]"
+    refused 'a host that the environment puts over the application'"'"'s' shop main \
+        'echo "domains: {app: {hosts: [evil.example.com]}}" >>.reeve/prod.yaml' \
+        "$P:7:25: error: host 'evil.example.com' is not allowed by the rule at $RULE [refused-domain]"
+
+    # secrets
+    refused 'a secret of another environment' shop main 'app "s/\\\${env}/other/"' \
+        "$A:13:12: error: secret 'session': files:shop/other/session is not allowed by the rule at $RULE [refused-secret]"
+    refused 'a path that only begins alike' shop main 'app "s/\\\${env}/\\\${env}uction/"' \
+        "$A:13:12: error: secret 'session': files:shop/production/session is not allowed by the rule at $RULE [refused-secret]"
+    refused 'a path with ..' shop main 'app "s/\\\${env}/\\\${env}\/..\/other/"' \
+        "$A:13:19: error: secrets.session.path: 'shop/prod/../other/session' is not a path in a secret store"
+    refused 'a path with %2e%2e' shop main 'app "s/\\\${env}/\\\${env}\/%2e%2e\/other/"' \
+        "$A:13:19: error: secrets.session.path: 'shop/prod/%2e%2e/other/session' is not a path in a secret store"
+    refused 'a path with an empty part' shop main 'app "s/\\\${env}/\\\${env}\//"' \
+        "$A:13:19: error: secrets.session.path: 'shop/prod//session' is not a path in a secret store"
+    refused 'a path from the root' shop main 'app "s/\"shop/\"\/shop/"' \
+        "$A:13:19: error: secrets.session.path: '/shop/prod/session' is not a path in a secret store"
+    refused 'another store' shop main 'app "s/{path: \"shop/{store: env, path: \"shop/"' \
+        "$A:13:12: error: secret 'session': env:shop/prod/session is not allowed by the rule at $RULE [refused-secret]"
+    refused 'a store that the path names' shop main 'app "s/\"shop/\"env:shop/"' \
+        "$A:13:12: error: secret 'session': files:env:shop/prod/session is not allowed by the rule at $RULE [refused-secret]"
+    refused 'a secret in a build' shop main 'app "s/^    port: 8000/    port: 8000\n    source: {environment: {K: {secret: session}}}/"' \
+        "$A:8:31: error: secret 'session': a build gets no secrets"
+
+    # providers, ceilings, variables
+    refused 'a provider that the rule does not give' shop main 'app "s/^    port: 8000/    port: 8000\n    provider: vault/"' \
+        "$A:8:15: error: provider 'vault' is not allowed by the rule at $RULE [refused-provider]"
+    refused 'its own provider in capitals' shop main 'app "s/^    port: 8000/    port: 8000\n    provider: LOCAL/"' \
+        "$A:8:15: error: services.web.provider: 'LOCAL' is not a name"
+    refused 'the edge as a provider of services' shop main 'app "s/^    port: 8000/    port: 8000\n    provider: edge/"' \
+        "$A:8:15: error: provider 'edge' is not allowed by the rule at $RULE [refused-provider]"
+    refused 'more instances than the ceiling' shop main 'app s/replicas:.1/replicas:\ 3/' \
+        "$A:8:15: error: 3 replicas, at most 2 are allowed by the rule at $RULE [refused-ceiling]"
+    refused 'the same, by an anchor and a merge key' shop main \
+        'app "s/^services:/services:\n  far: \&far {replicas: 9, enabled: false, command: [x]}/; s/^    replicas: 1/    <<: *far\n    enabled: true/"' \
+        "$A:5:24: error: 9 replicas, at most 2 are allowed by the rule at $RULE [refused-ceiling]"
+    refused 'the same, put over by the environment' shop main \
+        'echo "services: {web: {replicas: 1000}}" >>.reeve/prod.yaml' \
+        "$P:7:28: error: 1000 replicas, at most 2 are allowed by the rule at $RULE [refused-ceiling]"
+    refused 'a number that overflows' shop main 'app "s/replicas: 1/replicas: 18446744073709551617/"' \
+        "$A:8:15: error: services.web.replicas: "
+    refused 'LD_PRELOAD' shop main 'app "s/VERSION: \"v1\"/LD_PRELOAD: \/tmp\/x.so/"' \
+        "$A:9:19: error: services.web.environment: 'LD_PRELOAD' is not a variable that may be set"
+    refused 'PATH' shop main 'app "s/VERSION: \"v1\"/PATH: \/tmp/"' \
+        "$A:9:19: error: services.web.environment: 'PATH' is not a variable that may be set"
+    refused 'NODE_OPTIONS' shop main 'app "s/VERSION: \"v1\"/NODE_OPTIONS: --require=x/"' \
+        "$A:9:19: error: services.web.environment: 'NODE_OPTIONS' is not a variable that may be set"
+    refused 'PYTHONPATH' shop main 'app "s/VERSION: \"v1\"/PYTHONPATH: \/tmp/"' \
+        "$A:9:19: error: services.web.environment: 'PYTHONPATH' is not a variable that may be set"
+    refused 'a variable of the daemon' shop main 'app "s/VERSION: \"v1\"/REEVE_SECRET_GIT_TOKEN: x/"' \
+        "$A:9:19: error: services.web.environment: 'REEVE_SECRET_GIT_TOKEN' is not a variable that may be set"
+    refused 'a variable that holds another one' shop main 'app "s/VERSION: \"v1\"/\"A=1\\\\nLD_PRELOAD\": x/"' \
+        "$A:9:19: error: services.web.environment: "
+    refused 'the code of another folder' shop main 'app "s/^    port: 8000/    port: 8000\n    source: {context: ..\/..\/etc}/"' \
+        "$A:8:23: error: services.web.source.context: '../../etc' is not a relative path in the repository"
+    refused 'the files of the machine' shop main 'app "s/^    port: 8000/    port: 8000\n    source: {context: \/etc}/"' \
+        "$A:8:23: error: services.web.source.context: '/etc' is not a relative path in the repository"
+
+    # policy
+    idle 'approval: auto where the floor says manual' shop main 'prod s/manual/auto/' "$P:6:20: approval.policy: \"auto\" is laxer than the floor of the rule at $RULE, which holds"
+    waits 'more classes pass without a person' shop main 'prod "s/destroy, //"' "class weaken"
+    waits 'approvals last longer' shop main 'prod s/8h/24h/' "class weaken"
+    waits 'who made it may approve it' shop main 'prod "s/policy: manual/policy: manual, allow_self: true, approvers: [user:eve]/"' "by user:$(id -un) and by user:eve"
+    waits 'what is watched after a switch is not watched' shop main 'app "s/, abort_if: {error_rate: 2%}//"' "class weaken"
+    waits 'the service without its check' shop main 'app /healthcheck/d' "class weaken"
+    waits 'the service itself is left out' shop main 'prod "\$ a services: {web: {enabled: false}}"; app "/^domains/,\$ d"' "class destroy"
+
+    expect_equal "plans that were started meanwhile" "$(started)" "$plans"
+    expect_serves v1
+    say "refused, or waiting for a person: $N commits; plans started: 0"
+}
+
+run_cases a_committer_without_rights
