@@ -89,6 +89,17 @@ static void render_sources(struct render *r, const struct value *status)
     render_table_write(r, &t, "");
 }
 
+static void render_stale(struct render *r, struct str why)
+{
+    if (!why.p)
+        return;
+    render_fmt(r, TONE_BAD,
+               "the database is older than the world, so nothing is changed (stop the daemon, "
+               "then: reeve recover): %.*s",
+               STR_ARG(render_safe(r->out->arena, why)));
+    sb_add_char(r->out, '\n');
+}
+
 static void render_clock(struct render *r, const struct value *clock)
 {
     if (!clock)
@@ -126,6 +137,7 @@ void render_status(struct render *r, const struct value *status)
     struct arena *a = r->out->arena;
     struct render_table t;
 
+    render_stale(r, value_get_text(value_get(status, S("live")), S("stale"), STR_NONE));
     render_clock(r, value_get(status, S("suspect_clock")));
     render_providers(r, value_get(value_get(status, S("live")), S("providers")));
     render_table_init(&t, a, heads, N_ELEMENTS(heads));

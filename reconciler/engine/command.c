@@ -140,6 +140,9 @@ static int command_write(struct task *t, struct err *err)
     if (!c->in.is_admin)
         return err_set(err, ERR_REFUSED, "%.*s may look but not change anything",
                        STR_ARG(c->in.actor));
+    if (c->engine->stale.p)
+        return err_set(err, ERR_REFUSED, "the database is older than the world: %s",
+                       ENGINE_STALE_HELP);
     if ((row->needs_reason || c->in.is_break_glass) && !c->in.reason.n)
         return err_set(err, ERR_USAGE, "%s needs a reason", row->word);
     if (c->in.reason.n > COMMAND_REASON_MAX)

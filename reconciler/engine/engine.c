@@ -181,7 +181,7 @@ static enum task_verdict start_step(struct task *t)
     }
     for (size_t i = 0; i < s->n_envs; i++)
         start_env(e, &s->envs[i]);
-    for (size_t i = 0; i < s->n_plans; i++) {
+    for (size_t i = 0; !e->options.hold_all && i < s->n_plans; i++) {
         struct env_task *env = engine_env(e, s->plans[i].env);
 
         if (env)
@@ -209,8 +209,11 @@ static void start_ended(struct task *t, void *ctx)
 
 void engine_start(struct engine *e)
 {
-    struct starter *s = alloc_zero(sizeof(*s));
+    struct starter *s;
 
+    if (e->stale.p)
+        return; /* asked, it answers from the file; it does nothing */
+    s = alloc_zero(sizeof(*s));
     PRE(s != NULL);
     s->engine = e;
     arena_init(&s->arena, 0);
@@ -332,9 +335,14 @@ static void end_ended(struct task *t, void *ctx)
 
 void engine_stop(struct engine *e)
 {
-    struct ender *d = alloc_zero(sizeof(*d));
+    struct ender *d;
 
     e->stopping = 1;
+    if (e->stale.p) {
+        loop_stop(e->loop);
+        return;
+    }
+    d = alloc_zero(sizeof(*d));
     task_cancel(&e->clock.task, ERR_CANCELLED);
     task_cancel(&e->tidy.task, ERR_CANCELLED);
     for (size_t i = 0; i < e->envs.n; i++)
@@ -355,6 +363,8 @@ void engine_stop(struct engine *e)
 
 void engine_fetch_now(struct engine *e)
 {
+    if (e->stale.p)
+        return;
     for (size_t i = 0; i < e->n_sources; i++)
         (void)source_task_fetch_now(e->sources[i]);
 }

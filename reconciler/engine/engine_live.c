@@ -57,7 +57,7 @@ struct value *engine_live_view(struct engine *e, struct arena *a)
 {
     struct value *view = value_map(a), *sources = value_map(a), *envs = value_map(a);
 
-    for (size_t i = 0; i < e->n_sources; i++) {
+    for (size_t i = 0; !e->stale.p && i < e->n_sources; i++) {
         const struct source_task *s = e->sources[i];
         struct value *one = value_map(a);
 
@@ -78,6 +78,8 @@ struct value *engine_live_view(struct engine *e, struct arena *a)
         value_set_int(a, one, S("rule"), env->rule ? (int64_t)env->rule_index : -1);
         value_set(a, envs, env->name, one);
     }
+    if (e->stale.p)
+        value_set_text(a, view, S("stale"), e->stale);
     value_set(a, view, S("sources"), sources);
     value_set(a, view, S("environments"), envs);
     value_set(a, view, S("providers"), provider_line_view(e, a));

@@ -1,13 +1,10 @@
 /* What an engine is made of, before and after it runs. SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
-#include "base/log.h"
-#include "base/sys.h"
 #include "reconciler/engine/covers.h"
 #include "reconciler/engine/edge_task.h"
+#include "reconciler/engine/engine_life.h"
 #include "reconciler/engine/env_task.h"
-#include "reconciler/engine/installation.h"
 #include "reconciler/engine/source_git.h"
-#include "state/ballast.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WORKER_MEMORY_MAX 0 /* the sanitizer's own shadow would not fit */
@@ -15,77 +12,6 @@
 #define WORKER_MEMORY_MAX ((int64_t)4 << 30)
 #endif
 #define WORKER_CPU_S 600
-
-static struct str path_dir(struct arena *a, struct str path)
-{
-    size_t slash = path.n;
-
-    while (slash && path.p[slash - 1] != '/')
-        slash--;
-    return slash > 1 ? str_copy(a, str_slice(path, 0, slash - 1)) : S("/");
-}
-
-/* A row of meta that holds the epoch, what is known of the clock, and their event. */
-int engine_write_life(struct engine *e, struct arena *a, struct str event, struct str key,
-                      struct err *err)
-{
-    const struct rec_meta row = { .k = key, .v = str_fmt(a, "%lld", (long long)e->epoch) };
-    struct tx *tx;
-
-    if (engine_tx(e,
-                  &(struct engine_event){ .kind = event, .subject = str_from_c(e->options.holder) },
-                  &tx, err))
-        return err->code;
-    if (tx_put(tx, REC_meta, &row, err) || clock_task_put(&e->clock, tx, a, err)) {
-        tx_rollback(tx);
-        return err->code;
-    }
-    return tx_commit(tx, err);
-}
-
-/* One more life: what a lower epoch began is recovered, what it still does is refused. */
-static int raise_epoch(struct engine *e, struct err *err)
-{
-    struct arena *a = e->process;
-    struct str now, ended;
-
-    if (db_meta(e->db, a, S("epoch"), &now, err) || db_meta(e->db, a, S("ended"), &ended, err) ||
-        db_meta(e->db, a, S("installation"), &e->installation, err))
-        return err->code;
-    e->epoch = 0;
-    if (now.p && str_to_i64(now, &e->epoch))
-        return err_set(err, ERR_CORRUPT, "the epoch is '%.*s'", STR_ARG(now));
-    e->was_killed = now.p && !(ended.p && str_eq(ended, now));
-    e->epoch++;
-    if (clock_task_open(&e->clock, e, err) || db_batch_begin(e->db, err) ||
-        engine_write_life(e, a, S("daemon.started"), S("epoch"), err))
-        return err->code;
-    return db_batch_commit(e->db, err);
-}
-
-static int open_state(struct engine *e, struct err *err)
-{
-    struct str file = str_from_c(engine_state_path(e));
-    struct db_birth birth = { .time_ms = loop_wall_ms(e->loop) };
-
-    e->state_dir = path_dir(e->process, file);
-    e->keys_dir = str_fmt(e->process, "%.*s/keys", STR_ARG(e->state_dir));
-    if (arena_status(e->process, err))
-        return err->code;
-    if (sys_mkdir_all(e->state_dir.p, 0750, err) || sys_mkdir_all(e->keys_dir.p, 0700, err) ||
-        lock_take(file.p, e->options.holder, &e->lock, err) ||
-        installation_read(e->process, e->keys_dir.p, &birth.installation, err))
-        return err->code;
-    if (!birth.installation.p)
-        birth.installation = sys_uuid7(e->process, birth.time_ms);
-    if (db_create(file.p, &birth, &e->db, err) ||
-        installation_keep(e->process, e->keys_dir.p, db_installation(e->db), err))
-        return err->code;
-    if (ballast_make(file.p, err))
-        LOG(LOG_WARN, "no room for the ballast: a full disk will stop everything",
-            LOG_C("err", err->text));
-    return raise_epoch(e, err);
-}
 
 static int open_providers(struct engine *e, struct err *err)
 {
@@ -161,7 +87,8 @@ int engine_open(struct engine *e, const struct engine_options *options, struct e
 {
     e->options = *options;
     e->loop = options->loop;
-    if (open_state(e, err) || open_providers(e, err) || make_sources(e, err)) {
+    if (engine_life_place(e, err) || engine_life_read(e, err) || open_providers(e, err) ||
+        engine_life_begin(e, err) || make_sources(e, err)) {
         struct err why = *err;
 
         engine_close(e);

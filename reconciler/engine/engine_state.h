@@ -33,6 +33,7 @@ struct engine {
     int64_t epoch;
     int was_killed; /* the life before did not end in order: what it left open died */
     struct str installation;
+    struct str stale;     /* why the database is older than the world; STR_NONE: it is not */
     struct str state_dir; /* var/: mirrors, keys */
     struct str keys_dir;
     struct clock_task clock;
@@ -56,6 +57,7 @@ struct engine {
 };
 
 #define ENGINE_ACTOR S("reeve")
+#define ENGINE_STALE_HELP "stop the daemon, then: reeve recover"
 
 /* Begin a savepoint on the STATE thread. `env` "" for none. */
 struct engine_event {

@@ -190,4 +190,60 @@ and_the_next_commit_is_rolled_out()
     expect_equal "requests lost" "$(counted lost)" 0
 }
 
-run_cases the_database_is_removed and_the_next_commit_is_rolled_out
+is_named()
+{
+    grep -qF "$1" "$WORLD/daemon.log"
+}
+
+# A daemon that has no database does not make a new one where things of ours are.
+expect_no_start()
+{
+    "$REEVE" serve >>"$WORLD/daemon.log" 2>&1 9>&- && fail "the daemon starts"
+    expect "said: $1" is_named "$1"
+}
+
+a_daemon_without_its_database_does_not_begin_anew()
+{
+    given_estate
+    remember
+    load_all
+    stop_daemon
+    rm "$WORLD"/var/reeve.db*
+    expect_no_start 'reeve recover'
+    head -c 4096 /dev/urandom >"$WORLD/var/reeve.db"
+    expect_no_start 'stays as it is'
+    recover_and_release service/web
+    expect "the old file is kept" compgen -G "$WORLD/var/reeve.db.lost-*" >/dev/null
+    expect_nothing_lost
+}
+
+# Put back from last week: it is looked at, nothing is done with it.
+an_older_database_is_put_back()
+{
+    given_estate
+    stop_daemon
+    cp "$WORLD/var/reeve.db" "$WORLD/last-week.db"
+    start_daemon E2E_TOKEN="$CANARY"
+    estate version=v2
+    deploy 'version 2'
+    await 120 "all serve version 2" all_serve v2
+    remember
+    load_all
+    stop_daemon
+    rm "$WORLD"/var/reeve.db*
+    cp "$WORLD/last-week.db" "$WORLD/var/reeve.db"
+    start_daemon E2E_TOKEN="$CANARY"
+    expect_has "status" "$(reeve status)" 'the database is older than the world'
+    reeve hold e01 --reason x >"$WORLD/said" 2>&1 && fail "a stale database takes a hold"
+    expect_has "refused" "$(<"$WORLD/said")" 'reeve recover'
+    stop_daemon
+    cmp -s "$WORLD/last-week.db" "$WORLD/var/reeve.db" || fail "the stale database was written"
+    recover_and_release service/web
+    for name in $(environments); do
+        expect_has "$name, whose first revision is known" "$(reeve status "$name" -o json)" '"revision":2'
+    done
+    expect_nothing_lost
+}
+
+run_cases the_database_is_removed and_the_next_commit_is_rolled_out a_daemon_without_its_database_does_not_begin_anew \
+    an_older_database_is_put_back

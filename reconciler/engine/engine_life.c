@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/engine_life.h"
+
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "reconciler/engine/installation.h"
+#include "reconciler/engine/stale.h"
+#include "state/ballast.h"
+
+static struct str path_dir(struct arena *a, struct str path)
+{
+    size_t slash = path.n;
+
+    while (slash && path.p[slash - 1] != '/')
+        slash--;
+    return slash > 1 ? str_copy(a, str_slice(path, 0, slash - 1)) : S("/");
+}
+
+/* A row of meta that holds the epoch, what is known of the clock, and their event. */
+int engine_write_life(struct engine *e, struct arena *a, struct str event, struct str key,
+                      struct err *err)
+{
+    const struct rec_meta row = { .k = key, .v = str_fmt(a, "%lld", (long long)e->epoch) };
+    struct tx *tx;
+
+    if (engine_tx(e,
+                  &(struct engine_event){ .kind = event, .subject = str_from_c(e->options.holder) },
+                  &tx, err))
+        return err->code;
+    if (tx_put(tx, REC_meta, &row, err) || clock_task_put(&e->clock, tx, a, err)) {
+        tx_rollback(tx);
+        return err->code;
+    }
+    return tx_commit(tx, err);
+}
+
+/* One more life: what a lower epoch began is recovered, what it still does is refused. */
+static int raise_epoch(struct engine *e, struct err *err)
+{
+    struct arena *a = e->process;
+    struct str now, ended;
+
+    if (db_meta(e->db, a, S("epoch"), &now, err) || db_meta(e->db, a, S("ended"), &ended, err) ||
+        db_meta(e->db, a, S("installation"), &e->installation, err))
+        return err->code;
+    e->epoch = 0;
+    if (now.p && str_to_i64(now, &e->epoch))
+        return err_set(err, ERR_CORRUPT, "the epoch is '%.*s'", STR_ARG(now));
+    e->was_killed = now.p && !(ended.p && str_eq(ended, now));
+    e->epoch++;
+    if (clock_task_open(&e->clock, e, err) || db_batch_begin(e->db, err) ||
+        engine_write_life(e, a, S("daemon.started"), S("epoch"), err))
+        return err->code;
+    return db_batch_commit(e->db, err);
+}
+
+/* --- the file that is there ---------------------------------------------------------------------- */
+
+int engine_life_place(struct engine *e, struct err *err)
+{
+    struct str file = str_from_c(engine_state_path(e));
+
+    e->state_dir = path_dir(e->process, file);
+    e->keys_dir = str_fmt(e->process, "%.*s/keys", STR_ARG(e->state_dir));
+    if (arena_status(e->process, err))
+        return err->code;
+    if (sys_mkdir_all(e->state_dir.p, 0750, err) || sys_mkdir_all(e->keys_dir.p, 0700, err) ||
+        lock_take(file.p, e->options.holder, &e->lock, err))
+        return err->code;
+    if (installation_read(e->process, e->keys_dir.p, &e->installation, err))
+        return err->code;
+    if (!e->installation.p)
+        e->installation = sys_uuid7(e->process, loop_wall_ms(e->loop));
+    return arena_status(e->process, err);
+}
+
+/* An empty file is what a full disk leaves of a new one. */
+static int is_there(const char *path)
+{
+    struct stat st;
+
+    return !stat(path, &st) && st.st_size > 0;
+}
+
+int engine_life_read(struct engine *e, struct err *err)
+{
+    const char *file = engine_state_path(e);
+
+    if (!is_there(file))
+        return 0;
+    if (!db_open(file, DB_WRITE, &e->db, err))
+        (void)db_check(e->db, err); /* err says it */
+    if (err->code == ERR_CORRUPT)
+        return err_set(err, ERR_CORRUPT,
+                       "'%s' cannot be read and stays as it is; a new one: reeve recover (%.200s)",
+                       file, err->text);
+    if (err->code)
+        return err->code;
+    e->installation = str_copy(e->process, db_installation(e->db));
+    return installation_keep(e->process, e->keys_dir.p, e->installation, err);
+}
+
+/* --- the world ----------------------------------------------------------------------------------- */
+
+static int make_database(struct engine *e, const struct world *world, struct err *err)
+{
+    const char *file = engine_state_path(e);
+    struct db_birth birth = { .time_ms = loop_wall_ms(e->loop), .installation = e->installation };
+
+    if (world->things.n)
+        return err_set(err, ERR_REFUSED,
+                       "there is no database at '%s', but %zu things carry the label of "
+                       "installation %.*s: reeve recover",
+                       file, world->things.n, STR_ARG(world->installation));
+    if (db_create(file, &birth, &e->db, err) ||
+        installation_keep(e->process, e->keys_dir.p, db_installation(e->db), err))
+        return err->code;
+    return 0;
+}
+
+/* A provider that cannot be listed leaves the others to judge by. */
+static int judge_database(struct engine *e, struct arena *a, const struct world *world,
+                          struct err *err)
+{
+    struct str why;
+
+    if (stale_judge(a, e->db, world, &why, err))
+        return err->code;
+    if (!why.p)
+        return 0;
+    e->stale = str_copy(e->process, why);
+    if (e->options.once)
+        return err_set(err, ERR_REFUSED, "the database is older than the world: %.*s: %s",
+                       STR_ARG(why), ENGINE_STALE_HELP);
+    LOG(LOG_ERROR, "the database is older than the world: nothing is changed, " ENGINE_STALE_HELP,
+        LOG_S("why", why));
+    return arena_status(e->process, err);
+}
+
+static int look_at_world(struct engine *e, struct err *err)
+{
+    AUTO_ARENA struct arena a;
+    struct world world = { 0 };
+    struct str whose = e->installation;
+
+    arena_init(&a, 0);
+    if (!e->db && installation_read(&a, e->keys_dir.p, &whose, err))
+        return err->code; /* none: whoever's things these are, somebody lost them */
+    if (world_read(&a, e->loop, e->providers, whose, &world, err)) {
+        if (!e->db || err->code != ERR_UNREACHABLE)
+            return err->code;
+        LOG(LOG_WARN, "whether the database is as new as the world is not known",
+            LOG_C("err", err->text));
+        *err = ERR_INIT;
+        return 0;
+    }
+    return e->db ? judge_database(e, &a, &world, err) : make_database(e, &world, err);
+}
+
+int engine_life_begin(struct engine *e, struct err *err)
+{
+    if (look_at_world(e, err))
+        return err->code;
+    if (e->stale.p)
+        return db_meta(e->db, e->process, S("installation"), &e->installation, err);
+    if (ballast_make(engine_state_path(e), err))
+        LOG(LOG_WARN, "no room for the ballast: a full disk will stop everything",
+            LOG_C("err", err->text));
+    return raise_epoch(e, err);
+}
