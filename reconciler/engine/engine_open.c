@@ -55,6 +55,7 @@ static const struct source *make_git_source(struct engine *e, struct str name,
         .ca_file = value_get_text(config, S("ca_file"), STR_NONE),
         .known_hosts = value_get_text(config, S("known_hosts"), STR_NONE),
         .key_file = value_get_text(config, S("key_file"), STR_NONE),
+        .max_bytes = value_get_int(config, S("mirror_bytes"), 0),
         .memory_bytes = WORKER_MEMORY_MAX,
         .cpu_s = WORKER_CPU_S,
     };

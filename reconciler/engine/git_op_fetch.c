@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/sys.h"
 #include "base/vec.h"
+#include "reconciler/engine/git_cage.h"
 #include "reconciler/engine/git_https.h"
 #include "reconciler/engine/git_op.h"
 #include "reconciler/engine/git_ssh.h"
@@ -341,12 +342,16 @@ static int fetch_run(struct fetch *f, struct err *err)
         rc = git_mirror_size(f->mirror, &f->mirror_bytes, err);
     if (!rc)
         rc = fetch_limit_files(f->max_bytes, err);
+    if (!rc && f->net.url.scheme == GIT_URL_FILE)
+        rc = git_cage_close(err);
     if (!rc)
         rc = fetch_connect(f, err);
     if (!rc)
         rc = fetch_pick(f, wanted, err);
     if (!rc)
         rc = fetch_download(f, err);
+    if (!rc && f->net.url.scheme != GIT_URL_FILE)
+        rc = git_cage_close(err); /* what was fetched is looked at without */
     return rc ? rc : fetch_answer(f, wanted, err);
 }
 

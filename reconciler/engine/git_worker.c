@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/guard.h"
+#include "reconciler/engine/git_cage.h"
 #include "reconciler/engine/git_op.h"
 #include "specs/json_io.h"
 
@@ -17,10 +18,11 @@ typedef int git_worker_fn(struct git_op *op, struct err *err);
 static const struct git_worker_row {
     struct str op;
     git_worker_fn *fn;
+    int has_net; /* until what it fetched is read; git_op_fetch.c closes the cage */
 } git_worker_rows[] = {
-    { S_INIT("fetch"), git_op_fetch },       { S_INIT("read"), git_op_read },
-    { S_INIT("ancestry"), git_op_ancestry }, { S_INIT("log"), git_op_log },
-    { S_INIT("export"), git_op_export },
+    { S_INIT("fetch"), git_op_fetch, 1 },       { S_INIT("read"), git_op_read, 0 },
+    { S_INIT("ancestry"), git_op_ancestry, 0 }, { S_INIT("log"), git_op_log, 0 },
+    { S_INIT("export"), git_op_export, 0 },
 };
 
 /* Nothing of us lands in a core file or can be traced, we die with the daemon, and a closed pipe is an
@@ -82,9 +84,12 @@ static int git_worker_answer(struct arena *a, int in_fd, struct value *out, stru
         return rc;
     op.in = request;
     name = value_get_text(request, S("op"), S(""));
-    for (size_t i = 0; i < N_ELEMENTS(git_worker_rows); i++)
-        if (str_eq(git_worker_rows[i].op, name))
-            return git_worker_rows[i].fn(&op, err);
+    for (size_t i = 0; i < N_ELEMENTS(git_worker_rows); i++) {
+        if (!str_eq(git_worker_rows[i].op, name))
+            continue;
+        rc = git_worker_rows[i].has_net ? 0 : git_cage_close(err);
+        return rc ? rc : git_worker_rows[i].fn(&op, err);
+    }
     return err_set(err, ERR_USAGE, "the worker knows no '%.*s'", STR_ARG(name));
 }
 
