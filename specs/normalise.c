@@ -18,6 +18,15 @@ struct str normalise_hint(struct arena *a, struct str wanted, const struct value
     return schema_nearest_hint(a, &nearest);
 }
 
+void normalise_take(struct normalise *n, struct value *to, const struct value *from,
+                    struct str name)
+{
+    const struct value_entry *e = value_entry(from, name);
+
+    if (e)
+        value_set(n->arena, to, name, e->value);
+}
+
 static const struct value *find_document(struct normalise *n, const struct map *documents,
                                          const char *kind, struct str name,
                                          struct value_place place)

@@ -29,6 +29,10 @@ struct normalise {
 /* "did you mean 'NAME'?" among the keys of a map, or STR_NONE. */
 struct str normalise_hint(struct arena *a, struct str wanted, const struct value *map);
 
+/* Copy a field where it is there. */
+void normalise_take(struct normalise *n, struct value *to, const struct value *from,
+                    struct str name);
+
 /* Desired form, provider and needs of one resource. */
 void normalise_service(struct normalise *n, const struct value_entry *service,
                        struct spec_resource *ret);

@@ -9,15 +9,6 @@ static const struct str normalise_taken[] = { S_INIT("command"),   S_INIT("port"
                                               S_INIT("standby"),   S_INIT("termination"),
                                               S_INIT("depends_on") };
 
-static void take_field(struct normalise *n, struct value *to, const struct value *from,
-                       struct str name)
-{
-    const struct value_entry *e = value_entry(from, name);
-
-    if (e)
-        value_set(n->arena, to, name, e->value);
-}
-
 /* The id of one path at the commit. */
 static void add_tree(struct normalise *n, struct value *trees, const struct value *path,
                      struct value_place place)
@@ -54,13 +45,13 @@ static void set_build(struct normalise *n, struct value *desired, const struct v
     struct digest key;
 
     environment = refs_variables(n, value_get(source, S("environment")), REFS_BUILD, of);
-    take_field(n, build, source, S("context"));
+    normalise_take(n, build, source, S("context"));
     value_set(n->arena, build, S("trees"), source_trees(n, source));
     value_set(n->arena, build, S("argv"),
               argv ? value_copy_content(n->arena, argv) : value_list(n->arena));
     value_set(n->arena, build, S("environment"), environment ? environment : value_map(n->arena));
     key = digest_value(n->arena, S("artifact"), build);
-    take_field(n, build, source, S("timeout_ms"));
+    normalise_take(n, build, source, S("timeout_ms"));
     value_set_text(n->arena, desired, S("artifact"), digest_hex(n->arena, &key));
     value_set(n->arena, desired, S("build"), build);
 }
@@ -164,7 +155,7 @@ void normalise_service(struct normalise *n, const struct value_entry *service,
 
     set_needs(n, in, ret);
     for (size_t i = 0; i < sizeof(normalise_taken) / sizeof(normalise_taken[0]); i++)
-        take_field(n, desired, in, normalise_taken[i]);
+        normalise_take(n, desired, in, normalise_taken[i]);
     if (source)
         set_build(n, desired, source, ret);
     value_set(n->arena, desired, S("environment"),
@@ -178,23 +169,5 @@ void normalise_service(struct normalise *n, const struct value_entry *service,
 
     rule_check_replicas(n, value_get(in, S("replicas")));
     ret->provider = rule_provider(n, "services", value_get(in, S("provider")), ret->place);
-    ret->desired = desired;
-}
-
-void normalise_domain(struct normalise *n, const struct value_entry *domain,
-                      struct spec_resource *ret)
-{
-    const struct value *hosts = value_get(domain->value, S("hosts"));
-    const struct value *routes = value_get(domain->value, S("routes"));
-    struct value *desired = value_map(n->arena);
-
-    for (size_t i = 0; i < value_count(hosts); i++)
-        rule_check_host(n, value_item(hosts, i));
-    for (size_t i = 0; i < value_count(routes); i++)
-        refs_need(n, ret, "service",
-                  value_get_text(routes->u.map.entries[i].value, S("service"), STR_NONE));
-    take_field(n, desired, domain->value, S("hosts"));
-    take_field(n, desired, domain->value, S("routes"));
-    ret->provider = rule_provider(n, "domains", NULL, ret->place);
     ret->desired = desired;
 }

@@ -157,25 +157,30 @@ static void check_routes(struct normalise *n, const struct policy_rule *rule)
     }
 }
 
+static void check_hosts_of(struct normalise *n, const struct policy_rule *rule,
+                           const struct value *hosts, struct value *seen)
+{
+    for (size_t i = 0; i < value_count(hosts); i++) {
+        const struct value *host = value_item(hosts, i);
+        const struct value_entry *first = value_entry(seen, host->u.text);
+
+        if (first)
+            complain(n, rule, host->place, "host '%.*s' is also at %.*s:%u:%u",
+                     STR_ARG(host->u.text), STR_ARG(first->key_place.file), first->key_place.line,
+                     first->key_place.column);
+        else
+            value_set_placed(n->arena, seen, host->u.text, host->place, value_null(n->arena));
+    }
+}
+
 static void check_hosts(struct normalise *n, const struct policy_rule *rule)
 {
     struct value *seen = value_map(n->arena);
 
     FOR_ENTRIES(n->domains, domain)
     {
-        const struct value *hosts = value_get(domain->value, S("hosts"));
-
-        for (size_t i = 0; i < value_count(hosts); i++) {
-            const struct value *host = value_item(hosts, i);
-            const struct value_entry *first = value_entry(seen, host->u.text);
-
-            if (first)
-                complain(n, rule, host->place, "host '%.*s' is also at %.*s:%u:%u",
-                         STR_ARG(host->u.text), STR_ARG(first->key_place.file),
-                         first->key_place.line, first->key_place.column);
-            else
-                value_set_placed(n->arena, seen, host->u.text, host->place, value_null(n->arena));
-        }
+        check_hosts_of(n, rule, value_get(domain->value, S("hosts")), seen);
+        check_hosts_of(n, rule, value_get(domain->value, S("redirect_from")), seen);
     }
 }
 

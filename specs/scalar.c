@@ -2,13 +2,17 @@
 #include "specs/scalar.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/guard.h"
+#include "base/network.h"
 
 #define SCALAR_NAME_MAX 40u
 #define SCALAR_SECRET_NAME_MAX 60u
 #define SCALAR_HOST_MAX 253u
 #define SCALAR_LABEL_MAX 63u
+#define SCALAR_HEADER_MAX 64u
+#define SCALAR_HEADER_TEXT_MAX 1000u
 #define SCALAR_DURATION_DAYS_MAX 3650
 #define SCALAR_PORT_MAX 65535
 
@@ -180,6 +184,41 @@ static int scalar_is_header(struct str s)
         if (!scalar_is_alnum(s.p[i]) && s.p[i] != '-')
             return 0;
     return s.n > 0;
+}
+
+/* An edge that changed these would change where an answer ends. */
+static int scalar_is_answer_header(struct str s)
+{
+    static const char *const refused[] = { "connection", "content-length",    "keep-alive", "te",
+                                           "trailer",    "transfer-encoding", "upgrade" };
+
+    for (size_t i = 0; i < N_ELEMENTS(refused); i++)
+        if (s.n == strlen(refused[i]) && !strncasecmp(s.p, refused[i], s.n))
+            return 0;
+    return s.n <= SCALAR_HEADER_MAX && scalar_is_header(s);
+}
+
+static int scalar_is_header_text(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < ' ' || s.p[i] > '~')
+            return 0;
+    return s.n > 0 && s.n <= SCALAR_HEADER_TEXT_MAX;
+}
+
+static int scalar_is_login(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!scalar_is_alnum(s.p[i]) && !scalar_is_one_of(s.p[i], "._-"))
+            return 0;
+    return s.n > 0 && s.n <= SCALAR_HEADER_MAX;
+}
+
+static int scalar_is_network(struct str s)
+{
+    struct network unused;
+
+    return !network_parse(s, &unused);
 }
 
 static int scalar_is_host(struct str s)

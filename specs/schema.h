@@ -40,9 +40,10 @@ enum schema_shape {
 
 enum schema_flags {
     SCHEMA_REQUIRED = 1,
-    SCHEMA_EXPAND = 2,  /* ${env}, ${branch} */
-    SCHEMA_PORT = 4,    /* ${port} as well, left for the driver */
-    SCHEMA_PARTIAL = 8, /* what is required may come from another document */
+    SCHEMA_EXPAND = 2,   /* ${env}, ${branch} */
+    SCHEMA_PORT = 4,     /* ${port} as well, left for the driver */
+    SCHEMA_PARTIAL = 8,  /* what is required may come from another document */
+    SCHEMA_BY_WORD = 16, /* of variants: the word that chooses one may stand alone */
 };
 
 struct schema_field {

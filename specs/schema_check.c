@@ -135,6 +135,21 @@ static struct value *check_scalar(const struct schema_check *c, const struct sch
     return f->words ? check_word(c, f, v, path) : copy_text(c, v);
 }
 
+/* `access: none` is `access: {type: none}`. */
+static const struct value *whole_of_word(const struct schema_check *c, const struct schema_field *f,
+                                         const struct value *v)
+{
+    size_t n;
+    const struct schema_variant *variants = schema_variants(f->nested, &n);
+    struct value *whole;
+
+    if (!(f->flags & SCHEMA_BY_WORD) || !value_is(v, VALUE_TEXT))
+        return v;
+    whole = placed(value_map(c->a), v);
+    value_set_placed(c->a, whole, variants->key, v->place, value_copy(c->a, v));
+    return whole;
+}
+
 static struct value *check_one(const struct schema_check *c, const struct schema_field *f,
                                const struct value *v, const struct schema_path *path)
 {
@@ -142,7 +157,7 @@ static struct value *check_one(const struct schema_check *c, const struct schema
 
     switch (f->type) {
     case SCHEMA_TYPE_OBJECT:
-        return check_object(c, f->nested, v, path);
+        return check_object(c, f->nested, whole_of_word(c, f, v), path);
     case SCHEMA_TYPE_VALUE:
         return value_is(v, VALUE_MAP) ? check_object(c, SCHEMA_REFERENCE, v, path)
                                       : check_scalar(c, &text, v, path);

@@ -336,6 +336,7 @@ CREATE TABLE routes (
     route TEXT NOT NULL,
     backend TEXT NOT NULL,
     weight INTEGER NOT NULL,
+    rules TEXT,
     PRIMARY KEY (env, route_gen, route)
 ) STRICT, WITHOUT ROWID;
 

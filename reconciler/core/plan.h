@@ -96,6 +96,7 @@ struct plan_group {
 
 struct plan_route { /* one place of the edge: host and path, or the address of a service */
     struct str route, host, path, address, service;
+    const struct value *rules; /* what it asks of a request (docs/drivers.md); NULL: nothing */
 };
 
 struct plan_routes {

@@ -142,6 +142,8 @@ struct value *plan_route_value(struct arena *a, const struct plan_route *r)
     value_set_text(a, v, S("path"), r->path);
     set_some(a, v, S("address"), r->address);
     value_set_text(a, v, S("service"), r->service);
+    if (r->rules)
+        value_set(a, v, S("rules"), value_copy(a, r->rules));
     return v;
 }
 
@@ -360,11 +362,11 @@ static void parse_record(struct arena *a, const struct value *v, struct plan_rec
 static void parse_route(struct arena *a, const struct value *v, struct plan_route *ret)
 {
     (void)a;
-    *ret = (struct plan_route){ value_get_text(v, S("route"), S("")),
-                                value_get_text(v, S("host"), S("")),
-                                value_get_text(v, S("path"), S("")),
-                                value_get_text(v, S("address"), S("")),
-                                value_get_text(v, S("service"), S("")) };
+    *ret = (struct plan_route){
+        value_get_text(v, S("route"), S("")),   value_get_text(v, S("host"), S("")),
+        value_get_text(v, S("path"), S("")),    value_get_text(v, S("address"), S("")),
+        value_get_text(v, S("service"), S("")), value_get(v, S("rules"))
+    };
 }
 
 static void parse_note(struct arena *a, const struct value *v, struct str *ret)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/diff.h"
+#include "reconciler/core/edge_rules.h"
 #include "reconciler/core/planner.h"
 #include "reconciler/core/weaken.h"
 
@@ -98,8 +99,11 @@ static void add_others(struct planner *p)
             (have && (digest_eq(&have->digest, &r->digest) || plan_routes_is_still(p, r->name))))
             continue;
         line = add_line(p, have ? PLAN_UPDATE : PLAN_CREATE, r->kind, r->name, r);
-        if (line)
-            diff_values(p->low.a, have ? have->desired : NULL, r->desired, line);
+        if (!line)
+            continue;
+        diff_values(p->low.a, have ? have->desired : NULL, r->desired, line);
+        if (edge_rules_weaker(&p->plan->routes_before, &p->plan->routes, r->name))
+            classify(p, line, PLAN_CLASS_WEAKEN);
     }
     for (size_t i = 0; p->prunes && i < e->n_recorded; i++) {
         const struct recorded *have = e->recorded[i];

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/core/edge_rules.h"
 #include "reconciler/core/planner.h"
 
 static void add_route(struct planner *p, struct plan_routes *list, struct plan_route route)
@@ -7,6 +8,21 @@ static void add_route(struct planner *p, struct plan_routes *list, struct plan_r
 
     if (slot)
         *slot = route;
+}
+
+static void add_redirects(struct planner *p, struct plan_routes *list, struct str name,
+                          const struct value *domain)
+{
+    const struct value *hosts = value_get(domain, S("redirect_from"));
+
+    for (size_t i = 0; i < value_count(hosts); i++)
+        add_route(p, list,
+                  (struct plan_route){ .route = str_fmt(p->low.a, "%.*s:/", STR_ARG(name)),
+                                       .host = value_item(hosts, i)->u.text,
+                                       .path = S("/"),
+                                       .address = S(""),
+                                       .service = edge_rules_redirect_service(domain),
+                                       .rules = edge_rules_of_redirect(p->low.a, domain) });
 }
 
 /* A spec keeps its paths as they were written, a record in their order. */
@@ -33,8 +49,10 @@ static void add_domain(struct planner *p, struct plan_routes *list, struct str n
                           .path = path,
                           .address = S(""),
                           .service = value_get_text(paths.entries[i].value, S("service"), S("")),
+                          .rules = edge_rules_of_route(a, domain, paths.entries[i].value),
                       });
         }
+    add_redirects(p, list, name, domain);
 }
 
 static void add_internal(struct planner *p, struct plan_routes *list, struct str service)
@@ -192,7 +210,7 @@ static int is_among(const struct plan_routes *list, const struct plan_route *r)
 {
     for (size_t i = 0; i < list->n; i++)
         if (str_eq(list->p[i].host, r->host) && str_eq(list->p[i].route, r->route) &&
-            str_eq(list->p[i].service, r->service))
+            str_eq(list->p[i].service, r->service) && value_eq(list->p[i].rules, r->rules))
             return 1;
     return 0;
 }
@@ -238,7 +256,8 @@ int plan_routes_differ(const struct planner *p)
     for (size_t i = 0; i < a->n; i++) {
         const struct plan_route *was = map_find(&before, plan_route_key(p->low.a, &a->p[i]));
 
-        if (!was || !str_eq(was->route, a->p[i].route) || !str_eq(was->service, a->p[i].service))
+        if (!was || !str_eq(was->route, a->p[i].route) || !str_eq(was->service, a->p[i].service) ||
+            !value_eq(was->rules, a->p[i].rules))
             return 1;
     }
     return 0;

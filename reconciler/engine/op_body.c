@@ -182,6 +182,13 @@ static int body_route(struct op_task *op, const struct generation_route *made,
     value_set_text(a, one, S("host"), r->host);
     value_set_text(a, one, S("path"), r->path);
     value_set_text(a, one, S("backend"), set->backend);
+    if (r->rules) {
+        struct value *rules;
+
+        if (body_fill(op, r->rules, &rules, err))
+            return err->code;
+        value_set(a, one, S("rules"), rules);
+    }
     if (r->address.n) {
         const struct value *port;
 

@@ -237,6 +237,8 @@ static int verified_routes(struct op_task *op, struct tx *tx, struct err *err)
                              STR_ARG(value_get_text(r, S("host"), S("")))),
             .backend = value_get_text(r, S("backend"), S("")),
             .weight = 100,
+            .rules = value_get(r, S("rules")) ? json_format(&op->arena, value_get(r, S("rules")))
+                                              : STR_NONE,
         };
 
         if (tx_put(tx, REC_route, &row, err))

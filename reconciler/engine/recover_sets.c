@@ -99,6 +99,8 @@ static int put_routes(struct recover *r, struct recover_env *e, const struct own
                              STR_ARG(value_get_text(one, S("host"), S("")))),
             .backend = backend,
             .weight = 100,
+            .rules = value_get(one, S("rules")) ? json_format(r->a, value_get(one, S("rules")))
+                                                : STR_NONE,
         };
 
         if (generation == e->generation)

@@ -3,6 +3,7 @@
  * A plan that ended half way moved some routes and not others: what was recorded last is not what is served,
  * and a way back made of it would take away what serves. The rows of the generation in use know. */
 #include "providers/kit.h"
+#include "reconciler/core/edge_rules.h"
 #include "reconciler/engine/snapshot_load.h"
 #include "specs/digest.h"
 #include "specs/json_io.h"
@@ -10,6 +11,7 @@
 
 struct served { /* one route */
     struct str domain, path, host, service;
+    const struct value *rules; /* as documents have them; NULL: nothing is asked */
 };
 
 struct served_list {
@@ -48,18 +50,39 @@ static int is_served(const struct snapshot *s, struct str service)
     return 0;
 }
 
+/* The edge was told {secret: NAME@VERSION}, a document says {secret, version}. */
+static void unfill_users(struct arena *a, const struct value *rules)
+{
+    const struct value *users = value_at(rules, S("access.users"));
+
+    for (size_t i = 0; i < value_count(users); i++) {
+        struct value *user = users->u.map.entries[i].value;
+        struct str version = value_get_text(user, S("secret"), S("")), name;
+
+        if (!str_next(&version, '@', &name))
+            continue;
+        value_set_text(a, user, S("secret"), name);
+        value_set_text(a, user, S("version"), version.p ? version : S(""));
+    }
+}
+
 /* "NAME:PATH@HOST"; those of addresses have no host. */
-static void add_served(const struct snapshot *s, const struct rec_route *row,
-                       struct served_list *ret)
+static int add_served(struct arena *a, const struct snapshot *s, const struct rec_route *row,
+                      struct served_list *ret, struct err *err)
 {
     size_t colon = str_find_char(row->route, ':'), at = str_find_char(row->route, '@');
+    struct value *rules = NULL;
 
     if (colon == STR_NPOS || at == STR_NPOS || at + 1 == row->route.n)
-        return;
+        return 0;
+    if (row->rules.p && json_parse(a, row->rules, KIT_BODY_MAX, &rules, err))
+        return err->code;
+    unfill_users(a, rules);
     ret->p[ret->n++] = (struct served){ str_slice(row->route, 0, colon),
                                         str_slice(row->route, colon + 1, at - colon - 1),
                                         str_slice(row->route, at + 1, row->route.n),
-                                        service_behind(s, row->backend) };
+                                        service_behind(s, row->backend), rules };
+    return 0;
 }
 
 static int load_served(struct arena *a, const struct snapshot_load *in, const struct snapshot *s,
@@ -75,7 +98,8 @@ static int load_served(struct arena *a, const struct snapshot_load *in, const st
         return err->code;
     *ret = (struct served_list){ arena_new_n(a, struct served, n + 1), 0 };
     for (size_t i = 0; ret->p && i < n; i++)
-        add_served(s, &rows[i], ret);
+        if (add_served(a, s, &rows[i], ret, err))
+            return err->code;
     return arena_status(a, err);
 }
 
@@ -89,48 +113,85 @@ static const struct served *find_served(const struct served_list *l, struct str 
     return NULL;
 }
 
+/* 0: it is served otherwise; what is found is counted. */
+static int is_served_so(const struct snapshot *s, const struct served *x, struct str service,
+                        const struct value *rules, size_t *n_found)
+{
+    *n_found += x != NULL;
+    return x ? str_eq(x->service, service) && value_eq(x->rules, rules) : !is_served(s, service);
+}
+
 /* Every route of the document that can be served is, and nothing else. */
-static int is_what_is_served(const struct snapshot *s, const struct served_list *l,
+static int is_what_is_served(struct arena *a, const struct snapshot *s, const struct served_list *l,
                              struct str domain, const struct value *doc)
 {
     const struct value *hosts = value_get(doc, S("hosts")), *routes = value_get(doc, S("routes"));
+    const struct value *moved = value_get(doc, S("redirect_from"));
     size_t n_found = 0, n_served = 0;
 
     for (size_t h = 0; h < value_count(hosts); h++)
         for (size_t i = 0; i < value_count(routes); i++) {
             const struct value_entry *e = &routes->u.map.entries[i];
-            struct str service = value_get_text(e->value, S("service"), S(""));
-            const struct served *x = find_served(l, domain, value_item(hosts, h)->u.text, e->key);
 
-            if (x ? !str_eq(x->service, service) : is_served(s, service))
+            if (!is_served_so(s, find_served(l, domain, value_item(hosts, h)->u.text, e->key),
+                              value_get_text(e->value, S("service"), S("")),
+                              edge_rules_of_route(a, doc, e->value), &n_found))
                 return 0;
-            n_found += x != NULL;
         }
+    for (size_t h = 0; h < value_count(moved); h++)
+        if (!is_served_so(s, find_served(l, domain, value_item(moved, h)->u.text, S("/")),
+                          edge_rules_redirect_service(doc), edge_rules_of_redirect(a, doc),
+                          &n_found))
+            return 0;
     for (size_t i = 0; i < l->n; i++)
         n_served += str_eq(l->p[i].domain, domain) ? 1 : 0;
     return n_found == n_served;
 }
 
-static const struct value *make_document(struct arena *a, const struct served_list *l,
-                                         struct str domain)
+/* A host once; one that others lead to comes first. */
+static struct value *make_hosts(struct arena *a, const struct served_list *l, struct str domain)
 {
-    struct value *doc = value_map(a), *hosts = value_list(a), *routes = value_map(a);
+    struct value *hosts = value_list(a);
     struct map seen;
 
     map_init(&seen, a);
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < l->n; i++) {
+            struct str to = value_get_text(l->p[i].rules, S("redirect"), STR_NONE);
+            struct str host = pass ? l->p[i].host : to;
+
+            if (!str_eq(l->p[i].domain, domain) || !host.p || (pass && to.p) ||
+                map_has(&seen, host))
+                continue;
+            map_put(&seen, host, NULL);
+            value_add(a, hosts, value_text(a, host));
+        }
+    return hosts;
+}
+
+static const struct value *make_document(struct arena *a, const struct served_list *l,
+                                         struct str domain)
+{
+    struct value *doc = value_map(a), *moved = value_list(a), *routes = value_map(a);
+
     for (size_t i = 0; i < l->n; i++) {
         struct value *to = value_map(a);
 
         if (!str_eq(l->p[i].domain, domain))
             continue;
-        if (!map_has(&seen, l->p[i].host))
-            value_add(a, hosts, value_text(a, l->p[i].host));
-        map_put(&seen, l->p[i].host, NULL);
+        if (value_get(l->p[i].rules, S("redirect"))) {
+            value_add(a, moved, value_text(a, l->p[i].host));
+            continue;
+        }
         value_set_text(a, to, S("service"), l->p[i].service);
+        if (l->p[i].rules)
+            value_set(a, to, S("rules"), value_copy(a, l->p[i].rules));
         value_set(a, routes, l->p[i].path, to);
     }
-    value_set(a, doc, S("hosts"), hosts);
+    value_set(a, doc, S("hosts"), make_hosts(a, l, domain));
     value_set(a, doc, S("routes"), routes);
+    if (value_count(moved))
+        value_set(a, doc, S("redirect_from"), moved);
     return doc;
 }
 
@@ -149,9 +210,9 @@ static void correct(struct arena *a, const struct snapshot *s, const struct serv
 {
     const struct spec_resource *want = find_target(s, r->name);
 
-    if (r->desired && is_what_is_served(s, l, r->name, r->desired))
+    if (r->desired && is_what_is_served(a, s, l, r->name, r->desired))
         return;
-    if (want && is_what_is_served(s, l, r->name, want->desired)) {
+    if (want && is_what_is_served(a, s, l, r->name, want->desired)) {
         r->desired = want->desired;
         r->digest = want->digest;
         return;

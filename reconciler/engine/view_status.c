@@ -1,5 +1,6 @@
 /* Environments, and one of them in full. SPDX-License-Identifier: Apache-2.0 */
 #include "base/map.h"
+#include "providers/kit.h"
 #include "reconciler/engine/view_rows.h"
 #include "state/events.h"
 
@@ -219,6 +220,18 @@ static int set_services(const struct view *v, struct value *map, struct str env,
     return rc;
 }
 
+static int set_rules(const struct view *v, struct value *map, struct str rules, struct err *err)
+{
+    struct value *parsed;
+
+    if (!rules.p)
+        return 0;
+    if (json_parse(v->a, rules, KIT_BODY_MAX, &parsed, err))
+        return err->code;
+    value_set(v->a, map, S("rules"), parsed);
+    return 0;
+}
+
 static int set_routes(const struct view *v, struct value *map, const struct rec_environment *env,
                       struct err *err)
 {
@@ -234,6 +247,7 @@ static int set_routes(const struct view *v, struct value *map, const struct rec_
         value_set_text(v->a, one, S("route"), rows[i].route);
         value_set_text(v->a, one, S("backend"), rows[i].backend);
         value_set_int(v->a, one, S("weight"), rows[i].weight);
+        rc = set_rules(v, one, rows[i].rules, err);
         value_add(v->a, list, one);
     }
     value_set(v->a, map, S("routes"), list);

@@ -151,11 +151,11 @@ take_ports()
     fail "no block of free ports"
 }
 
-# Words: ports=A-B of services, backends=N slots=N of the edge, poll=TIME, state= more fields of it, providers= rule=
+# Words: ports=A-B of services, backends=N slots=N of the edge, poll=TIME, state= edge= more fields of them, providers= rule=
 # extra= more rows of each.
 write_daemon()
 {
-    local ports=$((FIRST + 40))-$((FIRST + 159)) backends=16 slots=4 poll=30s providers= rule= extra= state=
+    local ports=$((FIRST + 40))-$((FIRST + 159)) backends=16 slots=4 poll=30s providers= rule= extra= state= edge=
 
     [ $# -eq 0 ] || local "$@"
     cat >"$WORLD/reeve.yaml" <<END
@@ -167,7 +167,7 @@ socket: var/reeve.sock
 sources: {shop: {url: "file://$WORLD/repo", branches: [main], poll: $poll}}
 providers:
   local: {driver: process, directory: var/services, ports: $ports}
-  edge: {driver: haproxy, directory: var/edge, http: "127.0.0.1:$HTTP", internal: $((FIRST + 1))-$((FIRST + 30)), pool: {backends: $backends, slots: $slots}}
+  edge: {driver: haproxy, directory: var/edge, http: "127.0.0.1:$HTTP", internal: $((FIRST + 1))-$((FIRST + 30)), pool: {backends: $backends, slots: $slots}${edge:+, $edge}}
 $providers
 auth: {same_user: allow}
 environments:

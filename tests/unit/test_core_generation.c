@@ -24,6 +24,11 @@ static const struct {
       "a> /a=a@v2 /c=b|a< /a=a@v1 /c=b" },
     { "routes alone go there and back", "a v1 port;domain d h /x=a", "a v1 port;domain d h /y=a",
       "*> /y=a|*< /x=a" },
+    { "what routes ask goes there and back", "a v1 port;domain d h /=a /x=a",
+      "a v1 port;domain d h /=a /x=a+deny", "*> /=a /x=deny a|*< /=a /x=a" },
+    { "and with the group of its service", "a v1 port;b v1 port;domain d h /a=a+deny /b=b",
+      "a v2 port;b v2 port;domain d h /a=a /b=b+deny",
+      "b> /a=deny a /b=deny b@v2|b< /a=deny a /b=b@v1|a> /a=a@v2 /b=b" },
     { "who goes leaves its place to who is wanted there, switched or not",
       "a v1 port;b v1 port;domain d h /=a /b=b", "b v2 port;domain d h /=b /b=b",
       "a- /=b /b=b|b> /=b@v2 /b=b@v2" },
@@ -80,7 +85,7 @@ static struct str format_step(struct world *w, const struct plan *plan, struct s
     for (size_t i = 0; i < made.n; i++) {
         const struct plan_route *r = made.p[i].route;
 
-        sb_addf(&b, " %.*s=%.*s", STR_ARG(r->path),
+        sb_addf(&b, " %.*s=%s%.*s", STR_ARG(r->path), r->rules ? "deny " : "",
                 STR_ARG(made.p[i].set.p ? version_of(w, r->service, made.p[i].set) : r->service));
     }
     generation_note(plan, at, world_ways(w, plan));

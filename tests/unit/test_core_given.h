@@ -3,7 +3,7 @@
  *
  * A spec: resources parted by ';', words by spaces:
  *     api v1 port x2 needs=db uses=web recreate hold ask stopped built release contract settings=s1
- *     domain app a.example /=web /api=api
+ *     domain app a.example /=web /api=api /x=api+deny /y=api+ip
  * The world keeps what rows would keep: recorded resources, sets, instances, routes of the generation
  * in use. world_do() changes it as the engine's rows do when an item is done.
  */
@@ -163,10 +163,15 @@ static inline void given_domain(struct arena *a, struct spec_resource *r, struct
         } else if (at == STR_NPOS) {
             value_add(a, hosts, value_text(a, word));
         } else {
-            struct str service = str_slice(word, at + 1, word.n);
+            struct str rest = str_slice(word, at + 1, word.n), service;
+            struct value *route = given_member(a, routes, str_slice(word, 0, at));
 
-            value_set_text(a, given_member(a, routes, str_slice(word, 0, at)), S("service"),
-                           service);
+            (void)str_next(&rest, '+', &service); /* there is one */
+            value_set_text(a, route, S("service"), service);
+            if (rest.p && str_eq_c(rest, "deny"))
+                value_set(a, route, S("deny"), value_bool(a, 1));
+            else if (rest.p)
+                value_set_text(a, given_member(a, route, S("access")), S("type"), rest);
             given_need(a, r, service);
         }
     }
