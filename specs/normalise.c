@@ -145,6 +145,17 @@ static struct digest revision_of(struct normalise *n, const struct environment_s
     return digest_value(n->arena, S("revision"), all);
 }
 
+static struct value *waived_rules(const struct normalise *n)
+{
+    const struct value *waivers = value_get(n->document, S("waive"));
+    struct value *ids = value_list(n->arena);
+
+    for (size_t i = 0; i < value_count(waivers); i++)
+        value_add(n->arena, ids,
+                  value_copy_content(n->arena, value_get(value_item(waivers, i), S("rule"))));
+    return ids;
+}
+
 /* The document's own, with the stricter of it and the daemon's floor. */
 static struct value *policy_of(struct normalise *n)
 {
@@ -156,6 +167,8 @@ static struct value *policy_of(struct normalise *n)
               policy_stricter(n->arena, policy_written(n->arena, written),
                               policy_floor(n->arena, n->in->rule)));
     value_set(n->arena, policy, S("trigger"), trigger);
+    if (value_count(value_get(n->document, S("waive"))))
+        value_set(n->arena, policy, S("waive"), waived_rules(n));
     value_set(n->arena, policy, S("reconcile"),
               value_copy_content(n->arena, value_get(n->document, S("reconcile"))));
     return policy;
@@ -185,7 +198,9 @@ int normalise_environment(struct arena *a, const struct bundle *b, const struct 
         spec.revision = revision_of(&n, &spec);
         spec.policy = value_copy_content(a, policy_of(&n));
         spec.secrets = used_secrets(&n);
+        spec.schema_change = str_copy(a, in->schema_change.p ? in->schema_change : S(""));
         spec.below = rule_below_floor(&n, value_get(n.document, S("approval")));
+        rule_check_uncarried(&n);
         policy_rules_check(&n);
     }
     if (arena_status(a, err))

@@ -159,16 +159,33 @@ static void add_default_store(struct arena *a, const struct schema_fill *fill, s
     value_set(a, secrets->value, S("stores"), stores);
 }
 
+/* Names under {secret: NAME}, anywhere below. */
+static void list_own_secrets(struct arena *a, const struct value *v, struct value *list)
+{
+    const struct value *name = value_get(v, S("secret"));
+
+    if (value_is(name, VALUE_TEXT))
+        value_add(a, list, value_text(a, name->u.text));
+    for (size_t i = 0; i < value_count(v); i++)
+        list_own_secrets(a, v->kind == VALUE_LIST ? value_item(v, i) : v->u.map.entries[i].value,
+                         list);
+}
+
 /* Rules travel alone: what they need of the rest of the document goes with them. */
 static void complete_rules(struct arena *a, struct value *daemon)
 {
     const struct value_entry *rules = value_entry(daemon, S("environments"));
+    struct value *own = value_list(a);
 
+    list_own_secrets(a, value_get(daemon, S("sources")), own);
+    list_own_secrets(a, value_get(daemon, S("providers")), own);
     for (size_t i = 0; rules && i < value_count(rules->value); i++) {
         struct value *rule = rules->value->u.list.items[i];
 
         value_set_text(a, rule, S("default_store"),
                        value_get_text(value_get(daemon, S("secrets")), S("default"), STR_NONE));
+        if (value_count(own))
+            value_set(a, rule, S("own_secrets"), own);
         value_set_text(a, rule, S("same_user"),
                        value_get_text(value_get(daemon, S("auth")), S("same_user"), STR_NONE));
     }

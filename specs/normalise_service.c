@@ -125,6 +125,7 @@ static void set_release(struct normalise *n, struct value *desired, const struct
 
     if (!release)
         return;
+    rule_check_trailer(n, release);
     value_set(n->arena, copy, S("environment"),
               refs_variables(n, value_get(release, S("environment")), REFS_RUN, of));
     value_set(n->arena, desired, S("release"), copy);

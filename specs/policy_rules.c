@@ -2,6 +2,7 @@
 #include "specs/policy_rules.h"
 
 #include "base/guard.h"
+#include "specs/rule.h"
 
 #define complain(n, rule, where, ...)                                                              \
     spec_message_add((n)->m, (rule)->severity, (where), str_from_c((rule)->id),                    \
@@ -199,21 +200,21 @@ static void check_isolation(struct normalise *n, const struct policy_rule *rule)
 /* clang-format off */
 static const struct policy_rule policy_rule_rows[] = {
     { "secret-literal", SPEC_ERROR, "A variable named like a secret holds its value.",
-      "put it into a store and refer to it: {secret: NAME}", check_literal_secrets },
+      "put it into a store and refer to it: {secret: NAME}", check_literal_secrets, 1 },
     { "secret-placeholder", SPEC_ERROR, "A value was never filled in.",
-      "put the real value into a store and refer to it: {secret: NAME}", check_placeholders },
+      "put the real value into a store and refer to it: {secret: NAME}", check_placeholders, 1 },
     { "health-missing", SPEC_WARNING, "A service in production has no readiness check, so that a new version that does not work is not noticed.",
-      "add healthcheck.readiness", check_health },
+      "add healthcheck.readiness", check_health, 1 },
     { "argv-shell", SPEC_ERROR, "A command holds a shell's operator as an argument.",
-      "use [sh, -c, \"...\"], or one command", check_argvs },
+      "use [sh, -c, \"...\"], or one command", check_argvs, 1 },
     { "depends-missing", SPEC_ERROR, "A service depends on one that is not in this environment.",
-      "remove it, or enable that service", check_dependencies },
+      "remove it, or enable that service", check_dependencies, 0 },
     { "route-missing", SPEC_ERROR, "A route goes to a service that is not in this environment or does not listen.",
-      "name a service that has a port", check_routes },
+      "name a service that has a port", check_routes, 0 },
     { "host-twice", SPEC_ERROR, "A host stands in two domains, or twice in one.",
-      "put its routes into one domain", check_hosts },
+      "put its routes into one domain", check_hosts, 0 },
     { "isolation-none", SPEC_ERROR, "Approval is manual, but code of the repository runs as the daemon's user and could approve.",
-      "choose another isolation, or set auth.same_user: allow", check_isolation },
+      "choose another isolation, or set auth.same_user: allow", check_isolation, 0 },
 };
 /* clang-format on */
 
@@ -223,8 +224,42 @@ const struct policy_rule *policy_rules(size_t *ret_n)
     return policy_rule_rows;
 }
 
-void policy_rules_check(struct normalise *n)
+static const struct policy_rule *find_rule(struct str id)
 {
     for (size_t i = 0; i < N_ELEMENTS(policy_rule_rows); i++)
-        policy_rule_rows[i].check(n, &policy_rule_rows[i]);
+        if (str_eq_c(id, policy_rule_rows[i].id))
+            return &policy_rule_rows[i];
+    return NULL;
+}
+
+static void check_waivers(struct normalise *n, const struct value *waivers)
+{
+    for (size_t i = 0; i < value_count(waivers); i++) {
+        const struct value *id = value_get(value_item(waivers, i), S("rule"));
+        const struct policy_rule *rule = id ? find_rule(id->u.text) : NULL;
+
+        if (rule && rule->may_be_waived)
+            rule_check_waiver(n, id);
+        else if (id)
+            normalise_complain(n, id->place, "waiver", STR_NONE, "rule '%.*s' %s",
+                               STR_ARG(id->u.text), rule ? "cannot be waived" : "is unknown");
+    }
+}
+
+static int is_waived(const struct value *waivers, const struct policy_rule *rule)
+{
+    for (size_t i = 0; rule->may_be_waived && i < value_count(waivers); i++)
+        if (str_eq_c(value_get_text(value_item(waivers, i), S("rule"), S("")), rule->id))
+            return 1;
+    return 0;
+}
+
+void policy_rules_check(struct normalise *n)
+{
+    const struct value *waivers = value_get(n->document, S("waive"));
+
+    check_waivers(n, waivers);
+    for (size_t i = 0; i < N_ELEMENTS(policy_rule_rows); i++)
+        if (!is_waived(waivers, &policy_rule_rows[i]))
+            policy_rule_rows[i].check(n, &policy_rule_rows[i]);
 }

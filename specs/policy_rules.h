@@ -13,6 +13,7 @@ struct policy_rule {
     enum spec_severity severity;
     const char *text, *mend; /* documentation; mend is the hint of each message */
     void (*check)(struct normalise *n, const struct policy_rule *rule);
+    int may_be_waived;
 };
 
 const struct policy_rule *policy_rules(size_t *ret_n);

@@ -38,21 +38,40 @@ static const struct value *refs_find(const struct refs *r, const struct value *i
     return found;
 }
 
-/* {store, path, key}, remembered among those in use and held against the daemon's rule. */
+/* {store, path, key} */
+static struct value *refs_locate_secret(struct normalise *n, struct str name,
+                                        const struct value *secret)
+{
+    struct value *used = value_map(n->arena);
+
+    value_set_text(n->arena, used, S("store"),
+                   value_get_text(secret, S("store"), rule_default_store(n->in->rule)));
+    value_set_text(n->arena, used, S("path"), value_get_text(secret, S("path"), name));
+    if (value_get(secret, S("key")))
+        value_set_text(n->arena, used, S("key"), value_get_text(secret, S("key"), STR_NONE));
+    return used;
+}
+
+/* Remembered among those in use and held against the daemon's rule. */
 static void refs_use_secret(const struct refs *r, struct str name, const struct value *secret)
 {
     struct value *used;
 
     if (map_has(&r->n->used_secrets, name))
         return;
-    used = value_map(r->n->arena);
-    value_set_text(r->n->arena, used, S("store"),
-                   value_get_text(secret, S("store"), rule_default_store(r->n->in->rule)));
-    value_set_text(r->n->arena, used, S("path"), value_get_text(secret, S("path"), name));
-    if (value_get(secret, S("key")))
-        value_set_text(r->n->arena, used, S("key"), value_get_text(secret, S("key"), STR_NONE));
+    used = refs_locate_secret(r->n, name, secret);
     map_put(&r->n->used_secrets, name, used);
-    rule_check_secret(r->n, name, used, secret->place);
+    rule_check_secret(r->n, name, used, "services", secret->place);
+}
+
+void refs_check_secret(struct normalise *n, const struct value *name, const char *use)
+{
+    const struct refs r = { .n = n };
+    const struct value *secret = name ? refs_find(&r, n->secrets, "secret", name) : NULL;
+
+    if (secret)
+        rule_check_secret(n, name->u.text, refs_locate_secret(n, name->u.text, secret), use,
+                          secret->place);
 }
 
 static struct value *refs_secret(const struct refs *r, const struct value *v)

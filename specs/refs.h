@@ -15,5 +15,8 @@ enum refs_use { REFS_RUN, REFS_BUILD };
 struct value *refs_variables(struct normalise *n, const struct value *variables, enum refs_use use,
                              struct spec_resource *of);
 
+/* A secret that is not for a service is held against the daemon's rule; NULL is none. `use` is what it is for. */
+void refs_check_secret(struct normalise *n, const struct value *name, const char *use);
+
 /* Add "kind/name" to what a resource needs, once; never itself. */
 void refs_need(struct normalise *n, struct spec_resource *of, const char *kind, struct str name);

@@ -22,29 +22,161 @@ static int rule_path_covers(struct str allowed, struct str path)
            (str_starts(path, allowed) && path.p[allowed.n] == '/');
 }
 
-static int rule_allows_secret(const struct value *rule, struct str store, struct str path)
+static int rule_is_for(const struct value *allowed, const char *use)
+{
+    const struct value *uses = value_get(allowed, S("for"));
+
+    for (size_t i = 0; i < value_count(uses); i++)
+        if (!use || str_eq_c(value_item(uses, i)->u.text, use))
+            return 1;
+    return 0;
+}
+
+/* The line that covers the path and is for this use; `use` NULL: for any. */
+static const struct value *rule_find_secret(const struct value *rule, const struct value *used,
+                                            const char *use)
 {
     const struct value *allowed = value_get(rule, S("secrets"));
+    struct str store = value_get_text(used, S("store"), STR_NONE);
+    struct str path = value_get_text(used, S("path"), STR_NONE);
 
     for (size_t i = 0; i < value_count(allowed); i++) {
-        struct str rest = value_get_text(value_item(allowed, i), S("path"), STR_NONE), at;
+        const struct value *line = value_item(allowed, i);
+        struct str rest = value_get_text(line, S("path"), STR_NONE), at;
 
-        if (str_next(&rest, ':', &at) && str_eq(at, store) && rule_path_covers(rest, path))
+        if (str_next(&rest, ':', &at) && str_eq(at, store) && rule_path_covers(rest, path) &&
+            rule_is_for(line, use))
+            return line;
+    }
+    return NULL;
+}
+
+/* A store of variables takes both cases, and '-' for '_'. */
+static int rule_is_same_word(struct str a, struct str b)
+{
+    size_t i = 0;
+
+    while (a.n == b.n && i < a.n &&
+           (a.p[i] == b.p[i] || (a.p[i] | 0x20) == (b.p[i] | 0x20) ||
+            (str_find_char(S("-_"), a.p[i]) != STR_NPOS &&
+             str_find_char(S("-_"), b.p[i]) != STR_NPOS)))
+        i++;
+    return a.n == b.n && i == a.n;
+}
+
+/* What the daemon itself signs in with is nobody else's, whatever a rule says. */
+static int rule_is_daemons(const struct value *rule, const struct value *used)
+{
+    const struct value *own = value_get(rule, S("own_secrets"));
+    struct str path = value_get_text(used, S("path"), STR_NONE);
+
+    if (!str_eq(value_get_text(used, S("store"), STR_NONE), rule_default_store(rule)))
+        return 0;
+    for (size_t i = 0; i < value_count(own); i++)
+        if (rule_is_same_word(value_item(own, i)->u.text, path))
+            return 1;
+    return 0;
+}
+
+void rule_check_secret(struct normalise *n, struct str name, const struct value *used,
+                       const char *use, struct value_place place)
+{
+    const struct value *rule = n->in->rule, *other;
+    struct str store = value_get_text(used, S("store"), STR_NONE);
+    struct str path = value_get_text(used, S("path"), STR_NONE);
+
+    if (!rule)
+        return;
+    other = rule_find_secret(rule, used, NULL);
+    if (rule_is_daemons(rule, used))
+        normalise_complain(n, place, "refused-secret", STR_NONE,
+                           "secret '%.*s': %.*s:%.*s is the daemon's own", STR_ARG(name),
+                           STR_ARG(store), STR_ARG(path));
+    else if (!other)
+        normalise_complain(n, place, "refused-secret", STR_NONE,
+                           "secret '%.*s': %.*s:%.*s is not allowed " RULE_AT, STR_ARG(name),
+                           STR_ARG(store), STR_ARG(path), RULE_AT_ARG(rule));
+    else if (!rule_find_secret(rule, used, use))
+        normalise_complain(n, place, "refused-secret", STR_NONE,
+                           "secret '%.*s': %.*s:%.*s is not for %s: %.*s:%u:%u, in the rule at "
+                           "%.*s:%u:%u, says what it is for",
+                           STR_ARG(name), STR_ARG(store), STR_ARG(path), use,
+                           STR_ARG(other->place.file), other->place.line, other->place.column,
+                           RULE_AT_ARG(rule));
+}
+
+/* --- what no provider carries yet ---------------------------------------------------------------- */
+
+/* Parts are compared; what is allowed may end with '/'. */
+static int rule_covers(const struct value *allowed, struct str path)
+{
+    for (size_t i = 0; i < value_count(allowed); i++) {
+        struct str one = value_item(allowed, i)->u.text;
+
+        if (str_ends(one, S("/")))
+            one.n--;
+        if (rule_path_covers(one, path))
             return 1;
     }
     return 0;
 }
 
-void rule_check_secret(struct normalise *n, struct str name, const struct value *used,
-                       struct value_place place)
+/* A tag or digest stands behind the last part. */
+void rule_check_image(struct normalise *n, const struct value *image)
 {
-    struct str store = value_get_text(used, S("store"), STR_NONE);
-    struct str path = value_get_text(used, S("path"), STR_NONE);
+    struct str path = image ? image->u.text : STR_NONE;
+    size_t at = image ? str_find_char(path, '@') : STR_NPOS;
 
-    if (n->in->rule && !rule_allows_secret(n->in->rule, store, path))
-        normalise_complain(n, place, "refused-secret", STR_NONE,
-                           "secret '%.*s': %.*s:%.*s is not allowed " RULE_AT, STR_ARG(name),
-                           STR_ARG(store), STR_ARG(path), RULE_AT_ARG(n->in->rule));
+    if (at != STR_NPOS)
+        path = str_slice(path, 0, at);
+    for (at = path.n; at > 0 && path.p[at - 1] != '/' && path.p[at - 1] != ':';)
+        at--;
+    if (at && path.p[at - 1] == ':')
+        path = str_slice(path, 0, at - 1);
+    if (image && n->in->rule && !rule_covers(value_get(n->in->rule, S("registries")), path))
+        normalise_complain(n, image->place, "refused-registry", STR_NONE,
+                           "image '%.*s' is not allowed " RULE_AT, STR_ARG(image->u.text),
+                           RULE_AT_ARG(n->in->rule));
+}
+
+void rule_check_bucket(struct normalise *n, const struct value *destination)
+{
+    const struct value *bucket = value_get(destination, S("bucket"));
+    struct str prefix = value_get_text(destination, S("prefix"), S("")), path;
+
+    if (!bucket || !n->in->rule)
+        return;
+    path = str_fmt(n->arena, "%.*s/%.*s", STR_ARG(bucket->u.text), STR_ARG(prefix));
+    if (!rule_covers(value_get(n->in->rule, S("buckets")), path))
+        normalise_complain(n, bucket->place, "refused-bucket", STR_NONE,
+                           "bucket '%.*s' is not allowed " RULE_AT, STR_ARG(path),
+                           RULE_AT_ARG(n->in->rule));
+}
+
+static int rule_lists(const struct value *list, struct str text)
+{
+    for (size_t i = 0; i < value_count(list); i++)
+        if (str_eq(value_item(list, i)->u.text, text))
+            return 1;
+    return 0;
+}
+
+void rule_check_seed(struct normalise *n, const struct value *environment)
+{
+    if (environment && n->in->rule &&
+        !rule_lists(value_get(n->in->rule, S("seed_from")), environment->u.text))
+        normalise_complain(n, environment->place, "refused-seed", STR_NONE,
+                           "the data of environment '%.*s' is not allowed here " RULE_AT,
+                           STR_ARG(environment->u.text), RULE_AT_ARG(n->in->rule));
+}
+
+void rule_check_waiver(struct normalise *n, const struct value *rule_id)
+{
+    if (n->in->rule && !rule_lists(value_at(n->in->rule, S("floor.waivable")), rule_id->u.text))
+        normalise_complain(n, rule_id->place, "refused-waiver", STR_NONE,
+                           "rule '%.*s' may not be waived: it is not among floor.waivable of the "
+                           "rule at %.*s:%u:%u",
+                           STR_ARG(rule_id->u.text), RULE_AT_ARG(n->in->rule));
 }
 
 struct str rule_provider(struct normalise *n, const char *kind, const struct value *asked,
@@ -82,6 +214,25 @@ void rule_check_host(struct normalise *n, const struct value *host)
         normalise_complain(n, host->place, "refused-domain", STR_NONE,
                            "host '%.*s' is not allowed " RULE_AT, STR_ARG(host->u.text),
                            RULE_AT_ARG(n->in->rule));
+}
+
+void rule_check_trailer(struct normalise *n, const struct value *release)
+{
+    const struct value *written = value_get(release, S("schema_change"));
+    struct str trailer = n->in->schema_change;
+    int rank = trailer.n ? spec_schema_change(trailer) : -1;
+
+    if (!trailer.n || !written)
+        return;
+    if (rank < 0)
+        normalise_complain(n, release->place, "refused-trailer",
+                           S("allowed: none expand contract irreversible"),
+                           "the commit says 'Schema-Change: %.*s'", STR_ARG(trailer));
+    else if (rank < spec_schema_change(written->u.text))
+        normalise_complain(n, written->place.line ? written->place : release->place,
+                           "refused-trailer", STR_NONE,
+                           "the commit says 'Schema-Change: %.*s', which may only raise '%.*s'",
+                           STR_ARG(trailer), STR_ARG(written->u.text));
 }
 
 void rule_check_replicas(struct normalise *n, const struct value *replicas)

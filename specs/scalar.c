@@ -364,6 +364,12 @@ static int scalar_is_secret_path(struct str s)
     return scalar_is_file(s) && scalar_has_segments(s, 0) && str_find_char(s, '%') == STR_NPOS;
 }
 
+static int scalar_is_object_path(struct str s)
+{
+    return scalar_is_file(s) && s.p[0] != '/' && scalar_has_segments(s, 1) &&
+           str_find_char(s, '%') == STR_NPOS;
+}
+
 static int scalar_is_store_path(struct str s)
 {
     struct str store;

@@ -9,6 +9,16 @@
 #define SPEC_TEXT_MAX 600u       /* of one message; foreign text in it may be long */
 #define SPEC_CARET_LINE_MAX 160u /* bytes; longer lines are not shown */
 
+int spec_schema_change(struct str word)
+{
+    static const char *const words[] = { "none", "expand", "contract", "irreversible" };
+
+    for (int i = 0; i < 4; i++)
+        if (str_eq_c(word, words[i]))
+            return i;
+    return -1;
+}
+
 void spec_messages_init(struct spec_messages *m, struct arena *a)
 {
     *m = (struct spec_messages){ .arena = a };

@@ -82,6 +82,9 @@ int bundle_update(struct arena *a, const struct bundle *before,
 int bundle_join(struct arena *a, const struct bundle_file *const *files, size_t n_files,
                 struct bundle *ret, struct spec_messages *m, struct err *err);
 
+/* none expand contract irreversible: 0 to 3; -1: another word. */
+int spec_schema_change(struct str word);
+
 /* What normalising needs to know of the world. */
 struct normalise_input {
     struct str environment; /* name */
@@ -91,6 +94,7 @@ struct normalise_input {
     const struct map *secrets; /* name -> struct str *: version; absent: could not be resolved */
     const struct value *rule;  /* the daemon's rule for this environment (checked), NULL offline */
     struct str spec_path;      /* ".reeve" */
+    struct str schema_change;  /* what the commit's trailer says; "" or p NULL: nothing */
 };
 
 struct spec_resource { /* service/api, domain/app */
@@ -108,6 +112,7 @@ struct environment_spec {
     struct str name, application, branch;
     const struct value
         *policy; /* approval, reconcile: merged with the rule's floor, defaults applied */
+    struct str schema_change; /* of its releases, at least; "": as they say themselves */
     struct str
         below; /* what was written and is laxer than that floor, with its place; "" for nothing */
     VEC(struct spec_resource) resources; /* sorted by kind/name */

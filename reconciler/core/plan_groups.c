@@ -198,7 +198,7 @@ static void take_member(struct planner *p, struct plan_group *g, struct subject 
     x->group = index;
     if (slot)
         *slot = x->m.service;
-    if (rollout_items_is_one_way(&x->m) && rollout_items_runs_release(&p->low, &x->m))
+    if (rollout_items_is_one_way(&p->low, &x->m) && rollout_items_runs_release(&p->low, &x->m))
         g->is_one_way = 1;
     if (g->is_one_way || !value_get_bool(rollout, S("auto_revert"), 1))
         g->auto_revert = 0;

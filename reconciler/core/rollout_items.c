@@ -138,12 +138,13 @@ int rollout_items_runs_release(const struct lowering *low, const struct member *
     return !map_has(low->s->releases, digest_hex(low->a, &key));
 }
 
-int rollout_items_is_one_way(const struct member *m)
+int rollout_items_is_one_way(const struct lowering *low, const struct member *m)
 {
-    struct str change = value_get_text(value_get(m->desired, S("release")), S("schema_change"),
-                                       S("none"));
+    const struct value *release = value_get(m->desired, S("release"));
+    int says = spec_schema_change(value_get_text(release, S("schema_change"), S("none")));
+    int raised = spec_schema_change(low->s->target->schema_change);
 
-    return str_eq_c(change, "contract") || str_eq_c(change, "irreversible");
+    return release && (says > raised ? says : raised) >= spec_schema_change(S("contract"));
 }
 
 void rollout_items_release(struct lane *l, const struct member *m)
@@ -163,7 +164,7 @@ void rollout_items_release(struct lane *l, const struct member *m)
     set_part(l->low, desired, S("timeout_ms"), m->desired, S("release.timeout_ms"));
     set_part(l->low, desired, S("isolation"), m->desired, S("isolation"));
     value_set_text(a, desired, S("release"), digest_hex(a, &key));
-    if (rollout_items_is_one_way(m))
+    if (rollout_items_is_one_way(l->low, m))
         value_set_text(a, desired, S("on_unknown"), S("park"));
     (void)rollout_items_add(
         l, 3,

@@ -33,7 +33,7 @@ void rollout_items_build(struct lane *l, const struct member *m);
 /* Whether the plan runs its release command: once for each key. */
 int rollout_items_runs_release(const struct lowering *low, const struct member *m);
 /* What its release leaves only the new set can live with: it is not run twice either. */
-int rollout_items_is_one_way(const struct member *m);
+int rollout_items_is_one_way(const struct lowering *low, const struct member *m);
 void rollout_items_release(struct lane *l, const struct member *m);
 
 struct span { /* of ordinals: from .. to */

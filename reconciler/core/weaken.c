@@ -71,6 +71,11 @@ static int weaken_more_people(const struct value *before, const struct value *af
     return 0;
 }
 
+static int weaken_one_more(const struct value *before, const struct value *after)
+{
+    return weaken_fewer(after, before);
+}
+
 /* clang-format off */
 static const struct {
     const char *kind;
@@ -83,6 +88,7 @@ static const struct {
     { "policy",  S_INIT("approval.approvers"),          weaken_more_people },
     { "policy",  S_INIT("approval.min_approvals"),      weaken_less },
     { "policy",  S_INIT("approval.allow_self"),         weaken_turned_on },
+    { "policy",  S_INIT("waive"),                       weaken_one_more },
     { "service", S_INIT("healthcheck.readiness"),       weaken_gone },
     { "service", S_INIT("healthcheck.liveness"),        weaken_gone },
     { "service", S_INIT("rollout.auto_promote"),        weaken_turned_on },

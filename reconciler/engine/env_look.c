@@ -52,7 +52,8 @@ int env_look_specs(struct task *t, struct err *err)
                                   .branch = env->branch,
                                   .trees = &env->head->trees,
                                   .rule = env->rule,
-                                  .spec_path = env->head->spec_path };
+                                  .spec_path = env->head->spec_path,
+                                  .schema_change = env->head->about.schema_change };
 
     spec_messages_init(&messages, &env->cycle);
     if (env->head->messages.n_errors) {

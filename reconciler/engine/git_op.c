@@ -2,6 +2,7 @@
 #include "reconciler/engine/git_op.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "reconciler/engine/git_text.h"
 
@@ -60,6 +61,23 @@ int git_op_descends(git_repository *repo, const git_oid *commit, const git_oid *
     return 0;
 }
 
+/* The trailer's word; several are all told, which is no word. */
+static void git_op_set_trailer(struct arena *a, struct value *map, git_commit *commit)
+{
+    git_message_trailer_array trailers = { 0 };
+    struct sb text;
+
+    sb_init(&text, a);
+    if (git_message_trailers(&trailers, git_commit_message(commit)))
+        return; /* a message that cannot be read says nothing */
+    for (size_t i = 0; i < trailers.count; i++)
+        if (!strcasecmp(trailers.trailers[i].key, "Schema-Change"))
+            sb_addf(&text, "%s%s", text.n ? ", " : "", trailers.trailers[i].value);
+    if (text.n)
+        git_op_set_line(a, map, S("schema_change"), sb_str(&text).p);
+    git_message_trailer_array_free(&trailers);
+}
+
 struct value *git_op_commit(struct arena *a, git_commit *commit)
 {
     const git_signature *author = git_commit_author(commit);
@@ -74,6 +92,7 @@ struct value *git_op_commit(struct arena *a, git_commit *commit)
     git_op_set_line(a, map, S("committer_mail"), committer->email);
     value_set_int(a, map, S("time_ms"), git_op_time_ms(git_commit_time(commit)));
     git_op_set_line(a, map, S("summary"), git_commit_summary(commit));
+    git_op_set_trailer(a, map, commit);
     for (unsigned i = 0; i < git_commit_parentcount(commit); i++)
         value_add(a, parents, value_text(a, git_mirror_hex(a, git_commit_parent_id(commit, i))));
     value_set(a, map, S("parents"), parents);

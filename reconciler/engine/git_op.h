@@ -52,5 +52,5 @@ int git_op_open(struct git_op *op, git_repository **ret, struct err *err);
 int git_op_descends(git_repository *repo, const git_oid *commit, const git_oid *ancestor, int *ret,
                     struct err *err);
 
-/* {id, tree, author, author_mail, committer, committer_mail, time_ms, summary, parents} */
+/* {id, tree, author, author_mail, committer, committer_mail, time_ms, summary, schema_change?, parents} */
 struct value *git_op_commit(struct arena *a, git_commit *commit);

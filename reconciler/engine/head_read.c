@@ -389,6 +389,7 @@ static void head_keep_commit(struct head *h, const struct head_read *in)
         .author = str_copy(a, s->commit.author),
         .author_mail = str_copy(a, s->commit.author_mail),
         .summary = str_copy(a, s->commit.summary),
+        .schema_change = str_copy(a, s->commit.schema_change),
         .time_ms = s->commit.time_ms,
     };
 }

@@ -49,6 +49,7 @@ struct source_read {
 };
 struct source_commit {
     struct str id, tree, author, author_mail, committer, committer_mail, summary;
+    struct str schema_change; /* of the trailer; "" for none */
     int64_t time_ms;
     VEC(struct str) parents;
 };

@@ -207,6 +207,7 @@ static struct source_commit source_git_commit(struct arena *a, const struct valu
         .committer = value_get_text(v, S("committer"), S("")),
         .committer_mail = value_get_text(v, S("committer_mail"), S("")),
         .summary = value_get_text(v, S("summary"), S("")),
+        .schema_change = value_get_text(v, S("schema_change"), S("")),
         .time_ms = value_get_int(v, S("time_ms"), 0),
     };
 

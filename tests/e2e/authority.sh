@@ -36,7 +36,10 @@ environments:
   - match: {source: shop, name: prod}
     branch: main
     providers: {services: [local], domains: edge}
-    secrets: [{path: "files:shop/prod", for: services}, {path: "files:git_token"}]
+    secrets: [{path: "files:shop/prod"}, {path: "files:shop/backup", for: backup}, {path: "files:git_token"}]
+    registries: [registry.example.test/shop]
+    buckets: [shop-backups/prod/]
+    seed_from: [stage-1]
     domains: [$HOST, "*.$HOST"]
     isolation: none
     ceiling: {replicas: 2}
@@ -311,6 +314,51 @@ a_committer_without_rights()
     refused 'a secret in a build' shop main 'app "s/^    port: 8000/    port: 8000\n    source: {environment: {K: {secret: session}}}/"' \
         "$A:8:31: error: secret 'session': a build gets no secrets"
 
+    refused 'what the daemon signs in with, where the rule was too wide' shop main 'app "s/path: \"shop.*\"/path: git_token/"' \
+        "$A:13:12: error: secret 'session': files:git_token is the daemon's own [refused-secret]"
+    refused 'the key of backups wired into a service' shop main 'app "s/shop\/\\\${env}\/session/shop\/backup\/key/"' \
+        "$A:13:12: error: secret 'session': files:shop/backup/key is not for services: $WORLD/reeve.yaml:19:42, in the rule at $RULE, says what it is for [refused-secret]"
+    refused 'a key of a service for backups' shop main \
+        'echo "backups: {main: {encryption: {key: {secret: session}}}}" >>.reeve/prod.yaml' \
+        "$A:13:12: error: secret 'session': files:shop/prod/session is not for backup: "
+    refused 'a secret of a build' shop main 'app "s/^    port: 8000/    port: 8000\n    source: {secrets: [session]}/"' \
+        "$A:14:12: error: secret 'session': files:shop/prod/session is not for build: "
+    refused 'a hook that is told, written out' shop main \
+        'echo "notifications: [{type: slack, url: https://evil.example.com}]" >>.reeve/prod.yaml' \
+        "$P:7:36: error: notifications.url: must be a map, not text [type]"
+
+    # data, images
+    refused 'backups into a foreign bucket' shop main \
+        'echo "backups: {main: {destination: {type: s3, bucket: evil, prefix: prod/}}}" >>.reeve/prod.yaml' \
+        "$P:7:50: error: bucket 'evil/prod/' is not allowed by the rule at $RULE [refused-bucket]"
+    refused 'another folder of the bucket' shop main \
+        'echo "backups: {main: {destination: {type: s3, bucket: shop-backups, prefix: production/}}}" >>.reeve/prod.yaml' \
+        "$P:7:50: error: bucket 'shop-backups/production/' is not allowed by the rule at $RULE [refused-bucket]"
+    refused 'the same, with ..' shop main \
+        'echo "backups: {main: {destination: {type: s3, bucket: shop-backups, prefix: prod/../x/}}}" >>.reeve/prod.yaml' \
+        "$P:7:72: error: backups.main.destination.prefix: 'prod/../x/' is not a path"
+    refused 'its own bucket, which nobody serves here' shop main \
+        'echo "backups: {main: {destination: {type: s3, bucket: shop-backups, prefix: prod/}}}" >>.reeve/prod.yaml' \
+        "$P:7:10: error: no provider of this version carries backups [unsupported]"
+    refused 'the data of another environment' shop main \
+        'echo "databases: {main: {seed: {mode: clone, from: {environment: live}}}}" >>.reeve/prod.yaml' \
+        "$P:7:60: error: the data of environment 'live' is not allowed here by the rule at $RULE [refused-seed]"
+    refused 'the same, every morning' shop main \
+        'echo "databases: {main: {refresh: {from: {environment: live}}}}" >>.reeve/prod.yaml' \
+        "$P:7:50: error: the data of environment 'live' is not allowed here by the rule at $RULE [refused-seed]"
+    refused 'an image of another registry' shop main 'app "s/^    port: 8000/    port: 8000\n    image: evil.example.com\/shop:1/"' \
+        "$A:8:12: error: image 'evil.example.com/shop:1' is not allowed by the rule at $RULE [refused-registry]"
+    refused 'a folder of the registry that begins alike' shop main 'app "s/^    port: 8000/    port: 8000\n    image: registry.example.test\/shopping\/x/"' \
+        "$A:8:12: error: image 'registry.example.test/shopping/x' is not allowed by the rule at $RULE [refused-registry]"
+    refused 'a lowered trailer' shop main \
+        'app "s/^    port: 8000/    port: 8000\n    release: {command: [\"true\"], schema_change: contract}/"' \
+        "$A:8:49: error: the commit says 'Schema-Change: none', which may only raise 'contract' [refused-trailer]" \
+        $'a migration\n\nSchema-Change: none'
+    refused 'a trailer that says nothing known' shop main \
+        'app "s/^    port: 8000/    port: 8000\n    release: {command: [\"true\"], schema_change: contract}/"' \
+        "$A:8:14: error: the commit says 'Schema-Change: contract, none' [refused-trailer]" \
+        $'a migration\n\nSchema-Change: contract\nSchema-Change: none'
+
     # providers, ceilings, variables
     refused 'a provider that the rule does not give' shop main 'app "s/^    port: 8000/    port: 8000\n    provider: vault/"' \
         "$A:8:15: error: provider 'vault' is not allowed by the rule at $RULE [refused-provider]"
@@ -346,6 +394,16 @@ a_committer_without_rights()
         "$A:8:23: error: services.web.source.context: '/etc' is not a relative path in the repository"
 
     # policy
+    refused 'a rule waived that nobody lets be waived' shop main \
+        'echo "waive: [{rule: secret-literal, reason: x}]" >>.reeve/prod.yaml; app "s/VERSION: \"v1\"/API_KEY: abc/"' \
+        "$P:7:16: error: rule 'secret-literal' may not be waived: it is not among floor.waivable of the rule at $RULE [refused-waiver]"
+    refused 'the rule waived that keeps its code apart' shop main \
+        'echo "waive: [{rule: isolation-none, reason: x}]" >>.reeve/prod.yaml' \
+        "$P:7:16: error: rule 'isolation-none' cannot be waived [waiver]"
+    refused 'a secret written out' shop main 'app "s/VERSION: \"v1\"/API_KEY: abc/"' \
+        "$A:9:28: error: the value of API_KEY is written out [secret-literal]"
+    refused 'a freeze of its own making' shop main 'prod "s/expires: 8h/freeze: []/"' \
+        "$P:6:66: error: approval: 'freeze' is not supported by this version [unsupported]"
     idle 'approval: auto where the floor says manual' shop main 'prod s/manual/auto/' "$P:6:20: approval.policy: \"auto\" is laxer than the floor of the rule at $RULE, which holds"
     waits 'more classes pass without a person' shop main 'prod "s/destroy, //"' "class weaken"
     waits 'approvals last longer' shop main 'prod s/8h/24h/' "class weaken"
@@ -353,6 +411,7 @@ a_committer_without_rights()
     waits 'what is watched after a switch is not watched' shop main 'app "s/, abort_if: {error_rate: 2%}//"' "class weaken"
     waits 'the service without its check' shop main 'app /healthcheck/d' "class weaken"
     waits 'the service itself is left out' shop main 'prod "\$ a services: {web: {enabled: false}}"; app "/^domains/,\$ d"' "class destroy"
+    waits 'a branch that is moved to another history' shop main 'git update-ref -d HEAD; app "s/replicas: 1/replicas: 2/"' "rewound: commit"
 
     expect_equal "plans that were started meanwhile" "$(started)" "$plans"
     expect_serves v1

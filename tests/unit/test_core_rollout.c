@@ -107,7 +107,8 @@ enum twist {
     TWIST_QUARANTINE,
     TWIST_NO_EDGE,
     TWIST_UNPROVEN,
-    TWIST_REMADE
+    TWIST_REMADE,
+    TWIST_RAISED,
 };
 
 static const struct {
@@ -126,6 +127,7 @@ static void twist_world(struct world *w, enum twist twist, const struct environm
 
     switch (twist) {
     case TWIST_NONE:
+    case TWIST_RAISED:
         break;
     case TWIST_LOST:
         w->instances.p[0].health = INSTANCE_LOST;
@@ -169,6 +171,7 @@ static void test_changes_are_lowered_to_items(void **state)
             (void)given_applied(&w, str_to_c(&a, one), rows[i].tail);
         want = given_spec(&a, rows[i].want);
         world_know(&w, &want);
+        want.schema_change = rows[i].twist == TWIST_RAISED ? S("irreversible") : S("");
         twist_world(&w, rows[i].twist, &want);
         plan = world_plan(&w, &want, rows[i].cause);
         text = format_plan(&w, &plan);

@@ -419,6 +419,8 @@ static void test_what_becomes_laxer_weakens(void **state)
           "{\"approval\":{\"min_approvals\":1}}", 1 },
         { "who made it may approve it", "policy", "{\"approval\":{\"allow_self\":false}}",
           "{\"approval\":{\"allow_self\":true}}", 1 },
+        { "a rule is waived", "policy", "{}", "{\"waive\":[\"argv-shell\"]}", 1 },
+        { "a rule is waived no more", "policy", "{\"waive\":[\"argv-shell\"]}", "{}", 0 },
         { "auto_revert is turned off", "service", "{\"rollout\":{\"auto_revert\":true}}",
           "{\"rollout\":{\"auto_revert\":false}}", 1 },
         { "auto_revert stays off", "service", "{\"rollout\":{\"auto_revert\":false}}",
