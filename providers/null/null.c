@@ -280,10 +280,33 @@ static void null_do(void *self, const struct rv_host *h, const char *call, const
     arena_fini(&c.arena);
 }
 
+/* What is made asks for what it will be given, as any driver does; here nobody keeps it. */
+static int null_ask_secrets(const struct rv_host *h, const struct rv_op *op, struct rv_result *ret)
+{
+    AUTO_ARENA struct arena a = { 0 };
+    const struct value *desired, *variables;
+
+    if (str_find(kit_str(op->desired), S("\"secret\"")) == STR_NPOS)
+        return 0;
+    if (kit_parse(h, &a, op->desired, "desired", &desired, ret))
+        return (int)ret->verdict;
+    variables = value_get(desired, S("environment"));
+    for (size_t i = 0; i < value_count(variables); i++) {
+        struct str ref = value_get_text(variables->u.map.entries[i].value, S("secret"), STR_NONE);
+        struct rv_str given;
+        int verdict = ref.p ? h->secret(h->ctx, kit_rv(ref), &given) : 0;
+
+        if (verdict)
+            return kit_answer_host(h, ret, verdict, RV_ACTED_NO, "read a secret");
+    }
+    return 0;
+}
+
 static void null_apply(void *self, const struct rv_host *h, const struct rv_op *op,
                        struct rv_result *ret)
 {
-    null_do(self, h, "apply", op, ret);
+    if (op->action == RV_DELETE || !null_ask_secrets(h, op, ret))
+        null_do(self, h, "apply", op, ret);
 }
 
 static void null_resume(void *self, const struct rv_host *h, const struct rv_op *op,

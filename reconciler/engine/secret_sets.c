@@ -131,15 +131,15 @@ static int sets_seal_more(struct secret_sets *s, const struct secret_want *w,
     struct map set;
     int rc;
 
+    CRASH_POINT(SECRETS_BEFORE_SEALED);
     PRE(!pthread_mutex_lock(&s->lock));
     sets_read(&at, &a, &set);
     for (size_t i = 0; i < more->n; i++)
         map_put(&set, more->entries[i].key, more->entries[i].value);
     map_sort(&set);
-    CRASH_POINT(SECRETS_BEFORE_SEALED);
     rc = arena_status(&a, err) ? err->code : secret_seal_write(&at, &set, err);
-    CRASH_POINT(SECRETS_AFTER_SEALED);
     PRE(!pthread_mutex_unlock(&s->lock));
+    CRASH_POINT(SECRETS_AFTER_SEALED);
     return rc;
 }
 

@@ -46,7 +46,7 @@ steps()
     set_clock +0
     await 30 "one set is left" one_set_is_left
     expect_serves v2
-    spec version=v3 keep=100ms
+    spec version=v3 keep=100ms bake=2s
     deploy 'version 3'
     await_converged
     expect_serves v3

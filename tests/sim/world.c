@@ -228,10 +228,12 @@ static void world_read_daemon(struct world *w)
     if (w->boxes == WORLD_BOX_EACH)
         sb_add_c(&text, "  - match: {source: app, name: stage}\n    branch: main\n"
                         "    providers: {services: [crate], domains: crate}\n"
-                        "    domains: [\"*.example.test\"]\n    isolation: none\n");
+                        "    domains: [\"*.example.test\"]\n    isolation: none\n"
+                        "    secrets: [{path: \"env:\"}]\n");
     sb_add_c(&text, "  - match: {source: app, name: \"*\"}\n    branch: main\n"
                     "    providers: {services: [box], domains: box}\n"
-                    "    domains: [\"*.example.test\"]\n    isolation: none\n");
+                    "    domains: [\"*.example.test\"]\n    isolation: none\n"
+                    "    secrets: [{path: \"env:\"}]\n");
     file.text = sb_str(&text);
     spec_messages_init(&m, &w->arena);
     MUST(bundle_read(&w->arena, BUNDLE_DAEMON, &file, 1, &b, &m, err));
@@ -253,6 +255,7 @@ void world_init(struct world *w, uint64_t seed, enum world_boxes boxes)
     (void)snprintf(w->dir, sizeof(w->dir), "%s/reeve-sim-XXXXXX",
                    access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
     PRE(mkdtemp(w->dir) != NULL);
+    PRE(!setenv("REEVE_SECRET_TOKEN", "a token that nobody reads", 1));
     world_read_daemon(w);
     crash_set_hook(world_crash_hook, w);
 }
