@@ -210,6 +210,19 @@ int db_check(struct db *db, struct err *err)
     return 0;
 }
 
+int db_copy(struct db *db, const char *path, struct err *err)
+{
+    const struct db_bind into = DB_T(str_from_c(path));
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc = db->mode == DB_READ ? db_exec(db, "PRAGMA query_only = OFF", err) : 0;
+
+    if (!rc)
+        rc = stmt_prepare(db, S("VACUUM INTO $1"), &st, err);
+    if (!rc)
+        rc = stmt_bind(db, st, &into, 1, err);
+    return rc ? rc : stmt_run(db, st, err);
+}
+
 int db_batch_begin(struct db *db, struct err *err)
 {
     int rc;

@@ -37,6 +37,8 @@ void db_close(struct db *db); /* NULL is fine; an open batch is abandoned */
 /* SQLite's quick_check: ERR_CORRUPT with its first line. */
 int db_check(struct db *db, struct err *err);
 struct str db_installation(const struct db *db); /* the installation's id */
+/* The last commit as a new file, which is not durable yet. Other connections go on meanwhile. */
+int db_copy(struct db *db, const char *path, struct err *err);
 
 int db_batch_begin(struct db *db, struct err *err);
 int db_batch_commit(struct db *db, struct err *err); /* failed: nothing of the batch was written */

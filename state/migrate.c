@@ -113,19 +113,13 @@ static int migrate_copy(struct db *db, struct arena *a, const char *path, int64_
     char *copy = str_to_c(a, str_fmt(a, "%s.v%" PRId64, path, version));
     char *temp = str_to_c(a, str_fmt(a, "%s.v%" PRId64 ".new", path, version));
     char *dir = str_to_c(a, str_from_c(path));
-    const struct db_bind into = DB_T(str_from_c(temp));
-    AUTO_STMT sqlite3_stmt *st = NULL;
     AUTO_CLOSE int fd = -1;
     int rc = arena_status(a, err);
 
     if (!rc)
         rc = sys_remove_all(temp, err); /* of an attempt that died */
     if (!rc)
-        rc = stmt_prepare(db, S("VACUUM INTO $1"), &st, err);
-    if (!rc)
-        rc = stmt_bind(db, st, &into, 1, err);
-    if (!rc)
-        rc = stmt_run(db, st, err);
+        rc = db_copy(db, temp, err);
     if (rc)
         return err_wrap(err, "copy the state before upgrading it");
     fd = open(temp, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

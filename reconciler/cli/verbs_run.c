@@ -185,6 +185,11 @@ static void write_recovered(struct cli *c, const struct value *v)
     (void)fprintf(c->out, "a new database: %.*s\n", STR_ARG(cli_text(v, "because")));
     if (value_get(v, S("aside")))
         (void)fprintf(c->out, "  the old one is kept as %.*s\n", STR_ARG(cli_text(v, "aside")));
+    if (value_get(v, S("copy")))
+        (void)fprintf(c->out, "  what no label knows is from %.*s\n", STR_ARG(cli_text(v, "copy")));
+    for (size_t i = 0; i < value_count(value_get(v, S("unreadable"))); i++)
+        (void)fprintf(c->out, "  a copy cannot be read: %.*s\n",
+                      STR_ARG(value_item(value_get(v, S("unreadable")), i)->u.text));
     for (size_t i = 0; i < value_count(envs); i++) {
         const struct value *e = value_item(envs, i);
 

@@ -100,6 +100,15 @@ static void render_stale(struct render *r, struct str why)
     sb_add_char(r->out, '\n');
 }
 
+static void render_copies(struct render *r, const struct value *copies)
+{
+    if (!value_get(copies, S("error")))
+        return;
+    render_text(r, TONE_BAD, S("no copy of the database can be made: "));
+    render_text(r, TONE_BAD, render_safe(r->out->arena, text_of(copies, "error")));
+    sb_add_c(r->out, "\n\n");
+}
+
 static void render_clock(struct render *r, const struct value *clock)
 {
     if (!clock)
@@ -138,6 +147,7 @@ void render_status(struct render *r, const struct value *status)
     struct render_table t;
 
     render_stale(r, value_get_text(value_get(status, S("live")), S("stale"), STR_NONE));
+    render_copies(r, value_get(value_get(status, S("live")), S("copies")));
     render_clock(r, value_get(status, S("suspect_clock")));
     render_providers(r, value_get(value_get(status, S("live")), S("providers")));
     render_table_init(&t, a, heads, N_ELEMENTS(heads));

@@ -61,6 +61,9 @@ const struct value *covers_list(struct arena *a, const struct value *daemon, str
     covers_add_home(a, list);
     covers_add(a, list, state_dir);
     covers_add_file(a, list, value_get_text(daemon, S("socket"), S("")));
+    covers_add(a, list,
+               value_get_text(value_get(value_get(daemon, S("state")), S("backup")), S("directory"),
+                              S("")));
     covers_add_each(a, list, value_get(daemon, S("providers")), "directory", covers_add);
     covers_add_each(a, list, value_get(value_get(daemon, S("secrets")), S("stores")), "directory",
                     covers_add);

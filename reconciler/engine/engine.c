@@ -219,6 +219,8 @@ void engine_start(struct engine *e)
     arena_init(&s->arena, 0);
     clock_task_start(&e->clock);
     tidy_task_start(&e->tidy, e);
+    if (!e->options.once)
+        copy_task_start(&e->copies, e);
     task_start(&s->task, e->loop, "start", start_states, N_ELEMENTS(start_states), START_READ,
                start_step, start_ended, s);
 }
@@ -345,6 +347,7 @@ void engine_stop(struct engine *e)
     d = alloc_zero(sizeof(*d));
     task_cancel(&e->clock.task, ERR_CANCELLED);
     task_cancel(&e->tidy.task, ERR_CANCELLED);
+    copy_task_stop(&e->copies);
     for (size_t i = 0; i < e->envs.n; i++)
         env_task_stop(e->envs.p[i]);
     for (size_t i = 0; i < e->n_sources; i++)

@@ -124,9 +124,12 @@ static int make_database(struct engine *e, const struct world *world, struct err
 static int judge_database(struct engine *e, struct arena *a, const struct world *world,
                           struct err *err)
 {
+    struct copy_place at = { .installation = e->installation };
     struct str why;
 
     if (stale_judge(a, e->db, world, &why, err))
+        return err->code;
+    if (!why.p && copy_place_of(a, e->options.daemon, &at) && copy_judge(a, &at, e->db, &why, err))
         return err->code;
     if (!why.p)
         return 0;

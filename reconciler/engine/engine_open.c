@@ -114,6 +114,7 @@ void engine_close(struct engine *e)
         edge_task_fini(&e->edges[i]);
     e->n_edges = 0;
     clock_task_fini(&e->clock);
+    copy_task_fini(&e->copies);
     provider_line_close_all(e);
     registry_close(TAKE(e->providers));
     secret_sets_free(TAKE(e->sealed));

@@ -9,6 +9,7 @@
 #include "providers/registry.h"
 #include "reconciler/core/identity.h"
 #include "reconciler/engine/clock_task.h"
+#include "reconciler/engine/copy_task.h"
 #include "reconciler/engine/engine.h"
 #include "reconciler/engine/op_slot.h"
 #include "reconciler/engine/provider_line.h"
@@ -39,6 +40,7 @@ struct engine {
     struct clock_task clock;
     struct op_slots slots;
     struct tidy_task tidy;
+    struct copy_task copies;
     struct registry *providers;
     struct provider_line *lines; /* one a provider */
     size_t n_lines;

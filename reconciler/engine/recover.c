@@ -7,6 +7,7 @@
 
 #include "base/sys.h"
 #include "providers/registry.h"
+#include "reconciler/engine/copy_store.h"
 #include "reconciler/engine/installation.h"
 #include "reconciler/engine/recover_rows.h"
 #include "reconciler/engine/stale.h"
@@ -25,7 +26,10 @@ struct recovery {
     const char *work;           /* the new file is made in here */
     const char *aside;          /* where the old file goes; NULL: there is none */
     struct str because;
-    struct value *report;
+    struct copy_place copies;
+    int has_copies;
+    struct str from; /* the copy that was taken; STR_NONE: none, or the old file */
+    struct value *unreadable, *report;
 };
 
 static struct str path_dir(struct str path)
@@ -73,6 +77,10 @@ static struct str format_lost(struct recovery *v, struct err *err)
     value_set_text(v->a, lost, S("because"), v->because);
     if (v->aside)
         value_set_text(v->a, lost, S("aside"), str_from_c(v->aside));
+    if (v->from.p)
+        value_set_text(v->a, lost, S("copy"), v->from);
+    if (value_count(v->unreadable))
+        value_set(v->a, lost, S("unreadable"), v->unreadable);
     value_set_int(v->a, lost, S("things"), (int64_t)r->world.things.n);
     if (r->copy && !events_head(r->copy, &seq, &hash, err)) {
         value_set_int(v->a, lost, S("after_seq"), seq);
@@ -190,22 +198,57 @@ static int open_all(struct recovery *v, struct err *err)
     return world_read(v->a, v->options->loop, v->providers, installation, &r->world, err);
 }
 
-/* The file that is there may be as new as the world. */
-static int judge_copy(struct recovery *v, struct err *err)
+/* The file that is there may be as new as the world and every copy. */
+static int judge_file(struct recovery *v, struct err *err)
 {
     struct recover *r = &v->r;
 
-    if (stale_epoch(v->a, r->copy, &r->epoch, err))
-        return err->code;
-    if (v->because.p)
-        return 0; /* the copy is another file */
-    if (stale_judge(v->a, r->copy, &r->world, &v->because, err))
+    if (!r->copy)
+        return 0;
+    if (stale_judge(v->a, r->copy, &r->world, &v->because, err) ||
+        (!v->because.p && v->has_copies && copy_judge(v->a, &v->copies, r->copy, &v->because, err)))
         return err->code;
     return v->because.p ? 0
                         : err_set(err, ERR_REFUSED,
                                   "'%.*s' is as new as everything that carries its label: "
                                   "nothing is lost",
                                   STR_ARG(v->file));
+}
+
+static int take_copy(struct recovery *v, const struct copy *copy)
+{
+    struct err why = ERR_INIT;
+    struct db *db = NULL;
+
+    if (copy_open(&v->copies, copy, &db, &why)) {
+        value_add(v->a, v->unreadable, value_text(v->a, str_copy(v->a, str_from_c(why.text))));
+        return 0;
+    }
+    db_close(v->r.copy);
+    v->r.copy = db;
+    v->from = copy->file;
+    return 1;
+}
+
+/* The newest that can be read, of the copies and the file that is there. The epoch is above that of all. */
+static int choose_copy(struct recovery *v, struct err *err)
+{
+    struct recover *r = &v->r;
+    struct str why = S("");
+    struct copy *list = NULL;
+    size_t n = 0;
+
+    if (r->copy && (stale_epoch(v->a, r->copy, &r->epoch, err)))
+        return err->code;
+    if (v->has_copies && copy_list(v->a, &v->copies, &list, &n, err))
+        return err->code;
+    if (r->copy && v->has_copies && copy_judge(v->a, &v->copies, r->copy, &why, err))
+        return err->code;
+    if (n && list[0].epoch > r->epoch)
+        r->epoch = list[0].epoch;
+    for (size_t i = 0; why.p && i < n && !take_copy(v, &list[i]); i++)
+        ;
+    return arena_status(v->a, err);
 }
 
 static int recover_all(struct recovery *v, struct err *err)
@@ -217,7 +260,8 @@ static int recover_all(struct recovery *v, struct err *err)
     if (!r->world.installation.p)
         return err_set(err, ERR_REFUSED,
                        "nothing here carries a label and there is no database: nothing is lost");
-    if (r->copy && judge_copy(v, err))
+    v->copies.installation = r->world.installation;
+    if (judge_file(v, err) || choose_copy(v, err))
         return err->code;
     if (r->world.epoch > r->epoch)
         r->epoch = r->world.epoch;
@@ -240,11 +284,15 @@ int recover_run(struct arena *a, const struct recover_options *options, struct v
     v.r.now_ms = loop_wall_ms(options->loop);
     v.file = str_copy(a, value_get_text(value_get(options->daemon, S("state")), S("file"), S("")));
     v.dir = str_copy(a, path_dir(v.file));
+    v.has_copies = copy_place_of(a, options->daemon, &v.copies);
+    v.unreadable = value_list(a);
     v.work = str_fmt(a, "%.*s.new", STR_ARG(v.file)).p;
     v.keys = str_fmt(a, "%.*s/keys", STR_ARG(v.dir));
     if (!arena_status(a, err))
         (void)recover_all(&v, err); /* err says it */
     db_close(v.r.copy);
+    if (v.has_copies)
+        (void)sys_remove_all(v.copies.work, &(struct err){ 0 }); /* the next one removes it */
     registry_close(v.providers);
     lock_release(&v.lock);
     if (err->code)

@@ -131,7 +131,7 @@ remember()
     expect_equal "tokens" "$(tokens | tr -s ' ')" " $N TOKEN=$CANARY"
 }
 
-# What the plans adopt: nothing where a copy knows it already.
+# recover_and_release WHAT: what every plan adopts.
 recover_and_release()
 {
     local name began
@@ -148,7 +148,7 @@ recover_and_release()
     for name in $(environments); do
         reeve plan "$name" >"$WORLD/plan" 2>&1
         grep -q '^ *[-+~>] [a-z]* *[a-z]*/' "$WORLD/plan" && fail "the plan of $name changes something: $(<"$WORLD/plan")"
-        [ -z "$1" ] || grep -q "^ *= adopt *$1" "$WORLD/plan" || fail "the plan of $name adopts nothing: $(<"$WORLD/plan")"
+        grep -q "^ *= adopt *$1" "$WORLD/plan" || fail "the plan of $name adopts nothing: $(<"$WORLD/plan")"
         reeve resume "$name" --reason 'looked at it' >/dev/null 2>&1 || fail "resume $name"
     done
     await 60 "all are in sync" all_are in_sync
@@ -168,28 +168,6 @@ expect_nothing_lost()
     reeve audit verify --replay >/dev/null || fail "the new chain does not hold"
 }
 
-the_database_is_removed()
-{
-    given_estate
-    remember
-    load_all
-    stop_daemon
-    rm "$WORLD"/var/reeve.db*
-    recover_and_release service/web
-    expect_nothing_lost
-}
-
-# What was recovered is worked with like any other.
-and_the_next_commit_is_rolled_out()
-{
-    load_all
-    estate version=v2
-    deploy 'version 2'
-    await 120 "all serve version 2" all_serve v2
-    end_load
-    expect_equal "requests lost" "$(counted lost)" 0
-}
-
 is_named()
 {
     grep -qF "$1" "$WORLD/daemon.log"
@@ -202,19 +180,31 @@ expect_no_start()
     expect "said: $1" is_named "$1"
 }
 
-a_daemon_without_its_database_does_not_begin_anew()
+# Nor where one cannot be read.
+the_database_is_removed()
 {
     given_estate
     remember
     load_all
     stop_daemon
     rm "$WORLD"/var/reeve.db*
-    expect_no_start 'reeve recover'
+    expect_no_start 'there is no database'
     head -c 4096 /dev/urandom >"$WORLD/var/reeve.db"
     expect_no_start 'stays as it is'
     recover_and_release service/web
     expect "the old file is kept" compgen -G "$WORLD/var/reeve.db.lost-*" >/dev/null
     expect_nothing_lost
+}
+
+# What was recovered is worked with like any other.
+and_the_next_commit_is_rolled_out()
+{
+    load_all
+    estate version=v2
+    deploy 'version 2'
+    await 120 "all serve version 2" all_serve v2
+    end_load
+    expect_equal "requests lost" "$(counted lost)" 0
 }
 
 # Put back from last week: it is looked at, nothing is done with it.
@@ -245,5 +235,91 @@ an_older_database_is_put_back()
     expect_nothing_lost
 }
 
-run_cases the_database_is_removed and_the_next_commit_is_rolled_out a_daemon_without_its_database_does_not_begin_anew \
-    an_older_database_is_put_back
+copies()
+{
+    find "$WORLD/copies" -name '*.copy' 2>/dev/null | sort
+}
+
+has_copies()
+{
+    [ "$(copies | wc -l)" -ge "$1" ]
+}
+
+# What the daemon has written up to now lies in a copy.
+await_copy()
+{
+    local before
+
+    before=$(copies | tail -n 1)
+    reeve hold e01 --reason 'a copy' >/dev/null 2>&1 && reeve resume e01 --reason 'a copy' >/dev/null 2>&1
+    await 30 "a newer copy" newer_than "$before"
+}
+
+newer_than()
+{
+    [ "$(copies | tail -n 1)" != "$1" ]
+}
+
+# The newest is changed by a bit: the one before is taken. It is one rollout old.
+with_a_copy_that_is_one_rollout_old()
+{
+    local newest
+
+    given_estate "backup: {directory: copies, every: 1s, keep: 3}"
+    await_copy
+    stop_daemon
+    mkdir "$WORLD/kept"
+    cp "$(copies | tail -n 1)" "$WORLD/kept/"
+    start_daemon E2E_TOKEN="$CANARY"
+    estate version=v2
+    deploy 'version 2'
+    await 120 "all serve version 2" all_serve v2
+    await_copy
+    expect "few are kept" [ "$(copies | wc -l)" -le 3 ]
+    expect_equal "copies that can be read as they are" "$(grep -la 'CREATE TABLE\|SQLite format' $(copies))" ""
+    remember
+    load_all
+    stop_daemon
+    rm "$WORLD"/var/reeve.db*
+    newest=$(copies | tail -n 1)
+    find "$WORLD/copies" -type f ! -path "$newest" -delete
+    printf '\377' | dd of="$newest" bs=1 seek=3000 conv=notrunc status=none
+    cp "$WORLD"/kept/*.copy "$WORLD/copies/"
+    recover_and_release service/web
+    expect_has "recovered" "$(<"$WORLD/recovered")" 'what no label knows is from'
+    expect_has "recovered" "$(<"$WORLD/recovered")" 'a copy cannot be read'
+    for name in $(environments); do
+        expect_has "$name, whose first revision is known" "$(reeve status "$name" -o json)" '"revision":2'
+    done
+    expect_nothing_lost
+}
+
+# One that is as new as the world: nothing is even adopted. They are held all the same.
+with_a_copy_of_now()
+{
+    local name
+
+    given_estate "backup: {directory: copies, every: 1s}"
+    await_copy
+    remember
+    load_all
+    stop_daemon
+    rm "$WORLD"/var/reeve.db*
+    reeve recover >"$WORLD/recovered" 2>&1 || fail "recover: $(<"$WORLD/recovered")"
+    start_daemon E2E_TOKEN="$CANARY"
+    await 60 "all are in sync" all_are in_sync
+    expect_unharmed
+    estate version=v2
+    deploy 'version 2'
+    await 60 "all are held" all_are held
+    expect_unharmed
+    for name in $(environments); do
+        reeve resume "$name" >/dev/null 2>&1 || fail "resume $name"
+    done
+    await 120 "all serve version 2" all_serve v2
+    end_load
+    expect_equal "requests lost" "$(counted lost)" 0
+}
+
+run_cases the_database_is_removed and_the_next_commit_is_rolled_out \
+    an_older_database_is_put_back with_a_copy_that_is_one_rollout_old with_a_copy_of_now
