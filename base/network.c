@@ -22,6 +22,16 @@ static int network_has_more(const struct network *n)
     return 0;
 }
 
+int network_has(const struct network *n, const uint8_t *address, unsigned n_bytes)
+{
+    if (n->n_bytes != n_bytes)
+        return 0;
+    for (unsigned bit = 0; bit < n->n_bits; bit++)
+        if ((n->b[bit / 8] ^ address[bit / 8]) & (0x80u >> (bit % 8)))
+            return 0;
+    return 1;
+}
+
 int network_parse(struct str s, struct network *ret)
 {
     size_t slash = str_find_char(s, '/');

@@ -19,3 +19,5 @@ struct network {
 
 /* 0, or -1: it is none, or has bits behind its prefix. */
 int network_parse(struct str s, struct network *ret);
+/* `address` has n_bytes; one of the other kind is not in it. */
+int network_has(const struct network *n, const uint8_t *address, unsigned n_bytes);

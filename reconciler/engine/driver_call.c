@@ -144,6 +144,8 @@ int driver_call(const struct driver_call *call, struct arena *a, struct driver_a
     host_call_init(&host, &(struct host_options){ .loop = call->engine->loop,
                                                   .task = call->task,
                                                   .timeout_ms = DRIVER_CALL_MS,
+                                                  .allowed = call->engine->egress,
+                                                  .n_allowed = call->engine->n_egress,
                                                   .secret = call->secret,
                                                   .identified = call->identified,
                                                   .ctx = call->ctx });

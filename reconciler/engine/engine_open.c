@@ -13,6 +13,16 @@
 #endif
 #define WORKER_CPU_S 600
 
+static int read_egress(struct engine *e, struct err *err)
+{
+    const struct value *allow = value_at(e->options.daemon, S("egress.allow"));
+
+    e->egress = arena_new_n(e->process, struct network, value_count(allow) + 1);
+    for (size_t i = 0; e->egress && i < value_count(allow); i++)
+        e->n_egress += !network_parse(value_item(allow, i)->u.text, &e->egress[e->n_egress]);
+    return arena_status(e->process, err);
+}
+
 static int open_providers(struct engine *e, struct err *err)
 {
     const struct registry_options options = {
@@ -88,8 +98,8 @@ int engine_open(struct engine *e, const struct engine_options *options, struct e
 {
     e->options = *options;
     e->loop = options->loop;
-    if (engine_life_place(e, err) || engine_life_read(e, err) || open_providers(e, err) ||
-        engine_life_begin(e, err) || make_sources(e, err)) {
+    if (engine_life_place(e, err) || engine_life_read(e, err) || read_egress(e, err) ||
+        open_providers(e, err) || engine_life_begin(e, err) || make_sources(e, err)) {
         struct err why = *err;
 
         engine_close(e);

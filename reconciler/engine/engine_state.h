@@ -41,6 +41,8 @@ struct engine {
     struct op_slots slots;
     struct tidy_task tidy;
     struct copy_task copies;
+    struct network *egress; /* that drivers may reach though they are not public */
+    size_t n_egress;
     struct registry *providers;
     struct provider_line *lines; /* one a provider */
     size_t n_lines;

@@ -277,6 +277,8 @@ static int host_http(void *ctx, const struct rv_http *in, struct rv_reply *ret)
         .body_max = in->body_max && in->body_max < HOST_BODY_MAX ? in->body_max : HOST_BODY_MAX,
         .timeout_ms = host_http_ms(c, in->timeout_ms),
         .public_only = public_only,
+        .allowed = c->options.allowed,
+        .n_allowed = c->options.n_allowed,
     };
     struct http_reply reply;
     struct err err = ERR_INIT;

@@ -36,6 +36,8 @@ struct host_options {
     struct task *task;  /* its cancel ends the call; NULL: nobody's */
     int64_t timeout_ms; /* from now, for all of it */
     enum host_egress egress;
+    const struct network *allowed; /* of networks that are not public; borrowed */
+    size_t n_allowed;
     host_secret_fn *secret;         /* NULL: there are none: RV_USER */
     host_identified_fn *identified; /* NULL: nothing may be made: RV_FATAL */
     void *ctx;

@@ -80,3 +80,28 @@ int loop_peer_is_public(const struct sockaddr *address)
     }
     return 0;
 }
+
+int loop_peer_is_in(const struct sockaddr *address, const struct network *networks, size_t n)
+{
+    static const struct peer_range mapped = { { [10] = 0xff, [11] = 0xff }, 96 };
+    struct sockaddr_in v4 = { 0 };
+    struct sockaddr_in6 v6 = { 0 };
+    int is_mapped = 0;
+
+    if (address->sa_family == AF_INET)
+        memcpy(&v4, address, sizeof(v4));
+    else if (address->sa_family == AF_INET6)
+        memcpy(&v6, address, sizeof(v6));
+    else
+        return 0;
+    if (address->sa_family == AF_INET6 && peer_is_in(v6.sin6_addr.s6_addr, &mapped)) {
+        memcpy(&v4.sin_addr, v6.sin6_addr.s6_addr + 12, 4);
+        is_mapped = 1;
+    }
+    for (size_t i = 0; i < n; i++)
+        if ((address->sa_family == AF_INET || is_mapped)
+                ? network_has(&networks[i], (const uint8_t *)&v4.sin_addr, 4)
+                : network_has(&networks[i], v6.sin6_addr.s6_addr, 16))
+            return 1;
+    return 0;
+}

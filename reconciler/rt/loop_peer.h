@@ -6,6 +6,10 @@
  */
 #pragma once
 
+#include "base/network.h"
+
 struct sockaddr;
 
 int loop_peer_is_public(const struct sockaddr *address);
+/* One of these networks has it; an IPv4 address is itself in ::ffff:0:0/96 too. */
+int loop_peer_is_in(const struct sockaddr *address, const struct network *networks, size_t n);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/network.h"
 #include "reconciler/rt/task.h"
 
 /* Run fn(t, err) on a pool's thread. Its return value becomes t->rc. fn reads t->cancelled to stop early.
@@ -68,6 +69,8 @@ struct http_request {
     int follow_redirects; /* GET and HEAD, to the same scheme, host and port alone */
     int fresh;            /* a connection of its own, closed after: probes */
     int public_only;      /* ERR_REFUSED for loopback, private and the like: URLs of others */
+    const struct network *allowed; /* with public_only: these all the same */
+    size_t n_allowed;
 };
 #define HTTP_TIMEOUT_MS 30000
 struct http_reply {

@@ -30,7 +30,8 @@ static int http_has_body(const struct http_request *in)
 
 static int http_allow(struct http_run *run, const struct sockaddr *peer)
 {
-    int allowed = loop_peer_is_public(peer);
+    const struct http_request *in = run->w->u.http.in;
+    int allowed = loop_peer_is_public(peer) || loop_peer_is_in(peer, in->allowed, in->n_allowed);
 
     run->refused |= !allowed;
     return allowed;

@@ -448,6 +448,7 @@ struct request {
     struct probe probe;
     struct rv_http in;
     enum host_egress egress;
+    struct network allowed;
     int verdict;
     uint32_t status;
     char body[64], headers[64];
@@ -460,9 +461,12 @@ static int work_requests(struct task *t, struct err *err)
     struct host_call call;
 
     (void)err;
-    host_call_init(&call,
-                   &(struct host_options){
-                       .loop = t->loop, .task = t, .timeout_ms = 20000, .egress = r->egress });
+    host_call_init(&call, &(struct host_options){ .loop = t->loop,
+                                                  .task = t,
+                                                  .timeout_ms = 20000,
+                                                  .egress = r->egress,
+                                                  .allowed = &r->allowed,
+                                                  .n_allowed = r->allowed.n_bytes != 0 });
     r->verdict = call.host.http(call.host.ctx, &r->in, &reply);
     r->status = reply.status;
     (void)snprintf(r->body, sizeof(r->body), "%.*s", (int)reply.body.n, reply.body.p);
@@ -556,6 +560,68 @@ static void test_a_request_goes_where_egress_allows(void **state)
     (void)close(listener);
 }
 
+/* RV_USER: refused before anything was sent. RV_RETRY: the connection was made, and was no TLS. */
+static void test_an_address_is_the_same_however_it_is_spelled(void **state)
+{
+    static const struct {
+        const char *sentence, *host, *allowed;
+        int verdict;
+    } rows[] = {
+        { "by name", "localhost", NULL, RV_USER },
+        { "in short", "127.1", NULL, RV_USER },
+        { "as one number", "2130706433", NULL, RV_USER },
+        { "in hexadecimal", "0x7f000001", NULL, RV_USER },
+        { "in octal", "0177.0.0.1", NULL, RV_USER },
+        { "all of this machine", "0.0.0.0", NULL, RV_USER },
+        { "in IPv6", "[::1]", NULL, RV_USER },
+        { "mapped", "[::ffff:127.0.0.1]", NULL, RV_USER },
+        { "mapped, in hexadecimal", "[::ffff:7f00:1]", NULL, RV_USER },
+        { "compatible", "[::127.0.0.1]", NULL, RV_USER },
+        { "by NAT64", "[64:ff9b::7f00:1]", NULL, RV_USER },
+        { "by 6to4", "[2002:7f00:1::]", NULL, RV_USER },
+        { "behind a user", "example.org@127.0.0.1", NULL, RV_USER },
+        { "where clouds keep their secrets", "169.254.169.254", NULL, RV_USER },
+        { "a private one", "10.0.0.1", NULL, RV_USER },
+        { "a local one", "[fd00::1]", NULL, RV_USER },
+        { "one of a link", "[fe80::1]", NULL, RV_USER },
+        { "of many", "224.0.0.1", NULL, RV_USER },
+        { "named", "127.0.0.1", "127.0.0.1", RV_RETRY },
+        { "named with others", "localhost", "127.0.0.0/8", RV_RETRY },
+        { "named, in another spelling", "[::ffff:127.0.0.1]", "127.0.0.0/8", RV_RETRY },
+        { "another one is named", "127.0.0.1", "127.0.0.2", RV_USER },
+        { "another kind is named", "127.0.0.1", "::/0", RV_USER },
+    };
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t n = sizeof(at);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(listener, 8), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &n), 0);
+    assert_int_equal(pthread_create(&thread, NULL, serve, &listener), 0);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct request r = { .egress = HOST_EGRESS_PUBLIC };
+        struct fixture f;
+        char url[128];
+
+        (void)snprintf(url, sizeof(url), "https://%s:%d/", rows[i].host, ntohs(at.sin_port));
+        if (rows[i].allowed)
+            assert_int_equal(network_parse(str_from_c(rows[i].allowed), &r.allowed), 0);
+        given_real_loop(&f, NULL);
+        r.in = (struct rv_http){ .size = sizeof(r.in), .method = text("GET"), .url = text(url) };
+        given_probe(&r.probe, &f, wait_requests);
+        loop_run(f.loop);
+        if (r.verdict != rows[i].verdict)
+            fail_msg("%s: %s", rows[i].sentence, kit_verdict_name((uint32_t)r.verdict));
+        fixture_fini(&f);
+    }
+    (void)shutdown(listener, SHUT_RDWR);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    (void)close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -572,6 +638,7 @@ int main(void)
         cmocka_unit_test(test_every_call_ends_when_the_task_is_cancelled),
         cmocka_unit_test(test_identified_says_what_the_engine_says),
         cmocka_unit_test(test_a_request_goes_where_egress_allows),
+        cmocka_unit_test(test_an_address_is_the_same_however_it_is_spelled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

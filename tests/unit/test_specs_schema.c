@@ -113,6 +113,8 @@ static void test_scalars_are_strict(void **state)
         { "a label of 64", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
           SCALAR_HOST, -1, 0 },
         { "a group", "group:ops", SCALAR_PRINCIPAL, 0, 0 },
+        { "a network", "10.0.0.0/8", SCALAR_NETWORK, 0, 0 },
+        { "one with bits behind its prefix", "10.0.0.1/8", SCALAR_NETWORK, -1, 0 },
         { "an unknown kind of principal", "role:ops", SCALAR_PRINCIPAL, -1, 0 },
         { "a public key", "ssh-ed25519 AAAAC3Nz+/= ann@laptop home", SCALAR_SSH_KEY, 0, 0 },
         { "a public key without a comment", "sk-ssh-ed25519@openssh.com AAAA", SCALAR_SSH_KEY, 0,
