@@ -259,6 +259,17 @@ int verb_retry(struct cli *c, struct err *err)
                         err);
 }
 
+int verb_rebind(struct cli *c, struct err *err)
+{
+    struct value *body = reason_body(c);
+    int rc = need_reason(c, err);
+
+    value_set_text(c->arena, body, S("source"), cli_arg(c, 1));
+    value_set_text(c->arena, body, S("branch"), cli_arg(c, 2));
+    return rc ? rc
+              : post_and_say(c, cli_path(c, "environments", cli_arg(c, 0), "/rebind"), body, err);
+}
+
 int verb_settle(struct cli *c, struct err *err)
 {
     struct value *body = reason_body(c);

@@ -21,11 +21,13 @@ static void claims_look_at(struct engine *e, const struct source_task *s, struct
         .source = s->name,
         .branch = h->branch,
     };
+    const struct source_task *owner;
     enum claim claim;
 
     if (env) {
-        c.owner_source = env->source ? env->source->name : S("");
-        c.owner_branch = env->branch;
+        owner = env->next_source ? env->next_source : env->source;
+        c.owner_source = owner ? owner->name : S("");
+        c.owner_branch = env->next_source ? env->next_branch : env->branch;
     }
     claim = claim_judge(&c);
     if (claim == CLAIM_TAKEN)
@@ -36,6 +38,9 @@ static void claims_look_at(struct engine *e, const struct source_task *s, struct
 
 void claims_look(struct engine *e, const struct source_task *s, struct head *h)
 {
+    if (!h)
+        return;
+    spec_messages_init(&h->refused, &h->arena);
     for (size_t i = 0; !h->messages.n_errors && i < h->envs.n; i++)
         claims_look_at(e, s, h, h->envs.entries[i].value);
     spec_messages_sort(&h->refused);

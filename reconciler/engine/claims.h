@@ -7,7 +7,8 @@
 
 #include "reconciler/engine/env_task.h"
 
-/* What documents ask for and do not get goes into h->refused; h is not published yet. */
+/* What documents ask for and do not get goes into h->refused, instead of what was said before. Nobody reads
+ * it meanwhile: h is not published yet, or its source is between its rounds. NULL is fine. */
 void claims_look(struct engine *e, const struct source_task *s, struct head *h);
 /* The environment's own document, in its cycle: an error that names both places. */
 int claims_check(const struct env_task *env, struct spec_messages *m);

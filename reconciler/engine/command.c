@@ -99,6 +99,15 @@ static void act_settle(struct command_call *c, struct command_found *f, struct e
     env_task_reload(env, &f->settled.id);
 }
 
+static void act_rebind(struct command_call *c, struct command_found *f, struct env_task *env)
+{
+    env_task_rebind(env, engine_source(c->engine, f->env.source), f->env.branch);
+    for (size_t i = 0; i < c->engine->n_sources; i++) {
+        c->engine->sources[i]->claims_moved = 1;
+        (void)source_task_fetch_now(c->engine->sources[i]);
+    }
+}
+
 static const struct command_row command_rows[N_COMMANDS] = {
     [COMMAND_RECONCILE] = { "reconcile", 0, 1, command_write_nothing, act_fetch },
     [COMMAND_APPROVE] = { "approve", 0, 0, command_write_approve, act_wake },
@@ -111,6 +120,7 @@ static const struct command_row command_rows[N_COMMANDS] = {
     [COMMAND_RESUME] = { "resume", 0, 0, command_write_resume, act_wake },
     [COMMAND_CLOCK] = { "clock", 0, 1, command_write_clock, act_clock },
     [COMMAND_RETRY] = { "retry", 0, 0, command_write_retry, act_retry },
+    [COMMAND_REBIND] = { "rebind", 1, 0, command_write_rebind, act_rebind },
     [COMMAND_SETTLE] = { "settle", 1, 0, command_write_settle, act_settle },
 };
 

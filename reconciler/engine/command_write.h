@@ -70,5 +70,7 @@ int command_write_clock(struct command_call *c, struct command_found *f, struct 
                         struct err *err);
 int command_write_retry(struct command_call *c, struct command_found *f, struct tx *tx,
                         struct err *err);
+int command_write_rebind(struct command_call *c, struct command_found *f, struct tx *tx,
+                         struct err *err);
 int command_write_settle(struct command_call *c, struct command_found *f, struct tx *tx,
                          struct err *err);

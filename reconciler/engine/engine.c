@@ -63,7 +63,7 @@ static struct env_task *add_env(struct engine *e, struct source_task *s, struct 
     return *slot;
 }
 
-static struct source_task *find_source(struct engine *e, struct str name)
+struct source_task *engine_source(struct engine *e, struct str name)
 {
     for (size_t i = 0; i < e->n_sources; i++)
         if (str_eq(e->sources[i]->name, name))
@@ -153,7 +153,7 @@ static int start_read(struct task *t, struct err *err)
 
 static void start_env(struct engine *e, const struct rec_environment *row)
 {
-    struct env_task *env = add_env(e, find_source(e, row->source), row->uid, row->name,
+    struct env_task *env = add_env(e, engine_source(e, row->source), row->uid, row->name,
                                    row->branch);
 
     if (env)

@@ -71,9 +71,27 @@ static void env_drop_cycle(struct env_task *env)
     env->n_observations = 0;
 }
 
+static void env_find_rule(struct env_task *env)
+{
+    env->rule = env->source ? daemon_rule(env->engine->options.daemon, env->source->name,
+                                          S("environment"), env->name, &env->rule_index)
+                            : NULL;
+}
+
+/* The line of its commits was that of another branch. */
+static void env_move(struct env_task *env)
+{
+    env->source = TAKE(env->next_source);
+    env->branch = env->next_branch;
+    env->line = 0;
+    env_find_rule(env);
+}
+
 static void env_begin_cycle(struct env_task *env)
 {
     env_drop_cycle(env);
+    if (env->next_source)
+        env_move(env);
     env->is_in_trouble = env->is_woken = 0;
     env->head = head_use(env->source ? source_task_head(env->source, env->branch) : NULL);
 }
@@ -462,13 +480,18 @@ struct env_task *env_task_start(struct engine *e, struct source_task *source, st
     env->branch = str_copy(&env->own, branch);
     env->source = source;
     env->is_unswept = 1;
-    env->rule = source ? daemon_rule(e->options.daemon, source->name, S("environment"), name,
-                                     &env->rule_index)
-                       : NULL;
+    env_find_rule(env);
     task_start(&env->task, e->loop, "env", env_states, N_ELEMENTS(env_states), ENV_ACCEPT, env_step,
                engine_task_ended, e);
     watch_task_start(&env->watch, e, env);
     return env;
+}
+
+void env_task_rebind(struct env_task *env, struct source_task *source, struct str branch)
+{
+    env->next_source = source;
+    env->next_branch = str_copy(&env->own, branch);
+    env_task_wake(env);
 }
 
 void env_task_wake(struct env_task *env)

@@ -36,6 +36,8 @@ struct env_task {
     struct str uid, name, branch;
     struct str accepted; /* becomes the uid when its row is durable */
     struct source_task *source;
+    struct source_task *next_source; /* it is rebound when its next cycle begins; NULL: it is not */
+    struct str next_branch;
     const struct value *rule;
     size_t rule_index;
     struct watch_task watch;
@@ -90,6 +92,8 @@ struct env_task {
 struct env_task *env_task_start(struct engine *e, struct source_task *source, struct str uid,
                                 struct str name, struct str branch);
 void env_task_wake(struct env_task *env);
+/* Its row says that the name belongs to this source and branch now: from the next cycle on. */
+void env_task_rebind(struct env_task *env, struct source_task *source, struct str branch);
 /* It rests, and nothing of it runs but what waits for a time that is ahead. */
 int env_task_is_settled(const struct env_task *env);
 void env_task_stop(struct env_task *env);
@@ -114,6 +118,7 @@ void engine_head_moved(struct engine *e, struct source_task *s, const struct hea
 void engine_settled(struct engine *e);
 void engine_task_ended(struct task *t, void *ctx);
 struct env_task *engine_env(struct engine *e, struct str uid);
+struct source_task *engine_source(struct engine *e, struct str name); /* NULL: none such */
 
 /* What the newest commit asks for and the daemon's floor does not let it have; "" for nothing. */
 static inline struct str env_below_floor(const struct env_task *env)

@@ -266,6 +266,9 @@ static enum task_verdict source_read(struct source_task *s)
     if (s->reading == s->branches.n) {
         s->error[0] = 0;
         s->failures = 0;
+        for (size_t i = 0; s->claims_moved && i < s->branches.n; i++)
+            claims_look(s->engine, s, s->branches.p[i].heads.newest);
+        s->claims_moved = 0;
         wait_work_start(t, POOL_STATE, source_note);
         return task_then(t, SOURCE_NOTE);
     }

@@ -185,6 +185,8 @@ static const struct route routes[] = {
       .fields = REASON | ROUTE_FIELD_SERVICE | ROUTE_FIELD_UNTIL_MS, .text = "change nothing" },
     { "POST", ENV "/resume", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_RESUME, .fields = REASON,
       .text = "end the holds" },
+    { "POST", ENV "/rebind", AUTH_ADMIN, .verb = COMMAND_REBIND,
+      .fields = REASON | ROUTE_FIELD_BINDING, .text = "the name belongs to another source or branch" },
     { "POST", API "/clock/resume", AUTH_ADMIN, .verb = COMMAND_CLOCK, .fields = REASON,
       .text = "the wall clock is right, whatever it did" },
     { "POST", ENV "/retry", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_RETRY, .fields = REASON,
@@ -285,6 +287,8 @@ static const struct {
     { "revision", ROUTE_FIELD_REVISION, VALUE_INT },
     { "as", ROUTE_FIELD_AS, VALUE_TEXT },
     { "signature", ROUTE_FIELD_SIGNATURE, VALUE_TEXT },
+    { "source", ROUTE_FIELD_BINDING, VALUE_TEXT },
+    { "branch", ROUTE_FIELD_BINDING, VALUE_TEXT },
     { "break_glass", ROUTE_FIELD_BREAK_GLASS, VALUE_BOOL },
 };
 
@@ -322,6 +326,8 @@ int routes_command(const struct route_call *call, struct command *ret, struct er
                              .reason = value_get_text(call->body, S("reason"), S("")),
                              .service = value_get_text(call->body, S("service"), S("")),
                              .as = value_get_text(call->body, S("as"), S("")),
+                             .source = value_get_text(call->body, S("source"), S("")),
+                             .branch = value_get_text(call->body, S("branch"), S("")),
                              .signature = value_get_text(call->body, S("signature"), S("")),
                              .revision = value_get_int(call->body, S("revision"), 0),
                              .until_ms = value_get_int(call->body, S("until_ms"), 0) };

@@ -54,6 +54,7 @@ enum route_field {
     ROUTE_FIELD_AS = 16,
     ROUTE_FIELD_SIGNATURE = 32,
     ROUTE_FIELD_BREAK_GLASS = 64,
+    ROUTE_FIELD_BINDING = 128, /* source, branch */
 };
 
 #define ROUTE_WAIT_MAX_MS 30000

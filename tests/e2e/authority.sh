@@ -48,14 +48,17 @@ environments:
     branch: develop
     providers: {services: [local], domains: edge}
     domains: ["*.example.test"]
+    isolation: none
   - match: {source: evil, name: "evil-*"}
     branch: main
     providers: {services: [local], domains: edge}
     domains: ["*.example.test"]
+    isolation: none
   - match: {source: evil, name: prod}
     branch: develop
     providers: {services: [local], domains: edge}
     domains: ["*.example.test"]
+    isolation: none
 log: {level: info, format: text}
 END
     RULE=$WORLD/reeve.yaml:$(grep -n 'name: prod}' "$WORLD/reeve.yaml" | head -n 1 | cut -d : -f 1):5
@@ -418,4 +421,57 @@ a_committer_without_rights()
     say "refused, or waiting for a person: $N commits; plans started: 0"
 }
 
-run_cases a_committer_without_rights
+# Who may move a name is who may change the rules: a person with the role, with a reason, and only to where a
+# rule binds it.
+a_name_is_moved_by_a_person()
+{
+    local answer
+
+    given_world
+    write_authority
+    given_base
+    cd "$WORLD/evil" || fail "cd"
+    git checkout -q develop
+    write_base
+    app 's/"v1"/"v2"/; s/, KEY: {secret: session}//'
+    prod /trigger/d
+    git add -A
+    git commit -q -m 'shop, made anew'
+    fetch_now
+    await 20 "the name belongs to another source" is_refused "$(git rev-parse HEAD)" \
+        ".reeve/prod.yaml:3:7: error: environment 'prod' belongs to branch 'main' of source 'shop' (.reeve/prod.yaml:3:7) [refused-name]"
+    refuses 3 'reason' rebind prod evil develop
+    refuses 5 "by the rule at $WORLD/reeve.yaml" rebind prod evil main --reason 'a move'
+    refuses 5 "no rule gives environment 'prod' to source 'nobody'" rebind prod nobody main --reason 'a move'
+    refuses 7 'belongs there already' rebind prod shop main --reason 'a move'
+    reeve rebind prod evil develop --reason 'the shop moves' >/dev/null || fail "rebind"
+    await 20 "the other source is refused now" is_bound
+    await 20 "what it says waits for a person" is_waiting_for "$(git rev-parse HEAD)" 'rewound: commit'
+    expect_serves v1
+    expect_has "the event" "$(reeve history prod -n 1000 -o json)" '"reason":"the shop moves"'
+    reeve approve "$(plan_id)" --reason 'as announced' >/dev/null || fail "approve"
+    await 20 "it is served" serves v2
+}
+
+# The refusal has changed sides.
+is_bound()
+{
+    local answer
+
+    answer=$(told)
+    [[ $answer == *"belongs to branch 'develop' of source 'evil' (.reeve/prod.yaml:3:7) [refused-name]"* &&
+        $answer != *"belongs to branch 'main' of source 'shop'"* ]]
+}
+
+refuses()
+{
+    local status=$1 text=$2 out rc
+
+    shift 2
+    out=$(reeve "$@" 2>&1)
+    rc=$?
+    expect_equal "$*: exit status" $rc "$status"
+    expect_has "$*" "$out" "$text"
+}
+
+run_cases a_committer_without_rights a_name_is_moved_by_a_person
