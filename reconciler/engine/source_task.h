@@ -47,7 +47,7 @@ struct source_task {
     struct err refused; /* why the first branch of the round could not be read; code 0: none */
     int64_t fetched_mono_ms, failures;
     int64_t rounds_begun, rounds_ended;
-    int claims_moved; /* names belong to others than when the heads were published */
+    int claims_moved;         /* names belong to others than when the heads were published */
     char error[ERR_TEXT_MAX]; /* "" when the last poll was good */
 };
 
