@@ -9,6 +9,8 @@
 #include "reconciler/engine/stale.h"
 #include "state/ballast.h"
 
+#define LIFE_LIST_MS 2000 /* a provider that hangs does not keep the daemon from its work */
+
 static struct str path_dir(struct arena *a, struct str path)
 {
     size_t slash = path.n;
@@ -145,20 +147,19 @@ static int judge_database(struct engine *e, struct arena *a, const struct world 
 static int look_at_world(struct engine *e, struct err *err)
 {
     AUTO_ARENA struct arena a;
+    struct world_ask ask = { e->installation, LIFE_LIST_MS, 1 };
     struct world world = { 0 };
-    struct str whose = e->installation;
 
     arena_init(&a, 0);
-    if (!e->db && installation_read(&a, e->keys_dir.p, &whose, err))
+    if (!e->db && installation_read(&a, e->keys_dir.p, &ask.installation, err))
         return err->code; /* none: whoever's things these are, somebody lost them */
-    if (world_read(&a, e->loop, e->providers, whose, &world, err)) {
-        if (!e->db || err->code != ERR_UNREACHABLE)
-            return err->code;
-        LOG(LOG_WARN, "whether the database is as new as the world is not known",
-            LOG_C("err", err->text));
-        *err = ERR_INIT;
-        return 0;
-    }
+    if (!e->db && ask.installation.p)
+        ask.skips = 0; /* there was one: half the world does not tell what was in it */
+    if (world_read(&a, e->loop, e->providers, &ask, &world, err))
+        return err->code;
+    if (world.unlisted.n)
+        LOG(LOG_WARN, "whether the database is as new as what these providers hold is not known",
+            LOG_S("providers", world.unlisted));
     return e->db ? judge_database(e, &a, &world, err) : make_database(e, &world, err);
 }
 

@@ -15,6 +15,8 @@
 #include "state/events.h"
 #include "state/lock.h"
 
+#define RECOVER_LIST_MS 30000
+
 /* One call of recover_run(). */
 struct recovery {
     const struct recover_options *options;
@@ -195,7 +197,8 @@ static int open_all(struct recovery *v, struct err *err)
     options.installation = installation;
     if (registry_open(&options, value_get(v->options->daemon, S("providers")), &v->providers, err))
         return err->code;
-    return world_read(v->a, v->options->loop, v->providers, installation, &r->world, err);
+    return world_read(v->a, v->options->loop, v->providers,
+                      &(struct world_ask){ installation, RECOVER_LIST_MS, 0 }, &r->world, err);
 }
 
 /* The file that is there may be as new as the world and every copy. */

@@ -8,6 +8,7 @@
 struct world_reader {
     struct arena *a;
     struct loop *loop;
+    const struct world_ask *ask;
     const struct provider *provider;
     struct world *world;
 };
@@ -79,7 +80,8 @@ static int world_page(struct world_reader *r, struct str token, struct str *ret_
     struct host_call host;
     int rc = 0;
 
-    host_call_init(&host, &(struct host_options){ .loop = r->loop, .timeout_ms = DRIVER_CALL_MS });
+    host_call_init(&host,
+                   &(struct host_options){ .loop = r->loop, .timeout_ms = r->ask->timeout_ms });
     r->provider->driver->list(r->provider->self, &host.host, &op, &ret);
     if (ret.verdict != RV_DONE)
         rc = err_set(err, ERR_UNREACHABLE, "provider '%.*s' cannot be listed: %.*s",
@@ -116,18 +118,29 @@ static int world_compare(const void *a, const void *b)
     return order ? order : (x->incarnation < y->incarnation) - (x->incarnation > y->incarnation);
 }
 
-int world_read(struct arena *a, struct loop *loop, const struct registry *providers,
-               struct str installation, struct world *ret, struct err *err)
+static int world_list_or_skip(struct world_reader *r, struct err *err)
 {
-    struct world w = { .installation = installation, .unlisted = S("") };
-    struct world_reader r = { .a = a, .loop = loop, .world = &w };
+    struct world *w = r->world;
+
+    if (r->provider->driver->list && !world_list(r, err))
+        return 0;
+    if (r->provider->driver->list && (!r->ask->skips || err->code != ERR_UNREACHABLE))
+        return err->code;
+    *err = ERR_INIT;
+    w->unlisted = str_fmt(r->a, "%.*s%s%.*s", STR_ARG(w->unlisted), w->unlisted.n ? ", " : "",
+                          STR_ARG(r->provider->name));
+    return 0;
+}
+
+int world_read(struct arena *a, struct loop *loop, const struct registry *providers,
+               const struct world_ask *ask, struct world *ret, struct err *err)
+{
+    struct world w = { .installation = ask->installation, .unlisted = S("") };
+    struct world_reader r = { .a = a, .loop = loop, .ask = ask, .world = &w };
 
     for (size_t i = 0; i < providers->n; i++) {
         r.provider = &providers->list[i];
-        if (!r.provider->driver->list)
-            w.unlisted = str_fmt(a, "%.*s%s%.*s", STR_ARG(w.unlisted), w.unlisted.n ? ", " : "",
-                                 STR_ARG(r.provider->name));
-        else if (world_list(&r, err))
+        if (world_list_or_skip(&r, err))
             return err->code;
     }
     if (w.things.n)

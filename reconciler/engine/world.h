@@ -6,7 +6,7 @@
  *
  * Memory   the arena given.
  * Thread   any that may block; drivers with a connection need the loop to run.
- * Fails    ERR_UNREACHABLE: a provider cannot be listed: half a world is none; ERR_NOMEM.
+ * Fails    ERR_UNREACHABLE: a provider cannot be listed, and half a world is none; ERR_NOMEM.
  */
 #pragma once
 
@@ -35,9 +35,13 @@ struct world {
         things;    /* by environment's uid, kind and name, the newest incarnation first */
     int64_t epoch; /* the highest that changed any of them */
     size_t n_strange;
-    struct str unlisted; /* providers whose driver cannot list: "a, b"; "" for none */
+    struct str unlisted; /* providers that were not listed: "a, b"; "" for none */
 };
 
-/* `installation` STR_NONE: whose the first label says it is. */
+struct world_ask {
+    struct str installation; /* STR_NONE: whose the first label says it is */
+    int64_t timeout_ms;      /* for each call */
+    int skips;               /* a provider that cannot be listed is left out */
+};
 int world_read(struct arena *a, struct loop *loop, const struct registry *providers,
-               struct str installation, struct world *ret, struct err *err);
+               const struct world_ask *ask, struct world *ret, struct err *err);
