@@ -89,15 +89,17 @@ static int is_there(const char *path)
 int engine_life_read(struct engine *e, struct err *err)
 {
     const char *file = engine_state_path(e);
+    struct err why;
 
     if (!is_there(file))
         return 0;
     if (!db_open(file, DB_WRITE, &e->db, err))
         (void)db_check(e->db, err); /* err says it */
+    why = *err;
     if (err->code == ERR_CORRUPT)
         return err_set(err, ERR_CORRUPT,
                        "'%s' cannot be read and stays as it is; a new one: reeve recover (%.200s)",
-                       file, err->text);
+                       file, why.text);
     if (err->code)
         return err->code;
     e->installation = str_copy(e->process, db_installation(e->db));

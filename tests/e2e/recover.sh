@@ -131,6 +131,11 @@ remember()
     expect_equal "tokens" "$(tokens | tr -s ' ')" " $N TOKEN=$CANARY"
 }
 
+plan_of()
+{
+    reeve plan "$1" >"$WORLD/plan" 2>&1
+}
+
 # recover_and_release WHAT: what every plan adopts.
 recover_and_release()
 {
@@ -146,7 +151,7 @@ recover_and_release()
     await 60 "all are held" all_are held
     expect_unharmed
     for name in $(environments); do
-        reeve plan "$name" >"$WORLD/plan" 2>&1
+        await 30 "a plan of $name" plan_of "$name"
         grep -q '^ *[-+~>] [a-z]* *[a-z]*/' "$WORLD/plan" && fail "the plan of $name changes something: $(<"$WORLD/plan")"
         grep -q "^ *= adopt *$1" "$WORLD/plan" || fail "the plan of $name adopts nothing: $(<"$WORLD/plan")"
         reeve resume "$name" --reason 'looked at it' >/dev/null 2>&1 || fail "resume $name"

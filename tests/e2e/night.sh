@@ -1,0 +1,275 @@
+#!/bin/bash
+# night: what goes wrong at three in the morning, row by row of TRUST's table. SPDX-License-Identifier: Apache-2.0
+#
+# Each row says how long it took until what served serves again, and how many requests were lost meanwhile.
+. "$(dirname "$0")/lib.sh"
+
+CANARY=canary-0123456789abcdef0123456789abcdef
+DISK=
+TABLE=$(mktemp /tmp/e2e.night.XXXXXX)
+
+# row SENTENCE MILLISECONDS LOST
+row()
+{
+    printf '   %-62s %6s ms %6s\n' "$1" "$2" "$3" >>"$TABLE"
+}
+
+begin()
+{
+    now
+    BEGAN=$NOW
+}
+
+passed()
+{
+    now
+    PASSED=$((NOW - BEGAN))
+}
+
+begin_load()
+{
+    start_load --new 2 --kept 2 --pause-ms 5
+}
+
+# Into $LOST.
+count_lost()
+{
+    end_load >/dev/null
+    LOST=$(counted lost)
+}
+
+# row, where nothing may be lost.
+row_without_loss()
+{
+    count_lost
+    row "$1" "$2" "$LOST"
+    expect_equal "requests lost" "$LOST" 0
+}
+
+given_secret()
+{
+    given_world
+    write_daemon rule='    secrets: [{path: "env:token", for: services}]' \
+        extra="secrets: {default: env, stores: {env: {type: env, prefix: E2E_}}}"
+    spec version=v1 keep=60s env='TOKEN: {secret: token}'
+    sed -i 's|^services:|secrets: {token: {}}\n&|' "$WORLD/repo/.reeve/app.yaml"
+    commit 'version 1'
+    start_daemon E2E_TOKEN="$CANARY"
+    await_converged
+    expect_serves v1
+}
+
+# --- the disk ---------------------------------------------------------------------------------------
+
+end_disk()
+{
+    [ -z "$DISK" ] || umount -l "$DISK" 2>/dev/null
+    DISK=
+}
+
+# A rollout that fails is taken back all the same: the ballast makes room for that.
+the_disk_is_full()
+{
+    given_world
+    mkdir -p "$WORLD/var/state"
+    if ! mount -t tmpfs -o size=12m none "$WORLD/var/state" 2>/dev/null; then
+        say "   a file system of 12 MiB cannot be mounted here"
+        return
+    fi
+    DISK=$WORLD/var/state
+    trap 'status=$?; end_disk; end_script $status' EXIT
+    sed -i 's|var/reeve.db|var/state/reeve.db|' "$WORLD/reeve.yaml"
+    spec version=v1 keep=60s
+    commit 'version 1'
+    start_daemon
+    await_converged
+    begin_load
+    spec version=v2 env='APP_HEALTH: "fail_after:1500"' bake=20s keep=60s
+    deploy 'version 2 gets ill'
+    await 20 "version 2 has the traffic" serves v2
+    begin
+    dd if=/dev/zero of="$DISK/filler" bs=64k 2>/dev/null
+    await 60 "version 1 is back while the disk is full" serves v1
+    passed
+    row_without_loss "disk full: a rollout is taken back" $PASSED
+    rm "$DISK/filler"
+    await 60 "it is written" sync_is reverted
+    expect "the chain holds" reeve audit verify --replay
+    stop_daemon
+    end_disk
+}
+
+# --- what is outside --------------------------------------------------------------------------------
+
+the_git_host_is_down()
+{
+    given_served keep=60s
+    spec version=v2 keep=60s
+    deploy 'version 2'
+    await_converged
+    begin_load
+    mv "$WORLD/repo" "$WORLD/away"
+    fetch_now
+    begin
+    reeve undo prod --reason 'without git' >/dev/null || fail "undo"
+    passed
+    expect_serves v1
+    row_without_loss "git host down: undo" $PASSED
+    reeve hold prod --reason 'without git' >/dev/null || fail "hold"
+}
+
+everybody_is_gone()
+{
+    while [ -n "$(keepers)" ]; do
+        kill_keepers
+        sleep $LOOK_S
+    done
+}
+
+instance_token()
+{
+    local state
+
+    for state in "$WORLD"/var/services/run/*/state; do
+        tr '\0' '\n' <"/proc/$(sed 's/.*"pid":\([0-9]*\).*/\1/' "$state")/environ" | sed -n 's/^TOKEN=//p'
+    done 2>/dev/null
+}
+
+# The git host and the store of secrets did not come back with it.
+the_machine_was_rebooted()
+{
+    given_secret
+    kill_daemon
+    everybody_is_gone
+    sed -i 's/"boot":"[^"]*"/"boot":"00000000-0000-0000-0000-000000000000"/' "$WORLD"/var/services/run/*/state \
+        "$WORLD"/var/edge/run/edge/state
+    mv "$WORLD/repo" "$WORLD/away"
+    get && fail "somebody still serves"
+    begin
+    start_daemon
+    await 60 "it serves" serves v1
+    passed
+    row "machine rebooted, without git and without the store of secrets" $PASSED -
+    expect_equal "what it was given" "$(instance_token)" "$CANARY"
+}
+
+haproxy_is_gone()
+{
+    local before
+
+    given_served
+    begin_load
+    before=$(sed 's/.*"pid":\([0-9]*\).*/\1/' "$WORLD/var/edge/run/edge/state")
+    begin
+    kill -KILL "$before"
+    await 20 "it serves" serves v1
+    passed
+    count_lost
+    row "haproxy gone: its keeper starts it again" $PASSED "$LOST"
+}
+
+half_of_the_providers_hang()
+{
+    given_world
+    write_daemon providers='  far: {driver: "null", directory: var/far, latency_ms: 60000}
+  further: {driver: "null", directory: var/further, latency_ms: 60000}' \
+        rule='  - {match: {source: shop, name: far}, branch: main, providers: {services: [far], domains: further}, isolation: none}'
+    printf 'apiVersion: reeve/v1\nkind: Application\nname: away\nservices: {s: {command: [./run]}}\n---\napiVersion: reeve/v1\nkind: Environment\nname: far\napplication: away\ntrigger: {branch: main}\napproval: {policy: auto}\n' \
+        >"$WORLD/repo/.reeve/far.yaml"
+    spec version=v1
+    commit 'version 1'
+    start_daemon
+    await_converged 40
+    begin_load
+    spec version=v2
+    begin
+    deploy 'version 2'
+    await 40 "it rolls meanwhile" serves v2
+    passed
+    row_without_loss "half of the providers hang: another environment rolls" $PASSED
+}
+
+# --- ourselves --------------------------------------------------------------------------------------
+
+# The file was opened by a later version, which added to it what this one does not know.
+an_upgrade_went_wrong()
+{
+    given_served
+    begin_load
+    stop_daemon
+    python3 - "$WORLD/var/reeve.db" <<'END' || fail "the file cannot be made newer"
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("UPDATE meta SET v = '2' WHERE k = 'schema'")
+db.execute("ALTER TABLE environments ADD COLUMN mood TEXT")
+db.execute("CREATE TABLE moods (k TEXT PRIMARY KEY) STRICT")
+db.commit()
+END
+    begin
+    start_daemon
+    spec version=v2
+    deploy 'version 2'
+    await_converged
+    passed
+    expect_serves v2
+    row_without_loss "upgrade went wrong: the version before goes on" $PASSED
+}
+
+# What was begun stays as it is, and what dies stays dead.
+hold_all_observes_only()
+{
+    local pid
+
+    given_served
+    spec version=v2 bake=3s
+    deploy 'version 2'
+    await 20 "version 2 has the traffic" serves v2
+    kill_daemon
+    begin_load
+    "$REEVE" serve --hold-all --config "$WORLD/reeve.yaml" >>"$WORLD/daemon.log" 2>&1 9>&- &
+    DAEMON=$!
+    await 20 "the daemon answers" daemon_answers
+    spec version=v3 bake=3s
+    deploy 'version 3'
+    await 20 "it was seen" is_seen
+    expect_serves v2
+    expect_equal "sets" "$(reeve status prod -o json | grep -o '"set":"' | wc -l)" 2
+    row_without_loss "serve --hold-all: a plan that was being applied stays as it is" 0
+    stop_daemon
+    start_daemon
+    await 60 "it goes on" serves v3
+}
+
+is_seen()
+{
+    reeve status -o json | grep -q "\"commit\":\"$(head_commit)\"" && sync_is held
+}
+
+# An alarm, and nothing else.
+no_copy_can_be_made()
+{
+    given_world
+    write_daemon state='backup: {directory: copies, every: 1s}'
+    : >"$WORLD/copies"
+    spec version=v1
+    commit 'version 1'
+    start_daemon
+    await_converged
+    begin
+    await 20 "status says it" status_says 'no copy of the database can be made'
+    passed
+    row "no copy can be made: status says it" $PASSED -
+    expect_equal "events" "$(reeve history -n 1000 | grep -c ' copy\.failed ')" 1
+}
+
+status_says()
+{
+    reeve status | grep -qF "$1"
+}
+
+run_cases the_disk_is_full the_git_host_is_down the_machine_was_rebooted haproxy_is_gone half_of_the_providers_hang \
+    an_upgrade_went_wrong hold_all_observes_only no_copy_can_be_made
+say
+say "   at three in the morning                                      serves after   lost"
+cat "$TABLE"
+rm -f "$TABLE"
