@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "base/utf8.h"
 
 #define LOG_LINE_MAX 8192u
 
@@ -56,57 +57,24 @@ static void log_add_c(struct log_line *l, const char *text)
     log_add(l, text, strlen(text));
 }
 
-/* The character at the beginning and its bytes; what is no UTF-8 is one byte of U+FFFD. */
-static size_t log_decode(struct str s, uint32_t *ret)
-{
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    unsigned char first = (unsigned char)s.p[0];
-    size_t n = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    uint32_t c = n == 1 ? first : first & (0xffu >> (n + 1));
-
-    *ret = 0xfffd;
-    if (first > 0xf4 || (first >= 0x80 && first < 0xc2) || n > s.n)
-        return 1;
-    for (size_t i = 1; i < n; i++) {
-        if (((unsigned char)s.p[i] & 0xc0) != 0x80)
-            return 1;
-        c = c << 6 | ((unsigned char)s.p[i] & 0x3f);
-    }
-    if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-        return 1;
-    *ret = c;
-    return n;
-}
-
-/* What ends the record, steers a terminal or cannot be seen. */
-static int log_is_escaped(uint32_t c)
-{
-    static const struct {
-        uint32_t first, last;
-    } ranges[] = { { 0, 0x1f },        { 0x7f, 0x9f },     { 0x200b, 0x200f }, { 0x2028, 0x202e },
-                   { 0x2060, 0x206f }, { 0xfeff, 0xfeff }, { 0xfff9, 0xfffd } };
-
-    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
-        if (c >= ranges[i].first && c <= ranges[i].last)
-            return 1;
-    return 0;
-}
-
-/* A JSON string, safe to look at: a record stays one line. */
+/* A JSON string, safe to look at: a record stays one line. What is no UTF-8 is U+FFFD for each byte. */
 static void log_add_text(struct log_line *l, struct str s)
 {
     log_add_c(l, "\"");
-    for (size_t i = 0, n; i < s.n && l->n + 16 < sizeof(l->text); i += n) {
-        char escaped[8];
-        uint32_t c;
+    for (size_t i = 0, n; i < s.n && l->n + 16 < sizeof(l->text); i += n ? n : 1) {
+        char escaped[16];
+        uint32_t c = 0xfffd;
 
-        n = log_decode((struct str){ s.p + i, s.n - i }, &c);
-        if (log_is_escaped(c))
-            (void)snprintf(escaped, sizeof(escaped), "\\u%04x", c & 0xffff);
+        n = utf8_decode(str_slice(s, i, s.n), &c);
+        if (n && !utf8_is_unseen(c) && c != '"' && c != '\\')
+            (void)snprintf(escaped, sizeof(escaped), "%.*s", (int)n, s.p + i);
         else if (c == '"' || c == '\\')
             (void)snprintf(escaped, sizeof(escaped), "\\%c", (char)c);
+        else if (c < 0x10000)
+            (void)snprintf(escaped, sizeof(escaped), "\\u%04x", c);
         else
-            (void)snprintf(escaped, sizeof(escaped), "%.*s", (int)n, s.p + i);
+            (void)snprintf(escaped, sizeof(escaped), "\\u%04x\\u%04x", 0xd7c0 + (c >> 10),
+                           0xdc00 + (c & 0x3ff));
         log_add_c(l, escaped);
     }
     l->text[l->n++] = '"';

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define SB_TRY_BYTES 32u /* most of what is formatted is shorter */
 
 struct str str_from_c(const char *text)
@@ -160,31 +162,15 @@ struct str str_fmt(struct arena *a, const char *fmt, ...)
     return s;
 }
 
-/* Bytes of the well-formed UTF-8 character at the front, 0 when there is none; NUL is none. */
-static size_t str_utf8_length(struct str s)
-{
-    const unsigned char *p = (const unsigned char *)s.p;
-    size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    uint32_t code = n == 1 ? p[0] : p[0] & (0xffu >> (n + 1));
-    static const uint32_t least[] = { 0, 1, 0x80, 0x800, 0x10000 };
-
-    if ((p[0] & 0xc0) == 0x80 || p[0] > 0xf4 || n > s.n)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (p[i] & 0x3f);
-    }
-    return code < least[n] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? 0 : n;
-}
-
 struct str str_clean(struct arena *a, struct str s)
 {
     char *copy = NULL;
 
     for (size_t i = 0, n; i < s.n; i += n) {
-        n = str_utf8_length(str_slice(s, i, s.n));
-        if (n)
+        uint32_t c = 0;
+
+        n = utf8_decode(str_slice(s, i, s.n), &c);
+        if (n && c)
             continue;
         if (!copy)
             copy = arena_copy(a, s.p, s.n);

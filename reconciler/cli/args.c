@@ -30,6 +30,7 @@ enum {
     KEY_OVERRIDE,
     KEY_BREAK_GLASS,
     KEY_EXIT_CODE,
+    KEY_MARKDOWN,
     KEY_TIMEOUT,
     KEY_VERSION,
 };
@@ -48,6 +49,7 @@ static const struct option_row rows[] = {
     { OPTION_RECORDED,  "recorded",  KEY_RECORDED,  NULL,      "from the state file, without asking the daemon" },
     { OPTION_FILE,      "file",      'f',           "PATH",    "the specs of this work tree, offline" },
     { OPTION_EXIT_CODE, "exit-code", KEY_EXIT_CODE, NULL,      "exit status 2 when there are changes" },
+    { OPTION_MARKDOWN,  "markdown",  KEY_MARKDOWN,  NULL,      "as a comment for a forge" },
     { OPTION_REASON,    "reason",    'm',           "TEXT",    "why; kept in the history" },
     { OPTION_AT,        "at",        KEY_AT,        "TIME",    "what was then: 2024-11-03T12:00Z, -2h" },
     { OPTION_SINCE,     "since",     KEY_SINCE,     "TIME",    "not what came before" },
@@ -163,6 +165,7 @@ static error_t parse_flag(int key, struct cli_args *args)
         { KEY_OVERRIDE, &args->override },
         { KEY_BREAK_GLASS, &args->break_glass },
         { KEY_EXIT_CODE, &args->exit_code },
+        { KEY_MARKDOWN, &args->markdown },
         { 'q', &args->quiet },
         { 'h', &args->help },
         { KEY_VERSION, &args->version },

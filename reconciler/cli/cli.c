@@ -14,6 +14,7 @@
 #include "base/sys.h"
 #include "reconciler/cli/client.h"
 #include "reconciler/cli/verbs.h"
+#include "reconciler/core/markdown.h"
 #include "reconciler/engine/view.h"
 #include "specs/json_io.h"
 
@@ -107,6 +108,18 @@ void cli_write(struct cli *c, struct sb *b)
 
     if (fwrite(text.p, 1, text.n, c->out) != text.n && !c->write_error)
         c->write_error = errno; /* main asks at the end */
+}
+
+void cli_write_plan(struct cli *c, const struct plan *p, const struct value *about)
+{
+    struct sb b;
+    struct render r = cli_render(c, &b);
+
+    if (c->args.markdown)
+        markdown_plan(&b, p, about);
+    else
+        render_plan(&r, p, about);
+    cli_write(c, &b);
 }
 
 void cli_note(struct cli *c, const char *fmt, ...)

@@ -81,6 +81,8 @@ void cli_report(struct cli *c, const struct err *err);
 /* -o json: write it and answer 1. On a terminal, too, no character of it is one that steers. */
 int cli_wrote_json(struct cli *c, const struct value *v);
 struct render cli_render(struct cli *c, struct sb *b);
+/* For the terminal, or as a comment. `about`: of render_plan(). */
+void cli_write_plan(struct cli *c, const struct plan *p, const struct value *about);
 
 /* The Daemon document that applies; its messages are printed. ERR_INVALID, ERR_NOT_FOUND. */
 int config_need(struct cli *c, struct err *err);

@@ -354,8 +354,6 @@ static int print_offline(struct offline *o, const struct environment_spec *spec,
     struct value *about = value_map(a);
     struct plan_verdict verdict;
     struct plan plan;
-    struct sb b;
-    struct render r = cli_render(o->c, &b);
     int rc;
 
     map_init(&none, a);
@@ -370,8 +368,7 @@ static int print_offline(struct offline *o, const struct environment_spec *spec,
                                 : S("would run at once"));
     if (o->c->args.output == OUTPUT_JSON)
         return print_offline_json(o, &plan, about, err);
-    render_plan(&r, &plan, about);
-    cli_write(o->c, &b);
+    cli_write_plan(o->c, &plan, about);
     return arena_status(a, err);
 }
 

@@ -31,16 +31,12 @@ int verb_status(struct cli *c, struct err *err)
 static int print_plan(struct cli *c, const struct value *answer, struct err *err)
 {
     struct plan plan;
-    struct sb b;
-    struct render r = cli_render(c, &b);
     int rc = plan_parse(c->arena, json_format(c->arena, value_get(answer, S("document"))), &plan,
                         err);
 
-    if (rc)
-        return rc;
-    render_plan(&r, &plan, answer);
-    cli_write(c, &b);
-    return 0;
+    if (!rc)
+        cli_write_plan(c, &plan, answer);
+    return rc;
 }
 
 static int is_open(const struct value *plan)

@@ -182,19 +182,24 @@ static void write_recovered(struct cli *c, const struct value *v)
 {
     const struct value *envs = value_get(v, S("environments"));
 
-    (void)fprintf(c->out, "a new database: %.*s\n", STR_ARG(cli_text(v, "because")));
+    (void)fprintf(c->out, "a new database: %.*s\n",
+                  STR_ARG(render_safe(c->arena, cli_text(v, "because"))));
     if (value_get(v, S("aside")))
-        (void)fprintf(c->out, "  the old one is kept as %.*s\n", STR_ARG(cli_text(v, "aside")));
+        (void)fprintf(c->out, "  the old one is kept as %.*s\n",
+                      STR_ARG(render_safe(c->arena, cli_text(v, "aside"))));
     if (value_get(v, S("copy")))
-        (void)fprintf(c->out, "  what no label knows is from %.*s\n", STR_ARG(cli_text(v, "copy")));
+        (void)fprintf(c->out, "  what no label knows is from %.*s\n",
+                      STR_ARG(render_safe(c->arena, cli_text(v, "copy"))));
     for (size_t i = 0; i < value_count(value_get(v, S("unreadable"))); i++)
-        (void)fprintf(c->out, "  a copy cannot be read: %.*s\n",
-                      STR_ARG(value_item(value_get(v, S("unreadable")), i)->u.text));
+        (void)fprintf(
+            c->out, "  a copy cannot be read: %.*s\n",
+            STR_ARG(render_safe(c->arena, value_item(value_get(v, S("unreadable")), i)->u.text)));
     for (size_t i = 0; i < value_count(envs); i++) {
         const struct value *e = value_item(envs, i);
 
         (void)fprintf(c->out, "  %.*s: held; %lld instances in %lld live and %lld other sets\n",
-                      STR_ARG(cli_text(e, "name")), (long long)value_get_int(e, S("instances"), 0),
+                      STR_ARG(render_safe(c->arena, cli_text(e, "name"))),
+                      (long long)value_get_int(e, S("instances"), 0),
                       (long long)value_get_int(e, S("live_sets"), 0),
                       (long long)value_get_int(e, S("other_sets"), 0));
     }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/guard.h"
+#include "base/utf8.h"
 
 static const char *const tone_codes[N_RENDER_TONES] = {
     [TONE_PLAIN] = "",  [TONE_HEAD] = "1",        [TONE_DIM] = "2",
@@ -37,38 +38,10 @@ enum render_tone render_state_tone(struct str word)
 
 /* --- characters ---------------------------------------------------------------------------------- */
 
-/* The code point at p and its length; 0 when the bytes are not UTF-8. */
-static size_t decode(const char *p, size_t n, uint32_t *ret)
-{
-    const unsigned char *b = (const unsigned char *)p;
-    size_t more = b[0] < 0x80 ? 0 : b[0] >= 0xf0 ? 3 : b[0] >= 0xe0 ? 2 : 1;
-    static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
-    uint32_t c = more ? b[0] & (0x3fu >> more) : b[0];
-
-    if ((b[0] >= 0x80 && b[0] < 0xc2) || b[0] > 0xf4 || more >= n)
-        return 0;
-    for (size_t i = 1; i <= more; i++) {
-        if ((b[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (b[i] & 0x3f);
-    }
-    if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-        return 0;
-    *ret = c;
-    return more + 1;
-}
-
 struct range {
     uint32_t first, last;
 };
 
-/* What moves the cursor, turns the line around or cannot be seen. */
-static const struct range unseen[] = {
-    { 0x00, 0x1f },     { 0x7f, 0x9f },     { 0xad, 0xad },     { 0x34f, 0x34f },
-    { 0x61c, 0x61c },   { 0x115f, 0x1160 }, { 0x17b4, 0x17b5 }, { 0x180b, 0x180f },
-    { 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0x3164, 0x3164 },
-    { 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 }, { 0xfff0, 0xfffb }, { 0xe0000, 0xe0fff },
-};
 static const struct range wide[] = {
     { 0x1100, 0x115f }, { 0x2e80, 0xa4cf },   { 0xac00, 0xd7a3 },
     { 0xf900, 0xfaff }, { 0xfe30, 0xfe4f },   { 0xff00, 0xff60 },
@@ -88,11 +61,11 @@ void render_foreign(struct sb *b, struct str text)
 {
     for (size_t i = 0; i < text.n;) {
         uint32_t c;
-        size_t n = decode(text.p + i, text.n - i, &c);
+        size_t n = utf8_decode(str_slice(text, i, text.n), &c);
 
         if (!n)
             sb_addf(b, "\\x{%02x}", (unsigned char)text.p[i]);
-        else if (is_in(unseen, N_ELEMENTS(unseen), c))
+        else if (utf8_is_unseen(c))
             sb_addf(b, "\\u{%x}", c);
         else
             sb_add(b, (struct str){ text.p + i, n });
@@ -116,9 +89,9 @@ struct str render_safe_json(struct arena *a, struct str json)
     sb_init(&b, a);
     for (size_t i = 0; i < json.n;) {
         uint32_t c = 0;
-        size_t n = decode(json.p + i, json.n - i, &c);
+        size_t n = utf8_decode(str_slice(json, i, json.n), &c);
 
-        if (c < 0x7f || !is_in(unseen, N_ELEMENTS(unseen), c)) {
+        if (c < 0x7f || !utf8_is_unseen(c)) {
             n = n ? n : 1;
             sb_add(&b, (struct str){ json.p + i, n });
         } else if (c < 0x10000) {
@@ -137,7 +110,7 @@ size_t render_width(struct str text)
 
     for (size_t i = 0; i < text.n;) {
         uint32_t c = 0;
-        size_t n = decode(text.p + i, text.n - i, &c);
+        size_t n = utf8_decode(str_slice(text, i, text.n), &c);
 
         if (!n || !is_in(joined, N_ELEMENTS(joined), c))
             width += is_in(wide, N_ELEMENTS(wide), c) ? 2 : 1;

@@ -74,6 +74,8 @@ enum render_tone render_state_tone(struct str word);
 /* `about` is the API's answer of the plan: environment, state, reason, base, target, decisions,
  * operations, expires_ms. NULL: the plan alone. */
 void render_plan(struct render *r, const struct plan *p, const struct value *about);
+/* The risk and the sums of it in our own words and numbers alone: "nothing is destroyed, ..; 2 to update". */
+void render_risk(struct render *r, const struct plan *p);
 /* The API's answers of /status and of one environment. */
 void render_status(struct render *r, const struct value *status);
 void render_environment(struct render *r, const struct value *environment);

@@ -57,12 +57,11 @@ static void add_count(struct render *r, enum render_tone tone, size_t n, const c
     render_fmt(r, tone, "%zu %s", n, text);
 }
 
-static void render_risk(struct render *r, const struct plan *p)
+void render_risk(struct render *r, const struct plan *p)
 {
     size_t n_restarts = 0, by_action[N_PLAN_ACTIONS] = { 0 };
     int n_written = 0;
 
-    label(r, "risk");
     for (size_t i = 0; i < N_ELEMENTS(risk_rows); i++) {
         size_t n = 0;
 
@@ -89,7 +88,6 @@ static void render_risk(struct render *r, const struct plan *p)
     add_count(r, TONE_PLAIN, by_action[PLAN_SWITCH], "to switch", &n_written);
     if (!n_written)
         sb_add_c(r->out, "no change");
-    sb_add_char(r->out, '\n');
 }
 
 /* --- lines --------------------------------------------------------------------------------------- */
@@ -369,7 +367,9 @@ static void render_decisions(struct render *r, const struct plan *p, const struc
 void render_plan(struct render *r, const struct plan *p, const struct value *about)
 {
     render_title(r, p, about);
+    label(r, "risk");
     render_risk(r, p);
+    sb_add_char(r->out, '\n');
     render_binds(r, p, about);
     render_isolation(r, p);
     if (p->lines.n)

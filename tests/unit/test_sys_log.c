@@ -40,6 +40,9 @@ static void test_foreign_text_is_escaped(void **state)
         { "an escape sequence too", "\033[2J", "\"\\u001b[2J\"" },
         { "DEL and C1 controls too", "\x7f\xc2\x9b", "\"\\u007f\\u009b\"" },
         { "bidi and zero width too", "\xe2\x80\xae\xe2\x80\x8b", "\"\\u202e\\u200b\"" },
+        { "the marks that turn Arabic around, and soft hyphens", "\xd8\x9c\xc2\xad",
+          "\"\\u061c\\u00ad\"" },
+        { "letters of flags that are written unseen", "\xf3\xa0\x81\xa1", "\"\\udb40\\udc61\"" },
         { "what is no UTF-8 is said to be none", "a\xff\xc0\x9b", "\"a\\ufffd\\ufffd\\ufffd\"" },
         { "a cut character too", "\xe6\x97", "\"\\ufffd\\ufffd\"" },
     };
