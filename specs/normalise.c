@@ -220,6 +220,12 @@ static void want_paths(struct normalise *n, struct normalise_wants *ret)
     struct map wanted;
 
     map_init(&wanted, n->arena);
+    for (size_t i = 0; i < n->used_secrets.n; i++) {
+        const struct value *used = n->used_secrets.entries[i].value;
+
+        if (rule_store_is_in_commit(n->in->rule, value_get_text(used, S("store"), STR_NONE)))
+            want(n->arena, &wanted, value_get_text(used, S("path"), STR_NONE));
+    }
     for (size_t i = 0; i < value_count(n->services); i++) {
         const struct value *source = value_get(n->services->u.map.entries[i].value, S("source"));
         const struct value *watch = value_get(source, S("watch"));

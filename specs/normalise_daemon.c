@@ -131,6 +131,39 @@ static void check_people(const struct daemon_check *c)
     }
 }
 
+static int store_is(const struct value *store, const char *types)
+{
+    return store && schema_is_word(value_get_text(store, S("type"), STR_NONE), types);
+}
+
+/* One way in; and what is generated needs a store that can be written. */
+static void check_stores(const struct daemon_check *c)
+{
+    const struct value *secrets = value_get(c->daemon, S("secrets"));
+    const struct value *stores = value_get(secrets, S("stores"));
+    const struct value *generated = value_get(secrets, S("generated"));
+    const struct value *store = generated ? value_get(stores, generated->u.text) : NULL;
+    struct str path = value_get_text(secrets, S("generated_path"), STR_NONE);
+
+    check_named(c, generated, "store", stores);
+    if (store && !store_is(store, "file|vault"))
+        spec_message_add(
+            c->m, SPEC_ERROR, generated->place, S("reference"), STR_NONE,
+            "store '%.*s' keeps nothing that is generated: it is neither file nor vault",
+            STR_ARG(generated->u.text));
+    if (store_is(store, "vault") && path.p && str_find_char(path, '/') == STR_NPOS)
+        spec_message_add(c->m, SPEC_ERROR, generated->place, S("reference"),
+                         S("set secrets.generated_path, such as kv/reeve"),
+                         "a path in a vault begins with its mount");
+    for (size_t i = 0; i < value_count(stores); i++) {
+        const struct value *auth = value_get(stores->u.map.entries[i].value, S("auth"));
+
+        if (auth && !value_get(auth, S("token_file")) == !value_get(auth, S("approle")))
+            spec_message_add(c->m, SPEC_ERROR, auth->place, S("reference"), STR_NONE,
+                             "either token_file or approle says how to sign in");
+    }
+}
+
 static void check_default_store(const struct daemon_check *c)
 {
     const struct value *secrets = value_get(c->daemon, S("secrets"));
@@ -171,10 +204,36 @@ static void list_own_secrets(struct arena *a, const struct value *v, struct valu
                          list);
 }
 
+static struct value *list_commit_stores(struct arena *a, const struct value *secrets)
+{
+    const struct value *stores = value_get(secrets, S("stores"));
+    struct value *names = value_list(a);
+
+    for (size_t i = 0; i < value_count(stores); i++) {
+        const struct value_entry *store = &stores->u.map.entries[i];
+
+        if (str_eq_c(value_get_text(store->value, S("type"), STR_NONE), "age"))
+            value_add(a, names, value_text(a, store->key));
+    }
+    return names;
+}
+
+/* In a vault a path begins with its mount. */
+static struct str generated_path(const struct value *secrets)
+{
+    const struct value *store = value_get(value_get(secrets, S("stores")),
+                                          value_get_text(secrets, S("generated"), S("")));
+    int is_vault = str_eq_c(value_get_text(store, S("type"), STR_NONE), "vault");
+
+    return value_get_text(secrets, S("generated_path"), is_vault ? S("kv/reeve") : S("generated"));
+}
+
 /* Rules travel alone: what they need of the rest of the document goes with them. */
 static void complete_rules(struct arena *a, struct value *daemon)
 {
     const struct value_entry *rules = value_entry(daemon, S("environments"));
+    const struct value *secrets = value_get(daemon, S("secrets"));
+    struct value *sealed = list_commit_stores(a, secrets);
     struct value *own = value_list(a);
 
     list_own_secrets(a, value_get(daemon, S("sources")), own);
@@ -183,7 +242,12 @@ static void complete_rules(struct arena *a, struct value *daemon)
         struct value *rule = rules->value->u.list.items[i];
 
         value_set_text(a, rule, S("default_store"),
-                       value_get_text(value_get(daemon, S("secrets")), S("default"), STR_NONE));
+                       value_get_text(secrets, S("default"), STR_NONE));
+        value_set_text(a, rule, S("generated_store"),
+                       value_get_text(secrets, S("generated"), S("")));
+        value_set_text(a, rule, S("generated_path"), generated_path(secrets));
+        if (value_count(sealed))
+            value_set(a, rule, S("commit_stores"), sealed);
         if (value_count(own))
             value_set(a, rule, S("own_secrets"), own);
         value_set_text(a, rule, S("same_user"),
@@ -220,6 +284,7 @@ int normalise_daemon(struct arena *a, const struct bundle *b, const struct value
         for (size_t i = 0; i < value_count(value_get(daemon, S("environments"))); i++)
             check_rule(&c, value_item(value_get(daemon, S("environments")), i));
         check_default_store(&c);
+        check_stores(&c);
         check_people(&c);
         check_limits(&c);
     }

@@ -38,12 +38,41 @@ static const struct value *refs_find(const struct refs *r, const struct value *i
     return found;
 }
 
-/* {store, path, key} */
+/* It lies where no other reference leads. */
+static void refs_locate_generated(struct normalise *n, struct str name, const struct value *secret,
+                                  struct value *used)
+{
+    static const char *const others[] = { "store", "path", "key", "optional" };
+    struct arena *a = n->arena;
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        const struct value *written = value_get(secret, str_from_c(others[i]));
+
+        if (written && written->place.line)
+            normalise_complain(n, written->place, "generated", STR_NONE,
+                               "what is generated has no %s of its own", others[i]);
+    }
+    value_set_text(a, used, S("store"), rule_generated_store(n, secret->place));
+    value_set_text(a, used, S("path"),
+                   str_fmt(a, "%.*s/%.*s/%.*s", STR_ARG(rule_generated_path(n->in->rule)),
+                           STR_ARG(n->in->environment), STR_ARG(name)));
+    value_set_int(a, used, S("generate"), value_get_int(secret, S("generate"), 0));
+    value_set_text(a, used, S("encoding"), value_get_text(secret, S("encoding"), S("base64")));
+}
+
+/* {store, path, key}, and how it is generated */
 static struct value *refs_locate_secret(struct normalise *n, struct str name,
                                         const struct value *secret)
 {
     struct value *used = value_map(n->arena);
 
+    if (value_get(secret, S("generate"))) {
+        refs_locate_generated(n, name, secret, used);
+        return used;
+    }
+    if (value_get(secret, S("encoding")))
+        normalise_complain(n, value_get(secret, S("encoding"))->place, "generated", STR_NONE,
+                           "an encoding goes with generate");
     value_set_text(n->arena, used, S("store"),
                    value_get_text(secret, S("store"), rule_default_store(n->in->rule)));
     value_set_text(n->arena, used, S("path"), value_get_text(secret, S("path"), name));
@@ -61,7 +90,8 @@ static void refs_use_secret(const struct refs *r, struct str name, const struct 
         return;
     used = refs_locate_secret(r->n, name, secret);
     map_put(&r->n->used_secrets, name, used);
-    rule_check_secret(r->n, name, used, "services", secret->place);
+    if (!value_get(used, S("generate"))) /* which needs no line of the rule */
+        rule_check_secret(r->n, name, used, "services", secret->place);
 }
 
 void refs_check_secret(struct normalise *n, const struct value *name, const char *use)
@@ -69,7 +99,7 @@ void refs_check_secret(struct normalise *n, const struct value *name, const char
     const struct refs r = { .n = n };
     const struct value *secret = name ? refs_find(&r, n->secrets, "secret", name) : NULL;
 
-    if (secret)
+    if (secret && !value_get(secret, S("generate")))
         rule_check_secret(n, name->u.text, refs_locate_secret(n, name->u.text, secret), use,
                           secret->place);
 }

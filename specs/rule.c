@@ -78,6 +78,39 @@ static int rule_is_daemons(const struct value *rule, const struct value *used)
     return 0;
 }
 
+struct str rule_generated_store(struct normalise *n, struct value_place place)
+{
+    struct str store = value_get_text(n->in->rule, S("generated_store"), S(""));
+
+    if (n->in->rule && !store.n)
+        normalise_complain(n, place, "generated", STR_NONE,
+                           "secrets.generated of the daemon's configuration names no store");
+    return store;
+}
+
+struct str rule_generated_path(const struct value *rule)
+{
+    return value_get_text(rule, S("generated_path"), S("generated"));
+}
+
+int rule_store_is_in_commit(const struct value *rule, struct str store)
+{
+    const struct value *stores = value_get(rule, S("commit_stores"));
+
+    for (size_t i = 0; i < value_count(stores); i++)
+        if (str_eq(value_item(stores, i)->u.text, store))
+            return 1;
+    return 0;
+}
+
+static int rule_is_of_generate(const struct value *rule, const struct value *used)
+{
+    struct str generated = value_get_text(rule, S("generated_store"), S(""));
+
+    return generated.n && str_eq(value_get_text(used, S("store"), STR_NONE), generated) &&
+           rule_path_covers(rule_generated_path(rule), value_get_text(used, S("path"), STR_NONE));
+}
+
 void rule_check_secret(struct normalise *n, struct str name, const struct value *used,
                        const char *use, struct value_place place)
 {
@@ -92,6 +125,14 @@ void rule_check_secret(struct normalise *n, struct str name, const struct value 
         normalise_complain(n, place, "refused-secret", STR_NONE,
                            "secret '%.*s': %.*s:%.*s is the daemon's own", STR_ARG(name),
                            STR_ARG(store), STR_ARG(path));
+    else if (rule_is_of_generate(rule, used))
+        normalise_complain(n, place, "refused-secret", STR_NONE,
+                           "secret '%.*s': what lies below %.*s:%.*s is had by `generate` alone",
+                           STR_ARG(name), STR_ARG(store), STR_ARG(rule_generated_path(rule)));
+    else if (rule_store_is_in_commit(rule, store) && value_get(used, S("key")))
+        normalise_complain(n, place, "refused-secret", STR_NONE,
+                           "secret '%.*s': a sealed file holds one value, it has no keys",
+                           STR_ARG(name));
     else if (!other)
         normalise_complain(n, place, "refused-secret", STR_NONE,
                            "secret '%.*s': %.*s:%.*s is not allowed " RULE_AT, STR_ARG(name),

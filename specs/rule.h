@@ -8,6 +8,11 @@
 
 #include "specs/normalise.h"
 
+/* Where what is generated lies. */
+struct str rule_generated_store(struct normalise *n, struct value_place place);
+struct str rule_generated_path(const struct value *rule);
+/* Whether what lies in the store is a file of the environment's commit. */
+int rule_store_is_in_commit(const struct value *rule, struct str store);
 /* The store of secrets that name none; "" offline. */
 struct str rule_default_store(const struct value *rule);
 

@@ -91,10 +91,11 @@ struct normalise_input {
     struct str branch;
     const struct map *
         trees; /* path ("." or "apps/api") -> struct str *: tree or blob id at the commit less the spec path; absent: no such path */
-    const struct map *secrets; /* name -> struct str *: version; absent: could not be resolved */
-    const struct value *rule;  /* the daemon's rule for this environment (checked), NULL offline */
-    struct str spec_path;      /* ".reeve" */
-    struct str schema_change;  /* what the commit's trailer says; "" or p NULL: nothing */
+    const struct map *
+        secrets; /* name -> struct that begins with a struct str: version; absent: could not be resolved */
+    const struct value *rule; /* the daemon's rule for this environment (checked), NULL offline */
+    struct str spec_path;     /* ".reeve" */
+    struct str schema_change; /* what the commit's trailer says; "" or p NULL: nothing */
 };
 
 struct spec_resource { /* service/api, domain/app */

@@ -32,8 +32,15 @@ static int open_providers(struct engine *e, struct err *err)
         .may_write = !e->options.hold_all,
         .covers = covers_list(e->process, e->options.daemon, e->state_dir),
     };
+    const struct secret_store_options stores = {
+        .daemon = e->options.daemon,
+        .dir = e->state_dir.p,
+        .keys = e->keys_dir.p,
+        .self = e->options.self,
+        .loop = e->loop,
+    };
 
-    if (secret_store_new(e->options.daemon, e->keys_dir.p, &e->secrets, err) ||
+    if (secret_store_new(&stores, &e->secrets, err) ||
         secret_sets_new(e->options.daemon, e->state_dir.p, e->keys_dir.p, e->secrets, &e->sealed,
                         err))
         return err->code;

@@ -9,26 +9,22 @@ static int pin_secrets(struct env_task *env, const struct normalise_wants *wants
 {
     map_init(ret, &env->cycle);
     for (size_t i = 0; i < wants->secrets.n; i++) {
-        struct str name = wants->secrets.p[i], *version = arena_new(&env->cycle, struct str);
-        const struct value *ref = value_get(wants->secret_refs, name);
+        struct str name = wants->secrets.p[i];
+        struct secret_ref ref = secret_store_ref(env->name, name,
+                                                 value_get(wants->secret_refs, name));
+        struct secret_pin *pin = arena_new(&env->cycle, struct secret_pin);
+        const struct str *blob = map_find(&env->head->trees, ref.path);
         int rc;
 
-        if (!version)
+        if (!pin)
             return arena_status(&env->cycle, err);
-        rc = secret_store_version(env->engine->secrets,
-                                  &(struct secret_ref){
-                                      .env = env->name,
-                                      .name = name,
-                                      .store = value_get_text(ref, S("store"), STR_NONE),
-                                      .path = value_get_text(ref, S("path"), STR_NONE),
-                                      .key = value_get_text(ref, S("key"), STR_NONE),
-                                  },
-                                  &env->cycle, version, err);
+        ref.blob = blob ? *blob : STR_NONE;
+        rc = secret_store_pin(env->engine->secrets, &ref, &env->cycle, pin, err);
         if (rc == ERR_NOT_FOUND)
             continue; /* normalising says whether it may be absent */
         if (rc)
-            return err_wrap(err, "secret '%.*s'", STR_ARG(name));
-        map_put(ret, name, version);
+            return rc;
+        map_put(ret, name, pin);
     }
     return 0;
 }

@@ -13,24 +13,30 @@ static int find_version(struct db *db, struct arena *a, struct str env_uid, stru
     return db_get(db, a, REC_secret_version, ret, err);
 }
 
+/* 1: as it stands in the rows. What was generated is never generated again, nor is another taken for it. */
 static int is_noted(struct db *db, struct arena *a, struct str env_uid, struct str name,
-                    struct str version, struct err *err)
+                    const struct secret_pin *pin, struct err *err)
 {
     struct rec_secret_version row;
-    int rc = find_version(db, a, env_uid, name, version, &row, err);
+    int rc = find_version(db, a, env_uid, name, pin->version, &row, err);
 
     if (rc)
         return rc == ERR_NOT_FOUND ? 0 : rc;
-    return row.gone_ms == REC_NONE;
+    if (str_starts(pin->version, S("g:")) && row.fingerprint.n &&
+        !str_eq(row.fingerprint, pin->fingerprint))
+        return err_set(err, ERR_REFUSED, "secret '%.*s' was generated and %s: put it back",
+                       STR_ARG(name),
+                       pin->fingerprint.n ? "has another value now" : "is gone from its store");
+    return row.gone_ms == REC_NONE && str_eq(row.fingerprint, pin->fingerprint);
 }
 
 static int put_version(struct tx *tx, struct arena *a, struct str env_uid, struct str name,
-                       struct str version, struct err *err)
+                       const struct secret_pin *pin, struct err *err)
 {
     struct rec_secret_version now = { .env = env_uid,
                                       .name = name,
-                                      .version = version,
-                                      .fingerprint = version,
+                                      .version = pin->version,
+                                      .fingerprint = pin->fingerprint,
                                       .seen_ms = tx_time_ms(tx),
                                       .gone_ms = REC_NONE },
                               *rows;
@@ -54,8 +60,9 @@ int env_secrets_note(struct engine *e, struct arena *a, struct str env_uid, cons
     struct tx *tx = NULL;
 
     for (size_t i = 0; i < pins->n; i++) {
-        struct str name = pins->entries[i].key, version = *(struct str *)pins->entries[i].value;
-        int noted = is_noted(e->db, a, env_uid, name, version, err);
+        const struct secret_pin *pin = pins->entries[i].value;
+        struct str name = pins->entries[i].key;
+        int noted = is_noted(e->db, a, env_uid, name, pin, err);
 
         if (noted < 0)
             goto fail;
@@ -66,7 +73,7 @@ int env_secrets_note(struct engine *e, struct arena *a, struct str env_uid, cons
                                  .kind = S("secret.version"), .subject = name, .env = env_uid },
                              &tx, err))
             return err->code;
-        if (put_version(tx, a, env_uid, name, version, err))
+        if (put_version(tx, a, env_uid, name, pin, err))
             goto fail;
     }
     return tx ? tx_commit(tx, err) : 0;

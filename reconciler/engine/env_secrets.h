@@ -12,7 +12,8 @@
 
 #define ENV_SECRETS_KEPT 64 /* of the revisions that were proven, the newest */
 
-/* Name -> struct str *: the version that is there now. One event when any of them is new. */
+/* Name -> struct secret_pin *: what is there now. One event when any of them is new. ERR_REFUSED: one that was
+ * generated is not in its store any more. */
 int env_secrets_note(struct engine *e, struct arena *a, struct str env_uid, const struct map *pins,
                      struct err *err);
 /* A version that an older revision pins, and that neither its store nor its sealed set has, gives way to the

@@ -13,6 +13,7 @@
  *   log       {mirror, from?, to, limit}                      -> {commits, truncated}
  *   export    {mirror, commit, path, spec_path, dest,
  *              limit_bytes, limit_files}                      -> {bytes, files}
+ *   blob      {mirror, id, limit_bytes}                       -> {hex}
  *
  * Memory   answers are built in op->a.
  * Thread   one; one request a process.
@@ -39,6 +40,7 @@ int git_op_read(struct git_op *op, struct err *err);
 int git_op_ancestry(struct git_op *op, struct err *err);
 int git_op_log(struct git_op *op, struct err *err);
 int git_op_export(struct git_op *op, struct err *err);
+int git_op_blob(struct git_op *op, struct err *err);
 
 /* What `read` answers, in a mirror that is open; the commit's id is no member of the request. */
 int git_op_read_commit(struct git_op *op, git_repository *repo, struct str id, struct err *err);

@@ -40,8 +40,8 @@ static int op_secret(void *ctx, struct rv_str ref, struct arena *a, struct str *
 {
     struct op_task *op = ctx;
     const struct run *r = op->run;
-    const struct secret_want want = { r->plan.env_uid, r->env_name, r->plan.target, r->secrets,
-                                      &r->pins };
+    const struct secret_want want = { r->plan.env_uid, r->env_name, r->plan.target,
+                                      r->secrets,      &r->pins,    &r->made };
     struct err err = ERR_INIT;
 
     if (!secret_sets_give(op->engine->sealed, &want, a, kit_str(ref), ret, &err))

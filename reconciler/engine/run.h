@@ -52,8 +52,9 @@ struct run {
     struct schedule schedule;
     struct str env_name, commit_id; /* commit asked for by; "" for none */
     const struct value *secrets;    /* {name: {store, path, key}} of the environment */
-    struct map pins;                /* "NAME@VERSION" of all that its target refers to */
-    struct rec_rollout *rollouts;   /* one a group */
+    struct map pins,
+        made; /* "NAME@VERSION" of all that its target refers to; of what was generated */
+    struct rec_rollout *rollouts; /* one a group */
     struct run_child *children;
     struct schedule_move move; /* the group move being written */
     int is_loaded;

@@ -195,6 +195,23 @@ static int rows_load_wish(struct run *r, struct err *err)
     return 0;
 }
 
+/* What was in its store once is never generated again. */
+static int rows_load_made(struct run *r, struct err *err)
+{
+    struct rec_secret_version *rows;
+    size_t n;
+
+    if (DB_SELECT(r->engine->db, &r->arena, secret_version,
+                  "WHERE env = $1 AND version LIKE 'g:%' AND fingerprint <> ''", &rows, &n, err,
+                  DB_T(r->plan.env_uid)))
+        return err->code;
+    for (size_t i = 0; i < n; i++)
+        map_put(&r->made,
+                str_fmt(&r->arena, "%.*s@%.*s", STR_ARG(rows[i].name), STR_ARG(rows[i].version)),
+                NULL);
+    return arena_status(&r->arena, err);
+}
+
 /* What its target refers to, also where nothing of that changes. */
 static int rows_load_pins(struct run *r, struct err *err)
 {
@@ -203,6 +220,7 @@ static int rows_load_pins(struct run *r, struct err *err)
     int rc;
 
     map_init(&r->pins, &r->arena);
+    map_init(&r->made, &r->arena);
     if (!value_count(r->secrets))
         return 0;
     rc = snapshot_load_revision(&scratch, r->engine->db, r->plan.env_uid, &r->plan.target, &target,
@@ -211,7 +229,7 @@ static int rows_load_pins(struct run *r, struct err *err)
         return rc == ERR_NOT_FOUND ? 0 : rc;
     for (size_t i = 0; i < target.resources.n; i++)
         secret_sets_collect(target.resources.p[i].desired, &r->pins);
-    return arena_status(&r->arena, err);
+    return rows_load_made(r, err);
 }
 
 int run_rows_load(struct run *r, struct err *err)

@@ -9,9 +9,14 @@
  */
 #pragma once
 
+#include <limits.h>
+
 #include "base/err.h"
 
 #define SECRET_KEY_BYTES 32u
 
 /* Into `ret`, which the caller wipes. */
 int secret_key_read(const char *dir, const char *name, char ret[SECRET_KEY_BYTES], struct err *err);
+/* The same places for a key of another form, which is never made here: its file, that nobody else can read. */
+int secret_key_find(const char *dir, const char *name, char ret[PATH_MAX], struct err *err);
+int secret_key_check(const char *path, struct err *err);

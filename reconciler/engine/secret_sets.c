@@ -110,11 +110,12 @@ static void sets_add_kept(struct secret_sets *s, const struct secret_want *w, st
 static int sets_add_stored(struct secret_sets *s, const struct secret_want *w, struct arena *a,
                            struct str ref, struct map *ret, struct err *err)
 {
+    const struct secret_open asked = { w->env_name, w->refs, ref, w->made };
     struct str *value = arena_new(a, struct str);
 
     if (!value)
         return arena_status(a, err);
-    if (secret_store_open(s->store, a, w->env_name, w->refs, ref, value, err))
+    if (secret_store_open(s->store, a, &asked, value, err))
         return err->code;
     map_put(ret, ref, value);
     return 0;
@@ -163,11 +164,12 @@ int secret_sets_give(struct secret_sets *s, const struct secret_want *w, struct 
                      struct str ref, struct str *ret, struct err *err)
 {
     const struct secret_seal at = sets_seal(s, w->env_uid, &w->revision);
+    const struct secret_open asked = { w->env_name, w->refs, ref, w->made };
     AUTO_WIPED_ARENA struct arena scratch = { 0 };
     struct map set;
 
     if (!s->are_kept)
-        return secret_store_open(s->store, a, w->env_name, w->refs, ref, ret, err);
+        return secret_store_open(s->store, a, &asked, ret, err);
     sets_read(&at, &scratch, &set);
     if (!map_has(&set, ref) && sets_fill(s, w, &scratch, ref, &set, err))
         return err->code;

@@ -30,6 +30,7 @@ struct secret_want {
     struct digest revision;
     const struct value *refs; /* {NAME: {store, path, key}} */
     const struct map *pins;   /* all that the revision refers to, as collected */
+    const struct map *made;   /* of these, what was generated before */
 };
 /* The value of "NAME@VERSION", in an arena that its owner wipes. */
 int secret_sets_give(struct secret_sets *s, const struct secret_want *w, struct arena *a,

@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/secret_store.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <linux/openat2.h>
-#include <pthread.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/crash.h"
 #include "base/guard.h"
 #include "base/hash.h"
-#include "reconciler/engine/secret_key.h"
+#include "reconciler/engine/secret_kind.h"
 #include "specs/json_io.h"
 #include "specs/scalar.h"
 
@@ -25,14 +17,6 @@
 struct secret {
     size_t n;
     char bytes[]; /* a NUL stands behind them */
-};
-
-struct secret_store {
-    const struct value *secrets; /* of the Daemon document */
-    char dir[PATH_MAX];
-    pthread_mutex_t lock; /* the key is made once */
-    int has_key;
-    char key[SECRET_KEY_BYTES];
 };
 
 /* --- values -------------------------------------------------------------------------------------- */
@@ -70,17 +54,10 @@ static int secret_key_need(struct secret_store *s, struct err *err)
 
     PRE(!pthread_mutex_lock(&s->lock));
     if (!s->has_key)
-        rc = secret_key_read(s->dir, "fingerprint", s->key, err);
+        rc = secret_key_read(s->keys, "fingerprint", s->key, err);
     s->has_key |= !rc;
     PRE(!pthread_mutex_unlock(&s->lock));
     return rc ? err_wrap(err, "the key of fingerprints") : 0;
-}
-
-static void secret_add_lp(struct sb *b, struct str s)
-{
-    for (int shift = 24; shift >= 0; shift -= 8)
-        sb_add_char(b, (char)(s.n >> shift));
-    sb_add(b, s);
 }
 
 static int secret_fingerprint(struct secret_store *s, const struct secret_ref *ref,
@@ -94,107 +71,14 @@ static int secret_fingerprint(struct secret_store *s, const struct secret_ref *r
     if (secret_key_need(s, err))
         return err->code;
     sb_init(&message, &scratch);
-    secret_add_lp(&message, ref->env);
-    secret_add_lp(&message, ref->name);
-    secret_add_lp(&message, value);
+    secret_kind_add_lp(&message, ref->env);
+    secret_kind_add_lp(&message, ref->name);
+    secret_kind_add_lp(&message, value);
     if (arena_status(&scratch, err))
         return err->code;
     d = hash_hmac((struct str){ s->key, SECRET_KEY_BYTES }, sb_str(&message));
     *ret = str_fmt(a, "f:%.*s", (int)SECRET_VERSION_HEX, digest_hex(&scratch, &d).p);
     return arena_status(a, err);
-}
-
-/* --- the kinds of stores ------------------------------------------------------------------------- */
-
-/* One word: with parts, a rule for `team` would cover `team/x`, which spells the variable of `team_x`. */
-static int secret_variable(const struct value *store, struct str path, struct sb *ret,
-                           struct err *err)
-{
-    sb_add(ret, value_get_text(store, S("prefix"), S("REEVE_SECRET_")));
-    for (size_t i = 0; i < path.n; i++) {
-        int c = (unsigned char)path.p[i];
-
-        if (!isalnum(c) && c != '_' && c != '-')
-            return err_set(err, ERR_REFUSED, "path '%.*s' is not one word", STR_ARG(path));
-        sb_add_char(ret, c == '-' ? '_' : (char)toupper(c));
-    }
-    return arena_status(ret->arena, err);
-}
-
-static int secret_get_env(const struct value *store, struct str path, struct arena *a,
-                          struct str *ret, struct err *err)
-{
-    struct sb variable;
-    const char *value;
-
-    sb_init(&variable, a);
-    if (secret_variable(store, path, &variable, err))
-        return err->code;
-    value = getenv(sb_str(&variable).p);
-    if (!value)
-        return err_set(err, ERR_NOT_FOUND, "variable %s is not set", sb_str(&variable).p);
-    *ret = str_from_c(value);
-    if (ret->n > SECRET_BYTES_MAX)
-        return err_set(err, ERR_LIMIT, "larger than %u bytes", SECRET_BYTES_MAX);
-    return 0;
-}
-
-static int secret_read_fd(int fd, struct arena *a, struct str *ret, struct err *err)
-{
-    struct stat st;
-    size_t n = 0;
-    char *p;
-
-    if (fstat(fd, &st))
-        return err_sys(err, "look at its file");
-    if (!S_ISREG(st.st_mode))
-        return err_set(err, ERR_REFUSED, "what lies there is not a file");
-    p = arena_alloc(a, SECRET_BYTES_MAX + 1);
-    if (!p)
-        return arena_status(a, err);
-    for (;;) {
-        ssize_t got = read(fd, p + n, SECRET_BYTES_MAX + 1 - n);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return err_sys(err, "read its file");
-        n += (size_t)got;
-        if (n > SECRET_BYTES_MAX)
-            return err_set(err, ERR_LIMIT, "larger than %u bytes", SECRET_BYTES_MAX);
-        if (got == 0)
-            break;
-    }
-    if (n && p[n - 1] == '\n')
-        n--;
-    if (n && p[n - 1] == '\r')
-        n--;
-    *ret = (struct str){ p, n };
-    return 0;
-}
-
-/* Links inside the directory are followed (mounted secrets are made of them), out of it never. */
-static int secret_get_file(const struct value *store, struct str path, struct arena *a,
-                           struct str *ret, struct err *err)
-{
-    const char *dir = str_to_c(a, value_get_text(store, S("directory"), S("")));
-    const char *name = str_to_c(a, path);
-    struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
-    AUTO_CLOSE int dir_fd = -1;
-    AUTO_CLOSE int fd = -1;
-
-    if (!dir || !name)
-        return arena_status(a, err);
-    dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (dir_fd < 0)
-        return err_set(err, ERR_UNREACHABLE, "directory '%s': %s", dir, strerror(errno));
-    fd = (int)syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
-    if (fd < 0 && errno == EXDEV)
-        return err_set(err, ERR_REFUSED, "'%s' leaves the directory", name);
-    if (fd < 0)
-        return err_sys(err, "open '%s/%s'", dir, name);
-    return secret_read_fd(fd, a, ret, err);
 }
 
 static int secret_pick(struct arena *a, struct str key, struct str *value, struct err *err)
@@ -215,11 +99,12 @@ static int secret_pick(struct arena *a, struct str key, struct str *value, struc
 
 static const struct secret_kind {
     const char *type;
-    int (*get)(const struct value *store, struct str path, struct arena *a, struct str *ret,
-               struct err *err);
+    secret_get_fn *get;
+    secret_make_fn *make; /* NULL: what is generated cannot be kept there */
 } secret_kinds[] = {
-    { "env", secret_get_env },
-    { "file", secret_get_file },
+    { "env", secret_local_env, NULL }, { "file", secret_local_file, secret_local_make },
+    { "exec", secret_exec_get, NULL }, { "vault", secret_vault_get, secret_vault_make },
+    { "age", secret_age_get, NULL },
 };
 
 static const struct secret_kind *secret_kind_of(const struct value *store)
@@ -232,46 +117,100 @@ static const struct secret_kind *secret_kind_of(const struct value *store)
     return NULL;
 }
 
-/* The value, borrowed or in `a`, which the caller wipes. */
-static int secret_get(struct secret_store *s, const struct secret_ref *ref, struct arena *a,
-                      struct str *ret, struct err *err)
+/* --- one value ----------------------------------------------------------------------------------- */
+
+static struct secret_ask secret_ask_of(struct secret_store *s, const struct secret_ref *ref,
+                                       struct str version, struct arena *a)
 {
     struct str name = ref->store.p ? ref->store
                                    : value_get_text(s->secrets, S("default"), S("env"));
-    struct str path = ref->path.p ? ref->path : ref->name;
-    const struct value *store = value_get(value_get(s->secrets, S("stores")), name);
-    const struct secret_kind *kind = secret_kind_of(store);
+
+    return (struct secret_ask){
+        .store = value_get(value_get(s->secrets, S("stores")), name),
+        .name = name,
+        .path = str_copy(a, ref->path.p ? ref->path : ref->name),
+        .key = ref->key,
+        .version = version,
+        .blob = ref->blob,
+        .is_generated = ref->generate != 0,
+    };
+}
+
+/* The value, borrowed or in `a`, which the caller wipes. */
+static int secret_get(struct secret_store *s, const struct secret_ref *ref,
+                      const struct secret_ask *ask, struct arena *a, struct secret_got *ret,
+                      struct err *err)
+{
+    const struct secret_kind *kind = secret_kind_of(ask->store);
     int64_t unused;
     int rc = 0;
 
+    *ret = (struct secret_got){ 0 };
     if (!kind)
         rc = err_set(err, ERR_INVALID, "there is no such store");
-    else if (path.n > SECRET_PATH_MAX || scalar_read(SCALAR_SECRET_PATH, path, &unused))
+    else if (ask->path.n > SECRET_PATH_MAX || scalar_read(SCALAR_SECRET_PATH, ask->path, &unused))
         rc = err_set(err, ERR_REFUSED, "the path is not %s", scalar_form(SCALAR_SECRET_PATH));
     else
-        rc = kind->get(store, path, a, ret, err);
-    if (!rc && ref->key.p)
-        rc = secret_pick(a, ref->key, ret, err);
+        rc = kind->get(s, ask, a, ret, err);
+    if (!rc && ask->key.p && !ret->is_picked)
+        rc = secret_pick(a, ask->key, &ret->value, err);
     if (rc)
-        return err_wrap(err, "secret '%.*s' in store '%.*s'", STR_ARG(ref->name), STR_ARG(name));
+        return err_wrap(err, "secret '%.*s' in store '%.*s'", STR_ARG(ref->name),
+                        STR_ARG(ask->name));
     return 0;
+}
+
+/* Written before anybody gets it, and read back: another may have been first. */
+static int secret_generate(struct secret_store *s, const struct secret_ref *ref,
+                           const struct secret_ask *ask, struct arena *a, struct secret_got *ret,
+                           struct err *err)
+{
+    const struct secret_kind *kind = secret_kind_of(ask->store);
+    struct str value;
+    int rc;
+
+    if (!kind->make)
+        return err_set(err, ERR_INVALID,
+                       "secret '%.*s': store '%.*s' keeps nothing that is generated",
+                       STR_ARG(ref->name), STR_ARG(ask->name));
+    rc = secret_make_value(a, ref->generate, ref->encoding, &value, err);
+    CRASH_POINT(SECRETS_BEFORE_GENERATED);
+    if (!rc)
+        rc = kind->make(s, ask, value, a, err);
+    if (rc)
+        return err_wrap(err, "generate secret '%.*s' in store '%.*s'", STR_ARG(ref->name),
+                        STR_ARG(ask->name));
+    CRASH_POINT(SECRETS_AFTER_GENERATED);
+    return secret_get(s, ref, ask, a, ret, err);
 }
 
 /* --- what others call ---------------------------------------------------------------------------- */
 
-int secret_store_new(const struct value *daemon, const char *keys, struct secret_store **ret,
+static int secret_copy_path(const char *from, char ret[PATH_MAX], struct err *err)
+{
+    if ((size_t)snprintf(ret, PATH_MAX, "%s", from ? from : "") >= PATH_MAX)
+        return err_set(err, ERR_LIMIT, "path '%s' is too long", from);
+    return 0;
+}
+
+int secret_store_new(const struct secret_store_options *o, struct secret_store **ret,
                      struct err *err)
 {
-    struct secret_store *s;
+    struct secret_store *s = alloc_zero(sizeof(*s));
 
-    if (strlen(keys) >= PATH_MAX)
-        return err_set(err, ERR_LIMIT, "path '%s' is too long", keys);
-    s = alloc_zero(sizeof(*s));
     if (!s)
         return err_set(err, ERR_NOMEM, "out of memory");
-    memcpy(s->dir, keys, strlen(keys) + 1);
-    s->secrets = value_get(daemon, S("secrets"));
+    if (secret_copy_path(o->dir, s->dir, err) || secret_copy_path(o->keys, s->keys, err) ||
+        secret_copy_path(o->self, s->self, err)) {
+        alloc_free(s);
+        return err->code;
+    }
+    s->loop = o->loop;
+    s->secrets = value_get(o->daemon, S("secrets"));
+    s->sources = value_get(o->daemon, S("sources"));
     PRE(!pthread_mutex_init(&s->lock, NULL));
+    PRE(!pthread_mutex_init(&s->making, NULL));
+    PRE(!pthread_mutex_init(&s->signing_in, NULL));
     *ret = s;
     return 0;
 }
@@ -280,72 +219,103 @@ void secret_store_free(struct secret_store *s)
 {
     if (!s)
         return;
+    secret_vault_forget(s);
     explicit_bzero(s->key, sizeof(s->key));
+    PRE(!pthread_mutex_destroy(&s->signing_in));
+    PRE(!pthread_mutex_destroy(&s->making));
     PRE(!pthread_mutex_destroy(&s->lock));
     alloc_free(s);
 }
 
-int secret_store_version(struct secret_store *s, const struct secret_ref *ref, struct arena *a,
-                         struct str *ret, struct err *err)
+int secret_store_pin(struct secret_store *s, const struct secret_ref *ref, struct arena *a,
+                     struct secret_pin *ret, struct err *err)
 {
-    AUTO_WIPED_ARENA struct arena scratch;
-    struct str value;
+    AUTO_WIPED_ARENA struct arena scratch = { 0 };
+    const struct secret_ask ask = secret_ask_of(s, ref, STR_NONE, &scratch);
+    struct secret_pin pin = { 0 };
+    struct secret_got got = { 0 };
+    int rc = arena_status(&scratch, err) ? err->code
+                                         : secret_get(s, ref, &ask, &scratch, &got, err);
 
-    arena_init(&scratch, 0);
-    if (secret_get(s, ref, &scratch, &value, err))
+    if (rc == ERR_NOT_FOUND && ref->generate) {
+        *ret = (struct secret_pin){ S(SECRET_FIRST_GENERATED), S(""), 0 };
+        return 0;
+    }
+    if (rc || secret_fingerprint(s, ref, got.value, a, &pin.fingerprint, err))
         return err->code;
-    return secret_fingerprint(s, ref, value, a, ret, err);
+    pin.version = got.version.p ? str_copy(a, got.version) : pin.fingerprint;
+    pin.is_short = got.value.n < SECRET_SHORT_BELOW;
+    *ret = pin;
+    return arena_status(a, err);
 }
 
 /* The value and that it is of the version; what is absent now is gone as well. */
 static int secret_get_version(struct secret_store *s, const struct secret_ref *ref,
                               struct str version, struct arena *a, struct str *ret, struct err *err)
 {
-    int rc = secret_get(s, ref, a, ret, err);
+    const struct secret_ask ask = secret_ask_of(s, ref, version, a);
+    struct secret_got got = { 0 };
     struct str now = STR_NONE;
+    int rc = arena_status(a, err) ? err->code : secret_get(s, ref, &ask, a, &got, err);
 
+    if (rc == ERR_NOT_FOUND && ref->generate && ref->may_make &&
+        str_eq_c(version, SECRET_FIRST_GENERATED))
+        rc = secret_generate(s, ref, &ask, a, &got, err);
     if (version.p && rc == ERR_NOT_FOUND)
         return err_set(err, ERR_REFUSED, "version '%.*s' of secret '%.*s' is gone",
                        STR_ARG(version), STR_ARG(ref->name));
-    if (!rc && version.p)
-        rc = secret_fingerprint(s, ref, *ret, a, &now, err);
+    if (!rc && version.p && got.version.p)
+        now = got.version;
+    else if (!rc && version.p)
+        rc = secret_fingerprint(s, ref, got.value, a, &now, err);
     if (!rc && version.p && !str_eq(now, version))
         return err_set(err, ERR_REFUSED, "version '%.*s' of secret '%.*s' is gone",
                        STR_ARG(version), STR_ARG(ref->name));
+    *ret = got.value;
     return rc;
 }
 
 int secret_store_read(struct secret_store *s, const struct secret_ref *ref, struct str version,
                       struct secret **ret, struct err *err)
 {
-    AUTO_WIPED_ARENA struct arena scratch;
-    struct str value;
+    AUTO_WIPED_ARENA struct arena scratch = { 0 };
+    struct str value = STR_NONE;
 
-    arena_init(&scratch, 0);
     if (secret_get_version(s, ref, version, &scratch, &value, err))
         return err->code;
     *ret = secret_new(value);
     return *ret ? 0 : err_set(err, ERR_NOMEM, "out of memory");
 }
 
-int secret_store_open(struct secret_store *s, struct arena *a, struct str env,
-                      const struct value *refs, struct str ref, struct str *ret, struct err *err)
+struct secret_ref secret_store_ref(struct str env, struct str name, const struct value *lies)
 {
-    struct str version = ref, name;
-    struct secret_ref found = { .env = env };
+    return (struct secret_ref){
+        .env = env,
+        .name = name,
+        .store = value_get_text(lies, S("store"), STR_NONE),
+        .path = value_get_text(lies, S("path"), STR_NONE),
+        .key = value_get_text(lies, S("key"), STR_NONE),
+        .generate = value_get_int(lies, S("generate"), 0),
+        .encoding = value_get_text(lies, S("encoding"), S("base64")),
+    };
+}
+
+int secret_store_open(struct secret_store *s, struct arena *a, const struct secret_open *in,
+                      struct str *ret, struct err *err)
+{
+    struct str version = in->ref, name;
     const struct value *lies;
+    struct secret_ref found;
     struct secret *secret;
 
     if (!str_next(&version, '@', &name) || !version.n)
-        return err_set(err, ERR_INVALID, "'%.*s' is not NAME@VERSION", STR_ARG(ref));
-    lies = value_get(refs, name);
+        return err_set(err, ERR_INVALID, "'%.*s' is not NAME@VERSION", STR_ARG(in->ref));
+    lies = value_get(in->refs, name);
     if (!lies)
         return err_set(err, ERR_REFUSED, "secret '%.*s' is not one that the environment refers to",
                        STR_ARG(name));
-    found.name = name;
-    found.store = value_get_text(lies, S("store"), STR_NONE);
-    found.path = value_get_text(lies, S("path"), STR_NONE);
-    found.key = value_get_text(lies, S("key"), STR_NONE);
+    found = secret_store_ref(in->env, name, lies);
+    found.may_make = !in->was_made || !map_has(in->was_made, in->ref);
     if (secret_store_read(s, &found, version, &secret, err))
         return err->code;
     *ret = str_copy(a, secret_reveal(secret));

@@ -10,13 +10,15 @@
 #
 # POINT is the value of REEVE_CRASH.
 
-# Each revision has a secret, so each has a sealed set.
+# Each revision has secrets, so each has a sealed set; one of them is generated for the first.
 export REEVE_SECRET_TOKEN=token-0123456789abcdef0123456789abcdef
 
 given_secret_world()
 {
     given_world
-    write_daemon rule='    secrets: [{path: "env:token", for: services}]'
+    mkdir "$WORLD/made"
+    write_daemon rule='    secrets: [{path: "env:token", for: services}]' \
+        extra="secrets: {generated: made, stores: {env: {type: env}, made: {type: file, directory: $WORLD/made}}}"
 }
 
 # No set is kept, api has to be killed at the end of its grace, and gates are as short as they can be told apart.
@@ -38,12 +40,12 @@ shop()
 apiVersion: reeve/v1
 kind: Application
 name: shop
-secrets: {token: {}}
+secrets: {token: {}, key: {generate: 32}}
 services:
   web:
     command: ["$APP"]
     port: 8000
-    environment: {VERSION: "$1", APP_HEALTH: "$2", TOKEN: {secret: token}}
+    environment: {VERSION: "$1", APP_HEALTH: "$2", TOKEN: {secret: token}, KEY: {secret: key}}
     healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 1, failure_threshold: 1}}
     rollout: {strategy: blue_green, healthy_deadline: ${HEALTHY_DEADLINE:-5s}, min_healthy_time: 50ms, bake_time: ${4:-100ms}, keep_previous: 0s}
     termination: {drain: 2s, stop_grace_period: 1s}

@@ -44,7 +44,11 @@ static void world_open(struct world *w, const char *keep)
                               keep, w->dir);
 
     assert_int_equal(json_parse(&w->arena, text, 10000, &daemon, &err), 0);
-    assert_int_equal(secret_store_new(daemon, world_path(w, "keys"), &w->store, &err), 0);
+    assert_int_equal(
+        secret_store_new(
+            &(struct secret_store_options){ .daemon = daemon, .keys = world_path(w, "keys") },
+            &w->store, &err),
+        0);
     assert_int_equal(
         secret_sets_new(daemon, w->dir, world_path(w, "keys"), w->store, &w->sets, &err), 0);
 }
@@ -86,14 +90,12 @@ static void given_stored(struct world *w, const char *name, const char *value)
 
 static struct str ref_now(struct world *w, const char *name)
 {
-    struct secret_ref ref = {
-        S_INIT("prod"), str_from_c(name), { NULL, 0 }, { NULL, 0 }, { NULL, 0 }
-    };
+    struct secret_ref ref = secret_store_ref(S("prod"), str_from_c(name), NULL);
     struct err err = ERR_INIT;
-    struct str version;
+    struct secret_pin pin;
 
-    assert_int_equal(secret_store_version(w->store, &ref, &w->arena, &version, &err), 0);
-    return str_fmt(&w->arena, "%s@%.*s", name, STR_ARG(version));
+    assert_int_equal(secret_store_pin(w->store, &ref, &w->arena, &pin, &err), 0);
+    return str_fmt(&w->arena, "%s@%.*s", name, STR_ARG(pin.version));
 }
 
 static struct digest revision_of(const char *word)
@@ -107,7 +109,7 @@ static int give(struct world *w, const char *revision, struct str ref, const str
 {
     struct value *refs;
     struct map pins;
-    const struct secret_want want = { S(ENV), S("prod"), revision_of(revision), NULL, &pins };
+    const struct secret_want want = { S(ENV), S("prod"), revision_of(revision), NULL, &pins, NULL };
     struct secret_want asked = want;
 
     assert_int_equal(json_parse(&w->arena,

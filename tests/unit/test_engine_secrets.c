@@ -46,11 +46,26 @@ static void given_store(struct world *w)
                               "\"env\":{\"type\":\"env\",\"prefix\":\"RT_TEST_\"},"
                               "\"files\":{\"type\":\"file\",\"directory\":\"%s/files\"},"
                               "\"gone\":{\"type\":\"file\",\"directory\":\"%s/nowhere\"},"
-                              "\"later\":{\"type\":\"vault\"}}}}",
+                              "\"later\":{\"type\":\"cloud\"}}}}",
                               w->dir, w->dir);
 
     assert_int_equal(json_parse(&w->arena, text, 10000, &daemon, &err), 0);
-    assert_int_equal(secret_store_new(daemon, world_path(w, "keys"), &w->store, &err), 0);
+    assert_int_equal(
+        secret_store_new(
+            &(struct secret_store_options){ .daemon = daemon, .keys = world_path(w, "keys") },
+            &w->store, &err),
+        0);
+}
+
+static int pin_now(struct world *w, const struct secret_ref *ref, struct arena *a, struct str *ret,
+                   struct err *err)
+{
+    struct secret_pin pin;
+    int rc = secret_store_pin(w->store, ref, a, &pin, err);
+
+    if (!rc)
+        *ret = pin.version;
+    return rc;
 }
 
 static void given_world(struct world *w)
@@ -76,8 +91,11 @@ static void world_fini(struct world *w)
 static struct secret_ref ref_of(const char *store, const char *name, const char *path,
                                 const char *key)
 {
-    return (struct secret_ref){ S_INIT("production"), str_from_c(name), str_from_c(store),
-                                str_from_c(path), str_from_c(key) };
+    return (struct secret_ref){ .env = S("production"),
+                                .name = str_from_c(name),
+                                .store = str_from_c(store),
+                                .path = str_from_c(path),
+                                .key = str_from_c(key) };
 }
 
 static void test_values_are_found_by_store_path_and_key(void **state)
@@ -181,12 +199,12 @@ static void test_a_path_cannot_leave_its_store(void **state)
 static struct str version_of(struct world *w, const char *env, const char *name)
 {
     struct secret_ref ref = {
-        str_from_c(env), str_from_c(name), S_INIT("files"), S_INIT("token"), { NULL, 0 }
+        .env = str_from_c(env), .name = str_from_c(name), .store = S("files"), .path = S("token")
     };
     struct str version;
     struct err err = ERR_INIT;
 
-    assert_int_equal(secret_store_version(w->store, &ref, &w->arena, &version, &err), 0);
+    assert_int_equal(pin_now(w, &ref, &w->arena, &version, &err), 0);
     return version;
 }
 
@@ -255,7 +273,7 @@ static void test_a_key_that_others_can_read_or_that_is_cut_is_not_used(void **st
         assert_int_equal(sys_mkdir_all(world_path(&w, "keys"), 0700, &err), 0);
         given_file(&w, "keys/fingerprint", key);
         assert_int_equal(chmod(world_path(&w, "keys/fingerprint"), rows[i].mode), 0);
-        assert_int_equal(secret_store_version(w.store, &ref, &w.arena, &version, &err), rows[i].rc);
+        assert_int_equal(pin_now(&w, &ref, &w.arena, &version, &err), rows[i].rc);
         world_fini(&w);
     }
 }
@@ -271,7 +289,7 @@ static void test_an_older_version_is_gone(void **state)
     (void)state;
     given_world(&w);
     given_file(&w, "files/token", S("one"));
-    assert_int_equal(secret_store_version(w.store, &ref, &w.arena, &first, &err), 0);
+    assert_int_equal(pin_now(&w, &ref, &w.arena, &first, &err), 0);
     assert_int_equal(secret_store_read(w.store, &ref, first, &secret, &err), 0);
     assert_string_equal(secret_reveal(secret).p, "one");
     secret_free(secret);
@@ -288,6 +306,16 @@ static void test_an_older_version_is_gone(void **state)
 
 static void test_a_driver_opens_what_its_environment_refers_to(void **state)
 {
+    static const struct {
+        const char *name, *env, *ref;
+        int rc;
+    } rows[] = {
+        { "what is pinned", "production", NULL, 0 },
+        { "a version of another environment", "staging", NULL, ERR_REFUSED },
+        { "nothing it refers to", "production", "other@f:0000000000000000", ERR_REFUSED },
+        { "no version", "production", "token", ERR_INVALID },
+        { "an empty version", "production", "token@", ERR_INVALID },
+    };
     struct world w;
     struct value *refs;
     struct str version, value = STR_NONE;
@@ -302,23 +330,17 @@ static void test_a_driver_opens_what_its_environment_refers_to(void **state)
     assert_int_equal(json_parse(&w.arena, S("{\"token\":{\"store\":\"files\",\"path\":\"app/t\"}}"),
                                 1000, &refs, &err),
                      0);
-    assert_int_equal(secret_store_version(w.store, &ref, &w.arena, &version, &err), 0);
-    assert_int_equal(secret_store_open(w.store, &secrets, S("production"), refs,
-                                       str_fmt(&w.arena, "token@%s", version.p), &value, &err),
-                     0);
-    assert_string_equal(value.p, "value");
-    assert_int_equal(secret_store_open(w.store, &secrets, S("staging"), refs,
-                                       str_fmt(&w.arena, "token@%s", version.p), &value, &err),
-                     ERR_REFUSED); /* a version of another environment */
-    assert_int_equal(secret_store_open(w.store, &secrets, S("production"), refs,
-                                       S("other@f:0000000000000000"), &value, &err),
-                     ERR_REFUSED);
-    assert_int_equal(
-        secret_store_open(w.store, &secrets, S("production"), refs, S("token"), &value, &err),
-        ERR_INVALID);
-    assert_int_equal(
-        secret_store_open(w.store, &secrets, S("production"), refs, S("token@"), &value, &err),
-        ERR_INVALID);
+    assert_int_equal(pin_now(&w, &ref, &w.arena, &version, &err), 0);
+    version = str_fmt(&w.arena, "token@%s", version.p);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        const struct secret_open in = { str_from_c(rows[i].env), refs,
+                                        rows[i].ref ? str_from_c(rows[i].ref) : version, NULL };
+
+        if (secret_store_open(w.store, &secrets, &in, &value, &err) != rows[i].rc)
+            fail_msg("%s: %s", rows[i].name, err.text);
+        if (!rows[i].rc)
+            assert_string_equal(value.p, "value");
+    }
     arena_wipe(&secrets);
     world_fini(&w);
 }
@@ -332,7 +354,7 @@ static void *first_use(void *ctx)
     struct str version;
 
     arena_init(&a, 0);
-    if (secret_store_version(w->store, &ref, &a, &version, &err))
+    if (pin_now(w, &ref, &a, &version, &err))
         return NULL;
     return strdup(version.p);
 }
