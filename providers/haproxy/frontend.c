@@ -43,14 +43,16 @@ static const char frontend_host_key[] =
     "{ path -m reg '%(2F|5C|7F|[01][0-9A-F]|C[01]|E0%[89]|F0%8|25(00|2[5EeFf]|3[Bb]|5[Cc]))' }\n"
     "    http-request deny deny_status 400 if has_paths "
     "{ path -m reg '%([^0-9A-F]|.[^0-9A-F]|.?$)|\\x5C|/[.][.]?(;|%3B)' }\n"
-    "    http-request set-var-fmt(txn.key) %[var(txn.host)]%[path]/\n"
-    "    http-request set-var(txn.key) var(txn.key),regsub(;[^/]*,,g),regsub(%3B[^/]*,,g) "
-    "if { path -m sub ; %3B }\n";
+    "    http-request set-var-fmt(txn.asked) %[var(txn.host)]%[path]/\n"
+    "    acl has_parameters path -m sub ; %3B\n"
+    "    http-request set-var(txn.bare) var(txn.asked) unless has_parameters\n"
+    "    http-request set-var(txn.bare) var(txn.asked),regsub(;[^/]*,,g),regsub(%3B[^/]*,,g) "
+    "if has_parameters\n";
 
-static const char frontend_port_key[] = "    http-request set-var-fmt(txn.key) :%[dst_port]/\n";
+static const char frontend_port_key[] = "    http-request set-var-fmt(txn.bare) :%[dst_port]/\n";
 
 static const char frontend_route[] =
-    "    http-request set-var(txn.key) var(txn.key),regsub(//+,/,g)\n"
+    "    http-request set-var(txn.key) var(txn.bare),regsub(//+,/,g)\n"
     "    http-request set-var(txn.route) var(txn.key),map_beg(r.map)\n"
     "    http-request set-var(txn.generation) var(txn.route),field(1,:),map_str(gen.map)\n"
     "    http-request set-var-fmt(txn.set) %[var(txn.generation)]:%[var(txn.route)]\n"
@@ -94,9 +96,9 @@ static const char frontend_access[] =
     "    http-request return status 403 content-type text/plain string \"denied\\n\" "
     "if { var(txn.access) -m str deny }\n"
     "    acl by_network var(txn.access) -m str ip\n"
-    "    http-request set-var(txn.network) var(txn.client),hex,regsub(^0{20}FFFF,) if by_network\n"
+    "    http-request set-var(txn.address) var(txn.client),hex,regsub(^0{20}FFFF,) if by_network\n"
     "    http-request set-var-fmt(txn.network) "
-    "%[var(txn.list)]:%[var(txn.network),length]:%[var(txn.network)] if by_network\n"
+    "%[var(txn.list)]:%[var(txn.address),length]:%[var(txn.address)] if by_network\n"
     "    http-request return status 403 content-type text/plain string \"denied\\n\" "
     "if by_network !{ var(txn.network),map_beg(networks.map) -m found }\n";
 
@@ -107,17 +109,20 @@ static const char frontend_limit[] =
     "    http-request set-var(txn.period) var(txn.rules),field(4,:) if limited\n"
     "    http-request set-var(txn.window) date(0,ms),div(txn.period) if limited\n"
     "    http-request set-var(txn.left) date(0,ms),mod(txn.period),neg,add(txn.period) if limited\n"
-    "    http-request set-var(txn.before) var(txn.window),sub(1) if limited\n"
+    "    http-request set-var(txn.window_before) var(txn.window),sub(1) if limited\n"
     "    http-request set-var-fmt(txn.counted) %[var(txn.rules),field(5,:)]:"
     "%[var(txn.client),ipmask(32,64)] if limited\n"
     "    http-request set-var-fmt(txn.now) %[var(txn.counted)]:%[var(txn.window)] if limited\n"
-    "    http-request set-var-fmt(txn.before) %[var(txn.counted)]:%[var(txn.before)] if limited\n"
-    "    http-request set-var(txn.count) var(txn.before),table_gpc0(rates),mul(txn.left),"
+    "    http-request set-var-fmt(txn.before) %[var(txn.counted)]:%[var(txn.window_before)] "
+    "if limited\n"
+    "    http-request set-var(txn.n_before) var(txn.before),table_gpc0(rates),mul(txn.left),"
     "add(txn.period),sub(1),div(txn.period) if limited\n"
     "    http-request track-sc0 var(txn.now) table rates if limited\n"
-    "    http-request set-var(txn.count) sc0_get_gpc0,add(txn.count),sub(txn.limit) if limited\n"
+    "    http-request set-var(txn.n_over) sc0_get_gpc0,add(txn.n_before),sub(txn.limit) if "
+    "limited\n"
     "    http-request return status 429 content-type text/plain string \"too many requests\\n\" "
-    "hdr Retry-After %[var(txn.left),div(1000),add(1)] if limited { var(txn.count) -m int ge 0 }\n"
+    "hdr Retry-After %[var(txn.left),div(1000),add(1)] if limited !{ var(txn.n_over) -m int lt 0 "
+    "}\n"
     "    http-request sc-inc-gpc0(0) if limited\n";
 
 /* A password is asked for once: the pass that follows it is ours to check, so that an application's own
@@ -125,25 +130,25 @@ static const char frontend_limit[] =
 static const char frontend_basic[] =
     "    acl by_password var(txn.access) -m str basic\n"
     "    http-request set-var-fmt(txn.user) %[var(txn.list)]:%[http_auth_user] if by_password\n"
-    "    http-request set-var(txn.user) var(txn.user),map_str(users.map) if by_password\n"
-    "    http-request set-var(txn.hash) var(txn.user),field(2,:) if by_password\n"
-    "    http-request set-var-fmt(txn.given) %[var(txn.user),field(1,:)]:%[http_auth_pass] "
+    "    http-request set-var(txn.credential) var(txn.user),map_str(users.map) if by_password\n"
+    "    http-request set-var(txn.hash) var(txn.credential),field(2,:) if by_password\n"
+    "    http-request set-var-fmt(txn.salted) %[var(txn.credential),field(1,:)]:%[http_auth_pass] "
     "if by_password\n"
-    "    http-request set-var(txn.given) var(txn.given),sha2(256),hex,lower if by_password\n"
+    "    http-request set-var(txn.given) var(txn.salted),sha2(256),hex,lower if by_password\n"
     "    acl knows_password var(txn.given),secure_memcmp(txn.hash)\n"
     "    http-request set-var(txn.known) bool(true) if by_password knows_password\n"
-    "    http-request set-var(txn.pass_key) str(pass),map_str(keys.map) if by_password\n"
-    "    http-request set-var(txn.expires) req.cook(" HAPROXY_PASS_COOKIE "),field(1,.) "
-    "if by_password\n"
-    "    http-request set-var(txn.given) req.cook(" HAPROXY_PASS_COOKIE "),field(2,.) "
-    "if by_password\n"
-    "    http-request set-var-fmt(txn.pass) %[var(txn.list)]:%[var(txn.host)]:%[var(txn.expires)] "
-    "if by_password\n"
-    "    http-request set-var(txn.pass) var(txn.pass),hmac(sha256,txn.pass_key),hex,lower "
-    "if by_password\n"
-    "    acl has_pass var(txn.given),secure_memcmp(txn.pass)\n"
     "    acl is_known var(txn.known) -m bool\n"
-    "    http-request set-var(txn.passed) date,neg,add(txn.expires) if by_password has_pass\n"
+    "    http-request set-var(txn.pass_key) str(pass),map_str(keys.map) if by_password\n"
+    "    http-request set-var(txn.until) req.cook(" HAPROXY_PASS_COOKIE
+    "),field(1,.) if by_password\n"
+    "    http-request set-var(txn.sign) req.cook(" HAPROXY_PASS_COOKIE
+    "),field(2,.) if by_password\n"
+    "    http-request set-var-fmt(txn.claim) %[var(txn.list)]:%[var(txn.host)]:%[var(txn.until)] "
+    "if by_password\n"
+    "    http-request set-var(txn.signed) var(txn.claim),hmac(sha256,txn.pass_key),hex,lower "
+    "if by_password\n"
+    "    acl has_pass var(txn.sign),secure_memcmp(txn.signed)\n"
+    "    http-request set-var(txn.passed) date,neg,add(txn.until) if by_password has_pass\n"
     "    acl is_passed var(txn.passed) -m int gt 0\n"
     "    http-request return status 401 content-type text/plain string \"a password is asked "
     "for\\n\" "
@@ -151,12 +156,13 @@ static const char frontend_basic[] =
     "if by_password !is_known !is_passed\n"
     "    http-request del-header Authorization if is_known\n"
     "    http-request set-var(txn.expires) date(43200) if is_known !is_passed\n"
-    "    http-request set-var-fmt(txn.pass) %[var(txn.list)]:%[var(txn.host)]:%[var(txn.expires)] "
+    "    http-request set-var-fmt(txn.promise) "
+    "%[var(txn.list)]:%[var(txn.host)]:%[var(txn.expires)] "
     "if is_known !is_passed\n"
-    "    http-request set-var(txn.pass) var(txn.pass),hmac(sha256,txn.pass_key),hex,lower "
+    "    http-request set-var(txn.seal) var(txn.promise),hmac(sha256,txn.pass_key),hex,lower "
     "if is_known !is_passed\n"
-    "    http-request set-var-fmt(txn.grant) %[var(txn.expires)].%[var(txn.pass)] "
-    "if is_known !is_passed\n";
+    "    http-request set-var-fmt(txn.grant) %[var(txn.expires)].%[var(txn.seal)] "
+    "if { var(txn.seal) -m found }\n";
 
 static const char frontend_answer[] =
     "    http-response lua.reeve_headers if { var(txn.headers) -m found }\n"
@@ -225,6 +231,8 @@ static void frontend_client(struct sb *b, const struct value *trusted)
     }
 }
 
+/* No variable is written over by what is made of it: a converter that finds nothing would leave what a client
+ * wrote where our answer belongs. */
 void haproxy_frontend_render(struct sb *b, const struct haproxy_conf *conf)
 {
     sb_addf(b, "\nfrontend http\n    bind %.*s\n", STR_ARG(conf->http));

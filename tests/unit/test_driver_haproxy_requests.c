@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -14,6 +15,9 @@
 
 #define LIMIT 10
 #define REQUEST_MAX 4096
+#define LONG_MIN 7900 /* letters of a path: around half of the proxy's buffer, and all of it */
+#define LONG_MAX 16500
+#define LONG_STEP 433
 
 enum { /* where a row does not name a status */
        AS_PLAIN,
@@ -225,6 +229,8 @@ static const struct row {
     { "a length and chunks", SEND("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), AS_PLAIN },
     { "chunks and a length, and a request behind", SEND("Transfer-Encoding: chunked\r\nContent-Length: 43\r\n", "0\r\n\r\nGET /plain HTTP/1.1\r\nHost: a.test\r\n\r\n\r\n"), AS_PLAIN },
     { "chunks twice", SEND("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400 },
+    { "chunks with a parameter", SEND("Transfer-Encoding: chunked;x\r\n", "0\r\n\r\n"), 400 },
+    { "chunks with a control in front", SEND("Transfer-Encoding:\x0b" "chunked\r\n", "0\r\n\r\n"), 400 },
     { "chunks by another name", SEND("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), 400 },
     { "chunks behind identity", SEND("Transfer-Encoding: identity, chunked\r\n", "0\r\n\r\n"), 422 },
     { "chunks in HTTP/1.0", LINES("PUT $P HTTP/1.0", "Transfer-Encoding: chunked\r\n") "0\r\n\r\n", AS_PLAIN },
@@ -345,14 +351,70 @@ static void test_request(void **state)
     assert_int_equal(n_wrong, 0);
 }
 
+/* The status of the last answer on a connection. */
+static int last_status(const struct test_edge_answer *a)
+{
+    const char *at = a->body, *next;
+    int status = a->status;
+
+    while ((next = strstr(at, "HTTP/1.1 "))) {
+        at = next + strlen("HTTP/1.1 ");
+        status = atoi(at);
+    }
+    return status;
+}
+
+static void test_what_came_before_on_the_connection_opens_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rules); i++) {
+        struct test_edge_answer a;
+        char request[REQUEST_MAX];
+
+        write_request("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n" TO("$P"), rules[i].path, request);
+        test_edge_send(edge.http, request, &a);
+        assert_int_equal(a.status, 200);
+        assert_int_equal(last_status(&a), rules[i].status);
+        if (rules[i].status != 200)
+            assert_null(strstr(a.body, "served"));
+    }
+}
+
+/* Around the longest that the proxy takes; beyond it a request is refused. */
+static void test_a_long_path_is_decided_or_refused(void **state)
+{
+    static const char *const forms[] = { "//%s/%s", "x/../%s//%s", "%s;%s", "/;%2$s/%1$s" };
+    static char request[LONG_MAX + 1024], target[LONG_MAX + 512], more[LONG_MAX];
+
+    (void)state;
+    for (size_t n = LONG_MIN; n < LONG_MAX; n += LONG_STEP)
+        for (size_t k = 0; k < N_ELEMENTS(rules) * N_ELEMENTS(forms); k++) {
+            const struct rule *rule = &rules[k / N_ELEMENTS(forms)];
+            struct test_edge_answer a;
+
+            memset(more, 'a', n);
+            more[n] = 0;
+            (void)snprintf(target, sizeof(target), forms[k % N_ELEMENTS(forms)], rule->path + 1,
+                           more);                                        /* fits */
+            (void)snprintf(request, sizeof(request), TO("/%s"), target); /* fits */
+            test_edge_send(edge.http, request, &a);
+            n_decided++;
+            if (status_seen(&a) != rule->status && a.status != 400 && a.status != 414)
+                fail_msg("%s: %d for %zu letters", rule->name, a.status, n);
+        }
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[N_ELEMENTS(rows)] = { 0 };
+    struct CMUnitTest tests[N_ELEMENTS(rows) + 2] = {
+        cmocka_unit_test(test_what_came_before_on_the_connection_opens_nothing),
+        cmocka_unit_test(test_a_long_path_is_decided_or_refused),
+    };
     int rc;
 
     for (size_t i = 0; i < N_ELEMENTS(rows); i++)
-        tests[i] = (struct CMUnitTest){ rows[i].sentence, test_request, NULL, NULL,
-                                        (void *)(uintptr_t)&rows[i] };
+        tests[i + 2] = (struct CMUnitTest){ rows[i].sentence, test_request, NULL, NULL,
+                                            (void *)(uintptr_t)&rows[i] };
     rc = _cmocka_run_group_tests("haproxy requests", tests, N_ELEMENTS(tests), given_edge,
                                  given_edge_gone);
     print_message("%zu requests x %zu rules: %zu decisions\n", N_ELEMENTS(rows), N_ELEMENTS(rules),

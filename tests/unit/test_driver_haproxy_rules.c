@@ -2,6 +2,8 @@
  * redirects. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/test_driver_haproxy_given.h"
 
+#include "base/hash.h"
+
 #define PASSWORD "correct horse battery staple"
 #define BY_ANN "Authorization: Basic YW5uOmNvcnJlY3QgaG9yc2UgYmF0dGVyeSBzdGFwbGU=\r\n"
 #define USERS(secret)                                                                              \
@@ -143,6 +145,89 @@ static void test_a_password_opens_and_is_not_handed_on(void **state)
     assert_non_null(strcasestr(a.head, "cache-control: private, no-store"));
 }
 
+static void when_asked_by(const char *user, const char *password, struct test_edge_answer *ret)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char text[512], header[1024];
+    size_t n = (size_t)snprintf(text, sizeof(text), "%s:%s", user, password), at;
+
+    at = (size_t)snprintf(header, sizeof(header), "Authorization: Basic ");
+    for (size_t i = 0; i < n; i += 3) {
+        unsigned bits = 0;
+
+        for (size_t k = 0; k < 3; k++)
+            bits = bits << 8 | (i + k < n ? (unsigned char)text[i + k] : 0u);
+        for (size_t k = 0; k < 4; k++)
+            header[at++] = i + k > n ? '=' : digits[bits >> (18 - 6 * k) & 63];
+    }
+    (void)snprintf(header + at, sizeof(header) - at, "\r\n"); /* fits */
+    when_asked("127.0.0.1", "a.test", "/", header, ret);
+}
+
+/* Who knows what our maps hold knows no password. */
+static void test_what_the_maps_hold_opens_nothing(void **state)
+{
+    AUTO_ARENA struct arena a;
+    struct err err = ERR_INIT;
+    struct str list, salt, key, rest;
+    struct digest digest;
+    struct test_edge_answer answer;
+    char path[128];
+
+    (void)state;
+    given_served(ROUTE("a.test", "/", USERS("ann@1")));
+    arena_init(&a, 0);
+    (void)snprintf(path, sizeof(path), "%s/users.map", edge.dir); /* fits */
+    assert_int_equal(sys_read_file(&a, path, 4096, &rest, &err), 0);
+    assert_true(str_next(&rest, ' ', &key) && str_next(&rest, ':', &salt));
+    assert_true(str_next(&key, ':', &list));
+    when_asked_by("ann", PASSWORD, &answer);
+    assert_int_equal(answer.status, 200);
+
+    /* the hash as password; a user that is nobody and looks like a hash, of the list and a guess */
+    when_asked_by("ann", str_to_c(&a, str_trim(rest)), &answer);
+    assert_int_equal(answer.status, 401);
+    digest = hash_bytes(str_fmt(&a, "%.*s:guess", STR_ARG(list)));
+    when_asked_by(str_to_c(&a, digest_hex(&a, &digest)), "guess", &answer);
+    assert_int_equal(answer.status, 401);
+    digest = hash_bytes(S(":guess"));
+    when_asked_by(str_to_c(&a, digest_hex(&a, &digest)), "guess", &answer);
+    assert_int_equal(answer.status, 401);
+}
+
+/* Without its key the proxy takes no pass, whatever stands in it, and gives none. */
+static void test_without_a_key_there_is_no_pass(void **state)
+{
+    AUTO_ARENA struct arena a;
+    struct err err = ERR_INIT;
+    struct test_edge_answer answer;
+    struct str rest, list, text;
+    char pass[512], path[128], forged[512], line[256];
+
+    (void)state;
+    given_served(ROUTE("host", "/", USERS("ann@1")));
+    given_pass("host", pass);
+    arena_init(&a, 0);
+    (void)snprintf(path, sizeof(path), "%s/users.map", edge.dir); /* fits */
+    assert_int_equal(sys_read_file(&a, path, 4096, &rest, &err), 0);
+    assert_true(str_next(&rest, ':', &list));
+    (void)snprintf(path, sizeof(path), "%s/keys.map", edge.dir); /* fits */
+    assert_int_equal(sys_read_file(&a, path, 4096, &text, &err), 0);
+
+    test_edge_tell(&edge, "clear map keys.map\n");
+    assert_int_equal(status_of("host", "/", pass), 401);
+    (void)snprintf(forged, sizeof(forged),
+                   "Cookie: __Host-reeve-pass=9999999999.%.*s:host:9999999999\r\n",
+                   STR_ARG(list)); /* fits */
+    assert_int_equal(status_of("host", "/", forged), 401);
+    when_asked("127.0.0.1", "host", "/", BY_ANN, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_null(strcasestr(answer.head, "set-cookie"));
+    (void)snprintf(line, sizeof(line), "add map keys.map %.*s\n", STR_ARG(str_trim(text)));
+    test_edge_tell(&edge, line);
+    assert_int_equal(status_of("host", "/", pass), 200);
+}
+
 static void test_a_pass_leaves_authorization_to_the_application(void **state)
 {
     struct test_edge_answer a;
@@ -186,6 +271,20 @@ static void test_a_pass_counts_where_it_was_given(void **state)
     digit = strchr(changed, '.') + 1;
     *digit = *digit == '0' ? '1' : '0'; /* signed by somebody else */
     assert_int_equal(status_of("a.test", "/", changed), 401);
+}
+
+static void test_who_came_before_on_the_connection_opens_nothing(void **state)
+{
+    struct test_edge_answer a;
+
+    (void)state;
+    given_served(ROUTE("a.test", "/", USERS("ann@1")));
+    test_edge_send(edge.http,
+                   "GET / HTTP/1.1\r\nHost: a.test\r\n" BY_ANN "\r\n"
+                   "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n",
+                   &a);
+    assert_int_equal(a.status, 200);
+    assert_non_null(strstr(a.body, "HTTP/1.1 401"));
 }
 
 static void test_a_new_password_ends_the_passes(void **state)
@@ -526,8 +625,11 @@ int main(void)
 {
     const struct CMUnitTest others[] = {
         cmocka_unit_test(test_a_password_opens_and_is_not_handed_on),
+        cmocka_unit_test(test_what_the_maps_hold_opens_nothing),
+        cmocka_unit_test(test_without_a_key_there_is_no_pass),
         cmocka_unit_test(test_a_pass_leaves_authorization_to_the_application),
         cmocka_unit_test(test_a_pass_counts_where_it_was_given),
+        cmocka_unit_test(test_who_came_before_on_the_connection_opens_nothing),
         cmocka_unit_test(test_a_new_password_ends_the_passes),
         cmocka_unit_test(test_a_restarted_proxy_knows_passes_and_passwords),
         cmocka_unit_test(test_a_password_lies_nowhere),
