@@ -176,6 +176,23 @@ int sys_mkdir_all(const char *path, mode_t mode, struct err *err)
     return 0;
 }
 
+/* A directory of ours whose mode keeps us out is ours all the same. */
+static int sys_open_dir(int parent, const char *name)
+{
+    int named = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd = -1;
+    char path[32];
+    struct stat st;
+
+    if (named < 0)
+        return -1;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", named);
+    if (!fstat(named, &st) && (st.st_mode & 0700) != 0700)
+        (void)chmod(path, 0700); /* opening says what is wrong */
+    fd = openat(named, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    (void)close(named); /* was a name only */
+    return fd;
+}
+
 static int sys_remove_at(int parent, const char *name, struct err *err)
 {
     int fd, rc = 0;
@@ -186,7 +203,7 @@ static int sys_remove_at(int parent, const char *name, struct err *err)
         return 0;
     if (errno != EISDIR && errno != EPERM)
         return err_sys(err, "remove '%s'", name);
-    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    fd = sys_open_dir(parent, name);
     if (fd < 0)
         return err_sys(err, "open '%s'", name);
     dir = fdopendir(fd);

@@ -101,13 +101,12 @@ static int keeper_hear(const struct rv_host *h, struct arena *a, int fd, uint32_
     return 0;
 }
 
-/* The last one of fds may be none. */
-static int keeper_spawn(const struct rv_host *h, const struct keeper_place *p, const int fds[4],
-                        const char *dir, struct rv_result *answer)
+static int keeper_spawn(const struct rv_host *h, const struct keeper_place *p, const int *fds,
+                        unsigned n_fds, const char *dir, struct rv_result *answer)
 {
     struct rv_str argv[] = { kit_rv(p->program), { dir, strlen(dir) } };
     struct rv_exec in = {
-        .size = sizeof(in), .n_argv = 2, .argv = argv, .n_fds = fds[3] < 0 ? 3 : 4, .fds = fds
+        .size = sizeof(in), .n_argv = 2, .argv = argv, .n_fds = n_fds, .fds = fds
     };
     struct rv_exit out = { .size = sizeof(out) };
     int verdict = h->spawn(h->ctx, &in, &out);
@@ -125,7 +124,7 @@ int keeper_start(const struct rv_host *h, struct arena *a, const struct keeper_p
     AUTO_CLOSE int plan = -1;
     const struct value *state;
     struct err err = ERR_INIT;
-    int pipes[2], fds[4];
+    int pipes[2], fds[5], is_uid = want->launch && want->launch->class == LAUNCH_UID;
 
     if (keeper_note(h, a, p, want, take_hold, answer))
         return (int)answer->verdict;
@@ -139,7 +138,9 @@ int keeper_start(const struct rv_host *h, struct arena *a, const struct keeper_p
     fds[1] = orders;
     fds[2] = said;
     fds[3] = plan;
-    if (keeper_spawn(h, p, fds, keeper_dir_path(a, p, ""), answer))
+    fds[4] = want->users;
+    if (keeper_spawn(h, p, fds, want->launch ? 4u + (unsigned)is_uid : 3u,
+                     keeper_dir_path(a, p, ""), answer))
         return (int)answer->verdict;
     keeper_release(take_hold); /* the keeper's copy keeps it held */
     guard_close(&said);

@@ -82,6 +82,7 @@ struct keeper_want {
     /* Who starts the program instead of the keeper, and how (launch.h); "" and NULL: nobody. */
     struct str launcher;
     const struct launch *launch;
+    int users; /* of class uid (launch/users.h); not closed here */
     enum keeper_restart restart;
     struct str stop_signal; /* "TERM"; "" is TERM */
     int64_t grace_ms;       /* between the stop signal and KILL */

@@ -89,10 +89,6 @@ void keeper_proc_family(struct arena *a, pid_t keeper, struct keeper_procs *ret)
     } while (ret->list.n > before);
 }
 
-struct keeper_inodes {
-    VEC(unsigned long) list;
-};
-
 /* The inodes of listening sockets on `port` out of one answer; 0 when it was the last. */
 static int keeper_proc_take_listeners(struct arena *a, char *bytes, size_t n, unsigned port,
                                       struct keeper_inodes *ret)
@@ -163,12 +159,18 @@ static int keeper_proc_holds(pid_t pid, const struct keeper_inodes *inodes)
     return found;
 }
 
+void keeper_proc_sockets(struct arena *a, unsigned port, struct keeper_inodes *ret)
+{
+    *ret = (struct keeper_inodes){ 0 };
+    keeper_proc_listeners(a, AF_INET, port, ret);
+    keeper_proc_listeners(a, AF_INET6, port, ret);
+}
+
 int keeper_proc_listens(struct arena *a, const struct keeper_procs *procs, unsigned port)
 {
-    struct keeper_inodes inodes = { 0 };
+    struct keeper_inodes inodes;
 
-    keeper_proc_listeners(a, AF_INET, port, &inodes);
-    keeper_proc_listeners(a, AF_INET6, port, &inodes);
+    keeper_proc_sockets(a, port, &inodes);
     for (size_t i = 0; inodes.list.n && i < procs->list.n; i++)
         if (keeper_proc_holds(procs->list.p[i].pid, &inodes))
             return 1;

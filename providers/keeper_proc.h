@@ -23,9 +23,15 @@ struct keeper_procs {
     VEC(struct keeper_proc) list;
 };
 
+struct keeper_inodes {
+    VEC(unsigned long) list;
+};
+
 /* 0, or -1: no such process. */
 int keeper_proc_read(pid_t pid, struct keeper_proc *ret);
 /* Everything that belongs to `keeper`, zombies and the keeper itself aside. */
 void keeper_proc_family(struct arena *a, pid_t keeper, struct keeper_procs *ret);
 /* Does one of them hold a listening TCP socket on `port`? */
 int keeper_proc_listens(struct arena *a, const struct keeper_procs *procs, unsigned port);
+/* The listening TCP sockets on `port`, whoever has them. */
+void keeper_proc_sockets(struct arena *a, unsigned port, struct keeper_inodes *ret);

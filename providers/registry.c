@@ -34,6 +34,7 @@ static const struct value *registry_config(struct arena *a, const struct registr
     value_set_text(a, config, S("installation"), str_copy(a, o->installation));
     value_set_text(a, config, S("state_dir"), str_copy(a, o->state_dir));
     value_set_text(a, config, S("keeper"), str_copy(a, o->keeper));
+    value_set_int(a, config, S("grant"), o->grant);
     if (o->covers)
         value_set(a, config, S("covers"), value_copy(a, o->covers));
     return config;

@@ -36,6 +36,7 @@ struct registry_options {
     struct str keeper;       /* absolute path of the keeper program */
     int may_write;
     const struct value *covers; /* paths that isolated code must not see; NULL: none */
+    int grant;                  /* who gives users (kit_users.h); 0: nobody */
 };
 
 /* `providers`: {NAME: {driver: WORD, ...}}; NULL or empty: none. */

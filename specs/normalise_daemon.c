@@ -75,6 +75,11 @@ static void check_rule(const struct daemon_check *c, const struct value *rule)
         store.place = path->place;
         check_named(c, &store, "store", value_at(c->daemon, S("secrets.stores")));
     }
+    if (str_eq_c(value_get_text(rule, S("isolation"), STR_NONE), "uid") &&
+        !value_get(c->daemon, S("uids")))
+        spec_message_add(c->m, SPEC_ERROR, value_get(rule, S("isolation"))->place, S("reference"),
+                         S("add uids: FROM-TO, a user id for each environment"),
+                         "isolation is uid, and there are no 'uids'");
     if (manual && str_eq_c(manual->u.text, "manual") &&
         str_eq_c(value_get_text(rule, S("isolation"), STR_NONE), "none") &&
         !str_eq_c(value_get_text(rule, S("same_user"), STR_NONE), "allow"))

@@ -328,6 +328,15 @@ static int scalar_is_port_range(struct str s)
            !scalar_port(s, &high) && low <= high;
 }
 
+static int scalar_is_uid_range(struct str s)
+{
+    struct str first;
+    int64_t low, high;
+
+    return str_next(&s, '-', &first) && s.p && !str_to_i64(first, &low) && !str_to_i64(s, &high) &&
+           low > 0 && low <= high && high < UINT32_MAX;
+}
+
 static int scalar_is_principal(struct str s)
 {
     struct str kind;

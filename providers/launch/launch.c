@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
@@ -37,7 +38,7 @@ static void launch_read(struct launch *ret)
 {
     int ok = pread(LAUNCH_PLAN_FD, ret, sizeof(*ret), 0) == sizeof(*ret) &&
              ret->magic == LAUNCH_MAGIC && ret->n_places <= LAUNCH_PLACES_MAX &&
-             ret->class == LAUNCH_NAMESPACE;
+             (ret->class == LAUNCH_NAMESPACE || (ret->class == LAUNCH_UID && ret->uid));
 
     for (uint32_t i = 0; ok && i < ret->n_places; i++)
         ok = ret->places[i].how <= LAUNCH_WRITE && ret->places[i].path[0] == '/' &&
@@ -129,9 +130,25 @@ static void launch_die_with(int to_outer)
         _exit(127);
 }
 
-static _Noreturn void launch_init(struct launch *plan, int to_outer, char **argv)
+static void launch_nest(int proc)
 {
     unsigned uid = getuid(), gid = getgid();
+
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
+        launch_fail(LAUNCH_NESTED);
+    launch_map(proc, uid, gid, LAUNCH_NESTED);
+}
+
+/* Become the environment's user; the way back is closed by launch_drop(). */
+static void launch_become(uint32_t uid)
+{
+    if (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid) ||
+        prctl(PR_SET_DUMPABLE, 1)) /* else its own /proc is not its own */
+        launch_fail(LAUNCH_USERS);
+}
+
+static _Noreturn void launch_init(struct launch *plan, int to_outer, char **argv)
+{
     mode_t mask = umask(0);
     pid_t program, ended;
     int proc, status;
@@ -139,9 +156,9 @@ static _Noreturn void launch_init(struct launch *plan, int to_outer, char **argv
     launch_view_make(plan, &proc);
     if (plan->flags & LAUNCH_NO_NETWORK)
         launch_view_network();
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
-        launch_fail(LAUNCH_NESTED);
-    launch_map(proc, uid, gid, LAUNCH_NESTED);
+    if (plan->class == LAUNCH_UID)
+        launch_become(plan->uid);
+    launch_nest(proc);
     launch_drop();
     if (prctl(PR_SET_DUMPABLE, 0))
         launch_fail(LAUNCH_NESTED);
@@ -176,16 +193,28 @@ static _Noreturn void launch_end_as(int status)
     _exit(127);
 }
 
-static void launch_first_namespace(const struct launch *plan)
+/* One that we make maps nobody but us; one that we were given maps the environment's user as well. */
+static void launch_first_users(const struct launch *plan)
 {
     unsigned uid = getuid(), gid = getgid();
-    int network = plan->flags & LAUNCH_NO_NETWORK ? CLONE_NEWNET : 0;
     int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-    if (proc < 0 || unshare(CLONE_NEWUSER))
-        launch_fail(LAUNCH_NAMESPACES);
-    launch_map(proc, uid, gid, LAUNCH_NAMESPACES);
+    if (plan->class == LAUNCH_UID) {
+        if (setns(LAUNCH_USERS_FD, CLONE_NEWUSER))
+            launch_fail(LAUNCH_USERS);
+    } else {
+        if (proc < 0 || unshare(CLONE_NEWUSER))
+            launch_fail(LAUNCH_NAMESPACES);
+        launch_map(proc, uid, gid, LAUNCH_NAMESPACES);
+    }
     (void)close(proc); /* was written through */
+}
+
+static void launch_first_namespace(const struct launch *plan)
+{
+    int network = plan->flags & LAUNCH_NO_NETWORK ? CLONE_NEWNET : 0;
+
+    launch_first_users(plan);
     if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | network))
         launch_fail(LAUNCH_NAMESPACES);
 }
@@ -203,14 +232,15 @@ static _Noreturn void launch_run(char **argv)
     launch_ignore_signals();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
         _exit(127);
-    if (pipe2(ends, O_CLOEXEC))
+    if (pipe2(ends, O_CLOEXEC) || (ends[0] = fcntl(ends[0], F_DUPFD_CLOEXEC, 8)) < 0 ||
+        (ends[1] = fcntl(ends[1], F_DUPFD_CLOEXEC, 8)) < 0 || close_range(LAUNCH_USERS_FD, 7, 0))
         launch_fail(LAUNCH_LIMITS);
     init = fork();
     if (init < 0)
         launch_fail(LAUNCH_NAMESPACES);
     if (init == 0 && !close(ends[0]))
         launch_init(&plan, ends[1], argv);
-    if (close(ends[1]) || close_range(0, LAUNCH_PLAN_FD, 0))
+    if (close(ends[1]) || close_range(0, LAUNCH_USERS_FD, 0))
         _exit(127);
     while ((n = read(ends[0], &said, sizeof(said))) < 0 && errno == EINTR)
         ;

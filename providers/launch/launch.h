@@ -1,7 +1,7 @@
 /*
  * launch: what reeve-spawn is told, and how it says what went wrong. SPDX-License-Identifier: Apache-2.0
  *
- *     reeve-spawn run DIR PROGRAM ARGUMENT..      3 = status pipe; 4 = one struct launch; its environment
+ *     reeve-spawn run DIR PROGRAM ARGUMENT..   3 = status pipe; 4 = one struct launch; 5 = users (users.h), for LAUNCH_UID
  *
  * The program gets 0, 1 and 2 and a view of the machine of its own: nothing is writable but the
  * places that say so and a private /tmp, nothing of LAUNCH_COVER is there, no process but its own
@@ -23,7 +23,7 @@
 enum launch_class { LAUNCH_NONE, LAUNCH_NAMESPACE, LAUNCH_UID, LAUNCH_N_CLASSES };
 enum launch_how { LAUNCH_COVER, LAUNCH_READ, LAUNCH_WRITE };
 enum launch_flag { LAUNCH_NO_NETWORK = 1 };
-enum { LAUNCH_STATUS_FD = 3, LAUNCH_PLAN_FD };
+enum { LAUNCH_STATUS_FD = 3, LAUNCH_PLAN_FD, LAUNCH_USERS_FD };
 
 struct launch_place {
     uint32_t how;
@@ -32,6 +32,7 @@ struct launch_place {
 
 struct launch { /* of fixed size: nothing in it says how long it is */
     uint32_t magic, class, flags, n_places;
+    uint32_t uid, reserved; /* LAUNCH_UID: who the program is, as user and as group */
     uint64_t max_processes, max_file_bytes, max_memory_bytes; /* 0: no limit of its own */
     uint64_t tmp_bytes;                                       /* of its /tmp, which is memory */
     struct launch_place places[LAUNCH_PLACES_MAX];
@@ -45,6 +46,7 @@ struct launch { /* of fixed size: nothing in it says how long it is */
     STEP(LAUNCH_ORDERS, "isolation: the launcher was told nothing it understands")                                    \
     STEP(LAUNCH_NAMESPACES, "isolation: no user namespaces (sysctl kernel.unprivileged_userns_clone, "                \
                             "user.max_user_namespaces)")                                                              \
+    STEP(LAUNCH_USERS, "isolation: the environment's user")                                                           \
     STEP(LAUNCH_VIEW, "isolation: the view of the machine")                                                           \
     STEP(LAUNCH_PROC, "isolation: a /proc of its own (is a part of /proc covered here, as in a container?)")          \
     STEP(LAUNCH_NESTED, "isolation: the second user namespace")                                                       \

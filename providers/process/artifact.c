@@ -136,8 +136,10 @@ static void artifact_finish(struct process_call *c)
     struct process_tree_sum sum;
     struct err err = ERR_INIT;
 
-    if (!artifact_outputs(c) && (process_tree_seal(c, artifact_scratch(c, "/tree"), &sum, &err) ||
-                                 artifact_write_sum(c, &sum, &err) || artifact_publish(c, &err))) {
+    if (!artifact_outputs(c) &&
+        (process_users_own(c, artifact_scratch(c, "/tree"), PROCESS_OURS, &err) ||
+         process_tree_seal(c, artifact_scratch(c, "/tree"), &sum, &err) ||
+         artifact_write_sum(c, &sum, &err) || artifact_publish(c, &err))) {
         (void)process_fail_err(c, RV_ACTED_YES, &err);
         return;
     }
@@ -175,8 +177,8 @@ static int artifact_prepare(struct process_call *c)
         return process_fail(c, RV_RETRY, RV_ACTED_YES,
                             "the source of artifact '%.*s' is not exported",
                             STR_ARG(artifact_key(c)));
-    if (process_tree_remove(c, scratch, &err) || sys_mkdir_all(scratch, 0700, &err) ||
-        process_tree_copy(c, from, tree, &err))
+    if (process_users_remove(c, tree, &err) || process_tree_remove(c, scratch, &err) ||
+        sys_mkdir_all(scratch, 0700, &err) || process_tree_copy(c, from, tree, &err))
         return process_fail_err(c, RV_ACTED_YES, &err);
     return 0;
 }

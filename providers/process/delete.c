@@ -4,6 +4,22 @@
 #define DELETE_STOP_MS 50    /* most programs end within; else PENDING */
 #define DELETE_DEAF_MS 30000 /* a keeper that answers nothing for so long is killed */
 
+/* Files of the environment's own user, whatever it left: as that user. */
+static int delete_theirs(struct process_call *c)
+{
+    static const char *const places[] = { "home", "scratch/tree" };
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+        if (process_users_remove(c,
+                                 str_fmt(&c->arena, "%.*s/%.*s/%s", STR_ARG(c->place.runs),
+                                         STR_ARG(c->place.owner), places[i])
+                                     .p,
+                                 &err))
+            return process_fail_err(c, RV_ACTED_MAYBE, &err);
+    return 0;
+}
+
 /* Nobody lives there: forget what belongs to it, then the directory. Dying in between repeats it. */
 static void delete_now(struct process_call *c, const struct process_type *type)
 {
@@ -12,7 +28,7 @@ static void delete_now(struct process_call *c, const struct process_type *type)
     if (keeper_take(c->h, &c->arena, &c->place, c->op->epoch, &hold, c->ret))
         return;
     keeper_sweep(&c->view);
-    if (type->forget(c) || keeper_remove(c->h, &c->place, &hold, c->ret))
+    if (delete_theirs(c) || type->forget(c) || keeper_remove(c->h, &c->place, &hold, c->ret))
         return;
     (void)process_fail(c, RV_DONE, RV_ACTED_YES, "%s", "");
 }

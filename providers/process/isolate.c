@@ -6,19 +6,35 @@
 #define ISOLATE_BUILD_MEMORY_BYTES                                                                 \
     (64LL << 30) /* of addresses: what a compiler reserves counts too */
 
+static struct str isolate_home(struct process_call *c)
+{
+    return str_fmt(&c->arena, "%.*s/%.*s/home", STR_ARG(c->place.runs), STR_ARG(c->place.owner));
+}
+
 static int isolate_places(struct process_call *c, const char *tree, enum launch_how how,
                           struct launch *plan, struct err *err)
 {
-    struct str home = str_fmt(&c->arena, "%.*s/%.*s/home", STR_ARG(c->place.runs),
-                              STR_ARG(c->place.owner));
-
     for (size_t i = 0; i < value_count(c->self->covers); i++)
         if (kit_launch_add(plan, LAUNCH_COVER, value_item(c->self->covers, i)->u.text, err))
             return err->code;
     if (kit_launch_add(plan, LAUNCH_COVER, c->self->directory, err) ||
-        kit_launch_add(plan, LAUNCH_WRITE, home, err))
+        kit_launch_add(plan, LAUNCH_WRITE, isolate_home(c), err))
         return err->code;
     return tree ? kit_launch_add(plan, how, str_from_c(tree), err) : 0;
+}
+
+/* It writes as its environment's user, and so must own what it writes to. */
+static int isolate_user(struct process_call *c, const char *tree, struct launch *plan,
+                        struct err *err)
+{
+    const char *home = isolate_home(c).p;
+
+    plan->uid = process_users_uid(c);
+    if (!plan->uid)
+        return err_set(err, ERR_INVALID, "isolation uid: the environment has none");
+    if (process_users_take(c, err) || process_users_own(c, home, PROCESS_THEIRS, err))
+        return err->code;
+    return tree ? process_users_own(c, tree, PROCESS_THEIRS, err) : 0;
 }
 
 int process_isolate(struct process_call *c, const char *tree, enum launch_how how,
@@ -31,7 +47,7 @@ int process_isolate(struct process_call *c, const char *tree, enum launch_how ho
 
     if (class == LAUNCH_NONE)
         return 0;
-    if (class != LAUNCH_NAMESPACE)
+    if (class == LAUNCH_N_CLASSES)
         return process_fail(c, RV_USER, RV_ACTED_NO, "isolation '%.*s' is not possible here",
                             STR_ARG(word));
     if (!plan)
@@ -42,8 +58,10 @@ int process_isolate(struct process_call *c, const char *tree, enum launch_how ho
         plan->max_file_bytes = ISOLATE_BUILD_FILE_BYTES;
         plan->max_memory_bytes = ISOLATE_BUILD_MEMORY_BYTES;
     }
-    if (isolate_places(c, tree, how, plan, &err))
+    if (isolate_places(c, tree, how, plan, &err) ||
+        (class == LAUNCH_UID && isolate_user(c, how == LAUNCH_WRITE ? tree : NULL, plan, &err)))
         return process_fail_err(c, RV_ACTED_NO, &err);
+    ret->users = c->users;
     ret->launcher = c->self->launcher;
     ret->launch = plan;
     return 0;

@@ -1,7 +1,7 @@
 /*
  * keeper: one small process that watches one program and outlives the daemon. SPDX-License-Identifier: Apache-2.0
  *
- *     keeper DIR          3 = the lock of DIR, held; 4 = instructions; 5 = "ready" pipe; 6 = plan, or none
+ *     keeper DIR          3 = the lock of DIR, held; 4 = instructions; 5 = "ready" pipe; 6 = plan, 7 = users, or none
  *
  *   starting -> running -> waiting -> running ...            restart always, back-off 100 ms to 5 s
  *                  |          |
@@ -36,7 +36,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KEEPER_LOCK_FD = 3, KEEPER_INPUT_FD, KEEPER_READY_FD, KEEPER_PLAN_FD };
+enum { KEEPER_LOCK_FD = 3, KEEPER_INPUT_FD, KEEPER_READY_FD, KEEPER_PLAN_FD, KEEPER_USERS_FD };
 
 int64_t keeper_now_ms(void)
 {
@@ -140,7 +140,8 @@ static int keeper_prepare(struct keeper *k)
     (void)signal(SIGHUP, SIG_IGN);
     (void)signal(SIGINT, SIG_IGN);
     k->signals = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (k->signals < 0 || pipe2(k->out, O_CLOEXEC) || fcntl(k->out[0], F_SETFL, O_NONBLOCK))
+    if (k->signals < 0 || pipe2(k->out, O_CLOEXEC) || fcntl(k->out[0], F_SETFL, O_NONBLOCK) ||
+        fchmod(k->out[1], 0622)) /* a program of another user opens /dev/stdout */
         return -1;
     return keeper_sock_listen(k);
 }
@@ -158,6 +159,7 @@ int main(int argc, char **argv)
         if (fcntl(fd, F_SETFD, FD_CLOEXEC))
             return 2;
     k.plan = fcntl(KEEPER_PLAN_FD, F_SETFD, FD_CLOEXEC) ? -1 : KEEPER_PLAN_FD;
+    k.users = fcntl(KEEPER_USERS_FD, F_SETFD, FD_CLOEXEC) ? -1 : KEEPER_USERS_FD;
     k.dir = argc == 2 ? open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW) : -1;
     if (k.dir < 0 || keeper_orders_read(KEEPER_INPUT_FD, &k.orders) || keeper_prepare(&k))
         return 2;

@@ -35,8 +35,8 @@ struct keeper_client {
 
 struct keeper {
     int dir, signals, listener, log, ready;
-    int plan;   /* for what starts the program; -1: none */
-    int out[2]; /* the program's 1 and 2 */
+    int plan, users; /* for what starts the program; -1: none */
+    int out[2];      /* the program's 1 and 2 */
     struct keeper_orders orders;
     uint64_t epoch; /* highest seen */
     enum keeper_state state;

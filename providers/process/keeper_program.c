@@ -52,6 +52,7 @@ static int keeper_place_fds(const struct keeper *k, const struct keeper_orders *
 {
     int high = o->n_launch ? fcntl(status, F_DUPFD, 16) : status;
     int plan = o->n_launch ? fcntl(k->plan, F_DUPFD, 16) : -1;
+    int users = o->n_launch && k->users >= 0 ? fcntl(k->users, F_DUPFD, 16) : -1;
 
     if (dup2(null, 0) != 0 || dup2(k->out[1], 1) != 1 || dup2(k->out[1], 2) != 2)
         return 0;
@@ -59,7 +60,8 @@ static int keeper_place_fds(const struct keeper *k, const struct keeper_orders *
         return dup3(status, LAUNCH_STATUS_FD, O_CLOEXEC) >= 0 &&
                !close_range(LAUNCH_STATUS_FD + 1, ~0u, 0);
     return dup2(high, LAUNCH_STATUS_FD) >= 0 && dup2(plan, LAUNCH_PLAN_FD) >= 0 &&
-           !close_range(LAUNCH_PLAN_FD + 1, ~0u, 0);
+           (users < 0 || dup2(users, LAUNCH_USERS_FD) >= 0) &&
+           !close_range(LAUNCH_PLAN_FD + 1 + (users >= 0), ~0u, 0);
 }
 
 static _Noreturn void keeper_exec(const struct keeper *k, const struct keeper_orders *o,

@@ -18,7 +18,7 @@ static const struct rv_str *probe_strings(struct process_call *c, const struct s
 }
 
 /* The same with reeve-spawn before it; its descriptors are the caller's to close. */
-static int probe_isolate(struct process_call *c, const struct keeper_want *want, int ret_fds[2],
+static int probe_isolate(struct process_call *c, const struct keeper_want *want, int ret_fds[3],
                          struct rv_exec *exec)
 {
     struct str *argv = arena_new_n(&c->arena, struct str, want->n_argv + 3);
@@ -37,7 +37,8 @@ static int probe_isolate(struct process_call *c, const struct keeper_want *want,
     exec->argv = probe_strings(c, argv, want->n_argv + 3);
     exec->n_argv = (uint32_t)want->n_argv + 3;
     exec->fds = ret_fds;
-    exec->n_fds = 2;
+    exec->n_fds = want->launch->class == LAUNCH_UID ? 3 : 2;
+    ret_fds[2] = want->users; /* the call's */
     exec->dir = kit_rv(S("/"));
     return 0;
 }
@@ -53,7 +54,7 @@ int process_probe(struct process_call *c, const struct value *probe, struct valu
     };
     struct keeper_want want;
     struct str dir;
-    int verdict, fds[2] = { -1, -1 };
+    int verdict, fds[3] = { -1, -1, -1 };
 
     c->desired = c->view.about; /* it knows the artifact and the context */
     if (process_artifact_dir(c, &dir) ||

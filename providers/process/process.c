@@ -86,6 +86,7 @@ static int process_open(const struct rv_host *h, struct rv_str config, uint32_t 
     s->keeper = str_copy(&s->arena, value_get_text(v, S("keeper"), S("")));
     s->launcher = process_beside(s, s->keeper, "reeve-spawn");
     s->covers = value_get(v, S("covers"));
+    s->grant = (int)value_get_int(v, S("grant"), 0);
     ports = value_get_text(v, S("ports"), S("20000-29999"));
     if (s->directory.n == 0 || s->directory.p[0] != '/' || s->keeper.n == 0 ||
         s->keeper.p[0] != '/' || process_read_range(ports, &s->port_from, &s->port_to)) {
@@ -236,7 +237,13 @@ static struct str process_want(struct arena *a, const struct value *desired)
     return digest_hex(a, &d);
 }
 
-/* Begin a call; NULL when it is answered already. The caller ends it with arena_fini(&c->arena). */
+static void process_end(struct process_call *c)
+{
+    guard_close(&c->users);
+    arena_fini(&c->arena);
+}
+
+/* Begin a call; NULL when it is answered already. The caller ends it with process_end(). */
 static const struct process_type *process_begin(struct process_call *c, void *self,
                                                 const struct rv_host *h, const struct rv_op *op,
                                                 struct str owner, struct rv_result *ret)
@@ -244,7 +251,7 @@ static const struct process_type *process_begin(struct process_call *c, void *se
     const struct process *s = self;
     const struct process_type *type = process_type_of(op->type);
 
-    *c = (struct process_call){ .self = s, .h = h, .op = op, .ret = ret };
+    *c = (struct process_call){ .self = s, .h = h, .op = op, .ret = ret, .users = -1 };
     arena_init(&c->arena, 0);
     c->place = (struct keeper_place){ s->keeper, s->runs, owner };
     if (!type) {
@@ -273,7 +280,7 @@ void process_read_one(void *self, const struct rv_host *h, const struct rv_op *o
             type->read(&c);
         }
     }
-    arena_fini(&c.arena);
+    process_end(&c);
 }
 
 static void process_read(void *self, const struct rv_host *h, const struct rv_op *ops, size_t n,
@@ -308,7 +315,7 @@ static void process_do(void *self, const struct rv_host *h, const struct rv_op *
         if (!ret->id.n && c.view.life != KEEPER_NONE)
             ret->id = kit_give(h, c.place.owner);
     }
-    arena_fini(&c.arena);
+    process_end(&c);
 }
 
 static void process_apply(void *self, const struct rv_host *h, const struct rv_op *op,
@@ -327,10 +334,12 @@ static void process_resume(void *self, const struct rv_host *h, const struct rv_
 static int process_judge_health(struct process_call *c, struct value *facts)
 {
     int64_t port = value_get_int(c->view.about, S("port"), 0);
+    int is_uid = str_eq_c(value_get_text(c->view.about, S("isolation"), S("")), "uid");
 
     if (port)
         value_set(&c->arena, facts, S("listening"),
-                  value_bool(&c->arena, keeper_listens(&c->arena, &c->view, port)));
+                  value_bool(&c->arena, is_uid ? process_users_listen(c, port)
+                                               : keeper_listens(&c->arena, &c->view, port)));
     if (c->view.life == KEEPER_NONE || !value_get(c->desired, S("command")))
         return 0;
     return process_probe(c, c->desired, facts);
@@ -357,7 +366,7 @@ static void process_facts(void *self, const struct rv_host *h, const struct rv_o
         if (!rc && c.view.life != KEEPER_NONE)
             process_answer_view(&c, facts, value_map(&c.arena));
     }
-    arena_fini(&c.arena);
+    process_end(&c);
 }
 
 static void process_health(void *self, const struct rv_host *h, const struct rv_op *op,

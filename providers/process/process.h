@@ -28,6 +28,7 @@ struct process {
     const struct value *covers; /* paths that isolated code does not see */
     int64_t port_from, port_to;
     int may_write;
+    int grant; /* who gives users (kit_users.h); 0: nobody */
 };
 
 struct process_call {
@@ -40,6 +41,7 @@ struct process_call {
     struct keeper_view view;
     const struct value *desired; /* a map, empty when there is none */
     struct str want;             /* digest of desired less its label, hex */
+    int users;                   /* of class uid, once they were needed; else -1 */
 };
 
 /* One type of resource. Each function fills c->ret; read finds the view in c->view, and it is not KEEPER_NONE. */
@@ -86,6 +88,17 @@ const char *process_artifact_tree(struct process_call *c); /* of desired.artifac
 /* Into `ret`, as desired.isolation says: what it sees of our directory is `tree`, as `how`, and its home. */
 int process_isolate(struct process_call *c, const char *tree, enum launch_how how,
                     struct keeper_want *ret);
+
+/* users: what is an environment's own user's. The uid is the label's; 0: it has none. */
+enum process_owner { PROCESS_OURS, PROCESS_THEIRS };
+uint32_t process_users_uid(const struct process_call *c);
+int process_users_take(struct process_call *c, struct err *err); /* into c->users */
+/* A directory with all that is in it, while nothing foreign runs there. */
+int process_users_own(struct process_call *c, const char *path, enum process_owner owner,
+                      struct err *err);
+/* One that is theirs, as they; one that is ours or not there stays. */
+int process_users_remove(struct process_call *c, const char *path, struct err *err);
+int process_users_listen(struct process_call *c, int64_t port);
 struct value *process_about(struct process_call *c, int64_t port);
 
 /* probe: {command, timeout_ms} is run; facts get {exit, message}. 0, or the verdict answered. */

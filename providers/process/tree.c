@@ -203,7 +203,10 @@ static int tree_seal_one(struct process_call *c, const struct tree_entry *e, con
                 (long long)e->size, STR_ARG(e->path));
         break;
     }
-    return chmod(path, e->mode & ~(mode_t)0222) ? err_sys(err, "seal '%s'", path) : 0;
+    /* Whoever gets to see the tree may read it: its directory alone is private. */
+    return chmod(path, e->kind == TREE_DIR || e->mode & 0100 ? 0555 : 0444)
+               ? err_sys(err, "seal '%s'", path)
+               : 0;
 }
 
 int process_tree_seal(struct process_call *c, const char *root, struct process_tree_sum *ret,

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "reconciler/cli/args.h"
 #include "reconciler/core/render.h"
@@ -86,6 +87,8 @@ void cli_write_plan(struct cli *c, const struct plan *p, const struct value *abo
 
 /* The Daemon document that applies; its messages are printed. ERR_INVALID, ERR_NOT_FOUND. */
 int config_need(struct cli *c, struct err *err);
+/* Whom `user:` of the Daemon document names; ERR_INVALID: nobody. */
+int config_user(struct cli *c, uid_t *ret_uid, gid_t *ret_gid, struct err *err);
 /* Started as root: become `user:` of the Daemon document, for good. */
 int config_drop(struct cli *c, struct err *err);
 

@@ -106,19 +106,28 @@ static int find_user(struct cli *c, struct str user, uid_t *ret_uid, gid_t *ret_
     return 0;
 }
 
-int config_drop(struct cli *c, struct err *err)
+int config_user(struct cli *c, uid_t *ret_uid, gid_t *ret_gid, struct err *err)
 {
     struct str user = value_get_text(c->daemon, S("user"), STR_NONE);
+
+    if (!user.n)
+        return err_set(err, ERR_INVALID,
+                       "started as root: name the user to become, 'user:' in '%s'", c->config_path);
+    return find_user(c, user, ret_uid, ret_gid, err);
+}
+
+int config_drop(struct cli *c, struct err *err)
+{
     uid_t uid = 0;
     gid_t gid = 0;
     int rc;
 
-    if (geteuid() != 0 || !user.n)
+    if (geteuid() != 0)
         return 0;
-    rc = find_user(c, user, &uid, &gid, err);
+    rc = config_user(c, &uid, &gid, err);
     if (rc)
         return rc;
     if (setgroups(1, &gid) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
-        return err_sys(err, "become user '%.*s'", STR_ARG(user));
+        return err_sys(err, "become the user of '%s'", c->config_path);
     return 0;
 }

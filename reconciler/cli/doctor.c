@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -151,16 +152,25 @@ static void check_clock(struct doctor *d)
 }
 
 /* The classes of isolation, and which of them this machine can give. */
+static const struct {
+    const char *word, *gives, *mend;
+} isolation_rows[] = {
+    { "none", "the daemon's user, and all that it sees: for development", "" },
+    { "namespace",
+      "the daemon's user, with files and processes of its own; the network and its ports are "
+      "shared",
+      "sysctl kernel.unprivileged_userns_clone=1 and user.max_user_namespaces above 0; in a "
+      "container, one that may make them" },
+    { "uid", "a user for each environment, and all of namespace; no port of another user is shared",
+      "start the daemon (and reeve doctor) as root, with user: and uids: in the configuration, and "
+      "a "
+      "rule that says isolation: uid" },
+};
+
 static void check_isolation(struct doctor *d)
 {
-    static const struct {
-        const char *word, *gives;
-    } classes[] = {
-        { "none", "the daemon's user, and all that it sees: for development" },
-        { "namespace", "the daemon's user, with files and processes of its own; the network and "
-                       "its ports are shared" },
-    };
     struct arena *a = d->c->arena;
+    struct isolation_grant grant = { .fd = -1 };
     const char *self, *keeper;
     struct err err = ERR_INIT;
 
@@ -168,21 +178,26 @@ static void check_isolation(struct doctor *d)
         found(d, FINDING_BAD, str_copy(a, str_from_c(err.text)), S("make install puts it there"));
         return;
     }
-    for (size_t i = 0; i < N_ELEMENTS(classes); i++) {
-        enum launch_class class = kit_launch_class(str_from_c(classes[i].word));
+    /* From here on as the daemon, whose eyes count. */
+    if (d->c->daemon && (isolation_start(d->c, &grant, &err) || config_drop(d->c, &err)))
+        found(d, FINDING_BAD, str_copy(a, str_from_c(err.text)),
+              S("name a user of its own: 'user:' in the configuration"));
+    (void)prctl(PR_SET_DUMPABLE, 1); /* the daemon looks where its peers are from */
+    for (size_t i = 0; i < N_ELEMENTS(isolation_rows); i++) {
+        const char *word = isolation_rows[i].word;
+        enum launch_class class = kit_launch_class(str_from_c(word));
         int rc = class == LAUNCH_NONE ? 0
-                                      : isolation_try(programs_launcher(a, keeper), class, &err);
+                                      : isolation_try(programs_beside(a, keeper, "reeve-spawn"),
+                                                      class, &grant, &err);
 
         if (rc)
-            found(d, FINDING_WARN,
-                  str_fmt(a, "isolation %s is not possible: %s", classes[i].word, err.text),
-                  S("sysctl kernel.unprivileged_userns_clone=1 and user.max_user_namespaces above "
-                    "0; in a container, one that may make them"));
+            found(d, FINDING_WARN, str_fmt(a, "isolation %s is not possible: %s", word, err.text),
+                  str_from_c(isolation_rows[i].mend));
         else
             found(d, FINDING_GOOD,
-                  str_fmt(a, "isolation %s is possible: %s", classes[i].word, classes[i].gives),
-                  S(""));
+                  str_fmt(a, "isolation %s is possible: %s", word, isolation_rows[i].gives), S(""));
     }
+    guard_close(&grant.fd);
 }
 
 /* "127.0.0.1:8080" can be bound: asked only while nobody of ours holds it. */
@@ -299,9 +314,6 @@ static void check_config(struct doctor *d)
         return;
     }
     found(d, FINDING_GOOD, str_fmt(d->c->arena, "configuration '%s'", d->c->config_path), S(""));
-    if (geteuid() == 0 && !value_get_text(d->c->daemon, S("user"), S("")).n)
-        found(d, FINDING_WARN, S("a daemon started as root stays root"),
-              S("name a user of its own: 'user:' in the configuration"));
 }
 
 /* --- the verb ------------------------------------------------------------------------------------ */

@@ -5,17 +5,23 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/guard.h"
 #include "base/log.h"
+#include "providers/kit_users.h"
 #include "providers/spawn.h"
 #include "reconciler/cli/programs.h"
 
 #define ISOLATION_STEP(name, text) [name] = (text),
 static const char *const isolation_steps[] = { LAUNCH_STEPS(ISOLATION_STEP) };
 #undef ISOLATION_STEP
+
+struct isolation_user {
+    uint32_t uid, gid, from, to;
+};
 
 /* What the launcher said before it became the program, or did not. */
 static int isolation_hear(int fd, struct err *err)
@@ -30,21 +36,92 @@ static int isolation_hear(int fd, struct err *err)
     return err_set(err, ERR_REFUSED, "%s: %s", isolation_steps[said[0]], strerror(said[1]));
 }
 
-int isolation_try(const char *launcher, enum launch_class class, struct err *err)
+/* --- who gives users ----------------------------------------------------------------------------- */
+
+static int isolation_names(const struct value *daemon, const char *class)
+{
+    const struct value *rules = value_get(daemon, S("environments"));
+
+    for (size_t i = 0; i < value_count(rules); i++)
+        if (str_eq_c(value_get_text(value_item(rules, i), S("isolation"), S("")), class))
+            return 1;
+    return 0;
+}
+
+static int isolation_spawn(struct cli *c, const char *program, const struct isolation_user *u,
+                           int requests, struct err *err)
+{
+    struct arena *a = c->arena;
+    const struct str words[] = { str_from_c(program),       S("grant"),
+                                 str_fmt(a, "%u", u->uid),  str_fmt(a, "%u", u->gid),
+                                 str_fmt(a, "%u", u->from), str_fmt(a, "%u", u->to) };
+    struct rv_str argv[N_ELEMENTS(words)];
+    struct rv_exec in = {
+        .size = sizeof(in), .n_argv = N_ELEMENTS(words), .argv = argv, .n_fds = 1, .fds = &requests
+    };
+    pid_t ignored;
+
+    for (size_t i = 0; i < N_ELEMENTS(words); i++)
+        argv[i] = (struct rv_str){ words[i].p, words[i].n };
+    if (arena_status(a, err))
+        return err->code;
+    return spawn_child(&in, &(struct spawn_options){ -1, -1, -1, 0 }, &ignored, err);
+}
+
+int isolation_start(struct cli *c, struct isolation_grant *ret, struct err *err)
+{
+    struct str from, to = value_get_text(c->daemon, S("uids"), S(""));
+    struct isolation_user u = { 0 };
+    int64_t low = 0, high = 0;
+    const char *self, *keeper;
+    int ends[2], rc;
+
+    *ret = (struct isolation_grant){ .fd = -1 };
+    if (geteuid() != 0 || !isolation_names(c->daemon, "uid"))
+        return 0;
+    (void)str_next(&to, '-', &from);
+    rc = config_user(c, &u.uid, &u.gid, err);
+    if (rc)
+        return rc;
+    (void)str_to_i64(from, &low); /* the schema looked at them */
+    (void)str_to_i64(to, &high);
+    u.from = (uint32_t)low;
+    u.to = (uint32_t)high;
+    if (!u.uid || (u.uid >= u.from && u.uid <= u.to))
+        return err_set(err, ERR_INVALID,
+                       "isolation uid: 'user' is neither root nor one of the environments' 'uids'");
+    if (programs_find_self(c->arena, &self, err) ||
+        programs_find_keeper(c->arena, self, &keeper, err) ||
+        (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) && err_sys(err, "socketpair")))
+        return err->code;
+    rc = isolation_spawn(c, programs_beside(c->arena, keeper, "reeve-users"), &u, ends[1], err);
+    (void)close(ends[1]); /* its end */
+    *ret = (struct isolation_grant){ ends[0], u.from };
+    return rc;
+}
+
+/* --- trying -------------------------------------------------------------------------------------- */
+
+int isolation_try(const char *launcher, enum launch_class class,
+                  const struct isolation_grant *grant, struct err *err)
 {
     static const char *const words[] = { "run", "/", "true" };
-    const struct launch plan = KIT_LAUNCH(class);
+    struct launch plan = KIT_LAUNCH(class);
     struct rv_str argv[N_ELEMENTS(words) + 1] = { { launcher, strlen(launcher) } };
     struct rv_str path = { "PATH=/usr/bin:/bin", 18 };
-    struct rv_exec in = { .size = sizeof(in), .argv = argv, .env = &path, .n_env = 1, .n_fds = 2 };
+    struct rv_exec in = { .size = sizeof(in), .argv = argv, .env = &path, .n_env = 1 };
     AUTO_CLOSE int hear = -1;
-    int fds[2] = { -1, -1 }, pipes[2], status, rc;
+    int fds[3] = { -1, -1, -1 }, pipes[2], status, rc;
     pid_t pid;
 
     for (size_t i = 0; i < N_ELEMENTS(words); i++)
         argv[i + 1] = (struct rv_str){ words[i], strlen(words[i]) };
     in.n_argv = N_ELEMENTS(argv);
     in.fds = fds;
+    in.n_fds = class == LAUNCH_UID ? 3 : 2;
+    plan.uid = grant->uid;
+    if (class == LAUNCH_UID && kit_users_ask(grant->fd, grant->uid, &fds[2], err))
+        return err->code;
     if (pipe2(pipes, O_CLOEXEC))
         return err_sys(err, "pipe");
     hear = pipes[0];
@@ -54,6 +131,7 @@ int isolation_try(const char *launcher, enum launch_class class, struct err *err
         rc = spawn_child(&in, &(struct spawn_options){ -1, -1, -1, SIGKILL }, &pid, err);
     guard_close(&fds[0]);
     guard_close(&fds[1]);
+    guard_close(&fds[2]);
     if (rc)
         return rc;
     rc = isolation_hear(hear, err);
@@ -66,7 +144,7 @@ int isolation_try(const char *launcher, enum launch_class class, struct err *err
 }
 
 int isolation_check(struct arena *a, const struct value *daemon, const char *keeper,
-                    struct err *err)
+                    const struct isolation_grant *grant, struct err *err)
 {
     const struct value *rules = value_get(daemon, S("environments"));
     int is_known[LAUNCH_N_CLASSES] = { [LAUNCH_NONE] = 1 };
@@ -78,7 +156,7 @@ int isolation_check(struct arena *a, const struct value *daemon, const char *kee
 
         if (class == LAUNCH_N_CLASSES || is_known[class])
             continue;
-        if (isolation_try(programs_launcher(a, keeper), class, err))
+        if (isolation_try(programs_beside(a, keeper, "reeve-spawn"), class, grant, err))
             return err_wrap(err, "isolation '%.*s' of the rule at %.*s:%u", STR_ARG(word),
                             STR_ARG(rule->place.file), rule->place.line);
         is_known[class] = 1;

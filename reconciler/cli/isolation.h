@@ -8,14 +8,25 @@
 #pragma once
 
 #include "providers/kit_launch.h"
-#include "specs/value.h"
+#include "reconciler/cli/cli.h"
+
+/* Who gives users to environments of class uid; fd -1: nobody does. */
+struct isolation_grant {
+    int fd;
+    uint32_t uid; /* one that may be had */
+};
+
+/* As root, and where a rule names class uid: start who keeps the right to be somebody else. It ends with
+ * the descriptor. To be called before config_drop(). */
+int isolation_start(struct cli *c, struct isolation_grant *ret, struct err *err);
 
 /* 0: a program ran in it; else the error says what could not be done. */
-int isolation_try(const char *launcher, enum launch_class class, struct err *err);
+int isolation_try(const char *launcher, enum launch_class class,
+                  const struct isolation_grant *grant, struct err *err);
 
 /* Every class that a rule of the Daemon document names. */
 int isolation_check(struct arena *a, const struct value *daemon, const char *keeper,
-                    struct err *err);
+                    const struct isolation_grant *grant, struct err *err);
 
 /* Say in the log which rules have none. */
 void isolation_warn(const struct value *daemon);

@@ -46,7 +46,7 @@ int programs_find_keeper(struct arena *a, const char *self, const char **ret, st
     return err_set(err, ERR_NOT_FOUND, "no keeper program beside '%s': set $REEVE_KEEPER", self);
 }
 
-const char *programs_launcher(struct arena *a, const char *keeper)
+const char *programs_beside(struct arena *a, const char *keeper, const char *name)
 {
-    return str_fmt(a, "%.*s/reeve-spawn", STR_ARG(programs_dir(keeper))).p;
+    return str_fmt(a, "%.*s/%s", STR_ARG(programs_dir(keeper)), name).p;
 }

@@ -11,5 +11,5 @@
 int programs_find_self(struct arena *a, const char **ret, struct err *err);
 /* $REEVE_KEEPER, beside this program, or where it is installed. */
 int programs_find_keeper(struct arena *a, const char *self, const char **ret, struct err *err);
-/* reeve-spawn lies beside the keeper. */
-const char *programs_launcher(struct arena *a, const char *keeper);
+/* The others lie beside the keeper. */
+const char *programs_beside(struct arena *a, const char *keeper, const char *name);

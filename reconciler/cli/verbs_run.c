@@ -18,6 +18,7 @@
 
 struct daemon {
     struct cli *c;
+    struct isolation_grant grant;
     struct loop *loop;
     struct engine *engine;
     struct api *api; /* NULL: none, or stopped */
@@ -82,7 +83,7 @@ static int open_engine(struct daemon *d, int once, struct err *err)
     if (!rc)
         rc = programs_find_keeper(c->arena, options.self, &options.keeper, err);
     if (!rc)
-        rc = isolation_check(c->arena, c->daemon, options.keeper, err);
+        rc = isolation_check(c->arena, c->daemon, options.keeper, &d->grant, err);
     if (rc)
         return rc;
     alloc_setup();
@@ -96,6 +97,7 @@ static int open_engine(struct daemon *d, int once, struct err *err)
     if (rc)
         return rc;
     options.loop = d->loop;
+    options.grant = d->grant.fd > 0 ? d->grant.fd : 0;
     return engine_open(d->engine, &options, err);
 }
 
@@ -119,6 +121,8 @@ static int run_daemon(struct cli *c, int once, struct err *err)
     int opened, rc = config_need(c, err);
 
     if (!rc)
+        rc = isolation_start(c, &d.grant, err);
+    if (!rc)
         rc = config_drop(c, err);
     if (rc)
         return rc;
@@ -127,7 +131,7 @@ static int run_daemon(struct cli *c, int once, struct err *err)
                  SIG_IGN); /* before we listen to it: every source is fetched at the start anyway */
     if (geteuid() == 0)
         LOG(LOG_WARN,
-            "running as root, and so does what is started: set user: in the configuration",
+            "running as root, and so does what is started: name another user: in the configuration",
             LOG_C("config", c->config_path));
     isolation_warn(c->daemon);
     rc = open_engine(&d, once, err);

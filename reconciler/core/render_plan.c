@@ -321,6 +321,7 @@ static void render_isolation(struct render *r, const struct plan *p)
     } rows[] = {
         { "none", "runs as the daemon's user, and sees what it sees" },
         { "namespace", "files and processes of its own; shares the network and its ports" },
+        { "uid", "a user, files and processes of its own; shares the network, no port in use" },
     };
 
     for (size_t i = 0; i < N_ELEMENTS(rows); i++)

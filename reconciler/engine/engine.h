@@ -27,6 +27,7 @@ struct engine_options {
     void *make_source_ctx;
     const char *self;   /* path of this program, for children */
     const char *keeper; /* path of the keeper program */
+    int grant;          /* who gives users (kit_users.h); 0: nobody, we were not root */
     const char *holder; /* "reeve serve, pid 41" */
     const char *boot;   /* of this machine's start; NULL: the kernel's word */
     int once;           /* stop the loop when everything is converged, waiting or failed */

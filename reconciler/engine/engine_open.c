@@ -31,6 +31,7 @@ static int open_providers(struct engine *e, struct err *err)
         .keeper = str_from_c(e->options.keeper),
         .may_write = !e->options.hold_all,
         .covers = covers_list(e->process, e->options.daemon, e->state_dir),
+        .grant = e->options.grant,
     };
     const struct secret_store_options stores = {
         .daemon = e->options.daemon,

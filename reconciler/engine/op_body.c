@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "reconciler/core/generation.h"
 #include "reconciler/engine/run.h"
+#include "reconciler/engine/uids.h"
 #include "specs/json_io.h"
 #include "state/sets.h"
 
@@ -370,6 +371,13 @@ int op_body_seal(struct op_task *op, struct value *body, struct err *err)
     value_set_int(a, label, S("incarnation"), op->resource.incarnation);
     value_set_text(a, label, S("revision"), digest_hex(a, &op->run->plan.target));
     value_set_text(a, label, S("commit"), op->run->commit_id);
+    if (str_eq_c(value_get_text(body, S("isolation"), S("")), "uid")) {
+        int64_t uid;
+
+        if (uids_of(op->engine, a, op->rec.env, &uid, err))
+            return err->code;
+        value_set_int(a, label, S("uid"), uid);
+    }
     if (body_key(op).p)
         value_set_text(a, label, S("key"), body_key(op));
     value_set(a, body, S("label"), label);

@@ -15,7 +15,7 @@ if [ -z "${PROGRAMS:-}" ]; then
     trap 'rm -rf "$PROGRAMS"' EXIT
     chmod 755 "$PROGRAMS"
     from=$(dirname "$REEVE_KEEPER")
-    cp "$REEVE" "$REEVE_KEEPER" "$from/reeve-spawn" "$from/edge_connect.so" "$ATTACKER" "$0" \
+    cp "$REEVE" "$REEVE_KEEPER" "$from/reeve-spawn" "$from/reeve-users" "$from/edge_connect.so" "$ATTACKER" "$0" \
         "$(dirname "$0")/lib.sh" "$PROGRAMS"
     export PROGRAMS REEVE=$PROGRAMS/reeve REEVE_KEEPER=$PROGRAMS/keeper ATTACKER=$PROGRAMS/attacker
     bash "$PROGRAMS/isolation.sh" || exit
@@ -36,7 +36,7 @@ given_attacked_world()
     domains: [\"neigh.test\"]
     isolation: $CLASS"
     sed -i "s/    isolation: none/    isolation: $CLASS/; /^auth:/d" "$WORLD/reeve.yaml"
-    sed -i "s/^user: .*/user: \"$ORDINARY:$ORDINARY\"/" "$WORLD/reeve.yaml"
+    sed -i "s/^user: .*/user: \"$ORDINARY:$ORDINARY\"\nuids: 60000-60099/" "$WORLD/reeve.yaml"
     mkdir "$WORLD/repo/code" "$WORLD/victim"
     cp "$ATTACKER" "$WORLD/repo/code/attacker"
     echo untouched >"$WORLD/victim/file"
@@ -163,6 +163,27 @@ expect_contained()
     expect_equal "what got in" "$(told | grep 'GOT IN' | cut -d : -f 1,2 | sort)" "$1"
 }
 
+# What an instance left is removed with it, and nothing that its links name.
+left_is_removed()
+{
+    sed -i '/release:/d; s/, build: .*/}/; s/serve\]/wait]/' "$WORLD/repo/.reeve/app.yaml"
+    deploy 'tame'
+    await 60 "the attacker is gone" attacker_is_gone
+    await_converged
+    await 30 "what it left is gone" files_are_gone
+    expect_equal "the victim" "$(cat "$WORLD/victim/file")" untouched
+}
+
+attacker_is_gone()
+{
+    ! grep -qs '"serve"' "$WORLD"/var/services/run/*/spec.json
+}
+
+files_are_gone()
+{
+    [ -z "$(ls -A "$WORLD/var/services/run/.gone")" ]
+}
+
 attack()
 {
     given_attacked_world "$1"
@@ -184,12 +205,68 @@ namespace_keeps_all_but_ports()
     attack namespace
     expect_contained "instance: neighbour's port
 release: neighbour's port"
+    left_is_removed
     expect_has "doctor" "$(reeve doctor)" 'isolation namespace is possible'
     expect_has "the plan" "$(reeve plan prod 2>&1)" 'isolation namespace: files and processes of its own'
+}
+
+# Another environment is another user: no port of it can be shared.
+uid_keeps_all()
+{
+    [ "$(id -u)" = 0 ] || {
+        say "   SKIPPED: needs a daemon that root started"
+        return
+    }
+    attack uid
+    expect_contained ''
+    left_is_removed
+    expect_has "doctor" "$(reeve doctor)" 'isolation uid is possible'
+    expect_has "the plan" "$(reeve plan prod 2>&1)" 'isolation uid: a user, files and processes of its own'
+    daemon_answers || fail "the daemon is gone: $(tail -3 "$WORLD/daemon.log")"
+    expect_equal "files of root" "$(find "$WORLD/var" -user root | head -n 3)" ""
+}
+
+# The one program of the neighbour.
+neighbour_pid()
+{
+    pgrep -x -U 60000 attacker
+}
+
+is_another()
+{
+    [ -n "$(neighbour_pid)" ] && [ "$(neighbour_pid)" != "$1" ] && neighbour_serves
+}
+
+uid_lives_and_dies_with_its_keeper()
+{
+    local pid
+
+    [ "$(id -u)" = 0 ] || return 0
+    given_attacked_world uid
+    commit 'a neighbour'
+    start_daemon
+    await 30 "the neighbour serves" neighbour_serves
+    pid=$(neighbour_pid)
+    kill_daemon
+    expect_equal "the program, the daemon killed" "$(neighbour_pid)" "$pid"
+    kill -KILL "$pid"
+    await 30 "its keeper starts it again, nobody asked" is_another "$pid"
+    pid=$(neighbour_pid)
+    start_daemon
+    expect_equal "the program, another daemon" "$(neighbour_pid)" "$pid"
+    kill -KILL "$(grep -l '"type":"instance"' "$WORLD"/var/services/run/*/spec.json | head -n 1 |
+        sed 's/spec.json/state/' | xargs grep -o '"keeper":[0-9]*' | cut -d : -f 2)"
+    await 20 "it is gone with its keeper" is_gone "$pid"
+    await 30 "and is made again" is_another "$pid"
+}
+
+is_gone()
+{
+    ! kill -0 "$1" 2>/dev/null
 }
 
 case $("$REEVE" doctor 2>&1) in
 *'isolation namespace is possible'*) ;;
 *) skip "no user namespaces: $("$REEVE" doctor 2>&1 | grep 'isolation namespace')" ;;
 esac
-run_cases namespace_keeps_all_but_ports
+run_cases namespace_keeps_all_but_ports uid_keeps_all uid_lives_and_dies_with_its_keeper

@@ -161,7 +161,7 @@ write_daemon()
     cat >"$WORLD/reeve.yaml" <<END
 apiVersion: reeve/v1
 kind: Daemon
-user: "$(id -un)"
+user: "$(id -u):$(id -g)"
 state: {file: var/reeve.db${state:+, $state}}
 socket: var/reeve.sock
 sources: {shop: {url: "file://$WORLD/repo", branches: [main], poll: $poll}}

@@ -1,0 +1,96 @@
+/* Removing what hostile code may have left. SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/sys.h"
+
+#define NOBODY 65534
+
+static char dir[64];
+
+/* As an ordinary user: no mode keeps root out. */
+static int setup(void **state)
+{
+    (void)state;
+    if (geteuid() == 0 && (setegid(NOBODY) || seteuid(NOBODY)))
+        return -1;
+    (void)snprintf(dir, sizeof(dir), "/tmp/rvfilesXXXXXX");
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    struct err err = ERR_INIT;
+    int rc = sys_remove_all(dir, &err);
+
+    (void)state;
+    return rc || seteuid(getuid()) || setegid(getgid());
+}
+
+static const char *below(const char *name)
+{
+    static char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    return path;
+}
+
+static void make_file(const char *name)
+{
+    int fd = open(below(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static void test_modes_keep_nothing(void **state)
+{
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(mkdir(below("tree"), 0700), 0);
+    assert_int_equal(mkdir(below("tree/shut"), 0700), 0);
+    make_file("tree/shut/file");
+    assert_int_equal(chmod(below("tree/shut"), 0), 0);
+    assert_int_equal(chmod(below("tree"), 0500), 0);
+    assert_int_equal(sys_remove_all(below("tree"), &err), 0);
+    assert_false(sys_exists(below("tree")));
+}
+
+static void test_links_are_removed_and_not_followed(void **state)
+{
+    struct err err = ERR_INIT;
+    char target[128];
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(mkdir(below("victim"), 0500), 0);
+    (void)snprintf(target, sizeof(target), "%s", below("victim"));
+    assert_int_equal(mkdir(below("tree"), 0700), 0);
+    assert_int_equal(symlink(target, below("tree/link")), 0);
+    assert_int_equal(sys_remove_all(below("tree"), &err), 0);
+    assert_int_equal(symlink(target, below("link")), 0);
+    assert_int_equal(sys_remove_all(below("link"), &err), 0);
+    assert_true(sys_exists(below("victim")));
+    assert_int_equal(stat(below("victim"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0500);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_modes_keep_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_links_are_removed_and_not_followed, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
