@@ -101,6 +101,13 @@ CREATE TABLE environments (
 ) STRICT;
 CREATE UNIQUE INDEX environments_name ON environments (name) WHERE deleted_ms IS NULL;
 
+CREATE TABLE hosts (
+    host TEXT NOT NULL PRIMARY KEY,
+    env TEXT NOT NULL,
+    place TEXT NOT NULL,
+    since_seq INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE revisions (
     env TEXT NOT NULL,
     digest BLOB NOT NULL,

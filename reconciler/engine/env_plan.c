@@ -53,6 +53,8 @@ static int plan_now(struct env_task *env, enum plan_cause cause, struct err *err
         .now_ms = clock_task_due_ms(&env->engine->clock),
     };
 
+    if (cause != PLAN_CAUSE_REPAIR && env_hosts_check(env, err))
+        return err->code;
     if (snapshot_load(&env->cycle, &in, &env->snapshot, err))
         return err->code;
     return plan_make(&env->cycle, &env->snapshot, &env->plan, err);
@@ -147,5 +149,8 @@ int env_plan_make(struct env_task *env, struct err *err)
     if (env->is_unswept && env_secrets_sweep(env->engine, &env->cycle, &env->snapshot.env, err))
         return err->code;
     env->is_unswept = 0;
-    return env_store_forget_pending(env, err) ? err->code : say_settled(env, err);
+    if (env_store_forget_pending(env, err) ||
+        (env->has_spec && !env->plan.notes.n && env_hosts_keep(env, err)))
+        return err->code;
+    return say_settled(env, err);
 }

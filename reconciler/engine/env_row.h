@@ -29,6 +29,15 @@ void env_row_set_commit(struct env_task *env, struct rec_environment *row);
 /* 1 and why, when an operation waits for a person. */
 int env_row_is_parked(struct env_task *env, struct str *ret_reason, struct err *err);
 
+/* --- env_hosts.c --------------------------------------------------------------------------------- */
+
+/* ERR_REFUSED: a host of what is wanted belongs to another environment; both places are named. */
+int env_hosts_check(struct env_task *env, struct err *err);
+/* What is wanted is ours from now on. */
+int env_hosts_take(struct env_task *env, struct tx *tx, struct err *err);
+/* Everything is in its place: what is served is ours, also where that was not written. */
+int env_hosts_keep(struct env_task *env, struct err *err);
+
 /* --- env_store.c --------------------------------------------------------------------------------- */
 
 /* A plan with something to do: stored once, started when nobody has to be asked. */

@@ -262,6 +262,8 @@ static int put_plan(struct env_task *env, struct tx *tx, struct rec_plan *row,
         e.apply_seq++;
         if (env->plan.cause == PLAN_CAUSE_COMMIT)
             env_row_set_commit(env, &e);
+        if (env->plan.cause != PLAN_CAUSE_REPAIR && env_hosts_take(env, tx, err))
+            return err->code;
     }
     if (env->plan.cause == PLAN_CAUSE_COMMIT && env_row_put_commit(env, tx, err))
         return err->code;

@@ -191,6 +191,36 @@ judged()
     say "$(printf '%3d  %s\n       %s' "$N" "$2" "${6//$WORLD\//}")"
 }
 
+# An environment of its own, whose rule allows the host; what it is planned for is refused.
+refused_later()
+{
+    judged is_explained_there "$@"
+}
+
+is_explained_there()
+{
+    [[ $(reeve explain evil-shop 2>/dev/null) == *"$2"* ]]
+}
+
+evil_shop()
+{
+    rm .reeve/app.yaml
+    cat >.reeve/new.yaml <<END
+apiVersion: reeve/v1
+kind: Application
+name: evil
+services:
+  web: {command: ["$APP"], port: 8000}
+domains:
+  app: {hosts: $1, routes: {/: {service: web}}}
+---
+apiVersion: reeve/v1
+kind: Environment
+name: evil-shop
+application: evil
+END
+}
+
 refused()
 {
     judged is_refused "$@"
@@ -269,6 +299,9 @@ a_committer_without_rights()
         ".reeve/d.yaml:1:1: error: a Daemon document does not belong in a repository [kind]"
 
     # hosts
+    refused_later 'the host of another environment' evil main \
+        'evil_shop "[$HOST]"' \
+        ".reeve/new.yaml:7:3: error: host '$HOST' belongs to environment 'prod' of source 'shop' ($A:15:3) [refused-host]"
     refused 'a host of somebody else' shop main 'app s/$HOST/evil.example.com/' \
         "$A:15:17: error: host 'evil.example.com' is not allowed by the rule at $RULE [refused-domain]"
     refused 'the same beside its own' shop main 'app "s/\[$HOST\]/[$HOST, evil.example.com]/"' \
