@@ -193,6 +193,9 @@ static void look_at_slots(struct inventory *in)
 void inventory_compare_edge(struct inventory *in)
 {
     static const char *const kinds[] = { "backend", "routes", "switch", "address" };
+    static const char *const maps[] = { "r.map",     "gen.map",      "sets.map",
+                                        "paths.map", "guard.map",    "rules.map",
+                                        "users.map", "networks.map", "headers.map" };
 
     look_at_file(in);
     for (size_t i = 0; i < in->n_things; i++)
@@ -200,8 +203,7 @@ void inventory_compare_edge(struct inventory *in)
             if (!strcmp(in->things[i].kind, kinds[k]) && in->things[i].n_found != 1)
                 inventory_wrong(in, "%s/%s: the edge has %d", kinds[k], in->things[i].name,
                                 in->things[i].n_found);
-    look_at_map(in, "r.map");
-    look_at_map(in, "gen.map");
-    look_at_map(in, "sets.map");
+    for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+        look_at_map(in, maps[i]);
     look_at_slots(in);
 }

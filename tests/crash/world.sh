@@ -27,7 +27,7 @@ shop()
     local api_rows= api_route=
 
     if [ -n "${3:-}" ]; then
-        api_route=', /api: {service: api}'
+        api_route='      /api: {service: api}'
         api_rows="  api:
     command: [\"$APP\"]
     port: 8001
@@ -51,7 +51,15 @@ services:
     termination: {drain: 2s, stop_grace_period: 1s}
 $api_rows
 domains:
-  app: {hosts: [$HOST], routes: {/: {service: web}$api_route}}
+  app:
+    hosts: [$HOST]
+    headers: {set: {X-Version: "$1"}}
+    routes:
+      /: {service: web}
+      /closed: {deny: true}
+      /known: {service: web, access: {type: basic, users: {ann: {secret: token}}}}
+      /near: {service: web, access: {type: ip, allow: [127.0.0.0/8]}}
+$api_route
 ---
 apiVersion: reeve/v1
 kind: Environment

@@ -108,8 +108,7 @@ what_opens_a_path_waits_for_a_person()
     await 20 "it waits" sync_is waiting
     expect_has "explain" "$(explained)" weaken
     expect_rules
-    reeve approve "$(plan_id)" --reason 'it may be open' >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
-    await_converged
+    await 30 "it is applied" is_applied_when_approved
     expect_asked 200 /closed
     expect_asked 401 /
 }
@@ -120,6 +119,44 @@ what_closes_one_does_not()
     deploy 'close'
     await_converged
     expect_rules
+}
+
+# The application marks its answers, so that is left to them here.
+ruled_in_turn()
+{
+    local access=none
+
+    [ $(($1 % 2)) = 0 ] || access='{type: ip, allow: [127.0.0.0/8]}'
+    ruled "${BY_ANN/\[X-App\]/[X-Turn-$1]}" "/open: {service: web, access: $access}, /paced: {service: web, access: none, rate_limit: {requests: 100000$1, per: 1h}}"
+    sed -i "s/VERSION: \"v1\"/VERSION: \"v$(($1 / 2))\"/" "$WORLD/repo/.reeve/app.yaml"
+    deploy "turn $1"
+    await 30 "it is applied" is_applied_when_approved
+}
+
+# Rules of the asked paths and of others change with every switch, in every other the set of the service too.
+rules_change_under_load_and_nothing_is_lost()
+{
+    local n
+
+    ruled_in_turn 0
+    start_load --path /open --path /paced --new 3 --kept 3 --post 20
+    for n in {1..6}; do
+        ruled_in_turn "$n"
+    done
+    end_load
+    expect_equal "lost requests" "$(counted lost)" 0
+    expect_equal "requests that nobody of ours answered" "$(counted unrouted)" 0
+    say "   requests: $(counted sent), lost: $(counted lost)"
+    ruled "$BY_ANN" "$ROUTES"
+    deploy 'as before'
+    await 30 "it is applied" is_applied_when_approved
+}
+
+# What ends meanwhile makes another plan of what waits.
+is_applied_when_approved()
+{
+    ! sync_is waiting || reeve approve "$(plan_id)" --reason 'it may be open' >"$WORLD/said" 2>&1
+    is_converged
 }
 
 a_daemon_that_starts_again_changes_nothing()
@@ -135,4 +172,5 @@ a_daemon_that_starts_again_changes_nothing()
 }
 
 run_cases the_first_commit_asks the_password_is_nowhere a_proxy_that_died_asks_the_same \
-    what_opens_a_path_waits_for_a_person what_closes_one_does_not a_daemon_that_starts_again_changes_nothing
+    what_opens_a_path_waits_for_a_person what_closes_one_does_not \
+    rules_change_under_load_and_nothing_is_lost a_daemon_that_starts_again_changes_nothing
