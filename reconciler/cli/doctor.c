@@ -12,6 +12,7 @@
 
 #include "base/guard.h"
 #include "base/sys.h"
+#include "reconciler/cli/doctor_rule.h"
 #include "reconciler/cli/isolation.h"
 #include "reconciler/cli/programs.h"
 #include "reconciler/cli/verbs.h"
@@ -349,6 +350,8 @@ int verb_doctor(struct cli *c, struct err *err)
     struct doctor d = { .c = c, .list = value_list(c->arena) };
     struct str file;
 
+    if (cli_arg(c, 0).p)
+        return doctor_rule(c, cli_arg(c, 0), err);
     check_config(&d);
     check_clock(&d);
     check_isolation(&d);

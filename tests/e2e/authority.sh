@@ -477,6 +477,12 @@ a_name_is_moved_by_a_person()
     refuses 5 "by the rule at $WORLD/reeve.yaml" rebind prod evil main --reason 'a move'
     refuses 5 "no rule gives environment 'prod' to source 'nobody'" rebind prod nobody main --reason 'a move'
     refuses 7 'belongs there already' rebind prod shop main --reason 'a move'
+    expect_has "doctor" "$(reeve doctor prod)" "'prod' of source 'shop': rule 1, at $RULE, is the first that matches"
+    expect_has "doctor" "$(reeve doctor prod)" '["shop.example.test","*.shop.example.test"]  the hosts it may have'
+    expect_has "doctor" "$(reeve doctor prod)" "'prod' of source 'evil': rule 4"
+    expect_has "doctor" "$(reeve doctor prod)" "it belongs to branch 'main' of source 'shop'"
+    expect_has "doctor" "$(reeve doctor prod -o json)" '"rule":"'"$RULE"
+    refuses 6 'it is denied, whatever source it is in' doctor nowhere
     reeve rebind prod evil develop --reason 'the shop moves' >/dev/null || fail "rebind"
     await 20 "the other source is refused now" is_bound
     await 20 "what it says waits for a person" is_waiting_for "$(git rev-parse HEAD)" 'rewound: commit'
