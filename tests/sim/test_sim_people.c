@@ -112,6 +112,60 @@ static void an_approval_outlives_a_hold(struct story *s)
     expect_version(s, SHOP_BLOG, 2);
 }
 
+/* The same plan, made again after another took its place, is approved anew. */
+static void an_approval_does_not_come_back(struct story *s)
+{
+    given_waiting_plan(s);
+    say(s, COMMAND_HOLD);
+    run(s, 30 * SECOND);
+    decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
+    run(s, 30 * SECOND);
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 30 * SECOND);
+    s->shop.services[SHOP_BLOG].version = 2;
+    push(s);
+    run(s, 30 * SECOND);
+    assert_true(plan_in_state(s, "superseded").n > 0);
+    say(s, COMMAND_RESUME);
+    run(s, MINUTE);
+    assert_int_equal(s->done, 3);
+    expect_status(s, "waiting: ");
+    expect_version(s, SHOP_BLOG, 1);
+    decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
+    run(s, MINUTE);
+    expect_version(s, SHOP_BLOG, 2);
+}
+
+/* Whose changes they are is asked until it is known, and stored with the plan. */
+static void who_made_it_is_known_before_it_waits(struct story *s)
+{
+    struct rec_plan_author *rows;
+    struct err err = ERR_INIT;
+    size_t n;
+
+    s->shop.n_envs = 1;
+    s->shop.is_manual[0] = 1;
+    s->w.git_slow_ms = 5 * SECOND;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    for (int i = 0; i < 5; i++) {
+        run(s, 7 * SECOND);
+        world_kill(&s->w);
+    }
+    run(s, MINUTE);
+    expect_status(s, "waiting: ");
+    assert_int_equal(
+        DB_SELECT(world_reader(&s->w), &s->w.arena, plan_author, "ORDER BY mail", &rows, &n, &err),
+        0);
+    assert_int_equal(n, 2);
+    assert_true(str_eq_c(rows[0].mail, "developer@example.test"));
+    assert_true(str_eq_c(rows[1].mail, "forge@example.test"));
+    decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
+    run(s, MINUTE);
+    expect_version(s, SHOP_BLOG, 2);
+}
+
 static void what_was_rejected_under_a_hold_is_not_applied(struct story *s)
 {
     s->shop.n_envs = 1;
@@ -538,6 +592,8 @@ int main(void)
 {
     static struct story_row rows[] = {
         STORY(an_approval_outlives_a_hold),
+        STORY(an_approval_does_not_come_back),
+        STORY(who_made_it_is_known_before_it_waits),
         STORY(what_was_rejected_under_a_hold_is_not_applied),
         STORY(an_approval_is_taken_back_while_it_is_held),
         STORY(an_undo_is_not_lost_in_a_cycle),

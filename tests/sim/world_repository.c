@@ -179,6 +179,31 @@ static int world_ancestry_parse(struct arena *a, struct source_call *call, int *
     return 0;
 }
 
+static void world_log(const struct source *s, struct task *t, struct arena *a,
+                      const struct source_log *in, struct source_call *call)
+{
+    world_ask(s, t, a, call)->commit = in->to;
+}
+
+static int world_log_parse(struct arena *a, struct source_call *call, struct source_commits *ret,
+                           struct err *err)
+{
+    const struct world_asked *asked = call->own;
+    struct source_commit *one;
+
+    if (asked->world->is_git_down)
+        return err_set(err, ERR_UNREACHABLE, "the git host does not answer");
+    *ret = (struct source_commits){ 0 };
+    one = vec_push(a, &ret->list);
+    PRE(one != NULL);
+    *one = (struct source_commit){ .id = asked->commit,
+                                   .author = S("a developer"),
+                                   .author_mail = S("developer@example.test"),
+                                   .committer = S("a forge"),
+                                   .committer_mail = S("forge@example.test") };
+    return 0;
+}
+
 static void world_export(const struct source *s, struct task *t, struct arena *a,
                          const struct source_export *in, struct source_call *call)
 {
@@ -203,6 +228,8 @@ static const struct source_ops world_source_ops = {
     .read_parse = world_read_parse,
     .ancestry = world_ancestry,
     .ancestry_parse = world_ancestry_parse,
+    .log = world_log,
+    .log_parse = world_log_parse,
     .export = world_export,
     .export_parse = world_export_parse,
 };
