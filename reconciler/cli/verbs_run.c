@@ -74,9 +74,9 @@ static void set_log(const struct value *daemon)
 static int open_engine(struct daemon *d, int once, struct err *err)
 {
     struct cli *c = d->c;
-    struct engine_options options = { .daemon = c->daemon,
-                                      .once = once,
-                                      .hold_all = c->args.hold_all };
+    struct engine_options options = {
+        .daemon = c->daemon, .once = once, .hold_all = c->args.hold_all, .seeks_suspects = !once
+    };
     struct loop_options loop_options = { 0 };
     int rc = programs_find_self(c->arena, &options.self, err);
 

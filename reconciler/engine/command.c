@@ -75,6 +75,14 @@ static void act_ask(struct command_call *c, struct command_found *f, struct env_
     env_task_ask(env, &f->env);
 }
 
+static void act_resume(struct command_call *c, struct command_found *f, struct env_task *env)
+{
+    (void)c;
+    (void)f;
+    env_task_trust(env);
+    env_task_wake(env);
+}
+
 /* What has expired meanwhile ends now. */
 static void act_clock(struct command_call *c, struct command_found *f, struct env_task *env)
 {
@@ -117,7 +125,7 @@ static const struct command_row command_rows[N_COMMANDS] = {
     [COMMAND_UNDO] = { "undo", 0, 0, command_write_undo, act_ask },
     [COMMAND_ROLLBACK] = { "rollback", 1, 0, command_write_rollback, act_ask },
     [COMMAND_HOLD] = { "hold", 1, 0, command_write_hold, act_wake },
-    [COMMAND_RESUME] = { "resume", 0, 0, command_write_resume, act_wake },
+    [COMMAND_RESUME] = { "resume", 0, 0, command_write_resume, act_resume },
     [COMMAND_CLOCK] = { "clock", 0, 1, command_write_clock, act_clock },
     [COMMAND_RETRY] = { "retry", 0, 0, command_write_retry, act_retry },
     [COMMAND_REBIND] = { "rebind", 1, 0, command_write_rebind, act_rebind },

@@ -231,16 +231,19 @@ static int run_stream(stream_fn *run, const char *from, const char *to, const ch
                       struct err *err)
 {
     struct copy_stream *s = alloc_zero(sizeof(*s));
-    int was_made;
+    int was_made, rc;
 
     if (!s)
         return err_set(err, ERR_NOMEM, "out of memory");
     s->in = s->out = -1;
-    if (!stream_open(s, from, to, keys, err) && !run(s, err) && fsync(s->out))
-        (void)err_sys(err, "keep '%s'", to);
+    rc = stream_open(s, from, to, keys, err);
+    if (!rc)
+        rc = run(s, err);
+    if (!rc && fsync(s->out))
+        rc = err_sys(err, "keep '%s'", to);
     was_made = s->out >= 0;
     stream_free(s);
-    if (!err->code)
+    if (!rc)
         return 0;
     if (was_made)
         (void)unlink(to); /* half a file is none; what failed before is reported */

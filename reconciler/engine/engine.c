@@ -59,6 +59,7 @@ static struct env_task *add_env(struct engine *e, struct source_task *s, struct 
         e->envs.n--;
         return NULL;
     }
+    (*slot)->slot = e->envs.n - 1;
     map_put(&e->envs_by_name, (*slot)->name, *slot);
     return *slot;
 }
@@ -121,6 +122,8 @@ struct starter { /* what a former life left, read on STATE before anything else 
     struct arena arena;
     struct rec_environment *envs;
     size_t n_envs;
+    struct rec_hold *suspects; /* of those that may have killed us */
+    size_t n_suspects;
     struct rec_plan *plans; /* in their main part, or with an open tail */
     size_t n_plans;
 };
@@ -141,7 +144,9 @@ static int start_read(struct task *t, struct err *err)
     struct starter *s = container_of(t, struct starter, task);
     struct db *db = s->engine->db;
 
-    if (environments_list(db, &s->arena, &s->envs, &s->n_envs, err))
+    if (environments_list(db, &s->arena, &s->envs, &s->n_envs, err) ||
+        DB_SELECT(db, &s->arena, hold, "WHERE ended_seq IS NULL AND actor = $1 AND reason LIKE $2",
+                  &s->suspects, &s->n_suspects, err, DB_T(ENGINE_ACTOR), DB_T(S("crash_suspect%"))))
         return err->code;
     return DB_SELECT(
         db, &s->arena, plan,
@@ -151,13 +156,18 @@ static int start_read(struct task *t, struct err *err)
         &s->plans, &s->n_plans, err);
 }
 
-static void start_env(struct engine *e, const struct rec_environment *row)
+static void start_env(struct starter *s, const struct rec_environment *row)
 {
+    struct engine *e = s->engine;
     struct env_task *env = add_env(e, engine_source(e, row->source), row->uid, row->name,
                                    row->branch);
 
-    if (env)
-        env_task_ask(env, row);
+    if (!env)
+        return;
+    for (size_t i = 0; i < s->n_suspects; i++)
+        if (str_eq(s->suspects[i].env, row->uid))
+            env_task_suspect(env);
+    env_task_ask(env, row);
 }
 
 static void start_edges(struct engine *e)
@@ -180,7 +190,7 @@ static enum task_verdict start_step(struct task *t)
         return task_then(t, START_BEGIN);
     }
     for (size_t i = 0; i < s->n_envs; i++)
-        start_env(e, &s->envs[i]);
+        start_env(s, &s->envs[i]);
     for (size_t i = 0; !e->options.hold_all && i < s->n_plans; i++) {
         struct env_task *env = engine_env(e, s->plans[i].env);
 

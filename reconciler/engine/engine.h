@@ -32,6 +32,7 @@ struct engine_options {
     const char *boot;   /* of this machine's start; NULL: the kernel's word */
     int once;           /* stop the loop when everything is converged, waiting or failed */
     int hold_all;       /* observe only */
+    int seeks_suspects; /* who is in work at each of several deaths is held */
 };
 
 /* The loop is made before the engine and calls back into it for its batches: pass this as

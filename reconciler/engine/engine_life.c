@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "reconciler/engine/engine_suspects.h"
 #include "reconciler/engine/installation.h"
 #include "reconciler/engine/stale.h"
 #include "state/ballast.h"
@@ -53,7 +54,8 @@ static int raise_epoch(struct engine *e, struct err *err)
     e->was_killed = now.p && !(ended.p && str_eq(ended, now));
     e->epoch++;
     if (clock_task_open(&e->clock, e, err) || db_batch_begin(e->db, err) ||
-        engine_write_life(e, a, S("daemon.started"), S("epoch"), err))
+        engine_write_life(e, a, S("daemon.started"), S("epoch"), err) ||
+        (e->options.seeks_suspects && engine_suspects_seek(e, err)))
         return err->code;
     return db_batch_commit(e->db, err);
 }
@@ -75,6 +77,10 @@ int engine_life_place(struct engine *e, struct err *err)
         return err->code;
     if (!e->installation.p)
         e->installation = sys_uuid7(e->process, loop_wall_ms(e->loop));
+    if (e->options.seeks_suspects &&
+        in_work_open(&e->in_work, str_fmt(e->process, "%.*s.work", STR_ARG(file)).p, e->process,
+                     &e->left_in_work, err))
+        return err->code;
     return arena_status(e->process, err);
 }
 
@@ -89,19 +95,20 @@ static int is_there(const char *path)
 int engine_life_read(struct engine *e, struct err *err)
 {
     const char *file = engine_state_path(e);
-    struct err why;
+    struct err why = ERR_INIT;
+    int rc;
 
     if (!is_there(file))
         return 0;
-    if (!db_open(file, DB_WRITE, &e->db, err))
-        (void)db_check(e->db, err); /* err says it */
-    why = *err;
-    if (err->code == ERR_CORRUPT)
+    rc = db_open(file, DB_WRITE, &e->db, &why);
+    if (!rc)
+        rc = db_check(e->db, &why);
+    if (rc == ERR_CORRUPT)
         return err_set(err, ERR_CORRUPT,
                        "'%s' cannot be read and stays as it is; a new one: reeve recover (%.200s)",
                        file, why.text);
-    if (err->code)
-        return err->code;
+    if (rc)
+        return err_set(err, rc, "%s", why.text);
     e->installation = str_copy(e->process, db_installation(e->db));
     return installation_keep(e->process, e->keys_dir.p, e->installation, err);
 }

@@ -138,5 +138,6 @@ void engine_close(struct engine *e)
     secret_sets_free(TAKE(e->sealed));
     secret_store_free(TAKE(e->secrets));
     db_close(TAKE(e->db));
+    in_work_close(&e->in_work);
     lock_release(&e->lock);
 }

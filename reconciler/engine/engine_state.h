@@ -11,6 +11,7 @@
 #include "reconciler/engine/clock_task.h"
 #include "reconciler/engine/copy_task.h"
 #include "reconciler/engine/engine.h"
+#include "reconciler/engine/in_work.h"
 #include "reconciler/engine/op_slot.h"
 #include "reconciler/engine/provider_line.h"
 #include "reconciler/engine/secret_sets.h"
@@ -33,6 +34,10 @@ struct engine {
     struct lock lock;
     int64_t epoch;
     int was_killed; /* the life before did not end in order: what it left open died */
+    struct in_work in_work;
+    struct value *left_in_work; /* by the life before */
+    int64_t
+        careful_until_mono_ms; /* one environment is worked on at a time: one of them kills us */
     struct str installation;
     struct str stale;     /* why the database is older than the world; STR_NONE: it is not */
     struct str state_dir; /* var/: mirrors, keys */

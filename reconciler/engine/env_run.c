@@ -70,6 +70,7 @@ void env_run_begin(struct env_task *env, const struct digest *plan_id, int is_ma
 
     if (!r)
         return; /* the plan stays `applying`; the next cycle finds it so */
+    in_work_mark(&env->engine->in_work, env->slot, env->uid);
     run_start(r, &(struct run_options){ .engine = env->engine,
                                         .plan_id = *plan_id,
                                         .env_name = env->name,
@@ -85,7 +86,14 @@ void env_run_begin(struct env_task *env, const struct digest *plan_id, int is_ma
 
 void env_task_resume(struct env_task *env, const struct digest *plan_id, int is_main)
 {
-    env_run_begin(env, plan_id, is_main);
+    struct env_left *left = env->is_suspect ? arena_new(&env->own, struct env_left) : NULL;
+
+    if (left) {
+        *left = (struct env_left){ env->left, *plan_id, is_main };
+        env->left = left;
+    } else if (!env->is_suspect) {
+        env_run_begin(env, plan_id, is_main);
+    }
 }
 
 void env_task_reload(struct env_task *env, const struct digest *plan_id)

@@ -90,6 +90,7 @@ static void env_move(struct env_task *env)
 static void env_begin_cycle(struct env_task *env)
 {
     env_drop_cycle(env);
+    in_work_mark(&env->engine->in_work, env->slot, env->uid);
     if (env->next_source)
         env_move(env);
     env->is_in_trouble = env->is_woken = 0;
@@ -335,7 +336,8 @@ static int env_enter_cycle(struct env_task *env)
 
     if (env->is_cycling)
         return 1;
-    if (e->n_cycles < ENV_CYCLES_MAX || env_is_asked(&env->asked)) {
+    if (e->n_cycles < (loop_mono_ms(e->loop) < e->careful_until_mono_ms ? 1 : ENV_CYCLES_MAX) ||
+        env_is_asked(&env->asked)) {
         e->n_cycles++;
         env->is_cycling = 1;
         return 1;
@@ -392,6 +394,8 @@ static enum task_verdict env_rest(struct env_task *env)
     if (env->engine->options.once && !env_task_is_settled(env))
         at_ms = now_ms + (env->main ? ENV_ONCE_MAIN_MS : ENV_ONCE_LOOK_MS);
     env_drop_cycle(env);
+    if (!env->main)
+        in_work_clear(&env->engine->in_work, env->slot);
     env_leave_cycle(env);
     engine_settled(env->engine);
     wait_signal_start(t, at_ms);
@@ -420,7 +424,11 @@ static enum task_verdict env_step(struct task *t)
         if (!env->uid.p)
             env->uid = env->accepted;
         t->rc = 0; /* a rest that ended by time is no trouble */
-        env->is_resting = 0;
+        env->is_resting = env->is_suspect;
+        if (env->is_suspect) {
+            wait_signal_start(t, -1);
+            return task_then(t, ENV_SPEC);
+        }
         if (!env_enter_cycle(env)) {
             wait_signal_start(t, -1);
             return task_then(t, ENV_SPEC);
@@ -499,6 +507,20 @@ void env_task_wake(struct env_task *env)
     env->is_resting = 0;
     env->is_woken = 1;
     wait_signal(&env->task);
+}
+
+void env_task_suspect(struct env_task *env)
+{
+    env->is_suspect = 1;
+}
+
+void env_task_trust(struct env_task *env)
+{
+    if (!env->is_suspect)
+        return;
+    env->is_suspect = 0;
+    for (const struct env_left *l = TAKE(env->left); l; l = l->next)
+        env_run_begin(env, &l->plan, l->is_main);
 }
 
 void env_task_ask(struct env_task *env, const struct rec_environment *row)

@@ -28,6 +28,12 @@ struct env_ask {
     struct str actor; /* in the environment's own arena */
 };
 
+struct env_left {
+    struct env_left *next;
+    struct digest plan;
+    int is_main;
+};
+
 struct env_task {
     struct task task;
     struct engine *engine;
@@ -40,6 +46,9 @@ struct env_task {
     struct str next_branch;
     const struct value *rule;
     size_t rule_index;
+    size_t slot;           /* of in_work */
+    int is_suspect;        /* left alone until a person resumes it */
+    struct env_left *left; /* plans of a former life that it would go on with */
     struct watch_task watch;
     struct env_ask asked; /* for the next cycle in which no plan runs */
     /* of this cycle */
@@ -94,6 +103,9 @@ struct env_task *env_task_start(struct engine *e, struct source_task *source, st
 void env_task_wake(struct env_task *env);
 /* Its row says that the name belongs to this source and branch now: from the next cycle on. */
 void env_task_rebind(struct env_task *env, struct source_task *source, struct str branch);
+/* It may have killed the daemon: nothing is done for it until it is trusted again. */
+void env_task_suspect(struct env_task *env);
+void env_task_trust(struct env_task *env);
 /* It rests, and nothing of it runs but what waits for a time that is ahead. */
 int env_task_is_settled(const struct env_task *env);
 void env_task_stop(struct env_task *env);

@@ -282,6 +282,7 @@ int recover_run(struct arena *a, const struct recover_options *options, struct v
                 struct err *err)
 {
     struct recovery v = { .options = options, .a = a, .lock.fd = -1 };
+    int rc;
 
     v.r = (struct recover){ .a = a, .daemon = options->daemon };
     v.r.now_ms = loop_wall_ms(options->loop);
@@ -291,15 +292,16 @@ int recover_run(struct arena *a, const struct recover_options *options, struct v
     v.unreadable = value_list(a);
     v.work = str_fmt(a, "%.*s.new", STR_ARG(v.file)).p;
     v.keys = str_fmt(a, "%.*s/keys", STR_ARG(v.dir));
-    if (!arena_status(a, err))
-        (void)recover_all(&v, err); /* err says it */
+    rc = arena_status(a, err);
+    if (!rc)
+        rc = recover_all(&v, err);
     db_close(v.r.copy);
     if (v.has_copies)
         (void)sys_remove_all(v.copies.work, &(struct err){ 0 }); /* the next one removes it */
     registry_close(v.providers);
     lock_release(&v.lock);
-    if (err->code)
-        return err->code;
+    if (rc)
+        return rc;
     *ret = v.report;
     return arena_status(a, err);
 }

@@ -245,6 +245,72 @@ is_seen()
     reeve status -o json | grep -q "\"commit\":\"$(head_commit)\"" && sync_is held
 }
 
+# dies POINT: a daemon that ends where its environment makes it.
+dies()
+{
+    {
+        (REEVE_CRASH=$1 timeout 60 "$REEVE" serve --config "$WORLD/reeve.yaml" >>"$WORLD/daemon.log" 2>&1 9>&-)
+        expect_equal "its end at $1" $? 137
+    } 2>>"$WORLD/daemon.log"
+}
+
+calm_is()
+{
+    [[ $(reeve status calm -o json 2>/dev/null) == *"\"sync\":\"$1\""* ]]
+}
+
+# Three deaths while prod was in work: it is held, the other one goes on.
+one_commit_kills_the_daemon()
+{
+    given_world
+    write_daemon rule='  - {match: {source: shop, name: calm}, branch: main, providers: {services: [local], domains: edge}, domains: ["*.example.test"], isolation: none}'
+    spec version=v1
+    cat >"$WORLD/repo/.reeve/calm.yaml" <<END
+apiVersion: reeve/v1
+kind: Application
+name: calm
+services: {idle: {command: ["$APP"], port: 8000, environment: {VERSION: c1}, healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms}}, rollout: {min_healthy_time: 200ms, bake_time: 200ms}}}
+---
+apiVersion: reeve/v1
+kind: Environment
+name: calm
+application: calm
+trigger: {branch: main}
+approval: {policy: auto}
+END
+    commit 'version 1'
+    start_daemon
+    await_converged
+    await 30 "calm is in sync" calm_is in_sync
+    begin_load
+    stop_daemon
+    spec version=v2
+    commit 'version 2 kills the daemon'
+    dies GATE_AFTER_OPENED
+    dies GATE_AFTER_OPENED
+    dies GATE_AFTER_OPENED
+    begin
+    start_daemon
+    await 20 "prod is held" sync_is held
+    expect_has "explained" "$(explained)" 'crash_suspect'
+    sed -i 's/c1/c2/' "$WORLD/repo/.reeve/calm.yaml"
+    deploy 'calm changes'
+    await 30 "calm goes on" calm_has_moved
+    passed
+    expect "calm is not held" calm_is in_sync
+    expect_serves v1
+    row_without_loss "one commit kills the daemon: the other environment rolls" $PASSED
+    reeve resume prod --reason 'mended' >/dev/null 2>&1 || fail "resume"
+    await_converged
+    expect_serves v2
+}
+
+# Revision 2 of calm is live.
+calm_has_moved()
+{
+    calm_is in_sync && [[ $(reeve status calm -o json) == *'"revision":2'* ]]
+}
+
 # An alarm, and nothing else.
 no_copy_can_be_made()
 {
@@ -268,7 +334,7 @@ status_says()
 }
 
 run_cases the_disk_is_full the_git_host_is_down the_machine_was_rebooted haproxy_is_gone half_of_the_providers_hang \
-    an_upgrade_went_wrong hold_all_observes_only no_copy_can_be_made
+    one_commit_kills_the_daemon an_upgrade_went_wrong hold_all_observes_only no_copy_can_be_made
 say
 say "   at three in the morning                                      serves after   lost"
 cat "$TABLE"
