@@ -72,15 +72,22 @@ refused()
     expect_has "$sentence" "$said" "$part"
 }
 
+# A plan that is made while the set before goes is made again when it has gone.
+await_rest()
+{
+    await 30 "one set is left" one_set_is_left
+}
+
 approved_by()
 {
     as "$1" approve "$PLAN" --reason seen --timeout 30 "${@:2}" >"$WORLD/said" 2>&1 ||
         fail "approve as $1: $(cat "$WORLD/said")"
+    await_rest
 }
 
 nobody_approves_what_is_theirs()
 {
-    given_people
+    given_people extra='uids: 60000-60099'
     version_by v1 ann
     start_daemon
     await_waiting
@@ -130,6 +137,7 @@ an_approval_is_spent_once()
     kill_daemon
     start_daemon
     await_converged
+    await_rest
     expect_serves v4
     expect_equal "plans that were begun" "$(history | grep -o '"kind":"plan.started"' | wc -l)" 4
     version_by v3 ann
@@ -161,15 +169,34 @@ glass_is_broken_with_a_reason()
     as games hold prod --reason fire --break-glass >/dev/null || fail "hold"
     expect_has "history" "$(history)" '"break_glass":true'
     expect_has "the log" "$(cat "$WORLD/daemon.log")" 'a right for emergencies was used'
-    as games resume prod --reason out --break-glass >/dev/null || fail "resume"
+    as games resume prod --reason out --break-glass >/dev/null 2>&1 || fail "resume"
+}
+
+# cut_off SENTENCE COMMAND..: the connection ends before anything is said.
+cut_off()
+{
+    local sentence=$1 status
+
+    shift
+    "$@" "$WORLD/bin/reeve" status --server "$WORLD/var/reeve.sock" >"$WORLD/said" 2>&1
+    status=$?
+    expect_equal "exit status of $sentence ($(cat "$WORLD/said"))" $status 8
+}
+
+who_runs_as_an_environment_is_not_heard()
+{
+    setpriv --reuid 60100 --regid 60100 --groups 0 "$WORLD/bin/reeve" status \
+        --server "$WORLD/var/reeve.sock" >/dev/null || fail "who is beside them is"
+    cut_off "the first of them" setpriv --reuid 60000 --regid 60000 --groups 0
+    cut_off "the last of them" setpriv --reuid 60099 --regid 0 --groups 0
+    expect_has "the log" "$(cat "$WORLD/daemon.log")" 'uid 60000 is one that environments run as'
 }
 
 who_lives_elsewhere_is_not_heard()
 {
     unshare -U true 2>/dev/null || { say "   not tried: no user namespaces"; return; }
-    unshare -U "$REEVE" status --server "$WORLD/var/reeve.sock" >"$WORLD/said" 2>&1
-    expect_equal "exit status" $? 8
-    expect_has "the log" "$(cat "$WORLD/daemon.log")" 'a connection was refused'
+    cut_off "another user namespace" unshare -U
+    cut_off "another PID namespace" unshare -p -f
 }
 
 # forged SCRIPT: what ssh-keygen does for the person who approves.
@@ -222,4 +249,4 @@ a_signature_is_of_the_person_and_the_plan()
 
 run_cases nobody_approves_what_is_theirs not_even_under_a_later_commit a_stranger_asks_for_one_more \
     an_approval_is_spent_once an_override_is_a_role_of_its_own glass_is_broken_with_a_reason \
-    who_lives_elsewhere_is_not_heard a_signature_is_of_the_person_and_the_plan
+    who_runs_as_an_environment_is_not_heard who_lives_elsewhere_is_not_heard a_signature_is_of_the_person_and_the_plan
