@@ -1,22 +1,40 @@
 /* The first environment that has a host keeps it. SPDX-License-Identifier: Apache-2.0
  *
  * It has it from the start of the plan that brings it until it is neither served nor being applied. */
+#include "base/guard.h"
 #include "reconciler/engine/env_row.h"
 #include "specs/json_io.h"
 #include "state/plans.h"
 #include "state/resources.h"
 
-static const struct value *hosts_of(const struct value *domain)
+/* Those it serves, and those it sends to them. */
+static const struct str host_lists[] = { S_INIT("hosts"), S_INIT("redirect_from") };
+
+static size_t count_hosts(const struct value *domain)
 {
-    return value_get(domain, S("hosts"));
+    size_t n = 0;
+
+    for (size_t i = 0; i < N_ELEMENTS(host_lists); i++)
+        n += value_count(value_get(domain, host_lists[i]));
+    return n;
+}
+
+static struct str host_at(const struct value *domain, size_t at)
+{
+    for (size_t i = 0; i < N_ELEMENTS(host_lists); i++) {
+        const struct value *list = value_get(domain, host_lists[i]);
+
+        if (at < value_count(list))
+            return value_item(list, at)->u.text;
+        at -= value_count(list);
+    }
+    UNREACHABLE();
 }
 
 static int has_host(const struct value *domain, struct str host)
 {
-    const struct value *hosts = hosts_of(domain);
-
-    for (size_t i = 0; i < value_count(hosts); i++)
-        if (str_eq(value_item(hosts, i)->u.text, host))
+    for (size_t i = 0; i < count_hosts(domain); i++)
+        if (str_eq(host_at(domain, i), host))
             return 1;
     return 0;
 }
@@ -78,10 +96,8 @@ static struct str place_text(struct env_task *env, const struct spec_resource *r
 
 static int check_domain(struct env_task *env, const struct spec_resource *r, struct err *err)
 {
-    const struct value *hosts = hosts_of(r->desired);
-
-    for (size_t i = 0; i < value_count(hosts); i++) {
-        struct str host = value_item(hosts, i)->u.text;
+    for (size_t i = 0; i < count_hosts(r->desired); i++) {
+        struct str host = host_at(r->desired, i);
         struct rec_environment owner;
         struct rec_host row;
         int rc = is_taken(env, host, &row, &owner, err);
@@ -111,10 +127,8 @@ int env_hosts_check(struct env_task *env, struct err *err)
 static int put_domain(struct env_task *env, const struct spec_resource *r, struct tx *tx,
                       int *io_lacks, struct err *err)
 {
-    const struct value *hosts = hosts_of(r->desired);
-
-    for (size_t i = 0; i < value_count(hosts); i++) {
-        struct rec_host row = { .host = value_item(hosts, i)->u.text };
+    for (size_t i = 0; i < count_hosts(r->desired); i++) {
+        struct rec_host row = { .host = host_at(r->desired, i) };
         int rc = db_get(env->engine->db, &env->cycle, REC_host, &row, err);
 
         if (rc && rc != ERR_NOT_FOUND)

@@ -199,7 +199,7 @@ refused_later()
 
 is_explained_there()
 {
-    [[ $(reeve explain evil-shop 2>/dev/null) == *"$2"* ]]
+    [[ $(told) == *"\"commit\":\"$1\""* && $(reeve explain evil-shop 2>/dev/null) == *"$2"* ]]
 }
 
 evil_shop()
@@ -210,7 +210,7 @@ apiVersion: reeve/v1
 kind: Application
 name: evil
 services:
-  web: {command: ["$APP"], port: 8000}
+  web: {command: ["$APP"], port: 8000, rollout: {min_healthy_time: 0s, bake_time: 100ms}}
 domains:
   app: {hosts: $1, routes: {/: {service: web}}}
 ---
@@ -218,6 +218,7 @@ apiVersion: reeve/v1
 kind: Environment
 name: evil-shop
 application: evil
+reconcile: {interval: 1s}
 END
 }
 
@@ -299,9 +300,12 @@ a_committer_without_rights()
         ".reeve/d.yaml:1:1: error: a Daemon document does not belong in a repository [kind]"
 
     # hosts
-    refused_later 'the host of another environment' evil main \
-        'evil_shop "[$HOST]"' \
+    refused_later 'the host of another environment, sent on from' evil main \
+        'evil_shop "[evil.example.test], redirect_from: [$HOST]"' \
         ".reeve/new.yaml:7:3: error: host '$HOST' belongs to environment 'prod' of source 'shop' ($A:15:3) [refused-host]"
+    refused_later 'the host of another environment' evil main \
+        'evil_shop "[$HOST]"; sed -i 6G .reeve/new.yaml' \
+        ".reeve/new.yaml:8:3: error: host '$HOST' belongs to environment 'prod' of source 'shop' ($A:15:3) [refused-host]"
     refused 'a host of somebody else' shop main 'app s/$HOST/evil.example.com/' \
         "$A:15:17: error: host 'evil.example.com' is not allowed by the rule at $RULE [refused-domain]"
     refused 'the same beside its own' shop main 'app "s/\[$HOST\]/[$HOST, evil.example.com]/"' \
@@ -329,6 +333,10 @@ a_committer_without_rights()
     refused 'a host that the environment puts over the application'"'"'s' shop main \
         'echo "domains: {app: {hosts: [evil.example.com]}}" >>.reeve/prod.yaml' \
         "$P:7:25: error: host 'evil.example.com' is not allowed by the rule at $RULE [refused-domain]"
+
+    refused 'a host of somebody else that it sends on from' shop main \
+        'app "s/hosts: .$HOST.,/&\ redirect_from: [evil.example.com],/"' \
+        "$A:15:53: error: host 'evil.example.com' is not allowed by the rule at $RULE [refused-domain]"
 
     # secrets
     refused 'a secret of another environment' shop main 'app "s/\\\${env}/other/"' \
@@ -412,6 +420,8 @@ a_committer_without_rights()
         "$P:7:28: error: 1000 replicas, at most 2 are allowed by the rule at $RULE [refused-ceiling]"
     refused 'a number that overflows' shop main 'app "s/replicas: 1/replicas: 18446744073709551617/"' \
         "$A:8:15: error: services.web.replicas: "
+    refused 'its instances as root' shop main 'app "s/^    port: 8000/    port: 8000\n    user: root/"' \
+        "$A:8:5: error: services.web: 'user' is not supported by this version [unsupported]"
     refused 'LD_PRELOAD' shop main 'app "s/VERSION: \"v1\"/LD_PRELOAD: \/tmp\/x.so/"' \
         "$A:9:19: error: services.web.environment: 'LD_PRELOAD' is not a variable that may be set"
     refused 'PATH' shop main 'app "s/VERSION: \"v1\"/PATH: \/tmp/"' \
@@ -502,6 +512,29 @@ is_bound()
         $answer != *"belongs to branch 'main' of source 'shop'"* ]]
 }
 
+# Who has a host keeps it while it serves it, and no longer.
+a_host_is_free_when_it_is_given_up()
+{
+    given_world
+    write_authority
+    given_base
+    refused_later 'it is wanted by another environment' evil main 'evil_shop "[$HOST]"' \
+        ".reeve/new.yaml:7:3: error: host '$HOST' belongs to environment 'prod' of source 'shop'"
+    cd "$WORLD/repo" || fail "cd"
+    write_base
+    app "s/\[$HOST\]/[www.$HOST]/"
+    commit 'another name'
+    fetch_now
+    await 20 "it waits" sync_is waiting
+    reeve approve "$(plan_id)" --reason 'the name is given up' >/dev/null || fail "approve"
+    await 20 "the other one has it" evil_is_in_sync
+}
+
+evil_is_in_sync()
+{
+    [[ $(reeve status evil-shop -o json) == *'"sync":"in_sync"'* ]]
+}
+
 refuses()
 {
     local status=$1 text=$2 out rc
@@ -513,4 +546,5 @@ refuses()
     expect_has "$*" "$out" "$text"
 }
 
-run_cases a_committer_without_rights a_name_is_moved_by_a_person
+run_cases a_committer_without_rights a_name_is_moved_by_a_person \
+    a_host_is_free_when_it_is_given_up
