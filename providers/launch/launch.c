@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <poll.h>
@@ -26,11 +27,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-_Noreturn void launch_fail(enum launch_step step)
+#define LAUNCH_LOOK_MS 1000     /* how often what it wrote is counted */
+#define LAUNCH_FILES_MAX 200000 /* more are over any quota */
+
+static void launch_say(enum launch_step step, int number)
 {
-    int said[2] = { (int)step, errno };
+    int said[2] = { (int)step, number };
 
     (void)!write(LAUNCH_STATUS_FD, said, sizeof(said)); /* nobody there: nobody asks */
+}
+
+_Noreturn void launch_fail(enum launch_step step)
+{
+    launch_say(step, errno);
     _exit(127);
 }
 
@@ -119,6 +128,29 @@ static _Noreturn void launch_exec(const struct launch *plan, char **argv)
     launch_fail(LAUNCH_EXEC);
 }
 
+/* What it may write, and has: nothing is followed, what cannot be counted is too much. */
+static int launch_is_over(const struct launch *plan)
+{
+    char *paths[LAUNCH_PLACES_MAX + 1] = { NULL };
+    uint64_t bytes = 0, n = 0;
+    FTSENT *entry;
+    FTS *tree;
+
+    for (uint32_t i = 0, at = 0; i < plan->n_places; i++)
+        if (plan->places[i].how == LAUNCH_WRITE)
+            paths[at++] = (char *)(uintptr_t)plan->places[i].path; /* only read */
+    if (!plan->max_places_bytes || !paths[0])
+        return 0;
+    tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+    while (tree && bytes <= plan->max_places_bytes && (entry = fts_read(tree)))
+        if (entry->fts_info != FTS_DP && entry->fts_statp)
+            bytes += ++n > LAUNCH_FILES_MAX ? UINT32_MAX
+                                            : (uint64_t)entry->fts_statp->st_blocks * 512;
+    if (tree)
+        (void)fts_close(tree); /* only read */
+    return bytes > plan->max_places_bytes;
+}
+
 /* --- init ---------------------------------------------------------------------------------------- */
 
 /* Who started us may have died before we asked to die with it. */
@@ -154,6 +186,10 @@ static _Noreturn void launch_init(struct launch *plan, int to_outer, char **argv
     int proc, status;
 
     launch_view_make(plan, &proc);
+    if (launch_is_over(plan)) {
+        launch_say(LAUNCH_FULL, EDQUOT);
+        launch_limit(RLIMIT_FSIZE, 0);
+    }
     if (plan->flags & LAUNCH_NO_NETWORK)
         launch_view_network();
     if (plan->class == LAUNCH_UID)
@@ -179,6 +215,25 @@ static _Noreturn void launch_init(struct launch *plan, int to_outer, char **argv
 }
 
 /* --- outer --------------------------------------------------------------------------------------- */
+
+/* Until init has said how the program ended, or is ended for what it wrote; 0: it did not say. */
+static int launch_watch(const struct launch *plan, pid_t init, int from_init, int *ret)
+{
+    static const char full[] = "reeve: ended, its files are over the quota\n";
+    struct pollfd p = { from_init, POLLIN, 0 };
+    int was_over = launch_is_over(plan);
+
+    while (poll(&p, 1, LAUNCH_LOOK_MS) <= 0) {
+        int is_over = launch_is_over(plan);
+
+        if (is_over && !was_over)
+            (void)!write(STDERR_FILENO, full, sizeof(full) - 1); /* its log may be gone */
+        if (is_over != was_over)
+            (void)kill(init, SIGKILL); /* the next one starts with what it may do then */
+        was_over = is_over;
+    }
+    return read(from_init, ret, sizeof(*ret)) == sizeof(*ret);
+}
 
 static _Noreturn void launch_end_as(int status)
 {
@@ -222,9 +277,8 @@ static void launch_first_namespace(const struct launch *plan)
 static _Noreturn void launch_run(char **argv)
 {
     static struct launch plan;
-    int ends[2], said, status = 127 << 8;
+    int ends[2], said, is_said, status = 127 << 8;
     pid_t parent = getppid(), init;
-    ssize_t n;
 
     launch_read(&plan);
     launch_limit(RLIMIT_CORE, 0);
@@ -240,13 +294,12 @@ static _Noreturn void launch_run(char **argv)
         launch_fail(LAUNCH_NAMESPACES);
     if (init == 0 && !close(ends[0]))
         launch_init(&plan, ends[1], argv);
-    if (close(ends[1]) || close_range(0, LAUNCH_USERS_FD, 0))
+    if (close(ends[1]) || close_range(0, 1, 0) || close_range(3, LAUNCH_USERS_FD, 0))
         _exit(127);
-    while ((n = read(ends[0], &said, sizeof(said))) < 0 && errno == EINTR)
-        ;
+    is_said = launch_watch(&plan, init, ends[0], &said);
     while (waitpid(init, &status, 0) < 0 && errno == EINTR) /* all that was in there is gone then */
         ;
-    launch_end_as(n == sizeof(said) ? said : status);
+    launch_end_as(is_said ? said : status);
 }
 
 int main(int argc, char **argv)

@@ -8,7 +8,10 @@
  * has a number. What reeve-spawn stays for: its own end is the program's, the same exit status or
  * signal; when it dies, everything of the program dies.
  *
- * The status pipe is closed by a program that runs. Else it holds two ints: an enum launch_step and errno.
+ * Over max_places_bytes it is ended, and while it is when it starts, it may read and remove but write nothing.
+ *
+ * The status pipe is closed by a program that runs. Else it holds two ints: an enum launch_step and errno; after LAUNCH_FULL alone
+ * the program runs.
  *
  * Limits   LAUNCH_PLACES_MAX places, LAUNCH_PATH_MAX bytes a path.
  */
@@ -35,6 +38,7 @@ struct launch { /* of fixed size: nothing in it says how long it is */
     uint32_t uid, reserved; /* LAUNCH_UID: who the program is, as user and as group */
     uint64_t max_processes, max_file_bytes, max_memory_bytes; /* 0: no limit of its own */
     uint64_t tmp_bytes;                                       /* of its /tmp, which is memory */
+    uint64_t max_places_bytes; /* of all that it may write together; over it, see above */
     struct launch_place places[LAUNCH_PLACES_MAX];
 };
 
@@ -50,7 +54,8 @@ struct launch { /* of fixed size: nothing in it says how long it is */
     STEP(LAUNCH_VIEW, "isolation: the view of the machine")                                                           \
     STEP(LAUNCH_PROC, "isolation: a /proc of its own (is a part of /proc covered here, as in a container?)")          \
     STEP(LAUNCH_NESTED, "isolation: the second user namespace")                                                       \
-    STEP(LAUNCH_LIMITS, "isolation: limits")
+    STEP(LAUNCH_LIMITS, "isolation: limits")                                                                          \
+    STEP(LAUNCH_FULL, "its files are over the quota, so it may not write")
 /* clang-format on */
 
 #define LAUNCH_NAME(name, text) name,

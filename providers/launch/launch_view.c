@@ -127,19 +127,15 @@ static void view_close(const char *path)
         launch_fail(LAUNCH_VIEW);
 }
 
-static const uint64_t view_attributes[] = {
-    [LAUNCH_READ] = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-    [LAUNCH_WRITE] = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-};
-
 static void view_put_back(struct launch_place *place, int tree)
 {
+    uint64_t attributes = place->how == LAUNCH_READ ? MOUNT_ATTR_RDONLY : 0;
     struct stat st;
 
     if (fstat(tree, &st))
         launch_fail(LAUNCH_VIEW);
     view_make_path(place->path, S_ISDIR(st.st_mode));
-    view_put(tree, place->path, view_attributes[place->how]);
+    view_put(tree, place->path, attributes | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
 static void view_processes(int *ret_proc)

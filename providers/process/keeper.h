@@ -51,6 +51,7 @@ struct keeper {
     int64_t take_until_ms, leave_until_ms;
     int exit, signal, timed_out;
     int64_t restarts, log_size;
+    int64_t log_room, log_room_ms, log_lost; /* bytes that may come, since when, and did not */
     char boot[40], message[256];
     struct keeper_client clients[KEEPER_CLIENTS];
 };
@@ -67,6 +68,7 @@ void keeper_files_state(struct keeper *k);
 void keeper_files_enter(struct keeper *k, enum keeper_state state);
 void keeper_files_log(struct keeper *k, const char *text, size_t n);
 void keeper_files_output(struct keeper *k);
+void keeper_files_say_lost(struct keeper *k); /* what was over the rate until now */
 
 /* program */
 unsigned long long keeper_program_stat(pid_t pid, char *ret_state, pid_t *ret_parent,

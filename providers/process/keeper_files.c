@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define KEEPER_LOG_RATE (1 << 20)  /* bytes a second */
+#define KEEPER_LOG_BURST (8 << 20) /* at once */
+
 static const char *const keeper_states[] = { "starting", "running", "waiting",
                                              "stopping", "exited",  "stopped" };
 
@@ -63,11 +66,40 @@ void keeper_files_log(struct keeper *k, const char *text, size_t n)
         k->log_size += (int64_t)n;
 }
 
+void keeper_files_say_lost(struct keeper *k)
+{
+    char note[80];
+    int n = snprintf(note, sizeof(note), "\nreeve: %" PRId64 " bytes of output were lost\n",
+                     k->log_lost);
+
+    if (k->log_lost)
+        keeper_files_log(k, note, (size_t)n);
+    k->log_lost = 0;
+}
+
+/* A program that writes without end shall not keep the disk busy: what is over the rate is counted. */
+static void keeper_files_take(struct keeper *k, const char *block, size_t n)
+{
+    int64_t now_ms = keeper_now_ms();
+
+    k->log_room += (now_ms - k->log_room_ms) * (KEEPER_LOG_RATE / 1000);
+    if (k->log_room > KEEPER_LOG_BURST)
+        k->log_room = KEEPER_LOG_BURST;
+    k->log_room_ms = now_ms;
+    if (k->log_room < (int64_t)n) {
+        k->log_lost += (int64_t)n;
+        return;
+    }
+    keeper_files_say_lost(k);
+    k->log_room -= (int64_t)n;
+    keeper_files_log(k, block, n);
+}
+
 void keeper_files_output(struct keeper *k)
 {
     char block[16384];
     ssize_t n;
 
     for (int i = 0; i < 64 && (n = read(k->out[0], block, sizeof(block))) > 0; i++)
-        keeper_files_log(k, block, (size_t)n);
+        keeper_files_take(k, block, (size_t)n);
 }

@@ -201,6 +201,7 @@ static void keeper_ended(struct keeper *k, int status)
             keeper_hand_ended(k, pid);
     }
     keeper_files_output(k);
+    keeper_files_say_lost(k);
     k->child = 0;
     k->exit = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     k->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;

@@ -86,6 +86,7 @@ static int process_open(const struct rv_host *h, struct rv_str config, uint32_t 
     s->keeper = str_copy(&s->arena, value_get_text(v, S("keeper"), S("")));
     s->launcher = process_beside(s, s->keeper, "reeve-spawn");
     s->covers = value_get(v, S("covers"));
+    s->quota_bytes = value_get_int(v, S("quota"), PROCESS_QUOTA_BYTES);
     s->grant = (int)value_get_int(v, S("grant"), 0);
     ports = value_get_text(v, S("ports"), S("20000-29999"));
     if (s->directory.n == 0 || s->directory.p[0] != '/' || s->keeper.n == 0 ||

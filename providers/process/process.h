@@ -18,7 +18,8 @@
 #include "providers/keeper_client.h"
 
 #define PROCESS_POLL_MS 100
-#define PROCESS_TAIL_BYTES 4000 /* of output, in a message */
+#define PROCESS_TAIL_BYTES 4000          /* of output, in a message */
+#define PROCESS_QUOTA_BYTES (10LL << 30) /* where the configuration says nothing */
 #define PROCESS_PORT_REST_MS (24 * 3600 * 1000LL)
 
 struct process {
@@ -26,7 +27,7 @@ struct process {
     struct str directory, runs, artifacts, exports, ports, keeper;
     struct str launcher;        /* beside the keeper */
     const struct value *covers; /* paths that isolated code does not see */
-    int64_t port_from, port_to;
+    int64_t port_from, port_to, quota_bytes;
     int may_write;
     int grant; /* who gives users (kit_users.h); 0: nobody */
 };

@@ -1,4 +1,5 @@
 /* Isolated commands: what they see, what they may, and that they end as they end. SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -158,17 +159,57 @@ static void test_it_dies_with_its_keeper(void **state)
     assert_int_equal(after.list.n, 0);
 }
 
+static int is_full(struct world *w, void *ctx)
+{
+    (void)ctx;
+    return strstr(world_file(w, "run/" OWNER "/state"), "over the quota") != NULL;
+}
+
+static int may_write(struct world *w, void *ctx)
+{
+    return !is_full(w, ctx) && strstr(world_file(w, "run/" OWNER "/log"), "may write again");
+}
+
+/* Ended; started again without the right to write; with it again when it has made room. */
+static void test_a_home_over_its_quota_is_not_written(void **state)
+{
+    struct world *w = &((struct isolated *)*state)->world;
+    struct rv_result ret = { .size = sizeof(ret) };
+    char config[600];
+    int go;
+
+    w->driver->close(w->self);
+    (void)snprintf(config, sizeof(config), "{\"quota\":1048576,%s", w->config + 1);
+    assert_int_equal(w->driver->open(&w->t.host, test_rv(config), 1, &w->self, &ret), 0);
+    ret = drive(w, "instance", RV_CREATE,
+                "{\"command\":[\"/bin/bash\",\"-c\",\"trap '' XFSZ; if test -e done; then echo may "
+                "write again > said && cat said; elif test -e big; then echo x > small || echo "
+                "refused; read < go; : > done; rm big; else mkfifo go; head -c 3000000 "
+                "/dev/zero > big; fi; sleep 1000\"],\"isolation\":\"namespace\"}");
+    assert_int_equal(ret.verdict, RV_DONE);
+    world_wait(w, is_full, NULL, "it was started without the right to write");
+    assert_true(world_state(w, OWNER, "restarts") >= 1);
+    (void)snprintf(config, sizeof(config), "%s/run/" OWNER "/home/go", w->dir);
+    go = open(config, O_WRONLY | O_CLOEXEC); /* a pipe: when it reads */
+    assert_int_equal(write(go, "\n", 1), 1);
+    close(go);
+    world_wait(w, may_write, NULL, "it may write again");
+    assert_non_null(strstr(world_file(w, "run/" OWNER "/log"), "refused"));
+    assert_non_null(strstr(world_file(w, "run/" OWNER "/log"), "reeve: ended, its files"));
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[N_ELEMENTS(isolated_rows) + 3] = {
+    struct CMUnitTest tests[N_ELEMENTS(isolated_rows) + 4] = {
         cmocka_unit_test_setup_teardown(test_a_build_writes_its_tree_and_has_no_network, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_started_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(test_it_dies_with_its_keeper, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_home_over_its_quota_is_not_written, setup, teardown),
     };
 
     for (size_t i = 0; i < N_ELEMENTS(isolated_rows); i++)
-        tests[3 + i] = (struct CMUnitTest){ .name = isolated_rows[i].sentence,
+        tests[4 + i] = (struct CMUnitTest){ .name = isolated_rows[i].sentence,
                                             .test_func = test_row,
                                             .setup_func = setup,
                                             .teardown_func = teardown,

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/guard.h"
+#include "base/sys.h"
 #include "tests/support/process_world.h"
 
 #define OWNER "rv1aaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -234,6 +235,29 @@ static void test_release_whose_keeper_died_is_unknown(void **state)
     assert_true(test_rv_has(look(w, "release", OWNER, "").observed, "\"state\":\"lost\""));
 }
 
+/* Its output holds NUL. */
+static int log_says(struct world *w, const char *text)
+{
+    struct err err = ERR_INIT;
+    struct str log;
+
+    assert_int_equal(sys_read_file(&w->t.arena,
+                                   str_fmt(&w->t.arena, "%s/run/" OWNER "/log", w->dir).p,
+                                   16u << 20, &log, &err),
+                     0);
+    return str_find(log, str_from_c(text)) != STR_NPOS;
+}
+
+static void test_output_over_the_rate_is_lost_and_said(void **state)
+{
+    struct world *w = *state;
+    struct rv_result ret = drive(w, "release", RV_RUN, OWNER, "k1",
+                                 RELEASE("head -c 60000000 /dev/zero"));
+
+    assert_int_equal(ret.verdict, RV_DONE);
+    assert_true(log_says(w, "bytes of output were lost"));
+}
+
 int main(void)
 {
     static const CMUnitTestFunction plain[] = {
@@ -245,12 +269,18 @@ int main(void)
         test_release_runs_once,
         test_release_outlives_who_asked,
         test_release_whose_keeper_died_is_unknown,
+        test_output_over_the_rate_is_lost_and_said,
     };
     static const char *const names[] = {
-        "a build makes a sealed tree",    "two owners share a tree",
-        "who runs in a tree protects it", "a failed build is repeated by a new key only",
-        "nothing to run is a copy",       "a release runs once",
-        "a release outlives who asked",   "a release whose keeper died is unknown",
+        "a build makes a sealed tree",
+        "two owners share a tree",
+        "who runs in a tree protects it",
+        "a failed build is repeated by a new key only",
+        "nothing to run is a copy",
+        "a release runs once",
+        "a release outlives who asked",
+        "a release whose keeper died is unknown",
+        "output over the rate is lost, and said",
     };
     struct CMUnitTest tests[N_ELEMENTS(plain) + N_ELEMENTS(failing_rows)];
     size_t n = 0;
