@@ -100,6 +100,15 @@ static void render_stale(struct render *r, struct str why)
     sb_add_char(r->out, '\n');
 }
 
+static void render_heartbeat(struct render *r, const struct value *heartbeat)
+{
+    if (!value_get(heartbeat, S("error")))
+        return;
+    render_text(r, TONE_BAD, S("nobody hears the heartbeat: "));
+    render_text(r, TONE_BAD, render_safe(r->out->arena, text_of(heartbeat, "error")));
+    sb_add_c(r->out, "\n\n");
+}
+
 static void render_copies(struct render *r, const struct value *copies)
 {
     if (!value_get(copies, S("error")))
@@ -147,6 +156,7 @@ void render_status(struct render *r, const struct value *status)
     struct render_table t;
 
     render_stale(r, value_get_text(value_get(status, S("live")), S("stale"), STR_NONE));
+    render_heartbeat(r, value_get(value_get(status, S("live")), S("heartbeat")));
     render_copies(r, value_get(value_get(status, S("live")), S("copies")));
     render_clock(r, value_get(status, S("suspect_clock")));
     render_providers(r, value_get(value_get(status, S("live")), S("providers")));

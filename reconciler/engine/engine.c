@@ -229,8 +229,10 @@ void engine_start(struct engine *e)
     arena_init(&s->arena, 0);
     clock_task_start(&e->clock);
     tidy_task_start(&e->tidy, e);
-    if (!e->options.once)
+    if (!e->options.once) {
         copy_task_start(&e->copies, e);
+        heartbeat_task_start(&e->heartbeat, e);
+    }
     task_start(&s->task, e->loop, "start", start_states, N_ELEMENTS(start_states), START_READ,
                start_step, start_ended, s);
 }
@@ -358,6 +360,7 @@ void engine_stop(struct engine *e)
     task_cancel(&e->clock.task, ERR_CANCELLED);
     task_cancel(&e->tidy.task, ERR_CANCELLED);
     copy_task_stop(&e->copies);
+    heartbeat_task_stop(&e->heartbeat);
     for (size_t i = 0; i < e->envs.n; i++)
         env_task_stop(e->envs.p[i]);
     for (size_t i = 0; i < e->n_sources; i++)

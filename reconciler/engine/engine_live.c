@@ -80,6 +80,8 @@ struct value *engine_live_view(struct engine *e, struct arena *a)
     }
     if (e->stale.p)
         value_set_text(a, view, S("stale"), e->stale);
+    if (heartbeat_task_view(&e->heartbeat, a))
+        value_set(a, view, S("heartbeat"), heartbeat_task_view(&e->heartbeat, a));
     if (copy_task_view(&e->copies, a))
         value_set(a, view, S("copies"), copy_task_view(&e->copies, a));
     value_set(a, view, S("sources"), sources);

@@ -133,6 +133,7 @@ void engine_close(struct engine *e)
     e->n_edges = 0;
     clock_task_fini(&e->clock);
     copy_task_fini(&e->copies);
+    heartbeat_task_fini(&e->heartbeat);
     provider_line_close_all(e);
     registry_close(TAKE(e->providers));
     secret_sets_free(TAKE(e->sealed));

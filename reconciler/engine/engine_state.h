@@ -11,6 +11,7 @@
 #include "reconciler/engine/clock_task.h"
 #include "reconciler/engine/copy_task.h"
 #include "reconciler/engine/engine.h"
+#include "reconciler/engine/heartbeat_task.h"
 #include "reconciler/engine/in_work.h"
 #include "reconciler/engine/op_slot.h"
 #include "reconciler/engine/provider_line.h"
@@ -46,6 +47,7 @@ struct engine {
     struct op_slots slots;
     struct tidy_task tidy;
     struct copy_task copies;
+    struct heartbeat_task heartbeat;
     struct network *egress; /* that drivers may reach though they are not public */
     size_t n_egress;
     struct registry *providers;

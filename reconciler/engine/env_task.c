@@ -361,6 +361,7 @@ static void env_leave_cycle(struct env_task *env)
         return;
     env->is_cycling = 0;
     e->n_cycles--;
+    heartbeat_task_beat(&e->heartbeat);
     tidy_task_rested(&e->tidy);
     while (e->queue) {
         struct env_task *next = e->queue;

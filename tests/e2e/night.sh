@@ -311,6 +311,34 @@ calm_has_moved()
     calm_is in_sync && [[ $(reeve status calm -o json) == *'"revision":2'* ]]
 }
 
+is_heard()
+{
+    reeve status -o json | grep -q '"heartbeat":{"sent_ms_ago":[0-9]'
+}
+
+nobody_watches_the_watcher()
+{
+    local watcher
+
+    given_world
+    write_daemon extra="heartbeat: {url: {secret: heartbeat_url}, every: 1s}
+secrets: {default: env, stores: {env: {type: env, prefix: E2E_}}}"
+    spec version=v1
+    commit 'version 1'
+    PORT=$((FIRST + 39)) VERSION=watcher "$APP" >/dev/null 2>&1 9>&- &
+    watcher=$!
+    begin
+    start_daemon E2E_HEARTBEAT_URL="http://127.0.0.1:$((FIRST + 39))/canary-0123456789abcdef"
+    await 20 "it is heard" is_heard
+    passed
+    row "nobody watches the watcher: the heartbeat is heard" $PASSED -
+    await_converged
+    kill_child $watcher
+    reeve apply prod --timeout 20 >/dev/null 2>&1
+    await 20 "status says it" status_says 'nobody hears the heartbeat'
+    expect_equal "files that hold the address" "$(grep -rlaF canary-0123456789abcdef "$WORLD/var" "$WORLD/daemon.log")" ""
+}
+
 # An alarm, and nothing else.
 no_copy_can_be_made()
 {
@@ -334,7 +362,8 @@ status_says()
 }
 
 run_cases the_disk_is_full the_git_host_is_down the_machine_was_rebooted haproxy_is_gone half_of_the_providers_hang \
-    one_commit_kills_the_daemon an_upgrade_went_wrong hold_all_observes_only no_copy_can_be_made
+    one_commit_kills_the_daemon an_upgrade_went_wrong hold_all_observes_only nobody_watches_the_watcher \
+    no_copy_can_be_made
 say
 say "   at three in the morning                                      serves after   lost"
 cat "$TABLE"
