@@ -132,6 +132,7 @@ struct plan {
         *secrets; /* of what is referred to: {name: {store, path, key}}; NULL: none */
     const struct value *drivers; /* name, version and schema digest of each */
     VEC(struct str) notes;       /* quarantined groups left alone, and the like */
+    VEC(struct str) remarks;     /* what else to know: changes nothing of what is done */
 };
 
 int plan_make(struct arena *a, const struct snapshot *s, struct plan *ret, struct err *err);
@@ -143,7 +144,7 @@ int plan_index(struct plan *p);
 int plan_item_keeps(const struct plan_item *item);
 const struct plan_record *plan_find_record(const struct plan *p, struct str kind, struct str name);
 
-/* The digest of what the plan was made from; lines, places and notes are not in it. */
+/* The digest of what the plan was made from; lines, places, notes and remarks are not in it. */
 struct digest plan_identity(struct arena *a, const struct plan *p);
 /* To and from the stored document. The id, and a sum over what is not in it, are checked: ERR_CORRUPT. */
 struct str plan_format(struct arena *a, const struct plan *p);

@@ -218,7 +218,8 @@ struct digest plan_identity(struct arena *a, const struct plan *p)
 
 struct str plan_format(struct arena *a, const struct plan *p)
 {
-    struct value *v = value_map(a), *lines = value_list(a), *notes = value_list(a);
+    struct value *v = value_map(a), *lines = value_list(a), *notes = value_list(a),
+                 *remarks = value_list(a);
     struct digest sum;
 
     set_digest(a, v, S("id"), &p->id);
@@ -229,6 +230,9 @@ struct str plan_format(struct arena *a, const struct plan *p)
     for (size_t i = 0; i < p->notes.n; i++)
         value_add(a, notes, value_text(a, p->notes.p[i]));
     value_set(a, v, S("notes"), notes);
+    for (size_t i = 0; i < p->remarks.n; i++)
+        value_add(a, remarks, value_text(a, p->remarks.p[i]));
+    value_set(a, v, S("remarks"), remarks);
     sum = digest_value(a, S("plan-text"), v);
     set_digest(a, v, S("sum"), &sum);
     value_set(a, v, S("core"), format_core(a, p));
@@ -405,6 +409,7 @@ int plan_parse(struct arena *a, struct str document, struct plan *ret, struct er
         p.routes_before = p.routes;
     PARSE_LIST(a, value_get(v, S("lines")), &p.lines, parse_line);
     PARSE_LIST(a, value_get(v, S("notes")), &p.notes, parse_note);
+    PARSE_LIST(a, value_get(v, S("remarks")), &p.remarks, parse_note);
     stored = get_digest(v, S("sum"));
     sum = text_sum(a, v);
     id = digest_value(a, S("plan"), core ? core : v);

@@ -42,6 +42,16 @@ static void add_adopted(struct planner *p, struct str kind, struct str name,
         line->reason = S("as it runs; it was not recorded");
 }
 
+/* Whoever goes back gets another secret than there was. */
+static void classify_gone(struct planner *p, struct plan_line *line, const struct spec_resource *r)
+{
+    if (!r || !r->gone.p)
+        return;
+    line->reason = str_fmt(p->low.a, "the version of secret '%.*s' is gone, there is another now",
+                           STR_ARG(r->gone));
+    classify(p, line, PLAN_CLASS_DOWNGRADE);
+}
+
 static void add_service(struct planner *p, const struct subject *x)
 {
     static const struct {
@@ -75,12 +85,7 @@ static void add_service(struct planner *p, const struct subject *x)
         line->reason = S("the set of that revision is still warm");
     diff_values(p->low.a, x->m.before, x->m.desired, line);
     classify(p, line, words[x->fate].classes);
-    if (x->want && x->want->gone.p) {
-        line->reason = str_fmt(p->low.a,
-                               "the version of secret '%.*s' is gone, there is another now",
-                               STR_ARG(x->want->gone));
-        classify(p, line, PLAN_CLASS_DOWNGRADE);
-    }
+    classify_gone(p, line, x->want);
     if (weaken_judge(S("service"), x->m.before, x->m.desired))
         classify(p, line, PLAN_CLASS_WEAKEN);
 }
@@ -102,6 +107,7 @@ static void add_others(struct planner *p)
         if (!line)
             continue;
         diff_values(p->low.a, have ? have->desired : NULL, r->desired, line);
+        classify_gone(p, line, r);
         if (edge_rules_weaker(&p->plan->routes_before, &p->plan->routes, r->name))
             classify(p, line, PLAN_CLASS_WEAKEN);
     }

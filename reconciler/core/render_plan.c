@@ -376,12 +376,17 @@ void render_plan(struct render *r, const struct plan *p, const struct value *abo
     if (p->lines.n)
         sb_add_char(r->out, '\n');
     render_lines(r, p);
-    if (p->items.n || p->notes.n)
+    if (p->items.n || p->notes.n || p->remarks.n)
         sb_add_char(r->out, '\n');
     render_runs(r, p);
     for (size_t i = 0; i < p->notes.n; i++) {
         label(r, "note");
         render_foreign(r->out, p->notes.p[i]);
+        sb_add_char(r->out, '\n');
+    }
+    for (size_t i = 0; i < p->remarks.n; i++) {
+        label(r, "note");
+        render_foreign(r->out, p->remarks.p[i]);
         sb_add_char(r->out, '\n');
     }
     render_decisions(r, p, about);

@@ -20,11 +20,9 @@ static int pin_secrets(struct env_task *env, const struct normalise_wants *wants
             return arena_status(&env->cycle, err);
         ref.blob = blob ? *blob : STR_NONE;
         rc = secret_store_pin(env->engine->secrets, &ref, &env->cycle, pin, err);
-        if (rc == ERR_NOT_FOUND)
-            continue; /* normalising says whether it may be absent */
-        if (rc)
+        if (rc && rc != ERR_NOT_FOUND)
             return rc;
-        map_put(ret, name, pin);
+        map_put(ret, name, rc ? NULL : pin); /* normalising says whether it may be absent */
     }
     return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/env_secrets.h"
 
+#include "reconciler/engine/snapshot_load.h"
 #include "specs/digest.h"
 #include "state/revisions.h"
 #include "state/secrets.h"
@@ -62,7 +63,7 @@ int env_secrets_note(struct engine *e, struct arena *a, struct str env_uid, cons
     for (size_t i = 0; i < pins->n; i++) {
         const struct secret_pin *pin = pins->entries[i].value;
         struct str name = pins->entries[i].key;
-        int noted = is_noted(e->db, a, env_uid, name, pin, err);
+        int noted = !pin ? 1 : is_noted(e->db, a, env_uid, name, pin, err);
 
         if (noted < 0)
             goto fail;
@@ -209,4 +210,77 @@ int env_secrets_sweep(struct engine *e, struct arena *a, const struct rec_enviro
     for (size_t i = 0; i < n_sets; i++)
         keep[n++] = sets[i].revision;
     return secret_sets_sweep(e->sealed, env->uid, keep, n, err);
+}
+
+/* --- what a plan says ---------------------------------------------------------------------------- */
+
+static void remark(struct arena *a, struct plan *p, struct str text)
+{
+    struct str *slot = vec_push(a, &p->remarks);
+
+    if (slot)
+        *slot = text;
+}
+
+/* 1: neither its store nor a sealed set has all that it pins. */
+static int is_unrestorable(struct engine *e, struct arena *a, const struct rec_revision *revision,
+                           struct err *err)
+{
+    struct environment_spec spec;
+    struct map replaced;
+    int rc;
+
+    if (snapshot_load_revision(a, e->db, revision->env, &revision->digest, &spec, err))
+        return err->code;
+    rc = find_replaced(e, a, revision->env, &spec, &replaced, err);
+    if (rc == ERR_REFUSED)
+        return 1;
+    return rc ? rc : replaced.n != 0;
+}
+
+static int remark_unrestorable(struct engine *e, struct arena *a, struct str env_uid,
+                               struct plan *p, struct err *err)
+{
+    struct rec_revision *rows;
+    struct sb numbers;
+    size_t n;
+
+    if (revisions_proven(e->db, a, env_uid, ENV_SECRETS_TOLD, &rows, &n, err))
+        return err->code;
+    sb_init(&numbers, a);
+    for (size_t i = 0; i < n; i++) {
+        int rc = is_unrestorable(e, a, &rows[i], err);
+
+        if (rc < 0)
+            return rc;
+        if (rc)
+            sb_addf(&numbers, "%s%lld", numbers.n ? ", " : "", (long long)rows[i].n);
+    }
+    if (numbers.n)
+        remark(a, p,
+               str_fmt(a,
+                       "secrets.keep is none: these revisions cannot be restored as they were: %s",
+                       sb_str(&numbers).p));
+    return 0;
+}
+
+int env_secrets_remark(struct engine *e, struct arena *a, struct str env_uid,
+                       const struct map *pins, struct plan *p, struct err *err)
+{
+    for (size_t i = 0; i < pins->n; i++) {
+        const struct secret_pin *pin = pins->entries[i].value;
+        struct str name = pins->entries[i].key;
+
+        if (!pin)
+            remark(a, p,
+                   str_fmt(a, "secret '%.*s' is absent: variables that refer to it are left out",
+                           STR_ARG(name)));
+        else if (pin->is_short)
+            remark(a, p,
+                   str_fmt(a, "warning: secret '%.*s' is shorter than %u characters", STR_ARG(name),
+                           SECRET_SHORT_BELOW));
+    }
+    if (!secret_sets_are_kept(e->sealed) && remark_unrestorable(e, a, env_uid, p, err))
+        return err->code;
+    return arena_status(a, err);
 }

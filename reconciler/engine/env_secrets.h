@@ -8,8 +8,10 @@
  */
 #pragma once
 
+#include "reconciler/core/plan.h"
 #include "reconciler/engine/engine_state.h"
 
+#define ENV_SECRETS_TOLD 16 /* of the revisions that cannot be restored */
 #define ENV_SECRETS_KEPT 64 /* of the revisions that were proven, the newest */
 
 /* Name -> struct secret_pin *: what is there now. One event when any of them is new. ERR_REFUSED: one that was
@@ -24,3 +26,6 @@ int env_secrets_repin(struct engine *e, struct arena *a, struct str env_uid,
 /* Sealed sets of revisions that nobody goes back to are deleted. */
 int env_secrets_sweep(struct engine *e, struct arena *a, const struct rec_environment *env,
                       struct err *err);
+/* What a person should know of the secrets of a plan for a commit: absent, short, or not restorable any more. */
+int env_secrets_remark(struct engine *e, struct arena *a, struct str env_uid,
+                       const struct map *pins, struct plan *p, struct err *err);

@@ -1,6 +1,7 @@
 /* Plans that are stored, decided upon and begun. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/approvals.h"
 #include "reconciler/engine/env_row.h"
+#include "reconciler/engine/env_secrets.h"
 #include "specs/json_io.h"
 #include "specs/policy.h"
 #include "state/holds.h"
@@ -94,6 +95,9 @@ static int put_new_plan(struct env_task *env, struct tx *tx, struct rec_plan *ro
         .ended_seq = REC_NONE,
         .expires_ms = tx_time_ms(tx) + expires_ms,
     };
+    if (env->plan.cause == PLAN_CAUSE_COMMIT &&
+        env_secrets_remark(env->engine, a, env->uid, &env->pins, &env->plan, err))
+        return err->code;
     if (engine_put_document(tx, S("plan"), plan_format(a, &env->plan), &row->doc, err) ||
         snapshot_store_revision(a, tx, env->uid, &env->spec, &env->plan, err) ||
         put_served(env, tx, err) || put_reads(env, tx, err))

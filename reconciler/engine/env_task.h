@@ -66,7 +66,7 @@ struct env_task {
     struct rec_plan_author *authors;
     size_t n_authors;
     struct source_call call;
-    struct map pins;    /* secret -> its struct secret_pin now */
+    struct map pins;    /* secret -> its struct secret_pin now; NULL: absent */
     struct str trouble; /* why there is no spec: first message */
     struct observation *observations;
     struct rec_instance *instances;

@@ -2,14 +2,19 @@
 # secrets: a value reaches the service and nothing else. SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
 
-CANARY=canary-0123456789abcdef0123456789abcdef
-SECOND=second-fedcba9876543210fedcba9876543210
+# Of this run alone: others may run beside it.
+random=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+CANARY=canary-$random
+SECOND=second-$random
+SHORT=short-${random:0:16}
 
-# Words of spec.
+# Words of spec. The password of a route is a secret, too.
 secret_spec()
 {
-    spec env='TOKEN: {secret: token}, JOINED: {join: ["x=", {secret: filed}], with: ""}' "$@"
-    sed -i 's|^services:|secrets: {token: {}, filed: {store: files}}\n&|' "$WORLD/repo/.reeve/app.yaml"
+    spec env='TOKEN: {secret: token}, JOINED: {join: ["x=", {secret: filed}], with: ""}, SHORT: {secret: short}, ABSENT: {secret: absent}' "$@"
+    sed -i 's|^services:|secrets: {token: {}, filed: {store: files}, short: {}, absent: {optional: true}}\n&|
+        s|routes: {/: {service: web}}|routes: {/: {service: web}, /inner: {service: web, access: {type: basic, users: {ops: {secret: token}}}}}|' \
+        "$WORLD/repo/.reeve/app.yaml"
 }
 
 given_secret()
@@ -17,11 +22,11 @@ given_secret()
     given_world
     mkdir "$WORLD/secrets"
     printf '%s\n' "$CANARY" >"$WORLD/secrets/filed"
-    write_daemon rule="    secrets: [{path: \"env:token\", for: services}, {path: \"files:filed\", for: services}]" \
+    write_daemon rule="    secrets: [{path: \"env:token\", for: services}, {path: \"env:short\", for: services}, {path: \"env:absent\", for: services}, {path: \"files:filed\", for: services}]" \
         extra="secrets: {default: env, stores: {env: {type: env, prefix: E2E_}, files: {type: file, directory: $WORLD/secrets}}}"
     secret_spec version=v1
     commit 'version 1'
-    start_daemon E2E_TOKEN="$CANARY"
+    start_daemon E2E_TOKEN="$CANARY" E2E_SHORT="$SHORT"
     await_converged
     expect_serves v1
 }
@@ -39,22 +44,153 @@ the_values_reach_the_service()
     expect_has "environment" "$(instance_environment)" "JOINED=x=$CANARY"
 }
 
+what_is_short_or_absent_is_said()
+{
+    local plan
+
+    plan=$(reeve plan prod 2>/dev/null)
+    expect_has "the plan" "$plan" "warning: secret 'short' is shorter than 32 characters"
+    expect_has "the plan" "$plan" "secret 'absent' is absent: variables that refer to it are left out"
+    expect_has_not "the plan" "$plan" "secret 'token' is"
+    expect_equal "variables that are absent" "$(instance_environment | grep -c ABSENT)" 0
+}
+
+the_password_of_a_route_is_asked_for()
+{
+    inner()
+    {
+        [ "$(curl -s -m 10 -o /dev/null -w '%{http_code}' -H "Host: $HOST" ${1:+-u "$1"} "http://127.0.0.1:$HTTP/inner")" = "$2" ]
+    }
+    await 20 "nobody comes in" inner '' 401
+    expect "who knows it comes in" inner "ops:$CANARY" 200
+    expect "who does not stays out" inner "ops:$SECOND" 401
+}
+
+# What anybody can ask for, as text and as JSON.
+everything_told()
+{
+    local verb route
+
+    for verb in status 'status prod' 'explain prod' 'plan prod' 'history prod -n 1000' doctor; do
+        # shellcheck disable=SC2086 # words
+        reeve $verb
+        # shellcheck disable=SC2086
+        reeve $verb -o json
+    done
+    reeve logs prod
+    reeve audit verify --replay
+    for route in status environments/prod environments/prod/plan "plans/$(plan_id)" 'history?limit=1000' \
+        "environments/prod/history?at_ms=$(date +%s)000" environments/prod/explain environments/prod/logs \
+        audit/verify doctor; do
+        curl -s -m 20 --unix-socket "$WORLD/var/reeve.sock" "http://localhost/api/v1/$route"
+    done
+}
+
+# The value as it is, in hex, in base64, and as a browser says it to the edge.
+spellings()
+{
+    printf '%s\n' "$1" "$(printf '%s' "$1" | od -An -tx1 | tr -d ' \n')" "$(printf '%s' "$1" | base64 -w 0)" \
+        "$(printf 'ops:%s' "$1" | base64 -w 0)"
+}
+
+# What runs for a service, below a keeper of its provider.
+is_of_a_service()
+{
+    local pid=$1
+
+    while [ "${pid:-0}" -gt 1 ]; do
+        pid=$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status" 2>/dev/null)
+        grep -qsaF "$WORLD/var/services/run/" "/proc/${pid:-0}/cmdline" && return 0
+    done
+    return 1
+}
+
+# Of every user: the value is in the environment of the daemon, whose store that is, and of the services.
+no_process_shows()
+{
+    local file pid
+
+    expect_equal "command lines that hold it" "$(grep -lsaF -f - /proc/[0-9]*/cmdline <<<"$1")" ""
+    for file in $(grep -lsaF -f - /proc/[0-9]*/environ <<<"$1"); do
+        pid=${file//[!0-9]/}
+        [ "$pid" = "$DAEMON" ] || [ ! -e "$file" ] || is_of_a_service "$pid" ||
+            fail "process $pid has it in its environment: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+    done
+}
+
 and_nothing_else()
 {
-    local value pid
+    local value spelling
 
-    reeve logs prod >"$WORLD/shown.txt" 2>&1
-    reeve history prod -o json -n 1000 >>"$WORLD/shown.txt"
-    reeve plan prod -o json >>"$WORLD/shown.txt"
-    reeve explain prod -o json >>"$WORLD/shown.txt"
-    for value in "$CANARY" "$SECOND"; do
-        expect_equal "files that hold it" \
-            "$(grep -rlaF "$value" "$WORLD/var" "$WORLD/daemon.log" "$WORLD/shown.txt")" ""
-        expect_equal "command lines that hold it" "$(grep -lsaF -f - /proc/[0-9]*/cmdline <<<"$value")" ""
-        for pid in $(keepers); do
-            expect_equal "environment of keeper $pid" "$(grep -caF "$value" "/proc/$pid/environ")" 0
+    everything_told >"$WORLD/shown.txt" 2>&1
+    for value in "$CANARY" "$SECOND" "$SHORT"; do
+        for spelling in $(spellings "$value"); do
+            expect_equal "files that hold it" \
+                "$(grep -rlaF "$spelling" "$WORLD/var" "$WORLD/repo" "$WORLD/daemon.log" "$WORLD/shown.txt")" ""
         done
+        expect_equal "files elsewhere that hold it" "$(find /tmp /var/tmp /dev/shm -maxdepth 2 -type f -size -2M \
+            -newer "$WORLD/reeve.yaml" -not -path "$WORLD/*" -exec grep -laF "$value" {} + 2>/dev/null)" ""
+        no_process_shows "$value"
     done
+}
+
+# leaves_a_core PID DIRECTORY: it is killed where it runs, which is there or where we started it.
+leaves_a_core()
+{
+    touch -d '1 second ago' "$WORLD/before"
+    {
+        kill -SEGV "$1"
+        wait "$1"
+    } 2>/dev/null
+    await 20 "process $1 is gone" test ! -e "/proc/$1"
+    [ -n "$(find "$WORLD/cores" "$2" -maxdepth 1 -type f -name '*core*' -newer "$WORLD/before" 2>/dev/null)" ]
+}
+
+# Where a program would leave one, those that hold values do not.
+no_core_file_is_left()
+{
+    local sleeper worker keeper there
+
+    stop_daemon
+    mkdir "$WORLD/cores"
+    cd "$WORLD/cores" || fail "no directory"
+    ulimit -c unlimited 2>/dev/null
+    sleep 600 9>&- &
+    sleeper=$!
+    await 20 "it is a program of its own" grep -qsa '^sleep' "/proc/$sleeper/cmdline"
+    if ! leaves_a_core "$sleeper" "$WORLD/cores"; then
+        say "   core files are not left in the directory of a program here: only that none is left in ours"
+    fi
+    rm -rf "$WORLD"/cores/*
+    mkfifo "$WORLD/question"
+    "$REEVE" git-worker <"$WORLD/question" >/dev/null 9>&- &
+    worker=$!
+    exec 8>"$WORLD/question"
+    await 20 "the worker reads" grep -qs git-worker "/proc/$worker/cmdline"
+    await 20 "the worker waits for its question" waits_for_input "$worker"
+    leaves_a_core "$worker" "$WORLD/cores" && fail "a worker left a core file"
+    exec 8>&-
+    start_daemon E2E_TOKEN="$CANARY" E2E_SHORT="$SHORT"
+    await_converged
+    secret_spec version=v1.1
+    deploy 'another instance, of this daemon'
+    await_converged
+    await 20 "one set is left" one_set_is_left
+    keeper=$(processes "$WORLD/var/services/run/" | head -n 1)
+    there=$(readlink "/proc/$keeper/cwd")
+    leaves_a_core "$keeper" "$there" && fail "a keeper left a core file in $there"
+    leaves_a_core "$DAEMON" "$WORLD/cores" && fail "the daemon left a core file"
+    cd /
+    ulimit -c 0
+    start_daemon E2E_TOKEN="$CANARY" E2E_SHORT="$SHORT"
+    await 20 "it runs again" one_set_is_left
+    await_converged
+    and_nothing_else
+}
+
+waits_for_input()
+{
+    [ "$(awk '{ print $1 }' "/proc/$1/syscall" 2>/dev/null)" = 0 ]
 }
 
 a_new_version_is_a_new_revision()
@@ -132,7 +268,7 @@ a_version_that_is_gone_asks()
 
     sed -i 's/{default: env, /{default: env, keep: none, /' "$WORLD/reeve.yaml"
     stop_daemon
-    start_daemon E2E_TOKEN="$CANARY"
+    start_daemon E2E_TOKEN="$CANARY" E2E_SHORT="$SHORT"
     secret_spec version=v2
     deploy 'version 2'
     await_converged
@@ -188,8 +324,9 @@ nor_one_that_cannot_be_read_to_hide_it()
     mv "$WORLD/away" "$WORLD/secrets/filed"
 }
 
-run_cases the_values_reach_the_service and_nothing_else a_new_version_is_a_new_revision \
+run_cases the_values_reach_the_service what_is_short_or_absent_is_said the_password_of_a_route_is_asked_for \
+    and_nothing_else a_new_version_is_a_new_revision \
     a_rollback_gives_exactly_what_ran an_instance_that_is_lost_needs_no_store \
     a_set_that_cannot_be_opened_is_not_used an_outage_of_a_store_changes_nothing \
-    a_version_that_is_gone_asks \
+    a_version_that_is_gone_asks no_core_file_is_left \
     a_release_that_fails_tells_no_value nor_one_that_cannot_be_read_to_hide_it

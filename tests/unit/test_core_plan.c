@@ -269,6 +269,30 @@ static void test_a_secret_that_is_gone_asks(void **state)
     arena_fini(&a);
 }
 
+static void test_what_is_remarked_changes_nothing(void **state)
+{
+    struct arena a;
+    struct world w;
+    struct environment_spec spec;
+    struct snapshot s;
+    struct plan plan, again;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    arena_init(&a, 0);
+    given_world(&w, &a);
+    spec = given_spec(&a, "a v1");
+    s = world_snapshot(&w, &spec, PLAN_CAUSE_COMMIT);
+    assert_int_equal(plan_make(&a, &s, &plan, &err), 0);
+    *vec_push(&a, &plan.remarks) = S("secret 'db' is absent");
+    assert_int_equal(plan_parse(&a, plan_format(&a, &plan), &again, &err), 0);
+    assert_true(digest_eq(&again.id, &plan.id));
+    assert_int_equal(again.remarks.n, 1);
+    assert_string_equal(again.remarks.p[0].p, "secret 'db' is absent");
+    assert_int_equal(again.notes.n, 0); /* those say that something is left undone */
+    arena_fini(&a);
+}
+
 static void test_what_a_rollout_left_behind_is_taken_away(void **state)
 {
     struct scene c;
@@ -334,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_a_repair_alone_never_weakens),
         cmocka_unit_test(test_plans_refuse_what_cannot_be),
         cmocka_unit_test(test_a_secret_that_is_gone_asks),
+        cmocka_unit_test(test_what_is_remarked_changes_nothing),
         cmocka_unit_test(test_what_a_rollout_left_behind_is_taken_away),
         cmocka_unit_test(test_a_plan_grows_with_what_changes),
     };
