@@ -36,8 +36,9 @@ static const char frontend_check[] =
  * another one: encoded delimiters and controls, once or twice encoded, too long UTF-8, broken
  * encodings, dot segments with parameters. */
 static const char frontend_host_key[] =
+    "    http-request deny deny_status 400 unless "
+    "{ req.fhdr(host) -m reg '^[A-Za-z0-9-][A-Za-z0-9.-]*(:[0-9]*)?$' }\n"
     "    http-request set-var(txn.host) req.fhdr(host),host_only,lower,rtrim(.)\n"
-    "    http-request deny deny_status 400 unless { var(txn.host) -m reg '^[a-z0-9.-]+$' }\n"
     "    acl has_paths var(txn.host),map_str(paths.map) -m found\n"
     "    http-request deny deny_status 400 if has_paths "
     "{ path -m reg '%(2F|5C|7F|[01][0-9A-F]|C[01]|E0%[89]|F0%8|25(00|2[5EeFf]|3[Bb]|5[Cc]))' }\n"
@@ -66,7 +67,7 @@ static const char frontend_guard[] =
     "    http-request set-var(txn.guard) var(txn.key),lower,map_beg(guard.map) "
     "if { path -m reg [A-Z] }\n"
     "    http-request deny deny_status 400 if { var(txn.guard) -m found } "
-    "{ var(txn.route),lower,strcmp(txn.guard) lt 0 }\n";
+    "{ var(txn.route),field(2,:),lower,strcmp(txn.guard) lt 0 }\n";
 
 /* What the route asks, as rules.h writes it. A rule that is not there lets nobody through. */
 static const char frontend_rule[] =
@@ -164,6 +165,13 @@ static const char frontend_basic[] =
     "    http-request set-var-fmt(txn.grant) %[var(txn.expires)].%[var(txn.seal)] "
     "if { var(txn.seal) -m found }\n";
 
+/* No application gets what opens the others of its host. */
+static const char frontend_pass[] =
+    "    http-request replace-header Cookie "
+    "'^(.*; *)?" HAPROXY_PASS_COOKIE "=[^;]*(; *)?(.*)$' '\\1\\3' "
+    "if { req.cook(" HAPROXY_PASS_COOKIE ") -m found }\n"
+    "    http-request del-header Cookie if { req.fhdr(Cookie) -m len 0 }\n";
+
 static const char frontend_answer[] =
     "    http-response lua.reeve_headers if { var(txn.headers) -m found }\n"
     "    http-response add-header Set-Cookie \"" HAPROXY_PASS_COOKIE "=%[var(txn.grant)]; Path=/; "
@@ -193,10 +201,12 @@ static const char frontend_forward[] =
     "unless trusted { req.hdr(X-Forwarded-Host) -m found }\n"
     "    http-request set-header X-Forwarded-Port %[dst_port] "
     "unless trusted { req.hdr(X-Forwarded-Port) -m found }\n"
-    "    acl is_websocket req.hdr(Upgrade) -i websocket\n"
-    "    http-request del-header Connection unless is_websocket\n"
-    "    http-request del-header Upgrade unless is_websocket\n"
-    "    http-request set-header Connection Upgrade if is_websocket\n"
+    "    http-request set-var(txn.websocket) bool(true) if { req.hdr(Upgrade) -i websocket }\n"
+    "    http-request del-header Connection\n"
+    "    http-request del-header Upgrade\n"
+    "    http-request del-header HTTP2-Settings\n"
+    "    http-request set-header Connection Upgrade if { var(txn.websocket) -m bool }\n"
+    "    http-request set-header Upgrade websocket if { var(txn.websocket) -m bool }\n"
     "    use_backend %[var(txn.backend)]\n";
 
 static void frontend_add_trusted(struct sb *b, const struct value *trusted)
@@ -247,6 +257,7 @@ void haproxy_frontend_render(struct sb *b, const struct haproxy_conf *conf)
     sb_add_c(b, frontend_access);
     sb_add_c(b, frontend_limit);
     sb_add_c(b, frontend_basic);
+    sb_add_c(b, frontend_pass);
     sb_add_c(b, frontend_answer);
     sb_add_c(b, frontend_forward);
     sb_add_c(b, "\nbackend rates\n"

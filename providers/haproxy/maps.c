@@ -129,7 +129,7 @@ static struct str maps_lower(struct arena *a, struct str s)
     return text ? (struct str){ text, s.n } : S("");
 }
 
-static void maps_add_keys(struct arena *a, struct maps_environment *e, struct map *hosts,
+static void maps_add_keys(struct arena *a, const struct maps_environment *e, struct map *hosts,
                           struct map *guarded, struct haproxy_map *r_map)
 {
     for (size_t i = 0; i < e->keys.n; i++) {
@@ -138,7 +138,7 @@ static void maps_add_keys(struct arena *a, struct maps_environment *e, struct ma
 
         lower = e->keys.entries[i].value ? maps_lower(a, key) : STR_NONE;
         if (lower.p && !map_has(guarded, lower))
-            map_put(guarded, lower, e);
+            map_put(guarded, lower, NULL);
 
         haproxy_map_add(a, r_map, key, str_fmt(a, "%.*s:%.*s", STR_ARG(e->name), STR_ARG(key)));
         if (slash + 1 < key.n)
@@ -213,13 +213,9 @@ void haproxy_maps_make(struct haproxy_model *m, struct haproxy_maps *ret)
         maps_add_keys(a, environments.entries[i].value, &hosts, &guarded, &ret->m[HAPROXY_MAP_R]);
     for (size_t i = 0; i < hosts.n; i++)
         haproxy_map_add(a, &ret->m[HAPROXY_MAP_PATHS], hosts.entries[i].key, S("1"));
-    for (size_t i = 0; i < guarded.n; i++) {
-        const struct maps_environment *e = guarded.entries[i].value;
-        struct str lower = guarded.entries[i].key;
-
-        haproxy_map_add(a, &ret->m[HAPROXY_MAP_GUARD], lower,
-                        str_fmt(a, "%.*s:%.*s", STR_ARG(maps_lower(a, e->name)), STR_ARG(lower)));
-    }
+    for (size_t i = 0; i < guarded.n; i++)
+        haproxy_map_add(a, &ret->m[HAPROXY_MAP_GUARD], guarded.entries[i].key,
+                        guarded.entries[i].key);
     for (size_t i = 0; i < all.n; i++)
         maps_add_sets(a, &all.p[i], &ret->m[HAPROXY_MAP_SETS]);
     for (size_t i = 0; i < N_HAPROXY_MAPS; i++)

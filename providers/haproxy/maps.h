@@ -5,7 +5,7 @@
  *     gen.map    ENV -> GENERATION               one entry moves all routes of an environment
  *     sets.map   GENERATION:ENV:KEY -> BACKEND or BACKEND/RULE
  *     paths.map  HOST -> 1                       hosts that have a rule for a path
- *     guard.map  key in lower case -> ENV:it     longest prefix; keys that not everybody may use
+ *     guard.map  key in lower case -> the same   longest prefix; keys that not everybody may use
  *     rules.map, users.map, networks.map, headers.map: rules.h
  *
  * r.map knows no generations, so each key of any generation of an environment has an entry in every

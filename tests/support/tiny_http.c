@@ -261,7 +261,7 @@ static int tiny_handle(struct tiny_server *s, struct tiny_connection *c)
 
     if (found <= 0)
         return found;
-    if (r.websocket) {
+    if (r.websocket && !tiny_is_at(&r, "/headers")) {
         tiny_upgrade(s, c, &r);
         return 0;
     }

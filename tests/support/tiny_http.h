@@ -10,7 +10,7 @@
  *     /slow?ms=N       after N ms
  *     /status?code=N   with that status
  *     /healthz         200, or 503 when the health has failed
- *     Upgrade: websocket   101, then every byte comes back; the key is TINY_HTTP_WEBSOCKET_KEY
+ *     Upgrade: websocket   but at /headers: 101, then every byte comes back; the key is TINY_HTTP_WEBSOCKET_KEY
  *
  * libc only. One thread serves; SIGTERM is caught by tiny_http_serve() as `term` says.
  * Limits   32 KiB of head, 8 MiB of body, TINY_HTTP_CONNECTIONS_MAX connections.

@@ -162,6 +162,34 @@ static void test_odd_requests_are_refused(void **state)
     assert_int_equal(a.status, 405);
 }
 
+/* Nobody gets another protocol in the shadow of one, nor takes away what we say of a client. */
+static void test_a_websocket_is_all_that_is_asked_for(void **state)
+{
+    static const char *const forms[] = { "Upgrade: h2c, websocket\r\n",
+                                         "Upgrade: websocket, h2c\r\n",
+                                         "Upgrade: h2c\r\nUpgrade: websocket\r\n",
+                                         "Upgrade: websocket\r\nUpgrade: h2c\r\n" };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(forms); i++) {
+        struct test_edge_answer a;
+        char request[1024];
+
+        (void)snprintf(request, sizeof(request), /* fits */
+                       "GET /headers HTTP/1.1\r\nHost: a.test\r\n%s"
+                       "Connection: Upgrade, HTTP2-Settings, X-Forwarded-For\r\n"
+                       "HTTP2-Settings: AAMAAABkAAQAAP__\r\nSec-WebSocket-Version: 13\r\n"
+                       "Sec-WebSocket-Key: " TINY_HTTP_WEBSOCKET_KEY "\r\n\r\n",
+                       forms[i]);
+        test_edge_send(edge.http, request, &a);
+        assert_int_equal(a.status, 200);
+        assert_non_null(strcasestr(a.body, "\r\nupgrade: websocket\r\n"));
+        assert_non_null(strcasestr(a.body, "\r\nconnection: upgrade\r\n"));
+        assert_null(strcasestr(a.body, "h2c"));
+        assert_null(strcasestr(a.body, "http2-settings"));
+    }
+}
+
 static void test_a_websocket_passes(void **state)
 {
     struct test_edge_answer a;
@@ -390,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_forwarding_headers_are_set_anew),
         cmocka_unit_test(test_odd_requests_are_refused),
         cmocka_unit_test(test_a_websocket_passes),
+        cmocka_unit_test(test_a_websocket_is_all_that_is_asked_for),
         cmocka_unit_test(test_read_tells_what_the_proxy_does),
         cmocka_unit_test(test_the_same_again_is_once),
         cmocka_unit_test(test_what_is_live_is_not_deleted),

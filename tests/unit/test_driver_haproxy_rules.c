@@ -247,6 +247,28 @@ static void test_a_pass_leaves_authorization_to_the_application(void **state)
     assert_null(strcasestr(a.body, "authorization"));
 }
 
+static void test_the_application_does_not_see_a_pass(void **state)
+{
+    static const char *const forms[] = { "Cookie: a=b; %s; c=d\r\n", "Cookie: %s; a=b; c=d\r\n",
+                                         "Cookie: a=b; c=d; %s\r\n" };
+    struct test_edge_answer a;
+    char pass[512], header[1024];
+
+    (void)state;
+    given_served(ROUTE("a.test", "/", "{}") "," ROUTE("a.test", "/headers", USERS("ann@1")));
+    given_pass("a.test", pass);
+    when_asked("127.0.0.1", "a.test", "/headers", pass, &a);
+    assert_null(strcasestr(a.body, "cookie"));
+    pass[strlen(pass) - 2] = 0;
+    for (size_t i = 0; i < N_ELEMENTS(forms); i++) {
+        (void)snprintf(header, sizeof(header), forms[i], pass + strlen("Cookie: ")); /* fits */
+        when_asked("127.0.0.1", "a.test", "/headers", header, &a);
+        assert_int_equal(a.status, 200);
+        assert_non_null(strstr(a.body, "cookie: a=b; c=d"));
+        assert_null(strstr(a.body, "reeve-pass"));
+    }
+}
+
 static void test_a_pass_counts_where_it_was_given(void **state)
 {
     char pass[512], changed[512];
@@ -571,6 +593,28 @@ static void test_a_rule_that_is_lost_opens_nothing(void **state)
     assert_int_equal(status_of("a.test", "/x", ""), 403);
 }
 
+/* Upper case is no way around a route of another environment on the same host either. */
+static void test_a_guard_is_whoever_has_the_path(void **state)
+{
+    char text[512];
+
+    (void)state;
+    given_served(ROUTE("a.test", "/", "{}"));
+    (void)snprintf(text, sizeof(text),
+                   "{\"environment\":\"a0\",\"generation\":1,\"routes\":[{\"route\":\"a:/x\","
+                   "\"host\":\"a.test\",\"path\":\"/x\",\"backend\":\"%s\","
+                   "\"rules\":{\"deny\":true}}]}",
+                   backend); /* fits */
+    assert_true(test_edge_must(&edge, RV_CREATE, "routes", "G", "rv1a0r1", text));
+    assert_true(test_edge_must(&edge, RV_CREATE, "switch", "a0", "rv1a0sw",
+                               "{\"environment\":\"a0\",\"generation\":1}"));
+    assert_int_equal(status_of("a.test", "/x", ""), 403);
+    assert_int_equal(status_of("a.test", "/X", ""), 400);
+    assert_int_equal(status_of("a.test", "/y", ""), 200);
+    assert_true(test_edge_must(&edge, RV_DELETE, "switch", "a0", "rv1a0sw", ""));
+    assert_true(test_edge_must(&edge, RV_DELETE, "routes", "G", "rv1a0r1", ""));
+}
+
 /* --- refused --- */
 
 static const struct refusal_row {
@@ -628,6 +672,7 @@ int main(void)
         cmocka_unit_test(test_what_the_maps_hold_opens_nothing),
         cmocka_unit_test(test_without_a_key_there_is_no_pass),
         cmocka_unit_test(test_a_pass_leaves_authorization_to_the_application),
+        cmocka_unit_test(test_the_application_does_not_see_a_pass),
         cmocka_unit_test(test_a_pass_counts_where_it_was_given),
         cmocka_unit_test(test_who_came_before_on_the_connection_opens_nothing),
         cmocka_unit_test(test_a_new_password_ends_the_passes),
@@ -641,6 +686,7 @@ int main(void)
         cmocka_unit_test(test_a_host_leads_to_another),
         cmocka_unit_test(test_rules_come_and_go_with_the_switch),
         cmocka_unit_test(test_a_rule_that_is_lost_opens_nothing),
+        cmocka_unit_test(test_a_guard_is_whoever_has_the_path),
     };
     struct CMUnitTest
         tests[N_ELEMENTS(others) + N_ELEMENTS(network_rows) + N_ELEMENTS(refusal_rows)] = { 0 };
