@@ -3,6 +3,7 @@
 
 #include "reconciler/core/render.h"
 
+#define NOTES_MAX 10u
 #define END_MAX 200 /* of the line that says what is missing */
 
 /* --- one value ----------------------------------------------------------------------------------- */
@@ -81,8 +82,6 @@ static void add_head(struct sb *b, const struct plan *p, const struct value *abo
         add_named(b, ": ", value_get_text(commit, S("summary"), S("")));
         sb_add_char(b, '\n');
     }
-    if (p->lines.n)
-        sb_add_char(b, '\n');
 }
 
 static void add_change(struct sb *b, const struct plan_change *c)
@@ -125,11 +124,23 @@ static int add_if_it_fits(struct sb *b, const struct plan_line *line)
     return 1;
 }
 
+static void add_notes(struct sb *b, const struct str *notes, size_t n)
+{
+    for (size_t i = 0; i < n && i < NOTES_MAX; i++) {
+        add_named(b, "- note: ", notes[i]);
+        sb_add_char(b, '\n');
+    }
+}
+
 void markdown_plan(struct sb *b, const struct plan *p, const struct value *about)
 {
     size_t n = 0;
 
     add_head(b, p, about);
+    add_notes(b, p->notes.p, p->notes.n);
+    add_notes(b, p->remarks.p, p->remarks.n);
+    if (p->lines.n)
+        sb_add_char(b, '\n');
     while (n < p->lines.n && add_if_it_fits(b, &p->lines.p[n]))
         n++;
     if (n < p->lines.n)

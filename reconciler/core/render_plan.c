@@ -4,6 +4,7 @@
 
 #define INDENT " "
 #define LABEL_WIDTH 9
+#define AUTHORS_SHOWN 4u
 
 /* In our words, the gravest first. */
 static const struct {
@@ -339,6 +340,24 @@ static void render_isolation(struct render *r, const struct plan *p)
         }
 }
 
+/* Who does not approve it, where somebody has to. */
+static void render_authors(struct render *r, const struct value *about)
+{
+    const struct value *authors = value_get(about, S("authors"));
+    size_t n = value_count(authors);
+
+    if (!n || !str_eq_c(value_get_text(about, S("state"), S("")), "waiting"))
+        return;
+    label(r, "made by");
+    for (size_t i = 0; i < n && i < AUTHORS_SHOWN; i++) {
+        sb_add_c(r->out, i ? ", " : "");
+        render_foreign(r->out, value_get_text(value_item(authors, i), S("mail"), S("")));
+    }
+    if (n > AUTHORS_SHOWN)
+        sb_addf(r->out, " and %zu more", n - AUTHORS_SHOWN);
+    sb_add_char(r->out, '\n');
+}
+
 static void render_decisions(struct render *r, const struct plan *p, const struct value *about)
 {
     struct arena *a = r->out->arena;
@@ -389,5 +408,6 @@ void render_plan(struct render *r, const struct plan *p, const struct value *abo
         render_foreign(r->out, p->remarks.p[i]);
         sb_add_char(r->out, '\n');
     }
+    render_authors(r, about);
     render_decisions(r, p, about);
 }

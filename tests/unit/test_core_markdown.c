@@ -113,6 +113,7 @@ static struct str given_comment(struct arena *a, struct str foreign, size_t n_li
     value_set_text(a, about, S("environment"), foreign);
     value_set_text(a, about, S("reason"), foreign);
     value_set_text(a, about, S("state"), foreign);
+    *(struct str *)vec_push(a, &plan.notes) = foreign;
     for (size_t i = 0; i < n_lines; i++) {
         struct plan_line *line = vec_push(a, &plan.lines);
         struct plan_change *change;
