@@ -75,7 +75,7 @@ static int tree_remove(int dir, const char *name, int is_dir, int depth, const u
 
     if (!is_dir)
         return unlinkat(dir, name, 0);
-    (void)fchmodat(dir, name, 0700, 0); /* a mode that keeps its owner out keeps nobody out */
+    (void)!fchmodat(dir, name, 0700, 0); /* a mode that keeps its owner out keeps nobody out */
     fd = tree_open(dir, name);
     rc = fd < 0 || tree_each(fd, tree_remove, depth + 1, owner) ? -1 : 0;
     if (fd >= 0)
