@@ -1,10 +1,11 @@
 /* A signature over a plan's id, checked by ssh-keygen. SPDX-License-Identifier: Apache-2.0
  *
- * Its files lie in a private directory beside the state file for as long as it runs. */
+ * Its files lie in a private directory of the state's for as long as it runs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
 #include "base/sys.h"
 #include "reconciler/core/people.h"
 #include "reconciler/engine/approvals.h"
@@ -20,13 +21,29 @@ static const char *file_of(struct command_call *c, const struct command_found *f
     return str_fmt(&c->arena, "%s/%s", f->sign.dir, name).p;
 }
 
+static const char *all_directories(const struct engine *e, struct arena *a)
+{
+    return str_fmt(a, "%.*s/sign", STR_ARG(e->state_dir)).p;
+}
+
+int command_sign_tidy(struct engine *e, struct err *err)
+{
+    AUTO_ARENA struct arena a;
+
+    arena_init(&a, 0);
+    return sys_remove_all(all_directories(e, &a), err);
+}
+
 static int make_directory(struct command_call *c, struct command_found *f, struct err *err)
 {
+    const char *all = all_directories(c->engine, &c->arena);
     char path[sizeof(f->sign.dir)];
-    int n = snprintf(path, sizeof(path), "%s.sign-XXXXXX", engine_state_path(c->engine));
+    int n = snprintf(path, sizeof(path), "%s/XXXXXX", all);
 
     if (n < 0 || (size_t)n >= sizeof(path))
-        return err_set(err, ERR_LIMIT, "the state file's path is too long");
+        return err_set(err, ERR_LIMIT, "the path of the state's directory is too long");
+    if (sys_mkdir_all(all, 0700, err))
+        return err->code;
     if (!mkdtemp(path))
         return err_sys(err, "make '%s'", path);
     memcpy(f->sign.dir, path, sizeof(path));

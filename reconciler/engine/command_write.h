@@ -39,6 +39,8 @@ void command_sign_start(struct command_call *c, struct command_found *f); /* the
 /* ERR_REFUSED: it is not by a key of who is connected, or not over this plan. Removes the files. */
 int command_sign_judge(struct command_call *c, struct command_found *f,
                        struct err *err); /* STATE */
+/* What a killed daemon left. */
+int command_sign_tidy(struct engine *e, struct err *err);
 
 /* --- command_write.c, command_decide.c ------------------------------------------------------------ */
 

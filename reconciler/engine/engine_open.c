@@ -1,5 +1,6 @@
 /* What an engine is made of, before and after it runs. SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
+#include "reconciler/engine/command_write.h"
 #include "reconciler/engine/covers.h"
 #include "reconciler/engine/edge_task.h"
 #include "reconciler/engine/engine_life.h"
@@ -106,8 +107,9 @@ int engine_open(struct engine *e, const struct engine_options *options, struct e
 {
     e->options = *options;
     e->loop = options->loop;
-    if (engine_life_place(e, err) || engine_life_read(e, err) || read_egress(e, err) ||
-        open_providers(e, err) || engine_life_begin(e, err) || make_sources(e, err)) {
+    if (engine_life_place(e, err) || engine_life_read(e, err) || command_sign_tidy(e, err) ||
+        read_egress(e, err) || open_providers(e, err) || engine_life_begin(e, err) ||
+        make_sources(e, err)) {
         struct err why = *err;
 
         engine_close(e);

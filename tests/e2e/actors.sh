@@ -245,7 +245,11 @@ a_signature_is_of_the_person_and_the_plan()
     signed cy >"$WORLD/said" || fail "signed: $(cat "$WORLD/said")"
     expect_serves v1
     expect_has "history" "$(history)" 'BEGIN SSH SIGNATURE'
-    expect_equal "files that are left" "$(ls -d "$WORLD"/var/*.sign-* 2>/dev/null)" ''
+    expect_equal "files that are left" "$(ls "$WORLD/var/sign")" ''
+    touch "$WORLD/var/sign/killed"
+    stop_daemon
+    start_daemon
+    expect_equal "what a killed daemon left" "$(ls -d "$WORLD/var/sign" 2>/dev/null)" ''
 }
 
 run_cases nobody_approves_what_is_theirs not_even_under_a_later_commit a_stranger_asks_for_one_more \
