@@ -92,6 +92,16 @@ static void null_generation(struct arena *a, const struct null_object *o,
     value_set_int(a, v, S("generation"), value_get_int(desired, S("generation"), 0));
 }
 
+static void null_routes_seen(struct arena *a, const struct null_object *o,
+                             const struct value *desired, struct value *v)
+{
+    const struct value *routes = value_get(desired, S("routes"));
+
+    null_generation(a, o, desired, v);
+    if (routes)
+        value_set(a, v, S("routes"), value_copy(a, routes));
+}
+
 static void null_address(struct arena *a, const struct null_object *o, const struct value *desired,
                          struct value *v)
 {
@@ -109,7 +119,7 @@ static const struct {
     { "artifact", null_artifact, null_artifact_seen },
     { "release", null_release, null_release_seen },
     { "backend", null_backend, null_backend_seen },
-    { "routes", null_generation, null_generation },
+    { "routes", null_generation, null_routes_seen },
     { "switch", null_generation, null_generation },
     { "address", null_address, null_address },
 };

@@ -108,14 +108,18 @@ static int put_meta(struct recover *r, struct err *err)
                                   .kind = S("state.recovered"),
                                   .subject = r->world.installation };
 
-    if (tx_begin(r->db, &head, &r->tx, err))
-        return err->code;
-    for (size_t i = 0; i < 2; i++)
-        if (tx_put(r->tx, REC_meta, &rows[i], err)) {
-            tx_rollback(r->tx);
-            return err->code;
-        }
-    return tx_commit(r->tx, err);
+    int rc = tx_begin(r->db, &head, &r->tx, err);
+
+    if (rc)
+        return rc;
+    for (size_t i = 0; !rc && i < 2; i++)
+        rc = tx_put(r->tx, REC_meta, &rows[i], err);
+    if (!rc && r->copy)
+        rc = recover_copy_users(r, err);
+    if (!rc)
+        return tx_commit(r->tx, err);
+    tx_rollback(r->tx);
+    return rc;
 }
 
 static int write_all(struct recover *r, struct err *err)

@@ -180,6 +180,20 @@ static int take_holds(struct recover *r, const struct recover_env *e, struct err
     return 0;
 }
 
+/* Of environments that are gone too: files of theirs may live on. */
+int recover_copy_users(struct recover *r, struct err *err)
+{
+    struct rec_meta *rows;
+    size_t n;
+
+    if (DB_SELECT(r->copy, r->a, meta, "WHERE k LIKE $1", &rows, &n, err, DB_T(S("uid/%"))))
+        return err->code;
+    for (size_t i = 0; i < n; i++)
+        if (tx_put(r->tx, REC_meta, &rows[i], err))
+            return err->code;
+    return 0;
+}
+
 static int take_secrets(struct recover *r, const struct recover_env *e, struct err *err)
 {
     struct rec_secret_version *rows;

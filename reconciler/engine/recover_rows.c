@@ -90,6 +90,15 @@ static const struct {
     { "release", put_release },
 };
 
+/* A number that an environment has is never given to another one. */
+static int put_user(struct recover *r, const struct recover_env *e, const struct owned *o,
+                    struct err *err)
+{
+    const struct rec_meta row = { .k = str_fmt(r->a, "uid/%lld", (long long)o->user), .v = e->uid };
+
+    return o->user ? tx_put(r->tx, REC_meta, &row, err) : 0;
+}
+
 /* Of two incarnations the newer one stands; the older is on its way out and has its directory alone. */
 static int put_things(struct recover *r, const struct recover_env *e, struct err *err)
 {
@@ -98,7 +107,7 @@ static int put_things(struct recover *r, const struct recover_env *e, struct err
 
         if (i && str_eq(o->kind, o[-1].kind) && str_eq(o->name, o[-1].name))
             continue;
-        if (put_resource(r, e, o, err))
+        if (put_user(r, e, o, err) || put_resource(r, e, o, err))
             return err_wrap(err, "%.*s/%.*s", STR_ARG(o->kind), STR_ARG(o->name));
         for (size_t k = 0; k < N_ELEMENTS(recover_kinds); k++)
             if (str_eq_c(o->kind, recover_kinds[k].kind) && recover_kinds[k].put(r, e, o, err))

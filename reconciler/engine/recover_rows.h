@@ -60,3 +60,5 @@ const struct found_set *recover_sets_live(const struct recover_env *e, struct st
 
 /* Revisions, records, what was built, released, proven, quarantined or held. */
 int recover_copy_put(struct recover *r, struct recover_env *e, struct err *err);
+/* Which user ids were given to environments. */
+int recover_copy_users(struct recover *r, struct err *err);

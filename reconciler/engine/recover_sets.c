@@ -51,7 +51,7 @@ static void find_sets(struct recover *r, struct recover_env *e)
         if (!set)
             return; /* the arena remembers */
         if (is_backend) {
-            set->backend = o->id;
+            set->backend = value_get_text(o->outputs, S("backend"), o->id);
             continue;
         }
         set->revision = o->revision;
@@ -83,6 +83,18 @@ static void mark_routed(struct recover_env *e, struct str backend)
             e->sets.p[i].is_routed = 1;
 }
 
+/* Who serves a host has it. */
+static int put_host(struct recover *r, const struct recover_env *e, const struct value *route,
+                    struct err *err)
+{
+    const struct rec_host row = { .host = value_get_text(route, S("host"), S("")),
+                                  .env = e->uid,
+                                  .place = S("recovered"),
+                                  .since_seq = tx_seq(r->tx) };
+
+    return row.host.n ? tx_put(r->tx, REC_host, &row, err) : 0;
+}
+
 static int put_routes(struct recover *r, struct recover_env *e, const struct owned *o,
                       struct err *err)
 {
@@ -103,9 +115,12 @@ static int put_routes(struct recover *r, struct recover_env *e, const struct own
                                                 : STR_NONE,
         };
 
-        if (generation == e->generation)
-            mark_routed(e, backend);
         if (tx_put(r->tx, REC_route, &row, err))
+            return err->code;
+        if (generation != e->generation)
+            continue;
+        mark_routed(e, backend);
+        if (put_host(r, e, one, err))
             return err->code;
     }
     return 0;

@@ -41,6 +41,7 @@ static int world_parse(struct world_reader *r, const struct value *item, struct 
         .revision = value_get_text(label, S("revision"), S("")),
         .commit = value_get_text(label, S("commit"), S("")),
         .incarnation = value_get_int(label, S("incarnation"), 0),
+        .user = value_get_int(label, S("uid"), 0),
         .observed = value_get(item, S("observed")),
         .outputs = value_get(item, S("outputs")),
     };

@@ -21,6 +21,7 @@ struct owned {
     struct str revision, commit;         /* when it was made */
     struct digest key;                   /* of the set, artifact or release; none: of neither */
     int64_t incarnation;
+    int64_t user; /* whose number it runs with, of `uids`; 0: nobody's */
     const struct value *observed, *outputs;
 };
 

@@ -185,10 +185,33 @@ expect_no_start()
     expect "said: $1" is_named "$1"
 }
 
+# PROTOCOL 3's label in its long form, on every file of a keeper and every record of the edge.
+expect_labels()
+{
+    local file word line
+
+    for file in "$WORLD"/var/services/run/*/spec.json; do
+        for word in installation env env_uid resource incarnation revision commit key; do
+            grep -q "\"label\":{[^}]*\"$word\":" "$file" || fail "no $word in the label of $(<"$file")"
+        done
+    done
+    grep '# rv [a-z]* [^-]' "$WORLD/var/edge/haproxy.cfg" >"$WORLD/records"
+    expect "the edge has records" [ "$(wc -l <"$WORLD/records")" -ge $((3 * N)) ]
+    while read -r line; do
+        for word in installation env env_uid resource incarnation revision commit; do
+            [[ $line == *'"label":{'*"\"$word\":"* ]] || fail "no $word in the label of $line"
+        done
+    done <"$WORLD/records"
+    expect_equal "whose the edge is" "$(grep -o '# rv edge .*"installation":"[^"]*"' "$WORLD/var/edge/haproxy.cfg" |
+        sed 's/.*:"//; s/"$//')" "$(<"$WORLD/var/keys/installation")"
+    grep -q '"installation":"' "$WORLD/var/edge/run/edge/spec.json" || fail "the keeper of the edge says not whose it is"
+}
+
 # Nor where one cannot be read.
 the_database_is_removed()
 {
     given_estate
+    expect_labels
     remember
     load_all
     stop_daemon
