@@ -226,18 +226,26 @@ static void frontend_acl(struct sb *b, const struct value *trusted)
     frontend_add_trusted(b, trusted);
 }
 
-/* Who asks: the first from the right that is no trusted proxy, as far as all behind it are. */
+/* Who asks: the first from the right that is no trusted proxy, as far as all behind it are. Whoever is named
+ * by no address, or behind too many of them, is nobody. */
 static void frontend_client(struct sb *b, const struct value *trusted)
 {
     sb_add_c(b, "    http-request set-var(txn.client) src if ruled\n");
-    for (int i = 1; value_count(trusted) && i <= FRONTEND_HOPS_MAX; i++) {
+    for (int i = 1; value_count(trusted) && i <= FRONTEND_HOPS_MAX + 1; i++) {
         sb_addf(b, "    acl hop_%d var(txn.client) -m ip", i);
         frontend_add_trusted(b, trusted);
-        sb_addf(b, "    http-request set-var(txn.client) req.hdr_ip(X-Forwarded-For,-%d) if hop_%d",
+        sb_addf(b,
+                "    http-request unset-var(txn.client) if hop_%d "
+                "{ req.hdr(X-Forwarded-For,-%d) -m found }",
                 i, i);
-        if (i > 1)
-            sb_addf(b, " { req.hdr_ip(X-Forwarded-For,-%d) -m found }", i - 1);
-        sb_add_c(b, "\n");
+        if (i > FRONTEND_HOPS_MAX)
+            sb_add_c(b, "\n");
+        else
+            sb_addf(b,
+                    " !{ req.hdr_ip(X-Forwarded-For,-%d) -m found }\n"
+                    "    http-request set-var(txn.client) req.hdr_ip(X-Forwarded-For,-%d) "
+                    "if hop_%d\n",
+                    i, i, i);
     }
 }
 

@@ -409,6 +409,34 @@ static void test_networks(void **state)
     assert_int_equal(a.status, row->status);
 }
 
+/* The proxies' own network is allowed: whoever they name wrongly is not one of them. */
+static void test_who_is_named_wrongly_is_nobody(void **state)
+{
+    static const struct network_row rows[] = {
+        { "the proxy itself", TRUSTED, "", 200 },
+        { "no proxy", "127.0.0.1", "X-Forwarded-For: unknown\r\n", 200 },
+        { "a client of it", TRUSTED, "X-Forwarded-For: 203.0.113.9\r\n", 403 },
+        { "no address", TRUSTED, "X-Forwarded-For: unknown\r\n", 403 },
+        { "nothing", TRUSTED, "X-Forwarded-For: \r\n", 403 },
+        { "nothing behind something", TRUSTED, "X-Forwarded-For: 127.0.0.1,\r\n", 403 },
+        { "an address and a port", TRUSTED, "X-Forwarded-For: 203.0.113.9:5555\r\n", 403 },
+        { "no address before another proxy", TRUSTED, "X-Forwarded-For: x, 127.0.1.1\r\n", 403 },
+        { "more proxies than are asked", TRUSTED,
+          "X-Forwarded-For: 203.0.113.9, 127.0.1.1, 127.0.1.2, 127.0.1.3, 127.0.1.4\r\n", 403 },
+    };
+
+    (void)state;
+    given_served(
+        ROUTE("a.test", "/", "{\"access\":{\"type\":\"ip\",\"allow\":[\"127.0.0.0/8\"]}}"));
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct test_edge_answer a;
+
+        when_asked(rows[i].from, "a.test", "/", rows[i].forwarded, &a);
+        if (a.status != rows[i].status)
+            fail_msg("%s: %d", rows[i].sentence, a.status);
+    }
+}
+
 static void test_all_networks_and_none(void **state)
 {
     (void)state;
@@ -679,6 +707,7 @@ int main(void)
         cmocka_unit_test(test_a_restarted_proxy_knows_passes_and_passwords),
         cmocka_unit_test(test_a_password_lies_nowhere),
         cmocka_unit_test(test_all_networks_and_none),
+        cmocka_unit_test(test_who_is_named_wrongly_is_nobody),
         cmocka_unit_test(test_a_limit_is_of_a_client_and_a_route),
         cmocka_unit_test(test_a_switch_does_not_forget_who_asked),
         cmocka_unit_test(test_a_limit_lets_through_again),
