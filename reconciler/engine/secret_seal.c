@@ -21,6 +21,9 @@
 #define SEAL_FRONT_BYTES (SEAL_HEAD_BYTES + SEAL_KEY_NAME_BYTES + SEAL_NONCE_BYTES)
 #define SEAL_UNREADABLE ".unreadable"
 
+/* What may lie of a revision: its set, one that could not be opened, one that a death cut short. */
+static const char *const seal_ends[] = { "", SEAL_UNREADABLE, ".new" };
+
 _Static_assert(SECRET_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES,
                "one key fits both");
 
@@ -261,8 +264,9 @@ int secret_seal_list(const struct secret_seal *at, struct arena *a, struct secre
         struct str hex = str_from_c(entry->d_name);
         struct digest d;
 
-        if (str_ends(hex, S(SEAL_UNREADABLE)))
-            hex = str_slice(hex, 0, hex.n - (sizeof(SEAL_UNREADABLE) - 1));
+        for (size_t i = 1; i < N_ELEMENTS(seal_ends); i++)
+            if (str_ends(hex, str_from_c(seal_ends[i])))
+                hex.n -= str_from_c(seal_ends[i]).n;
         if (!digest_from_hex(hex, &d)) {
             struct digest *slot = vec_push(a, &ret->list);
 
@@ -276,11 +280,10 @@ int secret_seal_list(const struct secret_seal *at, struct arena *a, struct secre
 
 int secret_seal_drop(const struct secret_seal *at, struct err *err)
 {
-    static const char *const ends[] = { "", SEAL_UNREADABLE };
     char path[PATH_MAX];
 
-    for (size_t i = 0; i < N_ELEMENTS(ends); i++) {
-        if (seal_path(at, ends[i], path, err))
+    for (size_t i = 0; i < N_ELEMENTS(seal_ends); i++) {
+        if (seal_path(at, seal_ends[i], path, err))
             return err->code;
         if (unlink(path) && errno != ENOENT)
             return err_sys(err, "remove '%s'", path);

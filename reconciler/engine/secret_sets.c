@@ -85,9 +85,15 @@ static void sets_read(const struct secret_seal *at, struct arena *a, struct map 
     }
 }
 
+/* What is asked for may be pinned by a plan whose revision has no row of its own: a repair. */
+static int sets_is_wanted(const struct secret_want *w, struct str asked, struct str ref)
+{
+    return str_eq(ref, asked) || map_has(w->pins, ref);
+}
+
 /* From any other set of the environment. */
 static void sets_add_kept(struct secret_sets *s, const struct secret_want *w, struct arena *a,
-                          struct map *ret)
+                          struct str asked, struct map *ret)
 {
     struct secret_seal at = sets_seal(s, w->env_uid, &w->revision);
     struct err err = ERR_INIT; /* a set that cannot be listed has nothing */
@@ -102,7 +108,7 @@ static void sets_add_kept(struct secret_sets *s, const struct secret_want *w, st
         at.revision = seals.list.p[i];
         sets_read(&at, a, &set);
         for (size_t j = 0; j < set.n; j++)
-            if (map_has(w->pins, set.entries[j].key) && !map_has(ret, set.entries[j].key))
+            if (sets_is_wanted(w, asked, set.entries[j].key) && !map_has(ret, set.entries[j].key))
                 map_put(ret, set.entries[j].key, set.entries[j].value);
     }
 }
@@ -148,7 +154,7 @@ static int sets_seal_more(struct secret_sets *s, const struct secret_want *w,
 static int sets_fill(struct secret_sets *s, const struct secret_want *w, struct arena *a,
                      struct str ref, struct map *set, struct err *err)
 {
-    sets_add_kept(s, w, a, set);
+    sets_add_kept(s, w, a, ref, set);
     if (!map_has(set, ref) && sets_add_stored(s, w, a, ref, set, err))
         return err->code;
     for (size_t i = 0; i < w->pins->n; i++) {

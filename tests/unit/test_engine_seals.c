@@ -180,6 +180,9 @@ static void test_what_was_given_once_is_given_again(void **state)
     expect_given(&w, "one", all[0], VALUE);
     expect_given(&w, "one", all[1], "another"); /* sealed with the other, although nobody asked */
     expect_given(&w, "two", all[1], "another"); /* another revision with the same version */
+    assert_int_equal(give(&w, "three", all[0], NULL, 0, &value, &err),
+                     0); /* nobody said that it does */
+    assert_string_equal(value.p, VALUE);
     world_fini(&w);
 }
 
@@ -416,7 +419,11 @@ static void test_sets_go_with_their_revisions(void **state)
     ref = ref_now(&w, "a");
     expect_given(&w, "one", ref, VALUE);
     expect_given(&w, "two", ref, VALUE);
+    assert_int_equal(sys_write_file(str_fmt(&w.arena, "%s.new", seal_file(&w, ENV, "four")).p, 0600,
+                                    S("x"), &err),
+                     0); /* cut short by a death */
     assert_int_equal(secret_sets_sweep(w.sets, S(ENV), keep, N_ELEMENTS(keep), &err), 0);
+    assert_false(sys_exists(str_fmt(&w.arena, "%s.new", seal_file(&w, ENV, "four")).p));
     assert_true(sys_exists(seal_file(&w, ENV, "one")));
     assert_false(sys_exists(seal_file(&w, ENV, "two")));
     assert_int_equal(secret_sets_sweep(w.sets, S(OTHER), NULL, 0, &err), 0); /* it never had one */
