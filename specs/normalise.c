@@ -160,12 +160,13 @@ static struct value *waived_rules(const struct normalise *n)
 static struct value *policy_of(struct normalise *n)
 {
     const struct value *written = value_get(n->document, S("approval"));
-    struct value *policy = value_map(n->arena), *trigger = value_map(n->arena);
+    struct value *policy = value_map(n->arena), *trigger = value_map(n->arena), *asked;
 
     value_set_text(n->arena, trigger, S("branch"), n->branch.p ? n->branch : S(""));
+    asked = policy_written(n->arena, written);
     value_set(n->arena, policy, S("approval"),
-              policy_stricter(n->arena, policy_written(n->arena, written),
-                              policy_floor(n->arena, n->in->rule)));
+              policy_stricter(n->arena, asked, policy_floor(n->arena, n->in->rule)));
+    value_set(n->arena, policy, S("asked"), asked);
     value_set(n->arena, policy, S("trigger"), trigger);
     if (value_count(value_get(n->document, S("waive"))))
         value_set(n->arena, policy, S("waive"), waived_rules(n));

@@ -82,6 +82,7 @@ static const struct {
     { S_INIT("approvers"),     policy_union }, /* of lists: each of them holds */
     { S_INIT("min_approvals"), policy_most },
     { S_INIT("allow_self"),    policy_both },
+    { S_INIT("freeze"),        policy_union },
     { S_INIT("signed"),        policy_any },
 };
 /* clang-format on */

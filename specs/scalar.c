@@ -102,6 +102,24 @@ static int scalar_size(struct str s, int64_t *ret)
 }
 
 /* Up to two decimal places, in basis points. */
+/* In minutes. */
+static int scalar_time_of_day(struct str s, int64_t *ret)
+{
+    int digits[4] = { 0 };
+
+    if (s.n != 5 || s.p[2] != ':')
+        return -1;
+    for (size_t i = 0; i < 4; i++) {
+        char c = s.p[i < 2 ? i : i + 1];
+
+        if (!scalar_is_one_of(c, scalar_digit))
+            return -1;
+        digits[i] = c - '0';
+    }
+    *ret = (digits[0] * 10 + digits[1]) * 60 + digits[2] * 10 + digits[3];
+    return digits[2] < 6 && *ret < 24 * 60 ? 0 : -1;
+}
+
 static int scalar_percent(struct str s, int64_t *ret)
 {
     struct str whole = s, part = STR_NONE;

@@ -111,8 +111,8 @@ struct spec_resource { /* service/api, domain/app */
 
 struct environment_spec {
     struct str name, application, branch;
-    const struct value
-        *policy; /* approval, reconcile: merged with the rule's floor, defaults applied */
+    const struct value *
+        policy; /* approval, reconcile: merged with the rule's floor, defaults applied; `asked`: without it */
     struct str schema_change; /* of its releases, at least; "": as they say themselves */
     struct str
         below; /* what was written and is laxer than that floor, with its place; "" for nothing */

@@ -87,6 +87,7 @@ static const struct {
     { "policy",  S_INIT("approval.expires_ms"),         weaken_more },
     { "policy",  S_INIT("approval.approvers"),          weaken_more_people },
     { "policy",  S_INIT("approval.min_approvals"),      weaken_less },
+    { "policy",  S_INIT("approval.freeze"),             weaken_fewer },
     { "policy",  S_INIT("approval.allow_self"),         weaken_turned_on },
     { "policy",  S_INIT("waive"),                       weaken_one_more },
     { "service", S_INIT("healthcheck.readiness"),       weaken_gone },

@@ -41,7 +41,8 @@ int engine_once_result(const struct engine *e, struct err *err)
     for (size_t i = 0; i < n; i++) {
         if (str_eq_c(rows[i].sync, "in_sync"))
             continue;
-        if (str_eq_c(rows[i].sync, "waiting") || str_eq_c(rows[i].sync, "held")) {
+        if (str_eq_c(rows[i].sync, "waiting") || str_eq_c(rows[i].sync, "held") ||
+            str_eq_c(rows[i].sync, "frozen")) {
             if (!rc)
                 rc = err_set(err, ERR_WAITING, "environment '%.*s' waits: %.*s",
                              STR_ARG(rows[i].name), STR_ARG(rows[i].reason));

@@ -1,4 +1,6 @@
 /* Plans that are stored, decided upon and begun. SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/core/freeze.h"
+#include "reconciler/core/render.h"
 #include "reconciler/engine/approvals.h"
 #include "reconciler/engine/env_row.h"
 #include "reconciler/engine/env_secrets.h"
@@ -150,14 +152,14 @@ static const struct value *applied_policy(const struct env_task *env)
     return NULL;
 }
 
-/* What the policy that was applied last asks for, and what the new one and the daemon's floor do: a commit
- * is not judged by what it makes of the policy itself. */
+/* What the spec that was applied last asked for, what the new one asks for, and the daemon's floor of now: a
+ * commit is not judged by what it makes of the policy itself, and a floor that was lowered holds nobody. */
 static const struct value *judging_policy(struct env_task *env)
 {
     struct value *policy = value_map(&env->cycle);
 
     value_set(&env->cycle, policy, S("approval"),
-              policy_stricter(&env->cycle, value_get(applied_policy(env), S("approval")),
+              policy_stricter(&env->cycle, value_get(applied_policy(env), S("asked")),
                               value_get(env->spec.policy, S("approval"))));
     return policy;
 }
@@ -217,6 +219,20 @@ static int count_approvals(struct env_task *env, const struct rec_plan *row,
     return v.is_enough;
 }
 
+/* The plan of a commit waits for the end, whoever approved it. */
+static int is_frozen(struct env_task *env, const struct value *policy, struct str *ret_reason)
+{
+    int64_t end_ms;
+
+    if (env->plan.cause != PLAN_CAUSE_COMMIT ||
+        !freeze_is_on(value_at(policy, S("approval.freeze")),
+                      clock_task_due_ms(&env->engine->clock), &end_ms))
+        return 0;
+    *ret_reason = str_fmt(&env->cycle, "frozen until %.*s",
+                          STR_ARG(render_time(&env->cycle, end_ms)));
+    return 1;
+}
+
 static int decide(struct env_task *env, const struct rec_plan *row, struct decision *ret,
                   struct err *err)
 {
@@ -240,6 +256,12 @@ static int decide(struct env_task *env, const struct rec_plan *row, struct decis
         ret->state = is_approved ? S("approved") : S("waiting");
         ret->sync = S("held");
         ret->reason = held;
+    } else if (is_frozen(env, policy, &held)) {
+        ret->state = is_approved ? S("approved") : S("waiting");
+        ret->sync = S("frozen");
+        ret->reason = verdict.asks && !is_approved ? str_fmt(&env->cycle, "%.*s; %.*s",
+                                                             STR_ARG(held), STR_ARG(verdict.reason))
+                                                   : held;
     } else if (!verdict.asks || is_approved) {
         *ret = (struct decision){ 1, S("applying"), S("converging"), S(""), needs };
     }

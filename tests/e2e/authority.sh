@@ -9,6 +9,8 @@
 
 N=0
 RULE= # where the rule of prod stands
+OTHER_DAY=$(date -u -d '+3 days' +%a)
+OTHER_DAY=${OTHER_DAY,,}
 
 write_authority()
 {
@@ -95,6 +97,7 @@ application: shop
 trigger: {branch: main}
 approval: {policy: manual, require_for: [destroy, weaken, data], expires: 8h}
 END
+    sed -i "\$ s/}\$/, freeze: [{days: [$OTHER_DAY], from: \"16:00\", to: \"18:00\"}]}/" .reeve/prod.yaml
 }
 
 given_base()
@@ -144,14 +147,6 @@ is_waiting_for()
 
     answer=$(told)
     [[ $answer == *"\"commit\":\"$1\""* && $answer == *"\"reason\":\""*"$2"*'"sync":"waiting"'* ]]
-}
-
-is_idle_for()
-{
-    local answer
-
-    answer=$(told)
-    [[ $answer == *"\"commit\":\"$1\""* && $answer == *"\"reason\":\"$2"*'"sync":"in_sync"'* ]]
 }
 
 started()
@@ -225,12 +220,6 @@ END
 refused()
 {
     judged is_refused "$@"
-}
-
-# It has no effect, and says so.
-idle()
-{
-    judged is_idle_for "$@"
 }
 
 waits()
@@ -448,12 +437,14 @@ a_committer_without_rights()
         "$P:7:16: error: rule 'isolation-none' cannot be waived [waiver]"
     refused 'a secret written out' shop main 'app "s/VERSION: \"v1\"/API_KEY: abc/"' \
         "$A:9:28: error: the value of API_KEY is written out [secret-literal]"
-    refused 'a freeze of its own making' shop main 'prod "s/expires: 8h/freeze: []/"' \
-        "$P:6:66: error: approval: 'freeze' is not supported by this version [unsupported]"
-    idle 'approval: auto where the floor says manual' shop main 'prod s/manual/auto/' "$P:6:20: approval.policy: \"auto\" is laxer than the floor of the rule at $RULE, which holds"
+    refused 'a freeze that no clock has' shop main 'prod "s/16:00/26:00/"' \
+        "$P:6:108: error: approval.freeze.from: \"26:00\" is not a time of the day"
+    waits 'the freeze is removed' shop main 'prod "s/, freeze: .*/}/"' "class weaken"
+    waits 'the freeze is shortened' shop main 'prod "s/18:00/16:01/"' "class weaken"
+    waits 'approval: auto where the floor says manual' shop main 'prod s/manual/auto/' "$P:6:20: approval.policy: \"auto\" is laxer than the floor of the rule at $RULE, which holds"
     waits 'more classes pass without a person' shop main 'prod "s/destroy, //"' "class weaken"
     waits 'approvals last longer' shop main 'prod s/8h/24h/' "class weaken"
-    waits 'who made it may approve it' shop main 'prod "s/policy: manual/policy: manual, allow_self: true, approvers: [user:eve]/"' "by user:$(id -un) and by user:eve"
+    waits 'who made it may approve it' shop main 'prod "s/policy: manual/policy: manual, allow_self: true, approvers: [user:eve]/"' "by user:eve and by user:$(id -un)"
     waits 'what is watched after a switch is not watched' shop main 'app "s/, abort_if: {error_rate: 2%}//"' "class weaken"
     waits 'the service without its check' shop main 'app /healthcheck/d' "class weaken"
     waits 'the service itself is left out' shop main 'prod "\$ a services: {web: {enabled: false}}"; app "/^domains/,\$ d"' "class destroy"
@@ -512,6 +503,28 @@ is_bound()
         $answer != *"belongs to branch 'main' of source 'shop'"* ]]
 }
 
+# The plan of a commit waits for the end, though nobody has to approve it.
+a_commit_waits_in_a_freeze()
+{
+    given_world
+    write_authority
+    sed -i "s/floor: {approval: manual, .*/floor: {freeze: [{from: \"00:00\", to: \"00:00\"}]}/" "$WORLD/reeve.yaml"
+    cd "$WORLD/repo" || fail "cd"
+    write_base
+    prod 's/policy: manual/policy: auto/'
+    commit base
+    git init -q -b main "$WORLD/evil"
+    start_daemon
+    await 20 "it is frozen" sync_is frozen
+    expect_has "until when" "$(reeve explain prod)" 'frozen until '
+    expect_equal "plans that were started" "$(started)" 0
+    stop_daemon
+    sed -i 's/, floor: {freeze.*//; /floor: {freeze/d' "$WORLD/reeve.yaml"
+    start_daemon
+    await_converged
+    expect_serves v1
+}
+
 # Who has a host keeps it while it serves it, and no longer.
 a_host_is_free_when_it_is_given_up()
 {
@@ -547,4 +560,4 @@ refuses()
 }
 
 run_cases a_committer_without_rights a_name_is_moved_by_a_person \
-    a_host_is_free_when_it_is_given_up
+    a_host_is_free_when_it_is_given_up a_commit_waits_in_a_freeze

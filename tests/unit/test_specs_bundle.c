@@ -152,7 +152,7 @@ static void test_resources_outlive_the_bundle(void **state)
             assert_true(str_starts(r->needs.p[j], S("service/")));
     }
     assert_true(value_is(spec.policy, VALUE_MAP));
-    assert_int_equal(value_count(json_format(&a, spec.policy).n ? spec.policy : NULL), 3);
+    assert_int_equal(value_count(json_format(&a, spec.policy).n ? spec.policy : NULL), 4);
 }
 
 int main(void)
