@@ -18,7 +18,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -179,14 +178,14 @@ static void launch_become(uint32_t uid)
         launch_fail(LAUNCH_USERS);
 }
 
-static _Noreturn void launch_init(struct launch *plan, int to_outer, char **argv)
+static _Noreturn void launch_init(struct launch *plan, int is_over, int to_outer, char **argv)
 {
     mode_t mask = umask(0);
     pid_t program, ended;
     int proc, status;
 
     launch_view_make(plan, &proc);
-    if (launch_is_over(plan)) {
+    if (is_over) {
         launch_say(LAUNCH_FULL, EDQUOT);
         launch_limit(RLIMIT_FSIZE, 0);
     }
@@ -217,11 +216,11 @@ static _Noreturn void launch_init(struct launch *plan, int to_outer, char **argv
 /* --- outer --------------------------------------------------------------------------------------- */
 
 /* Until init has said how the program ended, or is ended for what it wrote; 0: it did not say. */
-static int launch_watch(const struct launch *plan, pid_t init, int from_init, int *ret)
+static int launch_watch(const struct launch *plan, int was_over, pid_t init, int from_init,
+                        int *ret)
 {
     static const char full[] = "reeve: ended, its files are over the quota\n";
     struct pollfd p = { from_init, POLLIN, 0 };
-    int was_over = launch_is_over(plan);
 
     while (poll(&p, 1, LAUNCH_LOOK_MS) <= 0) {
         int is_over = launch_is_over(plan);
@@ -277,7 +276,7 @@ static void launch_first_namespace(const struct launch *plan)
 static _Noreturn void launch_run(char **argv)
 {
     static struct launch plan;
-    int ends[2], said, is_said, status = 127 << 8;
+    int ends[2], said, is_said, is_over, status = 127 << 8;
     pid_t parent = getppid(), init;
 
     launch_read(&plan);
@@ -289,14 +288,15 @@ static _Noreturn void launch_run(char **argv)
     if (pipe2(ends, O_CLOEXEC) || (ends[0] = fcntl(ends[0], F_DUPFD_CLOEXEC, 8)) < 0 ||
         (ends[1] = fcntl(ends[1], F_DUPFD_CLOEXEC, 8)) < 0 || close_range(LAUNCH_USERS_FD, 7, 0))
         launch_fail(LAUNCH_LIMITS);
+    is_over = launch_is_over(&plan);
     init = fork();
     if (init < 0)
         launch_fail(LAUNCH_NAMESPACES);
     if (init == 0 && !close(ends[0]))
-        launch_init(&plan, ends[1], argv);
+        launch_init(&plan, is_over, ends[1], argv);
     if (close(ends[1]) || close_range(0, 1, 0) || close_range(3, LAUNCH_USERS_FD, 0))
         _exit(127);
-    is_said = launch_watch(&plan, init, ends[0], &said);
+    is_said = launch_watch(&plan, is_over, init, ends[0], &said);
     while (waitpid(init, &status, 0) < 0 && errno == EINTR) /* all that was in there is gone then */
         ;
     launch_end_as(is_said ? said : status);

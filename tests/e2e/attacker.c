@@ -2,9 +2,9 @@
  * attacker: what hostile code of a repository tries, as a service, a build and a release. SPDX-License-Identifier: Apache-2.0
  *
  *     attacker              tries everything, a line each: "NAME: kept out" or "NAME: GOT IN, how"
- *     attacker serve        the same, then serves on PORT as a healthy application would
+ *     attacker serve        fills its home and tries the same, then serves on PORT as a healthy application would
  *     attacker wait         serves only, on a port that it would share: the neighbour whose things are wanted
- *     attacker count        says how many things it tries
+ *     attacker count        says how many things are tried without `serve`
  *
  *     ATTACK_SEEK           a text that stands in the neighbour's environment
  *     ATTACK_PATHS          files and directories that shall not be there, by ':'
@@ -31,6 +31,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/support/tiny_http.h"
@@ -336,6 +337,32 @@ static int fill_memory(void)
     return fill("/tmp") || fill("/dev/shm") || fill("/var/tmp");
 }
 
+/* A quota ends it, and refuses what it writes when it is there again; then it makes room, and is
+ * started a third time. */
+static int fill_home(void)
+{
+    static char block[1 << 20];
+    const struct timespec rest = { 0, 20000000 };
+    long long n = 0;
+    int is_back, fd;
+
+    if (chdir(getenv("HOME")) || !access("refused", F_OK))
+        return 0;
+    is_back = !access("fill", F_OK);
+    fd = open("fill", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    if (is_back && write(fd, "x", 1) == 1)
+        return got_in("it may write on");
+    if (is_back) {
+        (void)close(creat("refused", 0600));
+        (void)unlink("fill");
+        (void)pause(); /* until that is seen */
+    }
+    for (; n < ATTACK_FILL_BYTES && write(fd, block, sizeof(block)) > 0; n += 1 << 20)
+        (void)nanosleep(&rest, NULL);
+    return got_in("%lld MiB", n >> 20);
+}
+
 /* --- all of it ----------------------------------------------------------------------------------- */
 
 static const struct {
@@ -370,6 +397,12 @@ static int serve(int is_shared)
     return 0;
 }
 
+static void tell(const char *name, int is_in)
+{
+    (void)printf("attack: %s: %s%s\n", name, is_in ? "GOT IN, " : "kept out",
+                 is_in ? attack_how : "");
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -380,10 +413,9 @@ int main(int argc, char **argv)
     if (!strcmp(what, "wait"))
         return serve(1);
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    if (*what)
+        tell("fill the home", fill_home());
     for (size_t i = 0; i < n; i++)
-        if (attacks[i].attack())
-            (void)printf("attack: %s: GOT IN, %s\n", attacks[i].name, attack_how);
-        else
-            (void)printf("attack: %s: kept out\n", attacks[i].name);
+        tell(attacks[i].name, attacks[i].attack());
     return *what ? serve(0) : 0;
 }

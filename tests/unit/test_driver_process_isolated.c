@@ -159,6 +159,25 @@ static void test_it_dies_with_its_keeper(void **state)
     assert_int_equal(after.list.n, 0);
 }
 
+/* The command that asks how it is runs where it runs. */
+static void test_its_probe_is_isolated_too(void **state)
+{
+    struct world *w = &((struct isolated *)*state)->world;
+    struct rv_op op = test_op(
+        RV_NONE, "instance", "x@k", OWNER, "",
+        "{\"command\":[\"/bin/bash\",\"-c\",\"test ! -e $HOME/../spec.json && test "
+        "-e $HOME && exit 5\"],\"timeout_ms\":20000}");
+    struct rv_result ret = { .size = sizeof(ret) };
+
+    assert_int_equal(drive(w, "instance", RV_CREATE,
+                           "{\"command\":[\"sleep\",\"1000\"],\"isolation\":\"namespace\"}")
+                         .verdict,
+                     RV_DONE);
+    w->driver->health(w->self, &w->t.host, &op, &ret);
+    assert_int_equal(ret.verdict, RV_DONE);
+    assert_true(test_rv_has(ret.observed, "\"exit\":5"));
+}
+
 static int is_full(struct world *w, void *ctx)
 {
     (void)ctx;
@@ -200,16 +219,17 @@ static void test_a_home_over_its_quota_is_not_written(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[N_ELEMENTS(isolated_rows) + 4] = {
+    struct CMUnitTest tests[N_ELEMENTS(isolated_rows) + 5] = {
         cmocka_unit_test_setup_teardown(test_a_build_writes_its_tree_and_has_no_network, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_started_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(test_it_dies_with_its_keeper, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_its_probe_is_isolated_too, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_home_over_its_quota_is_not_written, setup, teardown),
     };
 
     for (size_t i = 0; i < N_ELEMENTS(isolated_rows); i++)
-        tests[4 + i] = (struct CMUnitTest){ .name = isolated_rows[i].sentence,
+        tests[5 + i] = (struct CMUnitTest){ .name = isolated_rows[i].sentence,
                                             .test_func = test_row,
                                             .setup_func = setup,
                                             .teardown_func = teardown,
