@@ -99,7 +99,9 @@ static int seal_copy(struct arena *a, const struct copy_place *at, const struct 
                      struct err *err)
 {
     const char *dir = str_to_c(a, at->dir), *to = str_to_c(a, copy->file);
-    const char *made = str_fmt(a, "%.*s.new", STR_ARG(copy->file)).p;
+    const char *made = str_fmt(a, "%.*s/.reeve-%.*s.new", STR_ARG(at->dir),
+                               STR_ARG(at->installation))
+                           .p; /* one name: what died half way is removed by the next */
 
     if (arena_status(a, err) || sys_remove_all(made, err) ||
         copy_file_seal(at->work, made, at->keys, err))

@@ -136,12 +136,15 @@ static int judge_database(struct engine *e, struct arena *a, const struct world 
                           struct err *err)
 {
     struct copy_place at = { .installation = e->installation };
+    struct err no_copies = ERR_INIT;
     struct str why;
 
     if (stale_judge(a, e->db, world, &why, err))
         return err->code;
-    if (!why.p && copy_place_of(a, e->options.daemon, &at) && copy_judge(a, &at, e->db, &why, err))
-        return err->code;
+    if (!why.p && copy_place_of(a, e->options.daemon, &at) &&
+        copy_judge(a, &at, e->db, &why, &no_copies))
+        LOG(LOG_WARN, "whether a copy is newer than the database is not known",
+            LOG_C("err", no_copies.text));
     if (!why.p)
         return 0;
     e->stale = str_copy(e->process, why);

@@ -222,13 +222,31 @@ static int judge_file(struct recovery *v, struct err *err)
                                   STR_ARG(v->file));
 }
 
+static void note_unreadable(struct recovery *v, const struct err *why)
+{
+    value_add(v->a, v->unreadable, value_text(v->a, str_copy(v->a, str_from_c(why->text))));
+}
+
+/* A directory that cannot be read has no copies: the labels are there. */
+static void drop_copies(struct recovery *v)
+{
+    struct err why = ERR_INIT;
+    struct copy *list;
+    size_t n;
+
+    if (!v->has_copies || !copy_list(v->a, &v->copies, &list, &n, &why))
+        return;
+    note_unreadable(v, &why);
+    v->has_copies = 0;
+}
+
 static int take_copy(struct recovery *v, const struct copy *copy)
 {
     struct err why = ERR_INIT;
     struct db *db = NULL;
 
     if (copy_open(&v->copies, copy, &db, &why)) {
-        value_add(v->a, v->unreadable, value_text(v->a, str_copy(v->a, str_from_c(why.text))));
+        note_unreadable(v, &why);
         return 0;
     }
     db_close(v->r.copy);
@@ -268,6 +286,7 @@ static int recover_all(struct recovery *v, struct err *err)
         return err_set(err, ERR_REFUSED,
                        "nothing here carries a label and there is no database: nothing is lost");
     v->copies.installation = r->world.installation;
+    drop_copies(v);
     if (judge_file(v, err) || choose_copy(v, err))
         return err->code;
     if (r->world.epoch > r->epoch)

@@ -2,30 +2,7 @@
 # faults_clock: the wall clock jumps. SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
 
-# The daemon's own wall clock, by a file that libfaketime reads.
-given_clock()
-{
-    local library=
-
-    for library in /usr/lib/*/faketime/libfaketimeMT.so.1; do
-        [ ! -e "$library" ] || break
-    done
-    [ -e "$library" ] || skip "libfaketime is not installed"
-    given_world
-    set_clock +0
-    CLOCK="LD_PRELOAD=$library FAKETIME_TIMESTAMP_FILE=$WORLD/clock FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1"
-    spec version=v1 keep=60s
-    commit 'version 1'
-    start_daemon $CLOCK
-    await_converged
-    expect_serves v1
-}
-
-set_clock()
-{
-    printf '%s\n' "$1" >"$WORLD/clock.new"
-    mv "$WORLD/clock.new" "$WORLD/clock"
-}
+has_clock || skip "libfaketime is not installed"
 
 # A step during the rollout and during keep: gates last as long as they should, nothing is done twice.
 steps()

@@ -438,6 +438,36 @@ given_served()
     expect_serves v1
 }
 
+# --- the wall clock ---------------------------------------------------------------------------------
+
+# libfaketime is installed: into $CLOCK_LIBRARY.
+has_clock()
+{
+    for CLOCK_LIBRARY in /usr/lib/*/faketime/libfaketimeMT.so.1; do
+        [ ! -e "$CLOCK_LIBRARY" ] || return 0
+    done
+    return 1
+}
+
+# A world whose daemon has a wall clock of its own; $CLOCK starts it again with that.
+given_clock()
+{
+    given_world
+    set_clock +0
+    CLOCK="LD_PRELOAD=$CLOCK_LIBRARY FAKETIME_TIMESTAMP_FILE=$WORLD/clock FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1"
+    spec version=v1 keep=60s
+    commit 'version 1'
+    start_daemon $CLOCK
+    await_converged
+    expect_serves v1
+}
+
+set_clock()
+{
+    printf '%s\n' "$1" >"$WORLD/clock.new"
+    mv "$WORLD/clock.new" "$WORLD/clock"
+}
+
 # --- traffic ----------------------------------------------------------------------------------------
 
 # Status and first line of the body, into $STATUS and $BODY. get [PATH [PORT]]

@@ -255,6 +255,8 @@ an_older_database_is_put_back()
     reeve hold e01 --reason x >"$WORLD/said" 2>&1 && fail "a stale database takes a hold"
     expect_has "refused" "$(<"$WORLD/said")" 'reeve recover'
     stop_daemon
+    reeve once >"$WORLD/said" 2>&1
+    expect_equal "exit status of once" $? 5
     cmp -s "$WORLD/last-week.db" "$WORLD/var/reeve.db" || fail "the stale database was written"
     recover_and_release service/web
     for name in $(environments); do
