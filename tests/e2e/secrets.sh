@@ -316,6 +316,8 @@ a_version_that_is_gone_asks()
     secret_spec version=v2
     deploy 'version 2'
     await_converged
+    expect_has "the plan" "$(reeve plan prod 2>/dev/null)" \
+        'secrets.keep is none: these revisions cannot be restored as they were: 1'
     await 20 "no set is left" test -z "$(ls "$WORLD"/var/sealed/*/* 2>/dev/null)"
     said=$(reeve rollback prod 1 --reason 'back to the old value' 2>&1)
     expect_equal "exit status" $? 2
