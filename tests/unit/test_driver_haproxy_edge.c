@@ -177,7 +177,7 @@ static void test_a_websocket_is_all_that_is_asked_for(void **state)
 
         (void)snprintf(request, sizeof(request), /* fits */
                        "GET /headers HTTP/1.1\r\nHost: a.test\r\n%s"
-                       "Connection: Upgrade, HTTP2-Settings, X-Forwarded-For\r\n"
+                       "Connection: close, Upgrade, HTTP2-Settings, X-Forwarded-For\r\n"
                        "HTTP2-Settings: AAMAAABkAAQAAP__\r\nSec-WebSocket-Version: 13\r\n"
                        "Sec-WebSocket-Key: " TINY_HTTP_WEBSOCKET_KEY "\r\n\r\n",
                        forms[i]);
