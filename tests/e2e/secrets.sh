@@ -332,6 +332,11 @@ a_version_that_is_gone_asks()
     reeve retry prod --reason 'the newest again' >/dev/null || fail "retry"
     await_converged
     expect_serves v2
+    reeve rollback prod 1 --reason 'once more' >/dev/null 2>&1
+    await 20 "it waits" sync_is waiting
+    reeve reject "$(plan_id)" --reason 'not with the value of today' >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
+    await_converged
+    expect_serves v2
 }
 
 # The store says nothing: what was delivered goes on serving.
