@@ -89,8 +89,9 @@ struct plan_group {
     struct digest digest;     /* quarantine key */
     int is_switching;         /* has a step 6 */
     int auto_revert;          /* 0: what fails is left for a person */
-    int is_one_way; /* while it is made: its release leaves what the live set cannot use */
-    int asks;       /* some member has auto_promote false */
+    int is_one_way;   /* while it is made: its release leaves what the live set cannot use */
+    int asks;         /* some member has auto_promote false */
+    int asks_release; /* it runs a release that waits for a person */
     size_t first_item, n_items; /* its items stand side by side */
 };
 

@@ -190,6 +190,13 @@ struct plan_group *plan_groups_add(struct planner *p, int *ret_index)
     return g;
 }
 
+static int release_asks(const struct planner *p, const struct member *m)
+{
+    struct str run = value_get_text(value_get(m->desired, S("release")), S("run"), S(""));
+
+    return str_eq_c(run, "manual") && rollout_items_runs_release(&p->low, m);
+}
+
 static void take_member(struct planner *p, struct plan_group *g, struct subject *x, int index)
 {
     const struct value *rollout = value_get(x->m.desired, S("rollout"));
@@ -204,6 +211,8 @@ static void take_member(struct planner *p, struct plan_group *g, struct subject 
         g->auto_revert = 0;
     if (x->fate != FATE_SCALE && !value_get_bool(rollout, S("auto_promote"), 1))
         g->asks = 1;
+    if (release_asks(p, &x->m))
+        g->asks_release = 1;
 }
 
 void plan_groups_make(struct planner *p)

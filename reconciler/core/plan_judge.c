@@ -64,9 +64,13 @@ struct plan_verdict plan_judge(struct arena *a, const struct plan *p, const stru
         return ask(str_fmt(a, "class %.*s", STR_ARG(name)));
     if (str_eq_c(value_get_text(approval, S("policy"), S("manual")), "manual"))
         return ask(S("approval: manual"));
-    for (size_t i = 0; i < p->groups.n; i++)
-        if (p->groups.p[i].asks && p->groups.p[i].services.n)
-            return ask(str_fmt(a, "auto_promote: false, service %.*s",
-                               STR_ARG(p->groups.p[i].services.p[0])));
+    for (size_t i = 0; i < p->groups.n; i++) {
+        const struct plan_group *g = &p->groups.p[i];
+
+        if ((g->asks || g->asks_release) && g->services.n)
+            return ask(str_fmt(a, "%s, service %.*s",
+                               g->asks ? "auto_promote: false" : "release.run: manual",
+                               STR_ARG(g->services.p[0])));
+    }
     return (struct plan_verdict){ 0, S("") };
 }

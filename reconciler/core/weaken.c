@@ -92,6 +92,7 @@ static const struct {
     { "policy",  S_INIT("waive"),                       weaken_one_more },
     { "service", S_INIT("healthcheck.readiness"),       weaken_gone },
     { "service", S_INIT("healthcheck.liveness"),        weaken_gone },
+    { "service", S_INIT("release.run"),                 weaken_not_manual },
     { "service", S_INIT("rollout.auto_promote"),        weaken_turned_on },
     { "service", S_INIT("rollout.auto_revert"),         weaken_turned_off },
     { "service", S_INIT("rollout.abort_if.error_rate"), weaken_more },

@@ -288,6 +288,10 @@ a_committer_without_rights()
     refused 'the daemon'"'"'s own document' shop main 'printf "apiVersion: reeve/v1\nkind: Daemon\n" >.reeve/d.yaml' \
         ".reeve/d.yaml:1:1: error: a Daemon document does not belong in a repository [kind]"
 
+    refused 'a preview, to be an environment of its own' shop main \
+        'printf "apiVersion: reeve/v1\nkind: Preview\nname: pr\n" >.reeve/pr.yaml' \
+        ".reeve/pr.yaml:1:1: error: kind 'Preview' is not supported by this version [unsupported]"
+
     # hosts
     refused_later 'the host of another environment, sent on from' evil main \
         'evil_shop "[evil.example.test], redirect_from: [$HOST]"' \

@@ -2,7 +2,7 @@
  * test_core_given: specs written as sentences, and a world that plans are carried out in. SPDX-License-Identifier: Apache-2.0
  *
  * A spec: resources parted by ';', words by spaces:
- *     api v1 port x2 needs=db uses=web recreate hold ask stopped built release contract settings=s1
+ *     api v1 port x2 needs=db uses=web recreate hold ask stopped built release manual contract settings=s1
  *     domain app a.example /=web /api=api /x=api+deny /y=api+ip
  * The world keeps what rows would keep: recorded resources, sets, instances, routes of the generation
  * in use. world_do() changes it as the engine's rows do when an item is done.
@@ -98,6 +98,9 @@ static inline void given_word(struct arena *a, struct given_service *s, struct s
     } else if (str_eq_c(word, "release")) {
         value_set(a, s->v, S("release"),
                   value_copy(a, given_json(a, "{\"command\":[\"migrate\"]}")));
+    } else if (str_eq_c(word, "manual")) {
+        value_set(a, s->v, S("release"),
+                  value_copy(a, given_json(a, "{\"command\":[\"migrate\"],\"run\":\"manual\"}")));
     } else if (str_eq_c(word, "contract")) {
         value_set(a, s->v, S("release"),
                   value_copy(a, given_json(a, "{\"command\":[\"migrate\"],"

@@ -176,6 +176,12 @@ static void test_policies_judge_plans(void **state)
         { "a rollback was asked for", "a v1;b v1", "a v2", PLAN_CAUSE_ROLLBACK, manual, NULL },
         { "auto_promote false asks", "a v1 ask", "a v2 ask", PLAN_CAUSE_COMMIT, automatic,
           "auto_promote: false, service a" },
+        { "a release that is run by hand asks", "a v1", "a v2 manual", PLAN_CAUSE_COMMIT, automatic,
+          "release.run: manual, service a" },
+        { "but where it was run it does not", "a v1 manual", "a v1 manual x2", PLAN_CAUSE_COMMIT,
+          automatic, NULL },
+        { "run by itself from now on: what weakens asks", "a v1 manual", "a v2 release",
+          PLAN_CAUSE_COMMIT, automatic, "class weaken" },
         { "but not for replicas", "a v1 ask", "a v1 ask x2", PLAN_CAUSE_COMMIT, automatic, NULL },
     };
 
