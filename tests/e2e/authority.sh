@@ -507,6 +507,29 @@ is_bound()
         $answer != *"belongs to branch 'main' of source 'shop'"* ]]
 }
 
+# Without its rule, or bound elsewhere, an environment is planned no more; what serves goes on.
+a_rule_is_taken_away()
+{
+    given_world
+    write_authority
+    given_base
+    stop_daemon
+    sed -i '0,/branch: main$/s//branch: develop/' "$WORLD/reeve.yaml"
+    write_base
+    app 's/"v1"/"v2"/'
+    prod /trigger/d
+    commit 'the next version'
+    start_daemon
+    await 20 "it is bound to another branch" is_refused "$(git rev-parse HEAD)" \
+        ".reeve/prod.yaml:3:7: error: environment 'prod' is bound to branch 'develop' by the rule at $RULE [refused-branch]"
+    stop_daemon
+    sed -i '0,/name: prod}/s//name: other}/' "$WORLD/reeve.yaml"
+    start_daemon
+    await 20 "it is denied" is_refused "$(git rev-parse HEAD)" \
+        ".reeve/prod.yaml:3:7: error: environment 'prod' of source 'shop' matches none of the rules at $RULES [refused-environment]"
+    expect_serves v1
+}
+
 # The plan of a commit waits for the end, though nobody has to approve it.
 a_commit_waits_in_a_freeze()
 {
@@ -564,4 +587,5 @@ refuses()
 }
 
 run_cases a_committer_without_rights a_name_is_moved_by_a_person \
-    a_host_is_free_when_it_is_given_up a_commit_waits_in_a_freeze
+    a_host_is_free_when_it_is_given_up a_commit_waits_in_a_freeze \
+    a_rule_is_taken_away
