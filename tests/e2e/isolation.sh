@@ -244,10 +244,20 @@ uid_keeps_all()
     expect_equal "files of root" "$(find "$WORLD/var" -user root | head -n 3)" ""
 }
 
-# The one program of the neighbour.
+# The attackers that run as user $1, without what starts them.
+attackers_of()
+{
+    local pid
+
+    for pid in $(processes ./attacker); do
+        [ "$(stat -c %u "/proc/$pid" 2>/dev/null)" != "$1" ] ||
+            [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != attacker ] || echo "$pid"
+    done
+}
+
 neighbour_pid()
 {
-    pgrep -x -U 60000 attacker
+    attackers_of 60000
 }
 
 is_another()
@@ -279,7 +289,7 @@ uid_lives_and_dies_with_its_keeper()
 
 has_user()
 {
-    [ -n "$(pgrep -x -U "$1" attacker)" ]
+    [ -n "$(attackers_of "$1")" ]
 }
 
 # The state is lost, and with it who had which user: the labels know.
