@@ -152,6 +152,19 @@ static void check_clock(struct doctor *d)
               S(""));
 }
 
+static void check_copies(struct doctor *d)
+{
+    struct str dir = value_get_text(value_get(value_get(d->c->daemon, S("state")), S("backup")),
+                                    S("directory"), STR_NONE);
+
+    if (dir.p)
+        found(d, FINDING_GOOD,
+              str_fmt(d->c->arena, "copies of the database go to '%.*s'", STR_ARG(dir)), S(""));
+    else
+        found(d, FINDING_WARN, S("no copies of the database are made"),
+              S("state: {backup: {directory: PATH}}, on another disk"));
+}
+
 /* The classes of isolation, and which of them this machine can give. */
 static const struct {
     const char *word, *gives, *mend;
@@ -362,6 +375,7 @@ int verb_doctor(struct cli *c, struct err *err)
         check_ports(&d);
         check_disk(&d, file);
         check_state(&d, file);
+        check_copies(&d);
     }
     if (!cli_wrote_json(c, d.list))
         write_findings(&d);
