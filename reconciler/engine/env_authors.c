@@ -19,17 +19,22 @@ int env_authors_parse(struct env_task *env, struct err *err)
     struct arena *a = &env->cycle;
     struct source_commits commits;
     struct map seen;
+    size_t n = 1;
 
     if (env->source->source->ops->log_parse(a, &env->call, &commits, err))
         return err->code;
     map_init(&seen, a);
     env->n_authors = 0;
-    env->authors = arena_new_n(a, struct rec_plan_author, 2 * commits.list.n + 1);
+    for (size_t i = 0; i < commits.list.n; i++)
+        n += 2 + commits.list.p[i].co_authors.n;
+    env->authors = arena_new_n(a, struct rec_plan_author, n);
     for (size_t i = 0; env->authors && i < commits.list.n; i++) {
         const struct source_commit *c = &commits.list.p[i];
 
         add_author(env, &seen, c->author_mail, c->author, c->id);
         add_author(env, &seen, c->committer_mail, c->committer, c->id);
+        for (size_t j = 0; j < c->co_authors.n; j++)
+            add_author(env, &seen, c->co_authors.p[j], S(""), c->id);
     }
     if (env->authors && commits.truncated)
         add_author(env, &seen, S(APPROVAL_MANY), S(""), env->head->commit);

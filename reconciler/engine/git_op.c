@@ -61,20 +61,44 @@ int git_op_descends(git_repository *repo, const git_oid *commit, const git_oid *
     return 0;
 }
 
-/* The trailer's word; several are all told, which is no word. */
-static void git_op_set_trailer(struct arena *a, struct value *map, git_commit *commit)
+/* "Ann <ann@acme.test>": what is no address is somebody whom nobody knows. */
+static void git_op_add_co_author(struct arena *a, struct value *list, const char *text)
+{
+    struct str all = str_from_c(text), mail = all;
+    const char *open = strrchr(text, '<');
+    size_t end;
+
+    if (value_count(list) == GIT_OP_CO_AUTHORS_MAX)
+        return; /* the one before says that there are more */
+    if (open)
+        mail = str_slice(all, (size_t)(open - text) + 1, all.n);
+    end = str_find_char(mail, '>');
+    mail = open && end != STR_NPOS ? str_slice(mail, 0, end) : all;
+    if (value_count(list) + 1 == GIT_OP_CO_AUTHORS_MAX)
+        mail = S("(more co-authors)");
+    value_add(a, list, value_text(a, git_text_utf8(a, mail, GIT_OP_TEXT_MAX)));
+}
+
+/* The word of Schema-Change (several are all told, which is no word), and who else made the commit. */
+static void git_op_set_trailers(struct arena *a, struct value *map, git_commit *commit)
 {
     git_message_trailer_array trailers = { 0 };
+    struct value *others = value_list(a);
     struct sb text;
 
     sb_init(&text, a);
     if (git_message_trailers(&trailers, git_commit_message(commit)))
         return; /* a message that cannot be read says nothing */
-    for (size_t i = 0; i < trailers.count; i++)
+    for (size_t i = 0; i < trailers.count; i++) {
         if (!strcasecmp(trailers.trailers[i].key, "Schema-Change"))
             sb_addf(&text, "%s%s", text.n ? ", " : "", trailers.trailers[i].value);
+        if (!strcasecmp(trailers.trailers[i].key, "Co-authored-by"))
+            git_op_add_co_author(a, others, trailers.trailers[i].value);
+    }
     if (text.n)
         git_op_set_line(a, map, S("schema_change"), sb_str(&text).p);
+    if (value_count(others))
+        value_set(a, map, S("co_authors"), others);
     git_message_trailer_array_free(&trailers);
 }
 
@@ -92,7 +116,7 @@ struct value *git_op_commit(struct arena *a, git_commit *commit)
     git_op_set_line(a, map, S("committer_mail"), committer->email);
     value_set_int(a, map, S("time_ms"), git_op_time_ms(git_commit_time(commit)));
     git_op_set_line(a, map, S("summary"), git_commit_summary(commit));
-    git_op_set_trailer(a, map, commit);
+    git_op_set_trailers(a, map, commit);
     for (unsigned i = 0; i < git_commit_parentcount(commit); i++)
         value_add(a, parents, value_text(a, git_mirror_hex(a, git_commit_parent_id(commit, i))));
     value_set(a, map, S("parents"), parents);

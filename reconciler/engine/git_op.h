@@ -26,6 +26,7 @@
 
 #define GIT_OP_SPEC_MAX ((size_t)1 << 20)         /* bytes of one spec */
 #define GIT_OP_SPECS_BYTES_MAX ((size_t)32 << 20) /* of all that are told at once */
+#define GIT_OP_CO_AUTHORS_MAX 32u                 /* of one commit */
 #define GIT_OP_TEXT_MAX 400u                      /* bytes of a foreign line: summary, author */
 
 struct git_op {
@@ -54,5 +55,6 @@ int git_op_open(struct git_op *op, git_repository **ret, struct err *err);
 int git_op_descends(git_repository *repo, const git_oid *commit, const git_oid *ancestor, int *ret,
                     struct err *err);
 
-/* {id, tree, author, author_mail, committer, committer_mail, time_ms, summary, schema_change?, parents} */
+/* {id, tree, author, author_mail, committer, committer_mail, co_authors?, time_ms, summary, schema_change?,
+ * parents} */
 struct value *git_op_commit(struct arena *a, git_commit *commit);

@@ -51,7 +51,7 @@ struct source_commit {
     struct str id, tree, author, author_mail, committer, committer_mail, summary;
     struct str schema_change; /* of the trailer; "" for none */
     int64_t time_ms;
-    VEC(struct str) parents;
+    VEC(struct str) parents, co_authors; /* co_authors: addresses of trailers */
 };
 struct source_file {
     struct str path, id, text;

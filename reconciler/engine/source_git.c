@@ -199,6 +199,7 @@ static int source_git_answer(struct arena *a, struct source_call *call, struct v
 static struct source_commit source_git_commit(struct arena *a, const struct value *v)
 {
     const struct value *parents = value_get(v, S("parents"));
+    const struct value *co_authors = value_get(v, S("co_authors"));
     struct source_commit commit = {
         .id = value_get_text(v, S("id"), STR_NONE),
         .tree = value_get_text(v, S("tree"), STR_NONE),
@@ -216,6 +217,12 @@ static struct source_commit source_git_commit(struct arena *a, const struct valu
 
         if (parent)
             *parent = value_item(parents, i)->u.text;
+    }
+    for (size_t i = 0; i < value_count(co_authors); i++) {
+        struct str *mail = vec_push(a, &commit.co_authors);
+
+        if (mail)
+            *mail = value_item(co_authors, i)->u.text;
     }
     return commit;
 }

@@ -101,11 +101,11 @@ not_even_under_a_later_commit()
 {
     version_by v2 ann
     printf '# a comment\n' >>"$WORLD/repo/.reeve/app.yaml"
-    commit_by bob 'only a comment'
+    commit_by ann $'only a comment\n\nCo-authored-by: Bob <bob@acme.test>'
     await_waiting
     expect_has "the plan" "$(reeve plan prod)" 'made by  ann@acme.test, bob@acme.test'
     refused "the author of one of them" 'ann made commit' daemon approve "$PLAN" --reason mine
-    refused "the author of the last" 'bob made commit' bin approve "$PLAN" --reason mine
+    refused "who made the last with somebody" 'bob made commit' bin approve "$PLAN" --reason mine
     expect_has "decisions" "$(reeve plan prod -o json)" '"decisions":[]'
     approved_by sys
     expect_serves v2

@@ -174,6 +174,28 @@ static void test_log_lists_what_is_new(void **state)
     bench_close(b);
 }
 
+static void test_who_else_made_a_commit_is_told(void **state)
+{
+    struct bench *b = bench_open();
+    const char *first = given_repository(b), *second;
+    const struct value *answer, *mails;
+
+    (void)state;
+    bench_write(b, "src/run.sh", S("2\n"));
+    bench_run(b,
+              GIT "-C src commit -qam \"$(printf 'words\\n\\nco-authored-by: Ann <ann@acme.test>\\n"
+                  "Co-Authored-By: nobody\\nReviewed-by: Eve <eve@acme.test>')\"");
+    second = bench_run(b, GIT "-C src rev-parse HEAD");
+    answer = ask(b, "{'op':'log','mirror':'%s/src/.git','from':'%s','to':'%s'}", b->dir, first,
+                 second);
+    expect_ok(answer);
+    mails = value_get(value_item(value_get(answer, S("commits")), 0), S("co_authors"));
+    assert_int_equal(value_count(mails), 2);
+    assert_true(str_eq_c(value_item(mails, 0)->u.text, "ann@acme.test"));
+    assert_true(str_eq_c(value_item(mails, 1)->u.text, "nobody"));
+    bench_close(b);
+}
+
 static void test_requests_that_are_no_requests(void **state)
 {
     struct bench *b = bench_open();
@@ -199,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_limits_hold_what_they_name),
         cmocka_unit_test(test_ancestry_tells_rewound_from_ahead),
         cmocka_unit_test(test_log_lists_what_is_new),
+        cmocka_unit_test(test_who_else_made_a_commit_is_told),
         cmocka_unit_test(test_requests_that_are_no_requests),
     };
 
