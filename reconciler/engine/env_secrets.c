@@ -25,9 +25,10 @@ static int is_noted(struct db *db, struct arena *a, struct str env_uid, struct s
         return rc == ERR_NOT_FOUND ? 0 : rc;
     if (str_starts(pin->version, S("g:")) && row.fingerprint.n &&
         !str_eq(row.fingerprint, pin->fingerprint))
-        return err_set(err, ERR_REFUSED, "secret '%.*s' was generated and %s: put it back",
-                       STR_ARG(name),
-                       pin->fingerprint.n ? "has another value now" : "is gone from its store");
+        return err_set(
+            err, ERR_REFUSED, "secret '%.*s' was generated and %s: put it back", STR_ARG(name),
+            pin->fingerprint.n ? "has another value now, or the key `fingerprint` is another"
+                               : "is gone from its store");
     return row.gone_ms == REC_NONE && str_eq(row.fingerprint, pin->fingerprint);
 }
 
