@@ -84,7 +84,7 @@ the_disk_is_full()
     start_daemon
     await_converged
     begin_load
-    spec version=v2 env='APP_HEALTH: "fail_after:1500"' bake=20s keep=60s
+    spec version=v2 env='APP_HEALTH: "fail_after:3000"' bake=20s keep=60s
     deploy 'version 2 gets ill'
     await 20 "version 2 has the traffic" serves v2
     begin
