@@ -102,11 +102,24 @@ static void check_limits(const struct daemon_check *c)
     }
 }
 
+/* Addresses are compared in any case of letters. */
+static struct str claim_key(struct arena *a, const struct value *name)
+{
+    struct str text = value_is(name, VALUE_TEXT) ? name->u.text : STR_NONE;
+    char *key = text.n && str_find_char(text, '@') != STR_NPOS ? str_to_c(a, text) : NULL;
+
+    if (!key)
+        return text;
+    for (size_t i = 0; i < text.n; i++)
+        key[i] = key[i] >= 'A' && key[i] <= 'Z' ? (char)(key[i] - 'A' + 'a') : key[i];
+    return (struct str){ key, text.n };
+}
+
 /* What two people are called would be nobody's. */
 static void check_claim(const struct daemon_check *c, struct map *claimed, const struct value *name,
                         const struct value_entry *person)
 {
-    struct str key = value_is(name, VALUE_TEXT) ? name->u.text : STR_NONE;
+    struct str key = claim_key(c->a, name);
     const struct value_entry *other = key.n ? map_find(claimed, key) : NULL;
     union {
         const struct value_entry *in;
