@@ -127,6 +127,8 @@ int config_drop(struct cli *c, struct err *err)
     rc = config_user(c, &uid, &gid, err);
     if (rc)
         return rc;
+    if (!uid)
+        return 0; /* root by its own word */
     if (setgroups(1, &gid) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
         return err_sys(err, "become the user of '%s'", c->config_path);
     return 0;

@@ -310,6 +310,25 @@ uid_is_known_after_a_loss()
     expect "the neighbour has its own" has_user 60000
 }
 
+# A machine that cannot do what a rule says is told so at the start, with the setting.
+what_is_missing_is_said_at_the_start()
+{
+    local said
+
+    given_world
+    sed -i 's/isolation: none/isolation: namespace/; s/^user: .*/user: root/' "$WORLD/reeve.yaml"
+    said=$(unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$0" once' "$REEVE" 2>&1)
+    expect_has "the start" "$said" "isolation 'namespace' of the rule at $WORLD/reeve.yaml"
+    expect_has "the start" "$said" 'user.max_user_namespaces'
+    sed -i 's/isolation: namespace/isolation: uid/; s/^user: .*/uids: 60000-60099/' "$WORLD/reeve.yaml"
+    said=$("$REEVE" once 2>&1)
+    if [ "$(id -u)" = 0 ]; then
+        expect_has "the start" "$said" "started as root: name the user to become"
+    else
+        expect_has "the start" "$said" "isolation uid needs a daemon that was started as root"
+    fi
+}
+
 is_gone()
 {
     ! kill -0 "$1" 2>/dev/null
@@ -319,5 +338,5 @@ case $("$REEVE" doctor 2>&1) in
 *'isolation namespace is possible'*) ;;
 *) skip "no user namespaces: $("$REEVE" doctor 2>&1 | grep 'isolation namespace')" ;;
 esac
-run_cases namespace_keeps_all_but_ports uid_keeps_all uid_lives_and_dies_with_its_keeper \
-    uid_is_known_after_a_loss
+run_cases what_is_missing_is_said_at_the_start namespace_keeps_all_but_ports uid_keeps_all \
+    uid_lives_and_dies_with_its_keeper uid_is_known_after_a_loss
