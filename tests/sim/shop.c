@@ -116,12 +116,14 @@ static void shop_add_service(struct sb *b, const struct shop *s, enum shop_name 
                 "    port: %d\n    healthcheck: {readiness: {http: {path: /healthz}, interval: "
                 "1s}}\n",
                 shop_rows[which].port);
-    sb_addf(b, "    environment: {VERSION: \"%d\"%s%s%s}\n", x->version,
+    sb_addf(b, "    environment: {VERSION: \"%d\"%s%s", x->version,
             x->bad == 1   ? ", BAD: \"1\""
             : x->bad == 2 ? ", ROTS: \"1\""
                           : "",
-            which == SHOP_WEB ? ", API: {service: api, key: internal_url}" : "",
-            which == SHOP_API ? ", TOKEN: {secret: token}" : "");
+            which == SHOP_WEB ? ", API: {service: api, key: internal_url}" : "");
+    if (which == SHOP_API) /* one that is there, and one that is made for this version */
+        sb_addf(b, ", TOKEN: {secret: token}, KEY: {secret: key_%d}", x->version);
+    sb_add_c(b, "}\n");
     if (x->built)
         sb_addf(b, "    source: {context: app%d, build: [make]}\n", x->built);
     if (x->released)
@@ -143,8 +145,10 @@ struct str shop_text(struct arena *a, const struct shop *s)
     sb_addf(&b, "# %d\n", s->comment);
     if (s->is_broken)
         sb_add_c(&b, "services: [\n");
-    sb_add_c(&b, "apiVersion: reeve/v1\nkind: Application\nname: shop\nsecrets: {token: {}}\n"
-                 "services:\n");
+    sb_addf(&b,
+            "apiVersion: reeve/v1\nkind: Application\nname: shop\n"
+            "secrets: {token: {}, key_%d: {generate: 32}}\nservices:\n",
+            s->services[SHOP_API].version);
     for (int i = 0; i < N_SHOP; i++)
         if (s->services[i].present)
             shop_add_service(&b, s, (enum shop_name)i);

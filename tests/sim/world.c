@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -220,6 +221,8 @@ static void world_read_daemon(struct world *w)
              "state: {file: var/reeve.db}\n"
              "sources: {app: {url: \"file:///nowhere\", branches: [beside, main], poll: 10s}}\n"
              "auth: {same_user: allow}\n"
+             "secrets: {generated: made, stores: {env: {type: env}, made: {type: file, directory: "
+             "made}}}\n"
              "limits: {concurrency: 8, per_provider: {box: 6}}\n"
              "providers:\n  box: {driver: \"null\", directory: world}\n");
     if (w->boxes == WORLD_BOX_EACH)
@@ -255,6 +258,7 @@ void world_init(struct world *w, uint64_t seed, enum world_boxes boxes)
     (void)snprintf(w->dir, sizeof(w->dir), "%s/reeve-sim-XXXXXX",
                    access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
     PRE(mkdtemp(w->dir) != NULL);
+    PRE(!mkdir(str_fmt(&w->arena, "%s/made", w->dir).p, 0700)); /* of secrets */
     PRE(!setenv("REEVE_SECRET_TOKEN", "a token that nobody reads", 1));
     world_read_daemon(w);
     crash_set_hook(world_crash_hook, w);
