@@ -4,12 +4,12 @@
 #include "base/alloc.h"
 #include "base/crash.h"
 #include "base/log.h"
+#include "reconciler/engine/env_queue.h"
 
 #define ENV_CYCLE_MAX (256u << 20)
 #define ENV_OWN_BYTES 192u /* three short names, in most environments */
 #define ENV_INTERVAL_MS 60000
 #define ENV_ASK_AGAIN_MS 1000
-#define ENV_CYCLES_MAX 64     /* at once: a cycle holds specs, rows and a plan */
 #define ENV_ONCE_LOOK_MS 50   /* `once` waits for what a tail can finish now */
 #define ENV_ONCE_MAIN_MS 1000 /* and looks whether a plan can go on */
 #define ENV_SUPERSEDED_MAX 2  /* in a row; the third runs to its end */
@@ -126,11 +126,6 @@ static enum task_verdict env_compare_with_main(struct env_task *env)
         run_wish(env->main, WISH_SUPERSEDE);
     wait_work_start(&env->task, POOL_STATE, env_note_parked);
     return task_then(&env->task, ENV_REST);
-}
-
-static int env_is_asked(const struct env_ask *ask)
-{
-    return ask->cause != PLAN_CAUSE_COMMIT;
 }
 
 static enum task_verdict env_spec(struct env_task *env)
@@ -329,54 +324,6 @@ static enum task_verdict env_trouble(struct env_task *env)
     return task_then(t, ENV_REST);
 }
 
-/* Who is asked by a person does not wait. */
-static int env_enter_cycle(struct env_task *env)
-{
-    struct engine *e = env->engine;
-
-    if (env->is_cycling)
-        return 1;
-    if (e->n_cycles < (loop_mono_ms(e->loop) < e->careful_until_mono_ms ? 1 : ENV_CYCLES_MAX) ||
-        env_is_asked(&env->asked)) {
-        e->n_cycles++;
-        env->is_cycling = 1;
-        return 1;
-    }
-    if (!env->is_queued) {
-        if (!e->queue)
-            e->queue_end = &e->queue;
-        env->is_queued = 1;
-        env->queue_next = NULL;
-        *e->queue_end = env;
-        e->queue_end = &env->queue_next;
-    }
-    return 0;
-}
-
-static void env_leave_cycle(struct env_task *env)
-{
-    struct engine *e = env->engine;
-
-    if (!env->is_cycling)
-        return;
-    env->is_cycling = 0;
-    e->n_cycles--;
-    heartbeat_task_beat(&e->heartbeat);
-    tidy_task_rested(&e->tidy);
-    while (e->queue) {
-        struct env_task *next = e->queue;
-
-        e->queue = next->queue_next;
-        next->is_queued = 0;
-        if (next->is_cycling)
-            continue; /* it got in by itself */
-        wait_signal(&next->task);
-        return;
-    }
-    if (!e->n_cycles)
-        tidy_task_all_rest(&e->tidy);
-}
-
 static enum task_verdict env_rest(struct env_task *env)
 {
     struct task *t = &env->task;
@@ -397,7 +344,7 @@ static enum task_verdict env_rest(struct env_task *env)
     env_drop_cycle(env);
     if (!env->main)
         in_work_clear(&env->engine->in_work, env->slot);
-    env_leave_cycle(env);
+    env_queue_leave(env);
     engine_settled(env->engine);
     wait_signal_start(t, at_ms);
     return task_then(t, env->uid.p ? ENV_SPEC : ENV_ACCEPT);
@@ -430,7 +377,7 @@ static enum task_verdict env_step(struct task *t)
             wait_signal_start(t, -1);
             return task_then(t, ENV_SPEC);
         }
-        if (!env_enter_cycle(env)) {
+        if (!env_queue_enter(env)) {
             wait_signal_start(t, -1);
             return task_then(t, ENV_SPEC);
         }
@@ -494,67 +441,6 @@ struct env_task *env_task_start(struct engine *e, struct source_task *source, st
                engine_task_ended, e);
     watch_task_start(&env->watch, e, env);
     return env;
-}
-
-void env_task_rebind(struct env_task *env, struct source_task *source, struct str branch)
-{
-    env->next_source = source;
-    env->next_branch = str_copy(&env->own, branch);
-    env_task_wake(env);
-}
-
-void env_task_wake(struct env_task *env)
-{
-    env->is_resting = 0;
-    env->is_woken = 1;
-    wait_signal(&env->task);
-}
-
-void env_task_suspect(struct env_task *env)
-{
-    env->is_suspect = 1;
-}
-
-void env_task_trust(struct env_task *env)
-{
-    if (!env->is_suspect)
-        return;
-    env->is_suspect = 0;
-    for (const struct env_left *l = TAKE(env->left); l; l = l->next)
-        env_run_begin(env, &l->plan, l->is_main);
-}
-
-void env_task_ask(struct env_task *env, const struct rec_environment *row)
-{
-    if (!row->ask.p)
-        return;
-    env->asked = (struct env_ask){
-        .cause = str_eq_c(row->ask, plan_cause_name(PLAN_CAUSE_UNDO)) ? PLAN_CAUSE_UNDO
-                                                                      : PLAN_CAUSE_ROLLBACK,
-        .revision = row->ask_revision,
-        .actor = str_copy(&env->own, row->ask_actor),
-    };
-    env_task_wake(env);
-}
-
-int env_task_is_settled(const struct env_task *env)
-{
-    if (!env->is_resting || env_is_asked(&env->asked))
-        return 0;
-    if (env->main && !(env->engine->options.once && run_is_stuck(env->main)))
-        return 0;
-    for (const struct run *r = env->runs; r; r = r->next)
-        if (r != env->main && !run_is_waiting(r))
-            return 0;
-    return 1;
-}
-
-void env_task_stop(struct env_task *env)
-{
-    task_cancel(&env->watch.task, ERR_CANCELLED);
-    task_cancel(&env->task, ERR_CANCELLED);
-    for (struct run *r = env->runs; r; r = r->next)
-        run_stop(r);
 }
 
 void env_task_fini(struct env_task *env)

@@ -114,6 +114,11 @@ void env_task_fini(struct env_task *env);
 /* What the row says that a person asked for; nothing when it says none. */
 void env_task_ask(struct env_task *env, const struct rec_environment *row);
 
+static inline int env_is_asked(const struct env_ask *ask)
+{
+    return ask->cause != PLAN_CAUSE_COMMIT;
+}
+
 /* Whether the newest commit goes on from the one applied last; rewound says that it does not. */
 int env_task_knows_descent(const struct env_task *env);
 

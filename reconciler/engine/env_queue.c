@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/env_queue.h"
+
+#include "reconciler/engine/engine_state.h"
+
+#define ENV_CYCLES_MAX 64 /* at once: a cycle holds specs, rows and a plan */
+
+int env_queue_enter(struct env_task *env)
+{
+    struct engine *e = env->engine;
+
+    if (env->is_cycling)
+        return 1;
+    if (e->n_cycles < (loop_mono_ms(e->loop) < e->careful_until_mono_ms ? 1 : ENV_CYCLES_MAX) ||
+        env_is_asked(&env->asked)) {
+        e->n_cycles++;
+        env->is_cycling = 1;
+        return 1;
+    }
+    if (!env->is_queued) {
+        if (!e->queue)
+            e->queue_end = &e->queue;
+        env->is_queued = 1;
+        env->queue_next = NULL;
+        *e->queue_end = env;
+        e->queue_end = &env->queue_next;
+    }
+    return 0;
+}
+
+void env_queue_leave(struct env_task *env)
+{
+    struct engine *e = env->engine;
+
+    if (!env->is_cycling)
+        return;
+    env->is_cycling = 0;
+    e->n_cycles--;
+    heartbeat_task_beat(&e->heartbeat);
+    tidy_task_rested(&e->tidy);
+    while (e->queue) {
+        struct env_task *next = e->queue;
+
+        e->queue = next->queue_next;
+        next->is_queued = 0;
+        if (next->is_cycling)
+            continue; /* it got in by itself */
+        wait_signal(&next->task);
+        return;
+    }
+    if (!e->n_cycles)
+        tidy_task_all_rest(&e->tidy);
+}

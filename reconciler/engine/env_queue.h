@@ -1,0 +1,16 @@
+/*
+ * env_queue: how many environments are in work at one time. SPDX-License-Identifier: Apache-2.0
+ *
+ * A cycle holds specs, rows and a plan. After deaths in a row one environment at a time is in work, so that the
+ * one that kills the daemon is known. Who is asked by a person does not wait.
+ *
+ * Thread   the loop's.
+ */
+#pragma once
+
+#include "reconciler/engine/env_task.h"
+
+/* 1: its cycle begins. 0: it waits, and is woken when there is room. */
+int env_queue_enter(struct env_task *env);
+/* Its cycle is over, if it is in one: the next one is woken. */
+void env_queue_leave(struct env_task *env);
