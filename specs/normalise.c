@@ -175,6 +175,18 @@ static struct value *policy_of(struct normalise *n)
     return policy;
 }
 
+static struct value_place policy_place(struct normalise *n)
+{
+    const struct value *written = value_get(n->document, S("approval"));
+    struct value_place place;
+
+    if (!written || !written->place.line)
+        written = value_get(n->document, S("name"));
+    place = written->place;
+    place.file = str_copy(n->arena, place.file);
+    return place;
+}
+
 static struct value *used_secrets(struct normalise *n)
 {
     struct value *used = value_map(n->arena);
@@ -198,6 +210,7 @@ int normalise_environment(struct arena *a, const struct bundle *b, const struct 
         add_resources(&n, &spec);
         spec.revision = revision_of(&n, &spec);
         spec.policy = value_copy_content(a, policy_of(&n));
+        spec.policy_place = policy_place(&n);
         spec.secrets = used_secrets(&n);
         spec.schema_change = str_copy(a, in->schema_change.p ? in->schema_change : S(""));
         spec.below = rule_below_floor(&n, value_get(n.document, S("approval")));

@@ -113,7 +113,8 @@ struct environment_spec {
     struct str name, application, branch;
     const struct value *
         policy; /* approval, reconcile: merged with the rule's floor, defaults applied; `asked`: without it */
-    struct str schema_change; /* of its releases, at least; "": as they say themselves */
+    struct value_place policy_place; /* of `approval`, else of the document's name */
+    struct str schema_change;        /* of its releases, at least; "": as they say themselves */
     struct str
         below; /* what was written and is laxer than that floor, with its place; "" for nothing */
     VEC(struct spec_resource) resources; /* sorted by kind/name */

@@ -32,6 +32,20 @@ static void classify(struct planner *p, struct plan_line *line, int classes)
     p->plan->classes |= classes;
 }
 
+/* Which checks, so that who is asked need not look for them. */
+static void classify_laxer(struct planner *p, struct plan_line *line, const struct value *before,
+                           const struct value *after)
+{
+    struct arena *a = p->low.a;
+    struct str fields = weaken_fields(a, line->kind, before, after);
+
+    if (!fields.p)
+        return;
+    line->reason = str_fmt(a, "%.*s%slaxer: %.*s", STR_ARG(line->reason),
+                           line->reason.n ? "; " : "", STR_ARG(fields));
+    classify(p, line, PLAN_CLASS_WEAKEN);
+}
+
 /* After the database was lost: it serves as it is wanted, and nobody remembers. */
 static void add_adopted(struct planner *p, struct str kind, struct str name,
                         const struct spec_resource *want)
@@ -86,8 +100,7 @@ static void add_service(struct planner *p, const struct subject *x)
     diff_values(p->low.a, x->m.before, x->m.desired, line);
     classify(p, line, words[x->fate].classes);
     classify_gone(p, line, x->want);
-    if (weaken_judge(S("service"), x->m.before, x->m.desired))
-        classify(p, line, PLAN_CLASS_WEAKEN);
+    classify_laxer(p, line, x->m.before, x->m.desired);
 }
 
 /* Domains: compared as a whole, moved by a switch. */
@@ -150,9 +163,9 @@ static void add_policy(struct planner *p)
     line = add_line(p, have ? PLAN_UPDATE : PLAN_CREATE, S("policy"), S("environment"), NULL);
     if (!line)
         return;
+    line->place = format_place(p->low.a, &p->s->target->policy_place);
     diff_values(p->low.a, before, after, line);
-    if (weaken_judge(S("policy"), before, after))
-        classify(p, line, PLAN_CLASS_WEAKEN);
+    classify_laxer(p, line, before, after);
 }
 
 void plan_lines_add(struct planner *p)

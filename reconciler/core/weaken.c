@@ -102,14 +102,24 @@ static const struct {
 };
 /* clang-format on */
 
-int weaken_judge(struct str kind, const struct value *before, const struct value *after)
+/* As a spec says it: the normal form counts milliseconds. */
+static struct str weaken_name(struct str path)
 {
+    return str_ends(path, S("_ms")) ? str_slice(path, 0, path.n - 3) : path;
+}
+
+struct str weaken_fields(struct arena *a, struct str kind, const struct value *before,
+                         const struct value *after)
+{
+    struct sb b;
+
     if (!before || !after)
-        return 0;
+        return STR_NONE;
+    sb_init(&b, a);
     for (size_t i = 0; i < N_ELEMENTS(weaken_rows); i++)
         if (str_eq_c(kind, weaken_rows[i].kind) &&
             weaken_rows[i].fn(value_at(before, weaken_rows[i].path),
                               value_at(after, weaken_rows[i].path)))
-            return 1;
-    return 0;
+            sb_addf(&b, "%s%.*s", b.n ? ", " : "", STR_ARG(weaken_name(weaken_rows[i].path)));
+    return b.n ? sb_str(&b) : STR_NONE;
 }

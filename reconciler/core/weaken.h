@@ -7,5 +7,7 @@
 
 #include "specs/value.h"
 
-/* Of a service or the policy; 0, also when there was nothing before. */
-int weaken_judge(struct str kind, const struct value *before, const struct value *after);
+/* The fields of a service or the policy that became laxer, "approval.expires, approval.policy"; STR_NONE: none, also when
+ * there was nothing before. */
+struct str weaken_fields(struct arena *a, struct str kind, const struct value *before,
+                         const struct value *after);

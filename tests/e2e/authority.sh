@@ -227,6 +227,17 @@ waits()
     judged is_waiting_for "$@"
 }
 
+# What became laxer and where stands in the plan.
+weakens()
+{
+    judged is_weakening "$@"
+}
+
+is_weakening()
+{
+    is_waiting_for "$1" "class weaken" && [[ $(reeve plan prod 2>/dev/null) == *"weaken]"*"laxer: $2"* ]]
+}
+
 app()
 {
     sed -i "$1" .reeve/app.yaml
@@ -443,14 +454,14 @@ a_committer_without_rights()
         "$A:9:28: error: the value of API_KEY is written out [secret-literal]"
     refused 'a freeze that no clock has' shop main 'prod "s/16:00/26:00/"' \
         "$P:6:108: error: approval.freeze.from: \"26:00\" is not a time of the day"
-    waits 'the freeze is removed' shop main 'prod "s/, freeze: .*/}/"' "class weaken"
-    waits 'the freeze is shortened' shop main 'prod "s/18:00/16:01/"' "class weaken"
+    weakens 'the freeze is removed' shop main 'prod "s/, freeze: .*/}/"' "approval.freeze  $P:6:11"
+    weakens 'the freeze is shortened' shop main 'prod "s/18:00/16:01/"' "approval.freeze  $P:6:11"
     waits 'approval: auto where the floor says manual' shop main 'prod s/manual/auto/' "$P:6:20: approval.policy: \"auto\" is laxer than the floor of the rule at $RULE, which holds"
-    waits 'more classes pass without a person' shop main 'prod "s/destroy, //"' "class weaken"
-    waits 'approvals last longer' shop main 'prod s/8h/24h/' "class weaken"
+    weakens 'more classes pass without a person' shop main 'prod "s/destroy, //"' "approval.require_for  $P:6:11"
+    weakens 'approvals last longer' shop main 'prod s/8h/24h/' "approval.expires  $P:6:11"
     waits 'who made it may approve it' shop main 'prod "s/policy: manual/policy: manual, allow_self: true, approvers: [user:eve]/"' "by user:eve and by user:$(id -un)"
-    waits 'what is watched after a switch is not watched' shop main 'app "s/, abort_if: {error_rate: 2%}//"' "class weaken"
-    waits 'the service without its check' shop main 'app /healthcheck/d' "class weaken"
+    weakens 'what is watched after a switch is not watched' shop main 'app "s/, abort_if: {error_rate: 2%}//"' "rollout.abort_if.error_rate, rollout.abort_if.min_requests  $A:5:3"
+    weakens 'the service without its check' shop main 'app /healthcheck/d' "healthcheck.readiness  $A:5:3"
     waits 'the service itself is left out' shop main 'prod "\$ a services: {web: {enabled: false}}"; app "/^domains/,\$ d"' "class destroy"
     waits 'a branch that is moved to another history' shop main 'git update-ref -d HEAD; app "s/replicas: 1/replicas: 2/"' "rewound: commit"
 
