@@ -178,11 +178,12 @@ static struct value *policy_of(struct normalise *n)
 static struct value_place policy_place(struct normalise *n)
 {
     const struct value *written = value_get(n->document, S("approval"));
-    struct value_place place;
+    struct value_place place = { 0 };
 
     if (!written || !written->place.line)
         written = value_get(n->document, S("name"));
-    place = written->place;
+    if (written)
+        place = written->place;
     place.file = str_copy(n->arena, place.file);
     return place;
 }

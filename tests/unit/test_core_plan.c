@@ -82,7 +82,8 @@ static void test_lines_say_what_changes_and_why(void **state)
           "create domain/e (, none) [weaken] hosts routes./.service|"
           "delete domain/d (no longer in the specs, downtime) [destroy]" },
         { "auto_revert is turned off", "a v1", "a v1 hold", PLAN_CAUSE_COMMIT, NULL,
-          "update service/a (settings, none) [weaken] rollout.auto_revert" },
+          "update service/a (settings; laxer: rollout.auto_revert, none) [weaken] "
+          "rollout.auto_revert" },
         { "the policy becomes stricter", "a v1", "a v1", PLAN_CAUSE_COMMIT,
           "{\"approval\":{\"policy\":\"manual\"}}",
           "update policy/environment (, none) [] approval.policy" },
