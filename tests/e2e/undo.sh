@@ -2,11 +2,10 @@
 # undo: from the command to traffic on the old set within 100 ms. SPDX-License-Identifier: Apache-2.0
 #
 # The clock starts before the command line does; the counters of the load say which version answered when.
-# The best of the rounds counts: what else the machine does in the others is not ours. All are printed.
+# The median of the rounds counts: what else the machine does in one of them is not ours. All are printed.
 . "$(dirname "$0")/lib.sh"
 
 LIMIT_MS=100
-LATE_MS=1000 # an answer that was under way at the switch
 ROUNDS=5
 
 # When the first answer of a version since the last start_load was counted.
@@ -40,7 +39,7 @@ measure()
     end_load
     expect_equal "lost requests" "$(counted lost)" 0
     TOOK=$(($(first_ms "$old") - began))
-    [ "$(last_ms "$new")" -le "$(($(first_ms "$old") + LATE_MS))" ] ||
+    [ "$(last_ms "$new")" -le "$(($(first_ms "$old") + LIMIT_MS))" ] ||
         fail "$new still answered at $(last_ms "$new"), $old since $(first_ms "$old")"
 }
 
@@ -75,8 +74,8 @@ undo_while_the_previous_set_is_kept()
         expect_serves v0
     done
     sorted=($(printf '%s\n' "${all[@]}" | sort -n))
-    say "   best ${sorted[0]} ms, median ${sorted[ROUNDS / 2]} ms, worst ${sorted[ROUNDS - 1]} ms, limit $LIMIT_MS ms"
-    [ "${sorted[0]}" -le $LIMIT_MS ] || fail "it takes ${all[*]} ms"
+    say "   median ${sorted[ROUNDS / 2]} ms, worst ${sorted[ROUNDS - 1]} ms, limit $LIMIT_MS ms"
+    [ "${sorted[ROUNDS / 2]}" -le $LIMIT_MS ] || fail "it takes ${all[*]} ms"
 }
 
 # No operation is open but the wait for the end of keep_previous.
