@@ -1,8 +1,8 @@
 /*
- * op_parts: the two sides of an operation that op_task.c walks between. SPDX-License-Identifier: Apache-2.0
+ * op_parts: what op_task.c walks between. SPDX-License-Identifier: Apache-2.0
  *
- * op_write.c writes its rows on STATE, op_call.c calls its driver on DRIVER or REVERT; the functions are
- * what waits run. Only the three files of op_task include this.
+ * op_write.c writes the operation's rows on STATE, op_call.c calls its driver on DRIVER or REVERT: these are
+ * what waits run. op_judge.c decides what an answer means. Only these files include this.
  */
 #pragma once
 
@@ -34,3 +34,15 @@ int64_t op_write_length_ms(const struct op_task *op);
 /* DRIVER: apply or resume; by id and owner, what is there. */
 int op_call_act(struct task *t, struct err *err);
 int op_call_look(struct task *t, struct err *err);
+
+/* The loop: where an operation goes on. */
+enum op_next { OP_NEXT_WAIT, OP_NEXT_LOOK, OP_NEXT_BACKOFF, OP_NEXT_END };
+enum op_later { LATER_ACT, LATER_LOOK }; /* act again with the same key, or only look */
+
+/* What the driver said, before anything was read back. */
+enum op_next op_judge_answer(struct op_task *op);
+/* After a look: it is as asked, or it is not and we know what is. */
+enum op_next op_judge_look(struct op_task *op);
+enum op_next op_backoff(struct op_task *op, enum op_later later, int64_t delay_ms);
+enum op_next op_finish(struct op_task *op, enum op_end end);
+int op_is_overdue(const struct op_task *op);

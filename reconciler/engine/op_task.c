@@ -3,17 +3,13 @@
 
 #include "base/crash.h"
 #include "base/log.h"
-#include "reconciler/core/judge.h"
 #include "reconciler/engine/env_task.h"
 #include "state/journal.h"
 
-#define OP_LOOK_EVERY_MS 250   /* while the world may still be catching up */
-#define OP_CONSISTENCY_MS 5000 /* after it says done */
 #define OP_BUSY_MS 100 /* another operation of the resource is open: asks again, ever slower */
 #define OP_BUSY_DOUBLES_MAX 5
-#define OP_POLL_MIN_MS 50      /* between looks at what is pending */
-#define OP_AFTER_MAX_MS 900000 /* the longest that a provider may ask to be left alone */
-#define OP_TRIED_OFTEN 5       /* `once` waits no longer */
+#define OP_POLL_MIN_MS 50 /* between looks at what is pending */
+#define OP_TRIED_OFTEN 5  /* `once` waits no longer */
 #define OP_ARENA_MAX (32u << 20)
 
 enum {
@@ -68,33 +64,14 @@ const char *op_end_name(enum op_end end)
     return names[end];
 }
 
-/* --- deciding: on the loop ----------------------------------------------------------------------- */
-
-static int op_is_as_asked(struct op_task *op)
+static enum task_verdict op_go(struct op_task *op, enum op_next next)
 {
-    struct value *desired, *observed;
-    struct err err = ERR_INIT;
+    static const int states[] = { [OP_NEXT_WAIT] = OP_WAIT,
+                                  [OP_NEXT_LOOK] = OP_LOOK,
+                                  [OP_NEXT_BACKOFF] = OP_BACKOFF,
+                                  [OP_NEXT_END] = OP_END };
 
-    if (op->item->action == PLAN_DELETE)
-        return op->is_absent;
-    if (op->is_absent || json_parse(op_round(op), op->body, KIT_BODY_MAX, &desired, &err) ||
-        json_parse(op_round(op), op->answer.observed.n ? op->answer.observed : S("{}"),
-                   KIT_BODY_MAX, &observed, &err))
-        return 0;
-    return judge_is_as_asked(op->rec.kind, desired, observed);
-}
-
-static struct retry_facts op_facts(const struct op_task *op, enum rv_acted acted)
-{
-    return (struct retry_facts){ .verdict = op->answer.verdict,
-                                 .acted = acted,
-                                 .attempt = op->rec.attempt,
-                                 .for_ever = op->for_ever };
-}
-
-static int op_is_overdue(const struct op_task *op)
-{
-    return !op->for_ever && loop_mono_ms(op->task.loop) > op->deadline_mono_ms;
+    return task_goto(&op->task, states[next]);
 }
 
 /* What outlives the process is clamped to its length, never repeated. */
@@ -109,132 +86,6 @@ static void op_set_deadline(struct op_task *op)
                                                                         : left_ms);
 }
 
-/* Later: act again with the same key, or only look. */
-enum op_later { LATER_ACT, LATER_LOOK };
-
-static enum task_verdict op_backoff(struct op_task *op, enum op_later later, int64_t delay_ms)
-{
-    op->again_at_ms = loop_mono_ms(op->task.loop) + delay_ms;
-    op->look_again = later == LATER_LOOK;
-    op->task.rc = 0; /* judged: from here on it is the rows' */
-    return task_goto(&op->task, OP_BACKOFF);
-}
-
-static enum task_verdict op_finish(struct op_task *op, enum op_end end)
-{
-    op->end = end;
-    return task_goto(&op->task, OP_END);
-}
-
-/* A provider may ask for more time than we would give it, not for less. */
-static int64_t op_delay(const struct op_task *op)
-{
-    int64_t delay_ms = retry_delay_ms(op->rec.attempt, loop_random(op->task.loop)),
-            asked_ms = op->answer.again_ms < OP_AFTER_MAX_MS ? op->answer.again_ms
-                                                             : OP_AFTER_MAX_MS;
-
-    return asked_ms > delay_ms ? asked_ms : delay_ms;
-}
-
-/* What the driver said, before anything was read back. */
-static enum task_verdict op_judge_answer(struct op_task *op)
-{
-    struct retry_facts facts = op_facts(op, op->answer.acted);
-
-    switch (retry_judge(&facts)) {
-    case RETRY_PENDING:
-        if (!op_is_overdue(op))
-            return task_goto(&op->task, OP_WAIT);
-        break;
-    case RETRY_AGAIN:
-        return op_is_overdue(op) ? op_finish(op, OP_IS_FAILED)
-                                 : op_backoff(op, LATER_ACT, op_delay(op));
-    case RETRY_FAILED:
-        if (op->answer.acted == RV_ACTED_NO && !op->rec.provider_id.n) {
-            op->is_absent = 1;
-            return op_finish(op, OP_IS_FAILED);
-        }
-        break;
-    case RETRY_SUPERSEDED:
-        if (!op->for_ever)
-            return op_finish(op, OP_IS_SUPERSEDED);
-        break;
-    case RETRY_SETTLED:
-    case RETRY_LOOK:
-    case RETRY_CANCELLED:
-        break;
-    }
-    return task_goto(&op->task, OP_LOOK);
-}
-
-/* It began, nobody knows how it ended, and it must not run twice: unless a person says so. */
-static int op_is_unknown(struct op_task *op)
-{
-    const struct value *seen = driver_answer_value(op_round(op), op->answer.observed);
-
-    return !op->is_absent && !str_eq_c(op->rec.phase, "INTENT") &&
-           str_eq_c(value_get_text(op->item->desired, S("on_unknown"), S("rerun")), "park") &&
-           str_eq_c(value_get_text(seen, S("state"), S("")), "lost");
-}
-
-/* A release leaves nothing that could be read back: that it said so counts, or that a person does. */
-static int op_has_run(const struct op_task *op)
-{
-    return str_eq_c(op->rec.kind, "release") && str_eq_c(op->rec.phase, "SETTLED") &&
-           op->answer.verdict == RV_DONE;
-}
-
-/* After a look: it is as asked, or it is not and we know what is. */
-static enum task_verdict op_judge_look(struct op_task *op)
-{
-    struct retry_facts facts = op_facts(op, RV_ACTED_NO);
-
-    op->n_blind = op->task.rc ? op->n_blind + 1 : 0;
-    if (op->task.rc && op_is_overdue(op)) {
-        op_write_keep(op, &op->rec.message, str_from_c(op->task.err.text));
-        return op_finish(op, OP_IS_PARKED);
-    }
-    if (op->task.rc)
-        return op_backoff(op, LATER_LOOK, retry_delay_ms(op->n_blind, loop_random(op->task.loop)));
-    if (op_is_as_asked(op) || op_has_run(op))
-        return op_finish(op, OP_IS_DONE);
-    if (op_is_unknown(op)) {
-        op_write_keep(op, &op->rec.message, S("whether it ran is not known"));
-        return op_finish(op, OP_IS_PARKED);
-    }
-    if (op->gives_up)
-        return op_finish(op, OP_IS_CANCELLED);
-    switch (retry_judge(&facts)) {
-    case RETRY_FAILED:
-        return op_finish(op, OP_IS_FAILED);
-    case RETRY_CANCELLED:
-        if (!op->for_ever)
-            return op_finish(op, OP_IS_CANCELLED);
-        break;
-    case RETRY_SUPERSEDED:
-        if (!op->for_ever)
-            return op_finish(op, OP_IS_SUPERSEDED);
-        break;
-    case RETRY_SETTLED: /* it says done; the world may still be catching up */
-        if (loop_mono_ms(op->task.loop) - op->settled_mono_ms < OP_CONSISTENCY_MS)
-            return op_backoff(op, LATER_LOOK, OP_LOOK_EVERY_MS);
-        if (!op->for_ever && op->rec.attempt >= RETRY_TIMES_MAX)
-            return op_finish(op, OP_IS_FAILED);
-        break;
-    case RETRY_PENDING:
-    case RETRY_AGAIN:
-    case RETRY_LOOK:
-        if (op_is_overdue(op))
-            return op_finish(op, OP_IS_FAILED);
-        break;
-    }
-    if (op->recovers) { /* nobody refused: it was cut short */
-        op->recovers = 0;
-        return op_backoff(op, LATER_ACT, 0);
-    }
-    return op_backoff(op, LATER_ACT, op_delay(op));
-}
-
 /* A row from a former life: look before anything is repeated (the table of PROTOCOL 1). */
 static enum task_verdict op_recover(struct op_task *op)
 {
@@ -245,7 +96,7 @@ static enum task_verdict op_recover(struct op_task *op)
         op->answer.verdict = (enum rv_verdict)kit_verdict_from_name(op->rec.verdict);
     if (op->rec.deaths >= JOURNAL_DEATHS_MAX) {
         op_write_keep(op, &op->rec.message, S("the daemon died here again and again"));
-        return op_finish(op, OP_IS_PARKED);
+        return op_go(op, op_finish(op, OP_IS_PARKED));
     }
     return task_goto(&op->task, op->rec.token.n ? OP_SLOT : OP_LOOK);
 }
@@ -350,8 +201,8 @@ static enum task_verdict op_exported(struct op_task *op)
 /* Nobody was asked: nothing is written, no attempt counts, and it asks again when the provider may answer. */
 static enum task_verdict op_settle_refused(struct op_task *op)
 {
-    return op_is_overdue(op) ? op_finish(op, OP_IS_FAILED)
-                             : op_backoff(op, LATER_ACT, op->answer.again_ms);
+    return op_go(op, op_is_overdue(op) ? op_finish(op, OP_IS_FAILED)
+                                       : op_backoff(op, LATER_ACT, op->answer.again_ms));
 }
 
 /* The call did not come to an answer of the driver. */
@@ -430,12 +281,12 @@ static enum task_verdict op_step(struct task *t)
         wait_work_start(t, POOL_STATE, op_write_settled);
         return task_then(t, OP_JUDGE);
     case OP_JUDGE:
-        return op_judge_answer(op);
+        return op_go(op, op_judge_answer(op));
     case OP_LOOK:
         op_start_call(op, op_call_look);
         return task_then(t, OP_COMMIT);
     case OP_COMMIT:
-        return op_judge_look(op);
+        return op_go(op, op_judge_look(op));
     case OP_BACKOFF:
         op_slot_leave(op);
         if (t->rc) { /* a row could not be written */
