@@ -2,7 +2,7 @@
  *
  * A step is "SERVICE>" forward, "SERVICE<" back or "SERVICE-" away, of the group of that service ("*": of the
  * group that has none), and the routes that its generation holds. */
-#include "tests/unit/test_core_given.h"
+#include "tests/unit/test_core_apply.h"
 
 static const struct {
     const char *sentence, *before, *want, *steps;

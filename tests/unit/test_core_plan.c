@@ -1,5 +1,5 @@
 /* core/plan: lines, classes, judgement and what a plan refuses. SPDX-License-Identifier: Apache-2.0 */
-#include "tests/unit/test_core_given.h"
+#include "tests/unit/test_core_apply.h"
 
 struct scene {
     struct arena arena;

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "reconciler/core/schedule.h"
-#include "tests/unit/test_core_given.h"
+#include "tests/unit/test_core_apply.h"
 
 struct play_odds { /* permille, at each step */
     int fail, park, die, supersede, cancel;

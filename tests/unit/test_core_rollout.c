@@ -3,7 +3,7 @@
  * An item is "N action kind/name step", behind '~' in the tail and '!' on the way back; '?N' is the
  * item that must have been begun, '<- ..' what must be done before. Keys stand as the version they
  * were made of. */
-#include "tests/unit/test_core_given.h"
+#include "tests/unit/test_core_apply.h"
 
 struct versions {
     struct map by_key; /* 12 digits -> command */

@@ -4,7 +4,7 @@
 #include "reconciler/core/judge.h"
 #include "reconciler/core/retry.h"
 #include "reconciler/core/weaken.h"
-#include "tests/unit/test_core_given.h"
+#include "tests/unit/test_core_apply.h"
 
 /* --- diff ---------------------------------------------------------------------------------------- */
 
