@@ -6,6 +6,7 @@
 #include "base/guard.h"
 #include "providers/kit.h"
 #include "providers/spawn.h"
+#include "reconciler/engine/git_answer.h"
 #include "reconciler/engine/git_worker.h"
 #include "specs/json_io.h"
 
@@ -54,7 +55,6 @@ static int age_read_blob(struct secret_store *s, struct str source, struct str i
 {
     const struct rv_str argv[] = { kit_rv(str_from_c(s->self)), kit_rv(S("git-worker")) };
     struct value *request = value_map(a), *answer;
-    const struct value *error;
     struct rv_exit end;
 
     value_set_text(a, request, S("op"), S("blob"));
@@ -68,15 +68,8 @@ static int age_read_blob(struct secret_store *s, struct str source, struct str i
     if (end.signal || end.status)
         return err_set(err, ERR_IO, "git: the worker ended with %d, signal %d", end.status,
                        end.signal);
-    if (json_parse(a, kit_str(end.out), GIT_WORKER_ANSWER_MAX, &answer, err))
+    if (git_answer_parse(a, kit_str(end.out), &answer, err))
         return err->code;
-    error = value_get(answer, S("error"));
-    if (error) {
-        struct str code = value_get_text(error, S("code"), S("FAILED"));
-
-        return err_set(err, err_from_name(code.p, code.n), "git: %.*s",
-                       STR_ARG(value_get_text(error, S("text"), S("no reason given"))));
-    }
     return age_from_hex(value_get_text(answer, S("hex"), S("")), a, ret, err);
 }
 

@@ -206,6 +206,82 @@ static void test_a_worker_that_breaks_off_is_no_answer(void **state)
     }
 }
 
+#define ID "0123456789abcdef0123456789abcdef01234567"
+#define COMMIT "{\"id\":\"" ID "\",\"tree\":\"" ID "\",\"parents\":[]}"
+#define READ(commit, files, gone, trees)                                                           \
+    "{\"commit\":" commit ",\"code\":\"" ID "\",\"files\":" files ",\"gone\":" gone                \
+    ",\"trees\":" trees "}"
+#define HEADS(head, gone) "{\"heads\":{\"main\":" head "},\"gone\":" gone "}"
+
+enum question { FETCH, READING, LOG, ANCESTRY, EXPORT };
+
+static int parse_answer(struct arena *a, enum question which, const char *answer, struct err *err)
+{
+    struct source_call call = { .result = { .out = str_from_c(answer) } };
+    struct source_heads heads;
+    struct source_snapshot snapshot;
+    struct source_commits commits;
+    struct source_exported exported;
+    int is_descendant;
+
+    switch (which) {
+    case FETCH:
+        return source_git_ops.fetch_parse(a, &call, &heads, err);
+    case READING:
+        return source_git_ops.read_parse(a, &call, &snapshot, err);
+    case LOG:
+        return source_git_ops.log_parse(a, &call, &commits, err);
+    case ANCESTRY:
+        return source_git_ops.ancestry_parse(a, &call, &is_descendant, err);
+    case EXPORT:
+        break;
+    }
+    return source_git_ops.export_parse(a, &call, &exported, err);
+}
+
+/* It has read hostile bytes: what it says may be anybody's. */
+static void test_nothing_of_an_answer_is_believed_unseen(void **state)
+{
+    /* clang-format off */
+    static const struct { const char *what; enum question which; const char *answer; int code; } rows[] = {
+        { "a commit as it should be",       READING,  READ(COMMIT, "[]", "[]", "{}"), 0 },
+        { "a parent that is a number",      READING,  READ("{\"id\":\"" ID "\",\"tree\":\"" ID "\",\"parents\":[4096]}", "[]", "[]", "{}"), ERR_IO },
+        { "parents that are a map",         READING,  READ("{\"id\":\"" ID "\",\"tree\":\"" ID "\",\"parents\":{\"a\":\"" ID "\"}}", "[]", "[]", "{}"), ERR_IO },
+        { "an author that is a list",       READING,  READ("{\"id\":\"" ID "\",\"tree\":\"" ID "\",\"parents\":[],\"co_authors\":[[]]}", "[]", "[]", "{}"), ERR_IO },
+        { "a commit without an id",         READING,  READ("{}", "[]", "[]", "{}"), ERR_IO },
+        { "an id that is too short",        READING,  READ("{\"id\":\"ab\",\"tree\":\"" ID "\",\"parents\":[]}", "[]", "[]", "{}"), ERR_IO },
+        { "a spec without a place",         READING,  READ(COMMIT, "[{\"id\":\"" ID "\",\"text\":\"\"}]", "[]", "{}"), ERR_IO },
+        { "a spec above the root",          READING,  READ(COMMIT, "[{\"id\":\"" ID "\",\"text\":\"\",\"path\":\"../a\"}]", "[]", "{}"), ERR_IO },
+        { "a spec whose text is a number",  READING,  READ(COMMIT, "[{\"id\":\"" ID "\",\"text\":8,\"path\":\"a\"}]", "[]", "{}"), ERR_IO },
+        { "a spec that is none",            READING,  READ(COMMIT, "[7]", "[]", "{}"), ERR_IO },
+        { "what is gone is a number",       READING,  READ(COMMIT, "[]", "[1]", "{}"), ERR_IO },
+        { "a tree that is a number",        READING,  READ(COMMIT, "[]", "[]", "{\".\":9}"), ERR_IO },
+        { "trees that are a list",          READING,  READ(COMMIT, "[]", "[]", "[\"" ID "\"]"), ERR_IO },
+        { "a head as it should be",         FETCH,    HEADS("{\"commit\":\"" ID "\",\"tree\":\"" ID "\"}", "[]"), 0 },
+        { "a head without a commit",        FETCH,    HEADS("{}", "[]"), ERR_IO },
+        { "a head that is a number",        FETCH,    HEADS("5", "[]"), ERR_IO },
+        { "a name that is a number",        FETCH,    HEADS("{\"commit\":\"" ID "\",\"tree\":\"" ID "\"}", "[3]"), ERR_IO },
+        { "what was read along is wrong",   FETCH,    HEADS("{\"commit\":\"" ID "\",\"tree\":\"" ID "\",\"read\":{\"files\":[],\"gone\":[]}}", "[]"), ERR_IO },
+        { "a log as it should be",          LOG,      "{\"commits\":[" COMMIT "]}", 0 },
+        { "commits that are numbers",       LOG,      "{\"commits\":[1]}", ERR_IO },
+        { "no commits at all",              LOG,      "{}", ERR_IO },
+        { "fewer bytes than none",          EXPORT,   "{\"bytes\":-1,\"files\":0}", ERR_IO },
+        { "an error that is success",       ANCESTRY, "{\"error\":{\"code\":\"OK\",\"text\":\"fine\"}}", ERR_IO },
+        { "an error that ends us",          ANCESTRY, "{\"error\":{\"code\":\"CORRUPT\",\"text\":\"die\"}}", ERR_IO },
+        { "an error that is no text",       ANCESTRY, "{\"error\":[1]}", ERR_FAILED },
+    };
+    /* clang-format on */
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        AUTO_ARENA struct arena a = { 0 };
+        struct err err = ERR_INIT;
+
+        if (parse_answer(&a, rows[i].which, rows[i].answer, &err) != rows[i].code)
+            fail_msg("%s: %d '%s'", rows[i].what, err.code, err.text);
+    }
+}
+
 /* The file /proc/PID/NAME, "" when it cannot be read. */
 static struct str proc_read(struct bench *b, const char *pid, const char *name)
 {
@@ -294,6 +370,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_fetch_reads_what_moved),
         cmocka_unit_test(test_the_workers_error_is_ours),
         cmocka_unit_test(test_a_worker_that_breaks_off_is_no_answer),
+        cmocka_unit_test(test_nothing_of_an_answer_is_believed_unseen),
         cmocka_unit_test(test_credentials_are_in_no_argument),
         cmocka_unit_test(test_a_mute_server_ends_at_the_deadline),
     };
