@@ -53,9 +53,9 @@ static void driver_call_hide(struct host_call *host, const struct driver_call *c
 }
 
 /* What leaves a call holds no secret and is text. */
-static struct str driver_call_text(const struct host_call *host, struct arena *a, struct rv_str s)
+static struct str driver_call_field(const struct host_call *host, struct arena *a, struct rv_str s)
 {
-    return str_copy(a, str_clean(a, host_call_redact(host, a, kit_str(s))));
+    return str_copy(a, str_clean(a, host_call_field(host, a, kit_str(s))));
 }
 
 static void driver_call_copy(const struct host_call *host, struct arena *a,
@@ -65,11 +65,11 @@ static void driver_call_copy(const struct host_call *host, struct arena *a,
         .verdict = (enum rv_verdict)r->verdict,
         .acted = (enum rv_acted)r->acted,
         .again_ms = r->again_ms,
-        .id = driver_call_text(host, a, r->id),
-        .observed = driver_call_text(host, a, r->observed),
-        .outputs = driver_call_text(host, a, r->outputs),
-        .token = driver_call_text(host, a, r->token),
-        .message = driver_call_text(host, a, r->message),
+        .id = driver_call_field(host, a, r->id),
+        .observed = driver_call_field(host, a, r->observed),
+        .outputs = driver_call_field(host, a, r->outputs),
+        .token = driver_call_field(host, a, r->token),
+        .message = str_copy(a, str_clean(a, host_call_words(host, a, kit_str(r->message)))),
     };
 }
 

@@ -12,6 +12,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "providers/spawn.h"
+#include "reconciler/engine/secret_hide.h"
 #include "reconciler/rt/wait.h"
 
 #define HOST_LOOK_MS 50      /* how long a wait may last before it looks for a cancel */
@@ -65,38 +66,14 @@ static int64_t host_now_ms(void *ctx)
     return loop_mono_ms(c->options.loop);
 }
 
-/* The longest value that stands at `at`, so that one which begins like another leaves no rest; 0: none. */
-static size_t host_value_at(const struct host_call *c, struct str text, size_t at)
+struct str host_call_words(const struct host_call *c, struct arena *a, struct str text)
 {
-    size_t longest = 0;
-
-    for (size_t i = 0; i < c->values.n; i++)
-        if (c->values.p[i].n > longest && str_starts(str_slice(text, at, text.n), c->values.p[i]))
-            longest = c->values.p[i].n;
-    return longest;
+    return secret_hide_words(c->values.p, c->values.n, a, str_slice(text, 0, HOST_SAID_MAX));
 }
 
-struct str host_call_redact(const struct host_call *c, struct arena *a, struct str text)
+struct str host_call_field(const struct host_call *c, struct arena *a, struct str text)
 {
-    size_t from = 0, at = 0;
-    struct sb b;
-
-    if (!c->values.n || !text.p)
-        return text;
-    sb_init(&b, a);
-    while (at < text.n) {
-        size_t n = host_value_at(c, text, at);
-
-        if (!n) {
-            at++;
-            continue;
-        }
-        sb_add(&b, str_slice(text, from, at - from));
-        sb_add_c(&b, "***");
-        from = at += n;
-    }
-    sb_add(&b, str_slice(text, from, text.n));
-    return sb_str(&b);
+    return secret_hide_field(c->values.p, c->values.n, a, text);
 }
 
 static void host_say(struct host_call *c, enum log_level level, const char *msg, struct str text)
@@ -104,7 +81,7 @@ static void host_say(struct host_call *c, enum log_level level, const char *msg,
     AUTO_WIPED_ARENA struct arena scratch;
 
     arena_init(&scratch, 0);
-    text = host_call_redact(c, &scratch, text);
+    text = host_call_words(c, &scratch, text);
     LOG(level, msg, LOG_S("text", str_slice(text, 0, HOST_LOG_MAX)));
 }
 

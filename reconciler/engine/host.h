@@ -10,7 +10,8 @@
  *
  * Owns     the memory that the driver got, until host_call_fini().
  * Thread   the one of the driver's call, never the loop's.
- * Limits   HOST_MEMORY_MAX a call, HOST_BODY_MAX an answer, HOST_OUT_MAX and HOST_ERR_MAX a program's output.
+ * Limits   HOST_MEMORY_MAX a call, HOST_BODY_MAX an answer, HOST_OUT_MAX and HOST_ERR_MAX a program's output,
+ *          HOST_SAID_MAX a message.
  */
 #pragma once
 
@@ -22,6 +23,7 @@
 #define HOST_BODY_MAX (8u << 20)
 #define HOST_OUT_MAX (1u << 20)
 #define HOST_ERR_MAX 4096u
+#define HOST_SAID_MAX 16384u
 #define HOST_HTTP_MS 10000 /* where the driver gives no time-out */
 
 /* 0 or an enum rv_verdict. The value lies in `a`, which the host wipes. */
@@ -60,5 +62,7 @@ int host_call_is_late(const struct host_call *call);
 /* Hide the value of `ref` too, which an earlier call may have handed out. 0, or why it cannot be. */
 int host_call_hide(struct host_call *call, struct rv_str ref);
 
-/* `text` with every value that this call handed out as `***`: for all that leaves the call. */
-struct str host_call_redact(const struct host_call *call, struct arena *a, struct str text);
+/* What leaves the call, with the values that it handed out as `***` (secret_hide.h): a sentence, of which at most
+ * HOST_SAID_MAX bytes are told, and what programs read. */
+struct str host_call_words(const struct host_call *call, struct arena *a, struct str text);
+struct str host_call_field(const struct host_call *call, struct arena *a, struct str text);

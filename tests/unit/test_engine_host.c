@@ -1,7 +1,6 @@
 /* engine: what a driver gets from its host, and what ends it. SPDX-License-Identifier: Apache-2.0 */
-#include "test_rt_fixture.h"
+#include "test_engine_host_given.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -10,77 +9,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "base/log.h"
 #include "base/sys.h"
-#include "reconciler/engine/host.h"
-
-/* A host with a task that a test may cancel; nothing of it needs the loop to run, but http. */
-struct given {
-    struct fixture fixture;
-    struct task task;
-    struct host_call call;
-    const struct rv_host *h;
-    char ids[64];
-    int identified_verdict;
-};
-
-static struct rv_str text(const char *p)
-{
-    return (struct rv_str){ p, strlen(p) };
-}
-
-static int given_secret(void *ctx, struct rv_str ref, struct arena *a, struct str *ret)
-{
-    static const struct {
-        const char *ref, *value;
-        int verdict;
-    } rows[] = { { "pw@f:1", "hunter2", 0 },
-                 { "long@f:1", "hunter2-and-more", 0 },
-                 { "empty@f:1", "", 0 },
-                 { "gone@f:1", NULL, RV_WAIT } };
-
-    (void)ctx;
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
-        if (str_eq_c(kit_str(ref), rows[i].ref)) {
-            *ret = str_copy(a, str_from_c(rows[i].value));
-            return rows[i].verdict;
-        }
-    return RV_USER;
-}
-
-static int given_identified(void *ctx, struct rv_str id)
-{
-    struct given *g = ctx;
-
-    strncat(g->ids, id.p, id.n);
-    return g->identified_verdict;
-}
-
-static void given_host_for(struct given *g, int64_t timeout_ms)
-{
-    given_real_loop(&g->fixture, NULL);
-    g->task.cancelled = 0;
-    g->ids[0] = 0;
-    g->identified_verdict = 0;
-    host_call_init(&g->call, &(struct host_options){ .loop = g->fixture.loop,
-                                                     .task = &g->task,
-                                                     .timeout_ms = timeout_ms,
-                                                     .secret = given_secret,
-                                                     .identified = given_identified,
-                                                     .ctx = g });
-    g->h = &g->call.host;
-}
-
-static void given_host(struct given *g)
-{
-    given_host_for(g, 30000);
-}
-
-static void given_fini(struct given *g)
-{
-    host_call_fini(&g->call);
-    fixture_fini(&g->fixture);
-}
 
 static void test_memory_is_zeroed_and_bounded(void **state)
 {
@@ -317,83 +246,6 @@ static void test_a_connection_is_made_by_its_address(void **state)
     (void)unlink(un.sun_path);
 }
 
-/* --- secrets */
-
-static void test_values_are_handed_out_and_hidden(void **state)
-{
-    static const struct {
-        const char *name, *text, *want;
-    } rows[] = {
-        { "nothing to hide", "all is well", "all is well" },
-        { "a value", "login with hunter2 failed", "login with *** failed" },
-        { "twice, at both ends", "hunter2 and hunter2", "*** and ***" },
-        { "the longer of two that begin alike", "x=hunter2-and-more", "x=***" },
-        { "almost a value", "hunter", "hunter" },
-        { "nothing", "", "" },
-    };
-    struct given g;
-    struct rv_str value = { NULL, 0 };
-
-    (void)state;
-    given_host(&g);
-    assert_int_equal(g.h->secret(g.h->ctx, text("gone@f:1"), &value), RV_WAIT);
-    assert_int_equal(g.h->secret(g.h->ctx, text("other@f:1"), &value), RV_USER);
-    assert_int_equal(g.h->secret(g.h->ctx, text("empty@f:1"), &value), 0);
-    assert_int_equal(value.n, 0);
-    assert_int_equal(g.h->secret(g.h->ctx, text("pw@f:1"), &value), 0);
-    assert_memory_equal(value.p, "hunter2", 7);
-    assert_int_equal(g.h->secret(g.h->ctx, text("long@f:1"), &value), 0);
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-        struct str shown = host_call_redact(&g.call, &g.fixture.arena, str_from_c(rows[i].text));
-
-        if (!str_eq_c(shown, rows[i].want))
-            fail_msg("%s: %.*s", rows[i].name, STR_ARG(shown));
-    }
-    given_fini(&g);
-}
-
-static void test_what_an_earlier_call_was_given_is_hidden(void **state)
-{
-    struct given g;
-    struct str shown;
-
-    (void)state;
-    given_host(&g);
-    assert_int_equal(host_call_hide(&g.call, text("gone@f:1")), RV_WAIT);
-    assert_int_equal(host_call_hide(&g.call, text("pw@f:1")), 0);
-    shown = host_call_redact(&g.call, &g.fixture.arena, S("login with hunter2 failed"));
-    assert_true(str_eq_c(shown, "login with *** failed"));
-    given_fini(&g);
-}
-
-static void test_a_log_line_holds_no_value(void **state)
-{
-    struct given g;
-    struct rv_str value;
-    struct str line;
-    struct err err = ERR_INIT;
-    char path[] = "/tmp/rt-host-log-XXXXXX";
-    int file = mkstemp(path), old = dup(2);
-
-    (void)state;
-    given_host(&g);
-    assert_int_equal(g.h->secret(g.h->ctx, text("pw@f:1"), &value), 0);
-    assert_true(dup2(file, 2) == 2);
-    g.h->log(g.h->ctx, LOG_WARN, text("cannot log in with hunter2"));
-    g.h->log(g.h->ctx, 99, text("level 99 with hunter2"));
-    assert_true(dup2(old, 2) == 2);
-    assert_int_equal(sys_read_file(&g.fixture.arena, path, 10000, &line, &err), 0);
-    assert_non_null(strstr(line.p, "cannot log in with ***"));
-    assert_non_null(strstr(line.p, "\"level\":\"warn\""));
-    assert_non_null(strstr(line.p, "level 99 with ***"));
-    assert_non_null(strstr(line.p, "\"level\":\"error\""));
-    assert_null(strstr(line.p, "hunter2"));
-    (void)close(file);
-    (void)close(old);
-    (void)unlink(path);
-    given_fini(&g);
-}
-
 /* --- the end of a call */
 
 static void test_every_call_ends_when_the_task_is_cancelled(void **state)
@@ -442,186 +294,6 @@ static void test_identified_says_what_the_engine_says(void **state)
     given_fini(&g);
 }
 
-/* --- requests: inside work, while the loop runs */
-
-struct request {
-    struct probe probe;
-    struct rv_http in;
-    enum host_egress egress;
-    struct network allowed;
-    int verdict;
-    uint32_t status;
-    char body[64], headers[64];
-};
-
-static int work_requests(struct task *t, struct err *err)
-{
-    struct request *r = container_of(t, struct request, probe.task);
-    struct rv_reply reply = { .size = sizeof(reply) };
-    struct host_call call;
-
-    (void)err;
-    host_call_init(&call, &(struct host_options){ .loop = t->loop,
-                                                  .task = t,
-                                                  .timeout_ms = 20000,
-                                                  .egress = r->egress,
-                                                  .allowed = &r->allowed,
-                                                  .n_allowed = r->allowed.n_bytes != 0 });
-    r->verdict = call.host.http(call.host.ctx, &r->in, &reply);
-    r->status = reply.status;
-    (void)snprintf(r->body, sizeof(r->body), "%.*s", (int)reply.body.n, reply.body.p);
-    (void)snprintf(r->headers, sizeof(r->headers), "%.*s", (int)reply.headers.n, reply.headers.p);
-    host_call_fini(&call);
-    return 0;
-}
-
-static void wait_requests(struct probe *p)
-{
-    wait_work_start(&p->task, POOL_DRIVER, work_requests);
-}
-
-/* Answers the first request of each of n connections with what it was sent: method, X-Test, body. */
-static void *serve(void *ctx)
-{
-    int listener = *(int *)ctx, fd;
-
-    while ((fd = accept(listener, NULL, NULL)) >= 0) {
-        char got[2048], answer[2400], *test, *end;
-        ssize_t n = read(fd, got, sizeof(got) - 1);
-
-        got[n > 0 ? n : 0] = 0;
-        test = strstr(got, "X-Test: ");
-        end = strstr(got, "\r\n\r\n");
-        n = snprintf(answer, sizeof(answer),
-                     "HTTP/1.1 201 Made\r\nConnection: close\r\n\r\n%.4s|%.3s|%s", got,
-                     test ? test + 8 : "-", end ? end + 4 : "-");
-        if (write(fd, answer, (size_t)n) != n)
-            abort();
-        (void)close(fd);
-    }
-    return NULL;
-}
-
-static void test_a_request_goes_where_egress_allows(void **state)
-{
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t n = sizeof(at);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    char url[64], https_url[64];
-    pthread_t thread;
-    struct {
-        const char *name, *method, *url, *headers, *body;
-        enum host_egress egress;
-        uint64_t body_max;
-        int verdict;
-        const char *want;
-    } rows[] = {
-        { "GET", "GET", url, "", "", HOST_EGRESS_ANY, 0, 0, "GET |-|" },
-        { "POST", "POST", url, "X-Test: abc\nX-More: d\n", "hi", HOST_EGRESS_ANY, 0, 0,
-          "POST|abc|hi" },
-        { "an answer over the limit is none", "GET", url, "", "", HOST_EGRESS_ANY, 3, RV_USER, "" },
-        { "plain http is never sent to the internet", "GET", "http://1.1.1.1/", "", "",
-          HOST_EGRESS_PUBLIC, 0, RV_USER, "" },
-        { "this machine is not the internet", "GET", https_url, "", "", HOST_EGRESS_PUBLIC, 0,
-          RV_USER, "" },
-        { "nobody listens", "GET", "http://127.0.0.1:1/", "", "", HOST_EGRESS_ANY, 0, RV_RETRY,
-          "" },
-        { "a header of two lines", "GET", url, "X: 1\r\nbad", "", HOST_EGRESS_ANY, 0, RV_USER, "" },
-    };
-
-    (void)state;
-    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
-    assert_int_equal(listen(listener, 8), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &n), 0);
-    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(at.sin_port));
-    (void)snprintf(https_url, sizeof(https_url), "https://127.0.0.1:%d/", ntohs(at.sin_port));
-    assert_int_equal(pthread_create(&thread, NULL, serve, &listener), 0);
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-        struct fixture f;
-        struct request r = { .egress = rows[i].egress };
-
-        given_real_loop(&f, NULL);
-        r.in = (struct rv_http){ .size = sizeof(r.in),
-                                 .method = text(rows[i].method),
-                                 .url = text(rows[i].url),
-                                 .headers = text(rows[i].headers),
-                                 .body = text(rows[i].body),
-                                 .body_max = rows[i].body_max };
-        given_probe(&r.probe, &f, wait_requests);
-        loop_run(f.loop);
-        if (r.verdict != rows[i].verdict)
-            fail_msg("%s: %s", rows[i].name, kit_verdict_name((uint32_t)r.verdict));
-        assert_string_equal(r.body, rows[i].want);
-        assert_int_equal(r.status, rows[i].verdict ? 0 : 201);
-        fixture_fini(&f);
-    }
-    (void)shutdown(listener, SHUT_RDWR);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    (void)close(listener);
-}
-
-/* RV_USER: refused before anything was sent. RV_RETRY: the connection was made, and was no TLS. */
-static void test_an_address_is_the_same_however_it_is_spelled(void **state)
-{
-    static const struct {
-        const char *sentence, *host, *allowed;
-        int verdict;
-    } rows[] = {
-        { "by name", "localhost", NULL, RV_USER },
-        { "in short", "127.1", NULL, RV_USER },
-        { "as one number", "2130706433", NULL, RV_USER },
-        { "in hexadecimal", "0x7f000001", NULL, RV_USER },
-        { "in octal", "0177.0.0.1", NULL, RV_USER },
-        { "all of this machine", "0.0.0.0", NULL, RV_USER },
-        { "in IPv6", "[::1]", NULL, RV_USER },
-        { "mapped", "[::ffff:127.0.0.1]", NULL, RV_USER },
-        { "mapped, in hexadecimal", "[::ffff:7f00:1]", NULL, RV_USER },
-        { "compatible", "[::127.0.0.1]", NULL, RV_USER },
-        { "by NAT64", "[64:ff9b::7f00:1]", NULL, RV_USER },
-        { "by 6to4", "[2002:7f00:1::]", NULL, RV_USER },
-        { "behind a user", "example.org@127.0.0.1", NULL, RV_USER },
-        { "where clouds keep their secrets", "169.254.169.254", NULL, RV_USER },
-        { "a private one", "10.0.0.1", NULL, RV_USER },
-        { "a local one", "[fd00::1]", NULL, RV_USER },
-        { "one of a link", "[fe80::1]", NULL, RV_USER },
-        { "of many", "224.0.0.1", NULL, RV_USER },
-        { "named", "127.0.0.1", "127.0.0.1", RV_RETRY },
-        { "named with others", "localhost", "127.0.0.0/8", RV_RETRY },
-        { "named, in another spelling", "[::ffff:127.0.0.1]", "127.0.0.0/8", RV_RETRY },
-        { "another one is named", "127.0.0.1", "127.0.0.2", RV_USER },
-        { "another kind is named", "127.0.0.1", "::/0", RV_USER },
-    };
-    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t n = sizeof(at);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    pthread_t thread;
-
-    (void)state;
-    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
-    assert_int_equal(listen(listener, 8), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &n), 0);
-    assert_int_equal(pthread_create(&thread, NULL, serve, &listener), 0);
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-        struct request r = { .egress = HOST_EGRESS_PUBLIC };
-        struct fixture f;
-        char url[128];
-
-        (void)snprintf(url, sizeof(url), "https://%s:%d/", rows[i].host, ntohs(at.sin_port));
-        if (rows[i].allowed)
-            assert_int_equal(network_parse(str_from_c(rows[i].allowed), &r.allowed), 0);
-        given_real_loop(&f, NULL);
-        r.in = (struct rv_http){ .size = sizeof(r.in), .method = text("GET"), .url = text(url) };
-        given_probe(&r.probe, &f, wait_requests);
-        loop_run(f.loop);
-        if (r.verdict != rows[i].verdict)
-            fail_msg("%s: %s", rows[i].sentence, kit_verdict_name((uint32_t)r.verdict));
-        fixture_fini(&f);
-    }
-    (void)shutdown(listener, SHUT_RDWR);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    (void)close(listener);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -632,13 +304,8 @@ int main(void)
         cmocka_unit_test(test_a_wait_ends_by_what_comes_first),
         cmocka_unit_test(test_a_simulated_sleep_takes_virtual_time),
         cmocka_unit_test(test_a_connection_is_made_by_its_address),
-        cmocka_unit_test(test_values_are_handed_out_and_hidden),
-        cmocka_unit_test(test_what_an_earlier_call_was_given_is_hidden),
-        cmocka_unit_test(test_a_log_line_holds_no_value),
         cmocka_unit_test(test_every_call_ends_when_the_task_is_cancelled),
         cmocka_unit_test(test_identified_says_what_the_engine_says),
-        cmocka_unit_test(test_a_request_goes_where_egress_allows),
-        cmocka_unit_test(test_an_address_is_the_same_however_it_is_spelled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
