@@ -104,6 +104,15 @@ void refs_check_secret(struct normalise *n, const struct value *name, const char
                           secret->place);
 }
 
+static void refs_secret_missing(const struct refs *r, const struct value *v, struct str name)
+{
+    const struct str *why = r->n->in->unread ? map_find(r->n->in->unread, name) : NULL;
+
+    normalise_complain(r->n, v->place, "secret-missing", STR_NONE,
+                       "secret '%.*s' could not be read from its store%s%.*s", STR_ARG(name),
+                       why ? ": " : "", STR_ARG(why ? *why : S("")));
+}
+
 static struct value *refs_secret(const struct refs *r, const struct value *v)
 {
     struct arena *a = r->n->arena;
@@ -127,9 +136,7 @@ static struct value *refs_secret(const struct refs *r, const struct value *v)
         version = map_find(r->n->in->secrets, name->u.text);
     if (r->n->in->secrets && !version) {
         if (!is_optional)
-            normalise_complain(r->n, v->place, "secret-missing", STR_NONE,
-                               "secret '%.*s' could not be read from its store",
-                               STR_ARG(name->u.text));
+            refs_secret_missing(r, v, name->u.text);
         return NULL;
     }
     resolved = value_map(a);

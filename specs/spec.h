@@ -93,6 +93,8 @@ struct normalise_input {
         trees; /* path ("." or "apps/api") -> struct str *: tree or blob id at the commit less the spec path; absent: no such path */
     const struct map *
         secrets; /* name -> struct that begins with a struct str: version; absent: could not be resolved */
+    const struct map
+        *unread; /* name -> struct str *: why it is not among them; NULL: nobody says */
     const struct value *rule; /* the daemon's rule for this environment (checked), NULL offline */
     struct str spec_path;     /* ".reeve" */
     struct str schema_change; /* what the commit's trailer says; "" or p NULL: nothing */

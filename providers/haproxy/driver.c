@@ -215,7 +215,7 @@ static int driver_change(struct haproxy_call *c, const struct haproxy_type *type
 static void driver_apply(void *self, const struct rv_host *h, const struct rv_op *op,
                          struct rv_result *ret)
 {
-    AUTO_ARENA struct arena arena;
+    AUTO_WIPED_ARENA struct arena arena;
     const struct haproxy_type *type;
     struct haproxy_call c = driver_call(self, h, op, ret, &arena);
 
@@ -236,7 +236,7 @@ static void driver_apply(void *self, const struct rv_host *h, const struct rv_op
 static void driver_validate(void *self, const struct rv_host *h, const struct rv_op *op,
                             struct rv_result *ret)
 {
-    AUTO_ARENA struct arena arena;
+    AUTO_WIPED_ARENA struct arena arena;
     const struct haproxy_type *type;
     struct haproxy_call c = driver_call(self, h, op, ret, &arena);
 
@@ -260,7 +260,7 @@ static void driver_read_one(struct haproxy_call *c, struct haproxy_store *s)
 static void driver_read(void *self, const struct rv_host *h, const struct rv_op *ops, size_t n,
                         struct rv_result *ret)
 {
-    AUTO_ARENA struct arena arena;
+    AUTO_WIPED_ARENA struct arena arena;
     AUTO_STORE struct haproxy_store s = HAPROXY_STORE_NONE;
     struct haproxy_call first;
 
@@ -294,7 +294,7 @@ static void driver_find_by_owner(void *self, const struct rv_host *h, const stru
 static void driver_counters(void *self, const struct rv_host *h, const struct rv_op *op,
                             struct rv_result *ret)
 {
-    AUTO_ARENA struct arena arena;
+    AUTO_WIPED_ARENA struct arena arena;
     struct haproxy_call c = driver_call(self, h, op, ret, &arena);
 
     arena_init(&arena, DRIVER_ARENA_MAX);
@@ -307,7 +307,7 @@ static void driver_counters(void *self, const struct rv_host *h, const struct rv
 static void driver_health(void *self, const struct rv_host *h, const struct rv_op *op,
                           struct rv_result *ret)
 {
-    AUTO_ARENA struct arena arena;
+    AUTO_WIPED_ARENA struct arena arena;
     struct haproxy_call c = driver_call(self, h, op, ret, &arena);
 
     arena_init(&arena, DRIVER_ARENA_MAX);
@@ -320,7 +320,7 @@ static void driver_health(void *self, const struct rv_host *h, const struct rv_o
 static void driver_list(void *self, const struct rv_host *h, const struct rv_op *op,
                         struct rv_result *ret)
 {
-    AUTO_ARENA struct arena arena;
+    AUTO_WIPED_ARENA struct arena arena;
     struct haproxy_call c = driver_call(self, h, op, ret, &arena);
 
     arena_init(&arena, DRIVER_ARENA_MAX);

@@ -110,7 +110,7 @@ static void launch_drop(void)
 
 static _Noreturn void launch_exec(const struct launch *plan, char **argv)
 {
-    launch_limit(RLIMIT_CORE, 0);
+    launch_limit(RLIMIT_CORE, 1); /* 0 is overlooked where cores go to a program: core(5) */
     if (plan->max_processes)
         launch_limit(RLIMIT_NPROC, plan->max_processes);
     if (plan->max_file_bytes)

@@ -31,6 +31,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -117,6 +118,18 @@ static void keeper_loop(struct keeper *k)
     }
 }
 
+/* Secrets are in it: no core file, no ptrace. The program, which has them in its environment, leaves no core
+ * either: 1 and not 0, which a machine whose cores go to a program overlooks (core(5)). */
+static int keeper_shut_memory(void)
+{
+    struct rlimit core;
+
+    if (prctl(PR_SET_DUMPABLE, 0) || getrlimit(RLIMIT_CORE, &core))
+        return -1;
+    core.rlim_cur = core.rlim_max = core.rlim_max ? 1 : 0;
+    return setrlimit(RLIMIT_CORE, &core);
+}
+
 static int keeper_prepare(struct keeper *k)
 {
     pid_t parent, session;
@@ -134,7 +147,7 @@ static int keeper_prepare(struct keeper *k)
     sigaddset(&taken, SIGTTOU); /* it would like the sockets that its predecessor shall keep: no */
     sigaddset(&taken, SIGTTIN);
     if (sigprocmask(SIG_BLOCK, &taken, NULL) || prctl(PR_SET_CHILD_SUBREAPER, 1) ||
-        prctl(PR_SET_DUMPABLE, 0)) /* no core file, no ptrace: secrets are in memory */
+        keeper_shut_memory())
         return -1;
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);

@@ -241,7 +241,7 @@ static struct str process_want(struct arena *a, const struct value *desired)
 static void process_end(struct process_call *c)
 {
     guard_close(&c->users);
-    arena_fini(&c->arena);
+    arena_wipe(&c->arena); /* environments were put together in it */
 }
 
 /* Begin a call; NULL when it is answered already. The caller ends it with process_end(). */

@@ -5,24 +5,31 @@
 
 /* A secret that cannot be read now keeps the version it had: an outage of a store changes nothing. */
 static int pin_secrets(struct env_task *env, const struct normalise_wants *wants, struct map *ret,
-                       struct err *err)
+                       struct map *ret_unread, struct err *err)
 {
     map_init(ret, &env->cycle);
+    map_init(ret_unread, &env->cycle);
     for (size_t i = 0; i < wants->secrets.n; i++) {
         struct str name = wants->secrets.p[i];
         struct secret_ref ref = secret_store_ref(env->name, name,
                                                  value_get(wants->secret_refs, name));
         struct secret_pin *pin = arena_new(&env->cycle, struct secret_pin);
         const struct str *blob = map_find(&env->head->trees, ref.path);
+        struct str *why = arena_new(&env->cycle, struct str);
         int rc;
 
-        if (!pin)
+        if (!pin || !why)
             return arena_status(&env->cycle, err);
         ref.blob = blob ? *blob : STR_NONE;
         rc = secret_store_pin(env->engine->secrets, &ref, &env->cycle, pin, err);
         if (rc && rc != ERR_NOT_FOUND)
             return rc;
         map_put(ret, name, rc ? NULL : pin); /* normalising says whether it may be absent */
+        if (!rc)
+            continue;
+        *why = str_copy(&env->cycle, str_from_c(err->text));
+        map_put(ret_unread, name, why);
+        *err = ERR_INIT;
     }
     return 0;
 }
@@ -42,6 +49,7 @@ int env_look_specs(struct task *t, struct err *err)
     struct env_task *env = env_of(t);
     struct spec_messages messages;
     struct normalise_wants wants = { 0 };
+    struct map unread;
     struct normalise_input in = { .environment = env->name,
                                   .branch = env->branch,
                                   .trees = &env->head->trees,
@@ -64,9 +72,10 @@ int env_look_specs(struct task *t, struct err *err)
         return err->code;
     if (messages.n_errors) /* a secret that is not allowed is not even looked for */
         return refuse_specs(env, &messages, err);
-    if (pin_secrets(env, &wants, &env->pins, err))
+    if (pin_secrets(env, &wants, &env->pins, &unread, err))
         return err->code;
     in.secrets = &env->pins;
+    in.unread = &unread;
     if (normalise_environment(&env->cycle, &env->head->bundle, &in, &env->spec, &messages, err))
         return err->code;
     spec_messages_sort(&messages);

@@ -48,6 +48,7 @@ static int op_secret(void *ctx, struct rv_str ref, struct arena *a, struct str *
         return 0;
     LOG(LOG_WARN, "a secret cannot be given, tried again", LOG_S("env", r->env_name),
         LOG_S("op", op->rec.uid), LOG_C("err", err.text));
+    op->unread = str_copy(op_round(op), str_from_c(err.text));
     return RV_WAIT;
 }
 
@@ -92,7 +93,13 @@ static int op_call(struct op_task *op, enum driver_call_kind kind, struct err *e
         .ctx = op,
     };
 
-    return driver_call(&call, op_round(op), &op->answer, err);
+    op->unread = STR_NONE;
+    if (driver_call(&call, op_round(op), &op->answer, err))
+        return err->code;
+    if (op->unread.n) /* the driver knows no more than that there is none */
+        op->answer.message = str_fmt(op_round(op), "%.*s: %.*s", STR_ARG(op->answer.message),
+                                     STR_ARG(op->unread));
+    return arena_status(op_round(op), err);
 }
 
 int op_call_act(struct task *t, struct err *err)

@@ -44,9 +44,10 @@ struct op_task {
     struct arena rounds[2]; /* of the calls: one that is tried for ever needs no more memory */
     int round;
     struct driver_answer answer; /* of the last call, in the round's arena */
-    int is_absent;               /* the last look found nothing */
-    int for_ever;                /* tried until it succeeds: reverts and stops */
-    int was_open;                /* its row is from a former life */
+    struct str unread; /* why a secret could not be given in it; STR_NONE: none was asked in vain */
+    int is_absent;     /* the last look found nothing */
+    int for_ever;      /* tried until it succeeds: reverts and stops */
+    int was_open;      /* its row is from a former life */
     /* monotonic: a step of the wall clock ends nothing */
     int64_t again_at_ms, deadline_mono_ms, settled_mono_ms;
     int64_t n_blind;          /* looks in a row that failed */

@@ -173,6 +173,8 @@ static int secret_write_new(const char *path, struct str value, struct err *err)
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     ssize_t n = fd < 0 ? -1 : write(fd, value.p, value.n);
 
+    if (n >= 0 && (size_t)n != value.n)
+        errno = ENOSPC; /* what a short write of a file means */
     if (n < 0 || (size_t)n != value.n || fsync(fd))
         return err_sys(err, "write '%s'", path);
     return 0;
@@ -197,19 +199,30 @@ static int secret_make_file(const char *dir, struct str value, struct arena *a, 
     return rc ? rc : sys_fsync_dir(dir, err);
 }
 
+/* The directories on the way may have been made just now. */
+static int secret_sync_way(const char *top, struct str path, struct arena *a, struct err *err)
+{
+    int rc = sys_fsync_dir(top, err);
+
+    for (size_t i = 0; !rc && i < path.n; i++)
+        if (path.p[i] == '/')
+            rc = sys_fsync_dir(str_fmt(a, "%s/%.*s", top, (int)i, path.p).p, err);
+    return rc;
+}
+
 int secret_local_make(struct secret_store *s, const struct secret_ask *ask, struct str value,
                       struct arena *a, struct err *err)
 {
-    const char *dir = str_fmt(a, "%.*s/%.*s",
-                              STR_ARG(value_get_text(ask->store, S("directory"), S(""))),
-                              STR_ARG(ask->path))
-                          .p;
+    const char *top = str_to_c(a, value_get_text(ask->store, S("directory"), S("")));
+    const char *dir = str_fmt(a, "%s/%.*s", top ? top : "", STR_ARG(ask->path)).p;
     int rc;
 
     if (arena_status(a, err) || sys_mkdir_all(dir, 0700, err))
         return err->code;
     PRE(!pthread_mutex_lock(&s->making));
     rc = secret_make_file(dir, value, a, err);
+    if (!rc)
+        rc = secret_sync_way(top, ask->path, a, err);
     PRE(!pthread_mutex_unlock(&s->making));
     return rc;
 }

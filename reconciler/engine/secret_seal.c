@@ -56,11 +56,21 @@ struct seal_key {
     struct digest name; /* its first bytes stand in the file; says nothing of the key */
 };
 
-static int seal_key_read(const struct secret_seal *at, struct seal_key *ret, struct err *err)
+enum seal_key_use { SEAL_TO_OPEN, SEAL_TO_CLOSE }; /* a key that is made now opens nothing */
+
+static int seal_key_read(const struct secret_seal *at, enum seal_key_use use, struct seal_key *ret,
+                         struct err *err)
 {
+    char path[PATH_MAX];
+    int rc = 0;
+
     if (sodium_init() < 0)
         return err_set(err, ERR_FAILED, "libsodium cannot be used here");
-    if (secret_key_read(at->keys, "sealed", ret->bytes, err))
+    if (use == SEAL_TO_OPEN)
+        rc = secret_key_find(at->keys, "sealed", path, err);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(err, ERR_REFUSED, "its key is not there: put '%s' back", path);
+    if (rc || secret_key_read(at->keys, "sealed", ret->bytes, err))
         return err_wrap(err, "the key of sealed sets");
     ret->name = hash_hmac((struct str){ ret->bytes, sizeof(ret->bytes) }, S("reeve/sealed/name"));
     return 0;
@@ -134,7 +144,7 @@ static int seal_open(const struct secret_seal *at, struct arena *a, struct str f
     unsigned char *text;
     unsigned long long n = 0;
 
-    if (seal_key_read(at, &key, err))
+    if (seal_key_read(at, SEAL_TO_OPEN, &key, err))
         return err->code;
     if (file.n < SEAL_FRONT_BYTES + SEAL_TAG_BYTES || !str_starts(file, S(SEAL_HEAD)))
         return err_set(err, ERR_INVALID, "it is cut, or not a sealed set");
@@ -181,7 +191,7 @@ static int seal_close(const struct secret_seal *at, struct arena *a, struct str 
     unsigned char *nonce = file + SEAL_HEAD_BYTES + SEAL_KEY_NAME_BYTES;
     unsigned long long n = 0;
 
-    if (arena_status(a, err) || seal_key_read(at, &key, err))
+    if (arena_status(a, err) || seal_key_read(at, SEAL_TO_CLOSE, &key, err))
         return err->code;
     memcpy(file, SEAL_HEAD, SEAL_HEAD_BYTES);
     memcpy(file + SEAL_HEAD_BYTES, key.name.b, SEAL_KEY_NAME_BYTES);

@@ -73,16 +73,20 @@ void secret_sets_collect(const struct value *v, struct map *ret)
 
 /* --- reading ------------------------------------------------------------------------------------- */
 
-/* What cannot be opened is as if it were not there; why, is said. */
-static void sets_read(const struct secret_seal *at, struct arena *a, struct map *ret)
+/* What cannot be opened is as if it were not there; why, is said. What cannot be read just now is an error: it
+ * would be written anew without what it holds. */
+static int sets_read(const struct secret_seal *at, struct arena *a, struct map *ret,
+                     struct err *err)
 {
-    struct err err = ERR_INIT;
+    int rc = secret_seal_read(at, a, ret, err);
 
-    if (secret_seal_read(at, a, ret, &err)) {
-        if (err.code != ERR_NOT_FOUND)
-            LOG(LOG_ERROR, "a sealed set cannot be used", LOG_C("err", err.text));
-        map_init(ret, a);
-    }
+    if (!rc || (rc != ERR_NOT_FOUND && rc != ERR_REFUSED && rc != ERR_INVALID && rc != ERR_LIMIT))
+        return rc;
+    if (rc != ERR_NOT_FOUND)
+        LOG(LOG_ERROR, "a sealed set cannot be used", LOG_C("err", err->text));
+    map_init(ret, a);
+    *err = ERR_INIT;
+    return 0;
 }
 
 /* What is asked for may be pinned by a plan whose revision has no row of its own: a repair. */
@@ -96,7 +100,7 @@ static void sets_add_kept(struct secret_sets *s, const struct secret_want *w, st
                           struct str asked, struct map *ret)
 {
     struct secret_seal at = sets_seal(s, w->env_uid, &w->revision);
-    struct err err = ERR_INIT; /* a set that cannot be listed has nothing */
+    struct err err = ERR_INIT; /* what cannot be listed or read has nothing */
     struct secret_seals seals;
     struct map set;
 
@@ -106,7 +110,8 @@ static void sets_add_kept(struct secret_sets *s, const struct secret_want *w, st
         if (digest_eq(&seals.list.p[i], &w->revision))
             continue; /* it was looked at */
         at.revision = seals.list.p[i];
-        sets_read(&at, a, &set);
+        if (sets_read(&at, a, &set, &err))
+            continue;
         for (size_t j = 0; j < set.n; j++)
             if (sets_is_wanted(w, asked, set.entries[j].key) && !map_has(ret, set.entries[j].key))
                 map_put(ret, set.entries[j].key, set.entries[j].value);
@@ -140,11 +145,13 @@ static int sets_seal_more(struct secret_sets *s, const struct secret_want *w,
 
     CRASH_POINT(SECRETS_BEFORE_SEALED);
     PRE(!pthread_mutex_lock(&s->lock));
-    sets_read(&at, &a, &set);
-    for (size_t i = 0; i < more->n; i++)
+    rc = sets_read(&at, &a, &set, err);
+    for (size_t i = 0; !rc && i < more->n; i++)
         map_put(&set, more->entries[i].key, more->entries[i].value);
-    map_sort(&set);
-    rc = arena_status(&a, err) ? err->code : secret_seal_write(&at, &set, err);
+    if (!rc)
+        map_sort(&set);
+    if (!rc)
+        rc = arena_status(&a, err) ? err->code : secret_seal_write(&at, &set, err);
     PRE(!pthread_mutex_unlock(&s->lock));
     CRASH_POINT(SECRETS_AFTER_SEALED);
     return rc;
@@ -176,7 +183,8 @@ int secret_sets_give(struct secret_sets *s, const struct secret_want *w, struct 
 
     if (!s->are_kept)
         return secret_store_open(s->store, a, &asked, ret, err);
-    sets_read(&at, &scratch, &set);
+    if (sets_read(&at, &scratch, &set, err))
+        return err->code;
     if (!map_has(&set, ref) && sets_fill(s, w, &scratch, ref, &set, err))
         return err->code;
     *ret = str_copy(a, *(const struct str *)map_find(&set, ref));
@@ -193,7 +201,8 @@ int secret_sets_find(struct secret_sets *s, struct str env_uid, const struct dig
     map_init(ret, a);
     if (!s->are_kept)
         return 0;
-    sets_read(&at, &scratch, &set);
+    if (sets_read(&at, &scratch, &set, err))
+        return err->code;
     for (size_t i = 0; i < set.n; i++)
         map_put(ret, str_copy(a, set.entries[i].key), NULL);
     return arena_status(a, err);

@@ -136,6 +136,26 @@ static struct secret_ask secret_ask_of(struct secret_store *s, const struct secr
     };
 }
 
+/* What an operator does about it depends on this. */
+static const char *secret_trouble(int code)
+{
+    static const struct {
+        int code;
+        const char *words;
+    } rows[] = {
+        { ERR_NOT_FOUND, "was not found" },
+        { ERR_REFUSED, "is refused" },
+        { ERR_UNREACHABLE, "cannot be reached" },
+        { ERR_TIMEOUT, "was not told in time" },
+        { ERR_LIMIT, "is too large" },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        if (code == rows[i].code)
+            return rows[i].words;
+    return "cannot be read";
+}
+
 /* The value, borrowed or in `a`, which the caller wipes. */
 static int secret_get(struct secret_store *s, const struct secret_ref *ref,
                       const struct secret_ask *ask, struct arena *a, struct secret_got *ret,
@@ -155,8 +175,8 @@ static int secret_get(struct secret_store *s, const struct secret_ref *ref,
     if (!rc && ask->key.p && !ret->is_picked)
         rc = secret_pick(a, ask->key, &ret->value, err);
     if (rc)
-        return err_wrap(err, "secret '%.*s' in store '%.*s'", STR_ARG(ref->name),
-                        STR_ARG(ask->name));
+        return err_wrap(err, "secret '%.*s' in store '%.*s' %s", STR_ARG(ref->name),
+                        STR_ARG(ask->name), secret_trouble(rc));
     return 0;
 }
 

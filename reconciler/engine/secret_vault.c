@@ -83,7 +83,8 @@ static int vault_ask(struct secret_store *s, const struct secret_ask *ask,
     if (arena_status(a, err))
         return err->code;
     if (wait_http_call(s->loop, &request, a, &reply, NULL, err))
-        return err->code == ERR_INVALID ? err->code : (err->code = ERR_UNREACHABLE);
+        return err->code == ERR_INVALID || err->code == ERR_TIMEOUT ? err->code
+                                                                    : (err->code = ERR_UNREACHABLE);
     if (reply.body_dropped)
         return err_set(err, ERR_LIMIT, "the answer is larger than %u bytes", VAULT_BODY_MAX);
     *ret = (struct vault_answer){ .status = reply.status };

@@ -342,7 +342,8 @@ static enum task_verdict source_rest(struct source_task *s)
     struct loop *loop = s->task.loop;
     int64_t poll_ms = value_get_int(s->config, S("poll"), 60000), delay_ms = poll_ms;
 
-    arena_reset(&s->round); /* as large as the specs of all environments */
+    arena_wipe(
+        &s->round); /* as large as the specs of all environments; the worker's question was in it */
     s->rounds_ended = s->rounds_begun;
     s->fetched_mono_ms = loop_mono_ms(loop);
     engine_settled(s->engine);

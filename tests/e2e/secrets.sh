@@ -11,8 +11,8 @@ SHORT=short-${random:0:16}
 # Words of spec. The password of a route is a secret, too.
 secret_spec()
 {
-    spec env='TOKEN: {secret: token}, JOINED: {join: ["x=", {secret: filed}], with: ""}, SHORT: {secret: short}, ABSENT: {secret: absent}' "$@"
-    sed -i 's|^services:|secrets: {token: {}, filed: {store: files}, short: {}, absent: {optional: true}}\n&|
+    spec env='TOKEN: {secret: token}, JOINED: {join: ["x=", {secret: filed}], with: ""}, SHORT: {secret: short}, TINY: {secret: tiny}, ABSENT: {secret: absent}' "$@"
+    sed -i 's|^services:|secrets: {token: {}, filed: {store: files}, tiny: {store: files}, short: {}, absent: {optional: true}}\n&|
         s|routes: {/: {service: web}}|routes: {/: {service: web}, /inner: {service: web, access: {type: basic, users: {ops: {secret: token}}}}}|' \
         "$WORLD/repo/.reeve/app.yaml"
 }
@@ -22,7 +22,8 @@ given_secret()
     given_world
     mkdir "$WORLD/secrets"
     printf '%s\n' "$CANARY" >"$WORLD/secrets/filed"
-    write_daemon rule="    secrets: [{path: \"env:token\", for: services}, {path: \"env:short\", for: services}, {path: \"env:absent\", for: services}, {path: \"files:filed\", for: services}]" \
+    printf 'r' >"$WORLD/secrets/tiny" # a letter of every id: what was made is found again all the same
+    write_daemon rule="    secrets: [{path: \"env:token\", for: services}, {path: \"env:short\", for: services}, {path: \"env:absent\", for: services}, {path: \"files:filed\", for: services}, {path: \"files:tiny\", for: services}]" \
         extra="secrets: {default: env, stores: {env: {type: env, prefix: E2E_}, files: {type: file, directory: $WORLD/secrets}}}"
     secret_spec version=v1
     commit 'version 1'
@@ -144,6 +145,35 @@ leaves_a_core()
     } 2>/dev/null
     await 20 "process $1 is gone" test ! -e "/proc/$1"
     [ -n "$(find "$WORLD/cores" "$2" -maxdepth 1 -type f -name '*core*' -newer "$WORLD/before" 2>/dev/null)" ]
+}
+
+# What the kernel itself says, also where cores go to a program: 0 is overlooked there, 1 is not (core(5)).
+writes_no_core()
+{
+    expect_has "process $1" '0 1' "$(awk '/^Max core file size/ { print $5 }' "/proc/$1/limits")"
+    expect_has "process $1" '0 1' "$(awk '/^Max core file size/ { print $6 }' "/proc/$1/limits")"
+}
+
+no_core_file_can_be_left()
+{
+    local pid keeper
+
+    ulimit -S -c unlimited 2>/dev/null
+    stop_daemon
+    start_daemon E2E_TOKEN="$CANARY" E2E_SHORT="$SHORT"
+    await_converged
+    secret_spec version=v1.0
+    deploy 'an instance of this daemon'
+    await_converged
+    await 20 "one set is left" one_set_is_left
+    writes_no_core "$DAEMON"
+    for keeper in $(processes "$WORLD/var/services/run/") $(processes "$WORLD/var/edge/run/"); do
+        writes_no_core "$keeper"
+        for pid in $(cat "/proc/$keeper/task/$keeper/children" 2>/dev/null); do
+            writes_no_core "$pid"
+        done
+    done
+    ulimit -S -c 0
 }
 
 # Where a program would leave one, those that hold values do not.
@@ -345,8 +375,13 @@ an_outage_of_a_store_changes_nothing()
     mv "$WORLD/secrets" "$WORLD/away"
     reeve apply prod --timeout 20 >"$WORLD/said" 2>&1
     expect_serves v1
-    expect_has "status" "$(explained)" filed
+    expect_has "status" "$(explained)" "secret 'filed' in store 'files' cannot be reached: directory '$WORLD/secrets'"
     mv "$WORLD/away" "$WORLD/secrets"
+    mv "$WORLD/secrets/filed" "$WORLD/away"
+    reeve apply prod --timeout 20 >"$WORLD/said" 2>&1
+    expect_serves v1
+    expect_has "status" "$(explained)" "secret 'filed' could not be read from its store: secret 'filed' in store 'files' was not found: open '$WORLD/secrets/filed'"
+    mv "$WORLD/away" "$WORLD/secrets/filed"
     reeve apply prod --timeout 20 >/dev/null || fail "it does not recover"
     expect_has "status" "$(reeve status prod)" "revision 2"
 }
@@ -379,5 +414,5 @@ run_cases the_values_reach_the_service what_is_short_or_absent_is_said the_passw
     and_nothing_else a_new_version_is_a_new_revision \
     a_rollback_gives_exactly_what_ran an_instance_that_is_lost_needs_no_store \
     a_set_that_cannot_be_opened_is_not_used an_outage_of_a_store_changes_nothing \
-    a_version_that_is_gone_asks no_core_file_is_left behind_walls_the_same \
+    a_version_that_is_gone_asks no_core_file_can_be_left no_core_file_is_left behind_walls_the_same \
     a_release_that_fails_tells_no_value nor_one_that_cannot_be_read_to_hide_it

@@ -207,6 +207,57 @@ static void test_none_keeps_nothing(void **state)
     world_fini(&w);
 }
 
+/* What cannot be read just now is neither used nor replaced: it holds what its store has no more. */
+static void test_a_set_that_cannot_be_read_now_is_not_written_anew(void **state)
+{
+    struct world w;
+    struct str ref, both[2], value;
+    struct err err = ERR_INIT;
+    char *path, *away;
+
+    (void)state;
+    given_world(&w, "restorable");
+    given_stored(&w, "a", VALUE);
+    ref = both[0] = ref_now(&w, "a");
+    expect_given(&w, "one", ref, VALUE);
+    given_stored(&w, "a", "changed");
+    given_stored(&w, "b", "new");
+    both[1] = ref_now(&w, "b");
+    path = seal_file(&w, ENV, "one");
+    away = world_path(&w, "away");
+    assert_int_equal(rename(path, away), 0);
+    assert_int_equal(mkdir(path, 0700), 0); /* opened, but not read */
+    assert_int_equal(give(&w, "one", both[1], both, 2, &value, &err), ERR_IO);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(rename(away, path), 0);
+    expect_given(&w, "one", ref, VALUE);
+    world_fini(&w);
+}
+
+/* Reading makes no key: one that was lost is asked for, not replaced. */
+static void test_a_key_that_is_gone_is_not_made_by_reading(void **state)
+{
+    struct world w;
+    struct str ref;
+    struct map found;
+    struct err err = ERR_INIT;
+    struct digest one = revision_of("one");
+
+    (void)state;
+    given_world(&w, "restorable");
+    given_stored(&w, "a", VALUE);
+    ref = ref_now(&w, "a");
+    expect_given(&w, "one", ref, VALUE);
+    assert_int_equal(rename(world_path(&w, "keys/sealed"), world_path(&w, "key")), 0);
+    assert_int_equal(secret_sets_find(w.sets, S(ENV), &one, &w.arena, &found, &err), 0);
+    assert_int_equal(found.n, 0);
+    assert_false(sys_exists(world_path(&w, "keys/sealed")));
+    assert_int_equal(rename(world_path(&w, "key"), world_path(&w, "keys/sealed")), 0);
+    given_stored(&w, "a", "changed");
+    expect_given(&w, "one", ref, VALUE);
+    world_fini(&w);
+}
+
 /* --- what is not as it was written --------------------------------------------------------------- */
 
 static void cut_to(const char *path, size_t n)
@@ -333,7 +384,7 @@ static void test_what_cannot_be_opened_is_never_used(void **state)
         { "a changed byte", spoil_text, ERR_INVALID, "changed" },
         { "a changed tag", spoil_tag, ERR_INVALID, "changed" },
         { "another key", spoil_key, ERR_REFUSED, "another key" },
-        { "the key is lost", spoil_no_key, ERR_REFUSED, "another key" },
+        { "the key is lost", spoil_no_key, ERR_REFUSED, "its key is not there" },
         { "others can read the key", spoil_open_key, ERR_REFUSED, "open to others" },
         { "that of another revision", spoil_revision, ERR_INVALID, "another revision" },
         { "that of another environment", spoil_environment, ERR_INVALID, "another revision" },
@@ -439,6 +490,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_was_given_once_is_given_again),
         cmocka_unit_test(test_none_keeps_nothing),
+        cmocka_unit_test(test_a_set_that_cannot_be_read_now_is_not_written_anew),
+        cmocka_unit_test(test_a_key_that_is_gone_is_not_made_by_reading),
         cmocka_unit_test(test_what_cannot_be_opened_is_never_used),
         cmocka_unit_test(test_what_was_sealed_with_a_lost_key_is_put_aside),
         cmocka_unit_test(test_a_key_may_be_a_credential),
