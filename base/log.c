@@ -11,6 +11,8 @@
 #include "base/utf8.h"
 
 #define LOG_LINE_MAX 8192u
+#define LOG_END 2u         /* what ends a record: a brace, a line end */
+#define LOG_FIELD_MIN 128u /* with less room left a field is left out */
 
 static const char *const log_level_names[] = { "debug", "info", "warn", "error" };
 static atomic_int log_least = LOG_INFO;
@@ -42,12 +44,15 @@ struct log_line {
     size_t n;
 };
 
+static size_t log_room(const struct log_line *l)
+{
+    return sizeof(l->text) - LOG_END - l->n;
+}
+
 static void log_add(struct log_line *l, const char *p, size_t n)
 {
-    size_t room = sizeof(l->text) - 2 - l->n; /* one for the quote, one for the line end */
-
-    if (n > room)
-        n = room;
+    if (n > log_room(l))
+        n = log_room(l);
     memcpy(l->text + l->n, p, n);
     l->n += n;
 }
@@ -57,11 +62,14 @@ static void log_add_c(struct log_line *l, const char *text)
     log_add(l, text, strlen(text));
 }
 
-/* A JSON string, safe to look at: a record stays one line. What is no UTF-8 is U+FFFD for each byte. */
+/* A JSON string, safe to look at: a record stays one line. What is no UTF-8 is U+FFFD for each byte. A long one
+ * leaves half of the room to those behind it. */
 static void log_add_text(struct log_line *l, struct str s)
 {
+    size_t end = l->n + log_room(l) / 2;
+
     log_add_c(l, "\"");
-    for (size_t i = 0, n; i < s.n && l->n + 16 < sizeof(l->text); i += n ? n : 1) {
+    for (size_t i = 0, n; i < s.n && l->n < end; i += n ? n : 1) {
         char escaped[16];
         uint32_t c = 0xfffd;
 
@@ -77,7 +85,7 @@ static void log_add_text(struct log_line *l, struct str s)
                            0xdc00 + (c & 0x3ff));
         log_add_c(l, escaped);
     }
-    l->text[l->n++] = '"';
+    log_add_c(l, "\"");
 }
 
 static void log_add_time(struct log_line *l)
@@ -110,14 +118,14 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
         log_add_text(&l, str_from_c(msg));
     else
         log_add_c(&l, msg);
-    for (; fields->name; fields++) {
+    for (; fields->name && log_room(&l) >= LOG_FIELD_MIN; fields++) {
         log_add_c(&l, json ? ",\"" : " ");
         log_add_c(&l, fields->name);
         log_add_c(&l, json ? "\":" : "=");
         log_add_text(&l, fields->value);
     }
     if (json)
-        log_add_c(&l, "}");
+        l.text[l.n++] = '}';
     l.text[l.n++] = '\n';
     (void)!write(STDERR_FILENO, l.text, l.n); /* nowhere left to report it */
 }

@@ -11,21 +11,28 @@
 
 #include "base/log.h"
 
-/* The line that one field with this text gives. */
-static void given_record(struct str text, char *ret, size_t size)
+/* The line that these fields give. */
+static void given_fields(const struct log_field *fields, char *ret, size_t size)
 {
     int ends[2], kept = dup(STDERR_FILENO);
     ssize_t n;
 
     assert_int_equal(pipe(ends), 0);
     (void)dup2(ends[1], STDERR_FILENO);
-    LOG(LOG_INFO, "m", LOG_S("k", text));
+    log_write(LOG_INFO, "m", fields);
     (void)dup2(kept, STDERR_FILENO);
     (void)close(kept);
     (void)close(ends[1]);
     n = read(ends[0], ret, size - 1);
     (void)close(ends[0]);
     ret[n > 0 ? n : 0] = 0;
+}
+
+static void given_record(struct str text, char *ret, size_t size)
+{
+    const struct log_field fields[] = { LOG_S("k", text), { NULL, STR_NONE } };
+
+    given_fields(fields, ret, size);
 }
 
 static void test_foreign_text_is_escaped(void **state)
@@ -70,11 +77,47 @@ static void test_a_long_text_is_cut_and_its_record_ends(void **state)
     assert_string_equal(line + strlen(line) - 3, "\"}\n");
 }
 
+/* Each text is cut for itself: what stands behind it is said, and the record ends. */
+static void test_long_texts_leave_room_for_each_other(void **state)
+{
+    static char text[20000];
+    const struct str long_text = { text, sizeof(text) };
+    const struct log_field fields[] = { LOG_S("a", long_text), LOG_S("b", long_text),
+                                        LOG_C("env", "prod"),  LOG_S("c", long_text),
+                                        LOG_C("last", "said"), { NULL, STR_NONE } };
+    static const char fills[] = { 'x', '\n', '"', '\xff' };
+    char line[10000];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(fills); i++) {
+        memset(text, fills[i], sizeof(text));
+        given_fields(fields, line, sizeof(line));
+        assert_non_null(strstr(line, ",\"env\":\"prod\",\"c\":\""));
+        assert_string_equal(line + strlen(line) - 17, "\",\"last\":\"said\"}\n");
+    }
+}
+
+static void test_too_many_fields_end_too(void **state)
+{
+    static char text[20000];
+    struct log_field fields[33] = { { NULL, STR_NONE } };
+    char line[10000];
+
+    (void)state;
+    memset(text, '\n', sizeof(text));
+    for (size_t i = 0; i < 32; i++)
+        fields[i] = (struct log_field)LOG_S("k", ((struct str){ text, sizeof(text) }));
+    given_fields(fields, line, sizeof(line));
+    assert_string_equal(line + strlen(line) - 3, "\"}\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_foreign_text_is_escaped),
         cmocka_unit_test(test_a_long_text_is_cut_and_its_record_ends),
+        cmocka_unit_test(test_long_texts_leave_room_for_each_other),
+        cmocka_unit_test(test_too_many_fields_end_too),
     };
 
     return cmocka_run_group_tests_name("sys log", tests, NULL, NULL);
