@@ -3,6 +3,10 @@
 
 #include <inttypes.h>
 
+#include "base/guard.h"
+
+#define FRONTEND_WORD(x) #x
+#define FRONTEND_TEXT(x) FRONTEND_WORD(x)
 #define FRONTEND_HOPS_MAX 4 /* trusted proxies behind each other */
 
 /* Sets and removes what headers.map says, NAME:HEX~NAME:~; of an answer that has a rule for it. */
@@ -19,21 +23,35 @@ const char haproxy_frontend_lua[] =
     "    end\n"
     "end)\n";
 
-/* What the edge judges is what the application gets, but for empty segments and parameters of segments:
- * they are dropped from the key alone, because applications carry URLs and more in paths. */
+/* What the edge judges is what the application gets, but for empty segments within and parameters of segments:
+ * they are dropped from the key alone, because applications carry URLs and more in paths. Two slashes first
+ * would be read as a host by those that parse the path as a URL. */
 static const char frontend_check[] =
     "    option disable-h2-upgrade\n"
     "    http-request deny deny_status 405 if METH_CONNECT\n"
     "    http-request disable-l7-retry unless METH_GET\n" /* an application that closed before it read */
     "    http-request deny deny_status 400 if { req.hdr_names -m reg '[^A-Za-z0-9,-]' }\n"
+    "    http-request deny deny_status 400 if { req.fhdr_cnt(Authorization) gt 1 }\n"
     "    http-request normalize-uri percent-decode-unreserved\n"
     "    http-request normalize-uri percent-to-uppercase\n"
     "    http-request normalize-uri path-strip-dot\n"
     "    http-request normalize-uri path-strip-dotdot full\n"
-    "    http-request set-uri %[pathq] if { path_beg / } !{ url_beg / }\n";
+    "    http-request set-uri %[pathq] if { path_beg / } !{ url_beg / }\n"
+    "    http-request replace-path '^/+(.*)$' '/\\1' if { path_beg // }\n";
+
+/* A pass is ours: no application gets what opens the others of its host. One that is spelled so that only some
+ * read it is refused. */
+static const char frontend_pass[] =
+    "    acl carries_pass req.fhdr(Cookie) -m sub " HAPROXY_PASS_COOKIE "\n"
+    "    http-request set-var(txn.pass) req.cook(" HAPROXY_PASS_COOKIE ") if carries_pass\n"
+    "    http-request replace-header Cookie "
+    "'^(.*; *)?" HAPROXY_PASS_COOKIE "=[^;]*(; *)?(.*)$' '\\1\\3' if carries_pass\n"
+    "    http-request deny deny_status 400 if carries_pass\n"
+    "    http-request del-header Cookie if { req.fhdr(Cookie) -m len 0 } "
+    "{ req.fhdr_cnt(Cookie) eq 1 }\n";
 
 /* On a host with rules for paths nothing may stand in a path that an application might read as
- * another one: encoded delimiters and controls, once or twice encoded, too long UTF-8, broken
+ * another one: encoded delimiters and controls, anything encoded twice, too long UTF-8, broken
  * encodings, dot segments with parameters. */
 static const char frontend_host_key[] =
     "    http-request deny deny_status 400 unless "
@@ -41,7 +59,8 @@ static const char frontend_host_key[] =
     "    http-request set-var(txn.host) req.fhdr(host),host_only,lower,rtrim(.)\n"
     "    acl has_paths var(txn.host),map_str(paths.map) -m found\n"
     "    http-request deny deny_status 400 if has_paths "
-    "{ path -m reg '%(2F|5C|7F|[01][0-9A-F]|C[01]|E0%[89]|F0%8|25(00|2[5EeFf]|3[Bb]|5[Cc]))' }\n"
+    "{ path -m reg '%(2F|5C|7F|[01][0-9A-F]|C[01]|E0%[89]|F0%8|F[89A-F]|25[0-9A-Fa-f][0-9A-Fa-f])' "
+    "}\n"
     "    http-request deny deny_status 400 if has_paths "
     "{ path -m reg '%([^0-9A-F]|.[^0-9A-F]|.?$)|\\x5C|/[.][.]?(;|%3B)' }\n"
     "    http-request set-var-fmt(txn.asked) %[var(txn.host)]%[path]/\n"
@@ -62,10 +81,10 @@ static const char frontend_route[] =
     "    http-request return status 404 content-type text/plain string \"no route\\n\" "
     "unless { var(txn.backend) -m found }\n";
 
-/* A path that is a guarded one but for upper and lower case is no way around it. */
+/* A path that is a guarded one but for upper and lower case is no way around it, whichever of the two has
+ * which. */
 static const char frontend_guard[] =
-    "    http-request set-var(txn.guard) var(txn.key),lower,map_beg(guard.map) "
-    "if { path -m reg [A-Z] }\n"
+    "    http-request set-var(txn.guard) var(txn.key),lower,map_beg(guard.map)\n"
     "    http-request deny deny_status 400 if { var(txn.guard) -m found } "
     "{ var(txn.route),field(2,:),lower,strcmp(txn.guard) lt 0 }\n";
 
@@ -140,21 +159,52 @@ static const char frontend_basic[] =
     "    http-request set-var(txn.known) bool(true) if by_password knows_password\n"
     "    acl is_known var(txn.known) -m bool\n"
     "    http-request set-var(txn.pass_key) str(pass),map_str(keys.map) if by_password\n"
-    "    http-request set-var(txn.until) req.cook(" HAPROXY_PASS_COOKIE
-    "),field(1,.) if by_password\n"
-    "    http-request set-var(txn.sign) req.cook(" HAPROXY_PASS_COOKIE
-    "),field(2,.) if by_password\n"
-    "    http-request set-var-fmt(txn.claim) %[var(txn.list)]:%[var(txn.host)]:%[var(txn.until)] "
-    "if by_password\n"
+    "    http-request set-var-fmt(txn.claim) %[var(txn.list)]:%[var(txn.host)]:"
+    "%[var(txn.pass),field(1,.)] if by_password\n"
     "    http-request set-var(txn.signed) var(txn.claim),hmac(sha256,txn.pass_key),hex,lower "
     "if by_password\n"
+    "    http-request set-var(txn.until) var(txn.pass),field(1,.) if by_password\n"
+    "    http-request set-var(txn.sign) var(txn.pass),field(2,.) if by_password\n"
     "    acl has_pass var(txn.sign),secure_memcmp(txn.signed)\n"
     "    http-request set-var(txn.passed) date,neg,add(txn.until) if by_password has_pass\n"
-    "    acl is_passed var(txn.passed) -m int gt 0\n"
-    "    http-request return status 401 content-type text/plain string \"a password is asked "
-    "for\\n\" "
-    "hdr WWW-Authenticate 'Basic realm=\"%[var(txn.host)]\", charset=\"UTF-8\"' "
-    "if by_password !is_known !is_passed\n"
+    "    acl is_passed var(txn.passed) -m int gt 0\n";
+
+/* Whoever has a pass does not guess. Who guessed too often is refused before it is said whether this one was
+ * right; what is refused is not counted, so an end comes soon after the last. */
+static const char frontend_guess[] =
+    "    http-request set-var-fmt(txn.guesser) %[var(txn.list)]:%[var(txn.client),ipmask(32,64)] "
+    "if by_password !is_passed { req.hdr(Authorization) -m beg -i \"Basic \" }\n"
+    "    acl guesses var(txn.guesser) -m found\n"
+    "    http-request track-sc1 var(txn.guesser) table guesses if guesses\n"
+    "    http-request return status 429 content-type text/plain string \"too many wrong "
+    "passwords\\n\" "
+    "hdr Retry-After " FRONTEND_TEXT(HAPROXY_GUESSES_S) " if guesses { sc1_gpc0_rate(guesses) "
+                                                        "ge " FRONTEND_TEXT(
+                                                            HAPROXY_GUESSES_MAX) " }\n"
+                                                                                 "    http-request "
+                                                                                 "sc-inc-gpc0(1) "
+                                                                                 "if guesses "
+                                                                                 "!is_known\n"
+                                                                                 "    http-request "
+                                                                                 "return status "
+                                                                                 "401 content-type "
+                                                                                 "text/plain "
+                                                                                 "string \"a "
+                                                                                 "password is "
+                                                                                 "asked "
+                                                                                 "for\\n\" "
+                                                                                 "hdr "
+                                                                                 "WWW-Authenticate "
+                                                                                 "'Basic "
+                                                                                 "realm=\"%[var("
+                                                                                 "txn.host)]\", "
+                                                                                 "charset=\"UTF-"
+                                                                                 "8\"' "
+                                                                                 "if by_password "
+                                                                                 "!is_known "
+                                                                                 "!is_passed\n";
+
+static const char frontend_grant[] =
     "    http-request del-header Authorization if is_known\n"
     "    http-request set-var(txn.expires) date(43200) if is_known !is_passed\n"
     "    http-request set-var-fmt(txn.promise) "
@@ -165,15 +215,18 @@ static const char frontend_basic[] =
     "    http-request set-var-fmt(txn.grant) %[var(txn.expires)].%[var(txn.seal)] "
     "if { var(txn.seal) -m found }\n";
 
-/* No application gets what opens the others of its host. */
-static const char frontend_pass[] =
-    "    http-request replace-header Cookie "
-    "'^(.*; *)?" HAPROXY_PASS_COOKIE "=[^;]*(; *)?(.*)$' '\\1\\3' "
-    "if { req.cook(" HAPROXY_PASS_COOKIE ") -m found }\n"
-    "    http-request del-header Cookie if { req.fhdr(Cookie) -m len 0 }\n";
+static const char frontend_tables[] =
+    "\nbackend rates\n"
+    "    stick-table type string len 96 size 200k expire 48h store gpc0\n"
+    "\nbackend guesses\n"
+    "    stick-table type string len 96 size 100k expire " FRONTEND_TEXT(
+        HAPROXY_GUESSES_S) "s "
+                           "store gpc0,gpc0_rate(" FRONTEND_TEXT(HAPROXY_GUESSES_S) "s)\n";
 
 static const char frontend_answer[] =
     "    http-response lua.reeve_headers if { var(txn.headers) -m found }\n"
+    "    http-response replace-header Set-Cookie '^.*" HAPROXY_PASS_COOKIE ".*$' "
+    "'reeve-refused=; Max-Age=0'\n"
     "    http-response add-header Set-Cookie \"" HAPROXY_PASS_COOKIE "=%[var(txn.grant)]; Path=/; "
     "Max-Age=43200; Secure; HttpOnly; SameSite=Lax\" if { var(txn.grant) -m found }\n"
     "    http-response set-header Cache-Control \"private, no-store\" "
@@ -181,18 +234,39 @@ static const char frontend_answer[] =
     "    http-after-response set-header X-Robots-Tag \"noindex, nofollow\" "
     "if { var(txn.rules),field(6,:) -m str noindex }\n";
 
-/* Headers that name a client, a host or another path are dropped and set anew, but a trusted proxy names its
- * client. */
+/* Headers that name a client, a host, a scheme or another path: dropped and set anew, but a trusted proxy names
+ * its client. */
+static const char *const frontend_named[] = {
+    "X-Forwarded- -m beg",
+    "X-Original- -m beg",
+    "X-Rewrite- -m beg",
+    "X-Envoy- -m beg",
+    "CF-Connecting- -m beg",
+    "Forwarded",
+    "Forwarded-For",
+    "X-Forwarded",
+    "X-Real-IP",
+    "X-Client-IP",
+    "X-Cluster-Client-IP",
+    "X-ProxyUser-Ip",
+    "X-Remote-IP",
+    "X-Remote-Addr",
+    "X-Originating-IP",
+    "X-Azure-ClientIP",
+    "X-Azure-SocketIP",
+    "True-Client-IP",
+    "Client-IP",
+    "Proxy-Client-IP",
+    "WL-Proxy-Client-IP",
+    "Fastly-Client-IP",
+    "X-Host",
+    "X-HTTP-Host-Override",
+    "X-Scheme",
+    "X-URL-Scheme",
+    "Front-End-Https",
+};
+
 static const char frontend_forward[] =
-    "    http-request del-header X-Forwarded- -m beg unless trusted\n"
-    "    http-request del-header X-Original- -m beg unless trusted\n"
-    "    http-request del-header X-Rewrite- -m beg unless trusted\n"
-    "    http-request del-header Forwarded unless trusted\n"
-    "    http-request del-header X-Real-IP unless trusted\n"
-    "    http-request del-header X-Client-IP unless trusted\n"
-    "    http-request del-header X-Cluster-Client-IP unless trusted\n"
-    "    http-request del-header True-Client-IP unless trusted\n"
-    "    http-request del-header CF-Connecting-IP unless trusted\n"
     "    http-request del-header Proxy\n"
     "    http-request add-header X-Forwarded-For %[src]\n"
     "    http-request set-header X-Forwarded-Proto http "
@@ -200,14 +274,32 @@ static const char frontend_forward[] =
     "    http-request set-header X-Forwarded-Host %[req.fhdr(host)] "
     "unless trusted { req.hdr(X-Forwarded-Host) -m found }\n"
     "    http-request set-header X-Forwarded-Port %[dst_port] "
-    "unless trusted { req.hdr(X-Forwarded-Port) -m found }\n"
+    "unless trusted { req.hdr(X-Forwarded-Port) -m found }\n";
+
+/* Nothing but a websocket is switched to, and to that alone where the application says so in its own way: one
+ * that only hands on somebody's 101 would open the connection to whatever comes behind it. */
+static const char frontend_upgrade[] =
     "    http-request set-var(txn.websocket) bool(true) if { req.hdr(Upgrade) -i websocket }\n"
     "    http-request del-header Connection\n"
     "    http-request del-header Upgrade\n"
     "    http-request del-header HTTP2-Settings\n"
-    "    http-request set-header Connection Upgrade if { var(txn.websocket) -m bool }\n"
-    "    http-request set-header Upgrade websocket if { var(txn.websocket) -m bool }\n"
+    "    acl websocket var(txn.websocket) -m bool\n"
+    "    http-request set-header Connection Upgrade if websocket\n"
+    "    http-request set-header Upgrade websocket if websocket\n"
+    "    http-request set-var(txn.accept) "
+    "req.hdr(Sec-WebSocket-Key),concat(258EAFA5-E914-47DA-95CA-C5AB0DC85B11),sha1,base64 "
+    "if websocket\n"
+    "    http-response deny deny_status 502 if { status 101 } "
+    "!{ res.fhdr(Sec-WebSocket-Accept),strcmp(txn.accept) eq 0 }\n"
     "    use_backend %[var(txn.backend)]\n";
+
+static void frontend_add_forward(struct sb *b)
+{
+    for (size_t i = 0; i < N_ELEMENTS(frontend_named); i++)
+        sb_addf(b, "    http-request del-header %s unless trusted\n", frontend_named[i]);
+    sb_add_c(b, frontend_forward);
+    sb_add_c(b, frontend_upgrade);
+}
 
 static void frontend_add_trusted(struct sb *b, const struct value *trusted)
 {
@@ -256,6 +348,7 @@ void haproxy_frontend_render(struct sb *b, const struct haproxy_conf *conf)
     sb_addf(b, "\nfrontend http\n    bind %.*s\n", STR_ARG(conf->http));
     frontend_acl(b, conf->trusted);
     sb_add_c(b, frontend_check);
+    sb_add_c(b, frontend_pass);
     sb_add_c(b, frontend_host_key);
     sb_add_c(b, frontend_route);
     sb_add_c(b, frontend_guard);
@@ -265,11 +358,11 @@ void haproxy_frontend_render(struct sb *b, const struct haproxy_conf *conf)
     sb_add_c(b, frontend_access);
     sb_add_c(b, frontend_limit);
     sb_add_c(b, frontend_basic);
-    sb_add_c(b, frontend_pass);
+    sb_add_c(b, frontend_guess);
+    sb_add_c(b, frontend_grant);
     sb_add_c(b, frontend_answer);
-    sb_add_c(b, frontend_forward);
-    sb_add_c(b, "\nbackend rates\n"
-                "    stick-table type string len 96 size 200k expire 48h store gpc0\n");
+    frontend_add_forward(b);
+    sb_add_c(b, frontend_tables);
 
     if (!conf->internal_first)
         return;
@@ -279,5 +372,5 @@ void haproxy_frontend_render(struct sb *b, const struct haproxy_conf *conf)
     sb_add_c(b, frontend_check);
     sb_add_c(b, frontend_port_key);
     sb_add_c(b, frontend_route);
-    sb_add_c(b, frontend_forward);
+    frontend_add_forward(b);
 }

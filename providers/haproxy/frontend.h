@@ -11,7 +11,9 @@
 #define HAPROXY_LUA_FILE "headers.lua"
 #define HAPROXY_KEYS_FILE "keys.map" /* what passes are signed with, in base64; written once */
 #define HAPROXY_PASS_COOKIE                                                                        \
-    "__Host-reeve-pass" /* a browser sends it back to this host alone, over TLS */
+    "__Host-reeve-pass"        /* a browser sends it back to this host alone, over TLS */
+#define HAPROXY_GUESSES_MAX 10 /* wrong passwords of one client for one list .. */
+#define HAPROXY_GUESSES_S 30   /* .. within so many seconds */
 
 /* What HAPROXY_LUA_FILE holds: headers whose names are not known to the constant rules. */
 extern const char haproxy_frontend_lua[];

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "base/guard.h"
 #include "base/hash.h"
 #include "base/map.h"
 #include "base/network.h"
@@ -97,6 +98,8 @@ static int rules_check_headers(const struct value *rules, struct err *err)
     const struct value *remove = value_at(rules, S("headers.remove"));
     size_t n_bytes = 0;
 
+    if (set && !value_is(set, VALUE_MAP))
+        return err_set(err, ERR_INVALID, "headers.set is not a map");
     for (size_t i = 0; i < value_count(set); i++) {
         const struct value_entry *e = &set->u.map.entries[i];
 
@@ -120,6 +123,34 @@ static int rules_check_headers(const struct value *rules, struct err *err)
                : err_set(err, ERR_LIMIT, "headers: more than %d bytes", RULES_HEADERS_MAX);
 }
 
+/* One that nobody knows, or that is something else than it should be, might have asked for something. */
+static int rules_check_members(const struct value *rules, struct err *err)
+{
+    static const struct {
+        const char *name;
+        enum value_kind kind;
+        const char *what;
+    } members[] = {
+        { "redirect", VALUE_TEXT, "text" }, { "deny", VALUE_BOOL, "bool" },
+        { "access", VALUE_MAP, "map" },     { "rate_limit", VALUE_MAP, "map" },
+        { "headers", VALUE_MAP, "map" },    { "noindex", VALUE_BOOL, "bool" },
+    };
+
+    for (size_t i = 0; i < value_count(rules); i++) {
+        const struct value_entry *e = &rules->u.map.entries[i];
+        size_t m = 0;
+
+        while (m < N_ELEMENTS(members) && !str_eq_c(e->key, members[m].name))
+            m++;
+        if (m == N_ELEMENTS(members))
+            return err_set(err, ERR_INVALID, "'%.*s' is no rule",
+                           STR_ARG(str_slice(e->key, 0, 200)));
+        if (!value_is(e->value, members[m].kind))
+            return err_set(err, ERR_INVALID, "%s is not a %s", members[m].name, members[m].what);
+    }
+    return 0;
+}
+
 int haproxy_rules_check(const struct value *rules, struct err *err)
 {
     struct str redirect = value_get_text(rules, S("redirect"), STR_NONE);
@@ -127,6 +158,8 @@ int haproxy_rules_check(const struct value *rules, struct err *err)
 
     if (rules && !value_is(rules, VALUE_MAP))
         return err_set(err, ERR_INVALID, "rules is not a map");
+    if (rules_check_members(rules, err))
+        return err->code;
     if (redirect.p && !haproxy_host_is(redirect))
         return err_set(err, ERR_INVALID, "redirect '%.*s' is not a host",
                        STR_ARG(str_slice(redirect, 0, 200)));

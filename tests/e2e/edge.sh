@@ -15,6 +15,11 @@ ruled()
 BY_ANN='access: {type: basic, users: {ann: {secret: ann}}}, redirect_from: [www.example.test], headers: {set: {X-Frame-Options: DENY}, remove: [X-App]}, noindex: true'
 ROUTES='/open: {service: web, access: none}, /closed: {deny: true}, /home: {service: web, access: {type: ip, allow: [192.0.2.0/24]}}, /paced: {service: web, access: none, rate_limit: {requests: 2, per: 24h}}'
 
+by_ann()
+{
+    printf 'Authorization: Basic %s' "$(printf 'ann:%s' "$1" | base64)"
+}
+
 # Status of a path, from an address, with further headers: asked PATH [FROM [HEADER..]]
 asked()
 {
@@ -37,7 +42,7 @@ expect_asked()
 expect_rules()
 {
     expect_asked 401 /
-    expect_asked 200 / 127.0.0.1 "Authorization: Basic $(printf 'ann:%s' "$PASSWORD" | base64)"
+    expect_asked 200 / 127.0.0.1 "$(by_ann "$PASSWORD")"
     expect_has "the answer" "$(cat "$WORLD/head")" "x-frame-options: DENY"
     expect_has "the answer" "$(cat "$WORLD/head")" "x-robots-tag: noindex"
     expect_has_not "the answer" "$(tr '[:upper:]' '[:lower:]' <"$WORLD/head")" "x-app:"
@@ -66,12 +71,42 @@ the_first_commit_asks()
     commit 'version 1'
     start_daemon
     await_converged
-    expect_asked 200 / 127.0.0.1 "Authorization: Basic $(printf 'ann:%s' "$PASSWORD" | base64)"
+    expect_asked 200 / 127.0.0.1 "$(by_ann "$PASSWORD")"
     PASS=$(grep -o '__Host-reeve-pass=[0-9a-f.]*' "$WORLD/head")
     expect_rules
     expect_asked 200 /paced
     expect_asked 200 /paced
     expect_asked 429 /paced
+}
+
+# Guesses until it is too often; the window slides, so that the next one may be heard again.
+is_refused_after_guesses()
+{
+    local n
+
+    for n in {1..30}; do
+        [ "$(asked / "$1" "$(by_ann guessed)")" = 401 ] || break
+    done
+    [ "$(asked / "$1" "$(by_ann "$PASSWORD")")" = 429 ]
+}
+
+# From two addresses of this machine; who was let in before is let in on.
+who_guesses_waits()
+{
+    is_refused_after_guesses 127.0.0.3 || is_refused_after_guesses 127.0.0.3 || fail "guesses go on"
+    expect_has "the answer" "$(cat "$WORLD/head")" "retry-after: 30"
+    expect_asked 200 / 127.0.0.3 "Cookie: $PASS"
+    expect_asked 200 / 127.0.0.4 "$(by_ann "$PASSWORD")"
+}
+
+and_not_for_ever()
+{
+    await 60 "the guesser gets in with the password" is_let_in 127.0.0.3
+}
+
+is_let_in()
+{
+    [ "$(asked / "$1" "$(by_ann "$PASSWORD")")" = 200 ]
 }
 
 the_password_is_nowhere()
@@ -186,7 +221,7 @@ a_lost_database_changes_nothing()
     expect_rules
 }
 
-run_cases the_first_commit_asks the_password_is_nowhere a_proxy_that_died_asks_the_same \
+run_cases the_first_commit_asks the_password_is_nowhere a_proxy_that_died_asks_the_same who_guesses_waits \
     what_opens_a_path_waits_for_a_person what_closes_one_does_not \
     rules_change_under_load_and_nothing_is_lost a_daemon_that_starts_again_changes_nothing \
-    a_lost_database_changes_nothing
+    a_lost_database_changes_nothing and_not_for_ever

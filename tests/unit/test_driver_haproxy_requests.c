@@ -1,5 +1,6 @@
 /* Requests written in many ways, times what a route may ask: each is decided as its plain form, or
  * refused. SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +22,7 @@
 
 enum { /* where a row does not name a status */
        AS_PLAIN,
-       AS_CASE, /* another path for who asks nothing, refused for all others */
+       AS_CASE, /* another path for who asks nothing, refused for all others; but where the letters are the same */
 };
 
 static struct test_edge edge; /* one proxy for the rows */
@@ -37,6 +38,7 @@ static const struct rule {
     { "basic", "/basic", "{\"access\":{\"type\":\"basic\",\"users\":{\"ann\":{\"secret\":\"ann\"}}}}", 401 },
     { "ip",    "/ip",    "{\"access\":{\"type\":\"ip\",\"allow\":[\"10.0.0.0/8\"]}}", 403 },
     { "limit", "/limit", "{\"rate_limit\":{\"requests\":10,\"per_ms\":86400000}}", 429 },
+    { "case",  "/Case",  "{\"deny\":true}", 403 },
 };
 
 #define LINES(first, more) first "\r\nHost: a.test\r\n" more "Connection: close\r\n\r\n"
@@ -45,7 +47,7 @@ static const struct rule {
 #define AT(host) "GET $P HTTP/1.1\r\nHost:" host "\r\nConnection: close\r\n\r\n"
 #define SEND(more, body) LINES("PUT $P HTTP/1.1", more) body
 
-/* $P: the rule's path; $U: in upper case; $E: with an encoded letter. */
+/* $P: the rule's path; $U: in upper case; $L: in lower case; $E: with an encoded letter; $D: one encoded twice. */
 static const struct row {
     const char *sentence, *request;
     int want;
@@ -61,6 +63,8 @@ static const struct row {
     { "four slashes first", TO("///$P"), AS_PLAIN },
     { "two slashes last", TO("$P//"), AS_PLAIN },
     { "two slashes that look like a host", TO("//a.test/..$P"), AS_PLAIN },
+    { "two slashes and a name are no host", TO("//a.test$P"), 201 },
+    { "nor are they behind a dot", TO("/.//a.test$P"), 201 },
     { "out of another and in", TO("/x/..$P"), AS_PLAIN },
     { "out of an open path and in", TO("/plain/..$P"), AS_PLAIN },
     { "out of the root and in", TO("/../..$P"), AS_PLAIN },
@@ -92,9 +96,13 @@ static const struct row {
     { "a slash encoded twice", TO("$P%252fx"), 400 },
     { "dots encoded twice", TO("/plain/%252e%252E$P"), 400 },
     { "a slash encoded three times", TO("$P%25252fx"), 400 },
+    { "a letter encoded twice", TO("$D"), 400 },
+    { "dots encoded twice, digits encoded too", TO("/plain/%25%32%65%25%32%65$P"), 400 },
     { "a slash in two bytes of UTF-8", TO("$P%c0%afx"), 400 },
     { "a slash in three bytes of UTF-8", TO("$P%e0%80%afx"), 400 },
     { "a slash in four bytes of UTF-8", TO("$P%f0%80%80%afx"), 400 },
+    { "a slash in five bytes of UTF-8", TO("$P%f8%80%80%80%afx"), 400 },
+    { "a slash in six bytes of UTF-8", TO("$P%fc%80%80%80%80%afx"), 400 },
     { "dots in two bytes of UTF-8", TO("/plain/%c0%ae%c0%ae$P"), 400 },
     { "a percent sign at the end", TO("$P%"), 400 },
     { "half an encoding", TO("$P%2"), 400 },
@@ -105,6 +113,9 @@ static const struct row {
     { "an empty parameter", TO("$P;/x"), AS_PLAIN },
     { "a parameter with a value", TO("$P;x=1/y"), AS_PLAIN },
     { "an encoded semicolon", TO("$P%3bx"), AS_PLAIN },
+    { "an encoded question mark is another path", TO("$P%3fx"), 201 },
+    { "an encoded space is another path", TO("$P%20"), 201 },
+    { "a final dot is another path", TO("$P."), 201 },
     { "one in upper case and a path", TO("$P%3Bx=1/y"), AS_PLAIN },
     { "a segment that is a parameter", TO("/;x$P"), AS_PLAIN },
     { "parameters of every segment", TO("/;x/;y$P;z"), AS_PLAIN },
@@ -118,6 +129,8 @@ static const struct row {
     { "a fragment within", TO("/plain#/..$P"), 400 },
     { "upper case", TO("$U"), AS_CASE },
     { "upper case below", TO("$U/x"), AS_CASE },
+    { "lower case", TO("$L"), AS_CASE },
+    { "lower case below, and a slash", TO("//$L/x"), AS_CASE },
     { "upper case, encoded dots, slashes", TO("//x/%2e%2e$U"), AS_CASE },
     { "upper case and a parameter", TO("$U;x"), AS_CASE },
     { "a longer name is another path", TO("$Px"), 201 },
@@ -148,6 +161,10 @@ static const struct row {
     { "a path in the host", AT(" a.test/plain"), 400 },
     { "a key in the host", AT(" a.test/plain/?"), 400 },
     { "an encoded letter in the host", AT(" %61.test"), 400 },
+    { "an address of IPv6 as host", AT(" [::1]"), 400 },
+    { "a host with an underscore", AT(" a_.test"), 400 },
+    { "a host in Unicode", AT(" \xef\xbd\x81.test"), 400 },
+    { "a NUL behind the host", AT(" a.test%00.b.test"), 400 },
     { "an empty host", AT(" "), 400 },
     { "a port alone", AT(" :21000"), 400 },
     { "two ports", AT(" a.test:1:2"), 400 },
@@ -167,6 +184,11 @@ static const struct row {
     { "absolute form", TO("http://a.test$P"), AS_PLAIN },
     { "absolute form in upper case", TO("HTTP://A.TEST$P"), AS_PLAIN },
     { "absolute form with a port", TO("http://a.test:80$P"), AS_PLAIN },
+    { "absolute form with another port than the host's", TO("http://a.test:81$P"), 400 },
+    { "absolute form of https", TO("https://a.test$P"), AS_PLAIN },
+    { "absolute form of another scheme", TO("ftp://a.test$P"), AS_PLAIN },
+    { "absolute form without a path", TO("http://a.test"), 201 },
+    { "absolute form and a query alone", TO("http://a.test?$P"), 400 },
     { "absolute form and dots", TO("http://a.test/plain/..$P"), AS_PLAIN },
     { "absolute form and encoded dots", TO("http://a.test/plain/%2e%2e$P"), AS_PLAIN },
     { "absolute form and slashes", TO("http://a.test/$P"), AS_PLAIN },
@@ -178,6 +200,7 @@ static const struct row {
     { "absolute form without a host", "GET http://a.test$P HTTP/1.1\r\nConnection: close\r\n\r\n", 400 },
     { "CONNECT", LINES("CONNECT a.test:80 HTTP/1.1", ""), 405 },
     { "HTTP/1.0", LINES("GET $P HTTP/1.0", ""), AS_PLAIN },
+    { "a line of the PROXY protocol", "PROXY TCP4 10.0.0.1 127.0.0.1 1 80\r\n" TO("$P"), 400 },
     { "HTTP/0.9", "GET $P\r\n\r\n", 400 },
     { "the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400 },
     { "two spaces in the line", LINES("GET  $P HTTP/1.1", ""), AS_PLAIN },
@@ -219,12 +242,18 @@ static const struct row {
     { "a wrong password", WITH("Authorization: Basic YW5uOndyb25n\r\n"), AS_PLAIN },
     { "nobody's name and password", WITH("Authorization: Basic Og==\r\n"), AS_PLAIN },
     { "a user with a colon of the map", WITH("Authorization: Basic OmFubjp3cm9uZw==\r\n"), AS_PLAIN },
+    { "two passwords", WITH("Authorization: Basic YW5uOndyb25n\r\nAuthorization: Basic YW5uOndyb25n\r\n"), 400 },
     { "a token", WITH("Authorization: Bearer ann\r\n"), AS_PLAIN },
     { "an empty pass", WITH("Cookie: " "__Host-reeve-pass=\r\n"), AS_PLAIN },
     { "a pass of a dot", WITH("Cookie: " "__Host-reeve-pass=.\r\n"), AS_PLAIN },
     { "a pass for ever, unsigned", WITH("Cookie: " "__Host-reeve-pass=9999999999\r\n"), AS_PLAIN },
     { "a pass for ever with an empty sign", WITH("Cookie: " "__Host-reeve-pass=9999999999.\r\n"), AS_PLAIN },
     { "a pass for ever with a wrong sign", WITH("Cookie: " "__Host-reeve-pass=9999999999.0000000000000000000000000000000000000000000000000000000000000000\r\n"), AS_PLAIN },
+    { "two passes", WITH("Cookie: __Host-reeve-pass=1.2; __Host-reeve-pass=3.4\r\n"), 400 },
+    { "a pass behind a comma", WITH("Cookie: a=b,__Host-reeve-pass=1.2\r\n"), 400 },
+    { "a pass behind a tab", WITH("Cookie: a=b;\t__Host-reeve-pass=1.2\r\n"), 400 },
+    { "a pass with a space in its name", WITH("Cookie: __Host-reeve-pass =1.2\r\n"), 400 },
+    { "a pass within a value", WITH("Cookie: a=\"b; __Host-reeve-pass=1.2\"\r\n"), AS_PLAIN },
 
     /* how long it is */
     { "a body", SEND("Content-Length: 4\r\n", "body"), AS_PLAIN },
@@ -292,14 +321,21 @@ static int given_edge_gone(void **state)
     return 0;
 }
 
+static char in_case(char token, char c)
+{
+    if (token == 'U')
+        return (char)toupper((unsigned char)c);
+    return (char)(token == 'L' ? tolower((unsigned char)c) : c);
+}
+
 static size_t put_token(char *to, char token, const char *path)
 {
     char *at = to;
 
-    if (token == 'E')
-        at += sprintf(at, "/%%%02x%s", path[1], path + 2);
-    for (; token != 'E' && *path; path++)
-        *at++ = (char)(token == 'U' && *path >= 'a' && *path <= 'z' ? *path - 32 : *path);
+    if (token == 'E' || token == 'D')
+        return (size_t)sprintf(at, "/%s%02x%s", token == 'D' ? "%25" : "%", path[1], path + 2);
+    for (; *path; path++)
+        *at++ = in_case(token, *path);
     return (size_t)(at - to);
 }
 
@@ -316,9 +352,18 @@ static void write_request(const char *written, const char *path, char *ret)
     ret[n] = 0;
 }
 
+static int is_in_case(const struct row *row, const char *path)
+{
+    char token = strstr(row->request, "$U") ? 'U' : 'L';
+
+    while (*path && in_case(token, *path) == *path)
+        path++;
+    return !*path;
+}
+
 static int status_wanted(const struct row *row, const struct rule *rule)
 {
-    if (row->want == AS_PLAIN)
+    if (row->want == AS_PLAIN || (row->want == AS_CASE && is_in_case(row, rule->path)))
         return rule->status;
     if (row->want == AS_CASE)
         return rule->status == 200 ? 201 : 400;
