@@ -3,31 +3,36 @@
  *     outer      the keeper's child: makes the first user namespace, waits, ends as the program ended
  *       init     number 1 in there: makes the view, then the second user namespace, in which nothing of
  *                the view can be taken away again; reaps what the program leaves
- *         program
+ *         program          in a process group of its own: what it sends to its group stays there
  *
- * A signal to the keeper's process group reaches all three; the first two ignore what can be ignored.
+ * A signal to the group of the first two is for the program: init hands it on.
  */
 #include "providers/launch/launch_parts.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define LAUNCH_LOOK_MS 1000     /* how often what it wrote is counted */
-#define LAUNCH_FILES_MAX 200000 /* more are over any quota */
+#define LAUNCH_LOOK_MS 1000   /* how often what it wrote is counted, */
+#define LAUNCH_LOOK_SHARE 20  /* at most a twentieth of the time */
+#define LAUNCH_GRACE_MS 10000 /* to make room, without the right to write */
+#define LAUNCH_CORE_BYTES 1   /* 0 is overlooked where cores go to a program: core(5) */
 
 static void launch_say(enum launch_step step, int number)
 {
@@ -110,7 +115,7 @@ static void launch_drop(void)
 
 static _Noreturn void launch_exec(const struct launch *plan, char **argv)
 {
-    launch_limit(RLIMIT_CORE, 1); /* 0 is overlooked where cores go to a program: core(5) */
+    launch_limit(RLIMIT_CORE, LAUNCH_CORE_BYTES);
     if (plan->max_processes)
         launch_limit(RLIMIT_NPROC, plan->max_processes);
     if (plan->max_file_bytes)
@@ -118,36 +123,15 @@ static _Noreturn void launch_exec(const struct launch *plan, char **argv)
     if (plan->max_memory_bytes)
         launch_limit(RLIMIT_AS, plan->max_memory_bytes);
     for (int s = 1; s < NSIG; s++)
-        (void)signal(s, SIG_DFL);
+        (void)signal(s, s == SIGXFSZ ? SIG_IGN : SIG_DFL); /* a refused write is an error of it */
+    if (setpgid(0, 0))
+        launch_fail(LAUNCH_LIMITS);
     if (chdir(argv[0]))
         launch_fail(LAUNCH_DIR);
     if (fcntl(LAUNCH_STATUS_FD, F_SETFD, FD_CLOEXEC) || close_range(LAUNCH_PLAN_FD, ~0u, 0))
         launch_fail(LAUNCH_LIMITS);
     (void)execvp(argv[1], argv + 1); /* returns only to fail */
     launch_fail(LAUNCH_EXEC);
-}
-
-/* What it may write, and has: nothing is followed, what cannot be counted is too much. */
-static int launch_is_over(const struct launch *plan)
-{
-    char *paths[LAUNCH_PLACES_MAX + 1] = { NULL };
-    uint64_t bytes = 0, n = 0;
-    FTSENT *entry;
-    FTS *tree;
-
-    for (uint32_t i = 0, at = 0; i < plan->n_places; i++)
-        if (plan->places[i].how == LAUNCH_WRITE)
-            paths[at++] = (char *)(uintptr_t)plan->places[i].path; /* only read */
-    if (!plan->max_places_bytes || !paths[0])
-        return 0;
-    tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-    while (tree && bytes <= plan->max_places_bytes && (entry = fts_read(tree)))
-        if (entry->fts_info != FTS_DP && entry->fts_statp)
-            bytes += ++n > LAUNCH_FILES_MAX ? UINT32_MAX
-                                            : (uint64_t)entry->fts_statp->st_blocks * 512;
-    if (tree)
-        (void)fts_close(tree); /* only read */
-    return bytes > plan->max_places_bytes;
 }
 
 /* --- init ---------------------------------------------------------------------------------------- */
@@ -161,13 +145,18 @@ static void launch_die_with(int to_outer)
         _exit(127);
 }
 
+/* A third one, in which the program would have rights again, cannot be made in the second. */
 static void launch_nest(int proc)
 {
     unsigned uid = getuid(), gid = getgid();
+    int fd;
 
     if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
         launch_fail(LAUNCH_NESTED);
     launch_map(proc, uid, gid, LAUNCH_NESTED);
+    fd = openat(proc, "sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "0", 1) != 1 || close(fd))
+        launch_fail(LAUNCH_NESTED);
 }
 
 /* Become the environment's user; the way back is closed by launch_drop(). */
@@ -178,10 +167,65 @@ static void launch_become(uint32_t uid)
         launch_fail(LAUNCH_USERS);
 }
 
+/* --- what init does while the program runs */
+
+static volatile sig_atomic_t init_program, init_asked; /* asked: SIGRTMIN or the one behind it */
+
+static void init_hand_on(int s)
+{
+    if (s == SIGRTMIN || s == SIGRTMIN + 1)
+        init_asked = s;
+    else if (init_program && kill(-init_program, s))
+        (void)kill(init_program, s); /* gone already is as good */
+}
+
+static void init_listen(void)
+{
+    struct sigaction hand_on = { .sa_handler = init_hand_on };
+
+    for (int s = 1; s < NSIG; s++)
+        if (s != SIGCHLD)
+            (void)sigaction(s, &hand_on, NULL); /* KILL and STOP refuse, as they should */
+}
+
+/* The soft limit of every process: what the program takes back itself lasts until the next look. */
+static void init_may_write(int may)
+{
+    DIR *proc = opendir("/proc");
+    struct dirent *entry;
+    struct rlimit limit;
+
+    while (proc && (entry = readdir(proc))) {
+        pid_t pid = (pid_t)atoi(entry->d_name);
+
+        if (pid <= 1 || prlimit(pid, RLIMIT_FSIZE, NULL, &limit))
+            continue;
+        limit.rlim_cur = may ? limit.rlim_max : 0;
+        (void)prlimit(pid, RLIMIT_FSIZE, &limit, NULL); /* gone already is as good */
+    }
+    if (proc)
+        (void)closedir(proc); /* only read */
+}
+
+static int init_wait(pid_t program)
+{
+    pid_t ended;
+    int status;
+
+    while ((ended = wait(&status)) != program) {
+        if (ended < 0 && errno != EINTR)
+            _exit(127);
+        if (init_asked)
+            init_may_write(init_asked == SIGRTMIN + 1);
+        init_asked = 0;
+    }
+    return status;
+}
+
 static _Noreturn void launch_init(struct launch *plan, int is_over, int to_outer, char **argv)
 {
     mode_t mask = umask(0);
-    pid_t program, ended;
+    pid_t program;
     int proc, status;
 
     launch_view_make(plan, &proc);
@@ -195,6 +239,7 @@ static _Noreturn void launch_init(struct launch *plan, int is_over, int to_outer
         launch_become(plan->uid);
     launch_nest(proc);
     launch_drop();
+    (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL); /* the daemon's is empty too */
     if (prctl(PR_SET_DUMPABLE, 0))
         launch_fail(LAUNCH_NESTED);
     launch_die_with(to_outer);
@@ -204,32 +249,70 @@ static _Noreturn void launch_init(struct launch *plan, int is_over, int to_outer
         launch_fail(LAUNCH_LIMITS);
     if (program == 0)
         launch_exec(plan, argv);
+    init_program = program;
+    init_listen();
     if (close_range(0, (unsigned)to_outer - 1, 0) || close_range((unsigned)to_outer + 1, ~0u, 0))
         _exit(127);
-    while ((ended = wait(&status)) != program)
-        if (ended < 0 && errno != EINTR)
-            _exit(127);
+    status = init_wait(program);
     (void)!write(to_outer, &status, sizeof(status)); /* nobody there: nobody asks */
     _exit(0);
 }
 
 /* --- outer --------------------------------------------------------------------------------------- */
 
+static int64_t launch_now_ms(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts); /* exists on every Linux */
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+struct launch_hold { /* of the right to write */
+    int was_over;    /* when it started: it never had it */
+    int64_t since_ms;
+};
+
+/* 0: it goes on; else the signal that it ends with. Over the quota it may not write; for too long, or far over,
+ * it is ended, and the next one starts without the right, until there is room. */
+static int launch_judge(struct launch_hold *hold, enum launch_fill fill, pid_t init)
+{
+    static const char held[] = "reeve: its files are over the quota: it may not write\n";
+    static const char ended[] = "reeve: ended, its files are over the quota\n";
+    int64_t now_ms = launch_now_ms();
+
+    if (hold->was_over)
+        return fill == LAUNCH_FITS ? SIGKILL : 0;
+    if (fill == LAUNCH_FAR_OVER ||
+        (fill && hold->since_ms && now_ms - hold->since_ms >= LAUNCH_GRACE_MS)) {
+        (void)!write(STDERR_FILENO, ended, sizeof(ended) - 1); /* its log may be gone */
+        return SIGXFSZ;
+    }
+    if (fill && !hold->since_ms)
+        (void)!write(STDERR_FILENO, held, sizeof(held) - 1);
+    if (fill || hold->since_ms)
+        (void)kill(init, fill ? SIGRTMIN : SIGRTMIN + 1); /* gone already is as good */
+    hold->since_ms = !fill ? 0 : hold->since_ms ? hold->since_ms : now_ms;
+    return 0;
+}
+
 /* Until init has said how the program ended, or is ended for what it wrote; 0: it did not say. */
 static int launch_watch(const struct launch *plan, int was_over, pid_t init, int from_init,
                         int *ret)
 {
-    static const char full[] = "reeve: ended, its files are over the quota\n";
+    struct launch_hold hold = { .was_over = was_over };
     struct pollfd p = { from_init, POLLIN, 0 };
+    int64_t wait_ms = LAUNCH_LOOK_MS;
 
-    while (poll(&p, 1, LAUNCH_LOOK_MS) <= 0) {
-        int is_over = launch_is_over(plan);
+    while (poll(&p, 1, (int)wait_ms) <= 0) {
+        int64_t began_ms = launch_now_ms();
 
-        if (is_over && !was_over)
-            (void)!write(STDERR_FILENO, full, sizeof(full) - 1); /* its log may be gone */
-        if (is_over != was_over)
-            (void)kill(init, SIGKILL); /* the next one starts with what it may do then */
-        was_over = is_over;
+        *ret = launch_judge(&hold, launch_quota_look(plan, 1), init);
+        if (*ret)
+            return !kill(init, SIGKILL);
+        wait_ms = (launch_now_ms() - began_ms) * LAUNCH_LOOK_SHARE;
+        if (wait_ms < LAUNCH_LOOK_MS)
+            wait_ms = LAUNCH_LOOK_MS;
     }
     return read(from_init, ret, sizeof(*ret)) == sizeof(*ret);
 }
@@ -280,7 +363,7 @@ static _Noreturn void launch_run(char **argv)
     pid_t parent = getppid(), init;
 
     launch_read(&plan);
-    launch_limit(RLIMIT_CORE, 0);
+    launch_limit(RLIMIT_CORE, LAUNCH_CORE_BYTES);
     launch_first_namespace(&plan);
     launch_ignore_signals();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
@@ -288,7 +371,7 @@ static _Noreturn void launch_run(char **argv)
     if (pipe2(ends, O_CLOEXEC) || (ends[0] = fcntl(ends[0], F_DUPFD_CLOEXEC, 8)) < 0 ||
         (ends[1] = fcntl(ends[1], F_DUPFD_CLOEXEC, 8)) < 0 || close_range(LAUNCH_USERS_FD, 7, 0))
         launch_fail(LAUNCH_LIMITS);
-    is_over = launch_is_over(&plan);
+    is_over = launch_quota_look(&plan, 0) != LAUNCH_FITS;
     init = fork();
     if (init < 0)
         launch_fail(LAUNCH_NAMESPACES);

@@ -8,7 +8,9 @@
  * has a number. What reeve-spawn stays for: its own end is the program's, the same exit status or
  * signal; when it dies, everything of the program dies.
  *
- * Over max_places_bytes it is ended, and while it is when it starts, it may read and remove but write nothing.
+ * Over max_places_bytes it may write nothing for ten seconds (EFBIG: SIGXFSZ is ignored), and is ended as by
+ * SIGXFSZ when it has not made room by then, or is over by an eighth. While it is when it starts, it may read and
+ * remove but write nothing.
  *
  * The status pipe is closed by a program that runs. Else it holds two ints: an enum launch_step and errno; after LAUNCH_FULL alone
  * the program runs.

@@ -13,3 +13,7 @@ _Noreturn void launch_fail(enum launch_step step);
 /* Everything of `plan`, in a mount namespace that is ours alone. *ret_proc: /proc where maps can be written. */
 void launch_view_make(struct launch *plan, int *ret_proc);
 void launch_view_network(void); /* a network of its own has a loopback that is up */
+
+enum launch_fill { LAUNCH_FITS, LAUNCH_OVER, LAUNCH_FAR_OVER }; /* by more than an eighth */
+/* How full its places are; `is_running`: with what its processes hold open and is not there any more. */
+enum launch_fill launch_quota_look(const struct launch *plan, int is_running);

@@ -2,6 +2,7 @@
  *
  *     /                      as it is, read-only, without set-user-id
  *     LAUNCH_COVER           empty; a file is /dev/null
+ *     /run                   empty but for what /etc/resolv.conf names: no socket of the machine
  *     /tmp /var/tmp          empty, in memory
  *     /dev                   null zero full random urandom tty pts shm, and nothing else
  *     LAUNCH_READ, _WRITE    there again, also below something that is covered
@@ -13,8 +14,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -23,6 +26,8 @@
 #include <unistd.h>
 
 #define VIEW_SMALL "mode=0755,size=1m,nr_inodes=4k"
+#define VIEW_TMP_INODES "100k" /* the kernel's memory for them is not in the size */
+#define VIEW_TERMINALS "64"    /* of the machine's, which all share */
 
 static const char *const view_devices[] = { "/dev/null",   "/dev/zero",    "/dev/full",
                                             "/dev/random", "/dev/urandom", "/dev/tty" };
@@ -113,8 +118,9 @@ static void view_devices_make(const char *shm)
     if (mkdir("/dev/shm", 0755) || mkdir("/dev/pts", 0755))
         launch_fail(LAUNCH_VIEW);
     view_memory("/dev/shm", shm, MS_NODEV);
-    (void)mount("reeve", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
-                "newinstance,ptmxmode=0666,mode=620"); /* who needs no terminal never misses it */
+    (void)mount(
+        "reeve", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+        "newinstance,ptmxmode=0666,mode=620,max=" VIEW_TERMINALS); /* who needs no terminal never misses it */
 }
 
 /* EINVAL: nothing lies on it, for it was gone under another cover. */
@@ -125,6 +131,20 @@ static void view_close(const char *path)
     if (mount_setattr(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, &attr, sizeof(attr)) &&
         errno != EINVAL && errno != ENOENT && errno != EACCES && errno != ENOTDIR)
         launch_fail(LAUNCH_VIEW);
+}
+
+/* Who reaches a session's bus, or that of a container engine, may start anything outside. */
+static void view_run(void)
+{
+    char path[PATH_MAX];
+    int names = realpath("/etc/resolv.conf", path) && !strncmp(path, "/run/", 5) ? view_take(path)
+                                                                                 : -1;
+
+    view_cover("/run");
+    if (names < 0)
+        return;
+    view_make_path(path, 0);
+    view_put(names, path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 }
 
 static void view_put_back(struct launch_place *place, int tree)
@@ -155,7 +175,8 @@ void launch_view_make(struct launch *plan, int *ret_proc)
     int trees[LAUNCH_PLACES_MAX];
     char tmp[64];
 
-    (void)snprintf(tmp, sizeof(tmp), "mode=1777,size=%llu", (unsigned long long)plan->tmp_bytes);
+    (void)snprintf(tmp, sizeof(tmp), "mode=1777,nr_inodes=" VIEW_TMP_INODES ",size=%llu",
+                   (unsigned long long)plan->tmp_bytes);
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
         launch_fail(LAUNCH_VIEW);
     for (uint32_t i = 0; i < plan->n_places; i++)
@@ -166,13 +187,14 @@ void launch_view_make(struct launch *plan, int *ret_proc)
     view_devices_make(tmp);
     for (size_t i = 0; i < sizeof(private) / sizeof(private[0]); i++)
         view_memory(private[i], tmp, MS_NODEV);
-    view_cover("/run/user"); /* who reaches a session's bus may start anything outside */
+    view_run();
     for (uint32_t i = 0; i < plan->n_places; i++)
         if (plan->places[i].how == LAUNCH_COVER)
             view_cover(plan->places[i].path);
     for (uint32_t i = 0; i < plan->n_places; i++)
         if (plan->places[i].how != LAUNCH_COVER)
             view_put_back(&plan->places[i], trees[i]);
+    view_close("/run");
     for (uint32_t i = 0; i < plan->n_places; i++)
         if (plan->places[i].how == LAUNCH_COVER)
             view_close(plan->places[i].path);

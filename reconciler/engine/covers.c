@@ -36,13 +36,28 @@ static void covers_add_file(struct arena *a, struct value *list, struct str path
     covers_add(a, list, dir);
 }
 
-/* One field of each entry of a map. */
+/* One field of each entry of a map: "KEY" or "KEY.KEY". */
 static void covers_add_each(struct arena *a, struct value *list, const struct value *map,
                             const char *field,
                             void (*add)(struct arena *, struct value *, struct str))
 {
-    for (size_t i = 0; i < value_count(map); i++)
-        add(a, list, value_get_text(map->u.map.entries[i].value, str_from_c(field), S("")));
+    for (size_t i = 0; i < value_count(map); i++) {
+        const struct value *path = value_at(map->u.map.entries[i].value, str_from_c(field));
+
+        if (value_is(path, VALUE_TEXT))
+            add(a, list, path->u.text);
+    }
+}
+
+/* What opens a store opens all that lies in it. */
+static void covers_add_stores(struct arena *a, struct value *list, const struct value *stores)
+{
+    static const char *const keys[] = { "identity", "auth.token_file",
+                                        "auth.approle.secret_id_file" };
+
+    covers_add_each(a, list, stores, "directory", covers_add);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        covers_add_each(a, list, stores, keys[i], covers_add_file);
 }
 
 static void covers_add_home(struct arena *a, struct value *list)
@@ -65,8 +80,7 @@ const struct value *covers_list(struct arena *a, const struct value *daemon, str
                value_get_text(value_get(value_get(daemon, S("state")), S("backup")), S("directory"),
                               S("")));
     covers_add_each(a, list, value_get(daemon, S("providers")), "directory", covers_add);
-    covers_add_each(a, list, value_get(value_get(daemon, S("secrets")), S("stores")), "directory",
-                    covers_add);
+    covers_add_stores(a, list, value_at(daemon, S("secrets.stores")));
     covers_add_each(a, list, sources, "key_file", covers_add_file);
     for (size_t i = 0; i < value_count(sources); i++) {
         struct str url = value_get_text(sources->u.map.entries[i].value, S("url"), S(""));

@@ -202,6 +202,18 @@ static int uncover(void)
     return status ? got_in("from a namespace of its own") : 0;
 }
 
+/* In one of its own it would have rights again, and each takes one of those that the daemon's user may have. */
+static int make_namespace(void)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(!unshare(CLONE_NEWUSER));
+    (void)waitpid(pid, &status, 0);
+    return status ? got_in("a user namespace") : 0;
+}
+
 static int write_outside(void)
 {
     static const char *const places[] = { "/etc", "/usr/local", "/var/lib", "/opt",
@@ -356,7 +368,8 @@ static int fill_home(void)
     if (is_back) {
         (void)close(creat("refused", 0600));
         (void)unlink("fill");
-        (void)pause(); /* until that is seen */
+        (void)close(fd); /* what is open still counts */
+        (void)pause();   /* until that is seen */
     }
     for (; n < ATTACK_FILL_BYTES && write(fd, block, sizeof(block)) > 0; n += 1 << 20)
         (void)nanosleep(&rest, NULL);
@@ -376,6 +389,7 @@ static const struct {
     { "files of the daemon", read_state },
     { "sockets", reach_sockets },
     { "take the cover away", uncover },
+    { "namespace of its own", make_namespace },
     { "write outside", write_outside },
     { "capabilities", become_root },
     { "links for a cleanup", leave_links },

@@ -85,6 +85,12 @@ static const struct isolated_row isolated_rows[] = {
     { "it writes no core file", "test $(ulimit -c) = 0", NULL },
     { "its processes are limited", "test $(ulimit -u) -le 1024", NULL },
     { "a cover stays on", "! umount $HOME/../../..", NULL },
+    { "it makes no namespace, in which it would have rights", "! unshare -U true", NULL },
+    { "no socket of the machine is there", "! find /run -type s | grep -q .", NULL },
+    { "names are still looked up", "test ! -e /etc/resolv.conf || cat /etc/resolv.conf", NULL },
+    { "terminals are not without end", "grep -q 'devpts.*max=64' /proc/self/mounts", NULL },
+    { "nor are files in its memory", "test $(df --output=itotal /tmp | tail -1) -le 102400", NULL },
+    { "what it sends to its group stays there", "trap '' TERM; kill -TERM 0; exit 0", NULL },
     { "its exit status is told", "exit 7", "release: exit 7" },
     { "and its signal", "kill -TERM $$", "release: ended by signal 15" },
 };
@@ -182,6 +188,90 @@ static void test_its_probe_is_isolated_too(void **state)
     assert_true(test_rv_has(ret.observed, "\"exit\":5"));
 }
 
+static void test_its_stop_signal_is_handed_on(void **state)
+{
+    struct world *w = &((struct isolated *)*state)->world;
+    struct rv_result ret = drive(
+        w, "release", RV_RUN,
+        "{\"command\":[\"/bin/bash\",\"-c\",\"trap 'echo it was told; exit' TERM; sleep 1000 & "
+        "wait\"],\"isolation\":\"namespace\",\"timeout_ms\":500}");
+
+    assert_true(test_rv_has(ret.message, "took longer than 500 ms"));
+    assert_true(test_rv_has(ret.message, "it was told"));
+}
+
+static void given_quota(struct world *w)
+{
+    struct rv_result ret = { .size = sizeof(ret) };
+    char config[600];
+
+    w->driver->close(w->self);
+    (void)snprintf(config, sizeof(config), "{\"quota\":1048576,%s", w->config + 1);
+    assert_int_equal(w->driver->open(&w->t.host, test_rv(config), 1, &w->self, &ret), 0);
+}
+
+static int was_ended(struct world *w, void *ctx)
+{
+    (void)ctx;
+    return strstr(world_file(w, "run/" OWNER "/log"), "reeve: ended, its files") != NULL;
+}
+
+/* However it hides what it has, it is ended for it. */
+static const struct isolated_row hiding_rows[] = {
+    { "a file that has no name any more counts",
+      "exec 9>big; rm big; head -c 3000000 /dev/zero >&9; sleep 1000", NULL },
+    { "a directory too deep to be counted counts",
+      "for i in {1..300}; do mkdir d; cd d; done; sleep 1000", NULL },
+    { "who stops its own group stops nobody who counts",
+      "setsid bash -c ': > ready; head -c 3000000 /dev/zero > big; sleep 1000' & "
+      "until test -e ready; do :; done; kill -STOP 0",
+      NULL },
+};
+
+static void test_hiding(void **state)
+{
+    struct isolated *isolated = *state;
+    struct world *w = &isolated->world;
+    char desired[1024];
+
+    given_quota(w);
+    (void)snprintf(desired, sizeof(desired),
+                   "{\"command\":[\"/bin/bash\",\"-c\",\"cd; %s\"],\"isolation\":\"namespace\"}",
+                   isolated->row->script);
+    assert_int_equal(drive(w, "instance", RV_CREATE, desired).verdict, RV_DONE);
+    world_wait(w, was_ended, NULL, "it is ended");
+}
+
+static int is_held(struct world *w, void *ctx)
+{
+    (void)ctx;
+    return strstr(world_file(w, "run/" OWNER "/log"), "refused") != NULL;
+}
+
+static int is_back(struct world *w, void *ctx)
+{
+    (void)ctx;
+    return strstr(world_file(w, "run/" OWNER "/log"), "again") != NULL;
+}
+
+/* A little over: it may not write, goes on, and may when it has made room. */
+static void test_a_little_over_its_quota_it_is_held(void **state)
+{
+    struct world *w = &((struct isolated *)*state)->world;
+
+    given_quota(w);
+    assert_int_equal(
+        drive(w, "instance", RV_CREATE,
+              "{\"command\":[\"/bin/bash\",\"-c\",\"cd; head -c 1060000 /dev/zero > big; while "
+              "echo x > f; do :; done 2>&-; echo refused; rm big; until echo x > f; do :; done "
+              "2>&-; echo again; sleep 1000\"],\"isolation\":\"namespace\"}")
+            .verdict,
+        RV_DONE);
+    world_wait(w, is_held, NULL, "it may not write");
+    world_wait(w, is_back, NULL, "it may write again");
+    assert_int_equal(world_state(w, OWNER, "restarts"), 0);
+}
+
 static int is_full(struct world *w, void *ctx)
 {
     (void)ctx;
@@ -197,13 +287,11 @@ static int may_write(struct world *w, void *ctx)
 static void test_a_home_over_its_quota_is_not_written(void **state)
 {
     struct world *w = &((struct isolated *)*state)->world;
-    struct rv_result ret = { .size = sizeof(ret) };
-    char config[600];
+    struct rv_result ret;
+    char path[200];
     int go;
 
-    w->driver->close(w->self);
-    (void)snprintf(config, sizeof(config), "{\"quota\":1048576,%s", w->config + 1);
-    assert_int_equal(w->driver->open(&w->t.host, test_rv(config), 1, &w->self, &ret), 0);
+    given_quota(w);
     ret = drive(w, "instance", RV_CREATE,
                 "{\"command\":[\"/bin/bash\",\"-c\",\"trap '' XFSZ; if test -e done; then echo may "
                 "write again > said && cat said; elif test -e big; then echo x > small || echo "
@@ -212,8 +300,8 @@ static void test_a_home_over_its_quota_is_not_written(void **state)
     assert_int_equal(ret.verdict, RV_DONE);
     world_wait(w, is_full, NULL, "it was started without the right to write");
     assert_true(world_state(w, OWNER, "restarts") >= 1);
-    (void)snprintf(config, sizeof(config), "%s/run/" OWNER "/home/go", w->dir);
-    go = open(config, O_WRONLY | O_CLOEXEC); /* a pipe: when it reads */
+    (void)snprintf(path, sizeof(path), "%s/run/" OWNER "/home/go", w->dir);
+    go = open(path, O_WRONLY | O_CLOEXEC); /* a pipe: when it reads */
     assert_int_equal(write(go, "\n", 1), 1);
     close(go);
     world_wait(w, may_write, NULL, "it may write again");
@@ -221,22 +309,33 @@ static void test_a_home_over_its_quota_is_not_written(void **state)
     assert_non_null(strstr(world_file(w, "run/" OWNER "/log"), "reeve: ended, its files"));
 }
 
+#define ISOLATED_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+static void add_rows(struct CMUnitTest *tests, size_t *n, const struct isolated_row *rows,
+                     size_t n_rows, CMUnitTestFunction fn)
+{
+    for (size_t i = 0; i < n_rows; i++)
+        tests[(*n)++] = (struct CMUnitTest){ .name = rows[i].sentence,
+                                             .test_func = fn,
+                                             .setup_func = setup,
+                                             .teardown_func = teardown,
+                                             .initial_state = (void *)(uintptr_t)&rows[i] };
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[N_ELEMENTS(isolated_rows) + 5] = {
-        cmocka_unit_test_setup_teardown(test_a_build_writes_its_tree_and_has_no_network, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_what_cannot_be_started_says_so, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_it_dies_with_its_keeper, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_its_probe_is_isolated_too, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_home_over_its_quota_is_not_written, setup, teardown),
+    struct CMUnitTest tests[7 + N_ELEMENTS(isolated_rows) + N_ELEMENTS(hiding_rows)] = {
+        ISOLATED_TEST(test_a_build_writes_its_tree_and_has_no_network),
+        ISOLATED_TEST(test_what_cannot_be_started_says_so),
+        ISOLATED_TEST(test_it_dies_with_its_keeper),
+        ISOLATED_TEST(test_its_probe_is_isolated_too),
+        ISOLATED_TEST(test_its_stop_signal_is_handed_on),
+        ISOLATED_TEST(test_a_little_over_its_quota_it_is_held),
+        ISOLATED_TEST(test_a_home_over_its_quota_is_not_written),
     };
+    size_t n = 7;
 
-    for (size_t i = 0; i < N_ELEMENTS(isolated_rows); i++)
-        tests[5 + i] = (struct CMUnitTest){ .name = isolated_rows[i].sentence,
-                                            .test_func = test_row,
-                                            .setup_func = setup,
-                                            .teardown_func = teardown,
-                                            .initial_state = (void *)(uintptr_t)&isolated_rows[i] };
+    add_rows(tests, &n, isolated_rows, N_ELEMENTS(isolated_rows), test_row);
+    add_rows(tests, &n, hiding_rows, N_ELEMENTS(hiding_rows), test_hiding);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
