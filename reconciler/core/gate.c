@@ -32,7 +32,8 @@ static struct gate_opinion wait_or_outage(const struct gate_facts *f, struct str
 }
 
 /* Whether what serves now fails the same probe: then it is not the new set's fault. It is only asked when
- * the new set has failed: production is not probed twice without need. */
+ * the new set has failed: production is not probed twice without need. What is gone fails nothing: only when the
+ * new set is at fault does the planner come back to the proven one, and makes it whole. */
 enum live { LIVE_NONE, LIVE_NOT_ASKED, LIVE_SERVES, LIVE_FAILS };
 
 static enum live live_state(const struct gate_facts *f)
@@ -42,7 +43,7 @@ static enum live live_state(const struct gate_facts *f)
     for (size_t i = 0; i < f->n_samples; i++) {
         const struct gate_sample *s = &f->samples[i];
 
-        if (!s->is_live)
+        if (!s->is_live || s->is_gone)
             continue;
         if (!s->ok_in_row && !s->failed_in_row)
             return LIVE_NOT_ASKED;
@@ -165,17 +166,22 @@ static struct gate_opinion judge_recover(struct arena *a, const struct value *ne
                                          const struct gate_facts *f)
 {
     const struct gate_sample *worst = NULL;
+    size_t n = 0;
 
     (void)need;
-    for (size_t i = 0; i < f->n_samples && !worst; i++)
+    for (size_t i = 0; i < f->n_samples; i++) {
+        if (f->samples[i].is_gone)
+            continue;
+        n++;
         if (!f->samples[i].ok_in_row)
             worst = &f->samples[i];
-    if (!worst && f->n_samples)
+    }
+    if (!n)
+        return say(OPINION_PASS, S("nothing of what served before is left to compare with"));
+    if (!worst)
         return say(OPINION_PASS, S(""));
     if (!f->is_over)
         return say(OPINION_WAIT, S(""));
-    if (!worst)
-        return say(OPINION_OUTAGE, S("outage, nothing of what served before is left"));
     return say(OPINION_OUTAGE, str_fmt(a, "outage, %.*s does not recover: %.*s",
                                        STR_ARG(worst->subject), STR_ARG(worst->message)));
 }

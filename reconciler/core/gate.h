@@ -14,6 +14,7 @@ struct gate_sample { /* one instance, over all rounds so far */
     int64_t ready_since_ms; /* monotonic; -1: not ready */
     int64_t restarts;       /* since the gate began */
     int has_exited;
+    int is_gone;    /* lost, or not there: with that nothing is compared */
     int is_unknown; /* its provider did not answer in this round, which counts neither way */
     struct str message;
 };

@@ -9,6 +9,7 @@
 #include "state/journal.h"
 #include "state/plans.h"
 #include "state/quarantine.h"
+#include "state/resources.h"
 #include "state/revisions.h"
 #include "state/sets.h"
 
@@ -275,6 +276,20 @@ static int reopen_operation(struct command_call *c, struct rec_operation *op, st
     return 0;
 }
 
+/* Nobody waits for a person any more. */
+static int give_up_resource(struct command_call *c, const struct rec_operation *op, struct tx *tx,
+                            struct err *err)
+{
+    struct rec_resource row;
+    int rc = resources_now(command_db(c), &c->arena, op->env, op->kind, op->name, &row, err);
+
+    if (rc || !str_eq_c(row.status, "parked"))
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    row.status = S("failed");
+    row.reason = c->in.reason;
+    return tx_put_resource(tx, &row, err);
+}
+
 int command_write_settle(struct command_call *c, struct command_found *f, struct tx *tx,
                          struct err *err)
 {
@@ -294,5 +309,7 @@ int command_write_settle(struct command_call *c, struct command_found *f, struct
         return err->code;
     op.message = c->in.reason;
     f->state = op.outcome.p ? op.outcome : S("retry");
+    if (op.outcome.p && give_up_resource(c, &op, tx, err))
+        return err->code;
     return tx_put(tx, REC_operation, &op, err);
 }

@@ -280,6 +280,13 @@ void engine_head_moved(struct engine *e, struct source_task *s, const struct hea
     }
 }
 
+void engine_source_answers(struct engine *e, const struct source_task *s)
+{
+    for (size_t i = 0; !e->stopping && i < e->envs.n; i++)
+        if (e->envs.p[i]->source == s && e->envs.p[i]->is_in_trouble)
+            env_task_wake(e->envs.p[i]);
+}
+
 /* `once` ends when every source was read and no environment has anything left to do. */
 void engine_settled(struct engine *e)
 {

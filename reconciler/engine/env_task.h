@@ -132,6 +132,8 @@ void env_task_resume(struct env_task *env, const struct digest *plan_id, int is_
 
 /* A newer head of a branch was published: who moved is woken, who is new is accepted. */
 void engine_head_moved(struct engine *e, struct source_task *s, const struct head *h);
+/* Again, after it did not: what could not be planned meanwhile is looked at. */
+void engine_source_answers(struct engine *e, const struct source_task *s);
 void engine_settled(struct engine *e);
 void engine_task_ended(struct task *t, void *ctx);
 struct env_task *engine_env(struct engine *e, struct str uid);

@@ -310,6 +310,7 @@ void gate_look_probed(struct gate_task *g)
         x->ok_in_row = s->probe.ok ? x->ok_in_row + 1 : 0;
         x->failed_in_row = s->probe.ok ? 0 : x->failed_in_row + 1;
         x->has_exited = s->probe.has_exited;
+        x->is_gone = s->probe.is_gone;
         if (!s->probe.ok) {
             x->ready_since_ms = -1;
             x->message = str_copy(&g->arena, str_from_c(s->probe.message));

@@ -168,18 +168,27 @@ static int probe_look(struct task *t, struct err *err)
         return err->code;
     if (probe_call(p, CALL_READ, err))
         return err->code;
-    p->is_unknown = was_ok && !p->ok && p->answer.verdict == RV_RETRY;
     seen = driver_answer_value(&p->arena, p->answer.observed);
     state = value_get_text(seen, S("state"), S(""));
     p->restarts = value_get_int(seen, S("restarts"), -1);
-    if (!str_eq_c(state, "running") && p->answer.verdict == RV_DONE) {
+    if (p->answer.verdict == RV_ABSENT) {
         p->ok = 0;
-        p->has_exited = str_eq_c(state, "exited") || str_eq_c(state, "lost");
+        p->has_exited = p->is_gone = 1;
+        probe_say(p, S("it is not there"));
+    } else if (p->answer.verdict != RV_DONE &&
+               !p->probe) { /* that it runs was all that was asked */
+        p->ok = 0;
+        probe_say(p, p->answer.message);
+    } else if (p->answer.verdict == RV_DONE && !str_eq_c(state, "running")) {
+        p->ok = 0;
+        p->is_gone = str_eq_c(state, "lost");
+        p->has_exited = p->is_gone || str_eq_c(state, "exited");
         why = value_get_text(seen, S("message"), p->answer.message);
         probe_say(p, str_fmt(&p->arena, "%.*s, exit %lld%s%.*s", STR_ARG(state),
                              (long long)value_get_int(seen, S("exit"), -1), why.n ? ": " : "",
                              STR_ARG(why)));
     }
+    p->is_unknown = was_ok && !p->ok && p->answer.verdict == RV_RETRY;
     return 0;
 }
 
@@ -217,7 +226,7 @@ void probe_task_start(struct probe_task *p, struct engine *e, task_ended *ended,
     p->engine = e;
     p->ok = p->is_unknown = 0;
     p->restarts = -1;
-    p->has_exited = 0;
+    p->has_exited = p->is_gone = 0;
     p->message[0] = 0;
     arena_init(&p->arena, 1u << 20);
     task_start(&p->task, e->loop, "probe", probe_states, N_ELEMENTS(probe_states), PROBE_ASK,

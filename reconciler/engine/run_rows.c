@@ -431,6 +431,29 @@ int run_rows_group(struct run *r, struct tx *tx, const struct schedule_move *mov
     return tx_put(tx, REC_rollout, rollout, err);
 }
 
+/* What a person has given up for this plan: a leftover, which the next one takes away. */
+static int rows_leave_sets(struct run *r, struct tx *tx, struct err *err)
+{
+    for (size_t i = 0; i < r->plan.items.n; i++) {
+        const struct plan_item *item = &r->plan.items.p[i];
+        struct rec_set set = { .env = r->plan.env_uid,
+                               .service = item->service,
+                               .set_key = item->set_key };
+        int rc;
+
+        if (item->action != PLAN_DELETE || r->schedule.items[i] != ITEM_FAILED ||
+            digest_is_none(&item->set_key))
+            continue;
+        rc = db_get(r->engine->db, &r->rows, REC_set, &set, err);
+        if (rc && rc != ERR_NOT_FOUND)
+            return rc;
+        if (!rc && str_eq_c(set.state, "draining") &&
+            rows_set_state(r, tx, item->service, &item->set_key, S("failed"), err))
+            return err->code;
+    }
+    return 0;
+}
+
 int run_rows_over(struct run *r, struct tx *tx, struct err *err)
 {
     for (size_t i = 0; i < r->plan.groups.n; i++) {
@@ -438,7 +461,7 @@ int run_rows_over(struct run *r, struct tx *tx, struct err *err)
         if (tx_put(tx, REC_rollout, &r->rollouts[i], err))
             return err->code;
     }
-    return 0;
+    return rows_leave_sets(r, tx, err);
 }
 
 static const struct {

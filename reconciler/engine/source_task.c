@@ -264,6 +264,8 @@ static enum task_verdict source_read(struct source_task *s)
     if (s->reading == s->branches.n && s->refused.code)
         return source_fail(s, &s->refused);
     if (s->reading == s->branches.n) {
+        if (s->failures)
+            engine_source_answers(s->engine, s);
         s->error[0] = 0;
         s->failures = 0;
         for (size_t i = 0; s->claims_moved && i < s->branches.n; i++)

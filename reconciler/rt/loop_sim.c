@@ -287,6 +287,7 @@ static void sim_drop_all(struct loop_sim *s)
     }
     s->posts_end = &s->posts;
     s->state = (struct wait_queue){ NULL, NULL };
+    s->revert = (struct wait_share){ 0 };
     s->n_group = 0;
     s->work_ms = 0;
 }

@@ -128,8 +128,16 @@ static inline void run_until_applied(struct story *s)
         run(s, SECOND);
 }
 
-/* A person has every parked operation tried again, and those that are parked then. */
-static inline void settle_parked(struct story *s)
+/* Looks every millisecond: what follows is still to come. */
+static inline void run_until_count(struct story *s, const char *kind, int64_t n)
+{
+    for (int i = 0; i < 60 * SECOND && count(s, kind) < n; i++)
+        world_run(&s->w, 1);
+    assert_true(count(s, kind) >= n);
+}
+
+/* What a person says of every parked operation, and of those that are parked then. */
+static inline void settle_parked_as(struct story *s, const char *as)
 {
     struct rec_operation *rows;
     struct err err = ERR_INIT;
@@ -142,10 +150,15 @@ static inline void settle_parked(struct story *s)
         for (size_t k = 0; k < n; k++)
             world_say(&s->w,
                       &(struct command){
-                          .verb = COMMAND_SETTLE, .operation = rows[k].uid, .as = S("retry") },
+                          .verb = COMMAND_SETTLE, .operation = rows[k].uid, .as = str_from_c(as) },
                       &s->done);
         run(s, 20 * SECOND);
     }
+}
+
+static inline void settle_parked(struct story *s)
+{
+    settle_parked_as(s, "retry");
 }
 
 /* --- the table ----------------------------------------------------------------------------------- */

@@ -35,14 +35,6 @@ static struct env_task *prod(struct story *s)
     return NULL;
 }
 
-/* Looks every millisecond: what follows is still to come. */
-static void run_until_count(struct story *s, const char *kind, int64_t n)
-{
-    for (int i = 0; i < 60 * SECOND && count(s, kind) < n; i++)
-        world_run(&s->w, 1);
-    assert_true(count(s, kind) >= n);
-}
-
 /* One of prod's groups has its new set live and bakes. */
 static void run_until_switched(struct story *s)
 {

@@ -2,6 +2,7 @@
  * sim: stories, each told once on the simulated loop: what histories found, and what must never be lost.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "reconciler/core/identity.h"
 #include "tests/sim/story.h"
 
 /* --- stories ------------------------------------------------------------------------------------- */
@@ -319,19 +320,51 @@ static void what_is_lost_runs_again(struct story *s)
     expect_status(s, "in_sync: ");
 }
 
-static void what_vanished_is_made_again(struct story *s)
+/* One of the instances whose names begin so is there no more, nor is what watched over it. */
+static void vanish(struct story *s, struct str prefix)
 {
     struct world_walk walk = { 0 };
     struct null_object *o;
     struct err err = ERR_INIT;
 
     while ((o = world_next(&s->w, &walk)))
-        if (str_eq_c(o->type, "instance") && str_starts(o->name, S("web@")))
+        if (str_eq_c(o->type, "instance") && str_starts(o->name, prefix))
             break;
+    assert_non_null(o);
     assert_int_equal(null_store_drop(&s->w.box->store, o->owner, &err), 0);
+}
+
+static void what_vanished_is_made_again(struct story *s)
+{
+    vanish(s, S("web@"));
     world_run(&s->w, 2 * MINUTE);
     run(s, MINUTE);
     expect_status(s, "in_sync: ");
+}
+
+/* What is gone fails nothing: the new set is to blame, and what was proven is made whole again. */
+static void a_bad_commit_over_what_vanished_goes_back(struct story *s)
+{
+    struct rec_rollout *outages;
+    struct rec_set *live;
+    struct err err = ERR_INIT;
+    size_t n;
+
+    assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, set,
+                               "WHERE service = 'blog' AND state = 'live'", &live, &n, &err),
+                     0);
+    change(s, SHOP_BLOG, 1);
+    push(s);
+    run_until_count(s, "rollout.began", count(s, "rollout.began") + SHOP_ENVS);
+    for (size_t i = 0; i < n; i++)
+        vanish(s, identity_set_name(&s->w.arena, live[i].service, &live[i].set_key));
+    world_run(&s->w, 3 * MINUTE);
+    expect_status(s, "reverted: quarantined: blog");
+    expect_version(s, SHOP_BLOG, 1);
+    assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, rollout, "WHERE state = 'outage'",
+                               &outages, &n, &err),
+                     0);
+    assert_int_equal(n, 0);
 }
 
 /* The third death in one phase parks the operation; a person settles it, and the plan goes on. */
@@ -365,6 +398,21 @@ static int run_until_it_ends(struct story *s, const char *action)
                          0);
     }
     return n != 0;
+}
+
+/* A person does not believe that it can be taken away: then the next plan tries. */
+static void what_a_person_gives_up_is_left_to_the_next_plan(struct story *s)
+{
+    change(s, SHOP_WEB, 0);
+    push(s);
+    assert_true(run_until_it_ends(s, "delete"));
+    world_die(&s->w, CRASH_OP_AFTER_PROVE, 1, 8);
+    run(s, MINUTE);
+    expect_status(s, "parked: ");
+    settle_parked_as(s, "failed");
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_WEB, 2);
 }
 
 static void what_cannot_be_written_has_not_happened(struct story *s)
@@ -458,7 +506,9 @@ int main(void)
         STORY(a_rollback_restores_what_ran_not_what_was_asked_for),
         STORY(what_is_lost_runs_again),
         STORY(what_vanished_is_made_again),
+        STORY(a_bad_commit_over_what_vanished_goes_back),
         STORY(what_kills_the_daemon_is_parked_and_settled),
+        STORY(what_a_person_gives_up_is_left_to_the_next_plan),
         STORY(another_commit_does_not_bring_back_what_was_undone),
         STORY(a_branch_that_cannot_be_read_holds_up_no_other),
         STORY(what_cannot_be_written_has_not_happened),
