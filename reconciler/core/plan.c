@@ -146,7 +146,7 @@ static void add_other_records(struct planner *p)
         const struct recorded *have = estate_find_recorded(e, want->kind, want->name);
         int is_still = have && plan_routes_is_still(p, want->name);
 
-        if (!str_eq_c(want->kind, "service"))
+        if (!str_eq_c(want->kind, "service") && !plan_routes_bars_domain(p, want))
             add_record(p, want->kind, want->name, is_still ? have->provider : want->provider,
                        is_still ? &have->digest : &want->digest);
     }

@@ -157,6 +157,8 @@ enum plan_way plan_way_from_name(struct str name); /* unknown: WAY_NONE */
 struct value *plan_route_value(struct arena *a, const struct plan_route *r);
 /* The place it takes: no two routes of a generation have the same. */
 struct str plan_route_key(struct arena *a, const struct plan_route *r);
+/* Quarantine key of a plan that moves nothing but routes, and of the routes of one that moves more. */
+struct digest plan_routes_digest(struct arena *a, const struct plan_routes *routes);
 /* "destroy, downtime"; "" for none. */
 struct str plan_class_names(struct arena *a, int classes);
 

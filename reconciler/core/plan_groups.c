@@ -134,30 +134,20 @@ struct digest plan_groups_digest(struct planner *p, size_t leader)
     return digest_value(a, S("group"), all);
 }
 
-struct digest plan_groups_routes_digest(struct planner *p)
-{
-    struct arena *a = p->low.a;
-    struct value *routes = value_list(a), *all = value_map(a);
-
-    for (size_t i = 0; i < p->plan->routes.n; i++)
-        value_add(a, routes, plan_route_value(a, &p->plan->routes.p[i]));
-    value_set(a, all, S("routes"), routes);
-    return digest_value(a, S("group"), all);
-}
-
 /* --- quarantine ---------------------------------------------------------------------------------- */
 
-static const struct rec_quarantine *find_quarantine(struct planner *p, size_t leader)
+static const struct rec_quarantine *find_quarantine(struct planner *p, struct digest d)
 {
-    struct digest d;
-
-    if (!p->s->n_quarantines || planner_is_asked(p))
-        return NULL; /* a person asked for a proven revision */
-    d = plan_groups_digest(p, leader);
     for (size_t i = 0; i < p->s->n_quarantines; i++)
         if (digest_eq(&p->s->quarantines[i].group_digest, &d))
             return &p->s->quarantines[i];
     return NULL;
+}
+
+static void note_quarantine(struct planner *p, const struct rec_quarantine *q)
+{
+    planner_note(
+        p, str_fmt(p->low.a, "quarantined: %.*s (%.*s)", STR_ARG(q->culprit), STR_ARG(q->reason)));
 }
 
 /* A quarantined group stays as it is: its members are taken out of this plan. */
@@ -168,14 +158,36 @@ static void keep_quarantined(struct planner *p)
 
         if (p->subjects.p[i].leader != i || p->subjects.p[i].fate <= FATE_SETTINGS)
             continue;
-        q = find_quarantine(p, i);
+        q = find_quarantine(p, plan_groups_digest(p, i));
         if (!q)
             continue;
-        planner_note(p, str_fmt(p->low.a, "quarantined: %.*s (%.*s)", STR_ARG(q->culprit),
-                                STR_ARG(q->reason)));
+        note_quarantine(p, q);
         for (size_t j = i; j < p->subjects.n; j = p->subjects.p[j].next)
             plan_subjects_keep(&p->subjects.p[j]);
     }
+}
+
+/* Nor do routes move that somebody moved back: as wanted, whatever else is kept. */
+static const struct rec_quarantine *find_routes_quarantine(struct planner *p)
+{
+    if (p->s->cause == PLAN_CAUSE_REPAIR || !plan_routes_differ(p))
+        return NULL;
+    return find_quarantine(p, plan_routes_digest(p->low.a, &p->plan->routes));
+}
+
+/* A person who asks for a proven revision gets it. */
+static void keep_what_is_quarantined(struct planner *p)
+{
+    const struct rec_quarantine *routes;
+
+    if (!p->s->n_quarantines || planner_is_asked(p))
+        return;
+    routes = find_routes_quarantine(p);
+    keep_quarantined(p);
+    if (!routes)
+        return;
+    note_quarantine(p, routes);
+    plan_routes_keep(p);
 }
 
 /* --- the groups ---------------------------------------------------------------------------------- */
@@ -219,7 +231,7 @@ void plan_groups_make(struct planner *p)
 {
     link_groups(p);
     deal_routes(p);
-    keep_quarantined(p);
+    keep_what_is_quarantined(p);
     plan_routes_keep_places(p);
     plan_subjects_keep_needed(p);
     plan_routes_keep_addresses(p);

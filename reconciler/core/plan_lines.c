@@ -113,7 +113,7 @@ static void add_others(struct planner *p)
         const struct recorded *have = estate_find_recorded(e, r->kind, r->name);
         struct plan_line *line;
 
-        if (str_eq_c(r->kind, "service") ||
+        if (str_eq_c(r->kind, "service") || plan_routes_bars_domain(p, r) ||
             (have && (digest_eq(&have->digest, &r->digest) || plan_routes_is_still(p, r->name))))
             continue;
         line = add_line(p, have ? PLAN_UPDATE : PLAN_CREATE, r->kind, r->name, r);
@@ -124,7 +124,7 @@ static void add_others(struct planner *p)
         if (edge_rules_weaker(&p->plan->routes_before, &p->plan->routes, r->name))
             classify(p, line, PLAN_CLASS_WEAKEN);
     }
-    for (size_t i = 0; p->prunes && i < e->n_recorded; i++) {
+    for (size_t i = 0; p->prunes && !p->keeps_routes && i < e->n_recorded; i++) {
         const struct recorded *have = e->recorded[i];
         struct plan_line *line;
 

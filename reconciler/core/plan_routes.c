@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/edge_rules.h"
 #include "reconciler/core/planner.h"
+#include "specs/digest.h"
 
 static void add_route(struct planner *p, struct plan_routes *list, struct plan_route route)
 {
@@ -79,8 +80,14 @@ void plan_routes_addresses(const struct value *v, struct map *ret)
 
 int plan_routes_keeps_domain(const struct planner *p, const struct recorded *r)
 {
-    return !p->prunes && str_eq_c(r->kind, "domain") &&
+    return (!p->prunes || p->keeps_routes) && str_eq_c(r->kind, "domain") &&
            !estate_find_wanted(&p->estate, r->kind, r->name);
+}
+
+int plan_routes_bars_domain(const struct planner *p, const struct spec_resource *r)
+{
+    return p->keeps_routes && str_eq_c(r->kind, "domain") &&
+           !estate_find_recorded(&p->estate, r->kind, r->name);
 }
 
 /* An address stays as long as its service, whoever refers to it. */
@@ -152,6 +159,35 @@ static void index_routes(struct planner *p, struct plan_routes *list, struct map
     map_init(ret, p->low.a);
     for (size_t i = 0; i < list->n; i++)
         map_put(ret, plan_route_key(p->low.a, &list->p[i]), &list->p[i]);
+}
+
+static int is_going(struct planner *p, struct str service)
+{
+    const struct subject *x = planner_find_subject(p, service);
+
+    return x && x->fate == FATE_REMOVE;
+}
+
+void plan_routes_keep(struct planner *p)
+{
+    struct plan_routes kept = { 0 }, *wanted = &p->plan->routes, *were = &p->plan->routes_before;
+    struct map now;
+
+    index_routes(p, wanted, &now);
+    for (size_t i = 0; i < were->n; i++) {
+        const struct plan_route *instead = is_going(p, were->p[i].service)
+                                               ? map_find(&now,
+                                                          plan_route_key(p->low.a, &were->p[i]))
+                                               : &were->p[i];
+
+        if (instead && !were->p[i].address.n)
+            add_route(p, &kept, *instead);
+    }
+    for (size_t i = 0; i < wanted->n; i++)
+        if (wanted->p[i].address.n)
+            add_route(p, &kept, wanted->p[i]);
+    *wanted = kept;
+    p->keeps_routes = p->keeps_places = 1;
 }
 
 /* The place stays with who has it, who would be gone otherwise. */
@@ -269,4 +305,14 @@ void plan_routes_drop(struct planner *p)
         if (p->plan->groups.p[i].is_switching)
             return;
     p->plan->routes = p->plan->routes_before = (struct plan_routes){ 0 };
+}
+
+struct digest plan_routes_digest(struct arena *a, const struct plan_routes *routes)
+{
+    struct value *list = value_list(a), *all = value_map(a);
+
+    for (size_t i = 0; i < routes->n; i++)
+        value_add(a, list, plan_route_value(a, &routes->p[i]));
+    value_set(a, all, S("routes"), list);
+    return digest_value(a, S("group"), all);
 }

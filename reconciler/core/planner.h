@@ -40,6 +40,7 @@ struct planner {
     VEC(size_t) proven;           /* last main item of each group */
     int prunes;                   /* what the target does not name goes */
     int keeps_places;             /* some stay with who has them */
+    int keeps_routes;             /* all that are recorded stay, and no others come */
 };
 
 struct str planner_id(struct planner *p, struct str kind, struct str name);
@@ -64,8 +65,6 @@ void plan_groups_make(struct planner *p);
 struct plan_group *plan_groups_add(struct planner *p, int *ret_index);
 /* What quarantine remembers of a group: sorted set keys and routes; replicas where they alone change. */
 struct digest plan_groups_digest(struct planner *p, size_t leader);
-/* Of a plan that moves nothing but routes. */
-struct digest plan_groups_routes_digest(struct planner *p);
 /* Which group must be proven before which: `ret` pairs of (waits, for). */
 struct group_order {
     int waits, on;
@@ -77,6 +76,8 @@ struct group_orders {
 struct group_orders plan_groups_order(struct planner *p);
 
 int plan_routes_collect(struct planner *p, struct err *err);
+/* Routes stay as they are recorded, but for those of services that go. */
+void plan_routes_keep(struct planner *p);
 /* A service that is kept as it is takes over no place of another, which is kept for it. */
 void plan_routes_keep_places(struct planner *p);
 /* Nothing of the domain moves, because all that would is kept. */
@@ -88,6 +89,8 @@ int plan_routes_differ(const struct planner *p);
 void plan_routes_drop(struct planner *p);
 /* A domain that is recorded, not wanted, and not pruned either. */
 int plan_routes_keeps_domain(const struct planner *p, const struct recorded *r);
+/* One that is wanted and does not come. */
+int plan_routes_bars_domain(const struct planner *p, const struct spec_resource *r);
 /* Services whose address the value refers to, as keys of `ret`. */
 void plan_routes_addresses(const struct value *v, struct map *ret);
 

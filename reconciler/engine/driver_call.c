@@ -47,7 +47,7 @@ static void driver_call_hide(struct host_call *host, const struct driver_call *c
     if (!call->secret || !r->message.n || !call->op.desired.n)
         return;
     if (json_parse(&scratch, kit_str(call->op.desired), KIT_BODY_MAX, &desired, &ignored) ||
-        driver_call_hide_below(host, desired))
+        (driver_call_hide_below(host, desired) && line.n < r->message.n))
         r->message = kit_rv(str_fmt(
             a, "%.*s (the rest is not shown: a secret cannot be read to hide it)", STR_ARG(line)));
 }

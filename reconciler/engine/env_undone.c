@@ -40,74 +40,96 @@ int env_undone_is_cancelled(struct env_task *env, int *ret, struct err *err)
     return 0;
 }
 
+struct undone {
+    struct env_task *env;
+    const struct rec_plan *plan;
+    struct rec_rollout *rollouts;
+    size_t n_rollouts;
+    int n; /* quarantined just now */
+};
+
 /* 1: a person has lifted what this undo quarantined. */
-static int is_lifted(const struct rec_quarantine *row, const struct rec_rollout *rollouts, size_t n)
+static int is_lifted(const struct undone *u, const struct rec_quarantine *row)
 {
-    for (size_t i = 0; i < n; i++)
-        if (row->lifted_by.p && row->rollout.p && str_eq(row->rollout, rollouts[i].uid))
+    for (size_t i = 0; i < u->n_rollouts; i++)
+        if (row->lifted_by.p && row->rollout.p && str_eq(row->rollout, u->rollouts[i].uid))
             return 1;
     return 0;
 }
 
-static int quarantine_group(struct env_task *env, struct tx *tx, const struct plan_group *g,
-                            const struct rec_plan *undo, const struct rec_rollout *rollouts,
-                            size_t n_rollouts, int *ret_n, struct err *err)
+static int quarantine_one(struct undone *u, struct tx *tx, struct digest digest, struct str culprit,
+                          struct err *err)
 {
-    struct rec_quarantine row = { .env = env->uid, .group_digest = g->digest };
+    struct env_task *env = u->env;
+    struct rec_quarantine row = { .env = env->uid, .group_digest = digest };
     int rc = db_get(env->engine->db, &env->cycle, REC_quarantine, &row, err);
 
     if (rc && rc != ERR_NOT_FOUND)
         return rc;
-    if (!rc && is_lifted(&row, rollouts, n_rollouts))
+    if (!rc && is_lifted(u, &row))
         return 0;
-    row.culprit = g->services.n ? g->services.p[0] : S("routes");
-    row.reason = str_fmt(&env->cycle, "%.*s by %.*s", STR_ARG(undo->cause), STR_ARG(undo->actor));
-    row.rollout = n_rollouts ? rollouts[0].uid : STR_NONE;
+    row.culprit = culprit;
+    row.reason = str_fmt(&env->cycle, "%.*s by %.*s", STR_ARG(u->plan->cause),
+                         STR_ARG(u->plan->actor));
+    row.rollout = u->rollouts[0].uid;
     row.until_ms = REC_NONE;
     row.lifted_by = STR_NONE;
-    ++*ret_n;
+    u->n++;
     return tx_put(tx, REC_quarantine, &row, err);
 }
 
 /* What the plan leads to, or what the specs say, is what was live when it was undone. */
-static int is_what_was_undone(const struct env_task *env, const struct rec_rollout *undo)
+static int is_what_was_undone(const struct undone *u)
 {
-    return digest_eq(&env->plan.target, &undo->from_rev) ||
-           digest_eq(&env->spec.revision, &undo->from_rev);
+    return digest_eq(&u->env->plan.target, &u->rollouts[0].from_rev) ||
+           digest_eq(&u->env->spec.revision, &u->rollouts[0].from_rev);
 }
 
-static int quarantine_groups(struct env_task *env, const struct rec_plan *undo, int *ret_n,
-                             struct err *err)
+/* Each group; and the routes, which would move by themselves once no group takes them along. */
+static int quarantine_all(struct undone *u, struct tx *tx, struct err *err)
 {
-    struct rec_rollout *rollouts;
-    struct tx *tx;
-    size_t n;
+    const struct plan *plan = &u->env->plan;
+    struct digest wanted = plan_routes_digest(&u->env->cycle, &plan->routes),
+                  were = plan_routes_digest(&u->env->cycle, &plan->routes_before);
+    int rc = 0;
 
-    if (DB_SELECT(env->engine->db, &env->cycle, rollout, "WHERE plan = $1", &rollouts, &n, err,
-                  DB_D(&undo->id)))
+    for (size_t i = 0; !rc && i < plan->groups.n; i++)
+        if (plan->groups.p[i].services.n)
+            rc = quarantine_one(u, tx, plan->groups.p[i].digest, plan->groups.p[i].services.p[0],
+                                err);
+    if (!rc && !digest_eq(&wanted, &were))
+        rc = quarantine_one(u, tx, wanted, S("routes"), err);
+    return rc;
+}
+
+static int quarantine_undone(struct undone *u, struct err *err)
+{
+    struct env_task *env = u->env;
+    struct tx *tx;
+    int rc;
+
+    if (DB_SELECT(env->engine->db, &env->cycle, rollout, "WHERE plan = $1", &u->rollouts,
+                  &u->n_rollouts, err, DB_D(&u->plan->id)))
         return err->code;
-    if (!n || !is_what_was_undone(env, &rollouts[0]))
+    if (!u->n_rollouts || !is_what_was_undone(u))
         return 0; /* a commit wants something else since */
     if (engine_tx(env->engine,
                   &(struct engine_event){ .kind = S("quarantine.undone"),
                                           .subject = env->name,
                                           .env = env->uid,
-                                          .actor = undo->actor },
+                                          .actor = u->plan->actor },
                   &tx, err))
         return err->code;
-    for (size_t i = 0; i < env->plan.groups.n; i++)
-        if (quarantine_group(env, tx, &env->plan.groups.p[i], undo, rollouts, n, ret_n, err)) {
-            tx_rollback(tx);
-            return err->code;
-        }
-    if (*ret_n)
+    rc = quarantine_all(u, tx, err);
+    if (!rc && u->n)
         return tx_commit(tx, err);
     tx_rollback(tx);
-    return 0;
+    return rc;
 }
 
 int env_undone_keep(struct env_task *env, int *ret_n, struct err *err)
 {
+    struct undone u = { 0 };
     struct rec_plan undo;
     int found;
 
@@ -116,5 +138,12 @@ int env_undone_keep(struct env_task *env, int *ret_n, struct err *err)
         return 0;
     if (find_last(env, &undo, &found, err))
         return err->code;
-    return found && is_undo(&undo) ? quarantine_groups(env, &undo, ret_n, err) : 0;
+    if (!found || !is_undo(&undo))
+        return 0;
+    u.env = env;
+    u.plan = &undo;
+    if (quarantine_undone(&u, err))
+        return err->code;
+    *ret_n = u.n;
+    return 0;
 }

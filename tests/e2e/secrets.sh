@@ -7,13 +7,15 @@ random=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 CANARY=canary-$random
 SECOND=second-$random
 SHORT=short-${random:0:16}
+DOOR=door-$random
+OTHER_DOOR=other-$random
 
 # Words of spec. The password of a route is a secret, too.
 secret_spec()
 {
     spec env='TOKEN: {secret: token}, JOINED: {join: ["x=", {secret: filed}], with: ""}, SHORT: {secret: short}, TINY: {secret: tiny}, ABSENT: {secret: absent}' "$@"
-    sed -i 's|^services:|secrets: {token: {}, filed: {store: files}, tiny: {store: files}, short: {}, absent: {optional: true}}\n&|
-        s|routes: {/: {service: web}}|routes: {/: {service: web}, /inner: {service: web, access: {type: basic, users: {ops: {secret: token}}}}}|' \
+    sed -i 's|^services:|secrets: {token: {}, filed: {store: files}, tiny: {store: files}, door: {store: files}, short: {}, absent: {optional: true}}\n&|
+        s|routes: {/: {service: web}}|routes: {/: {service: web}, /inner: {service: web, access: {type: basic, users: {ops: {secret: token}, eve: {secret: filed}, ann: {secret: door}}}}}|' \
         "$WORLD/repo/.reeve/app.yaml"
 }
 
@@ -22,8 +24,9 @@ given_secret()
     given_world
     mkdir "$WORLD/secrets"
     printf '%s\n' "$CANARY" >"$WORLD/secrets/filed"
+    printf '%s\n' "$DOOR" >"$WORLD/secrets/door"
     printf 'r' >"$WORLD/secrets/tiny" # a letter of every id: what was made is found again all the same
-    write_daemon rule="    secrets: [{path: \"env:token\", for: services}, {path: \"env:short\", for: services}, {path: \"env:absent\", for: services}, {path: \"files:filed\", for: services}, {path: \"files:tiny\", for: services}]" \
+    write_daemon rule="    secrets: [{path: \"env:token\", for: services}, {path: \"env:short\", for: services}, {path: \"env:absent\", for: services}, {path: \"files:filed\", for: services}, {path: \"files:tiny\", for: services}, {path: \"files:door\", for: services}]" \
         extra="secrets: {default: env, stores: {env: {type: env, prefix: E2E_}, files: {type: file, directory: $WORLD/secrets}}}"
     secret_spec version=v1
     commit 'version 1'
@@ -56,12 +59,14 @@ what_is_short_or_absent_is_said()
     expect_equal "variables that are absent" "$(instance_environment | grep -c ABSENT)" 0
 }
 
+# inner USER:PASSWORD STATUS
+inner()
+{
+    [ "$(curl -s -m 10 -o /dev/null -w '%{http_code}' -H "Host: $HOST" ${1:+-u "$1"} "http://127.0.0.1:$HTTP/inner")" = "$2" ]
+}
+
 the_password_of_a_route_is_asked_for()
 {
-    inner()
-    {
-        [ "$(curl -s -m 10 -o /dev/null -w '%{http_code}' -H "Host: $HOST" ${1:+-u "$1"} "http://127.0.0.1:$HTTP/inner")" = "$2" ]
-    }
     await 20 "nobody comes in" inner '' 401
     expect "who knows it comes in" inner "ops:$CANARY" 200
     expect "who does not stays out" inner "ops:$SECOND" 401
@@ -124,7 +129,7 @@ and_nothing_else()
     local value spelling
 
     everything_told >"$WORLD/shown.txt" 2>&1
-    for value in "$CANARY" "$SECOND" "$SHORT"; do
+    for value in "$CANARY" "$SECOND" "$SHORT" "$DOOR" "$OTHER_DOOR"; do
         for spelling in $(spellings "$value"); do
             expect_equal "files that hold it" \
                 "$(grep -rlaF "$spelling" "$WORLD/var" "$WORLD/repo" "$WORLD/daemon.log" "$WORLD/shown.txt")" ""
@@ -292,6 +297,11 @@ a_rollback_gives_exactly_what_ran()
     reeve rollback prod 1 --reason 'back to the old value' >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
     await 20 "the old value is delivered" has_first_value
     expect_has "status" "$(reeve status prod)" "revision 1"
+    expect "the old password opens" inner "eve:$CANARY" 200
+    expect "the new one does not" inner "eve:$SECOND" 401
+    stays_reverted
+    expect "the old password opens" inner "eve:$CANARY" 200
+    expect "the old value is delivered" has_first_value
     and_nothing_else
     reeve rollback prod 2 --reason 'and to the new one' >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
     await 20 "the new value is delivered" delivered
@@ -307,6 +317,37 @@ lost_while_the_store_is_away()
         kill -KILL "$pid"
     done
     reeve apply prod --no-wait >/dev/null 2>&1
+}
+
+# The newest commit still asks for what was undone: it does not get it by itself.
+stays_reverted()
+{
+    reeve apply prod --timeout 20 >"$WORLD/said" 2>&1
+    await 20 "it settles" sync_is reverted
+    expect_has "status" "$(reeve status prod)" "quarantined: "
+}
+
+# A password alone is a revision like any other: it goes back, stays there, and comes again when a person says so.
+so_does_one_of_a_password()
+{
+    printf '%s\n' "$OTHER_DOOR" >"$WORLD/secrets/door"
+    reeve apply prod --timeout 20 >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
+    await 20 "the new password opens" inner "ann:$OTHER_DOOR" 200
+    expect "the old one does not" inner "ann:$DOOR" 401
+    expect_has "status" "$(reeve status prod)" "revision 3"
+    reeve rollback prod 2 --reason 'back to the old password' >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
+    await 20 "the old password opens" inner "ann:$DOOR" 200
+    stays_reverted
+    expect "the old password opens" inner "ann:$DOOR" 200
+    expect "the new one does not" inner "ann:$OTHER_DOOR" 401
+    reeve retry prod --reason 'the new password again' >/dev/null || fail "retry"
+    await 20 "the new password opens" inner "ann:$OTHER_DOOR" 200
+    await_converged
+    and_nothing_else
+    printf '%s\n' "$DOOR" >"$WORLD/secrets/door"
+    reeve apply prod --timeout 20 >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
+    await 20 "it is as it was" inner "ann:$DOOR" 200
+    await_converged
 }
 
 # What runs is started again as it was: by the sealed set of its revision, whatever the store says.
@@ -347,7 +388,7 @@ a_version_that_is_gone_asks()
     deploy 'version 2'
     await_converged
     expect_has "the plan" "$(reeve plan prod 2>/dev/null)" \
-        'secrets.keep is none: these revisions cannot be restored as they were: 1'
+        'secrets.keep is none: these revisions cannot be restored as they were: 3, 1'
     await 20 "no set is left" test -z "$(ls "$WORLD"/var/sealed/*/* 2>/dev/null)"
     said=$(reeve rollback prod 1 --reason 'back to the old value' 2>&1)
     expect_equal "exit status" $? 2
@@ -375,7 +416,7 @@ an_outage_of_a_store_changes_nothing()
     mv "$WORLD/secrets" "$WORLD/away"
     reeve apply prod --timeout 20 >"$WORLD/said" 2>&1
     expect_serves v1
-    expect_has "status" "$(explained)" "secret 'filed' in store 'files' cannot be reached: directory '$WORLD/secrets'"
+    expect_has "status" "$(explained)" "in store 'files' cannot be reached: directory '$WORLD/secrets'"
     mv "$WORLD/away" "$WORLD/secrets"
     mv "$WORLD/secrets/filed" "$WORLD/away"
     reeve apply prod --timeout 20 >"$WORLD/said" 2>&1
@@ -412,7 +453,7 @@ nor_one_that_cannot_be_read_to_hide_it()
 
 run_cases the_values_reach_the_service what_is_short_or_absent_is_said the_password_of_a_route_is_asked_for \
     and_nothing_else a_new_version_is_a_new_revision \
-    a_rollback_gives_exactly_what_ran an_instance_that_is_lost_needs_no_store \
+    a_rollback_gives_exactly_what_ran so_does_one_of_a_password an_instance_that_is_lost_needs_no_store \
     a_set_that_cannot_be_opened_is_not_used an_outage_of_a_store_changes_nothing \
     a_version_that_is_gone_asks no_core_file_can_be_left no_core_file_is_left behind_walls_the_same \
     a_release_that_fails_tells_no_value nor_one_that_cannot_be_read_to_hide_it
