@@ -193,29 +193,62 @@ static int sys_open_dir(int parent, const char *name)
     return fd;
 }
 
-static int sys_remove_at(int parent, const char *name, struct err *err)
+#define SYS_REMOVE_DEPTH 32u /* every level holds a descriptor */
+
+struct sys_removal {
+    int top;
+    unsigned n_moved;
+};
+
+/* What lies deeper goes up to the top under a name of its own, and away from there. */
+static int sys_move_up(struct sys_removal *r, int parent, const char *name, struct err *err)
 {
-    int fd, rc = 0;
-    DIR *dir;
+    char to[32];
+    int fd = sys_open_dir(parent, name), rc; /* one that is moved must be writable */
+
+    guard_close(&fd);
+    do {
+        (void)snprintf(to, sizeof(to), ".%u", r->n_moved++);
+        rc = renameat(parent, name, r->top, to);
+    } while (rc && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR));
+    return rc && errno != ENOENT ? err_sys(err, "move '%s'", name) : 0;
+}
+
+static int sys_remove_at(struct sys_removal *r, int parent, const char *name, unsigned depth,
+                         struct err *err);
+
+static int sys_remove_below(struct sys_removal *r, int take_fd, const char *name, unsigned depth,
+                            struct err *err)
+{
+    DIR *dir = fdopendir(take_fd);
     struct dirent *entry;
+    int rc = dir ? 0 : err_sys(err, "list '%s'", name);
+
+    if (!dir)
+        (void)close(take_fd); /* the listing failed; that is what is reported */
+    while (!rc && (entry = readdir(dir)))
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+            rc = sys_remove_at(r, take_fd, entry->d_name, depth, err);
+    if (dir)
+        (void)closedir(dir); /* read only */
+    return rc;
+}
+
+static int sys_remove_at(struct sys_removal *r, int parent, const char *name, unsigned depth,
+                         struct err *err)
+{
+    int fd, rc;
 
     if (!unlinkat(parent, name, 0) || errno == ENOENT)
         return 0;
     if (errno != EISDIR && errno != EPERM)
         return err_sys(err, "remove '%s'", name);
+    if (depth == SYS_REMOVE_DEPTH)
+        return sys_move_up(r, parent, name, err);
     fd = sys_open_dir(parent, name);
     if (fd < 0)
         return err_sys(err, "open '%s'", name);
-    dir = fdopendir(fd);
-    if (!dir) {
-        rc = err_sys(err, "list '%s'", name);
-        (void)close(fd); /* the listing failed; that is what is reported */
-        return rc;
-    }
-    while (!rc && (entry = readdir(dir)))
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-            rc = sys_remove_at(fd, entry->d_name, err);
-    (void)closedir(dir); /* read only */
+    rc = sys_remove_below(r, fd, name, depth + 1, err);
     if (!rc && unlinkat(parent, name, AT_REMOVEDIR) && errno != ENOENT)
         rc = err_sys(err, "remove directory '%s'", name);
     return rc;
@@ -223,7 +256,26 @@ static int sys_remove_at(int parent, const char *name, struct err *err)
 
 int sys_remove_all(const char *path, struct err *err)
 {
-    return sys_remove_at(AT_FDCWD, path, err);
+    struct sys_removal r = { 0 };
+    unsigned before;
+    int fd, rc = 0;
+
+    if (!unlink(path) || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR && errno != EPERM)
+        return err_sys(err, "remove '%s'", path);
+    r.top = sys_open_dir(AT_FDCWD, path);
+    if (r.top < 0)
+        return err_sys(err, "open '%s'", path);
+    do {
+        before = r.n_moved;
+        fd = openat(r.top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        rc = fd < 0 ? err_sys(err, "open '%s'", path) : sys_remove_below(&r, fd, path, 0, err);
+    } while (!rc && r.n_moved != before);
+    guard_close(&r.top);
+    if (!rc && rmdir(path) && errno != ENOENT)
+        rc = err_sys(err, "remove directory '%s'", path);
+    return rc;
 }
 
 int sys_exists(const char *path)

@@ -107,7 +107,12 @@ int kit_users_run(const struct rv_host *h, struct arena *a, struct str keeper,
         argv[1 + i] = kit_rv(words[i]);
     if (arena_status(a, err))
         return err->code;
-    if (h->exec(h->ctx, &exec, &exit) || exit.signal || exit.status)
+    if (h->exec(h->ctx, &exec, &exit))
+        return err_set(err, ERR_IO, "%.*s as uid of the environment: it did not end",
+                       STR_ARG(words[0]));
+    if (exit.status == USERS_TOO_DEEP)
+        return err_set(err, ERR_LIMIT, "directories are nested too deeply");
+    if (exit.signal || exit.status)
         return err_set(err, ERR_IO, "%.*s as uid of the environment: status %d", STR_ARG(words[0]),
                        exit.status);
     return 0;

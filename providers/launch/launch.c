@@ -222,17 +222,28 @@ static int init_wait(pid_t program)
     return status;
 }
 
-static _Noreturn void launch_init(struct launch *plan, int is_over, int to_outer, char **argv)
+/* Over its quota it has no right to write into files; hopelessly, its places are only there to be read, for what
+ * has no bytes takes room too. */
+static void launch_hold_back(struct launch *plan, enum launch_fill fill)
+{
+    for (uint32_t i = 0; fill == LAUNCH_HOPELESS && i < plan->n_places; i++)
+        if (plan->places[i].how == LAUNCH_WRITE)
+            plan->places[i].how = LAUNCH_READ;
+    if (fill) {
+        launch_say(LAUNCH_FULL, EDQUOT);
+        launch_limit(RLIMIT_FSIZE, 0);
+    }
+}
+
+static _Noreturn void launch_init(struct launch *plan, enum launch_fill fill, int to_outer,
+                                  char **argv)
 {
     mode_t mask = umask(0);
     pid_t program;
     int proc, status;
 
+    launch_hold_back(plan, fill);
     launch_view_make(plan, &proc);
-    if (is_over) {
-        launch_say(LAUNCH_FULL, EDQUOT);
-        launch_limit(RLIMIT_FSIZE, 0);
-    }
     if (plan->flags & LAUNCH_NO_NETWORK)
         launch_view_network();
     if (plan->class == LAUNCH_UID)
@@ -268,8 +279,8 @@ static int64_t launch_now_ms(void)
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-struct launch_hold { /* of the right to write */
-    int was_over;    /* when it started: it never had it */
+struct launch_hold {      /* of the right to write */
+    enum launch_fill was; /* when it started: over, it never had it */
     int64_t since_ms;
 };
 
@@ -281,8 +292,10 @@ static int launch_judge(struct launch_hold *hold, enum launch_fill fill, pid_t i
     static const char ended[] = "reeve: ended, its files are over the quota\n";
     int64_t now_ms = launch_now_ms();
 
-    if (hold->was_over)
-        return fill == LAUNCH_FITS ? SIGKILL : 0;
+    if (hold->was)
+        return fill == LAUNCH_FITS                                       ? SIGKILL
+               : fill == LAUNCH_HOPELESS && hold->was != LAUNCH_HOPELESS ? SIGXFSZ
+                                                                         : 0;
     if (fill == LAUNCH_FAR_OVER ||
         (fill && hold->since_ms && now_ms - hold->since_ms >= LAUNCH_GRACE_MS)) {
         (void)!write(STDERR_FILENO, ended, sizeof(ended) - 1); /* its log may be gone */
@@ -297,10 +310,10 @@ static int launch_judge(struct launch_hold *hold, enum launch_fill fill, pid_t i
 }
 
 /* Until init has said how the program ended, or is ended for what it wrote; 0: it did not say. */
-static int launch_watch(const struct launch *plan, int was_over, pid_t init, int from_init,
+static int launch_watch(const struct launch *plan, enum launch_fill was, pid_t init, int from_init,
                         int *ret)
 {
-    struct launch_hold hold = { .was_over = was_over };
+    struct launch_hold hold = { .was = was };
     struct pollfd p = { from_init, POLLIN, 0 };
     int64_t wait_ms = LAUNCH_LOOK_MS;
 
@@ -359,7 +372,8 @@ static void launch_first_namespace(const struct launch *plan)
 static _Noreturn void launch_run(char **argv)
 {
     static struct launch plan;
-    int ends[2], said, is_said, is_over, status = 127 << 8;
+    int ends[2], said, is_said, status = 127 << 8;
+    enum launch_fill fill;
     pid_t parent = getppid(), init;
 
     launch_read(&plan);
@@ -371,15 +385,15 @@ static _Noreturn void launch_run(char **argv)
     if (pipe2(ends, O_CLOEXEC) || (ends[0] = fcntl(ends[0], F_DUPFD_CLOEXEC, 8)) < 0 ||
         (ends[1] = fcntl(ends[1], F_DUPFD_CLOEXEC, 8)) < 0 || close_range(LAUNCH_USERS_FD, 7, 0))
         launch_fail(LAUNCH_LIMITS);
-    is_over = launch_quota_look(&plan, 0) != LAUNCH_FITS;
+    fill = launch_quota_look(&plan, 0);
     init = fork();
     if (init < 0)
         launch_fail(LAUNCH_NAMESPACES);
     if (init == 0 && !close(ends[0]))
-        launch_init(&plan, is_over, ends[1], argv);
+        launch_init(&plan, fill, ends[1], argv);
     if (close(ends[1]) || close_range(0, 1, 0) || close_range(3, LAUNCH_USERS_FD, 0))
         _exit(127);
-    is_said = launch_watch(&plan, is_over, init, ends[0], &said);
+    is_said = launch_watch(&plan, fill, init, ends[0], &said);
     while (waitpid(init, &status, 0) < 0 && errno == EINTR) /* all that was in there is gone then */
         ;
     launch_end_as(is_said ? said : status);

@@ -10,7 +10,7 @@
  *
  * Over max_places_bytes it may write nothing for ten seconds (EFBIG: SIGXFSZ is ignored), and is ended as by
  * SIGXFSZ when it has not made room by then, or is over by an eighth. While it is when it starts, it may read and
- * remove but write nothing.
+ * remove but write nothing; with eight times as much, or more than can be counted, it may only read.
  *
  * The status pipe is closed by a program that runs. Else it holds two ints: an enum launch_step and errno; after LAUNCH_FULL alone
  * the program runs.

@@ -14,6 +14,7 @@ _Noreturn void launch_fail(enum launch_step step);
 void launch_view_make(struct launch *plan, int *ret_proc);
 void launch_view_network(void); /* a network of its own has a loopback that is up */
 
-enum launch_fill { LAUNCH_FITS, LAUNCH_OVER, LAUNCH_FAR_OVER }; /* by more than an eighth */
+/* Far: by more than an eighth. Hopeless: eight times as much, or more than can be counted. */
+enum launch_fill { LAUNCH_FITS, LAUNCH_OVER, LAUNCH_FAR_OVER, LAUNCH_HOPELESS };
 /* How full its places are; `is_running`: with what its processes hold open and is not there any more. */
 enum launch_fill launch_quota_look(const struct launch *plan, int is_running);

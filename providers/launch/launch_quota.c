@@ -155,5 +155,7 @@ enum launch_fill launch_quota_look(const struct launch *plan, int is_running)
         quota_add_nameless(&q);
     if (q.bytes <= q.max_bytes)
         return LAUNCH_FITS;
-    return q.bytes - q.max_bytes <= q.max_bytes / 8 ? LAUNCH_OVER : LAUNCH_FAR_OVER;
+    if (q.bytes - q.max_bytes <= q.max_bytes / 8)
+        return LAUNCH_OVER;
+    return q.bytes / 8 <= q.max_bytes ? LAUNCH_FAR_OVER : LAUNCH_HOPELESS;
 }

@@ -189,7 +189,7 @@ int main(int argc, char **argv)
     if (setns(USERS_FD, CLONE_NEWUSER))
         return 2;
     if (!strcmp(what, "own"))
-        return users_own(numbers[0], numbers[1]) ? 1 : 0;
+        return -users_own(numbers[0], numbers[1]);
     if (!strcmp(what, "remove"))
         return users_remove(numbers[0]) ? 1 : 0;
     return !strcmp(what, "holds") && !users_holds_any(argv + 2) ? 0 : 1;

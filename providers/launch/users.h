@@ -19,15 +19,16 @@
 
 #define USERS_MAGIC 0x73757372u
 enum { USERS_FD = 3, USERS_DIR_FD };
+#define USERS_TOO_DEEP 3 /* status of `own` */
 
 struct users_ask {
     uint32_t magic, uid;
 };
 
 /* What the files of reeve-users share. A directory becomes `uid`'s, with all that is in it: only while no
- * foreign code can change it. */
+ * foreign code can change it. 0, -1 or -USERS_TOO_DEEP. */
 int users_tree_own(int dir, uint32_t uid, uint32_t gid);
-/* Empty a directory; nothing is followed, and no other file system entered. */
+/* Empty a directory, however deep; nothing is followed, and no other file system entered. */
 int users_tree_remove(int dir);
 /* Does one of the processes hold one of the sockets? */
 int users_holds(char **inodes, char **pids);

@@ -12,7 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define TREE_DEPTH_MAX 200
+#define TREE_OWN_DEPTH 200   /* of a tree that shall be kept */
+#define TREE_REMOVE_DEPTH 32 /* every level holds descriptors */
 
 static int tree_open(int dir, const char *name)
 {
@@ -23,14 +24,19 @@ static int tree_open(int dir, const char *name)
     return (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
 }
 
-typedef int tree_fn(int dir, const char *name, int is_dir, int depth, const uint32_t *owner);
+struct tree_walk {
+    int (*visit)(struct tree_walk *w, int dir, const char *name, int is_dir, int depth);
+    uint32_t uid, gid; /* who gets it */
+    int top;           /* of what is removed */
+    unsigned n_moved;
+};
 
 /* `visit` for each entry of a directory; its first failure ends it. */
-static int tree_each(int dir, tree_fn *visit, int depth, const uint32_t *owner)
+static int tree_each(struct tree_walk *w, int dir, int depth)
 {
     DIR *list = fdopendir(fcntl(dir, F_DUPFD_CLOEXEC, 3));
     struct dirent *entry;
-    int rc = list && depth < TREE_DEPTH_MAX ? 0 : -1;
+    int rc = list ? 0 : -1;
 
     if (list)
         rewinddir(list);
@@ -41,22 +47,25 @@ static int tree_each(int dir, tree_fn *visit, int depth, const uint32_t *owner)
             continue;
         rc = fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW)
                  ? -(errno != ENOENT)
-                 : visit(dir, entry->d_name, S_ISDIR(st.st_mode), depth, owner);
+                 : w->visit(w, dir, entry->d_name, S_ISDIR(st.st_mode), depth);
     }
     if (list)
         (void)closedir(list); /* only read */
     return rc;
 }
 
-static int tree_own(int dir, const char *name, int is_dir, int depth, const uint32_t *owner)
+static int tree_own(struct tree_walk *w, int dir, const char *name, int is_dir, int depth)
 {
     int fd, rc;
 
     if (!is_dir)
-        return fchownat(dir, name, owner[0], owner[1], AT_SYMLINK_NOFOLLOW);
+        return fchownat(dir, name, w->uid, w->gid, AT_SYMLINK_NOFOLLOW);
+    if (depth == TREE_OWN_DEPTH)
+        return -USERS_TOO_DEEP;
     fd = tree_open(dir, name);
-    rc = fd < 0 || tree_each(fd, tree_own, depth + 1, owner) || fchown(fd, owner[0], owner[1]) ? -1
-                                                                                               : 0;
+    rc = fd < 0 ? -1 : tree_each(w, fd, depth + 1);
+    if (!rc && fchown(fd, w->uid, w->gid))
+        rc = -1;
     if (fd >= 0)
         (void)close(fd); /* only read */
     return rc;
@@ -64,20 +73,36 @@ static int tree_own(int dir, const char *name, int is_dir, int depth, const uint
 
 int users_tree_own(int dir, uint32_t uid, uint32_t gid)
 {
-    const uint32_t owner[] = { uid, gid };
+    struct tree_walk w = { .visit = tree_own, .uid = uid, .gid = gid };
+    int rc = tree_each(&w, dir, 0);
 
-    return tree_each(dir, tree_own, 0, owner) || fchown(dir, uid, gid) ? -1 : 0;
+    return !rc && fchown(dir, uid, gid) ? -1 : rc;
 }
 
-static int tree_remove(int dir, const char *name, int is_dir, int depth, const uint32_t *owner)
+/* What lies deeper goes up to the top under a name of its own, and away from there. */
+static int tree_move_up(struct tree_walk *w, int dir, const char *name)
+{
+    char to[32];
+    int rc;
+
+    do {
+        (void)snprintf(to, sizeof(to), ".%u", w->n_moved++);
+        rc = renameat(dir, name, w->top, to);
+    } while (rc && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR));
+    return rc;
+}
+
+static int tree_remove(struct tree_walk *w, int dir, const char *name, int is_dir, int depth)
 {
     int fd, rc;
 
     if (!is_dir)
         return unlinkat(dir, name, 0);
     (void)!fchmodat(dir, name, 0700, 0); /* a mode that keeps its owner out keeps nobody out */
+    if (depth == TREE_REMOVE_DEPTH)
+        return tree_move_up(w, dir, name);
     fd = tree_open(dir, name);
-    rc = fd < 0 || tree_each(fd, tree_remove, depth + 1, owner) ? -1 : 0;
+    rc = fd < 0 ? -1 : tree_each(w, fd, depth + 1);
     if (fd >= 0)
         (void)close(fd); /* only read */
     return rc || unlinkat(dir, name, AT_REMOVEDIR) ? -1 : 0;
@@ -85,7 +110,15 @@ static int tree_remove(int dir, const char *name, int is_dir, int depth, const u
 
 int users_tree_remove(int dir)
 {
-    return tree_each(dir, tree_remove, 0, NULL);
+    struct tree_walk w = { .visit = tree_remove, .top = dir };
+    unsigned before;
+    int rc;
+
+    do {
+        before = w.n_moved;
+        rc = tree_each(&w, dir, 0);
+    } while (!rc && w.n_moved != before);
+    return rc;
 }
 
 static int tree_is_socket_of(const char *link, char **inodes)

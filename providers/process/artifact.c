@@ -124,7 +124,7 @@ static int artifact_publish(struct process_call *c, struct err *err)
     if (process_lock(c, c->self->artifacts, &lock))
         return err_set(err, ERR_IO, "the artifacts are locked");
     if (artifact_outputs(c)) /* somebody else built the same key meanwhile */
-        return process_tree_remove(c, artifact_scratch(c, ""), err);
+        return sys_remove_all(artifact_scratch(c, ""), err);
     if (rename(artifact_scratch(c, ""), to))
         return err_sys(err, "publish '%s'", to);
     return sys_fsync_dir(str_to_c(&c->arena, c->self->artifacts), err);
@@ -177,7 +177,7 @@ static int artifact_prepare(struct process_call *c)
         return process_fail(c, RV_RETRY, RV_ACTED_YES,
                             "the source of artifact '%.*s' is not exported",
                             STR_ARG(artifact_key(c)));
-    if (process_users_remove(c, tree, &err) || process_tree_remove(c, scratch, &err) ||
+    if (process_users_remove(c, tree, &err) || sys_remove_all(scratch, &err) ||
         sys_mkdir_all(scratch, 0700, &err) || process_tree_copy(c, from, tree, &err))
         return process_fail_err(c, RV_ACTED_YES, &err);
     return 0;
@@ -289,7 +289,7 @@ static int artifact_forget(struct process_call *c)
     struct err err = ERR_INIT;
     const char *path, *gone;
 
-    if (process_tree_remove(c, artifact_scratch(c, ""), &err))
+    if (sys_remove_all(artifact_scratch(c, ""), &err))
         return process_fail_err(c, RV_ACTED_YES, &err);
     if (!key.n)
         return 0;
@@ -303,9 +303,9 @@ static int artifact_forget(struct process_call *c)
                                   STR_ARG(type), STR_ARG(owner));
     path = artifact_path(c, c->self->artifacts, "");
     gone = str_fmt(&c->arena, "%.*s/.gone-%.*s", STR_ARG(c->self->artifacts), STR_ARG(key)).p;
-    if (process_tree_remove(c, gone, &err) ||
+    if (sys_remove_all(gone, &err) ||
         (rename(path, gone) && errno != ENOENT && err_sys(&err, "remove '%s'", path)) ||
-        process_tree_remove(c, gone, &err))
+        sys_remove_all(gone, &err))
         return process_fail_err(c, RV_ACTED_YES, &err);
     return 0;
 }

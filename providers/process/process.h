@@ -118,4 +118,3 @@ int process_tree_copy(struct process_call *c, const char *from, const char *to, 
 /* Take every write bit away and list what is there: mode, size, SHA-256 and name, sorted. */
 int process_tree_seal(struct process_call *c, const char *root, struct process_tree_sum *ret,
                       struct err *err);
-int process_tree_remove(struct process_call *c, const char *root, struct err *err);

@@ -15,7 +15,8 @@
 #include "base/sys.h"
 
 #define TREE_DEPTH_MAX 128
-#define TREE_FILES_MAX 1000000u
+#define TREE_FILES_MAX 200000u
+#define TREE_BYTES_MAX (4LL << 30) /* of what is kept: it is read to its end in one call */
 #define TREE_BLOCK 65536
 
 enum tree_kind { TREE_FILE, TREE_DIR, TREE_LINK };
@@ -67,10 +68,10 @@ static int tree_visit(struct process_call *c, const char *root, struct str path,
 
     if (!full || !e)
         return arena_status(&c->arena, err);
+    if (strlen(full) >= PATH_MAX || depth > TREE_DEPTH_MAX || ret->list.n > TREE_FILES_MAX)
+        return err_set(err, ERR_LIMIT, "'%s' is too deep or holds too many files", root);
     if (lstat(full, &st))
         return err_sys(err, "read '%s'", full);
-    if (depth > TREE_DEPTH_MAX || ret->list.n > TREE_FILES_MAX)
-        return err_set(err, ERR_LIMIT, "'%s' is too deep or holds too many files", root);
     if (!(ret->list.n % 256) && c->h->cancelled(c->h->ctx))
         return err_set(err, ERR_CANCELLED, "cancelled");
     *e = (struct tree_entry){ .path = path, .mode = st.st_mode & 0777, .size = st.st_size };
@@ -162,6 +163,16 @@ static int tree_by_path(const void *a, const void *b)
     return str_cmp(x->path, y->path);
 }
 
+/* Of a file with holes much more is read than it has. */
+static int64_t tree_bytes(const struct tree_list *tree)
+{
+    int64_t bytes = 0;
+
+    for (size_t i = 0; i < tree->list.n && bytes <= TREE_BYTES_MAX; i++)
+        bytes += tree->list.p[i].kind == TREE_FILE ? tree->list.p[i].size : 0;
+    return bytes;
+}
+
 static int tree_hash_file(struct arena *a, const char *path, struct str *ret, struct err *err)
 {
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -214,10 +225,12 @@ int process_tree_seal(struct process_call *c, const char *root, struct process_t
 {
     struct tree_list tree = { 0 };
     struct sb manifest;
-    int64_t bytes = 0;
 
     if (tree_visit(c, root, S(""), 0, &tree, err))
         return err->code;
+    if (tree_bytes(&tree) > TREE_BYTES_MAX)
+        return err_set(err, ERR_LIMIT, "the artifact has more than %lld bytes",
+                       (long long)TREE_BYTES_MAX);
     qsort(tree.list.p, tree.list.n, sizeof(tree.list.p[0]), tree_by_path);
     sb_init(&manifest, &c->arena);
     for (size_t i = 0; i < tree.list.n; i++) {
@@ -226,24 +239,9 @@ int process_tree_seal(struct process_call *c, const char *root, struct process_t
 
         if (arena_status(&c->arena, err) || tree_seal_one(c, e, path, &manifest, err))
             return err->code;
-        bytes += e->kind == TREE_FILE ? e->size : 0;
         if (!(i % 64) && c->h->cancelled(c->h->ctx))
             return err_set(err, ERR_CANCELLED, "cancelled");
     }
-    *ret = (struct process_tree_sum){ sb_str(&manifest), bytes };
+    *ret = (struct process_tree_sum){ sb_str(&manifest), tree_bytes(&tree) };
     return arena_status(&c->arena, err);
-}
-
-int process_tree_remove(struct process_call *c, const char *root, struct err *err)
-{
-    struct tree_list tree = { 0 };
-
-    if (!sys_exists(root))
-        return 0;
-    if (tree_visit(c, root, S(""), 0, &tree, err))
-        return err->code;
-    for (size_t i = 0; i < tree.list.n; i++)
-        if (tree.list.p[i].kind == TREE_DIR) /* sealed: writable again for us */
-            (void)chmod(tree_join(&c->arena, root, tree.list.p[i].path), 0700);
-    return sys_remove_all(root, err);
 }

@@ -106,7 +106,7 @@ int64_t world_state(struct world *w, const char *owner, const char *name)
 
 void world_wait(struct world *w, int (*fn)(struct world *w, void *ctx), void *ctx, const char *what)
 {
-    int64_t until_ms = sys_mono_ms() + 10000;
+    int64_t until_ms = sys_mono_ms() + 30000;
 
     while (!fn(w, ctx)) {
         if (sys_mono_ms() > until_ms)

@@ -27,7 +27,7 @@ int world_has(struct world *w, const char *path);
 /* The number behind "name": in run/OWNER/state. */
 int64_t world_state(struct world *w, const char *owner, const char *name);
 
-/* Until fn(w, ctx) is true; fails the test after ten seconds. */
+/* Until fn(w, ctx) is true; fails the test after thirty seconds. */
 void world_wait(struct world *w, int (*fn)(struct world *w, void *ctx), void *ctx,
                 const char *what);
 int world_is_dead(struct world *w, void *pid); /* pid_t * */

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,9 +87,41 @@ static void test_links_are_removed_and_not_followed(void **state)
     assert_int_equal(st.st_mode & 0777, 0500);
 }
 
+/* Deeper than there are descriptors and than a path can say, and with the names that it would choose. */
+static void test_depth_keeps_nothing(void **state)
+{
+    const struct rlimit few = { 256, 256 };
+    struct err err = ERR_INIT;
+    char name[201];
+    int at, next;
+
+    (void)state;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    memset(name, 'd', sizeof(name) - 1);
+    name[sizeof(name) - 1] = 0;
+    assert_int_equal(mkdir(below("tree"), 0700), 0);
+    assert_int_equal(mkdir(below("tree/.0"), 0700), 0);
+    make_file("tree/.0/file");
+    make_file("tree/.1");
+    at = open(below("tree"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < 600; i++) {
+        assert_int_equal(mkdirat(at, name, 0700), 0);
+        next = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(next >= 0);
+        if (i % 7 == 0)
+            assert_int_equal(fchmod(at, 0500), 0);
+        close(at);
+        at = next;
+    }
+    close(at);
+    assert_int_equal(sys_remove_all(below("tree"), &err), 0);
+    assert_false(sys_exists(below("tree")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_depth_keeps_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_modes_keep_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_links_are_removed_and_not_followed, setup, teardown),
     };
