@@ -16,6 +16,7 @@
 #define HTTPS_REQUEST_MAX ((size_t)64 << 20)
 #define HTTPS_REDIRECTS_MAX 3
 #define HTTPS_POLL_MS 500
+#define HTTPS_PORT 443
 
 struct https_buffer {
     char *p;
@@ -28,6 +29,8 @@ struct https_transport {
     CURL *easy;
     CURLM *multi;
     char *base; /* the URL, after redirects */
+    struct curl_slist
+        *anywhere; /* an address in the place of every name, so that none is looked up */
 };
 
 struct https_stream {
@@ -158,6 +161,36 @@ static int https_set_headers(struct https_stream *s)
     return 0;
 }
 
+/* We open no socket any more: one comes from who does, and leads to the host whatever curl would look up. That
+ * it connects it once more goes nowhere (git_cage.c). */
+static curl_socket_t https_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    struct https_stream *s = ctx;
+    struct git_net *net = s->t->net;
+    int64_t left_ms = net->deadline_ms - sys_mono_ms();
+    int fd = -1;
+
+    (void)purpose;
+    (void)to;
+    if (left_ms > net->connect_timeout_ms)
+        left_ms = net->connect_timeout_ms;
+    if (git_dial_connect(&net->dial, left_ms > 0 ? left_ms : 1, &fd, &net->err))
+        return CURL_SOCKET_BAD;
+    return fd;
+}
+
+static int https_set_connection(struct https_stream *s)
+{
+    CURL *e = s->t->easy;
+    CURLcode rc = CURLE_OK;
+
+    rc |= curl_easy_setopt(e, CURLOPT_PROXY, ""); /* the environment does not decide where we go */
+    rc |= curl_easy_setopt(e, CURLOPT_CONNECT_TO, s->t->anywhere);
+    rc |= curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, https_open_socket);
+    rc |= curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, s);
+    return rc ? -1 : 0;
+}
+
 /* Everything that holds for both requests. The handle is reused, so that the connection is. */
 static int https_prepare(struct https_stream *s)
 {
@@ -167,7 +200,7 @@ static int https_prepare(struct https_stream *s)
     CURLcode rc = CURLE_OK;
 
     curl_easy_reset(e);
-    if (https_set_target(s) || https_set_headers(s))
+    if (https_set_target(s) || https_set_headers(s) || https_set_connection(s))
         return -1;
     rc |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "https");
     rc |= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
@@ -375,6 +408,7 @@ static void https_free(git_smart_subtransport *transport)
         curl_easy_cleanup(t->easy);
     if (t->multi)
         (void)curl_multi_cleanup(t->multi); /* it holds no handle any more */
+    curl_slist_free_all(t->anywhere);
     alloc_free(t->base);
     alloc_free(t);
 }
@@ -403,10 +437,11 @@ static int https_new(git_smart_subtransport **out, git_transport *owner, void *p
     t->easy = curl_easy_init();
     t->multi = curl_multi_init();
     t->base = https_base(net->url.whole);
+    t->anywhere = curl_slist_append(NULL, "::127.0.0.1:");
     t->parent = (git_smart_subtransport){ .action = https_action,
                                           .close = https_close,
                                           .free = https_free };
-    if (!t->easy || !t->multi || !t->base) {
+    if (!t->easy || !t->multi || !t->base || !t->anywhere) {
         https_free(&t->parent);
         return -1;
     }
@@ -427,5 +462,6 @@ int git_https_register(struct git_net *net, struct err *err)
         return err_set(err, ERR_NOMEM, "start libcurl");
     if (git_transport_register("https", https_transport_new, net) < 0)
         return err_set(err, ERR_IO, "libgit2 takes no transport for https");
-    return 0;
+    return git_dial_open(&net->dial, net->url.host,
+                         (int)(net->url.port ? net->url.port : HTTPS_PORT), err);
 }

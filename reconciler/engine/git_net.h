@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "reconciler/engine/git_dial.h"
 #include "reconciler/engine/git_url.h"
 
 #define GIT_NET_LISTING_MAX ((int64_t)64 << 20) /* bytes of a remote's list of branches */
@@ -20,5 +21,6 @@ struct git_net {
     int64_t deadline_ms; /* monotonic: the whole fetch */
     int64_t connect_timeout_ms;
     int64_t low_speed_bytes, low_speed_ms; /* fewer bytes in a second, for so long */
+    struct git_dial dial;                  /* https: who connects; fetch closes it */
     struct err err;                        /* code 0: no transport gave up */
 };

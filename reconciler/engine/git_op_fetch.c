@@ -342,16 +342,14 @@ static int fetch_run(struct fetch *f, struct err *err)
         rc = git_mirror_size(f->mirror, &f->mirror_bytes, err);
     if (!rc)
         rc = fetch_limit_files(f->max_bytes, err);
-    if (!rc && f->net.url.scheme == GIT_URL_FILE)
-        rc = git_cage_close(err);
+    if (!rc && f->net.url.scheme != GIT_URL_SSH) /* that closes it when its program runs */
+        rc = git_cage_close(GIT_CAGE_SHUT, err);
     if (!rc)
         rc = fetch_connect(f, err);
     if (!rc)
         rc = fetch_pick(f, wanted, err);
     if (!rc)
         rc = fetch_download(f, err);
-    if (!rc && f->net.url.scheme != GIT_URL_FILE)
-        rc = git_cage_close(err); /* what was fetched is looked at without */
     return rc ? rc : fetch_answer(f, wanted, err);
 }
 
@@ -370,5 +368,6 @@ int git_op_fetch(struct git_op *op, struct err *err)
         rc = fetch_run(&f, err);
     git_remote_free(f.remote);
     git_repository_free(f.repo);
+    git_dial_close(&f.net.dial);
     return rc;
 }

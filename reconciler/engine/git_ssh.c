@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/guard.h"
 #include "base/sys.h"
+#include "reconciler/engine/git_cage.h"
 
 #define SSH_SAID_MAX 256
 #define SSH_GRACE_MS 1000 /* for a child that has closed its output */
@@ -275,6 +276,7 @@ static int ssh_posix_spawn(struct ssh_transport *t, const struct ssh_args *args,
     return rc;
 }
 
+/* ssh reaches its host and nothing of this machine; we reach ssh. */
 static int ssh_spawn(struct ssh_transport *t)
 {
     struct err *err = &t->net->err;
@@ -284,7 +286,7 @@ static int ssh_spawn(struct ssh_transport *t)
 
     arena_init(&a, 0);
     ssh_argv(t->net, &a, &args);
-    if (arena_status(&a, err))
+    if (arena_status(&a, err) || git_cage_close(GIT_CAGE_HOSTS, err))
         return err->code;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, io) || pipe2(said, O_CLOEXEC) ||
         fcntl(said[0], F_SETFL, O_NONBLOCK)) {
@@ -297,7 +299,7 @@ static int ssh_spawn(struct ssh_transport *t)
     guard_close(&said[1]);
     t->fd = TAKE_FD(io[0]);
     t->said_fd = TAKE_FD(said[0]);
-    return rc;
+    return rc ? rc : git_cage_close(GIT_CAGE_SHUT, err);
 }
 
 static void ssh_stream_free(git_smart_subtransport_stream *stream)

@@ -18,7 +18,7 @@ typedef int git_worker_fn(struct git_op *op, struct err *err);
 static const struct git_worker_row {
     struct str op;
     git_worker_fn *fn;
-    int has_net; /* until what it fetched is read; git_op_fetch.c closes the cage */
+    int has_net; /* until a stranger speaks; git_op_fetch.c closes the cage */
 } git_worker_rows[] = {
     { S_INIT("fetch"), git_op_fetch, 1 },       { S_INIT("read"), git_op_read, 0 },
     { S_INIT("ancestry"), git_op_ancestry, 0 }, { S_INIT("log"), git_op_log, 0 },
@@ -87,7 +87,7 @@ static int git_worker_answer(struct arena *a, int in_fd, struct value *out, stru
     for (size_t i = 0; i < N_ELEMENTS(git_worker_rows); i++) {
         if (!str_eq(git_worker_rows[i].op, name))
             continue;
-        rc = git_worker_rows[i].has_net ? 0 : git_cage_close(err);
+        rc = git_worker_rows[i].has_net ? 0 : git_cage_close(GIT_CAGE_SHUT, err);
         return rc ? rc : git_worker_rows[i].fn(&op, err);
     }
     return err_set(err, ERR_USAGE, "the worker knows no '%.*s'", STR_ARG(name));

@@ -243,6 +243,57 @@ static void test_a_server_that_falls_silent(void **state)
     }
 }
 
+/* How many filters hold a process; -1: this kernel does not say. */
+static int n_filters(pid_t pid)
+{
+    char path[64], text[8192];
+    const char *line;
+    ssize_t n;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid); /* fits */
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = read(fd, text, sizeof(text) - 1);
+    assert_true(n > 0);
+    text[n] = 0;
+    (void)close(fd);
+    line = strstr(text, "\nSeccomp_filters:");
+    return line ? atoi(line + strlen("\nSeccomp_filters:")) : -1;
+}
+
+/* It has a connection, and nothing was said on it yet. */
+static void test_the_worker_is_shut_before_the_server_speaks(void **state)
+{
+    struct bench *b = bench_open();
+    int port, listener = server_mute(&port), in[2], fd;
+    struct pollfd ready = { .fd = listener, .events = POLLIN };
+    struct str request = str_fmt(&b->a,
+                                 "{\"op\":\"fetch\",\"mirror\":\"%s/mirror\",\"url\":"
+                                 "\"https://127.0.0.1:%d/a.git\",\"branches\":[\"main\"]}",
+                                 b->dir, port);
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(pipe(in), 0);
+    pid = fork();
+    if (!pid) {
+        (void)close(in[1]);
+        _exit(git_worker_main(in[0], STDERR_FILENO));
+    }
+    (void)close(in[0]);
+    assert_int_equal(write(in[1], request.p, request.n), (ssize_t)request.n);
+    (void)close(in[1]);
+    assert_int_equal(poll(&ready, 1, SERVER_READY_MS), 1);
+    fd = accept(listener, NULL, NULL);
+    assert_true(fd >= 0);
+    assert_true(n_filters(pid) > n_filters(getpid()) || n_filters(pid) < 0);
+    (void)kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    (void)close(fd);
+    (void)close(listener);
+    bench_close(b);
+}
+
 static void test_nobody_there(void **state)
 {
     struct bench *b = bench_open();
@@ -261,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_a_redirect_on_the_same_host_is_followed),
         cmocka_unit_test(test_a_mute_server_ends_at_the_deadline),
         cmocka_unit_test(test_a_server_that_falls_silent),
+        cmocka_unit_test(test_the_worker_is_shut_before_the_server_speaks),
         cmocka_unit_test(test_nobody_there),
     };
 

@@ -193,6 +193,29 @@ static void test_ssh_is_started_strictly(void **state)
     bench_close(b);
 }
 
+/* What stands in for ssh speaks when it has seen that, or when it was looking for long. */
+static void test_the_worker_is_shut_before_ssh_speaks(void **state)
+{
+    const char *script;
+    struct bench *b;
+
+    (void)state;
+    if (system("grep -q ^Seccomp_filters: /proc/self/status"))
+        skip(); /* this kernel does not say */
+    b = bench_open();
+    script = str_fmt(
+                 &b->a,
+                 "n() { sed -n 's/^Seccomp_filters:[^0-9]*//p' /proc/$1/status; }; i=0; "
+                 "until [ $(n $PPID) -gt $(n $$) ]; do i=$((i + 1)); [ $i -lt 20000 ] || exit 1; "
+                 "done; n $$ > %s/ssh; exit 1",
+                 b->dir)
+                 .p;
+    expect_error(fetch_by(b, script, ""), "UNREACHABLE", "ssh");
+    bench_run(b, "test $(cat ssh) -gt $(sed -n 's/^Seccomp_filters:[^0-9]*//p' "
+                 "/proc/self/status)"); /* and ssh from what it need not reach */
+    bench_close(b);
+}
+
 static void test_a_mute_server_ends_at_the_deadline(void **state)
 {
     struct bench *b = bench_open();
@@ -218,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_host_keys_are_required),
         cmocka_unit_test(test_programs_that_are_no_good_ssh),
         cmocka_unit_test(test_ssh_is_started_strictly),
+        cmocka_unit_test(test_the_worker_is_shut_before_ssh_speaks),
         cmocka_unit_test(test_a_mute_server_ends_at_the_deadline),
     };
 
