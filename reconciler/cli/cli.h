@@ -91,6 +91,8 @@ int config_need(struct cli *c, struct err *err);
 int config_user(struct cli *c, uid_t *ret_uid, gid_t *ret_gid, struct err *err);
 /* Started as root: become `user:` of the Daemon document, for good. */
 int config_drop(struct cli *c, struct err *err);
+/* As root: become the owner of a file that is read, where he can read it. */
+int config_drop_to_owner(const char *path, struct err *err);
 
 /* GET: from the daemon, else from the state file where the verb's row allows. `query`: {name: text} or NULL. */
 int cli_get(struct cli *c, struct str path, const struct value *query, struct value **ret,

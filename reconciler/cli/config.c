@@ -1,8 +1,10 @@
 /* The Daemon document: where it is, what it says, whom it makes us. SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/guard.h"
@@ -116,6 +118,11 @@ int config_user(struct cli *c, uid_t *ret_uid, gid_t *ret_gid, struct err *err)
     return find_user(c, user, ret_uid, ret_gid, err);
 }
 
+static int become(uid_t uid, gid_t gid)
+{
+    return setgroups(1, &gid) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid);
+}
+
 int config_drop(struct cli *c, struct err *err)
 {
     uid_t uid = 0;
@@ -129,7 +136,20 @@ int config_drop(struct cli *c, struct err *err)
         return rc;
     if (!uid)
         return 0; /* root by its own word */
-    if (setgroups(1, &gid) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
-        return err_sys(err, "become the user of '%s'", c->config_path);
-    return 0;
+    return become(uid, gid) ? err_sys(err, "become the user of '%s'", c->config_path) : 0;
+}
+
+int config_drop_to_owner(const char *path, struct err *err)
+{
+    struct stat st;
+    int reaches;
+
+    if (geteuid() != 0 || stat(path, &st))
+        return 0; /* opening says what is wrong */
+    reaches = !seteuid(st.st_uid) && !faccessat(AT_FDCWD, path, R_OK, AT_EACCESS);
+    if (seteuid(0))
+        return err_sys(err, "look at '%s' as its owner", path);
+    if (!reaches)
+        return 0; /* it lies where root alone gets to */
+    return become(st.st_uid, st.st_gid) ? err_sys(err, "become the owner of '%s'", path) : 0;
 }

@@ -187,6 +187,7 @@ static void check_isolation(struct doctor *d)
     struct isolation_grant grant = { .fd = -1 };
     const char *self, *keeper;
     struct err err = ERR_INIT;
+    struct str groups;
 
     if (programs_find_self(a, &self, &err) || programs_find_keeper(a, self, &keeper, &err)) {
         found(d, FINDING_BAD, str_copy(a, str_from_c(err.text)), S("make install puts it there"));
@@ -212,6 +213,13 @@ static void check_isolation(struct doctor *d)
                   str_fmt(a, "isolation %s is possible: %s", word, isolation_rows[i].gives), S(""));
     }
     guard_close(&grant.fd);
+    groups = isolation_groups(a);
+    if (groups.p)
+        found(d, FINDING_WARN,
+              str_fmt(a, "isolation namespace keeps the groups %.*s, and what they may read",
+                      STR_ARG(groups)),
+              S("start the daemon as a user without them, or as root with user: in the "
+                "configuration"));
 }
 
 /* "127.0.0.1:8080" can be bound: asked only while nobody of ours holds it. */

@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -102,6 +105,18 @@ int isolation_start(struct cli *c, struct isolation_grant *ret, struct err *err)
 
 /* --- trying -------------------------------------------------------------------------------------- */
 
+/* Of the machine, not of a namespace: no limit of processes binds it. */
+static int isolation_is_root(void)
+{
+    unsigned inside, outside, n;
+    FILE *map = geteuid() == 0 ? fopen("/proc/self/uid_map", "re") : NULL;
+    int is_read = map && fscanf(map, "%u %u %u", &inside, &outside, &n) == 3;
+
+    if (map)
+        (void)fclose(map); /* only read */
+    return is_read && n == UINT32_MAX;
+}
+
 int isolation_try(const char *launcher, enum launch_class class,
                   const struct isolation_grant *grant, struct err *err)
 {
@@ -120,6 +135,9 @@ int isolation_try(const char *launcher, enum launch_class class,
     in.fds = fds;
     in.n_fds = class == LAUNCH_UID ? 3 : 2;
     plan.uid = grant->uid;
+    if (class == LAUNCH_NAMESPACE && isolation_is_root())
+        return err_set(err, ERR_REFUSED,
+                       "isolation: no limit holds the processes of root: name another 'user'");
     if (class == LAUNCH_UID && kit_users_ask(grant->fd, grant->uid, &fds[2], err))
         return err->code;
     if (pipe2(pipes, O_CLOEXEC))
@@ -164,9 +182,35 @@ int isolation_check(struct arena *a, const struct value *daemon, const char *kee
     return 0;
 }
 
-void isolation_warn(const struct value *daemon)
+struct str isolation_groups(struct arena *a)
+{
+    gid_t groups[NGROUPS_MAX];
+    int n = getgroups(NGROUPS_MAX, groups);
+    struct sb names;
+
+    sb_init(&names, a);
+    for (int i = 0; i < n; i++) {
+        const struct group *entry = groups[i] == getegid() ? NULL : getgrgid(groups[i]);
+
+        if (groups[i] == getegid())
+            continue;
+        sb_add_c(&names, sb_str(&names).n ? ", " : "");
+        if (entry)
+            sb_add_c(&names, entry->gr_name);
+        else
+            sb_addf(&names, "%u", (unsigned)groups[i]);
+    }
+    return sb_str(&names).n ? sb_str(&names) : STR_NONE;
+}
+
+void isolation_warn(struct arena *a, const struct value *daemon)
 {
     const struct value *rules = value_get(daemon, S("environments"));
+    struct str groups = isolation_groups(a);
+
+    if (groups.p && isolation_names(daemon, "namespace"))
+        LOG(LOG_WARN, "isolation namespace: code keeps the groups of the daemon's user",
+            LOG_S("groups", groups));
 
     for (size_t i = 0; i < value_count(rules); i++)
         if (str_eq_c(value_get_text(value_item(rules, i), S("isolation"), S("")), "none"))

@@ -28,5 +28,8 @@ int isolation_try(const char *launcher, enum launch_class class,
 int isolation_check(struct arena *a, const struct value *daemon, const char *keeper,
                     const struct isolation_grant *grant, struct err *err);
 
-/* Say in the log which rules have none. */
-void isolation_warn(const struct value *daemon);
+/* The groups that isolated code keeps, "adm, docker", because only root could give them up; STR_NONE: none. */
+struct str isolation_groups(struct arena *a);
+
+/* Say in the log which rules have none, and what it keeps. */
+void isolation_warn(struct arena *a, const struct value *daemon);

@@ -157,8 +157,11 @@ int verb_history(struct cli *c, struct err *err)
 static int audit_file(struct cli *c, struct str path, struct value **ret, struct err *err)
 {
     struct view view = { .a = c->arena, .now_ms = sys_wall_ms() };
-    int rc = db_open(str_to_c(c->arena, path), DB_READ, &view.db, err);
+    const char *file = str_to_c(c->arena, path);
+    int rc = config_drop_to_owner(file, err); /* reading makes files beside it */
 
+    if (!rc)
+        rc = db_open(file, DB_READ, &view.db, err);
     if (rc)
         return rc;
     rc = db_view_begin(view.db, err);

@@ -156,7 +156,7 @@ static int run_daemon(struct cli *c, int once, struct err *err)
         LOG(LOG_WARN,
             "running as root, and so does what is started: name another user: in the configuration",
             LOG_C("config", c->config_path));
-    isolation_warn(c->daemon);
+    isolation_warn(c->arena, c->daemon);
     rc = open_engine(&d, once, err);
     opened = !rc;
     if (!rc && !once)

@@ -241,6 +241,10 @@ uid_keeps_all()
     expect_has "doctor" "$(reeve doctor)" 'isolation uid is possible'
     expect_has "the plan" "$(reeve plan prod 2>&1)" 'isolation uid: a user, files and processes of its own'
     daemon_answers || fail "the daemon is gone: $(tail -3 "$WORLD/daemon.log")"
+    expect_has "what the daemon's own user is answered" \
+        "$(HOME=/ setpriv --reuid $ORDINARY --regid $ORDINARY --clear-groups "$REEVE" status prod 2>&1)" 'prod'
+    stop_daemon
+    "$REEVE" audit verify "$WORLD/var/reeve.db" >/dev/null || fail "audit verify FILE"
     expect_equal "files of root" "$(find "$WORLD/var" -user root | head -n 3)" ""
 }
 
@@ -320,6 +324,10 @@ what_is_missing_is_said_at_the_start()
     said=$(unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$0" once' "$REEVE" 2>&1)
     expect_has "the start" "$said" "isolation 'namespace' of the rule at $WORLD/reeve.yaml"
     expect_has "the start" "$said" 'user.max_user_namespaces'
+    if [ "$(id -u)" = 0 ]; then
+        said=$("$REEVE" once 2>&1)
+        expect_has "the start as root" "$said" "no limit holds the processes of root: name another 'user'"
+    fi
     sed -i 's/isolation: namespace/isolation: uid/; s/^user: .*/uids: 60000-60099/' "$WORLD/reeve.yaml"
     said=$("$REEVE" once 2>&1)
     if [ "$(id -u)" = 0 ]; then
@@ -334,9 +342,31 @@ is_gone()
     ! kill -0 "$1" 2>/dev/null
 }
 
-case $("$REEVE" doctor 2>&1) in
+# Only root could give up groups: the daemon says which its code keeps.
+groups_are_told()
+{
+    local said
+
+    [ "$(id -u)" = 0 ] || return 0
+    given_world
+    sed -i "s/isolation: none/isolation: namespace/; s/^user: .*/user: nobody/" "$WORLD/reeve.yaml"
+    chmod 755 "$WORLD"
+    said=$(HOME=/ setpriv --reuid $ORDINARY --regid $ORDINARY --groups $ORDINARY,4,99 "$REEVE" doctor 2>&1)
+    expect_has "doctor" "$said" "isolation namespace keeps the groups adm, 99"
+}
+
+can_namespace()
+{
+    if [ "$(id -u)" = 0 ]; then
+        HOME=/ setpriv --reuid $ORDINARY --regid $ORDINARY --clear-groups "$REEVE" doctor 2>&1
+    else
+        "$REEVE" doctor 2>&1
+    fi
+}
+
+case $(can_namespace) in
 *'isolation namespace is possible'*) ;;
-*) skip "no user namespaces: $("$REEVE" doctor 2>&1 | grep 'isolation namespace')" ;;
+*) skip "no user namespaces: $(can_namespace | grep 'isolation namespace')" ;;
 esac
-run_cases what_is_missing_is_said_at_the_start namespace_keeps_all_but_ports uid_keeps_all \
+run_cases what_is_missing_is_said_at_the_start groups_are_told namespace_keeps_all_but_ports uid_keeps_all \
     uid_lives_and_dies_with_its_keeper uid_is_known_after_a_loss
