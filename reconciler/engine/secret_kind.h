@@ -16,7 +16,8 @@
 struct secret_session { /* with one vault */
     struct str store;   /* its name, in the Daemon document */
     char *token;
-    int64_t until_ms; /* monotonic */
+    int64_t until_ms; /* monotonic: then it is renewed, or another is asked for */
+    int64_t lease_s;  /* as long as it was good for at first */
     struct secret_session *next;
 };
 

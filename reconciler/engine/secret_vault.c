@@ -12,8 +12,10 @@
 
 #define VAULT_TIMEOUT_MS 10000
 #define VAULT_BODY_MAX (1u << 20)
-#define VAULT_FILE_MAX 4096u /* a token, a secret id */
-#define VAULT_LEASE_S 3600   /* of a token that never ends: asked for anew all the same */
+#define VAULT_FILE_MAX 4096u    /* a token, a secret id */
+#define VAULT_LEASE_S 3600      /* of a token that never ends: asked for anew all the same */
+#define VAULT_LEASE_PART_MS 750 /* of each second: three quarters of it */
+#define VAULT_AGAIN_MS 60000    /* until a token that could not be renewed is tried again */
 #define VAULT_MARK_CHARS 8
 
 /* --- requests ------------------------------------------------------------------------------------ */
@@ -79,6 +81,7 @@ static int vault_ask(struct secret_store *s, const struct secret_ask *ask,
                           STR_ARG(value_get_text(ask->store, S("address"), S(""))),
                           STR_ARG(in->path))
                       .p;
+    request.ca_file = str_to_c(a, value_get_text(ask->store, S("ca_file"), STR_NONE));
     request.body = in->body ? json_format(a, in->body) : S("");
     if (arena_status(a, err))
         return err->code;
@@ -131,6 +134,23 @@ static void vault_forget(struct secret_session *x)
     x->until_ms = 0;
 }
 
+static int vault_keep(struct secret_store *s, struct secret_session *x, struct str token,
+                      int64_t lease_s, struct err *err)
+{
+    char *copy = alloc_zero(token.n + 1);
+
+    if (!copy)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    memcpy(copy, token.p, token.n);
+    vault_forget(x);
+    x->token = copy;
+    if (lease_s <= 0 || lease_s > VAULT_LEASE_S)
+        lease_s = VAULT_LEASE_S;
+    x->lease_s = lease_s;
+    x->until_ms = loop_mono_ms(s->loop) + lease_s * VAULT_LEASE_PART_MS;
+    return 0;
+}
+
 static int vault_sign_in(struct secret_store *s, const struct secret_ask *ask,
                          const struct value *role, struct secret_session *x, struct arena *a,
                          struct err *err)
@@ -139,7 +159,6 @@ static int vault_sign_in(struct secret_store *s, const struct secret_ask *ask,
     struct vault_request in = { "POST", S("auth/approle/login"), STR_NONE, body };
     struct vault_answer answer;
     struct str id, token;
-    int64_t lease_s;
 
     if (vault_read_file(a, value_get_text(role, S("secret_id_file"), S("")), &id, err))
         return err->code;
@@ -152,18 +171,56 @@ static int vault_sign_in(struct secret_store *s, const struct secret_ask *ask,
     if (vault_judge(answer.status, err))
         return err->code;
     token = value_get_text(value_get(answer.body, S("auth")), S("client_token"), STR_NONE);
-    lease_s = value_get_int(value_get(answer.body, S("auth")), S("lease_duration"), 0);
     if (!token.n)
         return err_set(err, ERR_UNREACHABLE, "the vault gives no token");
-    vault_forget(x);
-    x->token = alloc_zero(token.n + 1);
-    if (!x->token)
-        return err_set(err, ERR_NOMEM, "out of memory");
-    memcpy(x->token, token.p, token.n);
-    if (lease_s <= 0 || lease_s > VAULT_LEASE_S)
-        lease_s = VAULT_LEASE_S;
-    x->until_ms = loop_mono_ms(s->loop) + lease_s * 750; /* three quarters of it */
+    return vault_keep(
+        s, x, token, value_get_int(value_get(answer.body, S("auth")), S("lease_duration"), 0), err);
+}
+
+/* 1: it is good for as long again, or nearly so; one whose end is near is not renewed for ever. */
+static int vault_renew(struct secret_store *s, const struct secret_ask *ask,
+                       struct secret_session *x, struct arena *a)
+{
+    const struct vault_request in = { "POST", S("auth/token/renew-self"),
+                                      str_copy(a, str_from_c(x->token)), value_map(a) };
+    struct err unsaid = ERR_INIT; /* what is asked for next says what is wrong */
+    struct vault_answer answer;
+    int64_t lease_s;
+
+    if (vault_ask(s, ask, &in, a, &answer, &unsaid) || answer.status != 200)
+        return 0;
+    lease_s = value_get_int(value_get(answer.body, S("auth")), S("lease_duration"), 0);
+    x->until_ms = loop_mono_ms(s->loop) + lease_s * VAULT_LEASE_PART_MS;
+    return lease_s > x->lease_s / 2;
+}
+
+/* The one of the file, which others may have changed. What cannot be renewed is used until it is refused. */
+static int vault_token_of_file(struct secret_store *s, const struct secret_ask *ask,
+                               struct str file, struct secret_session *x, struct arena *a,
+                               struct err *err)
+{
+    struct str token;
+
+    if (vault_read_file(a, file, &token, err))
+        return err->code;
+    if (x->token && str_eq_c(token, x->token) && x->until_ms > loop_mono_ms(s->loop))
+        return 0;
+    if (vault_keep(s, x, token, 0, err))
+        return err->code;
+    x->lease_s = 0;
+    if (!vault_renew(s, ask, x, a))
+        x->until_ms = loop_mono_ms(s->loop) + VAULT_AGAIN_MS;
     return 0;
+}
+
+static int vault_token_of_role(struct secret_store *s, const struct secret_ask *ask,
+                               const struct value *role, struct str refused,
+                               struct secret_session *x, struct arena *a, struct err *err)
+{
+    if (x->token && !str_eq_c(refused, x->token) &&
+        (x->until_ms > loop_mono_ms(s->loop) || vault_renew(s, ask, x, a)))
+        return 0;
+    return vault_sign_in(s, ask, role, x, a, err);
 }
 
 /* `refused`: a token that is not accepted any more. */
@@ -173,16 +230,16 @@ static int vault_token(struct secret_store *s, const struct secret_ask *ask, str
     const struct value *auth = value_get(ask->store, S("auth")),
                        *role = value_get(auth, S("approle"));
     struct secret_session *x;
-    int rc = 0;
+    int rc;
 
-    if (!role)
-        return vault_read_file(a, value_get_text(auth, S("token_file"), S("")), ret, err);
     PRE(!pthread_mutex_lock(&s->signing_in));
     x = vault_session(s, ask->name);
     if (!x)
         rc = err_set(err, ERR_NOMEM, "out of memory");
-    else if (!x->token || x->until_ms <= loop_mono_ms(s->loop) || str_eq_c(refused, x->token))
-        rc = vault_sign_in(s, ask, role, x, a, err);
+    else if (role)
+        rc = vault_token_of_role(s, ask, role, refused, x, a, err);
+    else
+        rc = vault_token_of_file(s, ask, value_get_text(auth, S("token_file"), S("")), x, a, err);
     if (!rc)
         *ret = str_copy(a, str_from_c(x->token));
     PRE(!pthread_mutex_unlock(&s->signing_in));
@@ -200,7 +257,18 @@ void secret_vault_forget(struct secret_store *s)
     }
 }
 
-/* With a token; a second time with a new one where the first is refused. */
+/* 1: it is the token that is refused, and not what was asked for with it. */
+static int vault_is_over(struct secret_store *s, const struct secret_ask *ask, struct str token,
+                         struct arena *a)
+{
+    const struct vault_request in = { "GET", S("auth/token/lookup-self"), token, NULL };
+    struct err unsaid = ERR_INIT; /* what was asked for is refused, whatever this says */
+    struct vault_answer answer;
+
+    return !vault_ask(s, ask, &in, a, &answer, &unsaid) && answer.status == 403;
+}
+
+/* With a token; a second time with a new one where the first is over. */
 static int vault_ask_signed(struct secret_store *s, const struct secret_ask *ask,
                             struct vault_request *in, struct arena *a, struct vault_answer *ret,
                             struct err *err)
@@ -212,7 +280,7 @@ static int vault_ask_signed(struct secret_store *s, const struct secret_ask *ask
     for (int i = 0; i < 2; i++) {
         if (vault_token(s, ask, refused, a, &in->token, err) || vault_ask(s, ask, in, a, ret, err))
             return err->code;
-        if (ret->status != 403)
+        if (ret->status != 403 || i || !vault_is_over(s, ask, in->token, a))
             return 0;
         refused = in->token;
     }

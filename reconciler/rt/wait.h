@@ -64,6 +64,7 @@ struct http_request {
     const char *method, *url, *unix_path; /* unix_path NULL: TCP */
     const char *const *headers;           /* "Name: value", NULL-terminated; NULL: none */
     struct str body;
+    const char *ca_file;  /* certificates that https is checked against; NULL: the system's */
     size_t body_max;      /* of the answer; the rest is dropped */
     int64_t timeout_ms;   /* 0: HTTP_TIMEOUT_MS */
     int follow_redirects; /* GET and HEAD, to the same scheme, host and port alone */

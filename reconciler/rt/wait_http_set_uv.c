@@ -89,6 +89,8 @@ static CURLcode http_set_request(struct http_run *run)
     HTTP_SET(code, run, HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     if (in->unix_path)
         HTTP_SET(code, run, UNIX_SOCKET_PATH, in->unix_path);
+    if (in->ca_file)
+        HTTP_SET(code, run, CAINFO, in->ca_file);
     if (!strcmp(in->method, "HEAD"))
         HTTP_SET(code, run, NOBODY, 1L);
     else

@@ -1,6 +1,7 @@
 """fake_vault: as much of Vault's HTTP API as the store asks. SPDX-License-Identifier: Apache-2.0
 
-    fake_vault.py PORT_FILE        listens on a free port of 127.0.0.1, which it writes into the file
+    fake_vault.py PORT_FILE [CERT KEY]        listens on a free port of 127.0.0.1, which it writes into the
+                                              file; over TLS where it is given a certificate and its key
 
 Role `reeve` with secret id `first-secret-id` signs in; the token `root` is always good. Mount `kv` holds
 versions; what lies below kv/denied is forbidden. The test turns it by POST /ctl/WORD:
@@ -8,16 +9,21 @@ versions; what lies below kv/denied is forbidden. The test turns it by POST /ctl
     seal unseal       every answer is 503, or is not
     revoke            tokens that were given are good no more
     drop              the next write is done, its answer never comes
-    GET /ctl/counts   {"logins": N, "writes": {PATH: N}}
+    short             tokens that are given from now on are said to be good for one second, and longer when renewed
+    last              renewing gives no more time
+    GET /ctl/counts   {"logins": N, "renewals": N, "writes": {PATH: N}}
 """
 
 import http.server
 import json
 import os
+import ssl
 import sys
+import time
 import urllib.parse
 
-STATE = {"sealed": False, "drop": False, "tokens": set(), "logins": 0, "writes": {}, "paths": {}, "clock": 0}
+STATE = {"sealed": False, "drop": False, "tokens": {"root": None}, "lease": 3600, "last": False, "logins": 0,
+         "renewals": 0, "writes": {}, "paths": {}, "clock": 0}
 
 
 def forget(path, which):
@@ -49,13 +55,15 @@ class Vault(http.server.BaseHTTPRequestHandler):
 
     def control(self, word):
         if word == "counts":
-            return self.answer(200, {"logins": STATE["logins"], "writes": STATE["writes"]})
+            return self.answer(200, {k: STATE[k] for k in ("logins", "renewals", "writes")})
         if word == "revoke":
-            STATE["tokens"].clear()
+            STATE["tokens"] = {"root": None}
         elif word in ("seal", "unseal"):
             STATE["sealed"] = word == "seal"
-        elif word == "drop":
-            STATE["drop"] = True
+        elif word in ("drop", "last"):
+            STATE[word] = True
+        elif word == "short":
+            STATE["lease"] = 1
         return self.answer(204)
 
     def login(self, body):
@@ -63,7 +71,21 @@ class Vault(http.server.BaseHTTPRequestHandler):
             return self.answer(400, {"errors": ["invalid role or secret ID " + str(body.get("secret_id"))]})
         STATE["logins"] += 1
         token = "hvs.%d" % STATE["logins"]
-        STATE["tokens"].add(token)
+        STATE["tokens"][token] = time.monotonic() + STATE["lease"] + 60  # no test runs against it
+        return self.answer(200, {"auth": {"client_token": token, "lease_duration": STATE["lease"], "renewable": True}})
+
+    def is_good(self, token):
+        return token in STATE["tokens"] and (STATE["tokens"][token] is None or time.monotonic() < STATE["tokens"][token])
+
+    def of_token(self, word, token):
+        if word != "renew-self":
+            return self.answer(200, {"data": {"id": token}})
+        STATE["renewals"] += 1
+        if STATE["tokens"][token] is None:
+            return self.answer(400, {"errors": ["lease is not renewable"]})
+        if STATE["last"]:
+            return self.answer(200, {"auth": {"client_token": token, "lease_duration": 0, "renewable": True}})
+        STATE["tokens"][token] = time.monotonic() + 3600
         return self.answer(200, {"auth": {"client_token": token, "lease_duration": 3600, "renewable": True}})
 
     def read(self, path, query):
@@ -103,8 +125,10 @@ class Vault(http.server.BaseHTTPRequestHandler):
         if parts == ["v1", "auth", "approle", "login"]:
             return self.login(body)
         token = self.headers.get("X-Vault-Token")
-        if token != "root" and token not in STATE["tokens"]:
+        if not self.is_good(token):
             return self.answer(403, {"errors": ["permission denied for " + str(token)]})
+        if parts[:3] == ["v1", "auth", "token"]:
+            return self.of_token(parts[3], token)
         if parts[:2] != ["v1", "kv"] or len(parts) < 4:
             return self.answer(404, {"errors": ["no handler for route"]})
         path = "/".join(parts[3:])
@@ -122,6 +146,10 @@ class Vault(http.server.BaseHTTPRequestHandler):
 
 def main():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Vault)
+    if len(sys.argv) > 2:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[2], sys.argv[3])
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     with open(sys.argv[1] + ".new", "w", encoding="ascii") as f:
         f.write("%d\n" % server.server_address[1])
     os.rename(sys.argv[1] + ".new", sys.argv[1])

@@ -29,6 +29,7 @@ struct world {
     struct arena arena;
     char dir[64];
     char url[64];
+    const char *ca; /* the server speaks TLS; NULL: it does not */
     pid_t server;
     struct loop *loop;
     struct task task;
@@ -64,7 +65,8 @@ static void given_server(struct world *w)
     w->server = fork();
     if (!w->server) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        (void)execlp("python3", "python3", program, port_file, (char *)NULL);
+        (void)execlp("python3", "python3", program, port_file, w->ca, world_path(w, "key.pem"),
+                     (char *)NULL); /* the last two only where there is a certificate */
         _exit(127);
     }
     while (!sys_exists(port_file)) {
@@ -73,7 +75,8 @@ static void given_server(struct world *w)
         (void)usleep(10000); /* until the file is there */
     }
     assert_int_equal(sys_read_file(&w->arena, port_file, 100, &port, &err), 0);
-    (void)snprintf(w->url, sizeof(w->url), "http://127.0.0.1:%.*s", STR_ARG(str_trim(port)));
+    (void)snprintf(w->url, sizeof(w->url), "http%s://127.0.0.1:%.*s", w->ca ? "s" : "",
+                   STR_ARG(str_trim(port)));
 }
 
 static struct value *request(struct world *w, const char *method, const char *path,
@@ -85,6 +88,7 @@ static struct value *request(struct world *w, const char *method, const char *pa
         .url = str_fmt(&w->arena, "%s%s", w->url, path).p,
         .headers = headers,
         .body = str_from_c(body ? body : ""),
+        .ca_file = w->ca,
         .body_max = 10000,
     };
     struct http_reply reply;
@@ -109,9 +113,14 @@ static void control(struct world *w, const char *word)
     (void)request(w, "POST", str_fmt(&w->arena, "/ctl/%s", word).p, NULL);
 }
 
+static int64_t count_of(struct world *w, const char *what)
+{
+    return value_get_int(request(w, "GET", "/ctl/counts", NULL), str_from_c(what), -1);
+}
+
 static int64_t count_logins(struct world *w)
 {
-    return value_get_int(request(w, "GET", "/ctl/counts", NULL), S("logins"), -1);
+    return count_of(w, "logins");
 }
 
 static int64_t count_writes(struct world *w, const char *path)
@@ -168,12 +177,17 @@ static void world_open(struct world *w)
         "\"reeve\","
         "\"secret_id_file\":\"%s/wrong_id\"}}},"
         "\"token\":{\"type\":\"vault\",\"address\":\"%s\",\"auth\":{\"token_file\":\"%s/token\"}},"
+        "\"tls\":{\"type\":\"vault\",\"address\":\"%s\",\"ca_file\":\"%s/ca.pem\","
+        "\"auth\":{\"token_file\":\"%s/token\"}},"
+        "\"stranger\":{\"type\":\"vault\",\"address\":\"%s\",\"ca_file\":\"%s/other.pem\","
+        "\"auth\":{\"token_file\":\"%s/token\"}},"
         "\"open\":{\"type\":\"vault\",\"address\":\"%s\",\"auth\":{\"token_file\":\"%s/open\"}},"
         "\"lost\":{\"type\":\"vault\",\"address\":\"%s\",\"auth\":{\"token_file\":\"%s/nothing\"}},"
         "\"away\":{\"type\":\"vault\",\"address\":\"http://"
         "127.0.0.1:1\",\"auth\":{\"token_file\":\"%s/token\"}}"
         "}}}",
-        w->url, w->dir, w->url, w->dir, w->url, w->dir, w->url, w->dir, w->url, w->dir, w->dir);
+        w->url, w->dir, w->url, w->dir, w->url, w->dir, w->url, w->dir, w->dir, w->url, w->dir,
+        w->dir, w->url, w->dir, w->url, w->dir, w->dir);
 
     assert_int_equal(json_parse(&w->arena, text, 10000, &daemon, &err), 0);
     assert_int_equal(secret_store_new(&(struct secret_store_options){ .daemon = daemon,
@@ -184,7 +198,24 @@ static void world_open(struct world *w)
                      0);
 }
 
-static void given_world(struct world *w)
+enum speaks { SPEAKS_PLAIN, SPEAKS_TLS };
+
+static void given_certificates(struct world *w)
+{
+    static const char *const names[] = { "ca.pem", "other.pem" };
+
+    for (size_t i = 0; i < N_ELEMENTS(names); i++)
+        if (system(str_fmt(&w->arena,
+                           "cd %s && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "
+                           "/CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 -keyout %s -out %s "
+                           "2>openssl.log",
+                           w->dir, i ? "other.key" : "key.pem", names[i])
+                       .p))
+            fail_msg("openssl makes no certificate");
+    w->ca = world_path(w, "ca.pem");
+}
+
+static void given_world_that(struct world *w, enum speaks speaks)
 {
     const struct loop_options options = { .n_driver_threads = 2 };
     struct err err = ERR_INIT;
@@ -197,6 +228,8 @@ static void given_world(struct world *w)
     given_file(w, "wrong_id", 0600, "tell-nobody\n");
     given_file(w, "token", 0600, "root\n");
     given_file(w, "open", 0644, "root\n");
+    if (speaks == SPEAKS_TLS)
+        given_certificates(w);
     given_server(w);
     assert_int_equal(loop_uv_new(&options, &w->loop, &err), 0);
     assert_int_equal(sem_init(&w->over, 0, 0), 0);
@@ -204,6 +237,11 @@ static void given_world(struct world *w)
                world_step, NULL, NULL);
     assert_int_equal(pthread_create(&w->thread, NULL, world_run, w), 0);
     world_open(w);
+}
+
+static void given_world(struct world *w)
+{
+    given_world_that(w, SPEAKS_PLAIN);
 }
 
 static void world_fini(struct world *w)
@@ -366,7 +404,7 @@ static void test_a_token_is_kept_until_it_is_refused(void **state)
         expect_read(&w, &ref, STR_NONE, "one");
     assert_int_equal(count_logins(&w), 2);
     assert_int_equal(read_value(&w, &denied, STR_NONE, &value, &err), ERR_REFUSED);
-    assert_int_equal(count_logins(&w), 3); /* it might have been the token, once */
+    assert_int_equal(count_logins(&w), 2); /* it is not the token that is refused */
 
     control(&w, "seal");
     assert_int_equal(read_value(&w, &ref, STR_NONE, &value, &err), ERR_UNREACHABLE);
@@ -378,6 +416,102 @@ static void test_a_token_is_kept_until_it_is_refused(void **state)
     assert_int_equal(read_value(&w, &ref, STR_NONE, &value, &err), ERR_REFUSED);
     assert_non_null(strstr(err.text, "does not accept the role"));
     assert_null(strstr(err.text, "tell-nobody"));
+    world_fini(&w);
+}
+
+/* Until the vault has counted so many; reading is what makes us look at the token. */
+static void read_until(struct world *w, const struct secret_ref *ref, const char *what, int64_t n)
+{
+    int64_t end_ms = sys_mono_ms() + READY_MS;
+
+    while (count_of(w, what) < n) {
+        assert_true(sys_mono_ms() < end_ms);
+        expect_read(w, ref, STR_NONE, "one");
+    }
+}
+
+static void test_a_token_is_renewed_before_it_ends(void **state)
+{
+    struct world w;
+    struct secret_ref ref = ref_of("vault", "kv/acme", NULL);
+
+    (void)state;
+    given_world(&w);
+    given_stored(&w, "acme", "{\"value\":\"one\"}");
+    control(&w, "short");
+    read_until(&w, &ref, "renewals", 1);
+    expect_read(&w, &ref, STR_NONE, "one");
+    assert_int_equal(count_logins(&w), 1);
+    world_fini(&w);
+}
+
+static void test_one_that_gets_no_more_time_is_replaced_before_it_ends(void **state)
+{
+    struct world w;
+    struct secret_ref ref = ref_of("vault", "kv/acme", NULL);
+
+    (void)state;
+    given_world(&w);
+    given_stored(&w, "acme", "{\"value\":\"one\"}");
+    control(&w, "short");
+    control(&w, "last");
+    expect_read(&w, &ref, STR_NONE, "one");
+    read_until(&w, &ref, "logins", 2);
+    assert_true(count_of(&w, "renewals") >= 1);
+    world_fini(&w);
+}
+
+static void test_the_token_of_a_file_is_renewed_and_read_anew(void **state)
+{
+    struct world w;
+    struct secret_ref ref = ref_of("token", "kv/acme", NULL),
+                      role = ref_of("vault", "kv/acme", NULL);
+    struct err err = ERR_INIT;
+    struct str value;
+
+    (void)state;
+    given_world(&w);
+    given_stored(&w, "acme", "{\"value\":\"one\"}");
+    expect_read(&w, &ref, STR_NONE, "one"); /* a root's is not renewed, and good all the same */
+    assert_int_equal(count_of(&w, "renewals"), 1);
+    expect_read(&w, &ref, STR_NONE, "one");
+    assert_int_equal(count_of(&w, "renewals"), 1);
+    expect_read(&w, &role, STR_NONE, "one");
+    given_file(&w, "token", 0600, "hvs.1\n"); /* somebody wrote another one */
+    expect_read(&w, &ref, STR_NONE, "one");
+    expect_read(&w, &ref, STR_NONE, "one");
+    assert_int_equal(count_of(&w, "renewals"), 2);
+    given_file(&w, "token", 0600, "tell-nobody\n");
+    assert_int_equal(read_value(&w, &ref, STR_NONE, &value, &err), ERR_REFUSED);
+    assert_null(strstr(err.text, "tell-nobody"));
+    world_fini(&w);
+}
+
+static void test_a_vault_is_who_its_certificate_says(void **state)
+{
+    static const struct {
+        const char *name, *store;
+        int rc;
+    } rows[] = {
+        { "the certificate that is named", "tls", 0 },
+        { "another one is named", "stranger", ERR_UNREACHABLE },
+        { "those of the system, which do not know it", "token", ERR_UNREACHABLE },
+    };
+    struct world w;
+
+    (void)state;
+    given_world_that(&w, SPEAKS_TLS);
+    given_stored(&w, "acme", "{\"value\":\"one\"}");
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct secret_ref ref = ref_of(rows[i].store, "kv/acme", NULL);
+        struct err err = ERR_INIT;
+        struct str value;
+
+        if (read_value(&w, &ref, STR_NONE, &value, &err) != rows[i].rc)
+            fail_msg("%s: %s", rows[i].name, err.text);
+        if (rows[i].rc)
+            assert_non_null(strstr(err.text, "certificate"));
+    }
     world_fini(&w);
 }
 
@@ -446,6 +580,10 @@ int main(void)
         cmocka_unit_test(test_values_and_refusals),
         cmocka_unit_test(test_an_older_version_can_be_read),
         cmocka_unit_test(test_a_token_is_kept_until_it_is_refused),
+        cmocka_unit_test(test_a_token_is_renewed_before_it_ends),
+        cmocka_unit_test(test_one_that_gets_no_more_time_is_replaced_before_it_ends),
+        cmocka_unit_test(test_the_token_of_a_file_is_renewed_and_read_anew),
+        cmocka_unit_test(test_a_vault_is_who_its_certificate_says),
         cmocka_unit_test(test_what_is_generated_is_written_once),
         cmocka_unit_test(test_an_answer_that_is_lost_makes_no_second_value),
     };
