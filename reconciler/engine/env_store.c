@@ -348,7 +348,7 @@ static int store_row(struct env_task *env, struct rec_plan *row, int is_new,
 int env_store_plan(struct env_task *env, struct err *err)
 {
     struct rec_plan row = { .id = env->plan.id };
-    struct decision d;
+    struct decision d = { 0 };
     int is_new;
 
     env->is_doubtful = env->plan.cause == PLAN_CAUSE_COMMIT && !env_task_knows_descent(env);

@@ -293,6 +293,7 @@ void gate_look_probed(struct gate_task *g)
 {
     int64_t now_ms = loop_mono_ms(g->task.loop);
 
+    g->is_blind = 0;
     for (size_t i = 0; i < g->n_subjects; i++) {
         struct gate_subject *s = &g->subjects[i];
         struct gate_sample *x = &s->sample;
@@ -302,6 +303,8 @@ void gate_look_probed(struct gate_task *g)
         s->is_probing = 0;
         x->is_unknown = s->probe.is_unknown;
         if (x->is_unknown) {
+            g->is_blind = 1;
+            g->blind_mono_ms = now_ms;
             x->ready_since_ms = -1;
             x->message = str_copy(&g->arena, str_from_c(s->probe.message));
             probe_task_fini(&s->probe);

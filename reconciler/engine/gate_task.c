@@ -135,12 +135,13 @@ static int gate_close(struct task *t, struct err *err)
 
 /* --- time: what outlives the process is (since, length), clamped --------------------------------- */
 
-/* What a set that is well needs to show it. A deadline that passed while nobody looked proves nothing. */
+/* What a set that is well needs to show it. A deadline that passed while nobody looked, or could see, proves
+ * nothing. */
 static int64_t gate_least_ms(const struct gate_task *g)
 {
     const struct value *probe = value_get(g->need, S("probe"));
 
-    if (!g->was_open || !gate_is(g, "ready"))
+    if (!gate_is(g, "ready"))
         return 0;
     return value_get_int(g->need, S("min_healthy_ms"), 0) +
            (value_get_int(probe, S("success_threshold"), GATE_SUCCESSES) + 1) *
@@ -155,7 +156,7 @@ static void gate_set_end(struct gate_task *g)
 
     if (gone > length)
         gone = length;
-    if (length - gone < gate_least_ms(g))
+    if (g->was_open && length - gone < gate_least_ms(g))
         gone = length - gate_least_ms(g);
     g->end_mono_ms = loop_mono_ms(g->task.loop) + length - gone;
     g->progress_mono_ms = loop_mono_ms(g->task.loop) + (progress > gone ? progress - gone : 0);
@@ -195,6 +196,8 @@ static int gate_fails_now(const struct gate_task *g)
 static int gate_is_over(const struct gate_task *g, int64_t now_ms)
 {
     if (now_ms < g->end_mono_ms)
+        return 0;
+    if (!g->is_blind && g->blind_mono_ms && now_ms < g->blind_mono_ms + gate_least_ms(g))
         return 0;
     return !gate_is(g, "bake") || !gate_fails_now(g);
 }

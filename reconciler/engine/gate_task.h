@@ -38,9 +38,11 @@ struct gate_task {
     struct gate_backend *backends; /* whose counters are read */
     size_t n_subjects, n_backends;
     struct task **waited;
-    int asks_live;   /* the live set is probed too */
-    int64_t n_again; /* times in a row that it could not be opened or written */
-    int64_t n_calm;  /* drained: samples in a row without a stream */
+    int asks_live;         /* the live set is probed too */
+    int is_blind;          /* in the last round a provider could not tell how it is .. */
+    int64_t blind_mono_ms; /* .. or when that was for the last time; 0: never */
+    int64_t n_again;       /* times in a row that it could not be opened or written */
+    int64_t n_calm;        /* drained: samples in a row without a stream */
     enum gate_verdict verdict;
     struct str reason;
 };

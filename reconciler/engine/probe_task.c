@@ -188,7 +188,8 @@ static int probe_look(struct task *t, struct err *err)
                              (long long)value_get_int(seen, S("exit"), -1), why.n ? ": " : "",
                              STR_ARG(why)));
     }
-    p->is_unknown = was_ok && !p->ok && p->answer.verdict == RV_RETRY;
+    p->is_unknown = was_ok && !p->ok && p->answer.verdict != RV_DONE &&
+                    p->answer.verdict != RV_ABSENT;
     return 0;
 }
 

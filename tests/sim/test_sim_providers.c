@@ -144,6 +144,22 @@ static void one_that_hangs_in_the_middle_of_a_plan(struct story *s)
     expect_box_is_away(s);
 }
 
+/* It answers again when the deadline of the gate is about to pass: a set has the time that it needs. */
+static void one_that_comes_back_just_before_a_deadline(struct story *s)
+{
+    change(s, SHOP_WORKER, 0);
+    push(s);
+    run_until_count(s, "rollout.began", count(s, "rollout.began") + 2);
+    run_until_count(s, "gate.opened", count(s, "gate.opened") + 2);
+    refuses(s);
+    run(s, 14 * SECOND);
+    world_calm(&s->w);
+    run(s, BACK);
+    expect_nothing_quarantined(s);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_WORKER, 2);
+}
+
 /* What the box is to stop hangs for ever; the crate is well. */
 static void a_way_back_waits_for_no_stop(struct story *s)
 {
@@ -180,6 +196,7 @@ int main(void)
         STORY(one_that_hangs_before_a_push),
         STORY(one_that_refuses_in_the_middle_of_a_plan),
         STORY(one_that_hangs_in_the_middle_of_a_plan),
+        STORY(one_that_comes_back_just_before_a_deadline),
         STORY(a_way_back_waits_for_no_stop),
     };
 
