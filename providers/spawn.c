@@ -200,6 +200,7 @@ struct spawn_io {
     char *tail;
     size_t n_tail;
     const struct spawn_limits *limits;
+    int status, has_ended;
 };
 
 static void spawn_take_out(struct spawn_io *io)
@@ -245,15 +246,23 @@ static void spawn_give_in(struct spawn_io *io)
         guard_close(&io->in);
 }
 
-/* Until both outputs are closed, the deadline, or cancel. */
+/* 1: it has ended, and its status is taken. */
+static int spawn_has_ended(struct spawn_io *io)
+{
+    io->has_ended = io->has_ended || waitpid(io->pid, &io->status, WNOHANG) == io->pid;
+    return io->has_ended;
+}
+
+/* Until both outputs are closed and it has ended, the deadline, or cancel: one that closes them and stays is
+ * waited for no longer than one that talks. */
 static int spawn_pump(struct spawn_io *io, int64_t deadline_ms, struct err *err)
 {
-    while (io->out >= 0 || io->err >= 0) {
+    while (io->out >= 0 || io->err >= 0 || !spawn_has_ended(io)) {
         struct pollfd p[3] = { { io->in, POLLOUT, 0 },
                                { io->out, POLLIN, 0 },
                                { io->err, POLLIN, 0 } };
 
-        if (poll(p, 3, 100) < 0 && errno != EINTR)
+        if (poll(p, 3, io->out >= 0 || io->err >= 0 ? 100 : 1) < 0 && errno != EINTR)
             return err_sys(err, "poll");
         if (p[0].revents)
             spawn_give_in(io);
@@ -300,7 +309,7 @@ int spawn_run(const struct rv_exec *in, const struct spawn_limits *limits, struc
 {
     struct spawn_io io = { .in = -1, .out = -1, .err = -1, .limits = limits };
     int64_t deadline_ms = in->timeout_ms ? sys_mono_ms() + in->timeout_ms : 0;
-    int status = 0, rc;
+    int rc;
 
     io.input = (struct str){ in->input.p, in->input.n };
     sb_init(&io.out_text, a);
@@ -310,11 +319,11 @@ int spawn_run(const struct rv_exec *in, const struct spawn_limits *limits, struc
         rc = spawn_pump(&io, deadline_ms, err);
         if (rc)
             (void)kill(-io.pid, SIGKILL); /* gone already is as good */
-        while (waitpid(io.pid, &status, 0) < 0 && errno == EINTR)
+        while (!io.has_ended && waitpid(io.pid, &io.status, 0) < 0 && errno == EINTR)
             ;
         ret->pid = io.pid;
-        ret->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-        ret->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+        ret->status = WIFEXITED(io.status) ? WEXITSTATUS(io.status) : -1;
+        ret->signal = WIFSIGNALED(io.status) ? WTERMSIG(io.status) : 0;
         ret->out = (struct rv_str){ sb_str(&io.out_text).p, io.out_text.n };
         ret->err_tail = (struct rv_str){ io.tail, io.n_tail };
     }

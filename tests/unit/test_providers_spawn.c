@@ -33,6 +33,12 @@ static const struct spawn_row spawn_rows[] = {
       NULL, 0, 0, 0, 0, "GIVEN=1\n", "" },
     { "no other descriptor is open", "ls /proc/self/fd | tr '\\n' ' '", NULL, 0, 0, 0, 0,
       "0 1 2 3 ", "" },
+    { "one that closes its outputs and stays is ended in time", "exec <&- >&- 2>&-; sleep 100",
+      NULL, 200, RV_RETRY, -1, 9, "", "" },
+    { "one that closes its outputs first is waited for", "exec >&- 2>&-; kill -9 $$", NULL, 0, 0,
+      -1, 9, "", "" },
+    { "whoever it leaves behind with its outputs is ended in time", "sleep 100 & exit 0", NULL, 200,
+      RV_RETRY, 0, 0, "", "" },
     { "over its time the whole group is killed", "sleep 100 & sleep 100", NULL, 50, RV_RETRY, -1, 9,
       "", "" },
 };
