@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/guard.h"
@@ -240,8 +241,24 @@ static int export_find(struct export *x, git_oid *ret_tree, struct err *err)
     return 0;
 }
 
+/* One at a time: two services may be made of the same tree, and ask together. */
+static int export_lock(struct arena *a, const char *dest, int *ret_fd, struct err *err)
+{
+    const char *dir = str_fmt(a, "%.*s", (int)(strrchr(dest, '/') - dest), dest).p;
+    AUTO_CLOSE int fd = -1;
+
+    if (!dir || sys_mkdir_all(dir, 0700, err))
+        return dir ? err->code : arena_status(a, err);
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX))
+        return err_sys(err, "lock '%s'", dir);
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
 int git_op_export(struct git_op *op, struct err *err)
 {
+    AUTO_CLOSE int lock = -1;
     AUTO_REPO git_repository *repo = NULL;
     struct export x = { .op = op,
                         .limit_bytes = value_get_int(op->in, S("limit_bytes"), EXPORT_BYTES_MAX),
@@ -250,6 +267,8 @@ int git_op_export(struct git_op *op, struct err *err)
     git_oid tree;
     int rc = git_op_path(op, "dest", &dest, err);
 
+    if (!rc)
+        rc = export_lock(op->a, dest, &lock, err);
     if (!rc && sys_exists(dest))
         rc = err_set(err, ERR_CONFLICT, "'%s' exists", dest);
     if (!rc)

@@ -2,6 +2,8 @@
 #include "test_engine_git.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/guard.h"
 
@@ -69,6 +71,35 @@ static void test_what_a_killed_export_left_is_replaced(void **state)
     bench_run(b, "mkdir -p out.tmp/apps && echo old > out.tmp/old && ln -s /etc out.tmp/etc");
     expect_ok(export_commit(b, commit, ".", ""));
     bench_run(b, "test ! -e out/old && test ! -e out/etc && test -e /etc/passwd");
+    bench_close(b);
+}
+
+/* Two services that are built of the same tree ask at the same time. */
+static void test_exports_to_one_place_do_not_meet(void **state)
+{
+    struct bench *b = bench_open();
+    const char *commit = given_repository(b);
+    pid_t pids[4];
+    int status;
+
+    (void)state;
+    for (int round = 0; round < 10; round++) {
+        bench_run(b, "rm -rf out");
+        for (size_t i = 0; i < N_ELEMENTS(pids); i++) {
+            pids[i] = fork();
+            if (pids[i] == 0) {
+                const struct value *answer = export_commit(b, commit, ".", "");
+                struct str code = value_get_text(value_get(answer, S("error")), S("code"), S(""));
+
+                _exit(code.n && !str_eq_c(code, "CONFLICT"));
+            }
+        }
+        for (size_t i = 0; i < N_ELEMENTS(pids); i++) {
+            assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+            assert_int_equal(status, 0);
+        }
+        bench_run(b, "test -e out/run.sh && test -e out/apps/api/main.py && test ! -e out.tmp");
+    }
     bench_close(b);
 }
 
@@ -217,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_an_export_is_the_tree_without_the_specs),
         cmocka_unit_test(test_a_part_can_be_exported),
         cmocka_unit_test(test_what_a_killed_export_left_is_replaced),
+        cmocka_unit_test(test_exports_to_one_place_do_not_meet),
         cmocka_unit_test(test_exports_that_are_refused_leave_nothing),
         cmocka_unit_test(test_limits_hold_what_they_name),
         cmocka_unit_test(test_ancestry_tells_rewound_from_ahead),
