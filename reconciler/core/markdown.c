@@ -4,6 +4,7 @@
 #include "reconciler/core/render.h"
 
 #define NOTES_MAX 10u
+#define RUN_MAX 16u /* backticks in a row that are shown as they are */
 #define END_MAX 200 /* of the line that says what is missing */
 
 /* --- one value ----------------------------------------------------------------------------------- */
@@ -20,6 +21,22 @@ static size_t longest_run(struct str text)
     return longest;
 }
 
+/* Forges read a fence of more than 80 as text, and what stands between as markdown. */
+static struct str without_long_runs(struct arena *a, struct str text)
+{
+    struct sb b;
+
+    if (longest_run(text) <= RUN_MAX)
+        return text;
+    sb_init(&b, a);
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] == '`')
+            sb_add_c(&b, "\\u{60}");
+        else
+            sb_add_char(&b, text.p[i]);
+    return sb_str(&b);
+}
+
 /* At the end of a character. */
 static struct str cut(struct str text, size_t max)
 {
@@ -33,7 +50,8 @@ static struct str cut(struct str text, size_t max)
 /* A span takes one blank off each end where both ends have one, and ends at the first fence: both get one. */
 void markdown_foreign(struct sb *b, struct str text)
 {
-    struct str safe = render_safe(b->arena, text), shown = cut(safe, MARKDOWN_VALUE_MAX);
+    struct str safe = without_long_runs(b->arena, render_safe(b->arena, text));
+    struct str shown = cut(safe, MARKDOWN_VALUE_MAX);
     size_t n_fence = longest_run(shown) + 1;
 
     if (!safe.n) {

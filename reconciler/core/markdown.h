@@ -14,7 +14,7 @@
 #define MARKDOWN_BYTES_MAX 60000u
 #define MARKDOWN_VALUE_MAX 1000u /* bytes of one value; what is longer is cut */
 
-/* One code span, on one line, with a fence longer than any run of backticks in it. */
+/* One code span, on one line, with a fence longer than any run of backticks in it; of a long run \u{60}. */
 void markdown_foreign(struct sb *b, struct str text);
 /* `about` as of render_plan(). */
 void markdown_plan(struct sb *b, const struct plan *p, const struct value *about);
