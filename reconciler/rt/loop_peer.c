@@ -16,15 +16,15 @@ struct peer_range {
 static const struct peer_range peer_v4[] = {
     { { 0 }, 8 },             { { 10 }, 8 },            { { 100, 64 }, 10 },   { { 127 }, 8 },
     { { 169, 254 }, 16 },     { { 172, 16 }, 12 },      { { 192, 0, 0 }, 24 }, { { 192, 0, 2 }, 24 },
+    { { 192, 88, 99 }, 24 },
     { { 192, 168 }, 16 },     { { 198, 18 }, 15 },      { { 198, 51, 100 }, 24 },
     { { 203, 0, 113 }, 24 },  { { 224 }, 4 },           { { 240 }, 4 },
 };
+static const struct peer_range peer_v6_global = { { 0x20 }, 3 }; /* all that was ever given out to the internet */
 static const struct peer_range peer_v6[] = {
-    { { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 }, 48 },     /* NAT64 of this network's own */
-    { { 0x01, 0x00 }, 64 },                             /* discarded */
     { { 0x20, 0x01, 0x00, 0x00 }, 23 },                 /* protocols: Teredo and others */
     { { 0x20, 0x01, 0x0d, 0xb8 }, 32 },                 /* documentation */
-    { { 0xfc }, 7 }, { { 0xfe, 0x80 }, 10 }, { { 0xfe, 0xc0 }, 10 }, { { 0xff }, 8 },
+    { { 0x3f, 0xff }, 20 },                             /* the same */
 };
 /* Ranges of IPv6 that carry an IPv4 address, and at which byte. */
 static const struct {
@@ -56,13 +56,13 @@ static int peer_v4_is_public(const unsigned char *address)
 
 static int peer_v6_is_public(const unsigned char *address)
 {
-    for (size_t i = 0; i < N_ELEMENTS(peer_v6); i++)
-        if (peer_is_in(address, &peer_v6[i]))
-            return 0;
     for (size_t i = 0; i < N_ELEMENTS(peer_inner); i++)
         if (peer_is_in(address, &peer_inner[i].range))
             return peer_v4_is_public(address + peer_inner[i].at);
-    return 1;
+    for (size_t i = 0; i < N_ELEMENTS(peer_v6); i++)
+        if (peer_is_in(address, &peer_v6[i]))
+            return 0;
+    return peer_is_in(address, &peer_v6_global);
 }
 
 int loop_peer_is_public(const struct sockaddr *address)

@@ -69,6 +69,15 @@ static void test_only_the_internet_is_public(void **state)
         { "fdff::1", 0 },
         { "fe80::1", 0 },
         { "ff02::1", 0 },
+        { "192.88.99.1", 0 },
+        { "::ffff:0:127.0.0.1", 0 }, /* translated, RFC 2765 */
+        { "100:0:0:1::1", 0 },
+        { "4000::1", 0 }, /* given to nobody */
+        { "5f00::1", 0 }, /* segments of a network's own */
+        { "3fff::1", 0 },
+        { "fec0::1", 0 },
+        { "64:ff9c::101:101", 0 },
+        { "3ffe:ffff::1", 1 },
     };
 
     (void)state;
