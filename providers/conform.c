@@ -16,6 +16,7 @@
 #define CONFORM_APPEAR_MS 5000 /* what has begun may not be countable yet */
 #define CONFORM_NO_CALL 0
 #define CONFORM_PAGES_MAX 1000
+#define CONFORM_DIGITS 4 /* that an owner ends with */
 
 /* The host that the driver sees: ours, counted, and struck at one call. */
 enum conform_strike { STRIKE_NONE, STRIKE_DIE_BEFORE, STRIKE_DIE_AFTER, STRIKE_FAIL };
@@ -137,10 +138,26 @@ static void conform_expect(struct conform_run *run, int holds, const char *what,
     sb_add_c(&run->report, "\n");
 }
 
+/* "$N" is a number of the owner's own: two owners of what has a place in the world ask for two places. */
+static struct str conform_desired(struct conform_run *run, struct str owner)
+{
+    struct str rest = str_from_c(run->type->desired);
+    struct sb b;
+
+    sb_init(&b, run->arena);
+    for (size_t at; (at = str_find(rest, S("$N"))) != STR_NPOS;
+         rest = str_slice(rest, at + 2, rest.n)) {
+        sb_add(&b, str_slice(rest, 0, at));
+        sb_add(&b, str_slice(owner, owner.n - CONFORM_DIGITS, owner.n));
+    }
+    sb_add(&b, rest);
+    return sb_str(&b);
+}
+
 static struct rv_op conform_op(struct conform_run *run, uint32_t action, struct str owner,
                                const char *key, uint64_t epoch)
 {
-    const char *desired = action == RV_DELETE || action == RV_NONE ? "" : run->type->desired;
+    int asks = action != RV_DELETE && action != RV_NONE;
 
     return (struct rv_op){
         .size = sizeof(struct rv_op),
@@ -151,7 +168,7 @@ static struct rv_op conform_op(struct conform_run *run, uint32_t action, struct 
         .name = kit_rv(str_from_c(run->type->name)),
         .owner = kit_rv(owner),
         .key = kit_rv(str_fmt(run->arena, "%.*s%s", STR_ARG(owner), key)),
-        .desired = kit_rv(str_from_c(desired)),
+        .desired = kit_rv(asks ? conform_desired(run, owner) : S("")),
     };
 }
 
@@ -241,7 +258,12 @@ static struct rv_result conform_drop(struct conform_run *run, struct str owner)
 
 static struct str conform_owner(struct conform_run *run)
 {
-    return str_fmt(run->arena, "rv1conform%s%03d", run->type->type, ++run->n_owners);
+    struct str owner = str_fmt(run->arena, "rv1conform%s%0*d", run->type->type, CONFORM_DIGITS,
+                               ++run->n_owners);
+
+    if (run->type->given && run->type->given(run->type->ctx, owner.p + owner.n - CONFORM_DIGITS))
+        conform_expect(run, 0, "what it needs is not there", NULL);
+    return owner;
 }
 
 static void conform_reopen(struct conform_run *run)
@@ -369,6 +391,11 @@ static int conform_die(struct conform_run *run, uint32_t action, struct str owne
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
+static size_t conform_every(const struct conform_run *run)
+{
+    return run->type->every ? run->type->every : 1;
+}
+
 static void conform_expect_looks(struct conform_run *run, struct str owner)
 {
     struct rv_result found = conform_find(run, owner);
@@ -383,7 +410,7 @@ static void conform_crash(struct conform_run *run, uint32_t action, enum conform
     const char *when = strike == STRIKE_DIE_BEFORE ? "before" : "after";
     int was_killed = 1;
 
-    for (size_t at = 1; was_killed && at <= CONFORM_CALLS_MAX; at++) {
+    for (size_t at = 1; was_killed && at <= CONFORM_CALLS_MAX; at += conform_every(run)) {
         struct str owner = conform_owner(run);
         struct rv_result ret;
 
@@ -406,7 +433,7 @@ static void conform_faults(struct conform_run *run)
 {
     int was_struck = 1;
 
-    for (size_t at = 1; was_struck && at <= CONFORM_CALLS_MAX; at++) {
+    for (size_t at = 1; was_struck && at <= CONFORM_CALLS_MAX; at += conform_every(run)) {
         struct str owner = conform_owner(run);
         struct rv_result ret;
 

@@ -29,8 +29,11 @@
 
 struct conform_type {
     const char *type, *name;
-    const char *desired;
+    const char *desired;   /* "$N" in it is another number for each owner */
     enum rv_action action; /* RV_CREATE or RV_RUN */
+    size_t every; /* only every so many host calls are struck, of a type with very many; 0: each */
+    /* Make what one with this number ("$N") needs; not 0: it cannot. NULL: nothing is needed. */
+    int (*given)(void *ctx, const char *number);
     /* How many of `owner` there are in the world, asked behind the driver's back; NULL: not asked. */
     int (*count)(void *ctx, const char *owner);
     void *ctx;
