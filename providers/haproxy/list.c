@@ -5,6 +5,8 @@
 
 #include "providers/haproxy/store.h"
 
+#define LIST_BYTES_MAX (1u << 20) /* of the records of a page; the last one may pass it */
+
 /* What a record says of itself; servers are its slots in use. */
 static struct value *list_outputs(struct haproxy_call *c, const struct haproxy_record *r)
 {
@@ -45,6 +47,7 @@ int haproxy_list(struct haproxy_call *c)
     struct str type = kit_str(c->op->type), token = S("");
     struct value *items = value_list(c->arena);
     struct err err = ERR_INIT;
+    size_t n_bytes = 0;
     int64_t at = 0;
     int rc;
 
@@ -53,9 +56,16 @@ int haproxy_list(struct haproxy_call *c)
         return rc;
     if (c->op->token.n && str_to_i64(kit_str(c->op->token), &at))
         return haproxy_fail(c, RV_USER, "'%.*s' is no page", STR_ARG(kit_str(c->op->token)));
-    for (; at < (int64_t)s.model.records.n && value_count(items) < KIT_PAGE_MAX; at++)
-        if (!type.n || str_eq(s.model.records.p[at].type, type))
-            value_add(c->arena, items, list_item(c, &s, &s.model.records.p[at]));
+    for (; at < (int64_t)s.model.records.n && value_count(items) < KIT_PAGE_MAX &&
+           n_bytes < LIST_BYTES_MAX;
+         at++) {
+        const struct haproxy_record *r = &s.model.records.p[at];
+
+        if (type.n && !str_eq(r->type, type))
+            continue;
+        value_add(c->arena, items, list_item(c, &s, r));
+        n_bytes += r->text.n;
+    }
     if (at < (int64_t)s.model.records.n)
         token = str_fmt(c->arena, "%" PRId64, at);
     if (arena_status(c->arena, &err))

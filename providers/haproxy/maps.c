@@ -233,6 +233,16 @@ struct str haproxy_map_text(struct arena *a, const struct haproxy_map *map)
     return sb_str(&b);
 }
 
+size_t haproxy_map_size(const struct haproxy_map *map)
+{
+    static const size_t around = sizeof("0x0123456789abcdef  \n"); /* one entry */
+    size_t n = 0;
+
+    for (size_t i = 0; i < map->entries.n; i++)
+        n += map->entries.p[i].key.n + map->entries.p[i].value.n + around;
+    return n;
+}
+
 const struct haproxy_entry *haproxy_map_find(const struct haproxy_map *map, struct str key)
 {
     const struct haproxy_entry wanted = { .key = key };

@@ -47,6 +47,8 @@ struct haproxy_maps {
 const char *haproxy_map_file(enum haproxy_map_id id); /* "r.map" */
 void haproxy_maps_make(struct haproxy_model *m, struct haproxy_maps *ret);
 struct str haproxy_map_text(struct arena *a, const struct haproxy_map *map);
+/* Bytes of what the proxy says when it is asked for one with these entries, at most. */
+size_t haproxy_map_size(const struct haproxy_map *map);
 const struct haproxy_entry *haproxy_map_find(const struct haproxy_map *map, struct str key);
 void haproxy_map_add(struct arena *a, struct haproxy_map *map, struct str key, struct str value);
 void haproxy_map_sort(struct haproxy_map *map);

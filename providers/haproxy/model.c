@@ -5,7 +5,7 @@
 
 #include "specs/json_io.h"
 
-#define MODEL_RECORD_MAX (1u << 20)
+#define MODEL_READ_MAX (2 * HAPROXY_RECORD_MAX)
 #define MODEL_MARK S("# rv ")
 
 void haproxy_model_init(struct haproxy_model *m, struct arena *a, const struct haproxy_conf *conf)
@@ -72,7 +72,7 @@ static int model_read_line(struct haproxy_model *m, struct str line, struct err 
 
     if (!model_split(line, &comment))
         return 0;
-    if (json_parse(m->arena, comment.json, MODEL_RECORD_MAX, &v, err))
+    if (json_parse(m->arena, comment.json, MODEL_READ_MAX, &v, err))
         return err->code;
     if (str_eq(comment.type, S("edge")))
         return model_read_edge(m, v, err);
@@ -137,6 +137,20 @@ struct str haproxy_model_comment(struct haproxy_model *m, const struct haproxy_r
     value_set(m->arena, v, S("body"), value_copy(m->arena, r->body));
     return str_fmt(m->arena, "# rv %.*s %.*s %.*s %.*s", STR_ARG(r->type), STR_ARG(r->id),
                    STR_ARG(r->owner), STR_ARG(json_format(m->arena, v)));
+}
+
+int haproxy_model_check(struct haproxy_model *m, struct err *err)
+{
+    for (size_t i = 0; i < m->records.n; i++) {
+        const struct haproxy_record *r = &m->records.p[i];
+        size_t n = haproxy_model_comment(m, r).n;
+
+        if (n > HAPROXY_RECORD_MAX)
+            return err_set(err, ERR_LIMIT,
+                           "%.*s '%.*s' take %zu bytes in the edge's file, at most %u",
+                           STR_ARG(r->type), STR_ARG(r->id), n, HAPROXY_RECORD_MAX);
+    }
+    return 0;
 }
 
 struct haproxy_record *haproxy_model_find(const struct haproxy_model *m, struct str type,

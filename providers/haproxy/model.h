@@ -12,12 +12,15 @@
  *     address   body {label}                                                id "21003", the port
  *
  * Memory   in the model's arena; bodies are immutable and replaced whole.
+ * Limits   HAPROXY_RECORD_MAX bytes a record that is written.
  * Pure     no files, no proxy.
  */
 #pragma once
 
 #include "base/vec.h"
 #include "providers/haproxy/conf.h"
+
+#define HAPROXY_RECORD_MAX (512u << 10)
 
 struct haproxy_record {
     struct str type, id, owner, name;
@@ -40,6 +43,9 @@ int haproxy_model_parse(struct arena *a, struct str text, const struct haproxy_c
                         struct haproxy_model *ret, struct err *err);
 /* Only the id of an owner's record in a rendered file; STR_NONE: it has none. */
 struct str haproxy_model_glance(struct str text, struct str type, struct str owner);
+
+/* 0: every record can be read again when it is written; else ERR_LIMIT names the first that is too large. */
+int haproxy_model_check(struct haproxy_model *m, struct err *err);
 
 /* The comment of one record, or of the model's own numbers when r is NULL; no line end. */
 struct str haproxy_model_comment(struct haproxy_model *m, const struct haproxy_record *r);

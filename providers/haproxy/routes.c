@@ -28,6 +28,16 @@ static int routes_check_target(struct haproxy_call *c, const struct value *route
     return 0;
 }
 
+static int routes_check_networks(struct haproxy_call *c, const struct value *body)
+{
+    size_t n = haproxy_rules_count_networks(c->arena, body);
+
+    if (n > HAPROXY_NETWORK_ENTRIES_MAX)
+        return haproxy_fail(c, RV_USER, "its networks take %zu entries, at most %d", n,
+                            HAPROXY_NETWORK_ENTRIES_MAX);
+    return 0;
+}
+
 static int routes_check(struct haproxy_call *c, const struct value *body)
 {
     const struct value *routes = value_get(body, S("routes"));
@@ -56,6 +66,35 @@ static int routes_check(struct haproxy_call *c, const struct value *body)
             return haproxy_fail(c, RV_USER, "'%.*s' stands twice", STR_ARG(key));
         map_put(&keys, key, NULL);
     }
+    return routes_check_networks(c, body);
+}
+
+/* Both say whose they are, and it is not the same environment. */
+static int routes_lead_away(const struct value *from, const struct value *to)
+{
+    struct str env = value_get_text(value_get(from, S("label")), S("env_uid"), STR_NONE);
+    struct str other = value_get_text(value_get(to, S("label")), S("env_uid"), STR_NONE);
+
+    return env.p && other.p && !str_eq(env, other);
+}
+
+/* The backends of a generation are there, and are its environment's: what is free is taken by others. */
+static int routes_check_backends(struct haproxy_call *c, const struct haproxy_model *m,
+                                 const struct value *body)
+{
+    const struct value *routes = value_get(body, S("routes"));
+
+    for (size_t i = 0; i < value_count(routes); i++) {
+        struct str id = value_get_text(value_item(routes, i), S("backend"), S(""));
+        const struct haproxy_record *backend = haproxy_model_find(m, S("backend"), id);
+
+        if (!backend)
+            return haproxy_fail(c, RV_USER, "routes[%zu]: backend '%.*s' serves no set", i,
+                                STR_ARG(id));
+        if (routes_lead_away(body, backend->body))
+            return haproxy_fail(c, RV_USER, "routes[%zu]: backend '%.*s' is another environment's",
+                                i, STR_ARG(id));
+    }
     return 0;
 }
 
@@ -64,17 +103,14 @@ static int routes_check_world(struct haproxy_call *c, struct haproxy_model *m,
                               struct str environment)
 {
     const struct value *routes = value_get(c->desired, S("routes"));
+    int rc = routes_check_backends(c, m, c->desired);
 
-    for (size_t i = 0; i < value_count(routes); i++) {
+    for (size_t i = 0; !rc && i < value_count(routes); i++) {
         const struct value *route = value_item(routes, i);
-        struct str backend = value_get_text(route, S("backend"), S(""));
         struct str key = haproxy_maps_key(c->arena, route);
         struct str port = str_fmt(c->arena, "%" PRId64, value_get_int(route, S("port"), 0));
         const struct haproxy_record *other = haproxy_maps_other_owner(m, environment, key);
 
-        if (!haproxy_model_find(m, S("backend"), backend))
-            return haproxy_fail(c, RV_USER, "routes[%zu]: backend '%.*s' serves no set", i,
-                                STR_ARG(backend));
         if (key.p[0] == ':' && !haproxy_model_find(m, S("address"), port))
             return haproxy_fail(c, RV_USER, "routes[%zu]: port %.*s is nobody's address", i,
                                 STR_ARG(port));
@@ -82,7 +118,18 @@ static int routes_check_world(struct haproxy_call *c, struct haproxy_model *m,
             return haproxy_fail(c, RV_USER, "'%.*s' belongs to routes '%.*s'", STR_ARG(key),
                                 STR_ARG(other->id));
     }
-    return 0;
+    return rc;
+}
+
+int haproxy_check_generation(struct haproxy_call *c, const struct haproxy_model *m,
+                             struct str environment, int64_t generation)
+{
+    const struct haproxy_record *r = haproxy_find_routes(m, environment, generation);
+
+    if (!r)
+        return haproxy_fail(c, RV_USER, "generation %" PRId64 " of '%.*s' has no routes",
+                            generation, STR_ARG(environment));
+    return routes_check_backends(c, m, r->body);
 }
 
 static int routes_put(struct haproxy_call *c, struct haproxy_store *s, struct haproxy_record *r,

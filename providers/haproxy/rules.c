@@ -335,3 +335,16 @@ void haproxy_rules_add(struct arena *a, const struct value *body, const struct v
     for (size_t i = 0; i < value_count(allow); i++)
         rules_add_network(a, list, value_item(allow, i)->u.text, seen, ret->networks);
 }
+
+size_t haproxy_rules_count_networks(struct arena *a, const struct value *body)
+{
+    const struct value *routes = value_get(body, S("routes"));
+    struct haproxy_map all[4] = { 0 };
+    const struct haproxy_rule_maps maps = { &all[0], &all[1], &all[2], &all[3] };
+    struct map seen;
+
+    map_init(&seen, a);
+    for (size_t i = 0; i < value_count(routes); i++)
+        haproxy_rules_add(a, body, value_item(routes, i), &seen, &maps);
+    return maps.networks->entries.n;
+}

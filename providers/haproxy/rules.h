@@ -24,6 +24,8 @@
 
 #define HAPROXY_USERS_MAX 100
 #define HAPROXY_NETWORKS_MAX 1000
+#define HAPROXY_NETWORK_ENTRIES_MAX                                                                \
+    10000                       /* of all routes of a generation; a network takes up to 8 */
 #define HAPROXY_PASSWORD_MIN 16 /* bytes: the hash is a quick one */
 #define HAPROXY_PERIOD_MAX_MS (24 * 60 * 60 * 1000)
 
@@ -42,6 +44,8 @@ struct str haproxy_rules_id(struct arena *a, struct str environment, const struc
 struct str haproxy_rules_list(struct arena *a, struct str environment, const struct value *access);
 /* May nobody, or not everybody, come through? */
 int haproxy_rules_guard(const struct value *rules);
+/* How many entries the networks of a record of routes take. */
+size_t haproxy_rules_count_networks(struct arena *a, const struct value *body);
 /* The entries of one route of a record of routes; each key once, whatever was added before. */
 void haproxy_rules_add(struct arena *a, const struct value *body, const struct value *route,
                        struct map *seen, const struct haproxy_rule_maps *ret);

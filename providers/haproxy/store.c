@@ -13,6 +13,8 @@
 #include "providers/haproxy/render.h"
 
 #define STORE_FILE_MAX (64u << 20)
+#define STORE_MAP_MAX                                                                              \
+    (12u << 20) /* what the proxy says of one adds to it; the rest is ours to read */
 #define STORE_LOCK_MS 15000
 #define STORE_LOCK_STEP_MS 2
 #define STORE_CHECK_MS 10000
@@ -126,18 +128,37 @@ static int store_write_key(struct haproxy_call *c)
     return rc;
 }
 
-static int store_write_maps(struct haproxy_call *c, struct haproxy_store *s)
+static int store_write_maps(struct haproxy_call *c, const struct haproxy_maps *maps)
 {
-    struct haproxy_maps maps;
     int rc = store_write_key(c);
 
     if (!rc)
         rc = store_write_new(c, HAPROXY_LUA_FILE, str_from_c(haproxy_frontend_lua));
-    haproxy_maps_make(&s->model, &maps);
     for (size_t i = 0; !rc && i < N_HAPROXY_MAPS; i++)
         rc = store_write_new(c, haproxy_map_file((enum haproxy_map_id)i),
-                             haproxy_map_text(c->arena, &maps.m[i]));
+                             haproxy_map_text(c->arena, &maps->m[i]));
     return rc;
+}
+
+/* What is written can be read again, and what the proxy has can be asked of it. */
+static int store_check_size(struct haproxy_call *c, struct haproxy_store *s, struct str text,
+                            const struct haproxy_maps *maps)
+{
+    struct err err = ERR_INIT;
+
+    if (haproxy_model_check(&s->model, &err))
+        return haproxy_fail(c, RV_USER, "%s", err.text);
+    if (text.n > STORE_FILE_MAX)
+        return haproxy_fail(c, RV_USER, "the edge is full: its file takes %zu bytes, at most %u",
+                            text.n, STORE_FILE_MAX);
+    for (size_t i = 0; i < N_HAPROXY_MAPS; i++) {
+        size_t n = haproxy_map_size(&maps->m[i]);
+
+        if (n > STORE_MAP_MAX)
+            return haproxy_fail(c, RV_USER, "the edge is full: its %s takes %zu bytes, at most %u",
+                                haproxy_map_file((enum haproxy_map_id)i), n, STORE_MAP_MAX);
+    }
+    return 0;
 }
 
 /* A file with new rules is shown to the proxy's own parser before it takes the place of the old. */
@@ -168,11 +189,13 @@ int haproxy_store_offer(struct haproxy_call *c, struct haproxy_store *s)
     struct err err = ERR_INIT;
     size_t n_rules = 0;
     struct str text = haproxy_render(&s->model, &n_rules);
+    struct haproxy_maps maps;
     int rc;
 
+    haproxy_maps_make(&s->model, &maps);
     if (arena_status(c->arena, &err))
         return haproxy_fail_err(c, &err);
-    rc = store_write_maps(c, s);
+    rc = store_write_maps(c, &maps);
     return rc ? rc : store_check(c, text);
 }
 
@@ -180,15 +203,19 @@ int haproxy_store_save(struct haproxy_call *c, struct haproxy_store *s)
 {
     struct err err = ERR_INIT;
     size_t n_rules = 0;
+    struct haproxy_maps maps;
     struct str text;
-    int rc = 0;
+    int rc;
 
     text = haproxy_render(&s->model, &n_rules);
+    haproxy_maps_make(&s->model, &maps);
     if (arena_status(c->arena, &err))
         return haproxy_fail_err(c, &err);
+    if ((rc = store_check_size(c, s, text, &maps)))
+        return rc;
 
     if (!str_eq(str_slice(text, 0, n_rules), str_slice(s->text, 0, n_rules)) &&
-        ((rc = store_write_maps(c, s)) || (rc = store_check(c, text))))
+        ((rc = store_write_maps(c, &maps)) || (rc = store_check(c, text))))
         return rc;
     if (!str_eq(text, s->text)) {
         c->acted = RV_ACTED_MAYBE;
@@ -196,7 +223,7 @@ int haproxy_store_save(struct haproxy_call *c, struct haproxy_store *s)
             return rc;
         s->text = text;
     }
-    if ((rc = store_write_maps(c, s)))
+    if ((rc = store_write_maps(c, &maps)))
         return rc;
     return arena_status(c->arena, &err) ? haproxy_fail_err(c, &err) : 0;
 }

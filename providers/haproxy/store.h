@@ -7,7 +7,7 @@
  *
  * Owns     a struct haproxy_store holds the lock from haproxy_store_open() to haproxy_store_close().
  * Fails    RV_WAIT: the lock is busy; RV_RETRY, RV_WAIT: the disk; RV_FATAL: the file contradicts
- *          itself; RV_USER: the proxy refuses the rendered file.
+ *          itself; RV_USER: the proxy refuses the rendered file, or it would be too large to be read again.
  */
 #pragma once
 

@@ -37,9 +37,8 @@ static int switch_put(struct haproxy_call *c, struct haproxy_store *s, struct ha
         return haproxy_fail(c, RV_STALE,
                             "generation %" PRId64 " of '%.*s' is over: %" PRId64 " is live",
                             generation, STR_ARG(environment), now);
-    if (!haproxy_find_routes(&s->model, environment, generation))
-        return haproxy_fail(c, RV_USER, "generation %" PRId64 " of '%.*s' has no routes",
-                            generation, STR_ARG(environment));
+    if ((rc = haproxy_check_generation(c, &s->model, environment, generation)))
+        return rc;
     if ((rc = haproxy_sync_routes(c, &s->model))) /* all of them are there, or we stay */
         return rc;
     if (!r && (rc = haproxy_add(c, s, S("switch"), environment, &r)))

@@ -39,3 +39,6 @@ int haproxy_commit(struct haproxy_call *c, struct haproxy_store *s, const struct
 int64_t haproxy_generation_of(const struct haproxy_model *m, struct str environment);
 struct haproxy_record *haproxy_find_routes(const struct haproxy_model *m, struct str environment,
                                            int64_t generation);
+/* 0: a switch may lead there; RV_USER: it has no routes, or they lead to what is not there or not its own. */
+int haproxy_check_generation(struct haproxy_call *c, const struct haproxy_model *m,
+                             struct str environment, int64_t generation);

@@ -131,6 +131,118 @@ static void test_a_guard_is_whoever_has_the_path(void **state)
     assert_true(test_edge_must(&edge, RV_DELETE, "routes", "G", "rv1a0r1", ""));
 }
 
+/* --- whose it is --- */
+
+static uint32_t when_made(uint32_t action, const char *type, const char *owner, const char *env,
+                          const char *body)
+{
+    char text[1024];
+
+    (void)snprintf(text, sizeof(text), "{\"label\":{\"env_uid\":\"%s\"},%s}", env, body); /* fits */
+    return test_edge_apply(&edge, action, type, "x", owner, text);
+}
+
+static void test_routes_lead_to_their_own_environment(void **state)
+{
+    char mine[256], theirs[256];
+
+    (void)state;
+    assert_int_equal(when_made(RV_CREATE, "backend", "rv1theirs", "e8", "\"servers\":[]"), RV_DONE);
+    (void)snprintf(theirs, sizeof(theirs), /* fits */
+                   "\"environment\":\"e9\",\"generation\":1,\"routes\":[{\"route\":\"a:/\","
+                   "\"host\":\"e9.test\",\"path\":\"/\",\"backend\":\"%.*s\"}]",
+                   (int)edge.ret.id.n, edge.ret.id.p);
+    assert_int_equal(when_made(RV_CREATE, "routes", "rv1e9r1", "e9", theirs), RV_USER);
+    assert_true(test_rv_has(edge.ret.message, "another environment's"));
+    assert_int_equal(edge.ret.acted, RV_ACTED_NO);
+
+    /* one that was theirs when the routes were made, and that somebody else took since */
+    assert_int_equal(when_made(RV_CREATE, "backend", "rv1mine", "e9", "\"servers\":[]"), RV_DONE);
+    (void)snprintf(mine, sizeof(mine), /* fits */
+                   "\"environment\":\"e9\",\"generation\":2,\"routes\":[{\"route\":\"a:/\","
+                   "\"host\":\"e9.test\",\"path\":\"/\",\"backend\":\"%.*s\"}]",
+                   (int)edge.ret.id.n, edge.ret.id.p);
+    assert_int_equal(when_made(RV_CREATE, "routes", "rv1e9r2", "e9", mine), RV_DONE);
+    assert_true(test_edge_must(&edge, RV_DELETE, "backend", "x", "rv1mine", ""));
+    assert_int_equal(
+        when_made(RV_CREATE, "switch", "rv1e9sw", "e9", "\"environment\":\"e9\",\"generation\":2"),
+        RV_USER);
+    assert_true(test_rv_has(edge.ret.message, "serves no set"));
+    for (int i = 0; i < 4; i++) { /* until it has gone round */
+        char owner[16];
+
+        (void)snprintf(owner, sizeof(owner), "rv1n%d", i); /* fits */
+        (void)when_made(RV_CREATE, "backend", owner, "e8",
+                        "\"servers\":[]"); /* the last one: none is free */
+    }
+    assert_int_equal(
+        when_made(RV_CREATE, "switch", "rv1e9sw", "e9", "\"environment\":\"e9\",\"generation\":2"),
+        RV_USER);
+    assert_true(test_rv_has(edge.ret.message, "another environment's"));
+    assert_int_equal(status_of("e9.test", "/", ""), 404);
+    assert_true(test_edge_must(&edge, RV_DELETE, "routes", "G", "rv1e9r2", ""));
+    for (int i = 0; i < 4; i++) {
+        char owner[16];
+
+        (void)snprintf(owner, sizeof(owner), "rv1n%d", i); /* fits */
+        assert_true(test_edge_must(&edge, RV_DELETE, "backend", "x", owner, ""));
+    }
+    assert_true(test_edge_must(&edge, RV_DELETE, "backend", "x", "rv1theirs", ""));
+}
+
+/* --- how much of it --- */
+
+/* `n_routes` routes that all ask for one of `n_networks` addresses; `differ`: none asks the same as another. */
+static uint32_t when_routed_with_networks(int n_routes, int n_networks, int differ)
+{
+    static char text[5u << 20];
+    size_t n = (size_t)sprintf(text, "{\"environment\":\"big\",\"generation\":1,\"routes\":[");
+    uint32_t verdict;
+
+    for (int r = 0; r < n_routes; r++) {
+        n += (size_t)sprintf(
+            text + n,
+            "%s{\"route\":\"a:/%d\",\"host\":\"big.test\",\"path\":\"/%d\","
+            "\"backend\":\"%s\",\"rules\":{\"access\":{\"type\":\"ip\",\"allow\":[",
+            r ? "," : "", r, r, backend);
+        for (int i = 0; i < n_networks; i++)
+            n += (size_t)sprintf(text + n, "%s\"10.%d.%d.%d/29\"", i ? "," : "", differ ? r : 0,
+                                 i / 32, i % 32 * 8);
+        n += (size_t)sprintf(text + n, "]}}}");
+    }
+    (void)sprintf(text + n, "]}"); /* fits */
+    verdict = test_edge_apply(&edge, RV_CREATE, "routes", "G", "rv1big", text);
+    return verdict;
+}
+
+/* One environment does not make the edge of all unreadable, or slow. */
+static void test_an_environment_has_its_share(void **state)
+{
+    static const struct {
+        const char *sentence;
+        int n_routes, n_networks, differ;
+        const char *message;
+    } rows[] = {
+        { "text that could not be read again", 90, 1000, 0, "bytes" },
+        { "addresses without end", 30, 1000, 1, "networks" },
+    };
+
+    (void)state;
+    given_served(ROUTE("a.test", "/", "{}"));
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        uint32_t verdict = when_routed_with_networks(rows[i].n_routes, rows[i].n_networks,
+                                                     rows[i].differ);
+
+        if (verdict != RV_USER || !test_rv_has(edge.ret.message, rows[i].message))
+            fail_msg("%s: %u %.*s", rows[i].sentence, verdict, (int)edge.ret.message.n,
+                     edge.ret.message.p ? edge.ret.message.p : "");
+        assert_int_equal(edge.ret.acted, RV_ACTED_NO);
+        given_served(ROUTE("a.test", "/", "{}"));
+    }
+    assert_int_equal(when_routed_with_networks(8, 100, 0), RV_DONE);
+    assert_true(test_edge_must(&edge, RV_DELETE, "routes", "G", "rv1big", ""));
+}
+
 /* --- refused --- */
 
 static const struct refusal_row {
@@ -199,6 +311,8 @@ int main(void)
         cmocka_unit_test(test_rules_come_and_go_with_the_switch),
         cmocka_unit_test(test_a_rule_that_is_lost_opens_nothing),
         cmocka_unit_test(test_a_guard_is_whoever_has_the_path),
+        cmocka_unit_test(test_routes_lead_to_their_own_environment),
+        cmocka_unit_test(test_an_environment_has_its_share),
     };
     struct CMUnitTest tests[N_ELEMENTS(others) + N_ELEMENTS(refusal_rows)] = { 0 };
     size_t n = 0;
