@@ -84,6 +84,17 @@ static void drop_doubles(struct plan *plan)
     plan->reads.n = n;
 }
 
+/* A set that is kept is read where it is to serve again; else it may go when it likes. */
+static int is_read(struct planner *p, const struct rec_set *set)
+{
+    const struct subject *x;
+
+    if (str_eq_c(set->state, "live"))
+        return 1;
+    x = str_eq_c(set->state, "previous") ? planner_find_subject(p, set->service) : NULL;
+    return x && x->m.warm == set;
+}
+
 static void collect_reads(struct planner *p)
 {
     const struct estate *e = &p->estate;
@@ -93,7 +104,7 @@ static void collect_reads(struct planner *p)
         add_read(p, planner_id(p, e->recorded[i]->kind, e->recorded[i]->name), S("desired"),
                  e->recorded[i]->digest);
     for (size_t i = 0; i < e->n_sets; i++)
-        if (str_eq_c(e->sets[i]->state, "live") || str_eq_c(e->sets[i]->state, "previous"))
+        if (is_read(p, e->sets[i]))
             add_read(p, planner_id(p, S("set"), e->sets[i]->service), e->sets[i]->state,
                      e->sets[i]->set_key);
     read_instances(p);

@@ -77,6 +77,7 @@ struct plan_item {
     int step;       /* PROTOCOL 2, 0 outside */
     int group;      /* -1: none */
     int only_after; /* skipped unless this item was begun; -1: always runs */
+    int clears;     /* takes away a set that is neither live nor wanted, and goes anyway */
     struct str kind, name, service, provider;
     struct digest set_key;       /* none where the item is not about a set */
     const struct value *desired; /* what the driver gets, less what is only known when it begins */
@@ -145,7 +146,8 @@ int plan_index(struct plan *p);
 int plan_item_keeps(const struct plan_item *item);
 const struct plan_record *plan_find_record(const struct plan *p, struct str kind, struct str name);
 
-/* The digest of what the plan was made from; lines, places, notes and remarks are not in it. */
+/* The digest of what the plan was made from. Lines, places, notes and remarks are not in it, nor what clears:
+ * a set that has gone meanwhile makes no other plan of it. */
 struct digest plan_identity(struct arena *a, const struct plan *p);
 /* To and from the stored document. The id, and a sum over what is not in it, are checked: ERR_CORRUPT. */
 struct str plan_format(struct arena *a, const struct plan *p);

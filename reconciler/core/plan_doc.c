@@ -1,6 +1,6 @@
 /* The stored form of a plan. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
-#include "reconciler/core/plan.h"
+#include "reconciler/core/planner.h"
 #include "reconciler/core/share.h"
 #include "specs/digest.h"
 #include "specs/json_io.h"
@@ -75,6 +75,8 @@ static struct value *format_item(struct arena *a, const struct plan_item *item)
     value_set_int(a, v, S("group"), item->group);
     if (item->only_after >= 0)
         value_set_int(a, v, S("only_after"), item->only_after);
+    if (item->clears)
+        value_set(a, v, S("clears"), value_bool(a, 1));
     set_some(a, v, S("service"), item->service);
     set_some(a, v, S("provider"), item->provider);
     set_digest(a, v, S("set"), &item->set_key);
@@ -215,16 +217,20 @@ static struct value *format_core(struct arena *a, const struct plan *p)
 
 struct digest plan_identity(struct arena *a, const struct plan *p)
 {
-    return digest_value(a, S("plan"), format_core(a, p));
+    struct plan rest = *p;
+
+    plan_drop_clears(a, &rest);
+    return digest_value(a, S("plan"), format_core(a, &rest));
 }
 
 struct str plan_format(struct arena *a, const struct plan *p)
 {
     struct value *v = value_map(a), *lines = value_list(a), *notes = value_list(a),
-                 *remarks = value_list(a);
-    struct digest sum;
+                 *remarks = value_list(a), *core = format_core(a, p);
+    struct digest sum, whole = digest_value(a, S("plan"), core);
 
     set_digest(a, v, S("id"), &p->id);
+    set_digest(a, v, S("whole"), &whole);
     value_set_int(a, v, S("classes"), p->classes);
     for (size_t i = 0; i < p->lines.n; i++)
         value_add(a, lines, format_line(a, &p->lines.p[i]));
@@ -237,7 +243,7 @@ struct str plan_format(struct arena *a, const struct plan *p)
     value_set(a, v, S("remarks"), remarks);
     sum = digest_value(a, S("plan-text"), v);
     set_digest(a, v, S("sum"), &sum);
-    value_set(a, v, S("core"), format_core(a, p));
+    value_set(a, v, S("core"), core);
     return json_format(a, v);
 }
 
@@ -288,6 +294,7 @@ static void parse_item(struct arena *a, const struct value *v, struct plan_item 
     ret->step = (int)value_get_int(v, S("step"), 0);
     ret->group = (int)value_get_int(v, S("group"), -1);
     ret->only_after = (int)value_get_int(v, S("only_after"), -1);
+    ret->clears = value_get_bool(v, S("clears"), 0);
     ret->service = value_get_text(v, S("service"), S(""));
     ret->provider = value_get_text(v, S("provider"), S(""));
     ret->set_key = get_digest(v, S("set"));
@@ -386,7 +393,7 @@ int plan_parse(struct arena *a, struct str document, struct plan *ret, struct er
 {
     struct value *v;
     const struct value *core;
-    struct digest id, sum, stored;
+    struct digest id, sum, stored, whole, written;
     struct plan p = { 0 };
 
     if (json_parse(a, document, PLAN_BYTES_MAX, &v, err))
@@ -415,13 +422,17 @@ int plan_parse(struct arena *a, struct str document, struct plan *ret, struct er
     PARSE_LIST(a, value_get(v, S("remarks")), &p.remarks, parse_note);
     stored = get_digest(v, S("sum"));
     sum = text_sum(a, v);
-    id = digest_value(a, S("plan"), core ? core : v);
+    whole = digest_value(a, S("plan"), core ? core : v);
+    written = get_digest(v, S("whole"));
     if (arena_status(a, err))
         return err_wrap(err, "read plan");
-    if (!digest_eq(&id, &p.id) || !digest_eq(&sum, &stored))
+    if (!digest_eq(&whole, &written) || !digest_eq(&sum, &stored))
         return err_set(err, ERR_CORRUPT, "a stored plan does not match its id");
     if (plan_index(&p))
         return err_set(err, ERR_CORRUPT, "a stored plan names items that it does not have");
+    id = plan_clears(&p) ? plan_identity(a, &p) : whole;
+    if (!digest_eq(&id, &p.id))
+        return err_set(err, ERR_CORRUPT, "a stored plan does not match its id");
     *ret = p;
     return 0;
 }

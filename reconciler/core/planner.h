@@ -46,6 +46,11 @@ struct planner {
 struct str planner_id(struct planner *p, struct str kind, struct str name);
 struct subject *planner_find_subject(struct planner *p, struct str service);
 /* A plan that a person asked for by name: quarantine does not hold it. */
+/* 1: some of its items clear. */
+int plan_clears(const struct plan *p);
+/* The same plan without them: who needed them needs what they needed. */
+void plan_drop_clears(struct arena *a, struct plan *p);
+
 int planner_is_asked(const struct planner *p);
 /* Repairs and what a person asked for leave the policy as it was last applied. */
 int planner_keeps_policy(const struct planner *p);

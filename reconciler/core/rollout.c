@@ -28,6 +28,7 @@ static void note_made(struct arena *a, struct made *made, size_t instances, size
 /* Sets that stand in the way, neither live nor wanted: drained, then stopped. */
 static void lower_clear(struct lane *l, int step, const struct member *members, size_t n)
 {
+    l->clears = 1;
     for (int stop = 0; stop < 2; stop++) {
         for (size_t i = 0; i < n; i++) {
             const struct member *m = &members[i];
@@ -46,6 +47,7 @@ static void lower_clear(struct lane *l, int step, const struct member *members, 
         }
         rollout_items_step(l);
     }
+    l->clears = 0;
 }
 
 /* Steps 3 and 4. */
@@ -380,12 +382,17 @@ size_t rollout_lower_remove(struct lowering *low, int group, const struct member
                 back = rollout_items_lane(low, LANE_REVERT, group);
     struct flip flip = rollout_switch(&l, m, 1, WAY_AWAY);
 
-    for (size_t i = 0; i < m->n_sets; i++)
+    for (size_t i = 0; i < m->n_sets; i++) {
+        l.clears = m->sets[i] != m->live;
         if (m->sets[i]->backend.p)
             rollout_items_drained(&l, 10, m, m->before, &m->sets[i]->set_key);
+    }
     rollout_items_step(&l);
-    for (size_t i = 0; i < m->n_sets; i++)
+    for (size_t i = 0; i < m->n_sets; i++) {
+        l.clears = m->sets[i] != m->live;
         rollout_items_stop_set(&l, 11, m, m->before, m->sets[i]);
+    }
+    l.clears = 0;
     rollout_items_step(&l);
     if (flip.flip != ROLLOUT_NO_ITEM) {
         rollout_items_drop_routes(&l, ROLLOUT_STALE_MAX);

@@ -64,6 +64,7 @@ size_t rollout_items_add(struct lane *l, int step, struct plan_item item)
     item.group = l->group;
     item.step = step;
     item.only_after = l->only_after;
+    item.clears = l->clears;
     *slot = item;
     for (size_t i = 0; i < l->before.n; i++)
         rollout_items_need(l->low, at, l->before.p[i]);

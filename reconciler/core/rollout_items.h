@@ -17,6 +17,7 @@ struct lane {
     enum plan_lane lane;
     int group;      /* -1: none */
     int only_after; /* of what is added next */
+    int clears;     /* as well */
     VEC(size_t) before, now;
 };
 

@@ -77,6 +77,18 @@ static int put_served(struct env_task *env, struct tx *tx, struct err *err)
     return 0;
 }
 
+/* What is cleared on the way may be less than when the plan was stored. */
+static int put_plan_document(struct env_task *env, struct tx *tx, struct rec_plan *row,
+                             struct err *err)
+{
+    struct arena *a = &env->cycle;
+
+    if (env->plan.cause == PLAN_CAUSE_COMMIT &&
+        env_secrets_remark(env->engine, a, env->uid, &env->pins, &env->plan, err))
+        return err->code;
+    return engine_put_document(tx, S("plan"), plan_format(a, &env->plan), &row->doc, err);
+}
+
 static int put_new_plan(struct env_task *env, struct tx *tx, struct rec_plan *row, struct err *err)
 {
     struct arena *a = &env->cycle;
@@ -97,10 +109,7 @@ static int put_new_plan(struct env_task *env, struct tx *tx, struct rec_plan *ro
         .ended_seq = REC_NONE,
         .expires_ms = tx_time_ms(tx) + expires_ms,
     };
-    if (env->plan.cause == PLAN_CAUSE_COMMIT &&
-        env_secrets_remark(env->engine, a, env->uid, &env->pins, &env->plan, err))
-        return err->code;
-    if (engine_put_document(tx, S("plan"), plan_format(a, &env->plan), &row->doc, err) ||
+    if (put_plan_document(env, tx, row, err) ||
         snapshot_store_revision(a, tx, env->uid, &env->spec, &env->plan, err) ||
         put_served(env, tx, err) || put_reads(env, tx, err))
         return err->code;
@@ -335,7 +344,7 @@ static int store_row(struct env_task *env, struct rec_plan *row, int is_new,
         return rc;
     if (row->base_seq == BASE_NOW)
         row->base_seq = tx_seq(tx);
-    rc = is_new ? put_new_plan(env, tx, row, err) : 0;
+    rc = is_new ? put_new_plan(env, tx, row, err) : put_plan_document(env, tx, row, err);
     if (!rc)
         rc = put_plan(env, tx, row, d, err);
     rc = env_row_finish(tx, rc, err);

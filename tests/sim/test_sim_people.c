@@ -129,6 +129,30 @@ static void an_approval_does_not_come_back(struct story *s)
     expect_version(s, SHOP_BLOG, 2);
 }
 
+/* The set before the live one goes when its time is over: that makes no other plan of what was approved. */
+static void an_approval_outlives_the_set_that_goes(struct story *s)
+{
+    struct str plan;
+
+    s->shop.keep_s = 120;
+    given_waiting_plan(s);
+    decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
+    run(s, 40 * SECOND);
+    expect_status(s, "in_sync: ");
+    say(s, COMMAND_HOLD);
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 30 * SECOND);
+    plan = plan_in_state(s, "waiting");
+    decide(s, COMMAND_APPROVE, plan);
+    run(s, 5 * MINUTE);
+    assert_true(str_eq(plan_in_state(s, "approved"), plan));
+    say(s, COMMAND_RESUME);
+    run(s, 5 * MINUTE);
+    assert_int_equal(s->done, 4);
+    expect_version(s, SHOP_BLOG, 3);
+}
+
 /* Whose changes they are is asked until it is known, and stored with the plan. */
 static void who_made_it_is_known_before_it_waits(struct story *s)
 {
@@ -585,6 +609,7 @@ int main(void)
     static struct story_row rows[] = {
         STORY(an_approval_outlives_a_hold),
         STORY(an_approval_does_not_come_back),
+        STORY(an_approval_outlives_the_set_that_goes),
         STORY(who_made_it_is_known_before_it_waits),
         STORY(what_was_rejected_under_a_hold_is_not_applied),
         STORY(an_approval_is_taken_back_while_it_is_held),

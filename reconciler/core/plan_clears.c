@@ -1,0 +1,87 @@
+/* What clears: sets that are neither live nor wanted, and go anyway. SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/core/planner.h"
+
+struct dropping {
+    struct arena *a;
+    const struct plan *from;
+    size_t *places;    /* of each item among those that stay */
+    size_t *marked_by; /* the last one that stays and got it as a need, + 1 */
+};
+
+int plan_clears(const struct plan *p)
+{
+    for (size_t i = 0; i < p->items.n; i++)
+        if (p->items.p[i].clears)
+            return 1;
+    return 0;
+}
+
+static void add_needs(struct dropping *d, const struct plan_item *of, size_t at,
+                      struct plan_item *ret)
+{
+    for (size_t i = 0; i < of->needs.n; i++) {
+        size_t needed = of->needs.p[i], *slot;
+
+        if (d->marked_by[needed] == at + 1)
+            continue;
+        d->marked_by[needed] = at + 1;
+        if (d->from->items.p[needed].clears) {
+            add_needs(d, &d->from->items.p[needed], at,
+                      ret); /* a step or two: no item clears deep */
+            continue;
+        }
+        slot = vec_push(d->a, &ret->needs);
+        if (slot)
+            *slot = d->places[needed];
+    }
+}
+
+/* A flip names the item that made its generation. */
+static const struct value *renumber(const struct dropping *d, const struct value *desired)
+{
+    const struct value *made = value_get(desired, S("routes_item"));
+    struct value *copy;
+
+    if (!value_is(made, VALUE_INT) || made->u.number < 0 ||
+        made->u.number >= (int64_t)d->from->items.n)
+        return desired;
+    copy = value_map(d->a);
+    for (size_t i = 0; i < value_count(desired); i++) {
+        const struct value_entry *e = &desired->u.map.entries[i];
+
+        if (e->value == made)
+            value_set_int(d->a, copy, e->key, (int64_t)d->places[made->u.number]);
+        else
+            value_set(d->a, copy, e->key, e->value);
+    }
+    return copy;
+}
+
+void plan_drop_clears(struct arena *a, struct plan *p)
+{
+    const struct plan from = *p;
+    struct dropping d = { .a = a, .from = &from };
+    size_t n = 0;
+
+    if (!plan_clears(p))
+        return;
+    d.places = arena_new_n(a, size_t, from.items.n);
+    d.marked_by = arena_new_n(a, size_t, from.items.n);
+    p->items = (__typeof__(p->items)){ 0 };
+    for (size_t i = 0; d.places && i < from.items.n; i++)
+        if (!from.items.p[i].clears)
+            d.places[i] = n++;
+    for (size_t i = 0; d.places && d.marked_by && i < from.items.n; i++) {
+        const struct plan_item *item = &from.items.p[i];
+        struct plan_item *slot = item->clears ? NULL : vec_push(a, &p->items);
+
+        if (!slot)
+            continue;
+        *slot = *item;
+        slot->needs = (__typeof__(slot->needs)){ 0 };
+        if (item->only_after >= 0)
+            slot->only_after = (int)d.places[item->only_after];
+        slot->desired = renumber(&d, item->desired);
+        add_needs(&d, item, i, slot);
+    }
+}
