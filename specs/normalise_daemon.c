@@ -54,6 +54,20 @@ static void check_branch(const struct daemon_check *c, const struct value *rule)
                          STR_ARG(branch->u.text));
 }
 
+/* Somebody has to say whose keys count. */
+static void check_signatures(const struct daemon_check *c, const struct value *rule)
+{
+    const struct value *asked = value_at(rule, S("floor.signatures"));
+    const struct value *source = value_get(
+        value_get(c->daemon, S("sources")),
+        value_get_text(value_get(rule, S("match")), S("source"), S("")));
+
+    if (asked && source && !value_get(source, S("verify")))
+        spec_message_add(c->m, SPEC_ERROR, asked->place, S("reference"),
+                         S("add verify: {signatures: .., allowed_signers: FILE} to the source"),
+                         "signatures are asked for, and the source does not say whose keys count");
+}
+
 static void check_rule(const struct daemon_check *c, const struct value *rule)
 {
     const struct value *services = value_at(rule, S("providers.services"));
@@ -62,6 +76,7 @@ static void check_rule(const struct daemon_check *c, const struct value *rule)
 
     check_named(c, value_at(rule, S("match.source")), "source", value_get(c->daemon, S("sources")));
     check_branch(c, rule);
+    check_signatures(c, rule);
     for (size_t i = 0; i < value_count(services); i++)
         check_provider(c, value_item(services, i), "services", "process|null");
     check_provider(c, value_at(rule, S("providers.domains")), "domains", "haproxy|null");
@@ -88,6 +103,19 @@ static void check_rule(const struct daemon_check *c, const struct value *rule)
                          "approval is manual, but the rule's isolation is none");
 }
 
+static void check_sources(const struct daemon_check *c)
+{
+    const struct value *sources = value_get(c->daemon, S("sources"));
+
+    for (size_t i = 0; i < value_count(sources); i++) {
+        const struct value *verify = value_get(sources->u.map.entries[i].value, S("verify"));
+
+        if (verify && !value_get(verify, S("allowed_signers")) && !value_get(verify, S("keyring")))
+            spec_message_add(c->m, SPEC_ERROR, verify->place, S("required"), STR_NONE,
+                             "verify: either allowed_signers or keyring says whose keys count");
+    }
+}
+
 static void check_limits(const struct daemon_check *c)
 {
     const struct value *limits = value_at(c->daemon, S("limits.per_provider"));
@@ -103,9 +131,8 @@ static void check_limits(const struct daemon_check *c)
 }
 
 /* Addresses are compared in any case of letters. */
-static struct str claim_key(struct arena *a, const struct value *name)
+static struct str claim_mail(struct arena *a, struct str text)
 {
-    struct str text = value_is(name, VALUE_TEXT) ? name->u.text : STR_NONE;
     char *key = text.n && str_find_char(text, '@') != STR_NPOS ? str_to_c(a, text) : NULL;
 
     if (!key)
@@ -115,11 +142,28 @@ static struct str claim_key(struct arena *a, const struct value *name)
     return (struct str){ key, text.n };
 }
 
+/* Type and bytes; what is said behind them is anything. */
+static struct str claim_key(struct arena *a, struct str text)
+{
+    struct str type, bytes;
+
+    return str_next(&text, ' ', &type) && str_next(&text, ' ', &bytes)
+               ? str_fmt(a, "%.*s %.*s", STR_ARG(type), STR_ARG(bytes))
+               : STR_NONE; /* said already */
+}
+
+static struct str claim_user(struct arena *a, struct str text)
+{
+    (void)a;
+    return text;
+}
+
 /* What two people are called would be nobody's. */
 static void check_claim(const struct daemon_check *c, struct map *claimed, const struct value *name,
+                        struct str (*read)(struct arena *a, struct str text),
                         const struct value_entry *person)
 {
-    struct str key = claim_key(c->a, name);
+    struct str key = value_is(name, VALUE_TEXT) ? read(c->a, name->u.text) : STR_NONE;
     const struct value_entry *other = key.n ? map_find(claimed, key) : NULL;
     union {
         const struct value_entry *in;
@@ -142,10 +186,13 @@ static void check_people(const struct daemon_check *c)
     for (size_t i = 0; i < value_count(people); i++) {
         const struct value_entry *person = &people->u.map.entries[i];
         const struct value *emails = value_get(person->value, S("emails"));
+        const struct value *keys = value_get(person->value, S("keys"));
 
-        check_claim(c, &claimed, value_get(person->value, S("local")), person);
+        check_claim(c, &claimed, value_get(person->value, S("local")), claim_user, person);
         for (size_t j = 0; j < value_count(emails); j++)
-            check_claim(c, &claimed, value_item(emails, j), person);
+            check_claim(c, &claimed, value_item(emails, j), claim_mail, person);
+        for (size_t j = 0; j < value_count(keys); j++)
+            check_claim(c, &claimed, value_item(keys, j), claim_key, person);
     }
 }
 
@@ -301,6 +348,7 @@ int normalise_daemon(struct arena *a, const struct bundle *b, const struct value
         c.daemon = daemon;
         for (size_t i = 0; i < value_count(value_get(daemon, S("environments"))); i++)
             check_rule(&c, value_item(value_get(daemon, S("environments")), i));
+        check_sources(&c);
         check_default_store(&c);
         check_stores(&c);
         check_people(&c);

@@ -115,6 +115,7 @@ CREATE TABLE revisions (
     doc BLOB NOT NULL,
     made_seq INTEGER NOT NULL,
     proven_seq INTEGER,
+    commit_id TEXT,
     PRIMARY KEY (env, digest)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX revisions_n ON revisions (env, n);
@@ -210,6 +211,7 @@ CREATE TABLE plan_authors (
     plan BLOB NOT NULL,
     mail TEXT NOT NULL,
     name TEXT NOT NULL,
+    is_signer INTEGER NOT NULL,
     commit_id TEXT NOT NULL,
     PRIMARY KEY (plan, mail)
 ) STRICT, WITHOUT ROWID;

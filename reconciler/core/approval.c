@@ -67,11 +67,20 @@ static int allows_self(const struct value *needs)
     return value_get_bool(needs, S("allow_self"), 0) || value_get_bool(needs, S("same_user"), 0);
 }
 
+/* Who wrote it, or signed it; STR_NONE: nobody is known by that. */
+static struct str author_person(struct arena *a, const struct approval_case *c,
+                                const struct rec_plan_author *author)
+{
+    return author->is_signer ? people_of_signer(a, c->people, author->mail, author->name)
+                             : people_of_mail(c->people, author->mail);
+}
+
 /* The change of theirs, or NULL. */
-static const struct rec_plan_author *find_own(const struct approval_case *c, struct str person)
+static const struct rec_plan_author *find_own(struct arena *a, const struct approval_case *c,
+                                              struct str person)
 {
     for (size_t i = 0; i < c->n_authors; i++)
-        if (str_eq(people_of_mail(c->people, c->authors[i].mail), person))
+        if (str_eq(author_person(a, c, &c->authors[i]), person))
             return &c->authors[i];
     return NULL;
 }
@@ -85,10 +94,11 @@ static struct str self_refusal(struct arena *a, const struct approval_case *c,
         return STR_NONE;
     if (str_eq(d->actor, c->starter) || str_eq(people_of_actor(c->people, c->starter), d->person))
         return str_fmt(a, "%.*s started the plan", STR_ARG(d->person));
-    own = find_own(c, d->person);
-    return own ? str_fmt(a, "%.*s made commit %.*s, which is in it, as %.*s", STR_ARG(d->person),
+    own = find_own(a, c, d->person);
+    return own ? str_fmt(a, "%.*s %s commit %.*s, which is in it, as %.*s", STR_ARG(d->person),
+                         own->is_signer ? "signed" : "made",
                          (int)(own->commit_id.n < COMMIT_SHOWN ? own->commit_id.n : COMMIT_SHOWN),
-                         own->commit_id.p, STR_ARG(own->mail))
+                         own->commit_id.p, STR_ARG(own->is_signer ? own->name : own->mail))
                : STR_NONE;
 }
 
@@ -119,12 +129,12 @@ struct str approval_refusal(struct arena *a, const struct approval_case *c,
 /* --- all of them --------------------------------------------------------------------------------- */
 
 /* One that nobody is known by; NULL where it does not matter. */
-static const struct rec_plan_author *find_stranger(const struct approval_case *c)
+static const struct rec_plan_author *find_stranger(struct arena *a, const struct approval_case *c)
 {
     if (allows_self(c->needs))
         return NULL;
     for (size_t i = 0; i < c->n_authors; i++)
-        if (!people_of_mail(c->people, c->authors[i].mail).p)
+        if (!author_person(a, c, &c->authors[i]).p)
             return &c->authors[i];
     return NULL;
 }
@@ -165,13 +175,14 @@ static struct str verdict_text(struct arena *a, const struct approval_case *c,
     sb_addf(&b, "%" PRId64 " of %" PRId64 " approval%s", v->have, v->need, v->need == 1 ? "" : "s");
     add_approvers(&b, approvers);
     if (stranger)
-        sb_addf(&b, ", one more because nobody is known by '%.*s'", STR_ARG(stranger->mail));
+        sb_addf(&b, ", one more because nobody is known by '%.*s'",
+                STR_ARG(stranger->is_signer ? stranger->name : stranger->mail));
     return sb_str(&b);
 }
 
 struct approval_verdict approval_judge(struct arena *a, const struct approval_case *c)
 {
-    const struct rec_plan_author *stranger = find_stranger(c);
+    const struct rec_plan_author *stranger = find_stranger(a, c);
     struct approval_verdict v = { .need = value_get_int(c->needs, S("min"), 1) };
 
     if (v.need < 1)

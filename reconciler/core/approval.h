@@ -2,7 +2,7 @@
  * approval: whether enough people said yes. SPDX-License-Identifier: Apache-2.0
  *
  * A plan that asks needs `min_approvals` of distinct people who stand in each list of `approvers`. Nobody approves what is
- * their own: who authored or committed anything since the commit that was applied, or started the plan.
+ * their own: who authored, committed or signed anything since the commit that was applied, or started the plan.
  * Somebody whom `auth.people` does not know may be anybody, so one approval more is asked. What the policy says
  * now counts, not what it said when somebody approved. Pure.
  *
@@ -16,6 +16,8 @@
 #define APPROVAL_OVERRIDE_MS (3600 * 1000)
 /* Stands among the authors of a range that is too long to be read. */
 #define APPROVAL_MANY "(more commits than are read)"
+/* The same of one that does not go on from what was applied: nobody knows who wants back what it lacks. */
+#define APPROVAL_ASIDE "(a history without what was applied)"
 
 struct approval_case {
     const struct value *needs;  /* approval_needs() */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/people.h"
 
+#include "base/base64.h"
+#include "base/hash.h"
+
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
@@ -50,6 +53,35 @@ struct str people_of_actor(const struct value *people, struct str actor)
     for (end = rest.n; end > 0 && rest.p[end - 1] != '(';)
         end--;
     return end ? people_of_user(people, str_slice(rest, 0, end - 1)) : STR_NONE;
+}
+
+struct str people_fingerprint(struct arena *a, struct str key)
+{
+    struct str rest = key, type, blob, bytes;
+    struct digest digest;
+
+    if (!str_next(&rest, ' ', &type) || !str_next(&rest, ' ', &blob) ||
+        base64_decode(a, blob, &bytes))
+        return STR_NONE;
+    digest = hash_bytes(bytes);
+    blob = base64_encode(a, (struct str){ (const char *)digest.b, sizeof(digest.b) });
+    while (str_ends(blob, S("=")))
+        blob.n--;
+    return str_fmt(a, "SHA256:%.*s", STR_ARG(blob));
+}
+
+struct str people_of_signer(struct arena *a, const struct value *people, struct str fingerprint,
+                            struct str name)
+{
+    for (size_t i = 0; i < value_count(people); i++) {
+        const struct value_entry *e = &people->u.map.entries[i];
+        const struct value *keys = value_get(e->value, S("keys"));
+
+        for (size_t j = 0; j < value_count(keys); j++)
+            if (str_eq(people_fingerprint(a, value_item(keys, j)->u.text), fingerprint))
+                return e->key;
+    }
+    return people_of_mail(people, name);
 }
 
 struct str people_signers(struct arena *a, const struct value *people, struct str name)

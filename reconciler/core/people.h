@@ -15,6 +15,11 @@ struct str people_of_user(const struct value *people, struct str user);
 struct str people_of_mail(const struct value *people, struct str mail); /* in any case of letters */
 /* "local:ann(1000)": of the user in it. */
 struct str people_of_actor(const struct value *people, struct str actor);
+/* "SHA256:.." of a public key, as ssh-keygen shows it; STR_NONE: it is none. */
+struct str people_fingerprint(struct arena *a, struct str key);
+/* Who signed a commit: by the key's fingerprint, else by what the list of signers calls them. */
+struct str people_of_signer(struct arena *a, const struct value *people, struct str fingerprint,
+                            struct str name);
 /* One file for ssh-keygen: a line for each key of the person, good for approvals alone. */
 struct str people_signers(struct arena *a, const struct value *people, struct str name);
 

@@ -350,8 +350,12 @@ static void render_authors(struct render *r, const struct value *about)
         return;
     label(r, "made by");
     for (size_t i = 0; i < n && i < AUTHORS_SHOWN; i++) {
+        const struct value *author = value_item(authors, i);
+        int has_signed = value_get_bool(author, S("signed"), 0);
+
         sb_add_c(r->out, i ? ", " : "");
-        render_foreign(r->out, value_get_text(value_item(authors, i), S("mail"), S("")));
+        render_foreign(r->out, value_get_text(author, has_signed ? S("name") : S("mail"), S("")));
+        sb_add_c(r->out, has_signed ? " (signed)" : "");
     }
     if (n > AUTHORS_SHOWN)
         sb_addf(r->out, " and %zu more", n - AUTHORS_SHOWN);

@@ -11,20 +11,11 @@
 #pragma once
 
 #include "reconciler/engine/command.h"
-#include "reconciler/engine/engine_state.h"
-#include "reconciler/rt/wait.h"
-
-/* A signature that is being checked. */
-struct command_sign {
-    char dir[4096]; /* of ssh-keygen's files; "": none */
-    const char *argv[16];
-    struct exec_request exec;
-    struct exec_result result;
-};
+#include "reconciler/engine/sign_files.h"
 
 /* What a verb found on STATE, for the loop to act upon. */
 struct command_found {
-    struct command_sign sign;
+    struct sign_run sign; /* the signature that is being checked */
     struct rec_environment env;
     struct rec_plan plan, settled; /* settled: of the operation */
     struct digest revision;
@@ -39,8 +30,6 @@ void command_sign_start(struct command_call *c, struct command_found *f); /* the
 /* ERR_REFUSED: it is not by a key of who is connected, or not over this plan. Removes the files. */
 int command_sign_judge(struct command_call *c, struct command_found *f,
                        struct err *err); /* STATE */
-/* What a killed daemon left. */
-int command_sign_tidy(struct engine *e, struct err *err);
 
 /* --- command_write.c, command_decide.c ------------------------------------------------------------ */
 

@@ -107,7 +107,7 @@ int engine_open(struct engine *e, const struct engine_options *options, struct e
 {
     e->options = *options;
     e->loop = options->loop;
-    if (engine_life_place(e, err) || engine_life_read(e, err) || command_sign_tidy(e, err) ||
+    if (engine_life_place(e, err) || engine_life_read(e, err) || sign_files_tidy(e, err) ||
         read_egress(e, err) || open_providers(e, err) || engine_life_begin(e, err) ||
         make_sources(e, err)) {
         struct err why = *err;

@@ -79,7 +79,8 @@ static int plan_for_commit(struct env_task *env, struct err *err)
 {
     int n_undone;
 
-    if (plan_now(env, PLAN_CAUSE_COMMIT, err) || env_undone_keep(env, &n_undone, err))
+    if (env_authors_raise(env, err) || plan_now(env, PLAN_CAUSE_COMMIT, err) ||
+        env_undone_keep(env, &n_undone, err))
         return err->code;
     return n_undone ? plan_now(env, PLAN_CAUSE_COMMIT, err) : 0;
 }

@@ -72,6 +72,18 @@ int env_plan_accept(struct env_task *env, struct err *err)
     return env_row_finish(tx, tx_put(tx, REC_environment, &row, err), err);
 }
 
+/* A plan that was started and did not come through has proven nothing of its commit. */
+static int find_proven_commit(struct env_task *env, const struct digest *live, struct str *ret,
+                              struct err *err)
+{
+    struct rec_revision row = { .env = env->uid, .digest = *live };
+    int rc = digest_is_none(live) ? ERR_NOT_FOUND
+                                  : db_get(env->engine->db, &env->cycle, REC_revision, &row, err);
+
+    *ret = !rc && row.commit_id.p ? row.commit_id : S("");
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
 int env_plan_find_applied(struct env_task *env, struct err *err)
 {
     struct rec_environment row;
@@ -79,7 +91,7 @@ int env_plan_find_applied(struct env_task *env, struct err *err)
     if (environments_by_uid(env->engine->db, &env->cycle, env->uid, &row, err))
         return err->code;
     env->applied = row.commit_id.p ? row.commit_id : S("");
-    return 0;
+    return find_proven_commit(env, &row.live_rev, &env->proven, err);
 }
 
 int env_plan_list_instances(struct env_task *env, struct err *err)

@@ -47,6 +47,10 @@ int env_store_forget_pending(struct env_task *env, struct err *err);
 
 /* --- env_authors.c ------------------------------------------------------------------------------- */
 
+/* What commits since the one that was applied say of schemas was read; env->proven is known. */
+int env_authors_know_change(const struct env_task *env);
+/* Where it was, it counts. */
+int env_authors_raise(struct env_task *env, struct err *err);
 /* Whose changes the plan holds was read, in this cycle or one before. */
 int env_authors_are_known(const struct env_task *env, const struct rec_plan *row);
 /* Those that were read in this cycle. */

@@ -352,17 +352,33 @@ static int store_row(struct env_task *env, struct rec_plan *row, int is_new,
     return rc;
 }
 
+/* 1: it runs a release, and what the commits say of it was not read. */
+static int lacks_change(struct env_task *env, struct err *err)
+{
+    size_t i = 0;
+
+    while (i < env->plan.items.n && !str_eq_c(env->plan.items.p[i].kind, "release"))
+        i++;
+    if (env->plan.cause != PLAN_CAUSE_COMMIT || i == env->plan.items.n)
+        return 0;
+    return env_plan_find_applied(env, err) ? err->code : !env_authors_know_change(env);
+}
+
 /* A plan with something to do: stored once, started when nobody has to be asked. Where nobody knows whether
  * the commit goes on, or whose changes they are that somebody has to approve, that is asked first. */
 int env_store_plan(struct env_task *env, struct err *err)
 {
     struct rec_plan row = { .id = env->plan.id };
     struct decision d = { 0 };
-    int is_new;
+    int is_new, rc;
 
     env->is_doubtful = env->plan.cause == PLAN_CAUSE_COMMIT && !env_task_knows_descent(env);
     if (env->is_doubtful)
         return 0;
+    rc = lacks_change(env, err);
+    env->lacks_authors = rc == 1;
+    if (rc)
+        return rc < 0 ? rc : 0;
     if (find_row(env, &row, &is_new, err) || decide(env, &row, &d, err))
         return err->code;
     env->lacks_authors = d.needs.p && env->plan.cause == PLAN_CAUSE_COMMIT &&

@@ -17,6 +17,8 @@
 enum {
     ENV_ACCEPT,
     ENV_SPEC,
+    ENV_PROVE,
+    ENV_PROVEN,
     ENV_DESCENT,
     ENV_DESCENT_ASK,
     ENV_DESCENT_TOLD,
@@ -37,7 +39,9 @@ enum {
 static const struct task_state env_states[] = {
     /*                name       successors                               on error       deadline_ms */
     [ENV_ACCEPT]  = { "ACCEPT",  TO2(ENV_SPEC, ENV_TROUBLE),              ENV_TROUBLE,   0 },
-    [ENV_SPEC]    = { "SPEC",    TO2(ENV_SPEC, ENV_LOOK) | TO2(ENV_ASTRAY, ENV_REST), ENV_ASTRAY, 0 }, /* waits for its turn */
+    [ENV_SPEC]    = { "SPEC",    TO2(ENV_SPEC, ENV_LOOK) | TO3(ENV_ASTRAY, ENV_REST, ENV_PROVE), ENV_ASTRAY, 0 }, /* waits for its turn */
+    [ENV_PROVE]   = { "PROVE",   TO(ENV_PROVEN),                          ENV_ASTRAY,    0 },
+    [ENV_PROVEN]  = { "PROVEN",  TO2(ENV_LOOK, ENV_ASTRAY),               ENV_ASTRAY,    0 },
     [ENV_DESCENT] = { "DESCENT", TO(ENV_DESCENT_ASK),                     ENV_ASTRAY,    0 },
     [ENV_DESCENT_ASK] = { "DESCENT_ASK", TO2(ENV_DESCENT_TOLD, ENV_LOOK), ENV_ASTRAY,    0 }, /* the worker's deadline */
     [ENV_DESCENT_TOLD] = { "DESCENT_TOLD", TO2(ENV_LOOK, ENV_ASTRAY),     NO_ERROR_EDGE, 0 },
@@ -128,6 +132,11 @@ static enum task_verdict env_compare_with_main(struct env_task *env)
     return task_then(&env->task, ENV_REST);
 }
 
+static int env_find_applied(struct task *t, struct err *err)
+{
+    return env_plan_find_applied(env_of(t), err);
+}
+
 static enum task_verdict env_spec(struct env_task *env)
 {
     struct task *t = &env->task;
@@ -140,16 +149,61 @@ static enum task_verdict env_spec(struct env_task *env)
         return task_goto(t, ENV_LOOK);
     if (!env->head)
         return task_goto(t, ENV_ASTRAY);
+    if (proof_asked(env->source, env->rule)) {
+        wait_work_start(t, POOL_STATE, env_find_applied);
+        return task_then(t, ENV_PROVE);
+    }
+    wait_work_start(t, POOL_FILE, env_look_specs);
+    return task_then(t, ENV_LOOK);
+}
+
+/* --- whether the commits are signed -------------------------------------------------------------- */
+
+static void env_proof_ended(struct task *t, void *ctx)
+{
+    (void)t; /* the join that waits for it sees the end */
+    (void)ctx;
+}
+
+/* Before anything is made of what they say. */
+static enum task_verdict env_prove(struct env_task *env)
+{
+    struct task *t = &env->task;
+
+    env->proof = arena_new(&env->cycle, struct proof_task);
+    if (!env->proven_of)
+        env->proven_of = arena_new(&env->own, struct proof);
+    if (!env->proof || !env->proven_of) {
+        t->rc = err_set(&t->err, ERR_NOMEM, "out of memory");
+        return task_goto(t, ENV_ASTRAY);
+    }
+    *env->proof = (struct proof_task){ .engine = env->engine,
+                                       .source = env->source,
+                                       .arena = &env->cycle,
+                                       .commit = env->head->commit,
+                                       .base = env->proven,
+                                       .asked = proof_asked(env->source, env->rule),
+                                       .known = env->proven_of };
+    proof_start(env->proof, env_proof_ended, NULL);
+    env->child = &env->proof->task;
+    wait_join_start(t, &env->child, 1);
+    return task_then(t, ENV_PROVEN);
+}
+
+static enum task_verdict env_proven(struct env_task *env)
+{
+    struct task *t = &env->task;
+
+    if (env->proof->task.rc) {
+        t->rc = env->proof->task.rc;
+        t->err = env->proof->task.err;
+        return task_goto(t, ENV_ASTRAY);
+    }
     wait_work_start(t, POOL_FILE, env_look_specs);
     return task_then(t, ENV_LOOK);
 }
 
 /* --- whether the newest commit goes on from the one that was applied last ------------------------ */
-
-static int env_find_applied(struct task *t, struct err *err)
-{
-    return env_plan_find_applied(env_of(t), err);
-}
 
 /* A source without history has nothing to rewind. */
 int env_task_knows_descent(const struct env_task *env)
@@ -198,7 +252,7 @@ static enum task_verdict env_authors_ask(struct env_task *env)
 {
     const struct source *source = env->source->source;
 
-    env->log = (struct source_log){ .from = env->applied.n ? env->applied : STR_NONE,
+    env->log = (struct source_log){ .from = env->proven.n ? env->proven : STR_NONE,
                                     .to = env->head->commit,
                                     .limit = SOURCE_LOG_MAX };
     source->ops->log(source, &env->task, &env->cycle, &env->log, &env->call);
@@ -383,6 +437,10 @@ static enum task_verdict env_step(struct task *t)
         }
         env_begin_cycle(env);
         return env_spec(env);
+    case ENV_PROVE:
+        return env_prove(env);
+    case ENV_PROVEN:
+        return env_proven(env);
     case ENV_DESCENT:
         env->is_doubtful = 0;
         wait_work_start(t, POOL_STATE, env_find_applied);

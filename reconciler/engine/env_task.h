@@ -28,6 +28,11 @@ struct env_ask {
     struct str actor; /* in the environment's own arena */
 };
 
+/* The highest Schema-Change of the commits after `from` up to `to`. */
+struct env_change {
+    char from[48], to[48], word[16];
+};
+
 struct env_left {
     struct env_left *next;
     struct digest plan;
@@ -56,12 +61,15 @@ struct env_task {
     struct head *head;
     struct environment_spec spec;
     int has_spec;
-    struct str applied; /* commit that was applied last; "" for none */
+    struct str applied; /* commit whose plan was started last; "" for none */
+    struct str proven;  /* the one that what is live was proven for; "" for none */
     struct str
         rewound; /* why the newest commit has to be approved: it does not descend from that one */
     struct source_ancestry ancestry;
     struct source_log log;
-    int lacks_authors;     /* nothing was stored: it is not known whose changes the plan holds */
+    struct proof_task *proof; /* of the commits' signatures */
+    struct task *child;
+    int lacks_authors; /* nothing was stored: it is not known whose changes the plan holds, or what they say */
     struct str authors_to; /* the commit up to which they were read; STR_NONE: they were not */
     struct rec_plan_author *authors;
     size_t n_authors;
@@ -86,7 +94,9 @@ struct env_task {
     struct digest wanted,
         tried; /* revision of the newest commit; of the one that was planned last */
     int64_t failures, superseded_in_row, not_before_mono_ms;
-    int cannot_repair; /* the last repair failed: what is wanted does not wait for it */
+    struct env_change change;
+    struct proof *proven_of; /* what was found of signatures last; NULL: none are asked for */
+    int cannot_repair;       /* the last repair failed: what is wanted does not wait for it */
     int is_cycling, is_queued;
     struct env_task *queue_next;
     int is_resting;    /* a whole cycle passed, and nothing moved since it began */
@@ -165,7 +175,7 @@ int env_look_world(struct task *t, struct err *err);     /* DRIVER: what one pro
 
 /* The environment's row, made when a commit names it for the first time. */
 int env_plan_accept(struct env_task *env, struct err *err);
-/* The commit that was applied last, for DESCENT. */
+/* The commits that were started and proven last, for DESCENT and AUTHORS. */
 int env_plan_find_applied(struct env_task *env, struct err *err);
 /* Whose changes lie between the commit that was applied last and the newest one. */
 int env_authors_parse(struct env_task *env, struct err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/git_answer.h"
 
+#include "base/base64.h"
 #include "base/guard.h"
 #include "reconciler/engine/git_text.h"
 #include "reconciler/engine/git_worker.h"
@@ -316,6 +317,18 @@ int git_answer_ancestry(struct arena *a, struct source_call *call, int *ret_is_d
     return rc;
 }
 
+/* What is no base64 is no signature. */
+static void answer_take_proof(struct arena *a, const struct value *v, struct source_commit *commit)
+{
+    struct str signature, text;
+
+    if (base64_decode(a, value_get_text(v, S("signature"), S("")), &signature) || !signature.n ||
+        base64_decode(a, value_get_text(v, S("signed"), S("")), &text))
+        return;
+    commit->signature = signature;
+    commit->signed_text = text;
+}
+
 int git_answer_log(struct arena *a, struct source_call *call, struct source_commits *ret,
                    struct err *err)
 {
@@ -330,10 +343,14 @@ int git_answer_log(struct arena *a, struct source_call *call, struct source_comm
     for (size_t i = 0; i < value_count(list); i++) {
         struct source_commit *commit = vec_push(a, &commits.list);
 
-        if (commit)
-            *commit = answer_take_commit(a, value_item(list, i));
+        if (!commit)
+            break;
+        *commit = answer_take_commit(a, value_item(list, i));
+        answer_take_proof(a, value_item(list, i), commit);
     }
     commits.truncated = value_get_bool(answer, S("truncated"), 0);
+    commits.has_from = value_get_bool(answer, S("has_from"), 0);
+    commits.goes_on = value_get_bool(answer, S("goes_on"), 0);
     *ret = commits;
     return arena_status(a, err);
 }

@@ -10,7 +10,8 @@
  *              code?}                                         -> {commit: {..}, has_base?, goes_on?, files, gone,
  *                                                                 spec_tree?, code, trees?}
  *   ancestry  {mirror, ancestor, descendant}                  -> {is_descendant}
- *   log       {mirror, from?, to, limit}                      -> {commits, truncated}
+ *   log       {mirror, from?, to, limit, proofs?}             -> {commits: [{.., signature?, signed?}], truncated,
+ *                                                                 has_from, goes_on}
  *   export    {mirror, commit, path, spec_path, dest,
  *              limit_bytes, limit_files}                      -> {bytes, files}
  *   blob      {mirror, id, limit_bytes}                       -> {hex}

@@ -368,6 +368,8 @@ static int mark_applied(struct run *r, struct tx *tx, const struct plan_item *it
     if (db_get(db, a, REC_revision, &rev, err))
         return err->code == ERR_NOT_FOUND ? 0 : err->code;
     rev.proven_seq = tx_seq(tx);
+    if (r->plan.cause == PLAN_CAUSE_COMMIT) /* the row has it since the plan was started */
+        rev.commit_id = env.commit_id;
     return tx_put(tx, REC_revision, &rev, err);
 }
 

@@ -49,7 +49,8 @@ struct source_read {
 };
 struct source_commit {
     struct str id, tree, author, author_mail, committer, committer_mail, summary;
-    struct str schema_change; /* of the trailer; "" for none */
+    struct str schema_change;          /* of the trailer; "" for none */
+    struct str signature, signed_text; /* of a log with proofs; STR_NONE: it is not signed */
     int64_t time_ms;
     VEC(struct str) parents, co_authors; /* co_authors: addresses of trailers */
 };
@@ -95,10 +96,13 @@ struct
     source_log { /* commits that `to` has and `from` (STR_NONE, not there: nothing) has not, newest first */
     struct str from, to;
     int64_t limit; /* at most SOURCE_LOG_MAX */
+    int with_proofs;
 };
 struct source_commits {
     VEC(struct source_commit) list;
     int truncated;
+    int has_from; /* it is there */
+    int goes_on;  /* `to` descends from `from`, where there is one: nothing of it was left behind */
 };
 
 struct source_export { /* the tree at `path` without the specs, whole or not at all */

@@ -155,6 +155,8 @@ static void source_git_log(const struct source *s, struct task *t, struct arena 
     source_git_set(a, request, S("from"), in->from);
     source_git_set(a, request, S("to"), in->to);
     source_git_set_number(a, request, S("limit"), in->limit);
+    if (in->with_proofs)
+        value_set(a, request, S("proofs"), value_bool(a, 1));
     source_git_start_read(source_git_of(s), t, a, request, call);
 }
 

@@ -408,6 +408,7 @@ void source_task_start(struct source_task *s, struct engine *e, struct str name,
 
     *s = (struct source_task){ .engine = e, .name = name, .config = config, .source = source };
     arena_init(&s->round, SOURCE_ROUND_MAX);
+    proof_signers_init(&s->signers);
     for (size_t i = 0; i < value_count(branches); i++) {
         struct branch *b = vec_push(e->process, &s->branches);
 
@@ -424,6 +425,7 @@ void source_task_fini(struct source_task *s)
         head_free(TAKE(s->branches.p[i].next));
         head_free_all(&s->branches.p[i].heads);
     }
+    proof_signers_fini(&s->signers);
     arena_fini(&s->round);
 }
 

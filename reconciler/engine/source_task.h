@@ -18,6 +18,7 @@
 
 #include "reconciler/engine/engine_state.h"
 #include "reconciler/engine/head.h"
+#include "reconciler/engine/proof_task.h"
 
 struct branch {
     struct str name;
@@ -43,6 +44,7 @@ struct source_task {
     struct source_snapshot snapshot;
     struct str *names;
     struct source_read *reads; /* what is asked along with the fetch, one a branch */
+    struct signers signers;    /* of its commits, as far as somebody asked */
     size_t reading;            /* index of the branch being read */
     struct err refused; /* why the first branch of the round could not be read; code 0: none */
     int64_t fetched_mono_ms, failures;

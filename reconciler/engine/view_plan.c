@@ -47,6 +47,7 @@ static int set_needs(const struct view *v, const struct rec_plan *plan, struct v
 
         value_set_text(v->a, one, S("mail"), rows[i].mail);
         value_set_text(v->a, one, S("name"), rows[i].name);
+        value_set(v->a, one, S("signed"), value_bool(v->a, rows[i].is_signer != 0));
         value_set_text(v->a, one, S("commit"), rows[i].commit_id);
         value_add(v->a, list, one);
     }

@@ -72,17 +72,10 @@ refused()
     expect_has "$sentence" "$said" "$part"
 }
 
-# A plan that is made while the set before goes is made again when it has gone.
-await_rest()
-{
-    await 30 "one set is left" one_set_is_left
-}
-
 approved_by()
 {
     as "$1" approve "$PLAN" --reason seen --timeout 30 "${@:2}" >"$WORLD/said" 2>&1 ||
         fail "approve as $1: $(cat "$WORLD/said")"
-    await_rest
 }
 
 nobody_approves_what_is_theirs()
@@ -138,7 +131,6 @@ an_approval_is_spent_once()
     kill_daemon
     start_daemon
     await_converged
-    await_rest
     expect_serves v4
     expect_equal "plans that were begun" "$(history | grep -o '"kind":"plan.started"' | wc -l)" 4
     version_by v3 ann
@@ -161,6 +153,42 @@ an_override_is_a_role_of_its_own()
     approved_by sys --override
     expect_serves v5
     expect_has "history" "$(history)" '"kind":"command.override"'
+}
+
+# Whatever became of a plan that was begun: what it was to bring is a change of whoever made it.
+what_was_cancelled_is_still_a_change_of_theirs()
+{
+    spec version=v6 bake=20s rollout='auto_promote: false'
+    commit_by ann 'version v6'
+    await_waiting
+    as bin approve "$PLAN" --reason seen --no-wait >/dev/null || fail approve
+    await 20 "v6 is served while it bakes" serves v6
+    reeve cancel prod --reason 'not now' >/dev/null || fail cancel
+    await 30 "it is taken back" serves v5
+    await 30 "the plan has ended" sync_is reverted
+    reeve retry prod >/dev/null || fail retry # at once
+    await_waiting
+    refused "the author, of what was cancelled" 'ann made commit' daemon approve "$PLAN" --reason mine
+    version_by v7 bob
+    await_waiting
+    refused "the author of what lies below" 'ann made commit' daemon approve "$PLAN" --reason mine
+    approved_by sys
+    expect_serves v7
+}
+
+# A branch that is moved back to what was undone has no new commit that would say whose change that is.
+who_moves_a_branch_back_is_nobody()
+{
+    local applied
+
+    applied=$(git -C "$WORLD/repo" rev-parse main^)
+    git -C "$WORLD/repo" reset -q --hard "$applied"
+    await_waiting
+    expect_has "the plan" "$(reeve plan prod)" "one more because nobody is known by '(a history without what was applied)'"
+    as daemon approve "$PLAN" --reason mine --timeout 30 >/dev/null 2>&1
+    expect_equal "exit status of one approval" $? 2
+    as sys approve "$PLAN" --reason seen --no-wait >/dev/null || fail approve
+    await 20 "v6 is served" serves v6
 }
 
 glass_is_broken_with_a_reason()
@@ -252,6 +280,27 @@ a_signature_is_of_the_person_and_the_plan()
     expect_equal "what a killed daemon left" "$(ls -d "$WORLD/var/sign" 2>/dev/null)" ''
 }
 
+# Cy signs what ann has made: neither approves it.
+who_signed_a_commit_does_not_approve_it()
+{
+    given_people
+    printf 'cy-of-the-desk namespaces="git" %s\n' "$(cat "$WORLD/keys/cy.pub")" >"$WORLD/keys/signers"
+    sed -i "s|poll: 30s}|poll: 30s, verify: {signatures: ancestors, allowed_signers: keys/signers}}|" "$WORLD/reeve.yaml"
+    git -C "$WORLD/repo" config gpg.format ssh
+    git -C "$WORLD/repo" config user.signingkey "$WORLD/keys/cy"
+    git -C "$WORLD/repo" config commit.gpgsign true
+    version_by v1 ann
+    start_daemon
+    await_waiting
+    expect_has "the plan" "$(reeve plan prod)" 'made by  cy-of-the-desk (signed), ann@acme.test'
+    refused "who has signed it" 'cy signed commit' sys approve "$PLAN" --reason mine
+    refused "who has made it" 'ann made commit' daemon approve "$PLAN" --reason mine
+    approved_by bin
+    expect_serves v1
+}
+
 run_cases nobody_approves_what_is_theirs not_even_under_a_later_commit a_stranger_asks_for_one_more \
-    an_approval_is_spent_once an_override_is_a_role_of_its_own glass_is_broken_with_a_reason \
-    who_runs_as_an_environment_is_not_heard who_lives_elsewhere_is_not_heard a_signature_is_of_the_person_and_the_plan
+    an_approval_is_spent_once an_override_is_a_role_of_its_own what_was_cancelled_is_still_a_change_of_theirs \
+    who_moves_a_branch_back_is_nobody glass_is_broken_with_a_reason \
+    who_runs_as_an_environment_is_not_heard who_lives_elsewhere_is_not_heard a_signature_is_of_the_person_and_the_plan \
+    who_signed_a_commit_does_not_approve_it

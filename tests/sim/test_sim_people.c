@@ -175,7 +175,7 @@ static void who_made_it_is_known_before_it_waits(struct story *s)
         DB_SELECT(world_reader(&s->w), &s->w.arena, plan_author, "ORDER BY mail", &rows, &n, &err),
         0);
     assert_int_equal(n, 2);
-    assert_true(str_eq_c(rows[0].mail, "developer@example.test"));
+    assert_true(str_eq_c(rows[0].mail, "developer-1@example.test"));
     assert_true(str_eq_c(rows[1].mail, "forge@example.test"));
     decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
     run(s, MINUTE);
@@ -279,6 +279,60 @@ static void an_undo_while_a_plan_bakes_is_refused(struct story *s)
     assert_int_equal(s->done, 0);
     expect_status(s, "in_sync: ");
     expect_version(s, SHOP_BLOG, 3);
+}
+
+static size_t count_authors(struct story *s, struct str plan)
+{
+    struct rec_plan_author *rows;
+    struct err err = ERR_INIT;
+    size_t n;
+
+    if (DB_SELECT(world_reader(&s->w), &s->w.arena, plan_author,
+                  "WHERE lower(hex(plan)) = $1 ORDER BY mail", &rows, &n, &err, DB_T(plan)))
+        fail_msg("%s", err.text);
+    return n;
+}
+
+/* A plan that was begun and did not come through takes nobody's changes out of the next one. */
+static void who_made_what_was_cancelled_made_it(struct story *s)
+{
+    struct str first;
+
+    given_waiting_plan(s);
+    first = plan_in_state(s, "waiting");
+    assert_int_equal(count_authors(s, first), 2);
+    decide(s, COMMAND_APPROVE, first);
+    run_until_switched(s);
+    say(s, COMMAND_CANCEL);
+    run(s, 5 * MINUTE);
+    expect_status(s, "waiting: it was cancelled");
+    assert_int_equal(count_authors(s, plan_in_state(s, "waiting")), 2);
+    decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
+    run(s, MINUTE);
+    expect_version(s, SHOP_BLOG, 2);
+}
+
+/* What was rolled back is a change again when it comes back. */
+static void who_made_what_was_rolled_back_made_it(struct story *s)
+{
+    s->shop.n_envs = 1;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 12 * MINUTE);
+    world_say(
+        &s->w,
+        &(struct command){ .verb = COMMAND_ROLLBACK, .env = S("prod"), .revision = 1, .as = S("") },
+        &s->done);
+    run(s, 2 * MINUTE);
+    expect_version(s, SHOP_BLOG, 1);
+    s->shop.is_manual[0] = 1;
+    s->shop.has_more = 1;
+    push(s);
+    run(s, 30 * SECOND);
+    expect_status(s, "waiting: ");
+    assert_int_equal(count_authors(s, plan_in_state(s, "waiting")), 3);
+    decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
+    run(s, MINUTE);
 }
 
 static void what_is_cancelled_stays_so(struct story *s)
@@ -616,6 +670,8 @@ int main(void)
         STORY(an_undo_is_not_lost_in_a_cycle),
         STORY(an_undo_that_cannot_be_written_is_tried_again),
         STORY(an_undo_while_a_plan_bakes_is_refused),
+        STORY(who_made_what_was_cancelled_made_it),
+        STORY(who_made_what_was_rolled_back_made_it),
         STORY(what_is_cancelled_stays_so),
         STORY(what_is_cancelled_stays_so_after_a_death),
         STORY(what_nothing_reverts_a_person_can),

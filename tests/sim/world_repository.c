@@ -182,25 +182,36 @@ static int world_ancestry_parse(struct arena *a, struct source_call *call, int *
 static void world_log(const struct source *s, struct task *t, struct arena *a,
                       const struct source_log *in, struct source_call *call)
 {
-    world_ask(s, t, a, call)->commit = in->to;
+    struct world_asked *asked = world_ask(s, t, a, call);
+
+    asked->commit = in->to;
+    asked->base = in->from.p ? in->from : S("");
 }
 
+/* Those after `base`, newest first. */
 static int world_log_parse(struct arena *a, struct source_call *call, struct source_commits *ret,
                            struct err *err)
 {
     const struct world_asked *asked = call->own;
-    struct source_commit *one;
+    const struct world_commit *to = world_commit(asked->world, asked->commit),
+                              *from = world_commit(asked->world, asked->base);
 
     if (asked->world->is_git_down)
         return err_set(err, ERR_UNREACHABLE, "the git host does not answer");
-    *ret = (struct source_commits){ 0 };
-    one = vec_push(a, &ret->list);
-    PRE(one != NULL);
-    *one = (struct source_commit){ .id = asked->commit,
-                                   .author = S("a developer"),
-                                   .author_mail = S("developer@example.test"),
-                                   .committer = S("a forge"),
-                                   .committer_mail = S("forge@example.test") };
+    PRE(to != NULL);
+    *ret = (struct source_commits){ .goes_on = !asked->base.n || (from && from <= to) };
+    for (const struct world_commit *c = to;
+         c >= asked->world->commits && c != from && ret->list.n < SOURCE_LOG_MAX; c--) {
+        struct source_commit *one = vec_push(a, &ret->list);
+
+        PRE(one != NULL);
+        *one = (struct source_commit){ .id = c->id,
+                                       .author = S("a developer"),
+                                       .author_mail = str_fmt(a, "developer-%zu@example.test",
+                                                              (size_t)(c - asked->world->commits)),
+                                       .committer = S("a forge"),
+                                       .committer_mail = S("forge@example.test") };
+    }
     return 0;
 }
 

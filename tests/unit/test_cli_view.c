@@ -108,7 +108,7 @@ static void given_environment(struct world *w)
 
 static void given_revision(struct world *w)
 {
-    struct rec_revision rev = { S("e1"), w->revision, 7, { { 0 } }, 1, 1 };
+    struct rec_revision rev = { S("e1"), w->revision, 7, { { 0 } }, 1, 1, S("8f31c2a0") };
 
     begin(w, "revision.seen", "revision", "commit:8f31c2a0");
     rev.doc = put_document(w, "revision", "{\"a\":1}");

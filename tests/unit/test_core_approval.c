@@ -8,10 +8,14 @@
 #define FROM_SEQ 10
 #define DECISIONS_MAX 8
 
+/* As `ssh-keygen -lf` shows it. */
+#define CY_KEY "AAAAC3NzaC1lZDI1NTE5AAAAIPlLglCNZLL3vY8Cqq7tDMDRrLghSvXpx4ahBhSILVyn"
+#define CY_PRINT "SHA256:IaR29hQMQ4ISS87lff2/arM4MEtyaebvCn7fclPgnsE"
+
 static const char people[] =
     "{\"ann\":{\"local\":\"ann\",\"emails\":[\"ann@acme.test\",\"Ann@Home.test\"]},"
     "\"bob\":{\"local\":\"bobby\",\"emails\":[\"bob@acme.test\"]},"
-    "\"cy\":{\"local\":\"cy\"}}";
+    "\"cy\":{\"local\":\"cy\",\"keys\":[\"ssh-ed25519 " CY_KEY " cy@laptop\"]}}";
 
 /* "ann@12 signed group:ops, override bob@12": who, when, and how. `over` is an override that has ended. */
 static size_t given_decisions(struct arena *a, const char *written, struct rec_decision *rows)
@@ -61,7 +65,8 @@ static size_t given_authors(const char *written, struct rec_plan_author *rows)
 
     while (written[0] && n < DECISIONS_MAX && str_next(&rest, '|', &mail))
         rows[n++] = (struct rec_plan_author){ .mail = mail,
-                                              .name = S("?"),
+                                              .name = S("bob@acme.test"),
+                                              .is_signer = str_starts(mail, S("SHA256:")),
                                               .commit_id = S("c0ffee00c0ffee00") };
     return n;
 }
@@ -98,6 +103,10 @@ static const struct {
     { "nor does their own stand in the way", "{}", "ann@acme.test", "ann@12", 0, 1, 1, "1 of 1 approval", NULL },
     { "not where one's own count", "{\"allow_self\":true}", "who@else.test", "bobby@12", 0, 0, 1, "1 of 1 approval", NULL },
     { "an author without an address is nobody", "{}", APPROVAL_MANY, "bobby@12", 0, 0, 0, NULL, NULL },
+    { "a key signed it, by whose it is", "{}", CY_PRINT, "cy@12", 0, 0, 0, "", "cy signed commit c0ffee00c0ff, which is in it, as bob@acme.test" },
+    { "and not by what the list calls it", "{}", CY_PRINT, "bobby@12", 0, 0, 1, "1 of 1 approval", NULL },
+    { "a key of nobody, by what the list calls it", "{}", "SHA256:AAAA", "bobby@12", 0, 0, 0, "", "bob signed commit c0ffee00c0ff, which is in it, as bob@acme.test" },
+    { "a history aside asks for one more", "{}", "ann@acme.test|" APPROVAL_ASIDE, "bobby@12", 0, 0, 0, "1 of 2 approvals, one more because nobody is known by '" APPROVAL_ASIDE "'", NULL },
     { "what was decided earlier", "{}", "", "bobby@9", 0, 0, 0, "", "it was decided before the plan was made again, or has expired" },
     { "a rejection is none", "{}", "", "rejected bobby@12", 0, 0, 0, "", "it is no approval" },
     { "unsigned", "{\"signed\":true}", "", "bobby@12", 0, 0, 0, "", "the policy asks for signed approvals: approve --sign KEY" },

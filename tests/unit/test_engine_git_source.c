@@ -115,6 +115,12 @@ static void test_five_questions_and_their_answers(void **state)
     expect_parsed(source_git_ops.log_parse(&q->f.arena, &q->call, &commits, &err), &err);
     assert_true(commits.list.n == 1 && !commits.truncated);
     assert_true(str_eq(commits.list.p[0].id, tip) && commits.list.p[0].time_ms > 0);
+    assert_true(commits.has_from && commits.goes_on && !commits.list.p[0].signature.p);
+
+    q->in.log = (struct source_log){ .from = tip, .to = first, .limit = 5 };
+    run_question(q, start_log);
+    expect_parsed(source_git_ops.log_parse(&q->f.arena, &q->call, &commits, &err), &err);
+    assert_true(!commits.list.n && commits.has_from && !commits.goes_on);
 
     q->in.export = (struct source_export){ .commit = tip,
                                            .path = S("."),
