@@ -156,9 +156,9 @@ static void test_health_can_be_down(void **state)
 }
 
 static const struct conform_type conform_types[] = {
-    { "instance", "api@s.1", "{\"port\":80}", RV_CREATE, NULL, NULL },
-    { "backend", "api@s", "{\"servers\":[]}", RV_CREATE, NULL, NULL },
-    { "release", "api@r", "{}", RV_RUN, NULL, NULL },
+    { .type = "instance", .name = "api@s.1", .desired = "{\"port\":80}", .action = RV_CREATE },
+    { .type = "backend", .name = "api@s", .desired = "{\"servers\":[]}", .action = RV_CREATE },
+    { .type = "release", .name = "api@r", .desired = "{}", .action = RV_RUN },
 };
 
 static void test_conforms(void **state)

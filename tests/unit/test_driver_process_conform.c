@@ -52,11 +52,20 @@ static void test_conforms(void **state)
 {
     struct world w;
     struct conform_type types[] = {
-        { "instance", "api@s.1", "{\"command\":[\"sleep\",\"1000\"],\"port\":80}", RV_CREATE,
-          count_programs, &w },
-        { "release", "api@r", "{\"command\":[\"true\"]}", RV_RUN, NULL, NULL },
-        { "artifact", "api@k", "{\"key\":\"k\",\"argv\":[\"cp\",\"in\",\"out\"]}", RV_CREATE, NULL,
-          NULL },
+        { .type = "instance",
+          .name = "api@s.1",
+          .desired = "{\"command\":[\"sleep\",\"1000\"],\"port\":80}",
+          .action = RV_CREATE,
+          .count = count_programs,
+          .ctx = &w },
+        { .type = "release",
+          .name = "api@r",
+          .desired = "{\"command\":[\"true\"]}",
+          .action = RV_RUN },
+        { .type = "artifact",
+          .name = "api@k",
+          .desired = "{\"key\":\"k\",\"argv\":[\"cp\",\"in\",\"out\"]}",
+          .action = RV_CREATE },
     };
     struct conform_subject subject = { .types = types, .n_types = N_ELEMENTS(types) };
     struct str report;
