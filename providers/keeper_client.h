@@ -44,6 +44,7 @@ struct keeper_view {
     struct str state;   /* starting running waiting stopping exited stopped; "" when unknown */
     struct str message; /* why it does not run */
     int64_t keeper_pid, pid, restarts;
+    int64_t full; /* how often it ended because its files were over the quota */
     int64_t taking,
         leaving;          /* pids beside it while it is replaced: who comes, who goes; 0: nobody */
     int64_t exit, signal; /* of the last end; exit -1: none */

@@ -84,6 +84,7 @@ void keeper_dir_view(const struct value *v, struct keeper_view *ret)
     ret->taking = value_get_int(v, S("taking"), 0);
     ret->leaving = value_get_int(v, S("leaving"), 0);
     ret->restarts = value_get_int(v, S("restarts"), 0);
+    ret->full = value_get_int(v, S("full"), 0);
     ret->exit = value_get_int(v, S("exit"), -1);
     ret->signal = value_get_int(v, S("signal"), 0);
     ret->timed_out = value_get_bool(v, S("timed_out"), 0);

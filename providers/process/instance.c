@@ -35,6 +35,8 @@ static void instance_read(struct process_call *c)
     value_set_text(a, seen, S("key"), v->key.p ? v->key : S(""));
     value_set_int(a, seen, S("restarts"), v->restarts);
     value_set_int(a, seen, S("pid"), v->pid);
+    if (v->full)
+        value_set_int(a, seen, S("full"), v->full);
     if (v->exit >= 0)
         value_set_int(a, seen, S("exit"), v->exit);
     if (v->signal)

@@ -51,6 +51,7 @@ struct keeper {
     int64_t take_until_ms, leave_until_ms;
     int exit, signal, timed_out;
     int64_t restarts, log_size;
+    int64_t full;                            /* how often it ended for what it wrote: by SIGXFSZ */
     int64_t log_room, log_room_ms, log_lost; /* bytes that may come, since when, and did not */
     char boot[40], message[256];
     struct keeper_client clients[KEEPER_CLIENTS];

@@ -205,6 +205,7 @@ static void keeper_ended(struct keeper *k, int status)
     k->child = 0;
     k->exit = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     k->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    k->full += k->signal == SIGXFSZ;
     k->kill_at_ms = k->timeout_at_ms = KEEPER_NEVER_MS;
     if (k->state == STOPPING && k->start_again) {
         k->start_again = 0;

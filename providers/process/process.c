@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -203,6 +204,8 @@ int process_judge_exit(struct process_call *c, const char *what)
         say = str_fmt(&c->arena, "%s: %.*s", what, STR_ARG(v->message));
     else if (str_eq(v->state, S("stopped")))
         say = str_fmt(&c->arena, "%s: was stopped", what);
+    else if (v->signal == SIGXFSZ)
+        say = str_fmt(&c->arena, "%s: ended, its files are over the quota", what);
     else if (v->signal)
         say = str_fmt(&c->arena, "%s: ended by signal %lld", what, (long long)v->signal);
     else if (v->exit)

@@ -171,6 +171,7 @@ static int probe_look(struct task *t, struct err *err)
     seen = driver_answer_value(&p->arena, p->answer.observed);
     state = value_get_text(seen, S("state"), S(""));
     p->restarts = value_get_int(seen, S("restarts"), -1);
+    p->full = value_get_int(seen, S("full"), 0);
     if (p->answer.verdict == RV_ABSENT) {
         p->ok = 0;
         p->has_exited = p->is_gone = 1;
@@ -227,6 +228,7 @@ void probe_task_start(struct probe_task *p, struct engine *e, task_ended *ended,
     p->engine = e;
     p->ok = p->is_unknown = 0;
     p->restarts = -1;
+    p->full = 0;
     p->has_exited = p->is_gone = 0;
     p->message[0] = 0;
     arena_init(&p->arena, 1u << 20);

@@ -29,6 +29,7 @@ struct probe_task {
     int ok;
     int is_unknown; /* only its provider could tell, which does not answer: neither ok nor failed */
     int64_t restarts; /* as observed; -1: not known */
+    int64_t full;     /* observed: how often it ended for what it wrote */
     int has_exited;   /* observed: it does not run and is not about to */
     int is_gone;      /* nor does anybody watch over it, or it is not there at all */
     char message[PROBE_TEXT_MAX];

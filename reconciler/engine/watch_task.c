@@ -12,6 +12,7 @@
 #define WATCH_INTERVAL_MS 15000
 #define WATCH_FAILURES_MAX 3 /* of a service that names no threshold */
 #define WATCH_ROUND_MAX (16u << 20)
+#define WATCH_FULL_MS 3600000 /* between two events of one instance's quota */
 
 enum { WATCH_REST, WATCH_LIST, WATCH_PROBE, WATCH_TELL };
 
@@ -114,15 +115,15 @@ static int watch_list(struct task *t, struct err *err)
 
 /* --- what was seen ------------------------------------------------------------------------------- */
 
-/* Only what failed once is remembered: instances are many, and mostly well. */
-static int64_t *watch_failures(struct watch_task *w, struct str name, int failed_now)
+/* Only what was ill once is remembered: instances are many, and mostly well. */
+static struct watch_noted *watch_note(struct watch_task *w, const struct watch_subject *s)
 {
-    int64_t *n = map_find(&w->failures, name);
+    struct watch_noted *n = map_find(&w->noted, s->probe.resource);
 
-    if (!n && failed_now) {
-        n = arena_new(&w->memory, int64_t);
+    if (!n && (!s->probe.ok || s->probe.full)) {
+        n = arena_new(&w->memory, struct watch_noted);
         if (n)
-            map_put(&w->failures, str_copy(&w->memory, name), n);
+            map_put(&w->noted, str_copy(&w->memory, s->probe.resource), n);
     }
     return n;
 }
@@ -130,21 +131,36 @@ static int64_t *watch_failures(struct watch_task *w, struct str name, int failed
 /* Instances come and go: what is not among the subjects any more is forgotten from time to time. */
 static void watch_forget(struct watch_task *w)
 {
-    if (w->failures.n < 4 * (w->n_subjects + 16))
+    if (w->noted.n < 4 * (w->n_subjects + 16))
         return;
     arena_reset(&w->memory);
-    map_init(&w->failures, &w->memory);
+    map_init(&w->noted, &w->memory);
+}
+
+/* One that fills its quota again and again fills no history. */
+static int watch_tells_full(struct watch_task *w, const struct watch_subject *s,
+                            struct watch_noted *n)
+{
+    int64_t now_ms = loop_mono_ms(w->task.loop);
+
+    if (s->probe.full == n->told_full || (n->told_full && now_ms - n->told_ms < WATCH_FULL_MS))
+        return 0;
+    n->told_full = s->probe.full;
+    n->told_ms = now_ms;
+    return 1;
 }
 
 static int watch_is_well(struct watch_task *w, struct watch_subject *s)
 {
-    int64_t *failed = watch_failures(w, s->probe.resource, !s->probe.ok);
+    struct watch_noted *n = watch_note(w, s);
 
-    if (failed && !s->probe.is_unknown)
-        *failed = s->probe.ok ? 0 : *failed + 1;
+    if (n && !s->probe.is_unknown)
+        n->n_failed = s->probe.ok ? 0 : n->n_failed + 1;
+    s->is_full = n && s->probe.full && watch_tells_full(w, s, n);
+    w->n_full += s->is_full;
     if (s->probe.has_exited)
         w->n_lost++;
-    return !failed || *failed < s->threshold;
+    return !n || n->n_failed < s->threshold;
 }
 
 /* One service's subjects stand side by side: from `first` on. The first of the next comes back. */
@@ -173,7 +189,7 @@ static void watch_judge(struct watch_task *w)
     struct str edge_trouble = engine_edge_trouble(w->engine, w->edge);
     size_t unwell = 0;
 
-    w->n_lost = 0;
+    w->n_lost = w->n_full = 0;
     w->health = S("healthy");
     w->reason = S("");
     watch_forget(w);
@@ -187,10 +203,32 @@ static void watch_judge(struct watch_task *w)
     }
 }
 
+static int watch_write_full(struct watch_task *w, const struct watch_subject *s, struct err *err)
+{
+    struct arena *a = &w->round;
+    struct str says = str_fmt(a,
+                              "its files were over the quota: ended and started again, %lld time%s",
+                              (long long)s->probe.full, s->probe.full == 1 ? "" : "s");
+    struct tx *tx;
+
+    if (engine_tx(w->engine,
+                  &(struct engine_event){
+                      .kind = S("instance.over_quota"),
+                      .subject = str_fmt(a, "instance/%.*s", STR_ARG(s->probe.resource)),
+                      .env = w->env->uid },
+                  &tx, err))
+        return err->code;
+    tx_note(tx, S("reason"), json_format(a, value_text(a, says)));
+    return tx_commit(tx, err);
+}
+
 static int watch_write(struct task *t, struct err *err)
 {
     struct watch_task *w = watch_of(t);
 
+    for (size_t i = 0; i < w->n_subjects; i++)
+        if (w->subjects[i].is_full && watch_write_full(w, &w->subjects[i], err))
+            return err->code;
     return env_plan_health(w->env, &w->round, w->health, w->reason, err);
 }
 
@@ -204,10 +242,11 @@ static enum task_verdict watch_tell(struct watch_task *w)
         probe_task_fini(&w->subjects[i].probe);
     if (w->n_lost)
         env_task_wake(w->env);
-    if (str_eq_c(w->health, w->last))
+    if (str_eq_c(w->health, w->last) && !w->n_full)
         return task_goto(t, WATCH_REST);
-    LOG(str_eq_c(w->health, "healthy") ? LOG_INFO : LOG_WARN, "health changed",
-        LOG_S("env", w->env->name), LOG_S("health", w->health), LOG_S("reason", w->reason));
+    if (!str_eq_c(w->health, w->last))
+        LOG(str_eq_c(w->health, "healthy") ? LOG_INFO : LOG_WARN, "health changed",
+            LOG_S("env", w->env->name), LOG_S("health", w->health), LOG_S("reason", w->reason));
     wait_work_start(t, POOL_STATE, watch_write);
     return task_then(t, WATCH_REST);
 }
@@ -252,7 +291,7 @@ void watch_task_start(struct watch_task *w, struct engine *e, struct env_task *e
     *w = (struct watch_task){ .engine = e, .env = env, .interval_ms = WATCH_INTERVAL_MS };
     arena_init(&w->round, WATCH_ROUND_MAX);
     arena_init(&w->memory, WATCH_ROUND_MAX);
-    map_init(&w->failures, &w->memory);
+    map_init(&w->noted, &w->memory);
     task_start(&w->task, e->loop, "watch", watch_states, N_ELEMENTS(watch_states), WATCH_REST,
                watch_step, engine_task_ended, e);
 }

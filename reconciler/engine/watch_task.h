@@ -5,7 +5,7 @@
  *
  * Every 15 s, jittered: probes every instance of the live sets by its liveness (or, without one, its
  * readiness). All instances well: healthy; some: degraded; none of a service, or an edge that does not
- * run: unhealthy. It alarms and never reverts. An instance that is lost wakes the environment's task, which repairs it.
+ * run: unhealthy. It alarms and never reverts. What was ended because its files were over the quota has an event of its own. An instance that is lost wakes the environment's task, which repairs it.
  *
  * Owns     its arenas.
  * Thread   the loop's.
@@ -20,6 +20,14 @@ struct watch_subject {
     struct probe_task probe;
     struct str service;
     int64_t threshold;
+    int is_full; /* there is an event to write */
+};
+
+/* Of an instance that was not always well. */
+struct watch_noted {
+    int64_t n_failed;        /* rounds in a row */
+    int64_t full, told_full; /* ends over the quota, as seen and as told last */
+    int64_t told_ms;
 };
 
 struct watch_task {
@@ -30,11 +38,11 @@ struct watch_task {
     struct watch_subject *subjects;
     size_t n_subjects;
     struct task **waited;
-    struct map failures; /* instance name -> int64_t *: failed rounds in a row */
-    struct arena memory; /* of failures */
+    struct map noted;    /* instance name -> struct watch_noted * */
+    struct arena memory; /* of noted */
     struct str edge;     /* the provider of the switch; "" for none */
     int64_t interval_ms;
-    int is_probing, n_lost;
+    int is_probing, n_lost, n_full;
     struct str health, reason;
     char last[64]; /* health as it was told, by us or by a plan */
 };

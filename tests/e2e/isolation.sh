@@ -105,7 +105,9 @@ services:
     release: {command: [./attacker], environment: {$env}}
     port: 8000
     environment: {$env}
-    healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 1}}
+    healthcheck:
+      readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 1}
+      liveness: {http: {path: /healthz}, interval: 1s}
     rollout: {min_healthy_time: 100ms, bake_time: 100ms, keep_previous: 1s}
 domains:
   app: {hosts: [$HOST], routes: {/: {service: web}}}
@@ -197,8 +199,10 @@ attack()
     await 90 "the attacker serves" serves attacker
     await_converged
     show_table
-    history_has 'over the quota' || grep -q 'reeve: ended, its files are over the quota' \
-        "$WORLD"/var/services/run/*/log || fail "nothing says that the quota was reached"
+    grep -q 'reeve: ended, its files are over the quota' "$WORLD"/var/services/run/*/log ||
+        fail "its log does not say that the quota was reached"
+    await 60 "the history tells of the quota" history_has 'instance.over_quota'
+    say "   $(reeve history prod | grep 'instance.over_quota' | tail -n 1)"
     expect "the neighbour serves on" neighbour_serves
     expect_equal "the victim" "$(cat "$WORLD/victim/file")" untouched
 }
