@@ -1,14 +1,7 @@
 #!/bin/bash
 # secrets: a value reaches the service and nothing else. SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
-
-# Of this run alone: others may run beside it.
-random=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-CANARY=canary-$random
-SECOND=second-$random
-SHORT=short-${random:0:16}
-DOOR=door-$random
-OTHER_DOOR=other-$random
+. "$(dirname "$0")/canary.sh"
 
 # Words of spec. The password of a route is a secret, too.
 secret_spec()
@@ -59,85 +52,11 @@ what_is_short_or_absent_is_said()
     expect_equal "variables that are absent" "$(instance_environment | grep -c ABSENT)" 0
 }
 
-# inner USER:PASSWORD STATUS
-inner()
-{
-    [ "$(curl -s -m 10 -o /dev/null -w '%{http_code}' -H "Host: $HOST" ${1:+-u "$1"} "http://127.0.0.1:$HTTP/inner")" = "$2" ]
-}
-
 the_password_of_a_route_is_asked_for()
 {
     await 20 "nobody comes in" inner '' 401
     expect "who knows it comes in" inner "ops:$CANARY" 200
     expect "who does not stays out" inner "ops:$SECOND" 401
-}
-
-# What anybody can ask for, as text and as JSON.
-everything_told()
-{
-    local verb route
-
-    for verb in status 'status prod' 'explain prod' 'plan prod' 'history prod -n 1000' doctor; do
-        # shellcheck disable=SC2086 # words
-        reeve $verb
-        # shellcheck disable=SC2086
-        reeve $verb -o json
-    done
-    reeve logs prod
-    reeve audit verify --replay
-    for route in status environments/prod environments/prod/plan "plans/$(plan_id)" 'history?limit=1000' \
-        "environments/prod/history?at_ms=$(date +%s)000" environments/prod/explain environments/prod/logs \
-        audit/verify doctor; do
-        curl -s -m 20 --unix-socket "$WORLD/var/reeve.sock" "http://localhost/api/v1/$route"
-    done
-}
-
-# The value as it is, in hex, in base64, and as a browser says it to the edge.
-spellings()
-{
-    printf '%s\n' "$1" "$(printf '%s' "$1" | od -An -tx1 | tr -d ' \n')" "$(printf '%s' "$1" | base64 -w 0)" \
-        "$(printf 'ops:%s' "$1" | base64 -w 0)"
-}
-
-# What runs for a service, below a keeper of its provider.
-is_of_a_service()
-{
-    local pid=$1
-
-    while [ "${pid:-0}" -gt 1 ]; do
-        pid=$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status" 2>/dev/null)
-        grep -qsaF "$WORLD/var/services/run/" "/proc/${pid:-0}/cmdline" && return 0
-    done
-    return 1
-}
-
-# Of every user: the value is in the environment of the daemon, whose store that is, and of the services.
-no_process_shows()
-{
-    local file pid
-
-    expect_equal "command lines that hold it" "$(grep -lsaF -f - /proc/[0-9]*/cmdline <<<"$1")" ""
-    for file in $(grep -lsaF -f - /proc/[0-9]*/environ <<<"$1"); do
-        pid=${file//[!0-9]/}
-        [ "$pid" = "$DAEMON" ] || [ ! -e "$file" ] || is_of_a_service "$pid" ||
-            fail "process $pid has it in its environment: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
-    done
-}
-
-and_nothing_else()
-{
-    local value spelling
-
-    everything_told >"$WORLD/shown.txt" 2>&1
-    for value in "$CANARY" "$SECOND" "$SHORT" "$DOOR" "$OTHER_DOOR"; do
-        for spelling in $(spellings "$value"); do
-            expect_equal "files that hold it" \
-                "$(grep -rlaF "$spelling" "$WORLD/var" "$WORLD/repo" "$WORLD/daemon.log" "$WORLD/shown.txt")" ""
-        done
-        expect_equal "files elsewhere that hold it" "$(find /tmp /var/tmp /dev/shm -maxdepth 2 -type f -size -2M \
-            -newer "$WORLD/reeve.yaml" -not -path "$WORLD/*" -exec grep -laF "$value" {} + 2>/dev/null)" ""
-        no_process_shows "$value"
-    done
 }
 
 # leaves_a_core PID DIRECTORY: it is killed where it runs, which is there or where we started it.
@@ -152,17 +71,8 @@ leaves_a_core()
     [ -n "$(find "$WORLD/cores" "$2" -maxdepth 1 -type f -name '*core*' -newer "$WORLD/before" 2>/dev/null)" ]
 }
 
-# What the kernel itself says, also where cores go to a program: 0 is overlooked there, 1 is not (core(5)).
-writes_no_core()
-{
-    expect_has "process $1" '0 1' "$(awk '/^Max core file size/ { print $5 }' "/proc/$1/limits")"
-    expect_has "process $1" '0 1' "$(awk '/^Max core file size/ { print $6 }' "/proc/$1/limits")"
-}
-
 no_core_file_can_be_left()
 {
-    local pid keeper
-
     ulimit -S -c unlimited 2>/dev/null
     stop_daemon
     start_daemon E2E_TOKEN="$CANARY" E2E_SHORT="$SHORT"
@@ -171,13 +81,7 @@ no_core_file_can_be_left()
     deploy 'an instance of this daemon'
     await_converged
     await 20 "one set is left" one_set_is_left
-    writes_no_core "$DAEMON"
-    for keeper in $(processes "$WORLD/var/services/run/") $(processes "$WORLD/var/edge/run/"); do
-        writes_no_core "$keeper"
-        for pid in $(cat "/proc/$keeper/task/$keeper/children" 2>/dev/null); do
-            writes_no_core "$pid"
-        done
-    done
+    nobody_writes_a_core
     ulimit -S -c 0
 }
 
@@ -221,16 +125,6 @@ no_core_file_is_left()
     await 20 "it runs again" one_set_is_left
     await_converged
     and_nothing_else
-}
-
-services_have()
-{
-    local pid
-
-    for pid in $(grep -lsaF "$1" /proc/[0-9]*/environ | cut -d / -f 3); do
-        is_of_a_service "$pid" && return 0
-    done
-    return 1
 }
 
 is_behind_walls()

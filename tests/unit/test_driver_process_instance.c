@@ -253,7 +253,7 @@ static void test_log_is_bounded(void **state)
     char path[128];
 
     (void)apply(w, RV_CREATE, OWNER, "k1",
-                INSTANCE(SH("yes reeve | head -c 9000000; echo finished; sleep 1000"), ""));
+                INSTANCE(SH("yes reeve | head -c 6000000; echo finished; sleep 1000"), ""));
     world_wait(w, has_log, "finished", "it has said everything");
     (void)snprintf(path, sizeof(path), "%s/run/" OWNER "/log", w->dir);
     assert_int_equal(stat(path, &one), 0);
