@@ -36,6 +36,17 @@ static struct value *source_trees(struct normalise *n, const struct value *sourc
     return trees;
 }
 
+/* Off leaves nothing. What it brought is part of what was built. */
+static void set_network(struct normalise *n, struct value *build, const struct value *source)
+{
+    const struct value *asked = value_get(source, S("network"));
+
+    if (!value_get_bool(source, S("network"), 0))
+        return;
+    rule_check_network(n, asked);
+    value_set(n->arena, build, S("network"), value_bool(n->arena, 1));
+}
+
 /* `build` and the artifact key, which is the digest of it without its timeout. */
 static void set_build(struct normalise *n, struct value *desired, const struct value *source,
                       struct spec_resource *of)
@@ -50,6 +61,7 @@ static void set_build(struct normalise *n, struct value *desired, const struct v
     value_set(n->arena, build, S("argv"),
               argv ? value_copy_content(n->arena, argv) : value_list(n->arena));
     value_set(n->arena, build, S("environment"), environment ? environment : value_map(n->arena));
+    set_network(n, build, source);
     key = digest_value(n->arena, S("artifact"), build);
     normalise_take(n, build, source, S("timeout_ms"));
     value_set_text(n->arena, desired, S("artifact"), digest_hex(n->arena, &key));

@@ -287,6 +287,14 @@ void rule_check_replicas(struct normalise *n, const struct value *replicas)
                            replicas->u.number, ceiling->u.number, RULE_AT_ARG(n->in->rule));
 }
 
+void rule_check_network(struct normalise *n, const struct value *asked)
+{
+    if (n->in->rule && !value_get_bool(n->in->rule, S("build_network"), 0))
+        normalise_complain(n, asked->place, "refused-network", STR_NONE,
+                           "a build with the network is not allowed " RULE_AT,
+                           RULE_AT_ARG(n->in->rule));
+}
+
 struct str rule_branch(struct normalise *n, const struct value *asked)
 {
     struct str bound = value_get_text(n->in->rule, S("branch"), STR_NONE);

@@ -26,6 +26,8 @@ void rule_check_host(struct normalise *n, const struct value *host);
 /* The commit's Schema-Change trailer may only raise what a release says. */
 void rule_check_trailer(struct normalise *n, const struct value *release);
 void rule_check_replicas(struct normalise *n, const struct value *replicas);
+/* A build asks for the network. */
+void rule_check_network(struct normalise *n, const struct value *asked);
 /* What was written of an approval and is laxer than the rule's floor, which holds; "" for nothing. */
 struct str rule_below_floor(struct normalise *n, const struct value *approval);
 /* What no provider carries yet; NULL is nothing. */

@@ -55,7 +55,7 @@ int process_isolate(struct process_call *c, const char *tree, enum launch_how ho
     *plan = (struct launch)KIT_LAUNCH(class);
     plan->max_places_bytes = (uint64_t)c->self->quota_bytes;
     if (str_eq_c(kit_str(c->op->type), "artifact")) {
-        plan->flags = LAUNCH_NO_NETWORK;
+        plan->flags = value_get_bool(c->desired, S("network"), 0) ? 0 : LAUNCH_NO_NETWORK;
         plan->max_file_bytes = ISOLATE_BUILD_FILE_BYTES;
         plan->max_memory_bytes = ISOLATE_BUILD_MEMORY_BYTES;
     }

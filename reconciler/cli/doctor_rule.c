@@ -19,6 +19,7 @@ static const struct rule_line {
     { S_INIT("buckets"), "where its backups may be kept", "no bucket is allowed" },
     { S_INIT("seed_from"), "whose data it may copy", "it copies no data" },
     { S_INIT("isolation"), "what keeps its code apart", "" },
+    { S_INIT("build_network"), "whether its builds may ask for the network", "its builds have no network" },
     { S_INIT("ceiling.replicas"), "instances of one service, at most", "its instances are not limited" },
     { S_INIT("floor.approval"), "the stricter of this and its own approval.policy holds", "its own policy holds" },
     { S_INIT("floor.approvers"), "one of these approves, whoever else its own list names", "its own approvers decide" },

@@ -340,6 +340,16 @@ static void render_isolation(struct render *r, const struct plan *p)
         }
 }
 
+static void render_networks(struct render *r, const struct plan *p)
+{
+    for (size_t i = 0; i < p->items.n; i++) {
+        if (!value_get_bool(p->items.p[i].desired, S("network"), 0))
+            continue;
+        label(r, "code");
+        sb_addf(r->out, "the build of %.*s reaches the network\n", STR_ARG(p->items.p[i].service));
+    }
+}
+
 /* Who does not approve it, where somebody has to. */
 static void render_authors(struct render *r, const struct value *about)
 {
@@ -396,6 +406,7 @@ void render_plan(struct render *r, const struct plan *p, const struct value *abo
     sb_add_char(r->out, '\n');
     render_binds(r, p, about);
     render_isolation(r, p);
+    render_networks(r, p);
     if (p->lines.n)
         sb_add_char(r->out, '\n');
     render_lines(r, p);

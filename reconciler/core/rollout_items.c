@@ -115,6 +115,7 @@ void rollout_items_build(struct lane *l, const struct member *m)
     set_part(l->low, desired, S("environment"), m->desired, S("build.environment"));
     value_set_text(a, desired, S("context"), place_of(m->desired).context);
     value_set_text(a, desired, S("export"), place_of(m->desired).exported);
+    set_part(l->low, desired, S("network"), m->desired, S("build.network"));
     set_part(l->low, desired, S("timeout_ms"), m->desired, S("build.timeout_ms"));
     set_part(l->low, desired, S("isolation"), m->desired, S("isolation"));
     (void)rollout_items_add(l, 1,

@@ -35,6 +35,13 @@ static int weaken_turned_on(const struct value *before, const struct value *afte
            !(value_is(after, VALUE_BOOL) && !after->u.truth);
 }
 
+/* What nobody had asked for. */
+static int weaken_asked(const struct value *before, const struct value *after)
+{
+    return value_is(after, VALUE_BOOL) && after->u.truth &&
+           !(value_is(before, VALUE_BOOL) && before->u.truth);
+}
+
 static int weaken_not_manual(const struct value *before, const struct value *after)
 {
     return value_is(before, VALUE_TEXT) && str_eq_c(before->u.text, "manual") &&
@@ -90,6 +97,7 @@ static const struct {
     { "policy",  S_INIT("approval.freeze"),             weaken_fewer },
     { "policy",  S_INIT("approval.allow_self"),         weaken_turned_on },
     { "policy",  S_INIT("waive"),                       weaken_one_more },
+    { "service", S_INIT("build.network"),               weaken_asked },
     { "service", S_INIT("healthcheck.readiness"),       weaken_gone },
     { "service", S_INIT("healthcheck.liveness"),        weaken_gone },
     { "service", S_INIT("release.run"),                 weaken_not_manual },

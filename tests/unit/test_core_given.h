@@ -92,6 +92,8 @@ static inline void given_word(struct arena *a, struct given_service *s, struct s
         struct digest d = hash_bytes(s->r->name);
 
         value_set_text(a, s->v, S("artifact"), digest_hex(a, &d));
+    } else if (str_eq_c(word, "network")) {
+        value_set(a, s->v, S("build"), value_copy(a, given_json(a, "{\"network\":true}")));
     } else if (str_eq_c(word, "release")) {
         value_set(a, s->v, S("release"),
                   value_copy(a, given_json(a, "{\"command\":[\"migrate\"]}")));

@@ -84,6 +84,10 @@ static void test_lines_say_what_changes_and_why(void **state)
         { "auto_revert is turned off", "a v1", "a v1 hold", PLAN_CAUSE_COMMIT, NULL,
           "update service/a (settings; laxer: rollout.auto_revert, none) [weaken] "
           "rollout.auto_revert" },
+        { "its build gets the network", "a v1 built", "a v1 built network", PLAN_CAUSE_COMMIT, NULL,
+          "update service/a (settings; laxer: build.network, none) [weaken] build.network" },
+        { "its build had it", "a v1 built network", "a v1 built", PLAN_CAUSE_COMMIT, NULL,
+          "update service/a (settings, none) [] build.network" },
         { "the policy becomes stricter", "a v1", "a v1", PLAN_CAUSE_COMMIT,
           "{\"approval\":{\"policy\":\"manual\"}}",
           "update policy/environment (, none) [] approval.policy" },

@@ -137,6 +137,21 @@ static void test_a_build_writes_its_tree_and_has_no_network(void **state)
     assert_null(strstr(strstr(net, "lo:") + 3, ":")); /* and no other device */
 }
 
+static void test_a_build_that_may_has_the_network(void **state)
+{
+    struct world *w = &((struct isolated *)*state)->world;
+    struct rv_result ret = drive(
+        w, "artifact", RV_CREATE,
+        "{\"key\":\"" KEY "\",\"argv\":[\"/bin/bash\",\"-c\",\"readlink /proc/self/ns/net > "
+        "net.txt\"],\"context\":\".\",\"isolation\":\"namespace\",\"network\":true}");
+    char ours[64] = "";
+
+    assert_int_equal(ret.verdict, RV_DONE);
+    assert_true(readlink("/proc/self/ns/net", ours, sizeof(ours) - 2) > 0);
+    (void)strcat(ours, "\n");
+    assert_string_equal(world_file(w, "artifacts/" KEY "/tree/net.txt"), ours);
+}
+
 static void test_what_cannot_be_started_says_so(void **state)
 {
     struct world *w = &((struct isolated *)*state)->world;
@@ -324,8 +339,9 @@ static void add_rows(struct CMUnitTest *tests, size_t *n, const struct isolated_
 
 int main(void)
 {
-    struct CMUnitTest tests[7 + N_ELEMENTS(isolated_rows) + N_ELEMENTS(hiding_rows)] = {
+    struct CMUnitTest tests[8 + N_ELEMENTS(isolated_rows) + N_ELEMENTS(hiding_rows)] = {
         ISOLATED_TEST(test_a_build_writes_its_tree_and_has_no_network),
+        ISOLATED_TEST(test_a_build_that_may_has_the_network),
         ISOLATED_TEST(test_what_cannot_be_started_says_so),
         ISOLATED_TEST(test_it_dies_with_its_keeper),
         ISOLATED_TEST(test_its_probe_is_isolated_too),
@@ -333,7 +349,7 @@ int main(void)
         ISOLATED_TEST(test_a_little_over_its_quota_it_is_held),
         ISOLATED_TEST(test_a_home_over_its_quota_is_not_written),
     };
-    size_t n = 7;
+    size_t n = 8;
 
     add_rows(tests, &n, isolated_rows, N_ELEMENTS(isolated_rows), test_row);
     add_rows(tests, &n, hiding_rows, N_ELEMENTS(hiding_rows), test_hiding);
