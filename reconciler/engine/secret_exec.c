@@ -39,6 +39,9 @@ int secret_exec_get(struct secret_store *s, const struct secret_ask *ask, struct
     struct rv_exit end = { .size = sizeof(end) };
 
     (void)s; /* the program is all there is */
+    if (str_starts(ask->path, S("-")))
+        return err_set(err, ERR_REFUSED, "'%s' would take the path for an option",
+                       value_item(command, 0)->u.text.p);
     for (size_t i = 0; i < value_count(command) && i < EXEC_ARGS_MAX; i++)
         argv[in.n_argv++] = kit_rv(value_item(command, i)->u.text);
     argv[in.n_argv++] = kit_rv(ask->path);

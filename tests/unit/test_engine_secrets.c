@@ -1,61 +1,12 @@
 /* engine: secrets are read from their stores, named by a fingerprint, and never leave by another way.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#define STORES                                                                                     \
+    "\"default\":\"env\",\"stores\":{\"env\":{\"type\":\"env\",\"prefix\":\"RT_TEST_\"},"          \
+    "\"files\":{\"type\":\"file\",\"directory\":\"@/files\"},"                                     \
+    "\"gone\":{\"type\":\"file\",\"directory\":\"@/nowhere\"},\"later\":{\"type\":\"cloud\"}}"
+#include "test_engine_stores_given.h"
 
-#include <cmocka.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "base/guard.h"
 #include "base/hash.h"
-#include "base/sys.h"
-#include "reconciler/engine/secret_store.h"
-#include "specs/json_io.h"
-
-struct world {
-    struct arena arena;
-    char dir[64];
-    struct secret_store *store;
-};
-
-static char *world_path(struct world *w, const char *name)
-{
-    return str_to_c(&w->arena, str_fmt(&w->arena, "%s/%s", w->dir, name));
-}
-
-static void given_file(struct world *w, const char *name, struct str bytes)
-{
-    struct err err = ERR_INIT;
-
-    assert_int_equal(sys_write_file(world_path(w, name), 0600, bytes, &err), 0);
-}
-
-static void given_store(struct world *w)
-{
-    struct err err = ERR_INIT;
-    struct value *daemon;
-    struct str text = str_fmt(&w->arena,
-                              "{\"secrets\":{\"default\":\"env\",\"stores\":{"
-                              "\"env\":{\"type\":\"env\",\"prefix\":\"RT_TEST_\"},"
-                              "\"files\":{\"type\":\"file\",\"directory\":\"%s/files\"},"
-                              "\"gone\":{\"type\":\"file\",\"directory\":\"%s/nowhere\"},"
-                              "\"later\":{\"type\":\"cloud\"}}}}",
-                              w->dir, w->dir);
-
-    assert_int_equal(json_parse(&w->arena, text, 10000, &daemon, &err), 0);
-    assert_int_equal(
-        secret_store_new(
-            &(struct secret_store_options){ .daemon = daemon, .keys = world_path(w, "keys") },
-            &w->store, &err),
-        0);
-}
 
 static int pin_now(struct world *w, const struct secret_ref *ref, struct arena *a, struct str *ret,
                    struct err *err)
@@ -68,24 +19,13 @@ static int pin_now(struct world *w, const struct secret_ref *ref, struct arena *
     return rc;
 }
 
-static void given_world(struct world *w)
+/* With a folder among its files. */
+static void given_folder(struct world *w)
 {
     struct err err = ERR_INIT;
 
-    arena_init(&w->arena, 0);
-    (void)snprintf(w->dir, sizeof(w->dir), "/tmp/rt-secrets-XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
+    given_world(w);
     assert_int_equal(sys_mkdir_all(world_path(w, "files/app"), 0700, &err), 0);
-    given_store(w);
-}
-
-static void world_fini(struct world *w)
-{
-    struct err err = ERR_INIT;
-
-    secret_store_free(w->store);
-    assert_int_equal(sys_remove_all(w->dir, &err), 0);
-    arena_fini(&w->arena);
 }
 
 static struct secret_ref ref_of(const char *store, const char *name, const char *path,
@@ -127,7 +67,7 @@ static void test_values_are_found_by_store_path_and_key(void **state)
     char large[SECRET_BYTES_MAX + 1];
 
     (void)state;
-    given_world(&w);
+    given_folder(&w);
     memset(large, 'x', sizeof(large));
     assert_int_equal(setenv("RT_TEST_GIT_TOKEN", "from env", 1), 0);
     assert_int_equal(setenv("RT_TEST_JSON", "{\"user\":\"bob\"}", 1), 0);
@@ -177,7 +117,7 @@ static void test_a_path_cannot_leave_its_store(void **state)
     struct world w;
 
     (void)state;
-    given_world(&w);
+    given_folder(&w);
     given_file(&w, "outside", S("not yours"));
     given_file(&w, "files/token", S("x"));
     given_file(&w, "files/app/deep", S("x"));
@@ -217,7 +157,7 @@ static void test_a_version_is_a_keyed_fingerprint(void **state)
     struct stat st;
 
     (void)state;
-    given_world(&w);
+    given_folder(&w);
     given_file(&w, "files/token", S("value"));
     a = version_of(&w, "production", "x");
     again = version_of(&w, "production", "x");
@@ -242,7 +182,7 @@ static void test_a_version_is_a_keyed_fingerprint(void **state)
     assert_memory_equal(a.p + 2, hex.p, 16);
 
     secret_store_free(w.store); /* the next life has the same key */
-    given_store(&w);
+    world_open(&w);
     assert_true(str_eq(other_value, version_of(&w, "production", "x")));
     world_fini(&w);
 }
@@ -268,7 +208,7 @@ static void test_a_key_that_others_can_read_or_that_is_cut_is_not_used(void **st
         struct str version, key = { "0123456789012345678901234567890123", rows[i].n };
         struct err err = ERR_INIT;
 
-        given_world(&w);
+        given_folder(&w);
         given_file(&w, "files/token", S("value"));
         assert_int_equal(sys_mkdir_all(world_path(&w, "keys"), 0700, &err), 0);
         given_file(&w, "keys/fingerprint", key);
@@ -287,7 +227,7 @@ static void test_an_older_version_is_gone(void **state)
     struct err err = ERR_INIT;
 
     (void)state;
-    given_world(&w);
+    given_folder(&w);
     given_file(&w, "files/token", S("one"));
     assert_int_equal(pin_now(&w, &ref, &w.arena, &first, &err), 0);
     assert_int_equal(secret_store_read(w.store, &ref, first, &secret, &err), 0);
@@ -324,7 +264,7 @@ static void test_a_driver_opens_what_its_environment_refers_to(void **state)
     struct arena secrets;
 
     (void)state;
-    given_world(&w);
+    given_folder(&w);
     arena_init(&secrets, 0);
     given_file(&w, "files/app/t", S("value"));
     assert_int_equal(json_parse(&w.arena, S("{\"token\":{\"store\":\"files\",\"path\":\"app/t\"}}"),
@@ -366,7 +306,7 @@ static void test_threads_that_come_first_together_make_one_key(void **state)
     char *versions[8];
 
     (void)state;
-    given_world(&w);
+    given_folder(&w);
     given_file(&w, "files/token", S("value"));
     for (int i = 0; i < 8; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, first_use, &w), 0);

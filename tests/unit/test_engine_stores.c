@@ -1,82 +1,14 @@
 /* engine: stores that are programs, repositories or our own making. SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#define STORES                                                                                     \
+    "\"default\":\"program\",\"stores\":{"                                                         \
+    "\"program\":{\"type\":\"exec\",\"command\":[\"@/program\",\"first\"],\"timeout\":15000},"     \
+    "\"slow\":{\"type\":\"exec\",\"command\":[\"/bin/sh\",\"-c\",\"sleep 60\"],\"timeout\":200},"  \
+    "\"nowhere\":{\"type\":\"exec\",\"command\":[\"@/nothing\"],\"timeout\":15000},"               \
+    "\"files\":{\"type\":\"file\",\"directory\":\"@/files\"},"                                     \
+    "\"env\":{\"type\":\"env\",\"prefix\":\"NOTHING_\"}}"
+#include "test_engine_stores_given.h"
 
-#include <cmocka.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "base/guard.h"
-#include "base/sys.h"
 #include "reconciler/engine/secret_kind.h"
-#include "specs/json_io.h"
-
-struct world {
-    struct arena arena;
-    char dir[64];
-    struct secret_store *store;
-};
-
-static char *world_path(struct world *w, const char *name)
-{
-    return str_to_c(&w->arena, str_fmt(&w->arena, "%s/%s", w->dir, name));
-}
-
-static void given_file(struct world *w, const char *name, mode_t mode, struct str bytes)
-{
-    struct err err = ERR_INIT;
-
-    assert_int_equal(sys_write_file(world_path(w, name), mode, bytes, &err), 0);
-}
-
-static void world_open(struct world *w)
-{
-    struct err err = ERR_INIT;
-    struct value *daemon;
-    struct str text = str_fmt(
-        &w->arena,
-        "{\"secrets\":{\"default\":\"program\",\"stores\":{"
-        "\"program\":{\"type\":\"exec\",\"command\":[\"%s/program\",\"first\"],\"timeout\":15000},"
-        "\"slow\":{\"type\":\"exec\",\"command\":[\"/bin/sh\",\"-c\",\"sleep "
-        "60\"],\"timeout\":200},"
-        "\"nowhere\":{\"type\":\"exec\",\"command\":[\"%s/nothing\"],\"timeout\":15000},"
-        "\"files\":{\"type\":\"file\",\"directory\":\"%s/files\"},"
-        "\"env\":{\"type\":\"env\",\"prefix\":\"NOTHING_\"}}}}",
-        w->dir, w->dir, w->dir);
-
-    assert_int_equal(json_parse(&w->arena, text, 10000, &daemon, &err), 0);
-    assert_int_equal(secret_store_new(
-                         &(struct secret_store_options){
-                             .daemon = daemon, .dir = w->dir, .keys = world_path(w, "keys") },
-                         &w->store, &err),
-                     0);
-}
-
-static void given_world(struct world *w)
-{
-    struct err err = ERR_INIT;
-
-    arena_init(&w->arena, 0);
-    (void)snprintf(w->dir, sizeof(w->dir), "/tmp/rt-stores-XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
-    assert_int_equal(sys_mkdir_all(world_path(w, "files"), 0700, &err), 0);
-    world_open(w);
-}
-
-static void world_fini(struct world *w)
-{
-    struct err err = ERR_INIT;
-
-    secret_store_free(w->store);
-    assert_int_equal(sys_remove_all(w->dir, &err), 0);
-    arena_fini(&w->arena);
-}
 
 /* --- programs ------------------------------------------------------------------------------------ */
 
@@ -108,6 +40,7 @@ static void test_a_program_prints_the_value(void **state)
         { "it has an environment of its own", NULL, "kv/environment", NULL, "LC_ALL PATH ", 0 },
         { "and no descriptor of ours", NULL, "kv/descriptors", NULL, "0 1 2 3 ", 0 },
         { "nothing is a value", NULL, "kv/empty", NULL, "", 0 },
+        { "a path that would be an option", NULL, "--help", NULL, NULL, ERR_REFUSED },
         { "too much", NULL, "kv/large", NULL, NULL, ERR_LIMIT },
         { "there is no such secret", NULL, "kv/absent", NULL, NULL, ERR_NOT_FOUND },
         { "it fails", NULL, "kv/fails", NULL, NULL, ERR_UNREACHABLE },
@@ -119,7 +52,7 @@ static void test_a_program_prints_the_value(void **state)
 
     (void)state;
     given_world(&w);
-    given_file(&w, "program", 0700, str_from_c(program));
+    given_program(&w, "program", program);
     assert_int_equal(setenv("REEVE_SECRET_OURS", "not theirs", 1), 0);
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
         const struct secret_ref ref = { .env = S("prod"),
@@ -229,7 +162,7 @@ static void test_it_is_made_when_it_is_given_and_then_read(void **state)
     assert_string_equal(pin_generated(&w).version.p, "g:1");
     assert_int_equal(pin_generated(&w).fingerprint.n, 18);
 
-    given_file(&w, "files/generated/prod/key/2", 0600, S("one that a person wrote\n"));
+    given_file(&w, "files/generated/prod/key/2", S("one that a person wrote\n"));
     assert_string_equal(pin_generated(&w).version.p, "g:2");
     assert_int_equal(open_generated(&w, NULL, &again, &err), 0); /* the older one is kept */
     assert_true(str_eq(first, again));
@@ -263,7 +196,7 @@ static void test_what_was_cut_short_is_not_taken_for_it(void **state)
     (void)state;
     given_world(&w);
     assert_int_equal(sys_mkdir_all(world_path(&w, "files/generated/prod/key"), 0700, &err), 0);
-    given_file(&w, "files/generated/prod/key/.new", 0600, S("half"));
+    given_file(&w, "files/generated/prod/key/.new", S("half"));
     assert_int_equal(pin_generated(&w).fingerprint.n, 0);
     assert_int_equal(open_generated(&w, NULL, &value, &err), 0);
     assert_int_equal(value.n, 64);
