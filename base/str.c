@@ -162,6 +162,18 @@ struct str str_fmt(struct arena *a, const char *fmt, ...)
     return s;
 }
 
+struct str str_size(struct arena *a, int64_t bytes)
+{
+    static const char *const units[] = { "", "K", "M", "G", "T" };
+    size_t unit = 0;
+
+    while (bytes && bytes % 1024 == 0 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        bytes /= 1024;
+        unit++;
+    }
+    return str_fmt(a, "%lld%s", (long long)bytes, units[unit]);
+}
+
 struct str str_clean(struct arena *a, struct str s)
 {
     char *copy = NULL;

@@ -51,6 +51,9 @@ struct str str_copy(struct arena *a, struct str s);
 char *str_to_c(struct arena *a, struct str s); /* NUL-terminated copy, NULL when memory ran out */
 struct str str_fmt(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* As specs write a size: 268435456 is "256M". */
+struct str str_size(struct arena *a, int64_t bytes);
+
 /* The same text where it is UTF-8 without NUL; else a copy in which every byte that is not becomes '?'. */
 struct str str_clean(struct arena *a, struct str s);
 

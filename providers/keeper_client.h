@@ -76,7 +76,7 @@ enum keeper_restart { KEEPER_NEVER, KEEPER_ALWAYS };
 struct keeper_want {
     struct str key;
     uint64_t epoch;
-    const struct value *about;    /* into spec.json as it is; never a secret */
+    struct value *about;          /* into spec.json as it is; never a secret */
     const struct str *argv, *env; /* env: "NAME=value" */
     size_t n_argv, n_env;
     struct str dir; /* working directory */

@@ -34,6 +34,14 @@ int kit_launch_add(struct launch *plan, enum launch_how how, struct str path, st
     return 0;
 }
 
+int kit_launch_add_group(struct launch *plan, struct str path, struct err *err)
+{
+    if (plan->n_groups == LAUNCH_GROUPS_MAX || path.n >= LAUNCH_PATH_MAX)
+        return err_set(err, ERR_LIMIT, "limits: '%.*s' is too long or one too many", STR_ARG(path));
+    memcpy(plan->groups[plan->n_groups++], path.p, path.n); /* the rest is zero */
+    return 0;
+}
+
 int kit_launch_write(const struct launch *plan, int *ret_fd, struct err *err)
 {
     AUTO_CLOSE int fd = memfd_create("plan", MFD_CLOEXEC);

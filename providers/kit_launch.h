@@ -23,5 +23,7 @@
 enum launch_class kit_launch_class(struct str word);
 
 int kit_launch_add(struct launch *plan, enum launch_how how, struct str path, struct err *err);
+/* A control group that it enters. */
+int kit_launch_add_group(struct launch *plan, struct str path, struct err *err);
 /* In anonymous memory, at its beginning. */
 int kit_launch_write(const struct launch *plan, int *ret_fd, struct err *err);

@@ -37,6 +37,8 @@ static const struct value *registry_config(struct arena *a, const struct registr
     value_set_int(a, config, S("grant"), o->grant);
     if (o->covers)
         value_set(a, config, S("covers"), value_copy(a, o->covers));
+    if (o->groups)
+        value_set(a, config, S("groups"), value_copy(a, o->groups));
     return config;
 }
 

@@ -37,6 +37,7 @@ struct registry_options {
     int may_write;
     const struct value *covers; /* paths that isolated code must not see; NULL: none */
     int grant;                  /* who gives users (kit_users.h); 0: nobody */
+    const struct value *groups; /* where control groups are made (kit_groups.h); NULL: nowhere */
 };
 
 /* `providers`: {NAME: {driver: WORD, ...}}; NULL or empty: none. */

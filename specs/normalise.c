@@ -215,6 +215,7 @@ int normalise_environment(struct arena *a, const struct bundle *b, const struct 
         spec.secrets = used_secrets(&n);
         spec.schema_change = str_copy(a, in->schema_change.p ? in->schema_change : S(""));
         spec.below = rule_below_floor(&n, value_get(n.document, S("approval")));
+        rule_check_sums(&n);
         rule_check_uncarried(&n);
         policy_rules_check(&n);
     }

@@ -152,6 +152,25 @@ static void set_isolation(struct normalise *n, struct value *desired)
         value_set_text(n->arena, desired, S("isolation"), class);
 }
 
+static void set_limits(struct normalise *n, struct value *desired, const struct value *service,
+                       struct spec_resource *of)
+{
+    const struct value *limits = value_at(service, S("resources.limits"));
+    struct value *places = value_map(n->arena);
+
+    if (!value_count(limits))
+        return;
+    for (size_t i = 0; i < value_count(limits); i++) {
+        const struct value_entry *e = &limits->u.map.entries[i];
+
+        value_set_text(n->arena, places, str_copy(n->arena, e->key),
+                       str_fmt(n->arena, "%.*s:%u:%u", STR_ARG(e->key_place.file),
+                               e->key_place.line, e->key_place.column));
+    }
+    value_set(n->arena, desired, S("limits"), value_copy_content(n->arena, limits));
+    of->limits_at = places;
+}
+
 static void set_needs(struct normalise *n, const struct value *service, struct spec_resource *of)
 {
     const struct value *depends_on = value_get(service, S("depends_on"));
@@ -179,6 +198,7 @@ void normalise_service(struct normalise *n, const struct value_entry *service,
         value_set(n->arena, desired, S("healthcheck"), healthcheck);
     set_release(n, desired, value_get(in, S("release")), ret);
     set_isolation(n, desired);
+    set_limits(n, desired, in, ret);
 
     rule_check_replicas(n, value_get(in, S("replicas")));
     ret->provider = rule_provider(n, "services", value_get(in, S("provider")), ret->place);

@@ -6,10 +6,6 @@
 #include "base/guard.h"
 #include "specs/json_io.h"
 
-/* "by the rule at /etc/reeve.yaml:42:5" */
-#define RULE_AT "by the rule at %.*s:%u:%u"
-#define RULE_AT_ARG(rule) STR_ARG((rule)->place.file), (rule)->place.line, (rule)->place.column
-
 struct str rule_default_store(const struct value *rule)
 {
     return value_get_text(rule, S("default_store"), S(""));

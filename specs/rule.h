@@ -8,6 +8,10 @@
 
 #include "specs/normalise.h"
 
+/* "by the rule at /etc/reeve.yaml:42:5" */
+#define RULE_AT "by the rule at %.*s:%u:%u"
+#define RULE_AT_ARG(rule) STR_ARG((rule)->place.file), (rule)->place.line, (rule)->place.column
+
 /* Where what is generated lies. */
 struct str rule_generated_store(struct normalise *n, struct value_place place);
 struct str rule_generated_path(const struct value *rule);
@@ -28,6 +32,11 @@ void rule_check_trailer(struct normalise *n, const struct value *release);
 void rule_check_replicas(struct normalise *n, const struct value *replicas);
 /* A build asks for the network. */
 void rule_check_network(struct normalise *n, const struct value *asked);
+/* What all services may use together. */
+void rule_check_sums(struct normalise *n);
+/* Databases are not carried, but they too would have a size and a price. */
+void rule_check_storage(struct normalise *n, const struct value *databases);
+void rule_check_cost(struct normalise *n, struct str what, struct value_place place);
 /* What was written of an approval and is laxer than the rule's floor, which holds; "" for nothing. */
 struct str rule_below_floor(struct normalise *n, const struct value *approval);
 /* What no provider carries yet; NULL is nothing. */

@@ -12,8 +12,11 @@
 
 static void check_databases(struct normalise *n, const struct value *databases)
 {
+    rule_check_storage(n, databases);
     FOR_ENTRIES(databases, database)
     {
+        rule_check_cost(n, str_fmt(n->arena, "database '%.*s'", STR_ARG(database->key)),
+                        database->key_place);
         rule_check_seed(n, value_at(database->value, S("seed.from.environment")));
         rule_check_seed(n, value_at(database->value, S("refresh.from.environment")));
     }
@@ -42,6 +45,7 @@ static void check_notifications(struct normalise *n, const struct value *list)
 static void check_image(struct normalise *n, const struct value *image)
 {
     rule_check_image(n, image);
+    rule_check_cost(n, str_fmt(n->arena, "image '%.*s'", STR_ARG(image->u.text)), image->place);
 }
 
 static void check_build_secrets(struct normalise *n, const struct value *names)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "specs/scalar.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
@@ -101,7 +102,30 @@ static int scalar_size(struct str s, int64_t *ret)
     return scalar_with_unit(s, units, N_ELEMENTS(units), ret);
 }
 
-/* Up to two decimal places, in basis points. */
+/* DIGITS[.DIGITS], of which so many decimals, as their unit; a sign is none of them. */
+static int scalar_decimal(struct str s, size_t places, int64_t *ret)
+{
+    size_t dot = str_find_char(s, '.');
+    struct str part = dot == STR_NPOS ? S("0") : str_slice(s, dot + 1, s.n);
+    int64_t whole, decimals;
+
+    if (!part.n || part.n > places || scalar_count(str_slice(s, 0, dot), &whole) ||
+        part.p[0] == '-' || part.p[0] == '+' || str_to_i64(part, &decimals) || whole > 1000000)
+        return -1;
+    for (size_t i = 0; i < places; i++) {
+        whole *= 10;
+        decimals *= i < part.n ? 1 : 10;
+    }
+    *ret = whole + decimals;
+    return 0;
+}
+
+/* In thousandths. */
+static int scalar_cpus(struct str s, int64_t *ret)
+{
+    return scalar_decimal(s, 3, ret);
+}
+
 /* In minutes. */
 static int scalar_time_of_day(struct str s, int64_t *ret)
 {
@@ -120,26 +144,11 @@ static int scalar_time_of_day(struct str s, int64_t *ret)
     return digits[2] < 6 && *ret < 24 * 60 ? 0 : -1;
 }
 
+/* In basis points. */
 static int scalar_percent(struct str s, int64_t *ret)
 {
-    struct str whole = s, part = STR_NONE;
-    int64_t hundredths = 0;
-    size_t dot;
-
-    if (!str_ends(s, S("%")))
+    if (!str_ends(s, S("%")) || scalar_decimal(str_slice(s, 0, s.n - 1), 2, ret))
         return -1;
-    whole.n--;
-    dot = str_find_char(whole, '.');
-    if (dot != STR_NPOS) {
-        part = str_slice(whole, dot + 1, whole.n);
-        whole = str_slice(whole, 0, dot);
-        if (part.n < 1 || part.n > 2 || part.p[0] == '-' || str_to_i64(part, &hundredths))
-            return -1;
-        hundredths *= part.n == 1 ? 10 : 1;
-    }
-    if (whole.n > 3 || scalar_count(whole, ret))
-        return -1;
-    *ret = *ret * 100 + hundredths;
     return *ret <= 10000 ? 0 : -1;
 }
 
@@ -460,4 +469,28 @@ int scalar_read(enum scalar_type type, struct str text, int64_t *ret_number)
         return -1;
     *ret_number = number;
     return 0;
+}
+
+/* Without zeros at its end. */
+static struct str scalar_thousandths(struct arena *a, int64_t number)
+{
+    struct str text = str_fmt(a, "%" PRId64 ".%03" PRId64, number / 1000, number % 1000);
+
+    while (text.n && text.p[text.n - 1] == '0')
+        text.n--;
+    return str_slice(text, 0, str_ends(text, S(".")) ? text.n - 1 : text.n);
+}
+
+struct str scalar_text(struct arena *a, enum scalar_type type, int64_t number)
+{
+    switch (type) {
+    case SCALAR_SIZE:
+        return str_size(a, number);
+    case SCALAR_CPUS:
+        return scalar_thousandths(a, number);
+    case SCALAR_DURATION:
+        return str_fmt(a, "%" PRId64 "ms", number);
+    default:
+        return str_fmt(a, "%" PRId64, number);
+    }
 }

@@ -25,6 +25,9 @@ int scalar_is_number(enum scalar_type type); /* scalar_read() sets the number */
 /* 0, or -1 when the text is not of this type. */
 int scalar_read(enum scalar_type type, struct str text, int64_t *ret_number);
 
+/* A number of this type as it would be written. */
+struct str scalar_text(struct arena *a, enum scalar_type type, int64_t number);
+
 /* What YAML 1.1 makes of a plain scalar that is not text ("a boolean"), or NULL. Numbers that all
  * versions of YAML read alike are not among them. */
 const char *scalar_yaml11(struct str text);

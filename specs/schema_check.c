@@ -80,12 +80,15 @@ static struct value *check_number(const struct schema_check *c, const struct sch
     if (f->type == SCHEMA_TYPE_BOOL)
         return placed(value_bool(c->a, number != 0), v);
     if (number_is_outside(f, number)) {
+        struct str least = scalar_text(c->a, (enum scalar_type)f->type, f->min);
+
         if (f->max)
-            complain(c, path, v->place, "range", STR_NONE,
-                     "%.*s is outside %" PRId64 " to %" PRId64, STR_ARG(v->u.text), f->min, f->max);
+            complain(c, path, v->place, "range", STR_NONE, "%.*s is outside %.*s to %.*s",
+                     STR_ARG(v->u.text), STR_ARG(least),
+                     STR_ARG(scalar_text(c->a, (enum scalar_type)f->type, f->max)));
         else
-            complain(c, path, v->place, "range", STR_NONE, "%.*s is less than %" PRId64 "%s",
-                     STR_ARG(v->u.text), f->min, f->type == SCHEMA_TYPE_DURATION ? "ms" : "");
+            complain(c, path, v->place, "range", STR_NONE, "%.*s is less than %.*s",
+                     STR_ARG(v->u.text), STR_ARG(least));
         return NULL;
     }
     return placed(value_int(c->a, number), v);

@@ -106,6 +106,8 @@ struct spec_resource { /* service/api, domain/app */
     struct digest digest;        /* digest_value("desired", desired) */
     struct str provider;
     struct value_place place;
+    const struct value
+        *limits_at;        /* {memory: FILE:LINE:COLUMN ..} of a commit's limits; NULL: none */
     VEC(struct str) needs; /* resources it depends on, "service/db" */
     struct str
         gone; /* of an older revision: a secret whose version is gone, and that has another now */

@@ -51,14 +51,31 @@ static void launch_read(struct launch *ret)
 {
     int ok = pread(LAUNCH_PLAN_FD, ret, sizeof(*ret), 0) == sizeof(*ret) &&
              ret->magic == LAUNCH_MAGIC && ret->n_places <= LAUNCH_PLACES_MAX &&
+             ret->n_groups <= LAUNCH_GROUPS_MAX &&
              (ret->class == LAUNCH_NAMESPACE || (ret->class == LAUNCH_UID && ret->uid));
 
     for (uint32_t i = 0; ok && i < ret->n_places; i++)
         ok = ret->places[i].how <= LAUNCH_WRITE && ret->places[i].path[0] == '/' &&
              memchr(ret->places[i].path, 0, LAUNCH_PATH_MAX);
+    for (uint32_t i = 0; ok && i < ret->n_groups; i++)
+        ok = ret->groups[i][0] == '/' && memchr(ret->groups[i], 0, LAUNCH_PATH_MAX);
     errno = EINVAL;
     if (!ok)
         launch_fail(LAUNCH_ORDERS);
+}
+
+/* As the daemon's user, who owns them: whoever we become does not. */
+static void launch_enter(const struct launch *plan)
+{
+    for (uint32_t i = 0; i < plan->n_groups; i++) {
+        char path[LAUNCH_PATH_MAX + 16];
+        int fd;
+
+        (void)snprintf(path, sizeof(path), "%s/cgroup.procs", plan->groups[i]);
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0 || write(fd, "0", 1) != 1 || close(fd))
+            launch_fail(LAUNCH_GROUP);
+    }
 }
 
 static void launch_ignore_signals(void)
@@ -377,6 +394,7 @@ static _Noreturn void launch_run(char **argv)
     pid_t parent = getppid(), init;
 
     launch_read(&plan);
+    launch_enter(&plan);
     launch_limit(RLIMIT_CORE, LAUNCH_CORE_BYTES);
     launch_first_namespace(&plan);
     launch_ignore_signals();

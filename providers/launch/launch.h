@@ -8,6 +8,8 @@
  * has a number. What reeve-spawn stays for: its own end is the program's, the same exit status or
  * signal; when it dies, everything of the program dies.
  *
+ * It enters `groups` first, so that whatever limits those have hold for all that it starts.
+ *
  * Over max_places_bytes it may write nothing for ten seconds (EFBIG: SIGXFSZ is ignored), and is ended as by
  * SIGXFSZ when it has not made room by then, or is over by an eighth. While it is when it starts, it may read and
  * remove but write nothing; with eight times as much, or more than can be counted, it may only read.
@@ -24,6 +26,7 @@
 #define LAUNCH_MAGIC 0x31707372u
 #define LAUNCH_PLACES_MAX 48
 #define LAUNCH_PATH_MAX 508
+#define LAUNCH_GROUPS_MAX 3
 
 enum launch_class { LAUNCH_NONE, LAUNCH_NAMESPACE, LAUNCH_UID, LAUNCH_N_CLASSES };
 enum launch_how { LAUNCH_COVER, LAUNCH_READ, LAUNCH_WRITE };
@@ -37,11 +40,12 @@ struct launch_place {
 
 struct launch { /* of fixed size: nothing in it says how long it is */
     uint32_t magic, class, flags, n_places;
-    uint32_t uid, reserved; /* LAUNCH_UID: who the program is, as user and as group */
+    uint32_t uid, n_groups; /* LAUNCH_UID: who the program is, as user and as group */
     uint64_t max_processes, max_file_bytes, max_memory_bytes; /* 0: no limit of its own */
     uint64_t tmp_bytes;                                       /* of its /tmp, which is memory */
     uint64_t max_places_bytes; /* of all that it may write together; over it, see above */
     struct launch_place places[LAUNCH_PLACES_MAX];
+    char groups[LAUNCH_GROUPS_MAX][LAUNCH_PATH_MAX]; /* directories of control groups */
 };
 
 /* What could not be done. The first two are the program's own mistakes. */
@@ -57,6 +61,7 @@ struct launch { /* of fixed size: nothing in it says how long it is */
     STEP(LAUNCH_PROC, "isolation: a /proc of its own (is a part of /proc covered here, as in a container?)")          \
     STEP(LAUNCH_NESTED, "isolation: the second user namespace")                                                       \
     STEP(LAUNCH_LIMITS, "isolation: limits")                                                                          \
+    STEP(LAUNCH_GROUP, "limits: its control group")                                                                   \
     STEP(LAUNCH_FULL, "its files are over the quota, so it may not write")
 /* clang-format on */
 

@@ -148,9 +148,9 @@ int process_command(struct process_call *c, const struct value *argv, struct str
 /* What the directory remembers of what was asked: names and digests, no value. */
 struct value *process_about(struct process_call *c, int64_t port)
 {
-    static const struct str kept[] = { S_INIT("label"),    S_INIT("artifact"), S_INIT("service"),
-                                       S_INIT("set"),      S_INIT("ordinal"),  S_INIT("context"),
-                                       S_INIT("isolation") };
+    static const struct str kept[] = { S_INIT("label"),     S_INIT("artifact"), S_INIT("service"),
+                                       S_INIT("set"),       S_INIT("ordinal"),  S_INIT("context"),
+                                       S_INIT("isolation"), S_INIT("limits") };
     struct value *about = value_map(&c->arena);
 
     for (size_t i = 0; i < N_ELEMENTS(kept); i++) {

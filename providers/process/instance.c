@@ -29,7 +29,8 @@ static void instance_read(struct process_call *c)
     struct arena *a = &c->arena;
     const struct keeper_view *v = &c->view;
     struct value *seen = value_map(a), *outputs = value_map(a);
-    int64_t port = value_get_int(v->about, S("port"), 0);
+    int64_t port = value_get_int(v->about, S("port"), 0), killed;
+    struct str over;
 
     value_set_text(a, seen, S("state"), instance_state(v));
     value_set_text(a, seen, S("key"), v->key.p ? v->key : S(""));
@@ -43,6 +44,11 @@ static void instance_read(struct process_call *c)
         value_set_int(a, seen, S("signal"), v->signal);
     if (v->message.n)
         value_set_text(a, seen, S("message"), v->message);
+    over = process_limits_say(c, &killed);
+    if (killed) {
+        value_set_int(a, seen, S("killed"), killed);
+        value_set_text(a, seen, S("over"), over);
+    }
     value_set_int(a, outputs, S("pid"), v->pid);
     if (port) {
         struct str address = str_fmt(a, "127.0.0.1:%lld", (long long)port);

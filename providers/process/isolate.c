@@ -37,6 +37,14 @@ static int isolate_user(struct process_call *c, const char *tree, struct launch 
     return tree ? process_users_own(c, tree, PROCESS_THEIRS, err) : 0;
 }
 
+/* A probe is of what runs: its body is what the directory remembers. */
+static int isolate_limits(struct process_call *c, struct launch *plan, struct keeper_want *want,
+                          struct err *err)
+{
+    return c->desired == c->view.about ? process_limits_enter(c, c->view.about, plan, err)
+                                       : process_limits_set(c, plan, want->about, err);
+}
+
 int process_isolate(struct process_call *c, const char *tree, enum launch_how how,
                     struct keeper_want *ret)
 {
@@ -59,7 +67,7 @@ int process_isolate(struct process_call *c, const char *tree, enum launch_how ho
         plan->max_file_bytes = ISOLATE_BUILD_FILE_BYTES;
         plan->max_memory_bytes = ISOLATE_BUILD_MEMORY_BYTES;
     }
-    if (isolate_places(c, tree, how, plan, &err) ||
+    if (isolate_places(c, tree, how, plan, &err) || isolate_limits(c, plan, ret, &err) ||
         (class == LAUNCH_UID && isolate_user(c, how == LAUNCH_WRITE ? tree : NULL, plan, &err)))
         return process_fail_err(c, RV_ACTED_NO, &err);
     ret->users = c->users;

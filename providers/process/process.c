@@ -87,7 +87,10 @@ static int process_open(const struct rv_host *h, struct rv_str config, uint32_t 
     s->keeper = str_copy(&s->arena, value_get_text(v, S("keeper"), S("")));
     s->launcher = process_beside(s, s->keeper, "reeve-spawn");
     s->covers = value_get(v, S("covers"));
+    s->groups = value_get(v, S("groups"));
     s->quota_bytes = value_get_int(v, S("quota"), PROCESS_QUOTA_BYTES);
+    s->memory_bytes = value_get_int(v, S("memory"), PROCESS_MEMORY_BYTES);
+    s->processes = value_get_int(v, S("processes"), PROCESS_PROCESSES);
     s->grant = (int)value_get_int(v, S("grant"), 0);
     ports = value_get_text(v, S("ports"), S("20000-29999"));
     if (s->directory.n == 0 || s->directory.p[0] != '/' || s->keeper.n == 0 ||
@@ -136,6 +139,10 @@ int process_take(struct process_call *c, struct keeper_hold *ret)
     if (keeper_take(c->h, &c->arena, &c->place, c->op->epoch, ret, c->ret))
         return (int)c->ret->verdict;
     keeper_sweep(&c->view); /* what a dead keeper left may hold the port */
+    if (process_limits_remove(c)) {
+        keeper_release(ret);
+        return (int)c->ret->verdict;
+    }
     verdict = c->h->identified(c->h->ctx, kit_rv(c->place.owner));
     if (verdict) {
         keeper_release(ret);
@@ -191,28 +198,38 @@ void process_answer_view(struct process_call *c, struct value *observed, struct 
         (void)process_fail(c, RV_RETRY, (enum rv_acted)c->ret->acted, "out of memory");
 }
 
-int process_judge_exit(struct process_call *c, const char *what)
+/* How it ended, or "": as it should. */
+static struct str process_end_of(struct process_call *c, const char *what)
 {
     const struct keeper_view *v = &c->view;
-    struct str tail = keeper_log_tail(&c->arena, &c->place, PROCESS_TAIL_BYTES);
-    struct str say;
 
     if (v->timed_out)
-        say = str_fmt(&c->arena, "%s: took longer than %lld ms", what,
-                      (long long)value_get_int(c->desired, S("timeout_ms"), 0));
-    else if (v->message.n)
-        say = str_fmt(&c->arena, "%s: %.*s", what, STR_ARG(v->message));
-    else if (str_eq(v->state, S("stopped")))
-        say = str_fmt(&c->arena, "%s: was stopped", what);
-    else if (v->signal == SIGXFSZ)
-        say = str_fmt(&c->arena, "%s: ended, its files are over the quota", what);
-    else if (v->signal)
-        say = str_fmt(&c->arena, "%s: ended by signal %lld", what, (long long)v->signal);
-    else if (v->exit)
-        say = str_fmt(&c->arena, "%s: exit %lld", what, (long long)v->exit);
-    else
+        return str_fmt(&c->arena, "%s: took longer than %lld ms", what,
+                       (long long)value_get_int(c->desired, S("timeout_ms"), 0));
+    if (v->message.n)
+        return str_fmt(&c->arena, "%s: %.*s", what, STR_ARG(v->message));
+    if (str_eq(v->state, S("stopped")))
+        return str_fmt(&c->arena, "%s: was stopped", what);
+    if (v->signal == SIGXFSZ)
+        return str_fmt(&c->arena, "%s: ended, its files are over the quota", what);
+    if (v->signal)
+        return str_fmt(&c->arena, "%s: ended by signal %lld", what, (long long)v->signal);
+    if (v->exit)
+        return str_fmt(&c->arena, "%s: exit %lld", what, (long long)v->exit);
+    return S("");
+}
+
+int process_judge_exit(struct process_call *c, const char *what)
+{
+    struct str tail = keeper_log_tail(&c->arena, &c->place, PROCESS_TAIL_BYTES);
+    struct str say = process_end_of(c, what), killed;
+    int64_t unused;
+
+    if (!say.n)
         return 0;
-    say = str_fmt(&c->arena, "%.*s%s%.*s", STR_ARG(say), tail.n ? "\n" : "", STR_ARG(tail));
+    killed = process_limits_say(c, &unused);
+    say = str_fmt(&c->arena, "%.*s%s%.*s%s%.*s", STR_ARG(say), killed.n ? "; " : "",
+                  STR_ARG(killed), tail.n ? "\n" : "", STR_ARG(tail));
     c->ret->verdict = RV_USER;
     c->ret->acted = RV_ACTED_YES;
     c->ret->message = kit_give(c->h, say);

@@ -16,10 +16,13 @@
 
 #include "base/vec.h"
 #include "providers/keeper_client.h"
+#include "providers/kit_groups.h"
 
 #define PROCESS_POLL_MS 100
 #define PROCESS_TAIL_BYTES 4000          /* of output, in a message */
 #define PROCESS_QUOTA_BYTES (10LL << 30) /* where the configuration says nothing */
+#define PROCESS_MEMORY_BYTES (4LL << 30) /* of a build or a release, the same */
+#define PROCESS_PROCESSES 1024           /* of anything, the same */
 #define PROCESS_PORT_REST_MS (24 * 3600 * 1000LL)
 
 struct process {
@@ -27,7 +30,8 @@ struct process {
     struct str directory, runs, artifacts, exports, ports, keeper;
     struct str launcher;        /* beside the keeper */
     const struct value *covers; /* paths that isolated code does not see */
-    int64_t port_from, port_to, quota_bytes;
+    const struct value *groups; /* where control groups are made (kit_groups.h) */
+    int64_t port_from, port_to, quota_bytes, memory_bytes, processes;
     int may_write;
     int grant; /* who gives users (kit_users.h); 0: nobody */
 };
@@ -89,6 +93,17 @@ const char *process_artifact_tree(struct process_call *c); /* of desired.artifac
 /* Into `ret`, as desired.isolation says: what it sees of our directory is `tree`, as `how`, and its home. */
 int process_isolate(struct process_call *c, const char *tree, enum launch_how how,
                     struct keeper_want *ret);
+
+/* limits: the control groups of what is isolated: made, and into `about`, so that they are found again. */
+int process_limits_set(struct process_call *c, struct launch *plan, struct value *about,
+                       struct err *err);
+/* Into those that are there: the same limits hold for what asks how it is. */
+int process_limits_enter(struct process_call *c, const struct value *about, struct launch *plan,
+                         struct err *err);
+/* Before it runs anew, and when it goes. 0, or RV_RETRY that stands in c->ret: something still lives there. */
+int process_limits_remove(struct process_call *c);
+/* "killed: over its memory of 256M", or "": of what ran there last. *ret_n: how often. */
+struct str process_limits_say(struct process_call *c, int64_t *ret_n);
 
 /* users: what is an environment's own user's. The uid is the label's; 0: it has none. */
 enum process_owner { PROCESS_OURS, PROCESS_THEIRS };

@@ -13,6 +13,7 @@
 #include "base/guard.h"
 #include "base/sys.h"
 #include "reconciler/cli/doctor_rule.h"
+#include "reconciler/cli/groups.h"
 #include "reconciler/cli/isolation.h"
 #include "reconciler/cli/programs.h"
 #include "reconciler/cli/verbs.h"
@@ -28,6 +29,7 @@ struct doctor {
     struct value *list;
     int worst;
     int has_daemon;
+    struct kit_parents groups;
 };
 
 static void found(struct doctor *d, enum finding_level level, struct str what, struct str mend)
@@ -194,7 +196,8 @@ static void check_isolation(struct doctor *d)
         return;
     }
     /* From here on as the daemon, whose eyes count. */
-    if (d->c->daemon && (isolation_start(d->c, &grant, &err) || config_drop(d->c, &err)))
+    if (d->c->daemon && (isolation_start(d->c, &grant, &err) ||
+                         groups_start(d->c, &d->groups, &err) || config_drop(d->c, &err)))
         found(d, FINDING_BAD, str_copy(a, str_from_c(err.text)),
               S("name a user of its own: 'user:' in the configuration"));
     (void)prctl(PR_SET_DUMPABLE, 1); /* the daemon looks where its peers are from */
@@ -220,6 +223,29 @@ static void check_isolation(struct doctor *d)
                       STR_ARG(groups)),
               S("start the daemon as a user without them, or as root with user: in the "
                 "configuration"));
+}
+
+/* What limits of resources are kept by, or why they are not. */
+static void check_limits(struct doctor *d)
+{
+    struct arena *a = d->c->arena;
+
+    for (int g = 0; g < KIT_N_GROUPS; g++) {
+        struct str word = str_from_c(kit_groups_word((enum kit_group)g));
+        struct str why = value_get_text(d->groups.unkept, word, STR_NONE);
+        struct str path = value_get_text(value_get(d->groups.kept, word), S("path"), S(""));
+
+        if (why.p)
+            found(d, FINDING_WARN,
+                  str_fmt(a, "limits.%.*s is not kept: %.*s", STR_ARG(word), STR_ARG(why)),
+                  S("start the daemon (and reeve doctor) as root, or by systemd with Delegate=yes; "
+                    "a number of processes is kept all the same, for each user"));
+        else if (path.n)
+            found(d, FINDING_GOOD,
+                  str_fmt(a, "limits.%.*s is kept by control groups in '%.*s'", STR_ARG(word),
+                          STR_ARG(path)),
+                  S(""));
+    }
 }
 
 /* "127.0.0.1:8080" can be bound: asked only while nobody of ours holds it. */
@@ -376,6 +402,7 @@ int verb_doctor(struct cli *c, struct err *err)
     check_config(&d);
     check_clock(&d);
     check_isolation(&d);
+    check_limits(&d);
     if (c->daemon) {
         file = value_get_text(value_get(c->daemon, S("state")), S("file"), S(""));
         check_socket(&d);

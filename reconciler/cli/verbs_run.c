@@ -10,6 +10,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "reconciler/cli/groups.h"
 #include "reconciler/cli/isolation.h"
 #include "reconciler/cli/programs.h"
 #include "reconciler/cli/verbs.h"
@@ -21,6 +22,7 @@
 struct daemon {
     struct cli *c;
     struct isolation_grant grant;
+    struct kit_parents groups;
     struct loop *loop;
     struct engine *engine;
     struct api *api; /* NULL: none, or stopped */
@@ -100,6 +102,7 @@ static int open_engine(struct daemon *d, int once, struct err *err)
         return rc;
     options.loop = d->loop;
     options.grant = d->grant.fd > 0 ? d->grant.fd : 0;
+    options.groups = &d->groups;
     return engine_open(d->engine, &options, err);
 }
 
@@ -143,6 +146,8 @@ static int run_daemon(struct cli *c, int once, struct err *err)
 
     if (!rc)
         rc = isolation_start(c, &d.grant, err);
+    if (!rc)
+        rc = groups_start(c, &d.groups, err);
     if (!rc)
         rc = config_drop(c, err);
     if (!rc)

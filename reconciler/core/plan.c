@@ -248,6 +248,7 @@ int plan_make(struct arena *a, const struct snapshot *s, struct plan *ret, struc
     plan_groups_make(&p);
     plan_lines_add(&p);
     plan_lower_all(&p);
+    plan_limits_remark(&p);
     collect_records(&p);
     ret->target = effective_revision(&p);
     collect_reads(&p);

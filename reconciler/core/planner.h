@@ -7,6 +7,7 @@
  *   plan_routes.c    the routes of the target and of what is recorded
  *   plan_lines.c     what people review
  *   plan_lower.c     what runs
+ *   plan_limits.c    what of it is not kept
  */
 #pragma once
 
@@ -104,3 +105,4 @@ void plan_lines_add_repair(struct planner *p, const struct subject *x, struct st
 void plan_lines_add_leftover(struct planner *p, struct str kind, struct str name);
 
 void plan_lower_all(struct planner *p);
+void plan_limits_remark(struct planner *p);

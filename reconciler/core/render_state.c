@@ -183,6 +183,17 @@ void render_status(struct render *r, const struct value *status)
 
 /* --- one environment ----------------------------------------------------------------------------- */
 
+static struct str restarts_text(struct arena *a, const struct value *instance)
+{
+    int64_t n = value_get_int(instance, S("restarts"), 0);
+    struct str why = text_of(instance, "exit");
+
+    if (!n && !why.n)
+        return S("");
+    return str_fmt(a, " (%lld restart%s%s%.*s)", (long long)n, n == 1 ? "" : "s", why.n ? "; " : "",
+                   STR_ARG(render_safe(a, why)));
+}
+
 static void render_instances(struct render *r, const struct value *service)
 {
     static const char *const heads[] = { "service",  "set",     "",     "state",
@@ -205,15 +216,11 @@ static void render_instances(struct render *r, const struct value *service)
             render_cell(&t, TONE_DIM, j ? S("") : render_short(text_of(set, "set")));
             render_cell(&t, TONE_PLAIN, j ? S("") : text_of(set, "colour"));
             render_cell(&t, render_state_tone(state), j ? S("") : state);
-            render_cell(
-                &t, render_state_tone(how),
-                one ? str_fmt(a, "%lld %.*s%.*s", (long long)value_get_int(one, S("ordinal"), 0),
-                              STR_ARG(how),
-                              STR_ARG(value_get_int(one, S("restarts"), 0)
-                                          ? str_fmt(a, " (%lld restarts)",
-                                                    (long long)value_get_int(one, S("restarts"), 0))
-                                          : S("")))
-                    : S("-"));
+            render_cell(&t, render_state_tone(how),
+                        one ? str_fmt(a, "%lld %.*s%.*s",
+                                      (long long)value_get_int(one, S("ordinal"), 0), STR_ARG(how),
+                                      STR_ARG(restarts_text(a, one)))
+                            : S("-"));
             render_cell(&t, TONE_DIM, text_of(one, "address"));
             render_cell(&t, TONE_DIM,
                         j ? S("") : render_ago(a, r->now_ms, value_get_int(set, S("since_ms"), 0)));

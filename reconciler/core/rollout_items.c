@@ -199,6 +199,7 @@ static const struct value *instance_desired(struct lowering *low, const struct m
     set_part(low, desired, S("port"), service, S("port"));
     set_part(low, desired, S("termination"), service, S("termination"));
     set_part(low, desired, S("isolation"), service, S("isolation"));
+    set_part(low, desired, S("limits"), service, S("limits"));
     return desired;
 }
 

@@ -64,5 +64,7 @@ struct snapshot {
     int64_t observed_generation; /* of the switch; REC_NONE: not read or no switch */
     struct snapshot_driver *drivers;
     size_t n_drivers;
+    const struct value
+        *unkept; /* {memory: why ..}: limits that this machine does not keep; NULL: not asked */
     struct str edge_provider; /* STR_NONE: no domains possible */
 };

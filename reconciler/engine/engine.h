@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "providers/kit_parents.h"
 #include "providers/registry.h"
 #include "reconciler/engine/source.h"
 #include "reconciler/rt/loop.h"
@@ -28,8 +29,9 @@ struct engine_options {
     const char *self;   /* path of this program, for children */
     const char *keeper; /* path of the keeper program */
     int grant;          /* who gives users (kit_users.h); 0: nobody, we were not root */
-    const char *holder; /* "reeve serve, pid 41" */
-    const char *boot;   /* of this machine's start; NULL: the kernel's word */
+    const struct kit_parents *groups; /* where limits are kept, and why not; NULL: nowhere */
+    const char *holder;               /* "reeve serve, pid 41" */
+    const char *boot;                 /* of this machine's start; NULL: the kernel's word */
     int once;           /* stop the loop when everything is converged, waiting or failed */
     int hold_all;       /* observe only */
     int seeks_suspects; /* who is in work at each of several deaths is held */

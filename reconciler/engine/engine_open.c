@@ -33,6 +33,7 @@ static int open_providers(struct engine *e, struct err *err)
         .may_write = !e->options.hold_all,
         .covers = covers_list(e->process, e->options.daemon, e->state_dir),
         .grant = e->options.grant,
+        .groups = e->options.groups ? e->options.groups->kept : NULL,
     };
     const struct secret_store_options stores = {
         .daemon = e->options.daemon,

@@ -161,7 +161,7 @@ static int probe_look(struct task *t, struct err *err)
 {
     struct probe_task *p = probe_of(t);
     const struct value *seen;
-    struct str state, why;
+    struct str state, over, why;
     int was_ok = p->ok;
 
     if (p->ok && p->probe && probe_ask_provider(p, err))
@@ -172,6 +172,8 @@ static int probe_look(struct task *t, struct err *err)
     state = value_get_text(seen, S("state"), S(""));
     p->restarts = value_get_int(seen, S("restarts"), -1);
     p->full = value_get_int(seen, S("full"), 0);
+    over = value_get_text(seen, S("over"), S(""));
+    (void)snprintf(p->over, sizeof(p->over), "%.*s", STR_ARG(over)); /* a cut one still explains */
     if (p->answer.verdict == RV_ABSENT) {
         p->ok = 0;
         p->has_exited = p->is_gone = 1;
@@ -184,7 +186,7 @@ static int probe_look(struct task *t, struct err *err)
         p->ok = 0;
         p->is_gone = str_eq_c(state, "lost");
         p->has_exited = p->is_gone || str_eq_c(state, "exited");
-        why = value_get_text(seen, S("message"), p->answer.message);
+        why = over.n ? over : value_get_text(seen, S("message"), p->answer.message);
         probe_say(p, str_fmt(&p->arena, "%.*s, exit %lld%s%.*s", STR_ARG(state),
                              (long long)value_get_int(seen, S("exit"), -1), why.n ? ": " : "",
                              STR_ARG(why)));
@@ -230,7 +232,7 @@ void probe_task_start(struct probe_task *p, struct engine *e, task_ended *ended,
     p->restarts = -1;
     p->full = 0;
     p->has_exited = p->is_gone = 0;
-    p->message[0] = 0;
+    p->over[0] = p->message[0] = 0;
     arena_init(&p->arena, 1u << 20);
     task_start(&p->task, e->loop, "probe", probe_states, N_ELEMENTS(probe_states), PROBE_ASK,
                probe_step, ended, ctx);

@@ -28,10 +28,11 @@ struct probe_task {
     struct driver_answer answer;
     int ok;
     int is_unknown; /* only its provider could tell, which does not answer: neither ok nor failed */
-    int64_t restarts; /* as observed; -1: not known */
-    int64_t full;     /* observed: how often it ended for what it wrote */
-    int has_exited;   /* observed: it does not run and is not about to */
-    int is_gone;      /* nor does anybody watch over it, or it is not there at all */
+    int64_t restarts;          /* as observed; -1: not known */
+    int64_t full;              /* observed: how often it ended for what it wrote */
+    int has_exited;            /* observed: it does not run and is not about to */
+    int is_gone;               /* nor does anybody watch over it, or it is not there at all */
+    char over[PROBE_TEXT_MAX]; /* which limit ended it; "": none did */
     char message[PROBE_TEXT_MAX];
 };
 

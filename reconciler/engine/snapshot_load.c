@@ -159,6 +159,8 @@ int snapshot_load(struct arena *a, const struct snapshot_load *in, struct snapsh
     struct snapshot s = { .installation = in->engine->installation,
                           .cause = in->cause,
                           .target = in->target,
+                          .unkept = in->engine->options.groups ? in->engine->options.groups->unkept
+                                                               : NULL,
                           .observed_generation = REC_NONE };
 
     s.edge_provider = value_get_text(value_get(in->rule, S("providers")), S("domains"), STR_NONE);

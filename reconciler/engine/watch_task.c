@@ -5,7 +5,7 @@
 
 #include "base/guard.h"
 #include "base/log.h"
-#include "reconciler/engine/env_task.h"
+#include "reconciler/engine/env_row.h"
 #include "specs/json_io.h"
 #include "state/sets.h"
 
@@ -46,7 +46,7 @@ static int watch_add(struct watch_task *w, const struct rec_instance *row,
 
     if (rc)
         return rc == ERR_NOT_FOUND ? 0 : rc;
-    *s = (struct watch_subject){ .service = row->service };
+    *s = (struct watch_subject){ .row = *row };
     s->probe.probe = liveness ? liveness : readiness;
     s->probe.provider = r.provider;
     s->probe.resource = name;
@@ -168,7 +168,8 @@ static size_t watch_judge_service(struct watch_task *w, size_t first, size_t *un
 {
     size_t i = first, n_unwell = 0;
 
-    for (; i < w->n_subjects && str_eq(w->subjects[i].service, w->subjects[first].service); i++) {
+    for (; i < w->n_subjects && str_eq(w->subjects[i].row.service, w->subjects[first].row.service);
+         i++) {
         struct watch_subject *s = &w->subjects[i];
 
         if (watch_is_well(w, s))
@@ -189,7 +190,7 @@ static void watch_judge(struct watch_task *w)
     struct str edge_trouble = engine_edge_trouble(w->engine, w->edge);
     size_t unwell = 0;
 
-    w->n_lost = w->n_full = 0;
+    w->n_lost = w->n_full = w->n_untold = 0;
     w->health = S("healthy");
     w->reason = S("");
     watch_forget(w);
@@ -222,12 +223,53 @@ static int watch_write_full(struct watch_task *w, const struct watch_subject *s,
     return tx_commit(tx, err);
 }
 
+/* One that ends again and again is told of at its first time, its second, its fourth. */
+static void watch_compare(struct watch_task *w, struct watch_subject *s)
+{
+    int64_t restarts = s->probe.restarts;
+    struct str over = str_from_c(s->probe.over);
+
+    s->is_told = restarts < 0 || restarts == s->row.restarts ||
+                 (restarts > s->row.restarts && restarts < 2 * s->row.restarts);
+    if (over.n && !str_eq(s->row.exit, over))
+        s->is_told = 0;
+    w->n_untold += !s->is_told;
+    s->row.restarts = restarts < 0 ? s->row.restarts : restarts;
+    s->row.exit = over.n ? str_copy(&w->round, over) : s->row.exit;
+}
+
+/* A rollout may have begun meanwhile: what it made of the row stays. */
+static int watch_write_row(struct watch_task *w, struct watch_subject *s, struct err *err)
+{
+    struct arena *a = &w->round;
+    struct rec_instance row = { .env = s->row.env,
+                                .service = s->row.service,
+                                .set_key = s->row.set_key,
+                                .ordinal = s->row.ordinal };
+    struct tx *tx;
+    int rc = db_get(w->engine->db, a, REC_instance, &row, err);
+
+    if (rc || str_eq_c(row.state, "gone"))
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    row.restarts = s->row.restarts;
+    row.exit = s->row.exit;
+    if (engine_tx(w->engine,
+                  &(struct engine_event){
+                      .kind = S("instance.restarts"),
+                      .subject = str_fmt(a, "instance/%.*s", STR_ARG(s->probe.resource)),
+                      .env = w->env->uid },
+                  &tx, err))
+        return err->code;
+    return env_row_finish(tx, tx_put(tx, REC_instance, &row, err), err);
+}
+
 static int watch_write(struct task *t, struct err *err)
 {
     struct watch_task *w = watch_of(t);
 
     for (size_t i = 0; i < w->n_subjects; i++)
-        if (w->subjects[i].is_full && watch_write_full(w, &w->subjects[i], err))
+        if ((w->subjects[i].is_full && watch_write_full(w, &w->subjects[i], err)) ||
+            (!w->subjects[i].is_told && watch_write_row(w, &w->subjects[i], err)))
             return err->code;
     return env_plan_health(w->env, &w->round, w->health, w->reason, err);
 }
@@ -238,11 +280,13 @@ static enum task_verdict watch_tell(struct watch_task *w)
 
     w->is_probing = 0;
     watch_judge(w);
-    for (size_t i = 0; i < w->n_subjects; i++)
+    for (size_t i = 0; i < w->n_subjects; i++) {
+        watch_compare(w, &w->subjects[i]);
         probe_task_fini(&w->subjects[i].probe);
+    }
     if (w->n_lost)
         env_task_wake(w->env);
-    if (str_eq_c(w->health, w->last) && !w->n_full)
+    if (str_eq_c(w->health, w->last) && !w->n_full && !w->n_untold)
         return task_goto(t, WATCH_REST);
     if (!str_eq_c(w->health, w->last))
         LOG(str_eq_c(w->health, "healthy") ? LOG_INFO : LOG_WARN, "health changed",

@@ -5,7 +5,8 @@
  *
  * Every 15 s, jittered: probes every instance of the live sets by its liveness (or, without one, its
  * readiness). All instances well: healthy; some: degraded; none of a service, or an edge that does not
- * run: unhealthy. It alarms and never reverts. What was ended because its files were over the quota has an event of its own. An instance that is lost wakes the environment's task, which repairs it.
+ * run: unhealthy. It alarms and never reverts. What was ended because its files were over the quota has an event of its own, how often an instance was
+ * started again, and what limit ended it, stands in its row. An instance that is lost wakes the environment's task, which repairs it.
  *
  * Owns     its arenas.
  * Thread   the loop's.
@@ -18,9 +19,10 @@ struct env_task;
 
 struct watch_subject {
     struct probe_task probe;
-    struct str service;
+    struct rec_instance row;
     int64_t threshold;
     int is_full; /* there is an event to write */
+    int is_told; /* the row says what was seen, or nearly */
 };
 
 /* Of an instance that was not always well. */
@@ -42,7 +44,7 @@ struct watch_task {
     struct arena memory; /* of noted */
     struct str edge;     /* the provider of the switch; "" for none */
     int64_t interval_ms;
-    int is_probing, n_lost, n_full;
+    int is_probing, n_lost, n_full, n_untold;
     struct str health, reason;
     char last[64]; /* health as it was told, by us or by a plan */
 };

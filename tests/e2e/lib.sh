@@ -231,6 +231,19 @@ kill_keepers()
     kill_processes "$WORLD/var/"
 }
 
+# The control groups that a daemon which root started made for this state; what was in them is dead.
+end_groups()
+{
+    local name dir
+
+    name=$(printf %s "$WORLD/var/reeve.db" | sha256sum | cut -c 1-16)
+    find /sys/fs/cgroup -depth -type d -path "*/reeve-$name*" 2>/dev/null | while read -r dir; do
+        until rmdir "$dir" 2>/dev/null || [ ! -w "$dir" ]; do
+            sleep $LOOK_S
+        done
+    done
+}
+
 end_world()
 {
     [ -z "$LOADER" ] || kill_child "$LOADER"
@@ -244,6 +257,7 @@ end_world()
     done
     rm -f "/tmp/reeve-test-ports.$FIRST"
     exec 9>&-
+    end_groups
     WORLD=
 }
 

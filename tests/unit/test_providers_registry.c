@@ -33,7 +33,7 @@ static const struct registry_row registry_rows[] = {
 static void test_open(void **state)
 {
     const struct registry_row *row = *state;
-    struct registry_options options = { S("i1"), S("/var"), S("/keeper"), 1, NULL, 0 };
+    struct registry_options options = { S("i1"), S("/var"), S("/keeper"), 1, NULL, 0, NULL };
     struct registry *r = NULL;
     struct err err = ERR_INIT;
     struct arena a;
