@@ -202,3 +202,12 @@ struct approval_verdict approval_judge(struct arena *a, const struct approval_ca
     v.text = verdict_text(a, c, &v, stranger);
     return v;
 }
+
+int approval_is_overridden(struct arena *a, const struct approval_case *c)
+{
+    for (size_t i = 0; i < c->n_decisions; i++)
+        if (str_eq_c(c->decisions[i].verdict, "overridden") &&
+            !approval_refusal(a, c, &c->decisions[i]).p)
+            return 1;
+    return 0;
+}

@@ -228,15 +228,33 @@ static int count_approvals(struct env_task *env, const struct rec_plan *row,
     return v.is_enough;
 }
 
-/* The plan of a commit waits for the end, whoever approved it. */
-static int is_frozen(struct env_task *env, const struct value *policy, struct str *ret_reason)
+/* 1: somebody with the role lets it run whatever the policy asks. */
+static int is_overridden(struct env_task *env, const struct rec_plan *row,
+                         const struct value *policy, struct err *err)
+{
+    struct approval_case c;
+
+    if (approvals_load(env->engine, &env->cycle, row, &c, err))
+        return err->code;
+    c.needs = approval_needs(&env->cycle, value_get(policy, S("approval")), env->plan.classes,
+                             APPROVAL_APART);
+    return approval_is_overridden(&env->cycle, &c);
+}
+
+/* The plan of a commit waits for the end, whoever approved it; a freeze without an end is ended by an override. */
+static int is_frozen(struct env_task *env, const struct rec_plan *row, const struct value *policy,
+                     struct str *ret_reason, struct err *err)
 {
     int64_t end_ms;
+    int rc;
 
     if (env->plan.cause != PLAN_CAUSE_COMMIT ||
         !freeze_is_on(value_at(policy, S("approval.freeze")),
                       clock_task_due_ms(&env->engine->clock), &end_ms))
         return 0;
+    rc = is_overridden(env, row, policy, err);
+    if (rc)
+        return rc < 0 ? rc : 0;
     *ret_reason = str_fmt(&env->cycle, "frozen until %.*s",
                           STR_ARG(render_time(&env->cycle, end_ms)));
     return 1;
@@ -247,14 +265,14 @@ static int decide(struct env_task *env, const struct rec_plan *row, struct decis
 {
     const struct value *policy = judging_policy(env);
     struct plan_verdict verdict;
-    struct str held = STR_NONE, needs = STR_NONE;
+    struct str held = STR_NONE, frozen = STR_NONE, needs = STR_NONE;
     int rc = judge(env, policy, &verdict, err) ? err->code : is_held(env, &held, err);
     int is_approved = rc >= 0 && verdict.asks
                           ? count_approvals(env, row, policy, &verdict, &needs, err)
                           : 0;
 
-    if (rc < 0 || is_approved < 0)
-        return rc < 0 ? rc : is_approved;
+    if (rc < 0 || is_approved < 0 || is_frozen(env, row, policy, &frozen, err) < 0)
+        return err->code;
     *ret = (struct decision){ 0, S("waiting"), S("waiting"), verdict.reason, needs };
     if (rc == 1 && !env->engine->options.hold_all && env->plan.cause == PLAN_CAUSE_REPAIR)
         rc = 0; /* a dead instance is restarted whatever is held */
@@ -265,12 +283,13 @@ static int decide(struct env_task *env, const struct rec_plan *row, struct decis
         ret->state = is_approved ? S("approved") : S("waiting");
         ret->sync = S("held");
         ret->reason = held;
-    } else if (is_frozen(env, policy, &held)) {
+    } else if (frozen.p) {
         ret->state = is_approved ? S("approved") : S("waiting");
         ret->sync = S("frozen");
-        ret->reason = verdict.asks && !is_approved ? str_fmt(&env->cycle, "%.*s; %.*s",
-                                                             STR_ARG(held), STR_ARG(verdict.reason))
-                                                   : held;
+        ret->reason = verdict.asks && !is_approved
+                          ? str_fmt(&env->cycle, "%.*s; %.*s", STR_ARG(frozen),
+                                    STR_ARG(verdict.reason))
+                          : frozen;
     } else if (!verdict.asks || is_approved) {
         *ret = (struct decision){ 1, S("applying"), S("converging"), S(""), needs };
     }

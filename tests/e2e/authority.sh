@@ -556,11 +556,93 @@ a_commit_waits_in_a_freeze()
     await 20 "it is frozen" sync_is frozen
     expect_has "until when" "$(reeve explain prod)" 'frozen until '
     expect_equal "plans that were started" "$(started)" 0
+    reeve approve "$(plan_id)" --reason 'it would never end' --no-wait >/dev/null || fail approve
+    refuses 5 'it needs override' approve "$(plan_id)" --reason 'in a hurry' --override
+    expect_equal "plans that were started" "$(started)" 0
     stop_daemon
+    cp "$WORLD/reeve.yaml" "$WORLD/frozen.yaml"
+    sed -i "s/^auth: .*/auth: {same_user: allow, local: {admin: [user:$(id -un)], override: [user:$(id -un)]}}/" "$WORLD/reeve.yaml"
+    app s/'"v1"'/'"v2"'/
+    commit 'in a hurry'
+    start_daemon
+    await 20 "it is frozen" is_told_of "$(git rev-parse HEAD)" frozen
+    reeve approve "$(plan_id)" --reason 'the shop is down' --override >/dev/null || fail override
+    expect_serves v2
+    stop_daemon
+    cp "$WORLD/frozen.yaml" "$WORLD/reeve.yaml"
+    app s/'"v2"'/'"v3"'/
+    commit 'later'
     sed -i 's/, floor: {freeze.*//; /floor: {freeze/d' "$WORLD/reeve.yaml"
     start_daemon
-    await_converged
-    expect_serves v1
+    await 20 "what was applied under the freeze is laxer without it" is_told_of "$(git rev-parse HEAD)" waiting
+    reeve approve "$(plan_id)" --reason 'it is over' >/dev/null || fail approve
+    expect_serves v3
+}
+
+is_told_of()
+{
+    local answer
+
+    answer=$(told)
+    [[ $answer == *"\"commit\":\"$1\""* && $(reeve plan prod -o json 2>/dev/null) == *"\"commit\":\"$1\""* ]] && sync_is "$2"
+}
+
+# What stands on another branch without asking for it is passed over; who looks for it hears that.
+a_document_elsewhere_is_told()
+{
+    local said
+
+    given_world
+    write_authority
+    given_base
+    git checkout -q develop
+    prod /trigger/d
+    prod 's/8h/1h/'
+    commit 'on develop, without a branch'
+    fetch_now
+    await 20 "it was read" is_read "$(git rev-parse HEAD)"
+    said=$(reeve doctor prod)
+    expect_has "doctor" "$said" "the document at .reeve/prod.yaml:3:7 of branch 'develop' of source 'shop' does not count: the name is bound to another branch"
+    expect_has "doctor" "$(reeve doctor prod -o json)" '"elsewhere":[{"branch":"develop","place":".reeve/prod.yaml:3:7","source":"shop"}]'
+    git rm -q .reeve/prod.yaml
+    commit 'it is gone'
+    fetch_now
+    await 20 "it was read" is_read "$(git rev-parse HEAD)"
+    expect_has "doctor" "$(reeve doctor prod -o json)" '"elsewhere":[]'
+}
+
+is_read()
+{
+    [[ $(told) == *"\"commit\":\"$1\""* ]]
+}
+
+# What a commit says of the schema counts until it is applied, whatever lies on top of it.
+a_trailer_counts_below_others()
+{
+    local plan
+
+    given_world
+    write_authority
+    given_base
+    app 's/^    port: 8000/    port: 8000\n    release: {command: ["true"]}/; s/"v1"/"v2"/'
+    commit $'a migration\n\nSchema-Change: contract'
+    app 's/"v2"/"v3"/'
+    commit 'and more'
+    fetch_now
+    await 20 "it waits" is_told_of "$(git rev-parse HEAD)" waiting
+    plan=$(reeve plan prod -o json)
+    expect_has "the plan" "$plan" '"on_unknown":"park"'
+    expect_has_not "the plan" "$plan" '"lane":"revert"'
+    reeve approve "$(plan_id)" --reason 'both' >/dev/null || fail approve
+    expect_serves v3
+    app 's/"v3"/"v4"/; s/"true"/"true", "x"/'
+    commit 'it was applied'
+    fetch_now
+    await 20 "it waits" is_told_of "$(git rev-parse HEAD)" waiting
+    plan=$(reeve plan prod -o json)
+    expect_has "the plan" "$plan" '"kind":"release"'
+    expect_has_not "the plan" "$plan" '"on_unknown":"park"'
+    expect_has "the plan" "$plan" '"lane":"revert"'
 }
 
 # Who has a host keeps it while it serves it, and no longer.
@@ -599,4 +681,4 @@ refuses()
 
 run_cases a_committer_without_rights a_name_is_moved_by_a_person \
     a_host_is_free_when_it_is_given_up a_commit_waits_in_a_freeze \
-    a_rule_is_taken_away
+    a_rule_is_taken_away a_document_elsewhere_is_told a_trailer_counts_below_others

@@ -182,6 +182,44 @@ static void who_made_it_is_known_before_it_waits(struct story *s)
     expect_version(s, SHOP_BLOG, 2);
 }
 
+/* No plan of this version is of class data: it is said of one that is stored. */
+static void given_data_at_stake(struct story *s)
+{
+    struct rec_plan *rows;
+    struct err err = ERR_INIT;
+    struct tx *tx;
+    size_t n;
+
+    if (DB_SELECT(world_reader(&s->w), &s->w.arena, plan, "WHERE state = 'waiting'", &rows, &n,
+                  &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(n, 1);
+    rows[0].needs = str_fmt(&s->w.arena, "{\"classes\":%d,\"min\":1}", PLAN_CLASS_DATA);
+    if (db_batch_begin(s->w.engine->db, &err) ||
+        engine_tx(s->w.engine,
+                  &(struct engine_event){
+                      .kind = S("plan.stored"), .subject = S("prod"), .env = rows[0].env },
+                  &tx, &err) ||
+        tx_put(tx, REC_plan, &rows[0], &err) || tx_commit(tx, &err) ||
+        db_batch_commit(s->w.engine->db, &err))
+        fail_msg("%s", err.text);
+}
+
+static void data_is_never_overridden(struct story *s)
+{
+    given_waiting_plan(s);
+    given_data_at_stake(s);
+    decide(s, COMMAND_OVERRIDE, plan_in_state(s, "waiting"));
+    run(s, SECOND);
+    assert_int_equal(s->done, 0);
+    assert_true(plan_in_state(s, "waiting").n > 0);
+    run(s, 2 * MINUTE); /* and it is what it is again */
+    decide(s, COMMAND_OVERRIDE, plan_in_state(s, "waiting"));
+    run(s, MINUTE);
+    assert_int_equal(s->done, 1);
+    expect_version(s, SHOP_BLOG, 2);
+}
+
 static void what_was_rejected_under_a_hold_is_not_applied(struct story *s)
 {
     s->shop.n_envs = 1;
@@ -665,6 +703,7 @@ int main(void)
         STORY(an_approval_does_not_come_back),
         STORY(an_approval_outlives_the_set_that_goes),
         STORY(who_made_it_is_known_before_it_waits),
+        STORY(data_is_never_overridden),
         STORY(what_was_rejected_under_a_hold_is_not_applied),
         STORY(an_approval_is_taken_back_while_it_is_held),
         STORY(an_undo_is_not_lost_in_a_cycle),
