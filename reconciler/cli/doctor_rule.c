@@ -109,6 +109,49 @@ static struct value *find_owner(struct cli *c, struct str name)
     return owner;
 }
 
+/* Documents of this name that are passed over, as far as a daemon says. */
+static struct value *find_elsewhere(struct cli *c, struct str name)
+{
+    struct value *list = value_list(c->arena), *status = NULL;
+    const struct value *sources;
+    struct err err = ERR_INIT;
+
+    if (cli_get(c, S("/api/v1/status"), NULL, &status, &err))
+        return list;
+    sources = value_at(status, S("live.sources"));
+    for (size_t i = 0; i < value_count(sources); i++) {
+        const struct value_entry *source = &sources->u.map.entries[i];
+        const struct value *places = value_get(source->value, S("elsewhere"));
+
+        for (size_t j = 0; j < value_count(places); j++) {
+            const struct value *place = value_item(places, j);
+            struct value *one = value_map(c->arena);
+
+            if (!str_eq(cli_text(place, "environment"), name))
+                continue;
+            value_set_text(c->arena, one, S("source"), source->key);
+            value_set_text(c->arena, one, S("branch"), cli_text(place, "branch"));
+            value_set_text(c->arena, one, S("place"), cli_text(place, "place"));
+            value_add(c->arena, list, one);
+        }
+    }
+    return list;
+}
+
+static void write_elsewhere(struct cli *c, struct sb *b, const struct value *list)
+{
+    for (size_t i = 0; i < value_count(list); i++) {
+        const struct value *one = value_item(list, i);
+
+        render_foreign(b, str_fmt(c->arena,
+                                  "the document at %.*s of branch '%.*s' of source '%.*s' does not "
+                                  "count: the name is bound to another branch",
+                                  STR_ARG(cli_text(one, "place")), STR_ARG(cli_text(one, "branch")),
+                                  STR_ARG(cli_text(one, "source"))));
+        sb_add_char(b, '\n');
+    }
+}
+
 static void write_all(struct cli *c, struct str name, const struct value *all)
 {
     const struct value *rules = value_get(all, S("rules")), *owner = value_get(all, S("belongs"));
@@ -123,6 +166,7 @@ static void write_all(struct cli *c, struct str name, const struct value *all)
                                    STR_ARG(cli_text(owner, "source"))));
     if (owner)
         sb_add_char(&b, '\n');
+    write_elsewhere(c, &b, value_get(all, S("elsewhere")));
     cli_write(c, &b);
 }
 
@@ -147,6 +191,7 @@ int doctor_rule(struct cli *c, struct str name, struct err *err)
     value_set_text(c->arena, all, S("name"), name);
     value_set(c->arena, all, S("rules"), rules);
     value_set(c->arena, all, S("belongs"), owner);
+    value_set(c->arena, all, S("elsewhere"), find_elsewhere(c, name));
     if (!cli_wrote_json(c, all))
         write_all(c, name, all);
     return arena_status(c->arena, err);

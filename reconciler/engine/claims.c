@@ -3,6 +3,8 @@
 
 #include "specs/claim.h"
 
+#define CLAIMS_TOLD_MAX 1000u
+
 static const struct value *claims_document(const struct env_task *env)
 {
     const struct head *h = env->source ? source_task_head(env->source, env->branch) : NULL;
@@ -22,6 +24,7 @@ static void claims_look_at(struct engine *e, const struct source_task *s, struct
         .branch = h->branch,
     };
     const struct source_task *owner;
+    const struct value **slot;
     enum claim claim;
 
     if (env) {
@@ -32,8 +35,33 @@ static void claims_look_at(struct engine *e, const struct source_task *s, struct
     claim = claim_judge(&c);
     if (claim == CLAIM_TAKEN)
         c.owner_document = claims_document(env);
-    if (claim != CLAIM_ELSEWHERE)
+    if (claim != CLAIM_ELSEWHERE) {
         claim_complain(&c, claim, &h->refused);
+    } else if ((slot = vec_push(&h->arena, &h->elsewhere))) {
+        *slot = made->document;
+    }
+}
+
+struct value *claims_elsewhere(const struct source_task *s, struct arena *a)
+{
+    struct value *list = value_list(a);
+
+    for (size_t i = 0; i < s->branches.n; i++) {
+        const struct head *h = s->branches.p[i].heads.newest;
+
+        for (size_t j = 0; h && j < h->elsewhere.n && value_count(list) < CLAIMS_TOLD_MAX; j++) {
+            const struct value *name = value_get(h->elsewhere.p[j], S("name"));
+            struct value *one = value_map(a);
+
+            value_set_text(a, one, S("environment"), str_copy(a, name->u.text));
+            value_set_text(a, one, S("branch"), h->branch);
+            value_set_text(a, one, S("place"),
+                           str_fmt(a, "%.*s:%u:%u", STR_ARG(name->place.file), name->place.line,
+                                   name->place.column));
+            value_add(a, list, one);
+        }
+    }
+    return list;
 }
 
 void claims_look(struct engine *e, const struct source_task *s, struct head *h)
@@ -41,6 +69,7 @@ void claims_look(struct engine *e, const struct source_task *s, struct head *h)
     if (!h)
         return;
     spec_messages_init(&h->refused, &h->arena);
+    h->elsewhere.n = 0;
     for (size_t i = 0; !h->messages.n_errors && i < h->envs.n; i++)
         claims_look_at(e, s, h, h->envs.entries[i].value);
     spec_messages_sort(&h->refused);

@@ -1,4 +1,5 @@
 /* What a running engine knows, and how a single run ended. SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/claims.h"
 #include "reconciler/engine/edge_task.h"
 #include "reconciler/engine/env_task.h"
 
@@ -67,6 +68,7 @@ struct value *engine_live_view(struct engine *e, struct arena *a)
         value_set_int(a, one, S("rounds"), s->rounds_ended);
         value_set_int(a, one, S("fetched_ms_ago"),
                       s->fetched_mono_ms ? loop_mono_ms(e->loop) - s->fetched_mono_ms : -1);
+        value_set(a, one, S("elsewhere"), claims_elsewhere(s, a));
         value_set(a, sources, s->name, one);
     }
     for (size_t i = 0; i < e->envs.n; i++) {

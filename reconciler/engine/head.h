@@ -50,10 +50,11 @@ struct head {
     struct head_file **files;
     size_t n_files, file_bytes; /* parsed */
     struct bundle bundle;
-    struct spec_messages messages; /* errors: no environment moves to this commit */
-    struct spec_messages refused;  /* documents that ask to count here and do not */
-    struct map envs;               /* name -> struct head_env * */
-    struct map trees;              /* wanted path -> struct str *, NULL where nothing stands */
+    struct spec_messages messages;       /* errors: no environment moves to this commit */
+    struct spec_messages refused;        /* documents that ask to count here and do not */
+    VEC(const struct value *) elsewhere; /* those that do not ask, and count at another branch */
+    struct map envs;                     /* name -> struct head_env * */
+    struct map trees; /* wanted path -> struct str *, NULL where nothing stands */
     struct map
         moved; /* environments that are not made of the same as in the head before, or gone */
     int everything_moved;   /* there is none before, or errors stood or stand in the way */
