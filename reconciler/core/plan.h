@@ -128,6 +128,7 @@ struct plan {
     VEC(struct plan_item) items;
     /* Where a switch may move: as it is wanted, as it is. Empty where nothing switches. */
     struct plan_routes routes, routes_before;
+    struct digest routes_wanted;     /* of `routes`, before anything was kept; not stored */
     VEC(struct plan_record) records; /* what `target` is the digest of, sorted */
     VEC(struct plan_read) reads;
     const struct value

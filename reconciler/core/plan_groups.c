@@ -117,7 +117,8 @@ static struct str member_word(struct arena *a, const struct member *m)
                    STR_ARG(digest_hex(a, &release)));
 }
 
-struct digest plan_groups_digest(struct planner *p, size_t leader)
+/* What quarantine remembers of a group: sorted set keys and routes; replicas where they alone change. */
+static struct digest group_digest(struct planner *p, size_t leader)
 {
     struct arena *a = p->low.a;
     struct value *sets = value_map(a), *all = value_map(a);
@@ -132,6 +133,20 @@ struct digest plan_groups_digest(struct planner *p, size_t leader)
     value_set(a, all, S("sets"), sets);
     value_set(a, all, S("routes"), routes_of_group(p, leader));
     return digest_value(a, S("group"), all);
+}
+
+static int is_leader(const struct planner *p, size_t i)
+{
+    return p->subjects.p[i].leader == i && p->subjects.p[i].fate > FATE_SETTINGS;
+}
+
+/* By what is wanted, before anything is kept: the name that a quarantine remembers is the one that keeps it out. */
+static void name_groups(struct planner *p)
+{
+    p->plan->routes_wanted = plan_routes_digest(p->low.a, &p->plan->routes);
+    for (size_t i = 0; i < p->subjects.n; i++)
+        if (is_leader(p, i))
+            p->subjects.p[i].group_digest = group_digest(p, i);
 }
 
 /* --- quarantine ---------------------------------------------------------------------------------- */
@@ -156,9 +171,9 @@ static void keep_quarantined(struct planner *p)
     for (size_t i = 0; i < p->subjects.n; i++) {
         const struct rec_quarantine *q;
 
-        if (p->subjects.p[i].leader != i || p->subjects.p[i].fate <= FATE_SETTINGS)
+        if (!is_leader(p, i))
             continue;
-        q = find_quarantine(p, plan_groups_digest(p, i));
+        q = find_quarantine(p, p->subjects.p[i].group_digest);
         if (!q)
             continue;
         note_quarantine(p, q);
@@ -172,7 +187,7 @@ static const struct rec_quarantine *find_routes_quarantine(struct planner *p)
 {
     if (p->s->cause == PLAN_CAUSE_REPAIR || !plan_routes_differ(p))
         return NULL;
-    return find_quarantine(p, plan_routes_digest(p->low.a, &p->plan->routes));
+    return find_quarantine(p, p->plan->routes_wanted);
 }
 
 /* A person who asks for a proven revision gets it. */
@@ -231,6 +246,7 @@ void plan_groups_make(struct planner *p)
 {
     link_groups(p);
     deal_routes(p);
+    name_groups(p);
     keep_what_is_quarantined(p);
     plan_routes_keep_places(p);
     plan_subjects_keep_needed(p);
@@ -239,14 +255,14 @@ void plan_groups_make(struct planner *p)
         struct plan_group *g;
         int index;
 
-        if (p->subjects.p[i].leader != i || p->subjects.p[i].fate <= FATE_SETTINGS)
+        if (!is_leader(p, i))
             continue;
         g = plan_groups_add(p, &index);
         if (!g)
             return;
         for (size_t j = i; j < p->subjects.n; j = p->subjects.p[j].next)
             take_member(p, g, &p->subjects.p[j], index);
-        g->digest = plan_groups_digest(p, i);
+        g->digest = p->subjects.p[i].group_digest;
     }
 }
 

@@ -101,7 +101,7 @@ static void lower_routes(struct planner *p)
     g = plan_groups_add(p, &index);
     if (!g)
         return;
-    g->digest = plan_routes_digest(p->low.a, &p->plan->routes);
+    g->digest = p->plan->routes_wanted;
     g->is_switching = 1;
     note_proven(p, rollout_lower_routes(&p->low, index));
 }

@@ -24,11 +24,12 @@ struct subject {
     const struct recorded *have;      /* NULL: new */
     size_t node;                      /* in the graph; n: not there */
     enum fate fate;
-    size_t leader;      /* first subject of its group */
-    size_t next;        /* of the group, by name; all: it is the last */
-    VEC(size_t) routes; /* that lead to it, of the plan's */
-    int group;          /* -1: none */
-    int is_kept;        /* as it is recorded, whatever is wanted */
+    size_t leader;              /* first subject of its group */
+    struct digest group_digest; /* of the group that it leads */
+    size_t next;                /* of the group, by name; all: it is the last */
+    VEC(size_t) routes;         /* that lead to it, of the plan's */
+    int group;                  /* -1: none */
+    int is_kept;                /* as it is recorded, whatever is wanted */
 };
 
 struct planner {
@@ -69,8 +70,6 @@ void plan_subjects_keep_needed(struct planner *p);
 /* Made, less those that are quarantined. */
 void plan_groups_make(struct planner *p);
 struct plan_group *plan_groups_add(struct planner *p, int *ret_index);
-/* What quarantine remembers of a group: sorted set keys and routes; replicas where they alone change. */
-struct digest plan_groups_digest(struct planner *p, size_t leader);
 /* Which group must be proven before which: `ret` pairs of (waits, for). */
 struct group_order {
     int waits, on;

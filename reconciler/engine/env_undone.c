@@ -89,7 +89,7 @@ static int is_what_was_undone(const struct undone *u)
 static int quarantine_all(struct undone *u, struct tx *tx, struct err *err)
 {
     const struct plan *plan = &u->env->plan;
-    struct digest wanted = plan_routes_digest(&u->env->cycle, &plan->routes),
+    struct digest routes = plan_routes_digest(&u->env->cycle, &plan->routes),
                   were = plan_routes_digest(&u->env->cycle, &plan->routes_before);
     int rc = 0;
 
@@ -97,8 +97,8 @@ static int quarantine_all(struct undone *u, struct tx *tx, struct err *err)
         if (plan->groups.p[i].services.n)
             rc = quarantine_one(u, tx, plan->groups.p[i].digest, plan->groups.p[i].services.p[0],
                                 err);
-    if (!rc && !digest_eq(&wanted, &were))
-        rc = quarantine_one(u, tx, wanted, S("routes"), err);
+    if (!rc && !digest_eq(&routes, &were))
+        rc = quarantine_one(u, tx, plan->routes_wanted, S("routes"), err);
     return rc;
 }
 
