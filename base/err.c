@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 struct err_row {
     const char *name;
     enum err_class class;
@@ -36,6 +38,7 @@ int err_set(struct err *err, int code, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(err->text, sizeof(err->text), fmt, ap); /* a cut sentence still explains */
     va_end(ap);
+    utf8_trim(err->text);
     return code;
 }
 
@@ -64,6 +67,7 @@ int err_sys(struct err *err, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
     va_end(ap);
+    utf8_trim(err->text);
     used = strlen(err->text);
     (void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(number));
     return err->code;
@@ -79,9 +83,11 @@ int err_wrap(struct err *err, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
     va_end(ap);
+    utf8_trim(err->text);
     used = strlen(err->text);
     (void)snprintf(err->text + used, sizeof(err->text) - used, ": %s",
                    inner[0] ? inner : err_row(err->code)->text);
+    utf8_trim(err->text);
     return err->code;
 }
 

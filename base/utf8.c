@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf8.h"
 
+#include <string.h>
+
 size_t utf8_decode(struct str s, uint32_t *ret)
 {
     static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
@@ -23,6 +25,20 @@ size_t utf8_decode(struct str s, uint32_t *ret)
         return 0;
     *ret = c;
     return more + 1;
+}
+
+void utf8_trim(char *text)
+{
+    size_t n = strlen(text), back = 1;
+
+    while (back < 4 && back < n && ((unsigned char)text[n - back] & 0xc0) == 0x80)
+        back++;
+    if (n && (unsigned char)text[n - back] >= 0xc0) {
+        unsigned char first = (unsigned char)text[n - back];
+
+        if (back < (first >= 0xf0 ? 4u : first >= 0xe0 ? 3u : 2u))
+            text[n - back] = 0;
+    }
 }
 
 int utf8_is_unseen(uint32_t c)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "base/utf8.h"
 
 static const char *const kit_verdicts[] = {
     [RV_DONE] = "done",     [RV_PENDING] = "pending",     [RV_USER] = "user",
@@ -43,6 +44,7 @@ int kit_answer(const struct rv_host *h, struct rv_result *ret, enum rv_verdict v
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap); /* a cut sentence still explains */
     va_end(ap);
+    utf8_trim(text);
     ret->verdict = verdict;
     ret->acted = acted;
     ret->message = text[0] ? kit_give(h, str_from_c(text)) : (struct rv_str){ NULL, 0 };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/guard.h"
+#include "base/utf8.h"
 
 #define JSON_SORT_ON_STACK 32u
 
@@ -215,21 +216,27 @@ void json_write(struct sb *b, const struct value *v)
     }
 }
 
+/* What is no UTF-8 is U+FFFD for each byte: whoever reads it would refuse all of it. */
 void json_write_text(struct sb *b, struct str text)
 {
     size_t from = 0;
 
     sb_add_char(b, '"');
-    for (size_t i = 0; i < text.n; i++) {
+    for (size_t i = 0, n; i < text.n; i += n) {
         unsigned char c = (unsigned char)text.p[i];
+        uint32_t ignored;
 
-        if (c >= 0x20 && c != '"' && c != '\\')
+        n = c < 0x80 ? 1 : utf8_decode(str_slice(text, i, text.n), &ignored);
+        if (n && c >= 0x20 && c != '"' && c != '\\')
             continue;
         sb_add(b, str_slice(text, from, i - from));
-        if (c < 0x20)
+        if (!n)
+            sb_add(b, S("\xef\xbf\xbd"));
+        else if (c < 0x20)
             sb_addf(b, "\\u%04x", c);
         else
             sb_addf(b, "\\%c", c);
+        n = 1;
         from = i + 1;
     }
     sb_add(b, str_slice(text, from, text.n));

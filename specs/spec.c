@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/utf8.h"
 #include "specs/yaml_text.h"
 
 #define SPEC_TEXT_MAX 600u       /* of one message; foreign text in it may be long */
@@ -56,6 +57,7 @@ void spec_message_add(struct spec_messages *m, enum spec_severity severity,
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap); /* a longer text is cut */
     va_end(ap);
+    utf8_trim(text);
     added.text = str_from_c(text);
     for (size_t i = 0; i < m->list.n && m->list.n < SPEC_MESSAGES_MAX; i++)
         if (!spec_compare(&m->list.p[i], &added))
@@ -85,36 +87,16 @@ void spec_messages_sort(struct spec_messages *m)
         qsort(m->list.p, m->list.n, sizeof(*m->list.p), spec_compare);
 }
 
-/* One code point and its length; bytes that are not UTF-8 stand for themselves. */
-static size_t spec_decode(struct str s, size_t at, uint32_t *ret)
-{
-    unsigned char c = (unsigned char)s.p[at];
-    size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
-
-    *ret = c;
-    if (n == 1 || at + n > s.n)
-        return 1;
-    *ret = c & (0xffu >> (n + 1));
-    for (size_t i = 1; i < n; i++)
-        *ret = *ret << 6 | ((unsigned char)s.p[at + i] & 0x3fu);
-    return n;
-}
-
-/* C0, C1, DEL, and what hides or turns text around. */
-static int spec_is_unprintable(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
-           (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-           (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
-}
-
+/* What a terminal takes for something else stands for itself in words. */
 static void spec_add_shown(struct sb *b, struct str text)
 {
-    uint32_t c;
+    for (size_t at = 0, n; at < text.n; at += n ? n : 1) {
+        uint32_t c;
 
-    for (size_t at = 0, n; at < text.n; at += n) {
-        n = spec_decode(text, at, &c);
-        if (spec_is_unprintable(c))
+        n = utf8_decode(str_slice(text, at, text.n), &c);
+        if (!n)
+            sb_addf(b, "\\x{%02x}", (unsigned char)text.p[at]);
+        else if (utf8_is_unseen(c))
             sb_addf(b, "\\u{%x}", c);
         else
             sb_add(b, str_slice(text, at, n));
@@ -125,16 +107,17 @@ static void spec_add_shown(struct sb *b, struct str text)
 static void spec_add_caret(struct sb *b, const struct spec_message *m, struct str source)
 {
     struct str line = yaml_text_line(source, m->place.line);
-    uint32_t c, column = 1;
+    uint32_t column = 1;
 
     if (!line.n || line.n > SPEC_CARET_LINE_MAX) /* an empty one shows nothing */
         return;
     sb_add(b, S("    "));
-    for (size_t at = 0; at < line.n; at += spec_decode(line, at, &c)) {
-        size_t n = spec_decode(line, at, &c);
+    for (size_t at = 0, n; at < line.n; at += n ? n : 1) {
+        uint32_t c;
 
-        if (spec_is_unprintable(c))
-            sb_add_char(b, c == '\t' ? ' ' : '?');
+        n = utf8_decode(str_slice(line, at, line.n), &c);
+        if (!n || utf8_is_unseen(c))
+            sb_add_char(b, line.p[at] == '\t' ? ' ' : '?');
         else
             sb_add(b, str_slice(line, at, n));
     }

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/guard.h"
 #include "base/sys.h"
+#include "base/utf8.h"
 #include "base/vec.h"
 #include "state/db_impl.h"
 #include "state/migrate.h"
@@ -53,6 +54,7 @@ int db_fail(struct db *db, struct err *err, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(what, sizeof(what), fmt, ap); /* a cut sentence still explains */
     va_end(ap);
+    utf8_trim(what);
     if (db->in_batch && !db->lost && sqlite3_get_autocommit(db->handle))
         db->lost = code;
     return err_set(err, code, "%s: %s", what, sqlite3_errmsg(db->handle));

@@ -5,6 +5,7 @@
 
 #include "base/guard.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "reconciler/engine/env_task.h"
 #include "specs/json_io.h"
 
@@ -54,6 +55,7 @@ static void edge_tell(struct edge_task *w)
         LOG(LOG_WARN, "the edge does not run, tried again", LOG_S("provider", w->provider->name),
             LOG_S("err", why));
     (void)snprintf(w->trouble, sizeof(w->trouble), "%.*s", STR_ARG(told)); /* cut to what is kept */
+    utf8_trim(w->trouble);
 }
 
 static enum task_verdict edge_step(struct task *t)

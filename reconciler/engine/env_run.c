@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/utf8.h"
 
 #define ENV_FAILED_FIRST_MS 10000 /* before a plan that failed is tried again */
 
@@ -48,6 +49,7 @@ static void env_main_ended(struct run *r, void *ctx)
     }
     (void)snprintf(env->last_end, sizeof(env->last_end), "%s: %.*s", words[r->main_end],
                    STR_ARG(r->reason));
+    utf8_trim(env->last_end);
     LOG(r->main_end == SCHEDULE_APPLIED ? LOG_INFO : LOG_WARN, "plan ended",
         LOG_S("env", env->name), LOG_C("end", words[r->main_end]), LOG_S("reason", r->reason));
     if (!run_is_over(r)) /* else its end wakes, once for both */

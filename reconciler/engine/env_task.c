@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/crash.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "reconciler/engine/env_queue.h"
 
 #define ENV_CYCLE_MAX (256u << 20)
@@ -275,6 +276,7 @@ static void env_log_trouble(struct env_task *env)
         LOG(LOG_WARN, "environment cannot be planned, the last good state serves",
             LOG_S("env", env->name), LOG_S("err", env->trouble));
     (void)snprintf(env->last_end, sizeof(env->last_end), "%.*s", STR_ARG(env->trouble));
+    utf8_trim(env->last_end);
 }
 
 /* Without specs nothing new is wanted, but what was applied goes on being wanted. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/guard.h"
+#include "base/utf8.h"
 #include "specs/json_io.h"
 
 #define PROBE_HEADERS_MAX 16
@@ -28,6 +29,7 @@ static struct probe_task *probe_of(struct task *t)
 static void probe_say(struct probe_task *p, struct str text)
 {
     (void)snprintf(p->message, sizeof(p->message), "%.*s", STR_ARG(text)); /* cut to what is kept */
+    utf8_trim(p->message);
 }
 
 static const char *const *probe_headers(struct probe_task *p, const struct value *http)

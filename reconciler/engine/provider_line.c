@@ -5,6 +5,7 @@
 
 #include "base/guard.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "reconciler/core/render.h"
 #include "reconciler/engine/engine_state.h"
 
@@ -80,6 +81,7 @@ void provider_line_note(struct provider_line *line, struct loop *loop, enum brea
             STR_ARG(str_slice(why, 0, str_find_char(why, '\n')))); /* cut to what is kept */
     else if (answer == BREAKER_ANSWERED)
         line->error[0] = 0;
+    utf8_trim(line->error);
     PRE(!pthread_mutex_unlock(&line->lock));
     if (news == BREAKER_OPENS)
         LOG(LOG_WARN, "provider does not answer, it is asked ever more seldom",

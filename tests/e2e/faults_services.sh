@@ -240,9 +240,23 @@ thaw_instances()
     kill -CONT $(instance_pids)
 }
 
+# What it says is cut where a letter ends, whatever language it speaks, or nothing of it could be written down.
+a_probe_that_says_much()
+{
+    given_served
+    printf '#!/bin/sh\nprintf "%%s" "%s" >&2\nexit 1\n' "$(printf 'ä%.0s' {1..300})" >"$WORLD/probe.sh"
+    chmod 755 "$WORLD/probe.sh"
+    spec version=v2 deadline=2s
+    sed -i "s|http: {path: [^}]*}|command: [\"$WORLD/probe.sh\"]|" "$WORLD/repo/.reeve/app.yaml"
+    deploy 'a probe that says much'
+    await 20 "it is reverted" sync_is reverted
+    expect_has "the reason" "$(explained)" "exits with 1: ää"
+    expect_serves v1
+}
+
 run_cases a_command_that_does_not_exist a_service_that_exits_at_once a_service_that_never_gets_healthy \
     a_service_that_never_listens a_service_that_fails_in_the_bake \
     a_service_that_answers_errors_in_the_bake a_service_that_exits_in_the_bake \
     a_service_that_ignores_sigterm a_service_that_closes_idle_connections \
     a_port_range_that_is_used_up a_pool_of_the_edge_that_is_too_small both_colours_fail_the_same_way \
-    a_provider_that_does_not_answer
+    a_provider_that_does_not_answer a_probe_that_says_much

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/map.h"
+#include "base/utf8.h"
 #include "base/vec.h"
 
 static void test_numbers_are_strict(void **state)
@@ -70,6 +71,54 @@ static void test_foreign_bytes_become_text(void **state)
     arena_init(&a, 0);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         assert_true(str_eq(str_clean(&a, rows[i].in), rows[i].out));
+}
+
+static void test_a_cut_text_ends_with_a_character(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } rows[] = {
+        { "", "" },
+        { "abc", "abc" },
+        { "a\xc3\xa4", "a\xc3\xa4" },
+        { "a\xc3", "a" },
+        { "\xe2\x82\xac", "\xe2\x82\xac" },
+        { "a\xe2\x82", "a" },
+        { "\xe2", "" },
+        { "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" },
+        { "a\xf0\x9f\x98", "a" },
+        { "\x80\x80\x80\x80\x80", "\x80\x80\x80\x80\x80" }, /* never was a text */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[16];
+
+        (void)strcpy(text, rows[i].in);
+        utf8_trim(text);
+        assert_string_equal(text, rows[i].out);
+    }
+}
+
+/* Wherever it is cut, what is left can be stored and sent. */
+static void test_a_long_error_is_text(void **state)
+{
+    static char more[2 * ERR_TEXT_MAX + 1];
+
+    (void)state;
+    for (size_t i = 0; i + 2 < sizeof(more); i += 2)
+        (void)memcpy(more + i, "\xc3\xa4", 3);
+    for (int before = 0; before < 4; before++) {
+        struct err err = ERR_INIT;
+        uint32_t c;
+
+        (void)err_set(&err, ERR_INVALID, "%.*s%s", before, "abc", more);
+        (void)err_wrap(&err, "%.*s", before, "abc");
+        for (size_t at = 0, n; err.text[at]; at += n) {
+            n = utf8_decode(str_from_c(err.text + at), &c);
+            assert_true(n > 0);
+        }
+    }
 }
 
 static void test_map_keeps_order_and_finds_many(void **state)
@@ -170,6 +219,8 @@ int main(void)
         cmocka_unit_test(test_numbers_are_strict),
         cmocka_unit_test(test_distance_counts_edits),
         cmocka_unit_test(test_foreign_bytes_become_text),
+        cmocka_unit_test(test_a_cut_text_ends_with_a_character),
+        cmocka_unit_test(test_a_long_error_is_text),
         cmocka_unit_test(test_map_keeps_order_and_finds_many),
         cmocka_unit_test(test_a_reserved_arena_is_one_block),
         cmocka_unit_test(test_arena_remembers_its_limit),

@@ -56,6 +56,27 @@ static void test_canonical_form_is_one(void **state)
     }
 }
 
+/* What nobody could read again is not written, wherever the bytes came from. */
+static void test_bytes_that_are_no_text_become_some(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } rows[] = {
+        { "gr\xc3\xbc\xc3\x9f", "\"gr\xc3\xbc\xc3\x9f\"" },
+        { "a\xff\nb", "\"a\xef\xbf\xbd\\u000ab\"" },
+        { "\xe2\x82", "\"\xef\xbf\xbd\xef\xbf\xbd\"" },
+        { "\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\"" },
+    };
+    AUTO_ARENA struct arena a;
+
+    (void)state;
+    arena_init(&a, 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        expect_json(&a, value_text(&a, str_from_c(rows[i].in)), rows[i].out);
+        (void)given(&a, rows[i].out);
+    }
+}
+
 static void test_json_is_refused(void **state)
 {
     static const struct {
@@ -310,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_canonical_form_is_one),
+        cmocka_unit_test(test_bytes_that_are_no_text_become_some),
         cmocka_unit_test(test_json_is_refused),
         cmocka_unit_test(test_json_has_limits),
         cmocka_unit_test(test_a_full_arena_is_an_error),
