@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/http/auth.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "base/sys.h"
 
 #define NAME_BUFFER 16384
+#define GROUP_BUFFER_MAX ((size_t)4 << 20) /* of one with many members */
 #define LOGINUID_NONE 4294967295
 
 static const struct {
@@ -69,10 +71,17 @@ static void add_user(struct arena *a, struct value *list, uid_t uid)
 
 static void add_group(struct arena *a, struct value *list, gid_t gid)
 {
-    char *buffer = arena_alloc(a, NAME_BUFFER);
     struct group entry, *found = NULL;
+    size_t n = NAME_BUFFER;
+    int rc;
 
-    if (buffer && !getgrgid_r(gid, &entry, buffer, NAME_BUFFER, &found) && found)
+    do {
+        char *buffer = arena_alloc(a, n);
+
+        rc = buffer ? getgrgid_r(gid, &entry, buffer, n, &found) : ENOMEM;
+        n *= 4;
+    } while (rc == ERANGE && n <= GROUP_BUFFER_MAX);
+    if (!rc && found)
         value_add(a, list, value_text(a, str_fmt(a, "group:%s", found->gr_name)));
 }
 
