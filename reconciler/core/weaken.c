@@ -83,30 +83,43 @@ static int weaken_one_more(const struct value *before, const struct value *after
     return weaken_fewer(after, before);
 }
 
+/* Of what there was already. */
+static int weaken_wider(const struct value *before, const struct value *after)
+{
+    return before && weaken_one_more(before, after);
+}
+
 /* clang-format off */
 static const struct {
     const char *kind;
     struct str path;
     weaken_fn *fn;
+    struct str within; /* not where this is gone: that says a row of its own */
 } weaken_rows[] = {
-    { "policy",  S_INIT("approval.policy"),             weaken_not_manual },
-    { "policy",  S_INIT("approval.require_for"),        weaken_fewer },
-    { "policy",  S_INIT("approval.expires_ms"),         weaken_more },
-    { "policy",  S_INIT("approval.approvers"),          weaken_more_people },
-    { "policy",  S_INIT("approval.min_approvals"),      weaken_less },
-    { "policy",  S_INIT("approval.freeze"),             weaken_fewer },
-    { "policy",  S_INIT("approval.allow_self"),         weaken_turned_on },
-    { "policy",  S_INIT("waive"),                       weaken_one_more },
-    { "service", S_INIT("build.network"),               weaken_asked },
-    { "service", S_INIT("healthcheck.readiness"),       weaken_gone },
-    { "service", S_INIT("healthcheck.liveness"),        weaken_gone },
-    { "service", S_INIT("release.run"),                 weaken_not_manual },
-    { "service", S_INIT("rollout.auto_promote"),        weaken_turned_on },
-    { "service", S_INIT("rollout.auto_revert"),         weaken_turned_off },
-    { "service", S_INIT("rollout.abort_if.error_rate"), weaken_more },
-    { "service", S_INIT("rollout.abort_if.restarts"),   weaken_more },
-    { "service", S_INIT("rollout.abort_if.min_requests"), weaken_more },
-    { "service", S_INIT("rollout.bake_time_ms"),        weaken_less },
+    { "policy",  S_INIT("approval.policy"),                                 weaken_not_manual,   S_INIT("") },
+    { "policy",  S_INIT("approval.require_for"),                            weaken_fewer,        S_INIT("") },
+    { "policy",  S_INIT("approval.expires_ms"),                             weaken_more,         S_INIT("") },
+    { "policy",  S_INIT("approval.approvers"),                              weaken_more_people,  S_INIT("") },
+    { "policy",  S_INIT("approval.min_approvals"),                          weaken_less,         S_INIT("") },
+    { "policy",  S_INIT("approval.freeze"),                                 weaken_fewer,        S_INIT("") },
+    { "policy",  S_INIT("approval.allow_self"),                             weaken_turned_on,    S_INIT("") },
+    { "policy",  S_INIT("waive"),                                           weaken_one_more,     S_INIT("") },
+    { "service", S_INIT("build.network"),                                   weaken_asked,        S_INIT("") },
+    { "service", S_INIT("healthcheck.readiness"),                           weaken_gone,         S_INIT("") },
+    { "service", S_INIT("healthcheck.liveness"),                            weaken_gone,         S_INIT("") },
+    { "service", S_INIT("healthcheck.readiness.http"),                      weaken_gone,         S_INIT("healthcheck.readiness") },
+    { "service", S_INIT("healthcheck.readiness.http.expect_status"),        weaken_wider,        S_INIT("healthcheck.readiness.http") },
+    { "service", S_INIT("healthcheck.readiness.success_threshold"),         weaken_less,         S_INIT("healthcheck.readiness") },
+    { "service", S_INIT("healthcheck.liveness.http"),                       weaken_gone,         S_INIT("healthcheck.liveness") },
+    { "service", S_INIT("healthcheck.liveness.http.expect_status"),         weaken_wider,        S_INIT("healthcheck.liveness.http") },
+    { "service", S_INIT("healthcheck.liveness.failure_threshold"),          weaken_more,         S_INIT("healthcheck.liveness") },
+    { "service", S_INIT("release.run"),                                     weaken_not_manual,   S_INIT("") },
+    { "service", S_INIT("rollout.auto_promote"),                            weaken_turned_on,    S_INIT("") },
+    { "service", S_INIT("rollout.auto_revert"),                             weaken_turned_off,   S_INIT("") },
+    { "service", S_INIT("rollout.abort_if.error_rate"),                     weaken_more,         S_INIT("") },
+    { "service", S_INIT("rollout.abort_if.restarts"),                       weaken_more,         S_INIT("") },
+    { "service", S_INIT("rollout.abort_if.min_requests"),                   weaken_more,         S_INIT("") },
+    { "service", S_INIT("rollout.bake_time_ms"),                            weaken_less,         S_INIT("") },
 };
 /* clang-format on */
 
@@ -126,6 +139,7 @@ struct str weaken_fields(struct arena *a, struct str kind, const struct value *b
     sb_init(&b, a);
     for (size_t i = 0; i < N_ELEMENTS(weaken_rows); i++)
         if (str_eq_c(kind, weaken_rows[i].kind) &&
+            (!weaken_rows[i].within.n || value_at(after, weaken_rows[i].within)) &&
             weaken_rows[i].fn(value_at(before, weaken_rows[i].path),
                               value_at(after, weaken_rows[i].path)))
             sb_addf(&b, "%s%.*s", b.n ? ", " : "", STR_ARG(weaken_name(weaken_rows[i].path)));

@@ -296,7 +296,7 @@ static enum task_verdict proof_judge(struct proof_task *p)
                  ? signature_read_ssh(p->arena, r->out, p->name, &signer)
                  : signature_read_openpgp(p->arena, r->out, &signer, &why);
 
-    if (rc || r->status)
+    if (rc || r->status || r->out_dropped)
         return refuse(p, str_fmt(p->arena, "its signature does not hold: %.*s", STR_ARG(why)));
     signers_put(&p->source->signers, c->id, &signer);
     return task_goto(&p->task, PROOF_NEXT);
