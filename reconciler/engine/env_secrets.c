@@ -182,6 +182,30 @@ int env_secrets_repin(struct engine *e, struct arena *a, struct str env_uid,
 
 /* --- sealed sets --------------------------------------------------------------------------------- */
 
+/* One whose plan started nothing that has secrets, a route moved or another service, was given none: what it
+ * refers to lies in the set of a revision before it, which goes sooner. */
+static int complete_live(struct engine *e, struct arena *a, const struct rec_environment *env,
+                         struct err *err)
+{
+    struct environment_spec spec;
+    struct map pins;
+    const struct secret_want want = {
+        .env_uid = env->uid, .env_name = env->name, .revision = env->live_rev, .pins = &pins
+    };
+    int rc;
+
+    if (digest_is_none(&env->live_rev) || !secret_sets_are_kept(e->sealed))
+        return 0;
+    rc = snapshot_load_revision(a, e->db, env->uid, &env->live_rev, &spec, err);
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0
+                                   : rc; /* recovered: what runs is known, its documents are not */
+    map_init(&pins, a);
+    for (size_t i = 0; i < spec.resources.n; i++)
+        secret_sets_collect(spec.resources.p[i].desired, &pins);
+    return arena_status(a, err) ? err->code : secret_sets_complete(e->sealed, &want, err);
+}
+
 /* Revisions that are live, that made a set which is there, that somebody may go back to, or that a plan which is
  * not over makes or leaves. */
 int env_secrets_sweep(struct engine *e, struct arena *a, const struct rec_environment *env,
@@ -193,7 +217,8 @@ int env_secrets_sweep(struct engine *e, struct arena *a, const struct rec_enviro
     size_t n_proven, n_plans, n_sets, n = 0;
     struct digest *keep;
 
-    if (revisions_proven(e->db, a, env->uid, ENV_SECRETS_KEPT, &proven, &n_proven, err) ||
+    if (complete_live(e, a, env, err) ||
+        revisions_proven(e->db, a, env->uid, ENV_SECRETS_KEPT, &proven, &n_proven, err) ||
         DB_SELECT(e->db, a, plan,
                   "WHERE env = $1 AND (state IN ('open', 'waiting', 'approved', 'applying')"
                   " OR EXISTS (SELECT 1 FROM rollouts WHERE plan = id AND ended_seq IS NULL))",

@@ -191,6 +191,27 @@ int secret_sets_give(struct secret_sets *s, const struct secret_want *w, struct 
     return arena_status(a, err);
 }
 
+int secret_sets_complete(struct secret_sets *s, const struct secret_want *w, struct err *err)
+{
+    const struct secret_seal at = sets_seal(s, w->env_uid, &w->revision);
+    AUTO_WIPED_ARENA struct arena scratch = { 0 };
+    size_t n_missing = 0, n_had;
+    struct map set;
+
+    if (!s->are_kept || !w->pins->n)
+        return 0;
+    if (sets_read(&at, &scratch, &set, err))
+        return err->code;
+    n_had = set.n;
+    for (size_t i = 0; i < w->pins->n; i++)
+        n_missing += !map_has(&set, w->pins->entries[i].key);
+    if (n_missing)
+        sets_add_kept(s, w, &scratch, S(""), &set);
+    if (arena_status(&scratch, err))
+        return err->code;
+    return set.n == n_had ? 0 : sets_seal_more(s, w, &set, err);
+}
+
 int secret_sets_find(struct secret_sets *s, struct str env_uid, const struct digest *revision,
                      struct arena *a, struct map *ret, struct err *err)
 {

@@ -36,6 +36,10 @@ struct secret_want {
 int secret_sets_give(struct secret_sets *s, const struct secret_want *w, struct arena *a,
                      struct str ref, struct str *ret, struct err *err);
 
+/* What the revision refers to and other sets of the environment have, in its own set as well: nothing of it may
+ * have been started for it, and the others go. Asks no store; w->refs and w->made say nothing. */
+int secret_sets_complete(struct secret_sets *s, const struct secret_want *w, struct err *err);
+
 /* Which of the revision's references are kept: "NAME@VERSION" -> anything. Without a set: none. */
 int secret_sets_find(struct secret_sets *s, struct str env_uid, const struct digest *revision,
                      struct arena *a, struct map *ret, struct err *err);

@@ -270,6 +270,24 @@ a_set_that_cannot_be_opened_is_not_used()
     and_nothing_else
 }
 
+sets_are()
+{
+    [ "$(find "$WORLD/var/sealed" -type f -not -name '*.unreadable' | wc -l)" = "$1" ]
+}
+
+# It is gone back to like any other: what the one before was given is in its own set as well.
+a_revision_that_starts_nothing_has_its_set()
+{
+    local n
+
+    n=$(find "$WORLD/var/sealed" -type f -not -name '*.unreadable' | wc -l)
+    secret_spec version=v1 keep=2s
+    deploy 'another setting'
+    await_converged
+    expect_has "status" "$(reeve status prod)" "revision 4"
+    await 20 "it has a set" sets_are $((n + 1))
+}
+
 # Without sealed sets an older value is gone with its store's, and a person decides about the one that is there.
 a_version_that_is_gone_asks()
 {
@@ -349,5 +367,6 @@ run_cases the_values_reach_the_service what_is_short_or_absent_is_said the_passw
     and_nothing_else a_new_version_is_a_new_revision \
     a_rollback_gives_exactly_what_ran so_does_one_of_a_password an_instance_that_is_lost_needs_no_store \
     a_set_that_cannot_be_opened_is_not_used an_outage_of_a_store_changes_nothing \
+    a_revision_that_starts_nothing_has_its_set \
     a_version_that_is_gone_asks no_core_file_can_be_left no_core_file_is_left behind_walls_the_same \
     a_release_that_fails_tells_no_value nor_one_that_cannot_be_read_to_hide_it

@@ -207,6 +207,34 @@ static void test_none_keeps_nothing(void **state)
     world_fini(&w);
 }
 
+/* Nothing was started for the second revision: it has what the first one was given all the same. */
+static void test_a_revision_that_started_nothing_can_be_gone_back_to(void **state)
+{
+    struct digest two = revision_of("two");
+    struct world w;
+    struct str ref;
+    struct map pins;
+    struct err err = ERR_INIT;
+    const struct secret_want want = {
+        .env_uid = S(ENV), .env_name = S("prod"), .revision = two, .pins = &pins
+    };
+
+    (void)state;
+    given_world(&w, "restorable");
+    given_stored(&w, "a", VALUE);
+    ref = ref_now(&w, "a");
+    expect_given(&w, "one", ref, VALUE);
+    map_init(&pins, &w.arena);
+    map_put(&pins, ref, NULL);
+    map_put(&pins, S("b@f:0123456789abcdef"), NULL); /* nobody has it */
+    assert_int_equal(secret_sets_complete(w.sets, &want, &err), 0);
+    assert_int_equal(secret_sets_sweep(w.sets, S(ENV), &two, 1, &err), 0);
+    assert_false(sys_exists(seal_file(&w, ENV, "one")));
+    given_stored(&w, "a", "changed");
+    expect_given(&w, "two", ref, VALUE);
+    world_fini(&w);
+}
+
 /* What cannot be read just now is neither used nor replaced: it holds what its store has no more. */
 static void test_a_set_that_cannot_be_read_now_is_not_written_anew(void **state)
 {
@@ -490,6 +518,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_was_given_once_is_given_again),
         cmocka_unit_test(test_none_keeps_nothing),
+        cmocka_unit_test(test_a_revision_that_started_nothing_can_be_gone_back_to),
         cmocka_unit_test(test_a_set_that_cannot_be_read_now_is_not_written_anew),
         cmocka_unit_test(test_a_key_that_is_gone_is_not_made_by_reading),
         cmocka_unit_test(test_what_cannot_be_opened_is_never_used),
