@@ -138,6 +138,7 @@ void render_fmt(struct render *r, enum render_tone tone, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    utf8_trim(text);
     render_text(r, tone, str_from_c(text));
 }
 

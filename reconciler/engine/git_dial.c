@@ -14,6 +14,7 @@
 
 #include "base/guard.h"
 #include "base/sys.h"
+#include "reconciler/engine/git_cage.h"
 
 #define DIAL_GRACE_MS 2000 /* for the child's answer behind its own time-out */
 
@@ -113,12 +114,21 @@ static void dial_serve(int from, struct str host, int port)
         freeaddrinfo(list);
 }
 
+/* It reads what a resolver answers: that leads to hosts and nowhere else. */
+static int dial_harden(pid_t parent)
+{
+    struct err unsaid = ERR_INIT; /* who asks finds nobody */
+
+    return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || getppid() != parent ||
+           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || git_cage_close(GIT_CAGE_HOSTS, &unsaid);
+}
+
 static _Noreturn void dial_child(int from, pid_t parent, struct str host, int port)
 {
     if (from > 0)
         (void)close_range(0, (unsigned)from - 1, 0); /* what cannot be closed was not open */
     (void)close_range((unsigned)from + 1, ~0u, 0);
-    if (!prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) && getppid() == parent)
+    if (!dial_harden(parent))
         dial_serve(from, host, port);
     _exit(0);
 }

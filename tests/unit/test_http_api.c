@@ -1,4 +1,4 @@
-/* http/api, routes, auth: who may ask what, and what comes back. SPDX-License-Identifier: Apache-2.0 */
+/* http/api: what a daemon that serves answers, and to how many at once. SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,244 +7,21 @@
 #include <cmocka.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/guard.h"
 #include "base/sys.h"
-#include "reconciler/http/admit.h"
 #include "reconciler/http/api.h"
 #include "reconciler/http/listen.h"
 #include "specs/json_io.h"
 #include "state/tx.h"
 
 #define WAIT_MS 10000
-
-/* --- routes -------------------------------------------------------------------------------------- */
-
-static void test_paths_find_their_route(void **state)
-{
-    static const struct {
-        const char *sentence, *method, *path;
-        int rc;
-        const char *param;
-    } rows[] = {
-        { "a plain one", "GET", "/api/v1/status", 0, "" },
-        { "a name in it", "GET", "/api/v1/environments/staging", 0, "staging" },
-        { "a name in its middle", "POST", "/api/v1/environments/staging/undo", 0, "staging" },
-        { "a plan", "POST", "/api/v1/plans/5c1e09/approve", 0, "5c1e09" },
-        { "one part more", "GET", "/api/v1/status/x", ERR_NOT_FOUND, NULL },
-        { "one part less", "GET", "/api/v1", ERR_NOT_FOUND, NULL },
-        { "an empty name", "GET", "/api/v1/environments/", ERR_NOT_FOUND, NULL },
-        { "another method", "POST", "/api/v1/status", ERR_USAGE, NULL },
-        { "the word NAME is a name like any other", "GET", "/api/v1/environments/NAME", 0, "NAME" },
-    };
-
-    (void)state;
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-        struct route_call call = { 0 };
-        struct err err = ERR_INIT;
-
-        print_message("  %s\n", rows[i].sentence);
-        assert_int_equal(
-            routes_match(str_from_c(rows[i].method), str_from_c(rows[i].path), &call, &err),
-            rows[i].rc);
-        if (rows[i].param)
-            assert_true(str_eq_c(call.param, rows[i].param));
-    }
-}
-
-static void test_bodies_become_commands(void **state)
-{
-    static const struct {
-        const char *sentence, *path, *body;
-        int rc;
-        int64_t revision;
-    } rows[] = {
-        { "a rollback", "/api/v1/environments/e/rollback", "{\"revision\":42,\"reason\":\"r\"}", 0,
-          42 },
-        { "a member that is not of this route", "/api/v1/environments/e/undo", "{\"revision\":42}",
-          ERR_USAGE, 0 },
-        { "a member nobody knows", "/api/v1/environments/e/undo", "{\"force\":true}", ERR_USAGE,
-          0 },
-        { "a signature signs an approval", "/api/v1/plans/5c1e09/approve", "{\"signature\":\"x\"}",
-          0, 0 },
-        { "and nothing else", "/api/v1/plans/5c1e09/override", "{\"signature\":\"x\"}", ERR_USAGE,
-          0 },
-        { "glass is broken or not", "/api/v1/environments/e/undo", "{\"break_glass\":\"yes\"}",
-          ERR_USAGE, 0 },
-        { "a number as text", "/api/v1/environments/e/rollback", "{\"revision\":\"42\"}", ERR_USAGE,
-          0 },
-        { "a list", "/api/v1/environments/e/undo", "[]", ERR_USAGE, 0 },
-    };
-    AUTO_ARENA struct arena a;
-
-    (void)state;
-    arena_init(&a, 0);
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-        struct route_call call = { 0 };
-        struct command command = { 0 };
-        struct err err = ERR_INIT;
-        struct value *body;
-
-        print_message("  %s\n", rows[i].sentence);
-        assert_int_equal(routes_match(S("POST"), str_from_c(rows[i].path), &call, &err), 0);
-        assert_int_equal(json_parse(&a, str_from_c(rows[i].body), 1 << 20, &body, &err), 0);
-        call.body = body;
-        assert_int_equal(routes_command(&call, &command, &err), rows[i].rc);
-        assert_int_equal(command.revision, rows[i].revision);
-    }
-}
-
-/* --- actors -------------------------------------------------------------------------------------- */
-
-static void test_roles_come_from_the_configuration(void **state)
-{
-    static const struct {
-        const char *sentence;
-        uid_t uid;
-        gid_t gid;
-        const char *auth;
-        unsigned roles;
-        int may_break_glass;
-    } rows[] = {
-        { "others may look", 2, 2, "{\"local\":{}}", AUTH_VIEWER, 0 },
-        { "a user who is named operates", 2, 2, "{\"local\":{\"operator\":[\"user:bin\"]}}",
-          AUTH_VIEWER | AUTH_OPERATOR, 0 },
-        { "so do members of a group", 3, 2, "{\"local\":{\"operator\":[\"group:bin\"]}}",
-          AUTH_VIEWER | AUTH_OPERATOR, 0 },
-        { "an approver approves, no more", 2, 2, "{\"local\":{\"approver\":[\"user:bin\"]}}",
-          AUTH_VIEWER | AUTH_APPROVER, 0 },
-        { "an admin may all but override", 2, 2, "{\"local\":{\"admin\":[\"user:bin\"]}}", AUTH_ALL,
-          0 },
-        { "which is a role of its own", 2, 2, "{\"local\":{\"override\":[\"user:bin\"]}}",
-          AUTH_VIEWER | AUTH_OVERRIDE, 0 },
-        { "a name that nobody has is nobody", 2, 2, "{\"local\":{\"admin\":[\"user:no-such\"]}}",
-          AUTH_VIEWER, 0 },
-        { "a group is not a user of its name", 3, 2, "{\"local\":{\"admin\":[\"user:bin\"]}}",
-          AUTH_VIEWER, 0 },
-        { "root is like others where roles are given", 0, 0, "{\"local\":{}}", AUTH_VIEWER, 0 },
-        { "and has those it is given", 0, 0, "{\"local\":{\"operator\":[\"user:root\"]}}",
-          AUTH_VIEWER | AUTH_OPERATOR, 0 },
-        { "without them root is admin", 0, 0, "{}", AUTH_ALL, 0 },
-        { "and others look", 2, 2, "{}", AUTH_VIEWER, 0 },
-        { "for emergencies", 2, 2, "{\"break_glass\":[\"user:bin\"]}", AUTH_VIEWER, 1 },
-        { "not for others", 3, 3, "{\"break_glass\":[\"user:bin\"]}", AUTH_VIEWER, 0 },
-    };
-    AUTO_ARENA struct arena a;
-
-    (void)state;
-    arena_init(&a, 0);
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-        const struct http_peer peer = { .uid = rows[i].uid, .gid = rows[i].gid, .pid = 1 };
-        struct auth_actor actor;
-        struct err err = ERR_INIT;
-        struct value *daemon;
-
-        print_message("  %s\n", rows[i].sentence);
-        assert_int_equal(
-            json_parse(&a, str_fmt(&a, "{\"auth\":%s}", rows[i].auth), 4096, &daemon, &err), 0);
-        assert_int_equal(auth_identify(&a, daemon, &peer, &actor, &err), 0);
-        assert_int_equal(actor.roles, rows[i].roles);
-        assert_int_equal(actor.may_break_glass, rows[i].may_break_glass);
-    }
-}
-
-static void test_the_daemons_user_is_admin_where_no_roles_are_given(void **state)
-{
-    const struct http_peer peer = { .uid = geteuid(), .gid = getegid(), .pid = getpid() };
-    AUTO_ARENA struct arena a;
-    struct auth_actor actor;
-    struct err err = ERR_INIT;
-
-    (void)state;
-    arena_init(&a, 0);
-    assert_int_equal(auth_identify(&a, NULL, &peer, &actor, &err), 0);
-    assert_int_equal(actor.roles, AUTH_ALL);
-    assert_true(str_starts(actor.name, S("local:")));
-}
-
-static void test_environments_are_no_people(void **state)
-{
-    static const struct {
-        const char *sentence, *uids;
-        uid_t uid;
-        int of_range;
-    } rows[] = {
-        { "the first", "60000-60999", 60000, 1 },      { "the last", "60000-60999", 60999, 1 },
-        { "one in between", "60000-60999", 60500, 1 }, { "below", "60000-60999", 59999, 0 },
-        { "above", "60000-60999", 61000, 0 },          { "no range", "", 0, 0 },
-        { "half a range", "60000-", 60000, 0 },        { "a number", "60000", 60000, 0 },
-    };
-    AUTO_ARENA struct arena a;
-
-    (void)state;
-    arena_init(&a, 0);
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-        const struct http_peer peer = { .uid = rows[i].uid, .pid = getpid() };
-        struct value *daemon = value_map(&a);
-        struct err err = ERR_INIT;
-
-        print_message("  %s\n", rows[i].sentence);
-        value_set_text(&a, daemon, S("uids"), str_from_c(rows[i].uids));
-        assert_int_equal(admit_is_of_range(str_from_c(rows[i].uids), rows[i].uid),
-                         rows[i].of_range);
-        assert_int_equal(admit_peer(daemon, &peer, &err), rows[i].of_range ? ERR_REFUSED : 0);
-    }
-}
-
-/* A child of ours in new namespaces, as a start of an instance makes one. It ends with the pipe. */
-static void expect_elsewhere(const char *sentence, int namespaces)
-{
-    struct err err = ERR_INIT;
-    int hold[2], ready[2];
-    char said = 0;
-    pid_t child;
-
-    assert_int_equal(pipe(hold), 0);
-    assert_int_equal(pipe(ready), 0);
-    child = fork();
-    if (!child) {
-        char made = unshare(namespaces) ? 'n' : 'y';
-
-        (void)close(hold[1]);
-        (void)!write(ready[1], &made, 1);
-        (void)!read(hold[0], &made, 1);
-        _exit(0);
-    }
-    assert_int_equal(read(ready[0], &said, 1), 1);
-    if (said == 'y')
-        assert_int_equal(
-            admit_peer(NULL, &(struct http_peer){ .uid = geteuid(), .pid = child }, &err),
-            ERR_REFUSED);
-    else
-        print_message("  not tried, this machine has none: %s\n", sentence);
-    for (int i = 0; i < 2; i++) {
-        (void)close(hold[i]);
-        (void)close(ready[i]);
-    }
-    assert_int_equal(waitpid(child, NULL, 0), child);
-}
-
-static void test_who_lives_elsewhere_is_refused(void **state)
-{
-    struct err err = ERR_INIT;
-
-    (void)state;
-    expect_elsewhere("another user namespace", CLONE_NEWUSER);
-    assert_int_equal(admit_peer(NULL, &(struct http_peer){ .uid = getuid(), .pid = 0 }, &err),
-                     ERR_REFUSED); /* of a PID namespace above ours */
-    assert_int_equal(admit_peer(NULL, &(struct http_peer){ .uid = (uid_t)-1, .pid = 1 }, &err),
-                     ERR_REFUSED);
-    assert_int_equal(
-        admit_peer(NULL, &(struct http_peer){ .uid = getuid(), .pid = getpid() }, &err), 0);
-}
 
 /* --- over the socket ----------------------------------------------------------------------------- */
 
@@ -645,12 +422,6 @@ static void test_nobody_makes_the_others_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_paths_find_their_route),
-        cmocka_unit_test(test_bodies_become_commands),
-        cmocka_unit_test(test_roles_come_from_the_configuration),
-        cmocka_unit_test(test_the_daemons_user_is_admin_where_no_roles_are_given),
-        cmocka_unit_test(test_environments_are_no_people),
-        cmocka_unit_test(test_who_lives_elsewhere_is_refused),
         cmocka_unit_test(test_routes_answer),
         cmocka_unit_test(test_progress_waits_for_news),
         cmocka_unit_test(test_stopping_ends_what_waits),
