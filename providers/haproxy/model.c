@@ -87,6 +87,8 @@ int haproxy_model_parse(struct arena *a, struct str text, const struct haproxy_c
     struct haproxy_model m;
     struct str rest = text, line;
 
+    if (!str_ends(str_trim(text), S(HAPROXY_MODEL_END)))
+        return err_set(err, ERR_CORRUPT, "it is cut: its last line is missing");
     haproxy_model_init(&m, a, conf);
     for (size_t n = 1; str_next(&rest, '\n', &line); n++) {
         if (model_read_line(&m, line, err)) {

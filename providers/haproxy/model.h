@@ -38,7 +38,10 @@ struct haproxy_model {
 
 void haproxy_model_init(struct haproxy_model *m, struct arena *a, const struct haproxy_conf *conf);
 
-/* Records of a rendered file. ERR_CORRUPT names the line. `conf` gives what the file does not. */
+#define HAPROXY_MODEL_END                                                                          \
+    "# the end" /* the last line: of a file that was cut half would be believed */
+
+/* Records of a rendered file. ERR_CORRUPT: it is cut, or names the line. `conf` gives what the file does not. */
 int haproxy_model_parse(struct arena *a, struct str text, const struct haproxy_conf *conf,
                         struct haproxy_model *ret, struct err *err);
 /* Only the id of an owner's record in a rendered file; STR_NONE: it has none. */

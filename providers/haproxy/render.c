@@ -107,5 +107,6 @@ struct str haproxy_render(struct haproxy_model *m, size_t *ret_n_rules)
     render_records(&b, m, backends);
     for (int64_t n = 0; n < m->conf.n_backends; n++)
         render_backend(&b, m, n, backends[n]);
+    sb_add_c(&b, HAPROXY_MODEL_END "\n");
     return sb_str(&b);
 }

@@ -42,6 +42,14 @@ static int store_lock(struct haproxy_call *c, int *ret_fd)
     return 0;
 }
 
+/* The file is written before a proxy is started from it, and never removed. */
+static int store_is_lost(struct haproxy_call *c)
+{
+    const char *keeper = store_path(c, "run/edge/spec.json");
+
+    return keeper && sys_exists(keeper);
+}
+
 static int store_load(struct haproxy_call *c, struct haproxy_store *s)
 {
     const char *path = store_path(c, HAPROXY_CONFIG_FILE);
@@ -50,6 +58,11 @@ static int store_load(struct haproxy_call *c, struct haproxy_store *s)
     if (sys_read_file(c->arena, path, STORE_FILE_MAX, &s->text, &err)) {
         if (err.code != ERR_NOT_FOUND)
             return haproxy_fail_err(c, &err);
+        if (!c->may_write && store_is_lost(c)) /* who changes it asks the proxy first */
+            return haproxy_fail(c, RV_RETRY,
+                                "'%s' is gone, but a proxy was started from it: what it serves is "
+                                "not known",
+                                path);
         s->is_new = 1;
         haproxy_model_init(&s->model, c->arena, c->conf);
         return 0;

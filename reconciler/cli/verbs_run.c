@@ -210,6 +210,13 @@ int verb_version(struct cli *c, struct err *err)
 
 /* --- recover ------------------------------------------------------------------------------------- */
 
+static void write_each(struct cli *c, const struct value *list, const char *what)
+{
+    for (size_t i = 0; i < value_count(list); i++)
+        (void)fprintf(c->out, "  %s: %.*s\n", what,
+                      STR_ARG(render_safe(c->arena, value_item(list, i)->u.text)));
+}
+
 static void write_recovered(struct cli *c, const struct value *v)
 {
     const struct value *envs = value_get(v, S("environments"));
@@ -222,10 +229,11 @@ static void write_recovered(struct cli *c, const struct value *v)
     if (value_get(v, S("copy")))
         (void)fprintf(c->out, "  what no label knows is from %.*s\n",
                       STR_ARG(render_safe(c->arena, cli_text(v, "copy"))));
-    for (size_t i = 0; i < value_count(value_get(v, S("unreadable"))); i++)
-        (void)fprintf(
-            c->out, "  a copy cannot be read: %.*s\n",
-            STR_ARG(render_safe(c->arena, value_item(value_get(v, S("unreadable")), i)->u.text)));
+    write_each(c, value_get(v, S("unreadable")), "a copy cannot be read");
+    write_each(c, value_get(v, S("doubles")),
+               "two things carry one label, one of them was left out");
+    write_each(c, value_get(v, S("missing")),
+               "not looked for, because the configuration does not name it: provider");
     for (size_t i = 0; i < value_count(envs); i++) {
         const struct value *e = value_item(envs, i);
 

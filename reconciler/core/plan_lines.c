@@ -157,7 +157,9 @@ static void add_policy(struct planner *p)
     if (value_eq(before, after))
         return;
     if (!have && something_serves(p)) {
-        add_adopted(p, S("policy"), S("environment"), NULL);
+        line = add_line(p, PLAN_ADOPT, S("policy"), S("environment"), NULL);
+        if (line)
+            line->reason = S("what was asked for before is not known: what the specs ask for is");
         return;
     }
     line = add_line(p, have ? PLAN_UPDATE : PLAN_CREATE, S("policy"), S("environment"), NULL);

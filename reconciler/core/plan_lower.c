@@ -158,10 +158,13 @@ static void lower_repairs(struct planner *p)
     }
 }
 
+/* A set is kept by the plan that took its traffic: of one that was recovered nobody knows which. */
 static int is_leftover(const struct rec_set *set)
 {
     static const char *const states[] = { "making", "ready", "failed" };
 
+    if (str_eq_c(set->state, "previous") && digest_is_none(&set->kept_by))
+        return 1;
     for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
         if (str_eq_c(set->state, states[i]))
             return 1;

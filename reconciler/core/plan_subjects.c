@@ -143,6 +143,29 @@ static void keep_unproven(struct planner *p, struct subject *x)
     plan_subjects_keep(x);
 }
 
+/* It serves, nobody wants it, and after the database was lost nobody remembers it either. */
+static void collect_forgotten(struct planner *p)
+{
+    const struct estate *e = &p->estate;
+
+    for (size_t i = 0; i < e->n_sets; i++) {
+        struct str service = e->sets[i]->service;
+        struct recorded *have;
+
+        if (!str_eq_c(e->sets[i]->state, "live") ||
+            estate_find_recorded(e, S("service"), service) ||
+            estate_find_wanted(e, S("service"), service))
+            continue;
+        have = arena_new(p->low.a, struct recorded);
+        if (!have)
+            return; /* the arena remembers */
+        *have = (struct recorded){ .kind = S("service"), .name = service, .provider = S("") };
+        add_subject(p, NULL, have);
+        if (p->subjects.n && !p->prunes)
+            plan_subjects_keep(&p->subjects.p[p->subjects.n - 1]);
+    }
+}
+
 int plan_subjects_collect(struct planner *p, struct err *err)
 {
     const struct estate *e = &p->estate;
@@ -160,6 +183,8 @@ int plan_subjects_collect(struct planner *p, struct err *err)
         if (p->subjects.n && (is_repair || !p->prunes))
             plan_subjects_keep(&p->subjects.p[p->subjects.n - 1]);
     }
+    if (!is_repair)
+        collect_forgotten(p);
     if (p->subjects.n)
         qsort(p->subjects.p, p->subjects.n, sizeof(p->subjects.p[0]), compare_subjects);
     for (size_t i = 0; i < p->subjects.n; i++)

@@ -211,21 +211,30 @@ static void stream_free(struct copy_stream *s)
     alloc_free(s);
 }
 
-static int stream_open(struct copy_stream *s, const char *from, const char *to, const char *keys,
-                       struct err *err)
+typedef int stream_fn(struct copy_stream *s, struct err *err);
+
+/* What is read was sealed with a key that was there: a new one opens nothing. */
+static int stream_key(struct copy_stream *s, stream_fn *run, const char *keys, struct err *err)
+{
+    int rc = run == unseal_all ? secret_key_read_old(keys, "copies", s->key, err)
+                               : secret_key_read(keys, "copies", s->key, err);
+
+    return rc ? err_wrap(err, "the key of copies") : 0;
+}
+
+static int stream_open(struct copy_stream *s, stream_fn *run, const char *from, const char *to,
+                       const char *keys, struct err *err)
 {
     s->in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (s->in < 0)
         return err_sys(err, "open '%s'", from);
     if (sodium_init() < 0)
         return err_set(err, ERR_FAILED, "libsodium cannot be used here");
-    if (secret_key_read(keys, "copies", s->key, err))
-        return err_wrap(err, "the key of copies");
+    if (stream_key(s, run, keys, err))
+        return err->code;
     s->out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     return s->out < 0 ? err_sys(err, "make '%s'", to) : 0;
 }
-
-typedef int stream_fn(struct copy_stream *s, struct err *err);
 
 static int run_stream(stream_fn *run, const char *from, const char *to, const char *keys,
                       struct err *err)
@@ -236,7 +245,7 @@ static int run_stream(stream_fn *run, const char *from, const char *to, const ch
     if (!s)
         return err_set(err, ERR_NOMEM, "out of memory");
     s->in = s->out = -1;
-    rc = stream_open(s, from, to, keys, err);
+    rc = stream_open(s, run, from, to, keys, err);
     if (!rc)
         rc = run(s, err);
     if (!rc && fsync(s->out))

@@ -7,7 +7,8 @@
  * another order is not taken. The key is `copies` (secret_key.h); without it a copy is worth nothing.
  *
  * Thread   any; it blocks.
- * Fails    ERR_CORRUPT: cut, changed, or sealed with another key; ERR_REFUSED: the key; ERR_IO, ERR_FULL.
+ * Fails    ERR_CORRUPT: cut, changed, or sealed with another key; ERR_REFUSED: the key; ERR_NOT_FOUND: there is none
+ *          to read with; ERR_IO, ERR_FULL.
  */
 #pragma once
 

@@ -5,6 +5,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "reconciler/engine/edge_task.h"
+#include "reconciler/engine/engine_suspects.h"
 #include "reconciler/engine/env_task.h"
 #include "state/ballast.h"
 
@@ -166,7 +167,7 @@ static void start_env(struct starter *s, const struct rec_environment *row)
         return;
     for (size_t i = 0; i < s->n_suspects; i++)
         if (str_eq(s->suspects[i].env, row->uid))
-            env_task_suspect(env);
+            env_task_suspect(env, str_starts(s->suspects[i].reason, ENGINE_SUSPECT_LEFT));
     env_task_ask(env, row);
 }
 

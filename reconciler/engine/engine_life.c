@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "reconciler/engine/engine_suspects.h"
 #include "reconciler/engine/installation.h"
+#include "reconciler/engine/recover_place.h"
 #include "reconciler/engine/stale.h"
 #include "state/ballast.h"
 
@@ -55,7 +56,7 @@ static int raise_epoch(struct engine *e, struct err *err)
     e->epoch++;
     if (clock_task_open(&e->clock, e, err) || db_batch_begin(e->db, err) ||
         engine_write_life(e, a, S("daemon.started"), S("epoch"), err) ||
-        (e->options.seeks_suspects && engine_suspects_seek(e, err)))
+        (e->options.seeks_suspects && engine_suspects_seek(e, err)) || engine_suspects_load(e, err))
         return err->code;
     return db_batch_commit(e->db, err);
 }
@@ -95,11 +96,14 @@ static int is_there(const char *path)
 int engine_life_read(struct engine *e, struct err *err)
 {
     const char *file = engine_state_path(e);
+    struct recover_place place;
     struct err why = ERR_INIT;
-    int rc;
+    int rc = recover_place_of(e->process, str_from_c(file), &place, err);
 
-    if (!is_there(file))
-        return 0;
+    if (!rc && recover_place_is_open(e->process, &place))
+        rc = err_set(err, ERR_REFUSED, "a recover of '%s' died half way: reeve recover", file);
+    if (rc || !is_there(file))
+        return rc;
     rc = db_open(file, DB_WRITE, &e->db, &why);
     if (!rc)
         rc = db_check(e->db, &why);
@@ -115,16 +119,38 @@ int engine_life_read(struct engine *e, struct err *err)
 
 /* --- the world ----------------------------------------------------------------------------------- */
 
-static int make_database(struct engine *e, const struct world *world, struct err *err)
+/* A new one is for who never had one. */
+static int refuse_lost(struct engine *e, struct arena *a, const struct world *world,
+                       struct err *err)
 {
     const char *file = engine_state_path(e);
-    struct db_birth birth = { .time_ms = loop_wall_ms(e->loop), .installation = e->installation };
+    struct copy_place at = { .installation = e->installation };
+    struct copy *copies;
+    size_t n;
 
     if (world->things.n)
         return err_set(err, ERR_REFUSED,
                        "there is no database at '%s', but %zu things carry the label of "
                        "installation %.*s: reeve recover",
                        file, world->things.n, STR_ARG(world->installation));
+    if (!copy_place_of(a, e->options.daemon, &at))
+        return 0;
+    if (copy_list(a, &at, &copies, &n, err))
+        return err_wrap(err, "there is no database at '%s'", file);
+    return n ? err_set(err, ERR_REFUSED,
+                       "there is no database at '%s', but '%.*s' is a copy of it: reeve recover",
+                       file, STR_ARG(copies[0].file))
+             : 0;
+}
+
+static int make_database(struct engine *e, struct arena *a, const struct world *world,
+                         struct err *err)
+{
+    const char *file = engine_state_path(e);
+    struct db_birth birth = { .time_ms = loop_wall_ms(e->loop), .installation = e->installation };
+
+    if (refuse_lost(e, a, world, err))
+        return err->code;
     if (db_create(file, &birth, &e->db, err) ||
         installation_keep(e->process, e->keys_dir.p, db_installation(e->db), err))
         return err->code;
@@ -172,7 +198,7 @@ static int look_at_world(struct engine *e, struct err *err)
     if (world.unlisted.n)
         LOG(LOG_WARN, "whether the database is as new as what these providers hold is not known",
             LOG_S("providers", world.unlisted));
-    return e->db ? judge_database(e, &a, &world, err) : make_database(e, &world, err);
+    return e->db ? judge_database(e, &a, &world, err) : make_database(e, &a, &world, err);
 }
 
 int engine_life_begin(struct engine *e, struct err *err)

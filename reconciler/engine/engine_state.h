@@ -36,9 +36,11 @@ struct engine {
     int64_t epoch;
     int was_killed; /* the life before did not end in order: what it left open died */
     struct in_work in_work;
-    struct value *left_in_work; /* by the life before */
-    int64_t
-        careful_until_mono_ms; /* one environment is worked on at a time: one of them kills us */
+    struct value *left_in_work;    /* by the life before */
+    int64_t careful_until_mono_ms; /* one thing is worked on at a time: one of them kills us */
+    struct source_task
+        *reader;       /* meanwhile: whose turn it is, or comes when no environment is in work */
+    struct map passed; /* marks of commits that are not read */
     struct str installation;
     struct str stale;     /* why the database is older than the world; STR_NONE: it is not */
     struct str state_dir; /* var/: mirrors, keys */

@@ -39,13 +39,27 @@ static int has_host(const struct value *domain, struct str host)
     return 0;
 }
 
-/* 1: some domain of it, as it was applied last, has the host. */
+/* 1: what the edge was told has the host. */
+static int is_routed_to(struct env_task *env, struct str owner, struct str host, struct err *err)
+{
+    struct arena *a = &env->cycle;
+    struct rec_route *rows;
+    size_t n;
+
+    if (DB_SELECT(env->engine->db, a, route, "WHERE env = $1 AND route LIKE $2", &rows, &n, err,
+                  DB_T(owner), DB_T(str_fmt(a, "%%@%.*s", STR_ARG(host)))))
+        return err->code;
+    return n != 0;
+}
+
+/* 1: some domain of it, as it was applied last, has the host. Of one that was recovered and not released yet
+ * nothing was applied; it serves all the same. */
 static int is_served_by(struct env_task *env, struct str owner, struct str host, struct err *err)
 {
     struct arena *a = &env->cycle;
     struct db *db = env->engine->db;
     struct rec_resource *rows;
-    size_t n;
+    size_t n, n_domains = 0;
 
     if (resources_list(db, a, owner, &rows, &n, err))
         return err->code;
@@ -56,13 +70,14 @@ static int is_served_by(struct env_task *env, struct str owner, struct str host,
         if (!str_eq_c(rows[i].kind, "domain") || !engine_resource_exists(&rows[i]) ||
             digest_is_none(&rows[i].desired))
             continue;
+        n_domains++;
         if (db_document(db, a, &rows[i].desired, &body, err) ||
             json_parse(a, body, PLAN_BYTES_MAX, &domain, err))
             return err->code;
         if (has_host(domain, host))
             return 1;
     }
-    return 0;
+    return n_domains ? 0 : is_routed_to(env, owner, host, err);
 }
 
 /* 1: `ret_owner` has it, who is another one. */

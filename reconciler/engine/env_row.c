@@ -289,6 +289,24 @@ int env_plan_note_parked(struct env_task *env, struct err *err)
     return env_row_say(env, (struct env_words){ .sync = S("converging"), .reason = reason }, err);
 }
 
+int env_plan_suspect(struct env_task *env, struct err *err)
+{
+    struct rec_hold *holds;
+    size_t n;
+
+    if (DB_SELECT(env->engine->db, &env->cycle, hold,
+                  "WHERE env = $1 AND ended_seq IS NULL AND actor = $2 ORDER BY uid DESC", &holds,
+                  &n, err, DB_T(env->uid), DB_T(ENGINE_ACTOR)))
+        return err->code;
+    if (!n)
+        return 0; /* a person has ended it this moment */
+    return env_row_say(env,
+                       (struct env_words){ .sync = S("held"),
+                                           .reason = str_fmt(&env->cycle, "held by reeve: %.*s",
+                                                             STR_ARG(holds[0].reason)) },
+                       err);
+}
+
 int env_plan_trouble(struct env_task *env, struct err *err)
 {
     return env_row_say(env, (struct env_words){ .sync = S("failed"), .reason = env->trouble }, err);

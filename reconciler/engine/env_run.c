@@ -37,6 +37,7 @@ static void env_main_ended(struct run *r, void *ctx)
 
     env->main = NULL;
     env->is_unswept = 1;
+    env->is_held_told = 0;
     if (is_repair || r->main_end == SCHEDULE_APPLIED)
         env->cannot_repair = r->main_end != SCHEDULE_APPLIED;
     env->superseded_in_row = r->main_end == SCHEDULE_SUPERSEDED ? env->superseded_in_row + 1 : 0;
@@ -88,12 +89,13 @@ void env_run_begin(struct env_task *env, const struct digest *plan_id, int is_ma
 
 void env_task_resume(struct env_task *env, const struct digest *plan_id, int is_main)
 {
-    struct env_left *left = env->is_suspect ? arena_new(&env->own, struct env_left) : NULL;
+    int waits = env->is_left || (env->is_suspect && !is_main); /* the main part goes back */
+    struct env_left *left = waits ? arena_new(&env->own, struct env_left) : NULL;
 
     if (left) {
         *left = (struct env_left){ env->left, *plan_id, is_main };
         env->left = left;
-    } else if (!env->is_suspect) {
+    } else if (!waits) {
         env_run_begin(env, plan_id, is_main);
     }
 }

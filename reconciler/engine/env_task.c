@@ -10,6 +10,7 @@
 #define ENV_CYCLE_MAX (256u << 20)
 #define ENV_OWN_BYTES 192u /* three short names, in most environments */
 #define ENV_INTERVAL_MS 60000
+#define ENV_TROUBLE_MS 30000
 #define ENV_ASK_AGAIN_MS 1000
 #define ENV_ONCE_LOOK_MS 50   /* `once` waits for what a tail can finish now */
 #define ENV_ONCE_MAIN_MS 1000 /* and looks whether a plan can go on */
@@ -17,6 +18,7 @@
 
 enum {
     ENV_ACCEPT,
+    ENV_SUSPECT,
     ENV_SPEC,
     ENV_PROVE,
     ENV_PROVEN,
@@ -40,7 +42,8 @@ enum {
 static const struct task_state env_states[] = {
     /*                name       successors                               on error       deadline_ms */
     [ENV_ACCEPT]  = { "ACCEPT",  TO2(ENV_SPEC, ENV_TROUBLE),              ENV_TROUBLE,   0 },
-    [ENV_SPEC]    = { "SPEC",    TO2(ENV_SPEC, ENV_LOOK) | TO3(ENV_ASTRAY, ENV_REST, ENV_PROVE), ENV_ASTRAY, 0 }, /* waits for its turn */
+    [ENV_SUSPECT] = { "SUSPECT", TO(ENV_SPEC),                            ENV_SPEC,      0 }, /* until a person trusts it */
+    [ENV_SPEC]    = { "SPEC",    TO3(ENV_SPEC, ENV_LOOK, ENV_SUSPECT) | TO3(ENV_ASTRAY, ENV_REST, ENV_PROVE), ENV_ASTRAY, 0 }, /* waits for its turn */
     [ENV_PROVE]   = { "PROVE",   TO(ENV_PROVEN),                          ENV_ASTRAY,    0 },
     [ENV_PROVEN]  = { "PROVEN",  TO2(ENV_LOOK, ENV_ASTRAY),               ENV_ASTRAY,    0 },
     [ENV_DESCENT] = { "DESCENT", TO(ENV_DESCENT_ASK),                     ENV_ASTRAY,    0 },
@@ -392,6 +395,8 @@ static enum task_verdict env_rest(struct env_task *env)
 
     if (env->not_before_mono_ms > now_ms && env->not_before_mono_ms < at_ms)
         at_ms = env->not_before_mono_ms;
+    if (env->is_in_trouble && at_ms > now_ms + ENV_TROUBLE_MS)
+        at_ms = now_ms + ENV_TROUBLE_MS;         /* whatever was away may be back */
     if (env_is_asked(&env->asked) && !env->main) /* it could not be planned */
         at_ms = now_ms + ENV_ASK_AGAIN_MS;
     env->is_resting = !env->is_woken;
@@ -411,6 +416,27 @@ static int env_accept(struct task *t, struct err *err)
     return env_plan_accept(env_of(t), err);
 }
 
+static int env_say_suspect(struct task *t, struct err *err)
+{
+    return env_plan_suspect(env_of(t), err);
+}
+
+/* What is applied of it goes back meanwhile; then its row says again that it is held. */
+static enum task_verdict env_suspect(struct env_task *env)
+{
+    struct task *t = &env->task;
+
+    if (env->main || env->is_held_told) {
+        wait_signal_start(t, -1);
+        return task_then(t, ENV_SPEC);
+    }
+    in_work_clear(&env->engine->in_work, env->slot);
+    env->is_held_told = 1;
+    arena_reset(&env->cycle);
+    wait_work_start(t, POOL_STATE, env_say_suspect);
+    return task_then(t, ENV_SPEC);
+}
+
 static enum task_verdict env_step(struct task *t)
 {
     struct env_task *env = env_of(t);
@@ -424,15 +450,15 @@ static enum task_verdict env_step(struct task *t)
             return task_goto(t, ENV_SPEC);
         wait_work_start(t, POOL_STATE, env_accept);
         return task_then(t, ENV_SPEC);
+    case ENV_SUSPECT:
+        return env_suspect(env);
     case ENV_SPEC:
         if (!env->uid.p)
             env->uid = env->accepted;
         t->rc = 0; /* a rest that ended by time is no trouble */
         env->is_resting = env->is_suspect;
-        if (env->is_suspect) {
-            wait_signal_start(t, -1);
-            return task_then(t, ENV_SPEC);
-        }
+        if (env->is_suspect)
+            return task_goto(t, ENV_SUSPECT);
         if (!env_queue_enter(env)) {
             wait_signal_start(t, -1);
             return task_then(t, ENV_SPEC);

@@ -52,7 +52,9 @@ struct env_task {
     const struct value *rule;
     size_t rule_index;
     size_t slot;           /* of in_work */
-    int is_suspect;        /* left alone until a person resumes it */
+    int is_suspect;        /* not looked at until a person resumes it; what is applied goes back */
+    int is_left;           /* the same, and nothing goes back */
+    int is_held_told;      /* its row says so */
     struct env_left *left; /* plans of a former life that it would go on with */
     struct watch_task watch;
     struct env_ask asked; /* for the next cycle in which no plan runs */
@@ -114,7 +116,7 @@ void env_task_wake(struct env_task *env);
 /* Its row says that the name belongs to this source and branch now: from the next cycle on. */
 void env_task_rebind(struct env_task *env, struct source_task *source, struct str branch);
 /* It may have killed the daemon: nothing is done for it until it is trusted again. */
-void env_task_suspect(struct env_task *env);
+void env_task_suspect(struct env_task *env, int is_left);
 void env_task_trust(struct env_task *env);
 /* It rests, and nothing of it runs but what waits for a time that is ahead. */
 int env_task_is_settled(const struct env_task *env);
@@ -193,5 +195,7 @@ int env_plan_health(struct env_task *env, struct arena *a, struct str health, st
 int env_undone_keep(struct env_task *env, int *ret_n, struct err *err);
 /* 1: a person cancelled the last plan, and this one leads to the same. */
 int env_undone_is_cancelled(struct env_task *env, int *ret, struct err *err);
+/* A suspect: held, and why. */
+int env_plan_suspect(struct env_task *env, struct err *err);
 /* Why nothing is planned. */
 int env_plan_trouble(struct env_task *env, struct err *err);

@@ -16,16 +16,17 @@ void env_task_wake(struct env_task *env)
     wait_signal(&env->task);
 }
 
-void env_task_suspect(struct env_task *env)
+void env_task_suspect(struct env_task *env, int is_left)
 {
     env->is_suspect = 1;
+    env->is_left |= is_left;
 }
 
 void env_task_trust(struct env_task *env)
 {
     if (!env->is_suspect)
         return;
-    env->is_suspect = 0;
+    env->is_suspect = env->is_left = env->is_held_told = 0;
     for (const struct env_left *l = TAKE(env->left); l; l = l->next)
         env_run_begin(env, &l->plan, l->is_main);
 }

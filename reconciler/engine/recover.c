@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/recover.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "base/sys.h"
 #include "providers/registry.h"
 #include "reconciler/engine/copy_store.h"
 #include "reconciler/engine/installation.h"
+#include "reconciler/engine/recover_place.h"
 #include "reconciler/engine/recover_rows.h"
 #include "reconciler/engine/stale.h"
 #include "specs/json_io.h"
@@ -24,9 +21,9 @@ struct recovery {
     struct recover r;
     struct lock lock;
     struct registry *providers;
-    struct str file, dir, keys; /* STATE, its directory, KEYS */
-    const char *work;           /* the new file is made in here */
-    const char *aside;          /* where the old file goes; NULL: there is none */
+    struct recover_place place;
+    struct str keys;
+    const char *aside; /* where the old file goes; NULL: there is none */
     struct str because;
     struct copy_place copies;
     int has_copies;
@@ -34,32 +31,39 @@ struct recovery {
     struct value *unreadable, *report;
 };
 
-static struct str path_dir(struct str path)
-{
-    size_t slash = path.n;
-
-    while (slash && path.p[slash - 1] != '/')
-        slash--;
-    return slash > 1 ? str_slice(path, 0, slash - 1) : S("/");
-}
-
 /* --- the file that is there ---------------------------------------------------------------------- */
 
-/* Why a new one is needed. An old one that can be read is a copy like any other. */
-static int look_at_file(struct recovery *v, struct err *err)
+/* A name that nothing has. */
+static void find_aside(struct recovery *v)
+{
+    int64_t at_ms = v->r.now_ms;
+
+    do
+        v->aside = str_fmt(v->a, "%s.lost-%lld", v->place.file, (long long)at_ms++).p;
+    while (v->aside && sys_exists(v->aside));
+}
+
+/* Why a new one is needed. An old one that can be read is a copy like any other, unless it is of others. */
+static int look_at_file(struct recovery *v, struct str installation, struct err *err)
 {
     struct recover *r = &v->r;
     struct err why = ERR_INIT;
     struct db *db = NULL;
 
-    if (!sys_exists(v->file.p)) {
+    if (!sys_exists(v->place.file)) {
         v->because = S("there is none");
         return 0;
     }
-    v->aside = str_fmt(v->a, "%.*s.lost-%lld", STR_ARG(v->file), (long long)r->now_ms).p;
-    if (db_open(v->file.p, DB_READ, &db, &why) || db_check(db, &why)) {
+    find_aside(v);
+    if (db_open(v->place.file, DB_READ, &db, &why) || db_check(db, &why)) {
         db_close(db);
         v->because = str_copy(v->a, str_from_c(why.text));
+        return arena_status(v->a, err);
+    }
+    if (installation.p && !str_eq(installation, db_installation(db))) {
+        v->because = str_fmt(v->a, "it is of another installation, %.*s",
+                             STR_ARG(db_installation(db)));
+        db_close(db);
         return arena_status(v->a, err);
     }
     r->copy = db;
@@ -137,10 +141,10 @@ static int write_file(struct recovery *v, const char *path, struct err *err)
 {
     struct recover *r = &v->r;
     const struct db_birth birth = { r->now_ms, r->world.installation, format_lost(v, err) };
-    int rc = sys_remove_all(v->work, err); /* of one that died here */
+    int rc = sys_remove_all(v->place.work, err); /* of one that died here */
 
     if (!rc)
-        rc = sys_mkdir_all(v->work, 0700, err);
+        rc = sys_mkdir_all(v->place.work, 0700, err);
     if (!rc)
         rc = db_create(path, &birth, &r->db, err);
     if (rc)
@@ -151,50 +155,29 @@ static int write_file(struct recovery *v, const char *path, struct err *err)
     return rc;
 }
 
-/* The log and its index belong to the file: SQLite would read them into the new one. */
-static int move_aside(const struct recovery *v, struct err *err)
-{
-    static const char *const ends[] = { "-wal", "-shm", "" };
-
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-        const char *from = str_fmt(v->a, "%.*s%s", STR_ARG(v->file), ends[i]).p;
-        const char *to = str_fmt(v->a, "%s%s", v->aside, ends[i]).p;
-
-        if (!from || !to)
-            return arena_status(v->a, err);
-        if (rename(from, to) && errno != ENOENT)
-            return err_sys(err, "put '%s' aside", from);
-    }
-    return 0;
-}
-
 static int replace_file(struct recovery *v, struct err *err)
 {
-    const char *made = str_fmt(v->a, "%s/reeve.db", v->work).p;
-
-    if (write_file(v, made, err))
+    if (write_file(v, v->place.made, err))
         return err_wrap(err, "make a new database");
     db_close(v->r.copy);
     v->r.copy = NULL;
-    if (v->aside && move_aside(v, err))
-        return err->code;
-    if (rename(made, v->file.p))
-        return err_sys(err, "put '%s' in its place", made);
-    return sys_fsync_dir(v->dir.p, err) ? err->code : sys_remove_all(v->work, err);
+    return recover_place_swap(v->a, &v->place, v->aside, err);
 }
 
 /* --- the whole ----------------------------------------------------------------------------------- */
 
 static int open_all(struct recovery *v, struct err *err)
 {
-    struct registry_options options = { .state_dir = v->dir,
+    struct registry_options options = { .state_dir = str_from_c(v->place.dir),
                                         .keeper = str_from_c(v->options->keeper) };
     struct recover *r = &v->r;
     struct str installation;
 
-    if (sys_mkdir_all(v->keys.p, 0700, err) ||
-        lock_take(v->file.p, v->options->holder, &v->lock, err) ||
-        installation_read(v->a, v->keys.p, &installation, err) || look_at_file(v, err))
+    if (sys_mkdir_all(v->place.dir, 0750, err) ||
+        lock_take(v->place.file, v->options->holder, &v->lock, err) ||
+        recover_place_back(v->a, &v->place, err) ||
+        installation_read(v->a, v->keys.p, &installation, err) ||
+        look_at_file(v, installation, err))
         return err->code;
     if (!installation.p && r->copy)
         installation = str_copy(v->a, db_installation(r->copy));
@@ -203,6 +186,28 @@ static int open_all(struct recovery *v, struct err *err)
         return err->code;
     return world_read(v->a, v->options->loop, v->providers,
                       &(struct world_ask){ installation, RECOVER_LIST_MS, 0 }, &r->world, err);
+}
+
+/* Whose things these are must be sure: what is taken for somebody else's is made a second time. */
+static int judge_owner(struct recovery *v, struct err *err)
+{
+    const struct world *w = &v->r.world;
+    struct str keys = v->keys;
+
+    if (!w->installation.p)
+        return err_set(err, ERR_REFUSED,
+                       "nothing here carries a label and there is no database: nothing is lost");
+    if (w->stranger.p && !w->things.n)
+        return err_set(err, ERR_REFUSED,
+                       "everything here is of installation %.*s and nothing of %.*s, which "
+                       "'%.*s/installation' or the database names: put the right one back",
+                       STR_ARG(w->stranger), STR_ARG(w->installation), STR_ARG(keys));
+    if (w->stranger.p && !sys_exists(str_fmt(v->a, "%.*s/installation", STR_ARG(keys)).p))
+        return err_set(err, ERR_REFUSED,
+                       "things of installations %.*s and %.*s are here: write the one that is "
+                       "lost into '%.*s/installation'",
+                       STR_ARG(w->installation), STR_ARG(w->stranger), STR_ARG(keys));
+    return arena_status(v->a, err);
 }
 
 /* The file that is there may be as new as the world and every copy. */
@@ -217,9 +222,9 @@ static int judge_file(struct recovery *v, struct err *err)
         return err->code;
     return v->because.p ? 0
                         : err_set(err, ERR_REFUSED,
-                                  "'%.*s' is as new as everything that carries its label: "
+                                  "'%s' is as new as everything that carries its label: "
                                   "nothing is lost",
-                                  STR_ARG(v->file));
+                                  v->place.file);
 }
 
 static void note_unreadable(struct recovery *v, const struct err *why)
@@ -280,11 +285,8 @@ static int recover_all(struct recovery *v, struct err *err)
 {
     struct recover *r = &v->r;
 
-    if (open_all(v, err))
+    if (open_all(v, err) || judge_owner(v, err))
         return err->code;
-    if (!r->world.installation.p)
-        return err_set(err, ERR_REFUSED,
-                       "nothing here carries a label and there is no database: nothing is lost");
     v->copies.installation = r->world.installation;
     drop_copies(v);
     if (judge_file(v, err) || choose_copy(v, err))
@@ -297,7 +299,11 @@ static int recover_all(struct recovery *v, struct err *err)
     value_set_int(v->a, v->report, S("epoch"), r->epoch);
     value_set_int(v->a, v->report, S("strange"), (int64_t)r->world.n_strange);
     value_set_text(v->a, v->report, S("unlisted"), r->world.unlisted);
+    value_set(v->a, v->report, S("doubles"), r->doubles);
+    value_set(v->a, v->report, S("missing"), r->missing);
     value_set(v->a, v->report, S("environments"), r->report);
+    if (sys_mkdir_all(v->keys.p, 0700, err))
+        return err->code;
     return installation_keep(v->a, v->keys.p, r->world.installation, err);
 }
 
@@ -309,13 +315,13 @@ int recover_run(struct arena *a, const struct recover_options *options, struct v
 
     v.r = (struct recover){ .a = a, .daemon = options->daemon };
     v.r.now_ms = loop_wall_ms(options->loop);
-    v.file = str_copy(a, value_get_text(value_get(options->daemon, S("state")), S("file"), S("")));
-    v.dir = str_copy(a, path_dir(v.file));
+    v.r.doubles = value_list(a);
+    v.r.missing = value_list(a);
     v.has_copies = copy_place_of(a, options->daemon, &v.copies);
     v.unreadable = value_list(a);
-    v.work = str_fmt(a, "%.*s.new", STR_ARG(v.file)).p;
-    v.keys = str_fmt(a, "%.*s/keys", STR_ARG(v.dir));
-    rc = arena_status(a, err);
+    rc = recover_place_of(
+        a, value_get_text(value_get(options->daemon, S("state")), S("file"), S("")), &v.place, err);
+    v.keys = str_fmt(a, "%s/keys", rc ? "" : v.place.dir);
     if (!rc)
         rc = recover_all(&v, err);
     db_close(v.r.copy);

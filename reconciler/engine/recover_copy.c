@@ -8,6 +8,7 @@
 #include "reconciler/core/plan.h"
 #include "reconciler/engine/recover_rows.h"
 #include "state/documents.h"
+#include "state/environments.h"
 #include "state/resources.h"
 #include "state/revisions.h"
 
@@ -24,9 +25,51 @@ static int take_document(struct recover *r, struct str kind, const struct digest
     return ret ? json_parse(r->a, body, PLAN_BYTES_MAX, ret, err) : 0;
 }
 
+/* --- the environment ----------------------------------------------------------------------------- */
+
+int recover_copy_row(struct recover *r, struct recover_env *e, struct err *err)
+{
+    struct rec_resource row;
+    struct value *outputs;
+    int rc = environments_by_uid(r->copy, r->a, e->uid, &e->copied, err);
+
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    rc = resources_now(r->copy, r->a, e->uid, S("switch"), e->copied.name, &row, err);
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    if (json_parse(r->a, row.outputs, KIT_BODY_MAX, &outputs, err))
+        return err->code;
+    e->copied_generation = value_get_int(outputs, S("generation"), 0);
+    return 0;
+}
+
+int recover_copy_knows(struct recover *r, const struct owned *o)
+{
+    struct err ignored = ERR_INIT; /* then it does not */
+    struct rec_resource row;
+
+    return r->copy && !resources_now(r->copy, r->a, o->env_uid, o->kind, o->name, &row, &ignored) &&
+           str_eq(row.provider, o->provider) && str_eq(row.provider_id, o->id);
+}
+
+/* Nobody was asked of its things: they may be there. */
+static void note_provider(struct recover *r, const struct rec_resource *row)
+{
+    const struct value *providers = value_get(r->daemon, S("providers"));
+
+    if (!row->provider_id.p || str_eq_c(row->status, "gone") || value_get(providers, row->provider))
+        return;
+    for (size_t i = 0; i < value_count(r->missing); i++)
+        if (str_eq(value_item(r->missing, i)->u.text, row->provider))
+            return;
+    value_add(r->a, r->missing, value_text(r->a, row->provider));
+}
+
 /* --- records ------------------------------------------------------------------------------------- */
 
-/* 1: what serves is what the copy says was applied; or nothing serves, and it is still wanted. */
+/* 1: what serves is what the copy says was applied; or nothing serves, and it is still wanted. The routes of a
+ * generation never change. */
 static int is_still_so(struct recover *r, const struct recover_env *e,
                        const struct rec_resource *row, struct err *err)
 {
@@ -35,6 +78,8 @@ static int is_still_so(struct recover *r, const struct recover_env *e,
     struct str body;
     struct digest key;
 
+    if (str_eq_c(row->kind, "domain"))
+        return e->generation == e->copied_generation;
     if (!str_eq_c(row->kind, "service") || !live)
         return 1;
     if (db_document(r->copy, r->a, &row->desired, &body, err) ||
@@ -51,7 +96,16 @@ static int is_record(const struct rec_resource *row)
             str_eq_c(row->kind, "policy"));
 }
 
-/* `ret_all` 0: some service moved on after the copy was made. */
+static int has_record(const struct rec_resource *rows, size_t n, struct str service)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq_c(rows[i].kind, "service") && str_eq(rows[i].name, service) &&
+            is_record(&rows[i]))
+            return 1;
+    return 0;
+}
+
+/* `ret_all` 0: something moved on after the copy was made. */
 static int take_records(struct recover *r, const struct recover_env *e, int *ret_all,
                         struct err *err)
 {
@@ -61,9 +115,13 @@ static int take_records(struct recover *r, const struct recover_env *e, int *ret
     *ret_all = 1;
     if (resources_list(r->copy, r->a, e->uid, &rows, &n, err))
         return err->code;
+    for (size_t i = 0; i < e->sets.n; i++)
+        *ret_all &= !str_eq_c(e->sets.p[i].state, "live") ||
+                    has_record(rows, n, e->sets.p[i].service);
     for (size_t i = 0; i < n; i++) {
         int is_so = is_record(&rows[i]) ? is_still_so(r, e, &rows[i], err) : 0;
 
+        note_provider(r, &rows[i]);
         if (is_so < 0)
             return is_so;
         *ret_all &= is_so || !is_record(&rows[i]);
@@ -194,6 +252,29 @@ int recover_copy_users(struct recover *r, struct err *err)
     return 0;
 }
 
+/* Who had a host first keeps it; who serves it has it whatever the copy says. */
+static int take_hosts(struct recover *r, const struct recover_env *e, struct err *err)
+{
+    struct rec_host *rows;
+    size_t n;
+
+    if (e->row.deleted_ms != REC_NONE)
+        return 0;
+    if (DB_SELECT(r->copy, r->a, host, "WHERE env = $1", &rows, &n, err, DB_T(e->uid)))
+        return err->code;
+    for (size_t i = 0; i < n; i++) {
+        struct rec_host known = { .host = rows[i].host };
+        int rc = db_get(r->db, r->a, REC_host, &known, err);
+
+        if (rc && rc != ERR_NOT_FOUND)
+            return rc;
+        rows[i].since_seq = tx_seq(r->tx);
+        if (rc && tx_put(r->tx, REC_host, &rows[i], err))
+            return err->code;
+    }
+    return 0;
+}
+
 static int take_secrets(struct recover *r, const struct recover_env *e, struct err *err)
 {
     struct rec_secret_version *rows;
@@ -214,7 +295,8 @@ int recover_copy_put(struct recover *r, struct recover_env *e, struct err *err)
     if (!e->copied.uid.p)
         return 0;
     if (take_records(r, e, &is_all_so, err) || take_revisions(r, e, is_all_so, err) ||
-        take_releases(r, e, err) || take_quarantine(r, e, err) || take_holds(r, e, err))
+        take_releases(r, e, err) || take_quarantine(r, e, err) || take_holds(r, e, err) ||
+        take_hosts(r, e, err))
         return err_wrap(err, "copy");
     return take_secrets(r, e, err) ? err_wrap(err, "copy") : 0;
 }

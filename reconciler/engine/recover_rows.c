@@ -8,7 +8,8 @@
 #include "state/documents.h"
 #include "state/environments.h"
 
-#define RECOVER_TURNS 1000000 /* an epoch: an idempotency key of before is never used again */
+/* An epoch: no idempotency key, no plan's id and no route generation of before comes again. */
+#define RECOVER_TURNS 1000000
 
 /* --- resources ----------------------------------------------------------------------------------- */
 
@@ -99,14 +100,42 @@ static int put_user(struct recover *r, const struct recover_env *e, const struct
     return o->user ? tx_put(r->tx, REC_meta, &row, err) : 0;
 }
 
-/* Of two incarnations the newer one stands; the older is on its way out and has its directory alone. */
+static void note_double(struct recover *r, const struct owned *x, const struct owned *y)
+{
+    value_add(r->a, r->doubles,
+              value_text(
+                  r->a, str_fmt(r->a, "%.*s/%.*s of '%.*s' is '%.*s' of %.*s and '%.*s' of %.*s",
+                                STR_ARG(x->kind), STR_ARG(x->name), STR_ARG(x->env), STR_ARG(x->id),
+                                STR_ARG(x->provider), STR_ARG(y->id), STR_ARG(y->provider))));
+}
+
+/* Of two incarnations the newer one stands; the older is on its way out. Two of one incarnation are told: the one
+ * that the copy knows stands, else the first. */
+static void take_things(struct recover *r, struct recover_env *e, const struct owned *all, size_t n)
+{
+    struct owned *things = arena_new_n(r->a, struct owned, n + 1);
+
+    for (size_t i = 0; things && i < n; i++) {
+        struct owned *last = e->n ? &things[e->n - 1] : NULL;
+
+        if (!last || !str_eq(all[i].kind, last->kind) || !str_eq(all[i].name, last->name)) {
+            things[e->n++] = all[i];
+            continue;
+        }
+        if (all[i].incarnation != last->incarnation)
+            continue;
+        note_double(r, last, &all[i]);
+        if (recover_copy_knows(r, &all[i]) && !recover_copy_knows(r, last))
+            *last = all[i];
+    }
+    e->things = things;
+}
+
 static int put_things(struct recover *r, const struct recover_env *e, struct err *err)
 {
     for (size_t i = 0; i < e->n; i++) {
         const struct owned *o = &e->things[i];
 
-        if (i && str_eq(o->kind, o[-1].kind) && str_eq(o->name, o[-1].name))
-            continue;
         if (put_user(r, e, o, err) || put_resource(r, e, o, err))
             return err_wrap(err, "%.*s/%.*s", STR_ARG(o->kind), STR_ARG(o->name));
         for (size_t k = 0; k < N_ELEMENTS(recover_kinds); k++)
@@ -147,14 +176,24 @@ static struct str find_commit(const struct recover_env *e)
     return commit;
 }
 
+/* Of the copy, unless traffic was moved since it was made: then the labels are newer. */
+static void set_commit(const struct recover_env *e, struct rec_environment *row)
+{
+    struct str labelled = find_commit(e);
+
+    if (!labelled.p || (row->commit_id.n && e->copied_generation == e->generation))
+        return;
+    row->commit_id = labelled;
+    row->tree_id = STR_NONE;
+}
+
 static int make_row(struct recover *r, struct recover_env *e, struct err *err)
 {
     struct rec_environment *row = &e->row;
-    int rc = r->copy ? environments_by_uid(r->copy, r->a, e->uid, &e->copied, err) : ERR_NOT_FOUND;
 
-    if (rc && rc != ERR_NOT_FOUND)
-        return rc;
-    if (!rc) {
+    if (r->copy && recover_copy_row(r, e, err))
+        return err->code;
+    if (e->copied.uid.p) {
         *row = e->copied;
         e->name = row->name;
         row->ask = row->ask_actor = STR_NONE;
@@ -165,10 +204,9 @@ static int make_row(struct recover *r, struct recover_env *e, struct err *err)
         };
         find_binding(r, row);
     }
-    if (find_commit(e).p) {
-        row->commit_id = find_commit(e);
-        row->tree_id = STR_NONE;
-    }
+    set_commit(e, row);
+    row->apply_seq = r->epoch * RECOVER_TURNS;
+    row->route_gen = r->epoch * RECOVER_TURNS;
     row->sync = S("held");
     row->health = S("unknown");
     row->reason = S("recovered: look at it, then resume it");
@@ -213,6 +251,7 @@ static void report_env(struct recover *r, const struct recover_env *e)
 
 static int write_env(struct recover *r, struct recover_env *e, struct err *err)
 {
+    recover_sets_find(r, e);
     if (make_row(r, e, err) || put_things(r, e, err) || recover_sets_put(r, e, err) ||
         (r->copy && recover_copy_put(r, e, err)) || put_hold(r, e, err))
         return err->code;
@@ -255,9 +294,8 @@ static int recover_labelled(struct recover *r, struct map *done, struct err *err
 
         while (from && str_eq(l->p[from - 1].env_uid, l->p[to - 1].env_uid))
             from--;
-        e = (struct recover_env){
-            .uid = l->p[from].env_uid, .name = l->p[from].env, .things = &l->p[from], .n = to - from
-        };
+        e = (struct recover_env){ .uid = l->p[from].env_uid, .name = l->p[from].env };
+        take_things(r, &e, &l->p[from], to - from);
         map_put(done, e.uid, NULL);
         if (recover_env(r, &e, err))
             return err->code;

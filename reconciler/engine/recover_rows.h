@@ -23,7 +23,7 @@ struct found_set {
     size_t n_instances;
     int64_t replicas; /* the highest ordinal and one */
     struct str state; /* live previous failed */
-    int is_routed;
+    int is_routed, listens;
 };
 
 struct found_sets {
@@ -41,23 +41,31 @@ struct recover {
     int64_t epoch, now_ms;
     struct map names; /* of environments that have a row */
     struct value *report;
+    struct value *doubles; /* texts: two things that carry one label */
+    struct value *missing; /* providers that the copy knows and the configuration does not */
 };
 
 struct recover_env {
     struct str uid, name;
-    const struct owned *things;
+    const struct owned *things; /* one a name */
     size_t n;
     struct rec_environment row, copied; /* copied.uid STR_NONE: the copy does not know it */
     struct found_sets sets;
-    int64_t generation; /* in use; 0: none */
+    int64_t generation, copied_generation; /* in use now, and when the copy was made; 0: none */
 };
 
 /* Every environment that has a label or stands in the copy. */
 int recover_envs(struct recover *r, struct err *err);
 
+/* Sets and generations, of the labels alone. */
+void recover_sets_find(struct recover *r, struct recover_env *e);
 int recover_sets_put(struct recover *r, struct recover_env *e, struct err *err);
 const struct found_set *recover_sets_live(const struct recover_env *e, struct str service);
 
+/* What the copy's row says of it, and which routes it says are in use. */
+int recover_copy_row(struct recover *r, struct recover_env *e, struct err *err);
+/* 1: the copy knows the thing under this name. */
+int recover_copy_knows(struct recover *r, const struct owned *o);
 /* Revisions, records, what was built, released, proven, quarantined or held. */
 int recover_copy_put(struct recover *r, struct recover_env *e, struct err *err);
 /* Which user ids were given to environments. */

@@ -1,6 +1,7 @@
 /* Which instances make a set, and which set is live. SPDX-License-Identifier: Apache-2.0 */
 #include "providers/kit.h"
 #include "reconciler/engine/recover_rows.h"
+#include "specs/spec.h"
 #include "state/sets.h"
 
 /* "web@123456789abc.2": the service, and the ordinal behind the dot; -1 where there is none. */
@@ -56,6 +57,7 @@ static void find_sets(struct recover *r, struct recover_env *e)
         }
         set->revision = o->revision;
         set->n_instances++;
+        set->listens |= value_get_text(o->outputs, S("address"), S("")).n != 0;
         if (name_ordinal(o->name) >= set->replicas)
             set->replicas = name_ordinal(o->name) + 1;
     }
@@ -67,12 +69,8 @@ static void find_generation(struct recover_env *e)
 {
     for (size_t i = 0; i < e->n; i++) {
         const struct owned *o = &e->things[i];
-        int64_t generation = value_get_int(o->outputs, S("generation"), 0);
-
         if (is_of_kind(o, "switch"))
-            e->generation = generation;
-        if ((is_of_kind(o, "switch") || is_of_kind(o, "routes")) && generation > e->row.route_gen)
-            e->row.route_gen = generation;
+            e->generation = value_get_int(o->outputs, S("generation"), 0);
     }
 }
 
@@ -138,11 +136,26 @@ static int copied_state_is(struct recover *r, const struct recover_env *e,
            str_eq_c(row.state, state);
 }
 
+/* Nothing leads to it through the edge, and nobody says that something did: the edge has lost it, or it was still
+ * being made. */
+static int is_cut_off(struct recover *r, const struct recover_env *e, const struct found_set *set)
+{
+    const struct value *rule = daemon_rule(r->daemon, e->row.source, S("environment"), e->row.name,
+                                           NULL);
+
+    if (!set->listens || !value_get(value_get(rule, S("providers")), S("domains")))
+        return 0;
+    return !set->backend.p || (!set->is_routed && !copied_state_is(r, e, set, "live") &&
+                               !copied_state_is(r, e, set, "previous"));
+}
+
 /* What the proxy serves; else what the copy says; else the one with the most instances. */
 static int rank_of(struct recover *r, const struct recover_env *e, const struct found_set *set)
 {
     int n = set->n_instances < 1000 ? (int)set->n_instances : 999;
 
+    if (is_cut_off(r, e, set))
+        return 0;
     return (set->is_routed ? 4000 : 0) + (copied_state_is(r, e, set, "live") ? 2000 : 0) + n;
 }
 
@@ -159,7 +172,8 @@ static void judge_sets(struct recover *r, struct recover_env *e)
             better += str_eq(e->sets.p[j].service, set->service) && j != i &&
                       (other > rank || (other == rank && j < i));
         }
-        set->state = !better                                                    ? S("live")
+        set->state = is_cut_off(r, e, set)                                      ? S("failed")
+                     : !better                                                  ? S("live")
                      : better == 1 && set->n_instances == (size_t)set->replicas ? S("previous")
                                                                                 : S("failed");
     }
@@ -216,10 +230,14 @@ static int put_instance(struct recover *r, const struct recover_env *e, const st
     return row.ordinal < 0 || digest_is_none(&o->key) ? 0 : tx_put(r->tx, REC_instance, &row, err);
 }
 
-int recover_sets_put(struct recover *r, struct recover_env *e, struct err *err)
+void recover_sets_find(struct recover *r, struct recover_env *e)
 {
     find_sets(r, e);
     find_generation(e);
+}
+
+int recover_sets_put(struct recover *r, struct recover_env *e, struct err *err)
+{
     for (size_t i = 0; i < e->n; i++) {
         const struct owned *o = &e->things[i];
 

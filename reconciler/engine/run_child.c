@@ -107,12 +107,15 @@ void run_child_begin(struct run *r, size_t index)
     if (!c->task)
         return; /* stays as it is; the next walk tries again */
     r->schedule.items[index] = ITEM_OPEN;
-    if (item->action == PLAN_GATE)
+    if (item->action == PLAN_GATE) {
         gate_task_start(&c->task->gate, r, index, c->found, c->gate, run_gate_ended, c);
-    else if (item->action == PLAN_MARK)
+        if (item->lane == LANE_MAIN && r->schedule.wish == WISH_CANCEL)
+            gate_task_cancel(&c->task->gate); /* of a former life: it is not even looked at */
+    } else if (item->action == PLAN_MARK) {
         run_mark_start(&c->task->mark, r, index, run_mark_ended, c);
-    else
+    } else {
         op_task_start(&c->task->op, r, index, c->found, run_op_ended, c);
+    }
     c->found = NULL;
 }
 

@@ -65,6 +65,18 @@ static int secret_key_take(const char *path, char *ret, struct err *err)
     return 0;
 }
 
+int secret_key_read_old(const char *dir, const char *name, char ret[SECRET_KEY_BYTES],
+                        struct err *err)
+{
+    char path[PATH_MAX];
+
+    if (secret_key_where(dir, name, path, err))
+        return err->code;
+    if (!sys_exists(path))
+        return err_set(err, ERR_NOT_FOUND, "there is no '%s'", path);
+    return secret_key_take(path, ret, err);
+}
+
 int secret_key_read(const char *dir, const char *name, char ret[SECRET_KEY_BYTES], struct err *err)
 {
     char path[PATH_MAX];

@@ -17,6 +17,9 @@
 
 /* Into `ret`, which the caller wipes. */
 int secret_key_read(const char *dir, const char *name, char ret[SECRET_KEY_BYTES], struct err *err);
+/* ERR_NOT_FOUND: there is none, and none is made. */
+int secret_key_read_old(const char *dir, const char *name, char ret[SECRET_KEY_BYTES],
+                        struct err *err);
 /* The same places for a key of another form, which is never made here: its file, that nobody else can read. */
 int secret_key_find(const char *dir, const char *name, char ret[PATH_MAX], struct err *err);
 int secret_key_check(const char *path, struct err *err);

@@ -63,7 +63,8 @@ static enum instance_health observed_health(const struct snapshot_load *in, stru
     return INSTANCE_UNKNOWN;
 }
 
-/* A previous set that has lost an instance is not warm any more: nobody goes back to it. */
+/* A previous set that has lost an instance is not warm any more: nobody goes back to it, and where no plan keeps it
+ * nobody takes it away. */
 static void retire_previous(struct snapshot *s, const struct rec_instance *lost)
 {
     for (size_t i = 0; i < s->n_sets; i++) {
@@ -71,7 +72,7 @@ static void retire_previous(struct snapshot *s, const struct rec_instance *lost)
 
         if (str_eq_c(set->state, "previous") && str_eq(set->service, lost->service) &&
             digest_eq(&set->set_key, &lost->set_key))
-            set->state = S("draining");
+            set->state = digest_is_none(&set->kept_by) ? S("failed") : S("draining");
     }
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/crash.h"
 #include "base/guard.h"
 #include "base/log.h"
 #include "reconciler/core/retry.h"
@@ -12,6 +13,7 @@
 #include "reconciler/engine/env_task.h"
 
 #define SOURCE_ROUND_MAX (256u << 20)
+#define SOURCE_TURN_MS 20
 #define SOURCE_ALONG_PATHS_MAX 1000u /* that are asked for in every round, moved or not */
 
 enum {
@@ -37,7 +39,7 @@ static const struct task_state source_states[] = {
     [SOURCE_FETCH]   = { "FETCH",   TO(SOURCE_ANSWER),                        SOURCE_FAILED, 0 },
     [SOURCE_ANSWER]  = { "ANSWER",  TO(SOURCE_HEADS),                         SOURCE_FAILED, 0 },
     [SOURCE_HEADS]   = { "HEADS",   TO(SOURCE_READ),                          NO_ERROR_EDGE, 0 },
-    [SOURCE_READ]    = { "READ",    TO3(SOURCE_MERGE, SOURCE_NOTE, SOURCE_FAILED), SOURCE_REFUSED, 0 },
+    [SOURCE_READ]    = { "READ",    TO3(SOURCE_MERGE, SOURCE_NOTE, SOURCE_FAILED) | TO2(SOURCE_READ, SOURCE_REFUSED), SOURCE_REFUSED, 0 }, /* its turn */
     [SOURCE_MERGE]   = { "MERGE",   TO(SOURCE_TREES),                         SOURCE_REFUSED, 0 },
     [SOURCE_TREES]   = { "TREES",   TO2(SOURCE_MATCH, SOURCE_READY),          SOURCE_REFUSED, 0 },
     [SOURCE_MATCH]   = { "MATCH",   TO(SOURCE_READY),                         SOURCE_REFUSED, 0 },
@@ -275,10 +277,21 @@ static enum task_verdict source_read(struct source_task *s)
         return task_then(t, SOURCE_NOTE);
     }
     b = &s->branches.p[s->reading];
+    switch (source_turn_take(s, b)) {
+    case SOURCE_TURN_NOW:
+        break;
+    case SOURCE_TURN_LATER:
+        wait_until_start(t, loop_mono_ms(t->loop) + SOURCE_TURN_MS);
+        return task_then(t, SOURCE_READ);
+    case SOURCE_TURN_NEVER:
+        return task_goto(t, SOURCE_REFUSED);
+    }
     if (b->told)
         return task_goto(t, SOURCE_MERGE);
-    if (source_ask(s, b->heads.newest, &s->read, &err))
+    if (source_ask(s, b->heads.newest, &s->read, &err)) {
+        source_turn_end(s);
         return source_fail(s, &err);
+    }
     s->read.commit = b->next->commit;
     s->source->ops->read(s->source, t, &s->round, &s->read, &s->call);
     return task_then(t, SOURCE_MERGE);
@@ -289,6 +302,7 @@ static enum task_verdict source_refused(struct source_task *s)
 {
     struct branch *b = &s->branches.p[s->reading];
 
+    source_turn_end(s);
     if (s->reading == s->branches.n)
         return task_goto(&s->task, SOURCE_FAILED); /* all were read, but it could not be written */
     head_free(TAKE(b->next));
@@ -322,8 +336,10 @@ static enum task_verdict source_ready(struct source_task *s)
     if (h->refused.n_errors)
         LOG(LOG_WARN, "documents are refused", LOG_S("source", s->name), LOG_S("branch", b->name),
             LOG_S("err", head_error(&s->round, &h->refused)));
+    CRASH_POINT(HEAD_AFTER_READ);
     head_publish(&b->heads, h);
     engine_head_moved(s->engine, s, h);
+    source_turn_end(s);
     return task_goto(&s->task, SOURCE_READ);
 }
 

@@ -61,6 +61,16 @@ int64_t source_task_fetch_now(struct source_task *s);
 
 struct head *source_task_head(struct source_task *s, struct str branch);
 
+/* --- source_turn.c ------------------------------------------------------------------------------- */
+
+enum source_turn {
+    SOURCE_TURN_NOW,
+    SOURCE_TURN_LATER, /* after deaths: something else is in work */
+    SOURCE_TURN_NEVER, /* it killed the daemon; the task's err says so */
+};
+enum source_turn source_turn_take(struct source_task *s, const struct branch *b);
+void source_turn_end(struct source_task *s);
+
 /* --- source_rows.c: on STATE --------------------------------------------------------------------- */
 
 /* Heads and errors of the round; nothing is written, and no event made, when it brought nothing new. */

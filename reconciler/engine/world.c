@@ -51,7 +51,10 @@ static int world_parse(struct world_reader *r, const struct value *item, struct 
         return -1;
     if (!r->world->installation.p)
         r->world->installation = installation;
-    return str_eq(installation, r->world->installation) ? 0 : -1;
+    if (str_eq(installation, r->world->installation))
+        return 0;
+    r->world->stranger = installation;
+    return -1;
 }
 
 static void world_take(struct world_reader *r, const struct value *item)
@@ -116,7 +119,11 @@ static int world_compare(const void *a, const void *b)
         order = str_cmp(x->kind, y->kind);
     if (!order)
         order = str_cmp(x->name, y->name);
-    return order ? order : (x->incarnation < y->incarnation) - (x->incarnation > y->incarnation);
+    if (!order)
+        order = (x->incarnation < y->incarnation) - (x->incarnation > y->incarnation);
+    if (!order)
+        order = str_cmp(x->provider, y->provider);
+    return order ? order : str_cmp(x->id, y->id);
 }
 
 static int world_list_or_skip(struct world_reader *r, struct err *err)

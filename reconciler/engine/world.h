@@ -32,6 +32,7 @@ struct owned_list {
 
 struct world {
     struct str installation; /* STR_NONE: nothing is there */
+    struct str stranger;     /* another one that has things here; STR_NONE: there is none */
     struct owned_list
         things;    /* by environment's uid, kind and name, the newest incarnation first */
     int64_t epoch; /* the highest that changed any of them */

@@ -11,7 +11,8 @@
 # serves, and an environment in which that dies three times in five minutes is held.
 #
 # Printed: `2` killed twice, `1` killed once (the second life did not come by), `-` not reached, `!` wrong.
-# A point that no scenario reaches is a failure.
+# A point that no scenario reaches is a failure. What is lost in `recover` is the database: it is put back as it was a
+# rollout before, and `reeve recover` is what dies.
 . "$(dirname "$0")/../e2e/lib.sh"
 . "$(dirname "$0")/world.sh"
 
@@ -24,8 +25,9 @@ passages='
            switch    4   2
            revert    6   2
            delete    3   1
+           recover   1   1
 '
-WORKERS=('create' 'update switch' 'revert' 'delete')
+WORKERS=('create recover' 'update switch' 'revert' 'delete')
 AT_ONCE=2
 API=a1
 
@@ -92,9 +94,56 @@ push_delete()
     WANTED=v0 SYNC=in_sync
 }
 
+given_recover()
+{
+    given_update
+    cp "$WORLD/var/reeve.db" "$WORLD/older.db"
+}
+
+push_recover()
+{
+    shop "v$1" ok
+    life
+    rm -f "$WORLD"/var/reeve.db*
+    cp "$WORLD/older.db" "$WORLD/var/reeve.db"
+    WANTED=v$1 SYNC=held
+}
+
+recover_once()
+{
+    REEVE_CRASH=$1 "$REEVE" recover >>"$WORLD/daemon.log" 2>&1 9>&-
+}
+
+# What no label knows is known from the old file, which is there whole, however often recover died.
+expect_recovered()
+{
+    local old
+
+    old=$(find "$WORLD/var" -name 'reeve.db.lost-*' ! -name '*-wal' ! -name '*-shm')
+    [ "$(wc -l <<<"$old")" = 1 ] || note_wrong "the old file is not there once"
+    cmp -s "$WORLD/older.db" "$old" || note_wrong "the old file was changed"
+    [ ! -e "$WORLD/var/reeve.db.new" ] || note_wrong "half a database is left"
+    [[ $("$REEVE" status prod -o json) == *'"revisions":[{'* ]] || note_wrong "no revision is known"
+}
+
+# The points that a scenario can come by.
+points_of()
+{
+    local point
+
+    for point in $POINTS; do
+        case $1:$point in
+        recover:RECOVER_*) echo "$point" ;;
+        recover:* | *:RECOVER_*) ;;
+        *) echo "$point" ;;
+        esac
+    done
+}
+
 life_of()
 {
     case $1 in
+    recover) quietly recover_once "${2:-}" ;;
     delete) life_with_approval "${2:-}" ;;
     *) life "${2:-}" ;;
     esac
@@ -105,7 +154,7 @@ life_of()
 passage()
 {
     awk -v scenario="$1" -v point="$2" '
-        $1 == scenario { print point == "OP_AFTER_PENDING" ? 1 : point ~ /^OP_/ ? $2 : point ~ /^GATE_/ ? $3 : 1 }' <<<"$passages"
+        $1 == scenario { print point == "OP_AFTER_PENDING" ? 1 : point == "RECOVER_BETWEEN_FILES" ? 3 : point ~ /^OP_/ ? $2 : point ~ /^GATE_/ ? $3 : 1 }' <<<"$passages"
 }
 
 # row SCENARIO POINT NUMBER: into $RESULT and $AT.
@@ -126,6 +175,10 @@ row()
     settle again
     if [ "$scenario" = delete ]; then
         expect_rest "$WANTED" "$SYNC" ''
+    elif [ "$scenario" = recover ]; then
+        expect_rest "$WANTED" "$SYNC"
+        expect_recovered
+        [ -z "$WRONG" ]
     else
         expect_rest "$WANTED" "$SYNC"
     fi || RESULT=!
@@ -140,9 +193,9 @@ run_scenario()
         n=$((n + 1))
         now
         began=$NOW
-        if [ -z "$WORLD" ] || [ "$scenario" = create ] || [ "$scenario" = delete ]; then
-            "given_$scenario"
-        fi
+        case ${WORLD:+old}:$scenario in
+        :* | *:create | *:delete | *:recover) "given_$scenario" ;;
+        esac
         row "$scenario" "$point" $n
         now
         printf '%s %s %s %s %s\n' "$scenario" "$point" "$RESULT" $((NOW - began)) "$AT" >>"$RESULTS/rows"
@@ -161,7 +214,7 @@ run_worker()
     local scenario
 
     for scenario in $1; do
-        run_scenario "$scenario" $POINTS
+        run_scenario "$scenario" $(points_of "$scenario")
     done
     end_script 0
 }

@@ -182,11 +182,53 @@ static void change_provider(struct history *h)
                                         .kind = NULL_FAULT_BEFORE });
 }
 
+/* Nothing is lost where the copy knows everything that is there: then it is gone on with. */
+static void lose_database(struct history *h)
+{
+    static const enum crash_point points[] = { CRASH_RECOVER_AFTER_MADE,
+                                               CRASH_RECOVER_BETWEEN_FILES,
+                                               CRASH_RECOVER_AFTER_PLACED, N_CRASH_POINTS };
+    struct world *w = &h->world;
+    int loses_all = chance(h, 40) && !h->n_lost, done = 0;
+
+    if (chance(h, 50))
+        world_stop(w);
+    else
+        world_kill(w);
+    if (!loses_all && !w->has_copy)
+        return;
+    world_lose_database(w, loses_all ? WORLD_LOSES_ALL : WORLD_LOSES_SOME);
+    h->broken = world_recover(w, points[draw(h, N_ELEMENTS(points))], &done);
+    if (h->broken)
+        return;
+    note(h, done ? "the database is lost, and recovered" : "the database is older");
+    if (!done)
+        h->laws = (struct laws){ 0 };
+    laws_recovered(w, &h->laws);
+    h->n_recovered++;
+    h->n_forgotten += loses_all;
+}
+
+/* Every environment has a revision that it can be repaired from. */
+static int is_applied(struct history *h)
+{
+    struct rec_environment *rows;
+    size_t n;
+
+    MUST(DB_SELECT(world_reader(&h->world), &h->world.arena, environment, "WHERE live_rev IS NULL",
+                   &rows, &n, err));
+    return !n;
+}
+
 static void happen(struct history *h)
 {
     struct world *w = &h->world;
     int which = draw(h, 100);
 
+    if (chance(h, 10)) {
+        note(h, "a copy");
+        world_keep_copy(w);
+    }
     if (which < 28) {
         push(h);
     } else if (which < 50) {
@@ -211,12 +253,17 @@ static void happen(struct history *h)
         h->n_sick++;
         note(h, w->is_everything_sick ? "sick" : "sick no more");
     } else if (which < 93) {
+        if (h->n_forgotten ||
+            !is_applied(h)) /* nothing says what it was: its keeper alone runs it again */
+            return;
         h->n_lost += world_lose_instance(w, (uint64_t)draw(h, 1000));
         note(h, "an instance is lost");
     } else if (which < 96 && w->loop) {
         loop_sim_step_wall(w->loop, (int64_t)(draw(h, 2) ? 1 : -1) * draw(h, 7200) * 1000);
         note(h, "the clock steps");
     } else if (which < 98) {
+        lose_database(h);
+    } else if (which < 99) {
         note(h, "stop");
         world_stop(w);
     } else {
@@ -311,7 +358,8 @@ static const char *check_env(struct history *h, int env, int was_retried)
         return str_fmt(&w->arena, "%s is %.*s, though nothing is bad", shop_envs[env],
                        STR_ARG(status))
             .p;
-    if (in_sync && shop_is_bad(&h->good))
+    if (in_sync && shop_is_bad(&h->good) &&
+        !h->n_recovered) /* what had the traffic is adopted, proven or not: a person looked */
         return str_fmt(&w->arena, "%s is in sync with what is bad", shop_envs[env]).p;
     for (int i = 0; !broken && i < N_SHOP; i++)
         if (in_sync || (!excused && !may_stay_behind(h, (enum shop_name)i)))

@@ -17,6 +17,7 @@ struct history {
     struct laws laws;
     uint64_t random;
     int n_undone, n_lost, n_sick, n_run_faults, n_rejected; /* what excuses a quarantine */
+    int n_recovered, n_forgotten;                           /* forgotten: without any copy */
     int n_effects;                                          /* when the laws were asked last */
     const char *broken;                                     /* NULL: every law held */
 };

@@ -153,6 +153,8 @@ static const char *check_counters(struct world *w, struct laws *l)
         int env = env_index(rows[i].name);
         int64_t farewell = find_farewell(w, &a, rows[i].uid);
 
+        if (farewell < l->recovered)
+            farewell = l->recovered;
         if (rows[i].apply_seq < l->apply_seq[env] || rows[i].route_gen < l->route_gen[env])
             return BROKEN("%s: apply_seq or route_gen went back", shop_envs[env]);
         l->apply_seq[env] = rows[i].apply_seq;
@@ -166,6 +168,27 @@ static const char *check_counters(struct world *w, struct laws *l)
         l->must_serve[env] |= n_sets != 0;
     }
     return NULL;
+}
+
+void laws_recovered(struct world *w, struct laws *l)
+{
+    struct rec_environment *rows;
+    struct digest hash;
+    int64_t seq = 0;
+    size_t n;
+
+    MUST(events_head(world_reader(w), &seq, &hash, err));
+    MUST(DB_SELECT(world_reader(w), &w->arena, environment, "ORDER BY name", &rows, &n, err));
+    for (int env = 0; env < SHOP_ENVS; env++) {
+        int is_known = 0;
+
+        for (size_t i = 0; i < n; i++)
+            is_known |= env_index(rows[i].name) == env;
+        if (!is_known) /* nothing is left of it anywhere */
+            l->apply_seq[env] = l->route_gen[env] = 0;
+        l->farewell[env] = seq;
+    }
+    l->recovered = seq;
 }
 
 const char *laws_now(struct world *w, struct laws *l)
@@ -268,7 +291,7 @@ static const char *check_objects_of_sets(struct world *w, struct arena *a)
     if (have_backends != want_backends)
         return BROKEN("%lld backends, the sets have %lld", (long long)have_backends,
                       (long long)want_backends);
-    if (n_routes != n_switches)
+    if (n_routes < n_switches || (n_routes > n_switches && !w->was_recovered))
         return BROKEN("%lld generations of routes for %lld environments", (long long)n_routes,
                       (long long)n_switches);
     return NULL;

@@ -11,6 +11,7 @@
 #include "base/guard.h"
 #include "base/sys.h"
 #include "reconciler/engine/env_task.h"
+#include "specs/json_io.h"
 
 #define WORLD_WALL_MS INT64_C(1700000000000)
 #define WORLD_PORT_FIRST 10000 /* of the null driver */
@@ -128,6 +129,18 @@ static struct null_object *world_nth_instance(struct world *w, int nth, int *ret
     return NULL;
 }
 
+/* Its place stays, and says whose it is. */
+static struct str desired_of_lost(struct world *w, const struct null_object *o)
+{
+    struct value *was, *lost = value_map(&w->arena);
+
+    MUST(json_parse(&w->arena, o->desired, 1u << 20, &was, err));
+    value_set_text(&w->arena, lost, S("state"), S("lost"));
+    if (value_get(was, S("label")))
+        value_set(&w->arena, lost, S("label"), value_copy(&w->arena, value_get(was, S("label"))));
+    return json_format(&w->arena, lost);
+}
+
 int world_lose_instance(struct world *w, uint64_t random)
 {
     struct null_object *o;
@@ -139,7 +152,7 @@ int world_lose_instance(struct world *w, uint64_t random)
         return 0;
     o = world_nth_instance(w, (int)(random % (uint64_t)n), &n);
     PRE(!null_object_set(o, &o->type, S("lost")) &&
-        !null_object_set(o, &o->desired, S("{\"state\":\"lost\"}")) &&
+        !null_object_set(o, &o->desired, desired_of_lost(w, o)) &&
         !null_store_keep(&w->box->store, o, &err));
     return 1;
 }

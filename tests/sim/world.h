@@ -58,6 +58,8 @@ struct world {
     struct world_saying *sayings;
     int64_t wall_ms;     /* where the next loop begins */
     int64_t work_ms_max; /* each job takes 0..max virtual ms */
+    int has_copy;        /* of the database, as it was */
+    int was_recovered; /* generations of routes that were being replaced go with the next rollout */
     int is_once, is_git_down, git_slow_ms, is_everything_sick, is_disk_full, n_lives;
     int is_beside_hostile; /* the tip of the branch beside main cannot be read */
     int is_reading_deadly; /* to the worker that fetches */
@@ -90,6 +92,14 @@ void world_once(struct world *w);
 /* SIGTERM, and SIGKILL. The next world_run() starts it again. */
 void world_stop(struct world *w);
 void world_kill(struct world *w);
+
+/* world_recover.c. The daemon may run. */
+void world_keep_copy(struct world *w);
+/* All of it, or what was written since the copy. It does not run. */
+enum world_loss { WORLD_LOSES_ALL, WORLD_LOSES_SOME };
+void world_lose_database(struct world *w, enum world_loss loss);
+/* Dies there once, where it comes by, and is repeated. ret_done 0: nothing was lost. NULL, or what is broken. */
+const char *world_recover(struct world *w, enum crash_point dies_at, int *ret_done);
 
 /* Die at the nth passage of a point from now on; then at its next ones, `times` in all. */
 void world_die(struct world *w, enum crash_point point, int nth, int times);

@@ -127,11 +127,13 @@ static void test_what_nobody_remembers_is_adopted(void **state)
     } rows[] = {
         { "as it runs", "a v1 port;domain d h /=a",
           "adopt service/a (as it runs; it was not recorded, none) []|"
-          "adopt policy/environment (as it runs; it was not recorded, none) []",
+          "adopt policy/environment (what was asked for before is not known: what the specs ask "
+          "for is, none) []",
           1 },
         { "another is rolled out", "a v2 port;domain d h /=a",
           "update service/a (blue-green, none) []|"
-          "adopt policy/environment (as it runs; it was not recorded, none) []",
+          "adopt policy/environment (what was asked for before is not known: what the specs ask "
+          "for is, none) []",
           0 },
     };
 

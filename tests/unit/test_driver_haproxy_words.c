@@ -245,9 +245,11 @@ static void test_a_broken_record_is_corrupt(void **state)
     (void)state;
     arena_init(&a, 0);
     given_model(&a, &m);
-    assert_int_equal(haproxy_model_parse(&a, S("global\n# rv {\"type\":\n"), &m.conf, &again, &err),
-                     ERR_CORRUPT);
+    assert_int_equal(
+        haproxy_model_parse(&a, S("global\n# rv {\"type\":\n# the end\n"), &m.conf, &again, &err),
+        ERR_CORRUPT);
     assert_int_equal(str_find(str_from_c(err.text), S("line 2")), 0);
+    assert_int_equal(haproxy_model_parse(&a, S("global\n"), &m.conf, &again, &err), ERR_CORRUPT);
 }
 
 static void test_the_pool_is_taken_in_turn(void **state)
