@@ -189,7 +189,7 @@ static void lose_database(struct history *h)
                                                CRASH_RECOVER_BETWEEN_FILES,
                                                CRASH_RECOVER_AFTER_PLACED, N_CRASH_POINTS };
     struct world *w = &h->world;
-    int loses_all = chance(h, 40) && !h->n_lost, done = 0;
+    int loses_all = chance(h, 25) && !h->n_lost, done = 0;
 
     if (chance(h, 50))
         world_stop(w);
@@ -225,7 +225,7 @@ static void happen(struct history *h)
     struct world *w = &h->world;
     int which = draw(h, 100);
 
-    if (chance(h, 10)) {
+    if (chance(h, 20)) {
         note(h, "a copy");
         world_keep_copy(w);
     }
@@ -258,7 +258,7 @@ static void happen(struct history *h)
             return;
         h->n_lost += world_lose_instance(w, (uint64_t)draw(h, 1000));
         note(h, "an instance is lost");
-    } else if (which < 96 && w->loop) {
+    } else if (which < 95 && w->loop) {
         loop_sim_step_wall(w->loop, (int64_t)(draw(h, 2) ? 1 : -1) * draw(h, 7200) * 1000);
         note(h, "the clock steps");
     } else if (which < 98) {

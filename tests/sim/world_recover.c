@@ -90,8 +90,8 @@ static void recover_in_child(struct world *w, enum crash_point dies_at)
 
 static int recover_once(struct world *w, enum crash_point dies_at)
 {
+    int has_file = sys_exists(path_of(w, "var/reeve.db")), status = -1;
     pid_t pid = fork(); /* it dies without an end in order, and its lock with it */
-    int status = -1;
 
     PRE(pid >= 0);
     if (!pid)
@@ -100,6 +100,11 @@ static int recover_once(struct world *w, enum crash_point dies_at)
     if (WEXITSTATUS(status) == RECOVER_DIED) {
         w->passed[dies_at]++;
         w->died[dies_at]++;
+    }
+    if (!WEXITSTATUS(status)) {
+        w->passed[CRASH_RECOVER_AFTER_MADE]++;
+        w->passed[CRASH_RECOVER_BETWEEN_FILES] += has_file;
+        w->passed[CRASH_RECOVER_AFTER_PLACED]++;
     }
     return WEXITSTATUS(status);
 }
