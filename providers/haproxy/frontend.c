@@ -223,10 +223,16 @@ static const char frontend_tables[] =
         HAPROXY_GUESSES_S) "s "
                            "store gpc0,gpc0_rate(" FRONTEND_TEXT(HAPROXY_GUESSES_S) "s)\n";
 
+/* A cache before us would show what it kept of a guarded route to everybody. */
 static const char frontend_answer[] =
     "    http-response lua.reeve_headers if { var(txn.headers) -m found }\n"
     "    http-response replace-header Set-Cookie '^.*" HAPROXY_PASS_COOKIE ".*$' "
     "'reeve-refused=; Max-Age=0'\n"
+    "    acl guarded var(txn.access) -m str basic ip\n"
+    "    http-response set-header Cache-Control private if guarded "
+    "!{ res.fhdr(Cache-Control) -m found }\n"
+    "    http-response set-header Cache-Control \"private, %[res.fhdr(Cache-Control)]\" "
+    "if guarded !{ res.hdr(Cache-Control) -m beg -i private no-store }\n"
     "    http-response add-header Set-Cookie \"" HAPROXY_PASS_COOKIE "=%[var(txn.grant)]; Path=/; "
     "Max-Age=43200; Secure; HttpOnly; SameSite=Lax\" if { var(txn.grant) -m found }\n"
     "    http-response set-header Cache-Control \"private, no-store\" "

@@ -45,6 +45,8 @@ static const struct row {
     { "headers without end", "", "X-A: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n", 2000, ANSWERS(""), 502, NULL, NULL },
     { "no HTTP", "", "", 0, "hello\r\n\r\n", 502, NULL, NULL },
     { "nothing", "", "", 0, "", 502, NULL, NULL },
+    { "what caches may keep", "", "", 0, ANSWERS("Cache-Control: public, max-age=60\r\n"), 200, "cache-control: public, max-age=60\r\n", NULL },
+    { "what they may not", "", "", 0, ANSWERS("Cache-Control: max-age=60, No-Store\r\n"), 200, "cache-control: max-age=60, no-store\r\n", NULL },
 };
 /* clang-format on */
 
@@ -96,7 +98,8 @@ static int given_hostile_application(void **state)
     edge.servers[edge.n_servers++] = pid;
     if (!test_edge_backend(&edge, "rv1bad", port, backend))
         return -1;
-    given_served(ROUTE("a.test", "/", "{\"noindex\":true}"));
+    given_served(ROUTE("a.test", "/", "{\"noindex\":true}") "," ROUTE(
+        "g.test", "/", "{\"access\":{\"type\":\"ip\",\"allow\":[\"127.0.0.0/8\"]}}"));
     return 0;
 }
 
@@ -115,9 +118,34 @@ static void test_answer(void **state)
     assert_int_equal(a.status, 200);
 }
 
+/* Of the first row and the last two, on a route that not everybody may use. */
+static void test_no_cache_keeps_what_is_guarded(void **state)
+{
+    static const struct {
+        size_t row;
+        const char *has;
+    } wanted[] = {
+        { 0, "cache-control: private\r\n" },
+        { N_ELEMENTS(rows) - 2, "cache-control: private, public, max-age=60\r\n" },
+        { N_ELEMENTS(rows) - 1, "cache-control: max-age=60, no-store\r\n" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(wanted); i++) {
+        struct test_edge_answer a;
+        char path[32];
+
+        (void)snprintf(path, sizeof(path), "/%zu", wanted[i].row); /* fits */
+        when_asked("127.0.0.1", "g.test", path, "", &a);
+        if (a.status != 200 || !strcasestr(a.head, wanted[i].has))
+            fail_msg("%s", a.head);
+    }
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[N_ELEMENTS(rows)];
+    struct CMUnitTest tests[N_ELEMENTS(rows) + 1] = { [N_ELEMENTS(rows)] = cmocka_unit_test(
+                                                          test_no_cache_keeps_what_is_guarded) };
 
     for (size_t i = 0; i < N_ELEMENTS(rows); i++)
         tests[i] = (struct CMUnitTest){ rows[i].sentence, test_answer, NULL, NULL,

@@ -1,6 +1,7 @@
 /* Passwords of a route, and the pass that follows one, on a real HAProxy. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/test_driver_haproxy_ruled.h"
 
+#include "base/base64.h"
 #include "base/hash.h"
 #include "providers/haproxy/frontend.h"
 
@@ -170,6 +171,58 @@ static void test_a_pass_counts_where_it_was_given(void **state)
     assert_int_equal(status_of("a.test", "/", changed), 401);
 }
 
+static struct str text_of(struct arena *a, const char *file)
+{
+    struct err err = ERR_INIT;
+    char path[128];
+    struct str text;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", edge.dir, file); /* fits */
+    assert_int_equal(sys_read_file(a, path, 65536, &text, &err), 0);
+    return text;
+}
+
+/* Signed as the edge would have, with what it alone has. */
+static void test_a_pass_has_its_time_its_users_and_its_host(void **state)
+{
+    const int64_t now_s = sys_wall_ms() / 1000;
+    const struct {
+        const char *sentence;
+        int64_t until_s;
+        const char *host;
+        int is_other_list, status;
+    } rows[] = {
+        { "for a while", now_s + 3600, "a.test", 0, 200 },
+        { "until just now", now_s - 1, "a.test", 0, 401 },
+        { "until long ago", 1, "a.test", 0, 401 },
+        { "for another host", now_s + 3600, "b.test", 0, 401 },
+        { "for other users", now_s + 3600, "a.test", 1, 401 },
+    };
+    AUTO_ARENA struct arena a;
+    struct str list, rest, key;
+
+    (void)state;
+    given_served(ROUTE("a.test", "/", USERS("ann@1")));
+    arena_init(&a, 0);
+    rest = text_of(&a, "users.map");
+    assert_true(str_next(&rest, ':', &list));
+    rest = str_trim(text_of(&a, "keys.map"));
+    assert_true(str_next(&rest, ' ', &key));
+    assert_int_equal(base64_decode(&a, rest, &key), 0);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct str claim = str_fmt(&a, "%.*s:%s:%lld",
+                                   STR_ARG(rows[i].is_other_list ? S("other") : list), rows[i].host,
+                                   (long long)rows[i].until_s);
+        struct digest sign = hash_hmac(key, claim);
+        const char *cookie = str_fmt(&a, "Cookie: __Host-reeve-pass=%lld.%.*s\r\n",
+                                     (long long)rows[i].until_s, STR_ARG(digest_hex(&a, &sign)))
+                                 .p;
+
+        if (status_of("a.test", "/", cookie) != rows[i].status)
+            fail_msg("%s", rows[i].sentence);
+    }
+}
+
 static void test_who_came_before_on_the_connection_opens_nothing(void **state)
 {
     struct test_edge_answer a;
@@ -328,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_a_pass_leaves_authorization_to_the_application),
         cmocka_unit_test(test_the_application_does_not_see_a_pass),
         cmocka_unit_test(test_a_pass_counts_where_it_was_given),
+        cmocka_unit_test(test_a_pass_has_its_time_its_users_and_its_host),
         cmocka_unit_test(test_who_came_before_on_the_connection_opens_nothing),
         cmocka_unit_test(test_a_new_password_ends_the_passes),
         cmocka_unit_test(test_a_restarted_proxy_knows_passes_and_passwords),
