@@ -130,6 +130,19 @@ static int artifact_publish(struct process_call *c, struct err *err)
     return sys_fsync_dir(str_to_c(&c->arena, c->self->artifacts), err);
 }
 
+/* What it was built of and in is not needed any more. The source goes where it was put for this operation, as
+ * `export` says: who builds the key again gets it again. */
+static void artifact_clear(struct process_call *c)
+{
+    struct err ignored = ERR_INIT; /* what stays goes with the resource */
+
+    process_clear_home(c);
+    (void)process_users_remove(c, artifact_scratch(c, "/tree"), &ignored);
+    (void)sys_remove_all(artifact_scratch(c, ""), &ignored);
+    if (artifact_key(c).n && value_get(c->desired, S("export")))
+        (void)sys_remove_all(artifact_path(c, c->self->exports, ""), &ignored);
+}
+
 /* Seal what was built; the lock of our directory is held. Dying in between repeats it. */
 static void artifact_finish(struct process_call *c)
 {
@@ -143,6 +156,7 @@ static void artifact_finish(struct process_call *c)
         (void)process_fail_err(c, RV_ACTED_YES, &err);
         return;
     }
+    artifact_clear(c);
     artifact_done(c, RV_ACTED_YES);
 }
 
@@ -153,11 +167,14 @@ static void artifact_resume(struct process_call *c)
     if (c->view.life == KEEPER_LIVES) {
         artifact_pending(c);
     } else if (artifact_outputs(c)) {
+        if (!process_take_ended(c, &hold))
+            artifact_clear(c); /* who published it may have died before */
         artifact_done(c, RV_ACTED_YES);
     } else if (!artifact_has_ended(&c->view)) {
         (void)process_fail(c, RV_RETRY, RV_ACTED_MAYBE, "build: its keeper died, it starts again");
     } else if (process_judge_exit(c, "build")) {
-        ;
+        if (!process_take_ended(c, &hold))
+            artifact_clear(c);
     } else if (!keeper_take(c->h, &c->arena, &c->place, c->op->epoch, &hold, c->ret)) {
         artifact_finish(c);
     }
@@ -189,8 +206,10 @@ static void artifact_note(struct process_call *c, struct keeper_hold *hold)
                                 .epoch = c->op->epoch,
                                 .about = process_about(c, 0) };
 
-    if (!keeper_note(c->h, &c->arena, &c->place, &want, hold, c->ret))
-        artifact_done(c, RV_ACTED_YES);
+    if (keeper_note(c->h, &c->arena, &c->place, &want, hold, c->ret))
+        return;
+    artifact_clear(c);
+    artifact_done(c, RV_ACTED_YES);
 }
 
 static void artifact_build(struct process_call *c, struct keeper_hold *hold)

@@ -151,6 +151,23 @@ int process_take(struct process_call *c, struct keeper_hold *ret)
     return 0;
 }
 
+int process_take_ended(struct process_call *c, struct keeper_hold *ret)
+{
+    struct rv_result ignored = { .size = sizeof(ignored) };
+
+    return keeper_take(c->h, &c->arena, &c->place, c->op->epoch, ret, &ignored) ? -1 : 0;
+}
+
+void process_clear_home(struct process_call *c)
+{
+    struct err ignored = ERR_INIT; /* what stays goes with the resource */
+    const char *home =
+        str_fmt(&c->arena, "%.*s/%.*s/home", STR_ARG(c->place.runs), STR_ARG(c->place.owner)).p;
+
+    if (home && !process_users_remove(c, home, &ignored))
+        (void)sys_remove_all(home, &ignored);
+}
+
 int process_adopt(struct process_call *c)
 {
     int64_t until_ms = c->h->now_ms(c->h->ctx) + PROCESS_ADOPT_MS;

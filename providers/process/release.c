@@ -38,6 +38,8 @@ static void release_pending(struct process_call *c)
 
 static void release_resume(struct process_call *c)
 {
+    AUTO_HOLD struct keeper_hold hold = KEEPER_HOLD_NONE;
+
     if (c->view.life == KEEPER_LIVES) {
         release_pending(c);
     } else if (!release_has_ended(&c->view)) { /* whether it ran is not known: who asked decides */
@@ -47,6 +49,8 @@ static void release_resume(struct process_call *c)
         release_read(c);
         c->ret->acted = RV_ACTED_YES;
         (void)process_judge_exit(c, "release");
+        if (!process_take_ended(c, &hold))
+            process_clear_home(c);
     }
 }
 

@@ -82,6 +82,8 @@ static void test_build_makes_a_sealed_tree(void **state)
     assert_false(world_has(w, "run/" OWNER "/scratch"));
     assert_string_equal(world_file(w, "exports/" KEY "/app/in.txt"), "source\n");
 
+    assert_false(world_has(w, "run/" OWNER "/home"));
+
     assert_int_equal(drive(w, "artifact", RV_CREATE, OWNER, "k1", build).verdict, RV_DONE);
     assert_int_equal(w->t.calls[TEST_HOST_SPAWN], 1);
     assert_true(test_rv_has(look(w, "artifact", OWNER, build).observed, "\"state\":\"built\""));
@@ -165,6 +167,34 @@ static void test_failed_build_is_repeated_by_a_new_key_only(void **state)
     assert_true(test_rv_has(look(w, "artifact", OWNER, build).observed, "\"state\":\"failed\""));
     assert_int_equal(drive(w, "artifact", RV_CREATE, OWNER, "k2", BUILD("true", "")).verdict,
                      RV_DONE);
+}
+
+/* Whatever comes of it: a repository that is built again and again fills no disk. */
+static void test_what_a_build_was_made_of_goes(void **state)
+{
+    static const struct {
+        const char *desired;
+        enum rv_verdict verdict;
+    } rows[] = {
+        { BUILD("echo x > $HOME/cache; exit 3", ",\"export\":\".\""), RV_USER },
+        { BUILD("echo x > $HOME/cache", ",\"export\":\".\""), RV_DONE },
+        { "{\"key\":\"" KEY "\",\"argv\":[],\"export\":\".\"}", RV_DONE },
+    };
+    static const char *const gone[] = { "exports/" KEY, "run/" OWNER "/scratch",
+                                        "run/" OWNER "/home" };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct world *w;
+
+        assert_int_equal(setup((void **)&w), 0);
+        assert_int_equal(drive(w, "artifact", RV_CREATE, OWNER, "k1", rows[i].desired).verdict,
+                         rows[i].verdict);
+        for (size_t j = 0; j < N_ELEMENTS(gone); j++)
+            if (world_has(w, gone[j]))
+                fail_msg("row %zu: '%s' is there", i, gone[j]);
+        (void)teardown((void **)&w);
+    }
 }
 
 static void test_nothing_to_run_is_a_copy(void **state)
@@ -265,6 +295,7 @@ int main(void)
         test_two_owners_share_a_tree,
         test_instance_runs_in_the_tree_and_protects_it,
         test_failed_build_is_repeated_by_a_new_key_only,
+        test_what_a_build_was_made_of_goes,
         test_nothing_to_run_is_a_copy,
         test_release_runs_once,
         test_release_outlives_who_asked,
@@ -276,6 +307,7 @@ int main(void)
         "two owners share a tree",
         "who runs in a tree protects it",
         "a failed build is repeated by a new key only",
+        "what a build was made of goes",
         "nothing to run is a copy",
         "a release runs once",
         "a release outlives who asked",
