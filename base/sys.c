@@ -103,6 +103,8 @@ int sys_read_file(struct arena *a, const char *path, size_t limit_bytes, struct 
         if (text.n + (size_t)n > limit_bytes)
             return err_set(err, ERR_LIMIT, "'%s' is larger than %zu bytes", path, limit_bytes);
         sb_add(&text, (struct str){ block, (size_t)n });
+        explicit_bzero(block,
+                       (size_t)n); /* keys and tokens are read so, and a stack is never wiped */
     }
     if (arena_status(a, err))
         return err_wrap(err, "read '%s'", path);

@@ -215,6 +215,7 @@ static void spawn_take_out(struct spawn_io *io)
         return;
     }
     sb_add(&io->out_text, (struct str){ block, (size_t)n < room ? (size_t)n : room });
+    explicit_bzero(block, (size_t)n); /* what a store prints is a value */
 }
 
 static void spawn_take_err(struct spawn_io *io)
@@ -233,6 +234,7 @@ static void spawn_take_err(struct spawn_io *io)
     keep = io->n_tail + got > max ? max - got : io->n_tail;
     memmove(io->tail, io->tail + (io->n_tail - keep), keep);
     memcpy(io->tail + keep, block + skip, got);
+    explicit_bzero(block, (size_t)n);
     io->n_tail = keep + got;
 }
 

@@ -115,3 +115,40 @@ nobody_writes_a_core()
         done
     done
 }
+
+sees_memory()
+{
+    if ! true 2>/dev/null <"/proc/$DAEMON/mem"; then
+        say "   not tried: the memory of the daemon is not for us"
+        return 1
+    fi
+}
+
+# remembers PID VALUE: it stands in the memory that a process writes.
+remembers()
+{
+    local answer
+
+    answer=$(python3 - "$1" "$2" <<'END'
+import sys
+
+def is_there():
+    with open("/proc/%s/mem" % sys.argv[1], "rb", 0) as memory, open("/proc/%s/maps" % sys.argv[1], encoding="ascii") as maps:
+        for line in maps:
+            place, mode = line.split()[:2]
+            if "w" not in mode:
+                continue
+            begin, end = (int(x, 16) for x in place.split("-"))
+            memory.seek(begin)
+            try:
+                if sys.argv[2].encode() in memory.read(end - begin):
+                    return True
+            except OSError:
+                pass  # a part that was given back meanwhile
+    return False
+
+print("yes" if is_there() else "no")
+END
+    )
+    [ "$answer" = yes ] || { [ "$answer" = no ] && return 1; } || fail "the memory of $1 cannot be read"
+}

@@ -1,6 +1,7 @@
 #!/bin/bash
 # secret_stores: programs, a vault, sealed files of the commit, and values that nobody chose. SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/canary.sh"
 
 SUPPORT=$(dirname "$0")/../support
 VAULT=
@@ -166,6 +167,20 @@ what_is_lost_is_not_made_again()
     expect_equal "what was generated" "$(variable KEY)" "$KEY"
 }
 
+# The keeper of what runs has them; the daemon wiped each when it had handed it out. What a vault answers passes
+# through libraries that wipe nothing.
+the_daemon_forgets_them()
+{
+    local keeper value
+
+    sees_memory || return 0
+    keeper=$(processes "$WORLD/var/services/run/" | head -n 1)
+    for value in "$SEALED" "$PROGRAM" "$KEY"; do
+        expect "a keeper has $value" remembers "$keeper" "$value"
+        ! remembers "$DAEMON" "$value" || fail "the daemon has $value, too"
+    done
+}
+
 none_of_them_is_anywhere_else()
 {
     local value
@@ -181,5 +196,5 @@ none_of_them_is_anywhere_else()
     end_vault
 }
 
-run_cases a_generated_value_is_made_once each_store_gives_its_value a_new_version_of_each_is_a_new_revision \
+run_cases a_generated_value_is_made_once each_store_gives_its_value the_daemon_forgets_them a_new_version_of_each_is_a_new_revision \
     older_versions_can_be_read a_sealed_vault_changes_nothing what_is_lost_is_not_made_again none_of_them_is_anywhere_else
