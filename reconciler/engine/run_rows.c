@@ -330,6 +330,25 @@ static int mark_reverted(struct run *r, struct tx *tx, const struct plan_item *i
     return rows_end_rollout(r, tx, item->group, S("reverted"), err);
 }
 
+/* Who made what is live is known up to the commit; up to the one before where something of this one was left
+ * alone: it is a change when it comes. Asked for by a person, it is known from when it was proven first. */
+static int rows_prove_commit(struct run *r, const struct rec_environment *env,
+                             struct rec_revision *rev, struct err *err)
+{
+    struct rec_revision base = { .env = env->uid, .digest = r->plan.base };
+    int rc;
+
+    if (r->plan.cause != PLAN_CAUSE_COMMIT)
+        return 0;
+    rev->commit_id = env->commit_id; /* the row has it since the plan was started */
+    if (!r->plan.notes.n)
+        return 0;
+    rc = digest_is_none(&base.digest) ? ERR_NOT_FOUND
+                                      : db_get(r->engine->db, &r->rows, REC_revision, &base, err);
+    rev->commit_id = rc ? STR_NONE : base.commit_id;
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
 /* Everything that no group recorded; the revision is live and proven. */
 static int mark_applied(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err)
 {
@@ -368,8 +387,8 @@ static int mark_applied(struct run *r, struct tx *tx, const struct plan_item *it
     if (db_get(db, a, REC_revision, &rev, err))
         return err->code == ERR_NOT_FOUND ? 0 : err->code;
     rev.proven_seq = tx_seq(tx);
-    if (r->plan.cause == PLAN_CAUSE_COMMIT) /* the row has it since the plan was started */
-        rev.commit_id = env.commit_id;
+    if (rows_prove_commit(r, &env, &rev, err))
+        return err->code;
     return tx_put(tx, REC_revision, &rev, err);
 }
 

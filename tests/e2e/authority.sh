@@ -462,6 +462,10 @@ a_committer_without_rights()
     waits 'who made it may approve it' shop main 'prod "s/policy: manual/policy: manual, allow_self: true, approvers: [user:eve]/"' "by user:eve and by user:$(id -un)"
     weakens 'what is watched after a switch is not watched' shop main 'app "s/, abort_if: {error_rate: 2%}//"' "rollout.abort_if.error_rate, rollout.abort_if.min_requests  $A:5:3"
     weakens 'the service without its check' shop main 'app /healthcheck/d' "healthcheck.readiness  $A:5:3"
+    weakens 'its check takes any answer' shop main 'app "s/path: \/healthz/path: \/healthz, expect_status: [200, 404, 500]/"' \
+        "healthcheck.readiness.http.expect_status  $A:5:3"
+    weakens 'its check takes a connection for an answer' shop main 'app "s/http: {path: \/healthz}/tcp: true/"' \
+        "healthcheck.readiness.http  $A:5:3"
     waits 'the service itself is left out' shop main 'prod "\$ a services: {web: {enabled: false}}"; app "/^domains/,\$ d"' "class destroy"
     waits 'a branch that is moved to another history' shop main 'git update-ref -d HEAD; app "s/replicas: 1/replicas: 2/"' "rewound: commit"
 

@@ -350,6 +350,36 @@ static void who_made_what_was_cancelled_made_it(struct story *s)
     expect_version(s, SHOP_BLOG, 2);
 }
 
+/* What is in quarantine while others are applied is a change when a person lifts it. */
+static void who_made_what_was_left_alone_made_it(struct story *s)
+{
+    s->shop.n_envs = 1;
+    s->shop.is_manual[0] = 1;
+    for (int bad = 0; bad < 2; bad++) {
+        change(s, SHOP_BLOG, bad);
+        push(s);
+        run(s, 30 * SECOND);
+        decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
+        run(s, 2 * MINUTE);
+    }
+    expect_status(s, "reverted: ");
+    change(s, SHOP_CRON, 0);
+    push(s);
+    run(s, 30 * SECOND);
+    decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
+    run(s, 2 * MINUTE);
+    expect_version(s, SHOP_CRON, 2);
+    say(s, COMMAND_RETRY);
+    run(s, 30 * SECOND);
+    assert_int_equal(count_authors(s, plan_in_state(s, "waiting")), 3);
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 30 * SECOND);
+    decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
+    run(s, MINUTE);
+    expect_version(s, SHOP_BLOG, 4);
+}
+
 /* What was rolled back is a change again when it comes back. */
 static void who_made_what_was_rolled_back_made_it(struct story *s)
 {
@@ -710,6 +740,7 @@ int main(void)
         STORY(an_undo_that_cannot_be_written_is_tried_again),
         STORY(an_undo_while_a_plan_bakes_is_refused),
         STORY(who_made_what_was_cancelled_made_it),
+        STORY(who_made_what_was_left_alone_made_it),
         STORY(who_made_what_was_rolled_back_made_it),
         STORY(what_is_cancelled_stays_so),
         STORY(what_is_cancelled_stays_so_after_a_death),
