@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/map.h"
 #include "providers/haproxy/rules.h"
 #include "providers/haproxy/words.h"
 
@@ -252,18 +251,16 @@ const struct haproxy_entry *haproxy_map_find(const struct haproxy_map *map, stru
                           : NULL;
 }
 
-const struct haproxy_record *haproxy_maps_other_owner(struct haproxy_model *m,
-                                                      struct str environment, struct str key)
+void haproxy_maps_others(struct haproxy_model *m, struct str environment, struct map *ret)
 {
+    map_init(ret, m->arena);
     for (size_t i = 0; i < m->records.n; i++) {
-        const struct haproxy_record *r = &m->records.p[i];
+        struct haproxy_record *r = &m->records.p[i];
         const struct value *list = maps_list(r);
 
         if (!list || str_eq(value_get_text(r->body, S("environment"), S("")), environment))
             continue;
         for (size_t n = 0; n < value_count(list); n++)
-            if (str_eq(haproxy_maps_key(m->arena, value_item(list, n)), key))
-                return r;
+            map_replace(ret, haproxy_maps_key(m->arena, value_item(list, n)), r);
     }
-    return NULL;
 }

@@ -17,6 +17,7 @@
  */
 #pragma once
 
+#include "base/map.h"
 #include "providers/haproxy/model.h"
 
 enum haproxy_map_id {
@@ -53,9 +54,8 @@ const struct haproxy_entry *haproxy_map_find(const struct haproxy_map *map, stru
 void haproxy_map_add(struct arena *a, struct haproxy_map *map, struct str key, struct str value);
 void haproxy_map_sort(struct haproxy_map *map);
 
-/* Another environment's record that has this key, or NULL: its first owner keeps a host. */
-const struct haproxy_record *haproxy_maps_other_owner(struct haproxy_model *m,
-                                                      struct str environment, struct str key);
+/* Keys of all other environments, and a record that has each: its first owner keeps a host. */
+void haproxy_maps_others(struct haproxy_model *m, struct str environment, struct map *ret);
 /* The key of one item of a routes body. */
 struct str haproxy_maps_key(struct arena *a, const struct value *route);
 /* What sets.map says of one item: its backend, and its rule where it has one. */

@@ -50,6 +50,9 @@ static int routes_check(struct haproxy_call *c, const struct value *body)
         return haproxy_fail(c, RV_USER, "generation is not a number above 0");
     if (!value_is(routes, VALUE_LIST))
         return haproxy_fail(c, RV_USER, "routes is not a list");
+    if (value_count(routes) > HAPROXY_ROUTES_MAX)
+        return haproxy_fail(c, RV_USER, "%zu routes, at most %d in a generation",
+                            value_count(routes), HAPROXY_ROUTES_MAX);
     map_init(&keys, c->arena);
     for (size_t i = 0; i < value_count(routes); i++) {
         const struct value *route = value_item(routes, i);
@@ -99,24 +102,40 @@ static int routes_check_backends(struct haproxy_call *c, const struct haproxy_mo
 }
 
 /* What the routes name exists, and nobody else has it. */
+/* The port of an internal route is an address of its environment. */
+static int routes_check_port(struct haproxy_call *c, const struct haproxy_model *m,
+                             const struct value *route, size_t i)
+{
+    struct str port = str_fmt(c->arena, "%" PRId64, value_get_int(route, S("port"), 0));
+    const struct haproxy_record *address = haproxy_model_find(m, S("address"), port);
+
+    if (!address)
+        return haproxy_fail(c, RV_USER, "routes[%zu]: port %.*s is nobody's address", i,
+                            STR_ARG(port));
+    if (routes_lead_away(c->desired, address->body))
+        return haproxy_fail(c, RV_USER, "routes[%zu]: port %.*s is another environment's", i,
+                            STR_ARG(port));
+    return 0;
+}
+
 static int routes_check_world(struct haproxy_call *c, struct haproxy_model *m,
                               struct str environment)
 {
     const struct value *routes = value_get(c->desired, S("routes"));
     int rc = routes_check_backends(c, m, c->desired);
+    struct map others;
 
+    haproxy_maps_others(m, environment, &others);
     for (size_t i = 0; !rc && i < value_count(routes); i++) {
         const struct value *route = value_item(routes, i);
         struct str key = haproxy_maps_key(c->arena, route);
-        struct str port = str_fmt(c->arena, "%" PRId64, value_get_int(route, S("port"), 0));
-        const struct haproxy_record *other = haproxy_maps_other_owner(m, environment, key);
+        const struct haproxy_record *other = map_find(&others, key);
 
-        if (key.p[0] == ':' && !haproxy_model_find(m, S("address"), port))
-            return haproxy_fail(c, RV_USER, "routes[%zu]: port %.*s is nobody's address", i,
-                                STR_ARG(port));
         if (other)
             return haproxy_fail(c, RV_USER, "'%.*s' belongs to routes '%.*s'", STR_ARG(key),
                                 STR_ARG(other->id));
+        if (key.p[0] == ':')
+            rc = routes_check_port(c, m, route, i);
     }
     return rc;
 }

@@ -22,6 +22,7 @@
 #include "base/map.h"
 #include "providers/haproxy/model.h"
 
+#define HAPROXY_ROUTES_MAX 1000 /* of a generation; each of its keys is looked for in all of them */
 #define HAPROXY_USERS_MAX 100
 #define HAPROXY_NETWORKS_MAX 1000
 #define HAPROXY_NETWORK_ENTRIES_MAX                                                                \

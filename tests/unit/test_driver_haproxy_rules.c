@@ -180,6 +180,15 @@ static void test_routes_lead_to_their_own_environment(void **state)
         RV_USER);
     assert_true(test_rv_has(edge.ret.message, "another environment's"));
     assert_int_equal(status_of("e9.test", "/", ""), 404);
+
+    assert_int_equal(when_made(RV_CREATE, "address", "rv1adr", "e8", "\"x\":1"), RV_DONE);
+    (void)snprintf(mine, sizeof(mine), /* fits */
+                   "\"environment\":\"e9\",\"generation\":3,\"routes\":[{\"route\":\"internal:a\","
+                   "\"host\":\"\",\"port\":%.*s,\"path\":\"/\",\"backend\":\"%s\"}]",
+                   (int)edge.ret.id.n, edge.ret.id.p, backend);
+    assert_int_equal(when_made(RV_CREATE, "routes", "rv1e9r3", "e9", mine), RV_USER);
+    assert_true(test_rv_has(edge.ret.message, "another environment's"));
+    assert_true(test_edge_must(&edge, RV_DELETE, "address", "x", "rv1adr", ""));
     assert_true(test_edge_must(&edge, RV_DELETE, "routes", "G", "rv1e9r2", ""));
     for (int i = 0; i < 4; i++) {
         char owner[16];
@@ -224,6 +233,7 @@ static void test_an_environment_has_its_share(void **state)
         const char *message;
     } rows[] = {
         { "text that could not be read again", 90, 1000, 0, "bytes" },
+        { "routes without end", 1001, 1, 0, "1001 routes" },
         { "addresses without end", 30, 1000, 1, "networks" },
     };
 
