@@ -187,12 +187,15 @@ static void launch_become(uint32_t uid)
 /* --- what init does while the program runs */
 
 static volatile sig_atomic_t init_program, init_asked; /* asked: SIGRTMIN or the one behind it */
+static volatile sig_atomic_t init_early;               /* came before the program */
 
 static void init_hand_on(int s)
 {
     if (s == SIGRTMIN || s == SIGRTMIN + 1)
         init_asked = s;
-    else if (init_program && kill(-init_program, s))
+    else if (!init_program)
+        init_early = s;
+    else if (kill(-init_program, s))
         (void)kill(init_program, s); /* gone already is as good */
 }
 
@@ -268,17 +271,20 @@ static _Noreturn void launch_init(struct launch *plan, enum launch_fill fill, in
     launch_nest(proc);
     launch_drop();
     (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL); /* the daemon's is empty too */
+    launch_view_scope();
     if (prctl(PR_SET_DUMPABLE, 0))
         launch_fail(LAUNCH_NESTED);
     launch_die_with(to_outer);
     (void)umask(mask);
+    init_listen();
     program = fork();
     if (program < 0)
         launch_fail(LAUNCH_LIMITS);
     if (program == 0)
         launch_exec(plan, argv);
     init_program = program;
-    init_listen();
+    if (init_early)
+        init_hand_on(init_early);
     if (close_range(0, (unsigned)to_outer - 1, 0) || close_range((unsigned)to_outer + 1, ~0u, 0))
         _exit(127);
     status = init_wait(program);

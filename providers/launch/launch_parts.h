@@ -14,6 +14,9 @@ _Noreturn void launch_fail(enum launch_step step);
 void launch_view_make(struct launch *plan, int *ret_proc);
 void launch_view_network(void); /* a network of its own has a loopback that is up */
 
+/* Abstract sockets of others, which belong to the network, are out of reach where the kernel can do that: from 6.12 on. */
+void launch_view_scope(void);
+
 /* Far: by more than an eighth. Hopeless: eight times as much, or more than can be counted. */
 enum launch_fill { LAUNCH_FITS, LAUNCH_OVER, LAUNCH_FAR_OVER, LAUNCH_HOPELESS };
 /* How full its places are; `is_running`: with what its processes hold open and is not there any more. */

@@ -202,7 +202,7 @@ attack()
     grep -q 'reeve: ended, its files are over the quota' "$WORLD"/var/services/run/*/log ||
         fail "its log does not say that the quota was reached"
     await 60 "the history tells of the quota" history_has 'instance.over_quota'
-    say "   $(reeve history prod | grep 'instance.over_quota' | tail -n 1)"
+    say "   $(reeve history prod --limit 500 | grep 'instance.over_quota' | tail -n 1)"
     expect "the neighbour serves on" neighbour_serves
     expect_equal "the victim" "$(cat "$WORLD/victim/file")" untouched
 }

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -18,6 +21,11 @@
 
 #define OWNER "rv1aaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define KEY "0123456789abcdef"
+
+/* The headers of this system may be older than its kernel. */
+#define LANDLOCK_CREATE_RULESET 444
+#define LANDLOCK_ASKS_VERSION 1u
+#define LANDLOCK_HAS_SCOPES 6
 
 struct isolated_row {
     const char *sentence, *script;
@@ -203,6 +211,29 @@ static void test_its_probe_is_isolated_too(void **state)
     assert_true(test_rv_has(ret.observed, "\"exit\":5"));
 }
 
+/* Only a kernel that knows scopes can keep them away. */
+static void test_no_abstract_socket_of_others(void **state)
+{
+    struct world *w = &((struct isolated *)*state)->world;
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char desired[512];
+
+    if (syscall(LANDLOCK_CREATE_RULESET, NULL, 0, LANDLOCK_ASKS_VERSION) < LANDLOCK_HAS_SCOPES) {
+        print_message("SKIPPED: this kernel scopes no abstract sockets\n");
+        skip();
+    }
+    (void)snprintf(at.sun_path + 1, sizeof(at.sun_path) - 1, "%s", w->dir);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    (void)snprintf(desired, sizeof(desired),
+                   "{\"command\":[\"/usr/bin/python3\",\"-c\",\"import socket; "
+                   "socket.socket(socket.AF_UNIX).connect(('\\\\0%s' + '\\\\0' * 108)[:108])\"],"
+                   "\"isolation\":\"namespace\",\"timeout_ms\":20000}",
+                   w->dir);
+    assert_true(test_rv_has(drive(w, "release", RV_RUN, desired).message, "PermissionError"));
+}
+
 static void test_its_stop_signal_is_handed_on(void **state)
 {
     struct world *w = &((struct isolated *)*state)->world;
@@ -339,17 +370,18 @@ static void add_rows(struct CMUnitTest *tests, size_t *n, const struct isolated_
 
 int main(void)
 {
-    struct CMUnitTest tests[8 + N_ELEMENTS(isolated_rows) + N_ELEMENTS(hiding_rows)] = {
+    struct CMUnitTest tests[9 + N_ELEMENTS(isolated_rows) + N_ELEMENTS(hiding_rows)] = {
         ISOLATED_TEST(test_a_build_writes_its_tree_and_has_no_network),
         ISOLATED_TEST(test_a_build_that_may_has_the_network),
         ISOLATED_TEST(test_what_cannot_be_started_says_so),
         ISOLATED_TEST(test_it_dies_with_its_keeper),
         ISOLATED_TEST(test_its_probe_is_isolated_too),
+        ISOLATED_TEST(test_no_abstract_socket_of_others),
         ISOLATED_TEST(test_its_stop_signal_is_handed_on),
         ISOLATED_TEST(test_a_little_over_its_quota_it_is_held),
         ISOLATED_TEST(test_a_home_over_its_quota_is_not_written),
     };
-    size_t n = 8;
+    size_t n = 9;
 
     add_rows(tests, &n, isolated_rows, N_ELEMENTS(isolated_rows), test_row);
     add_rows(tests, &n, hiding_rows, N_ELEMENTS(hiding_rows), test_hiding);
