@@ -25,6 +25,8 @@ static const struct rule_line {
     { S_INIT("ceiling.memory"), "bytes of memory of its services together, at most", "its memory is not limited together" },
     { S_INIT("ceiling.storage"), "bytes of its databases together, at most", "its storage is not limited" },
     { S_INIT("ceiling.monthly_cost"), "what it may cost in a month, at most; an unknown price is over it", "its price is not limited" },
+    { S_INIT("budget.deletes"), "more than this share of its services and domains is deleted with a person's word alone, whoever starts it; in hundredths of a percent", "any number may be deleted" },
+    { S_INIT("budget.replaces"), "the same of those that are stopped before they are made anew", "any number may be replaced" },
     { S_INIT("floor.approval"), "the stricter of this and its own approval.policy holds", "its own policy holds" },
     { S_INIT("floor.approvers"), "one of these approves, whoever else its own list names", "its own approvers decide" },
     { S_INIT("floor.min_approvals"), "so many approve, or more where it says so", "its own number holds" },

@@ -247,6 +247,7 @@ int plan_make(struct arena *a, const struct snapshot *s, struct plan *ret, struc
         return err->code;
     plan_groups_make(&p);
     plan_lines_add(&p);
+    plan_budget_judge(&p);
     plan_lower_all(&p);
     plan_limits_remark(&p);
     collect_records(&p);

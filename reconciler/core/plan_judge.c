@@ -48,7 +48,7 @@ static struct plan_verdict ask(struct str reason)
 }
 
 /* What a plan of a commit needs a person for. A plan that repairs holds nothing but repairs, and the
- * others a person has started, who gets what was asked for. */
+ * others a person has started, who gets what was asked for, unless it takes away more than one asks for by mistake. */
 struct plan_verdict plan_judge(struct arena *a, const struct plan *p, const struct value *policy)
 {
     const struct value *approval = value_get(policy, S("approval"));
@@ -58,6 +58,8 @@ struct plan_verdict plan_judge(struct arena *a, const struct plan *p, const stru
         return (struct plan_verdict){ 0, S("") };
     if (p->classes & PLAN_CLASS_DOWNGRADE) /* whoever asked for it asked for something else */
         return ask(S("class downgrade"));
+    if (p->classes & PLAN_CLASS_BUDGET)
+        return ask(S("class budget"));
     if (p->cause != PLAN_CAUSE_COMMIT)
         return (struct plan_verdict){ 0, S("") };
     if (class_is_required(value_get(approval, S("require_for")), p->classes, &name))

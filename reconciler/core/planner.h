@@ -6,6 +6,7 @@
  *   plan_groups.c    which of them switch as one, and which group waits for which
  *   plan_routes.c    the routes of the target and of what is recorded
  *   plan_lines.c     what people review
+ *   plan_budget.c    whether it takes too much away
  *   plan_lower.c     what runs
  *   plan_limits.c    what of it is not kept
  */
@@ -102,6 +103,8 @@ void plan_routes_addresses(const struct value *v, struct map *ret);
 void plan_lines_add(struct planner *p);
 void plan_lines_add_repair(struct planner *p, const struct subject *x, struct str name);
 void plan_lines_add_leftover(struct planner *p, struct str kind, struct str name);
+
+void plan_budget_judge(struct planner *p); /* after the lines */
 
 void plan_lower_all(struct planner *p);
 void plan_limits_remark(struct planner *p);

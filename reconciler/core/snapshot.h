@@ -66,5 +66,6 @@ struct snapshot {
     size_t n_drivers;
     const struct value
         *unkept; /* {memory: why ..}: limits that this machine does not keep; NULL: not asked */
-    struct str edge_provider; /* STR_NONE: no domains possible */
+    const struct value *budget; /* {deletes, replaces}: shares in basis points; NULL: no limit */
+    struct str edge_provider;   /* STR_NONE: no domains possible */
 };

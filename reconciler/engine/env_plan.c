@@ -19,15 +19,14 @@ static int take_up_ask(struct env_task *env, struct err *err)
     struct rec_plan *plans;
     size_t n;
 
-    if (env->ask.cause != PLAN_CAUSE_COMMIT || !row->ask.p ||
-        !str_eq_c(row->ask, plan_cause_name(PLAN_CAUSE_ROLLBACK)))
+    if (env->ask.cause != PLAN_CAUSE_COMMIT || !row->ask.p)
         return 0;
     if (plans_list(env->engine->db, &env->cycle, env->uid, 1, &plans, &n, err))
         return err->code;
     if (n && str_eq(plans[0].cause, row->ask) &&
         (str_eq_c(plans[0].state, "waiting") || str_eq_c(plans[0].state, "approved") ||
          str_eq_c(plans[0].state, "rejected")))
-        env->ask = (struct env_ask){ PLAN_CAUSE_ROLLBACK, row->ask_revision, row->ask_actor };
+        env->ask = (struct env_ask){ env_ask_cause(row), row->ask_revision, row->ask_actor };
     return 0;
 }
 

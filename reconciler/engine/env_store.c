@@ -404,7 +404,8 @@ int env_store_plan(struct env_task *env, struct err *err)
                          !env_authors_are_known(env, &row);
     if (env->lacks_authors)
         return 0;
-    env->keeps_ask = str_eq_c(d.state, "waiting") && env->plan.classes & PLAN_CLASS_DOWNGRADE;
+    env->keeps_ask = str_eq_c(d.state, "waiting") &&
+                     env->plan.classes & (PLAN_CLASS_DOWNGRADE | PLAN_CLASS_BUDGET);
     if (!is_new && is_told(env, &row, &d))
         return env_row_say(env, (struct env_words){ .sync = d.sync, .reason = d.reason }, err);
     return store_row(env, &row, is_new, &d, err);

@@ -125,6 +125,8 @@ void env_task_fini(struct env_task *env);
 
 /* What the row says that a person asked for; nothing when it says none. */
 void env_task_ask(struct env_task *env, const struct rec_environment *row);
+/* Of what stands in `row.ask`. */
+enum plan_cause env_ask_cause(const struct rec_environment *row);
 
 static inline int env_is_asked(const struct env_ask *ask)
 {

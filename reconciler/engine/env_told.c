@@ -31,13 +31,18 @@ void env_task_trust(struct env_task *env)
         env_run_begin(env, &l->plan, l->is_main);
 }
 
+enum plan_cause env_ask_cause(const struct rec_environment *row)
+{
+    return str_eq_c(row->ask, plan_cause_name(PLAN_CAUSE_UNDO)) ? PLAN_CAUSE_UNDO
+                                                                : PLAN_CAUSE_ROLLBACK;
+}
+
 void env_task_ask(struct env_task *env, const struct rec_environment *row)
 {
     if (!row->ask.p)
         return;
     env->asked = (struct env_ask){
-        .cause = str_eq_c(row->ask, plan_cause_name(PLAN_CAUSE_UNDO)) ? PLAN_CAUSE_UNDO
-                                                                      : PLAN_CAUSE_ROLLBACK,
+        .cause = env_ask_cause(row),
         .revision = row->ask_revision,
         .actor = str_copy(&env->own, row->ask_actor),
     };

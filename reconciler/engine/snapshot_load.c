@@ -160,6 +160,7 @@ int snapshot_load(struct arena *a, const struct snapshot_load *in, struct snapsh
     struct snapshot s = { .installation = in->engine->installation,
                           .cause = in->cause,
                           .target = in->target,
+                          .budget = value_get(in->rule, S("budget")),
                           .unkept = in->engine->options.groups ? in->engine->options.groups->unkept
                                                                : NULL,
                           .observed_generation = REC_NONE };

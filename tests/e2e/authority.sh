@@ -422,6 +422,8 @@ a_committer_without_rights()
     refused 'the same, put over by the environment' shop main \
         'echo "services: {web: {replicas: 1000}}" >>.reeve/prod.yaml' \
         "$P:7:28: error: 1000 replicas, at most 2 are allowed by the rule at $RULE [refused-ceiling]"
+    refused 'its own ceiling' shop main 'prod "\$ a ceiling: {replicas: 9}"' "$P:7:1: error: unknown field 'ceiling'"
+    refused 'its own budget' shop main 'prod "\$ a budget: {deletes: 100%}"' "$P:7:1: error: unknown field 'budget'"
     refused 'a number that overflows' shop main 'app "s/replicas: 1/replicas: 18446744073709551617/"' \
         "$A:8:15: error: services.web.replicas: "
     refused 'its instances as root' shop main 'app "s/^    port: 8000/    port: 8000\n    user: root/"' \
@@ -466,7 +468,7 @@ a_committer_without_rights()
         "healthcheck.readiness.http.expect_status  $A:5:3"
     weakens 'its check takes a connection for an answer' shop main 'app "s/http: {path: \/healthz}/tcp: true/"' \
         "healthcheck.readiness.http  $A:5:3"
-    waits 'the service itself is left out' shop main 'prod "\$ a services: {web: {enabled: false}}"; app "/^domains/,\$ d"' "class destroy"
+    waits 'the service itself is left out' shop main 'prod "\$ a services: {web: {enabled: false}}"; app "/^domains/,\$ d"' "class budget"
     waits 'a branch that is moved to another history' shop main 'git update-ref -d HEAD; app "s/replicas: 1/replicas: 2/"' "rewound: commit"
 
     expect_equal "plans that were started meanwhile" "$(started)" "$plans"

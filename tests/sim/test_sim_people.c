@@ -296,6 +296,65 @@ static void an_undo_that_cannot_be_written_is_tried_again(struct story *s)
     expect_version(s, SHOP_BLOG, 1);
 }
 
+static void expect_present(struct story *s, enum shop_name service, int present)
+{
+    struct shop wanted = s->shop;
+    const char *broken;
+
+    wanted.services[service].present = present;
+    broken = laws_runs(&s->w, &wanted, 0, service);
+    if (broken)
+        fail_msg("%s", broken);
+}
+
+/* Revision 2 is without two services that revision 3 has. */
+static void given_two_more(struct story *s)
+{
+    s->shop.n_envs = 1;
+    s->shop.services[SHOP_CRON].present = s->shop.services[SHOP_BLOG].present = 0;
+    push(s);
+    run(s, 30 * SECOND);
+    expect_status(s, "waiting: class budget");
+    decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
+    run(s, MINUTE);
+    expect_status(s, "in_sync: ");
+    s->shop.services[SHOP_CRON].present = s->shop.services[SHOP_BLOG].present = 1;
+    change(s, SHOP_WEB, 0);
+    push(s);
+    run_until_count(s, "rollout.applied", count(s, "rollout.applied") + 1);
+    expect_present(s, SHOP_CRON, 1);
+}
+
+/* Who goes back and would take more away than the rule's budget is asked as well, and not forgotten. */
+static void what_is_over_the_budget_waits(struct story *s, const struct command *back)
+{
+    given_two_more(s);
+    world_say(&s->w, back, &s->done);
+    run(s, 2 * MINUTE);
+    expect_status(s, "waiting: class budget");
+    expect_present(s, SHOP_CRON, 1);
+    world_kill(&s->w);
+    run(s, MINUTE);
+    expect_status(s, "waiting: class budget");
+    decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
+    run(s, 2 * MINUTE);
+    expect_present(s, SHOP_CRON, 0);
+    expect_version(s, SHOP_WEB, 1);
+}
+
+static void a_rollback_over_the_budget_waits(struct story *s)
+{
+    what_is_over_the_budget_waits(
+        s, &(struct command){
+               .verb = COMMAND_ROLLBACK, .env = S("prod"), .revision = 2, .as = S("") });
+}
+
+static void an_undo_over_the_budget_waits(struct story *s)
+{
+    what_is_over_the_budget_waits(
+        s, &(struct command){ .verb = COMMAND_UNDO, .env = S("prod"), .as = S("") });
+}
+
 /* Version 1 is kept, version 2 is live, version 3 bakes: nobody wants to go back to version 1. */
 static void given_baking(struct story *s)
 {
@@ -738,6 +797,8 @@ int main(void)
         STORY(an_approval_is_taken_back_while_it_is_held),
         STORY(an_undo_is_not_lost_in_a_cycle),
         STORY(an_undo_that_cannot_be_written_is_tried_again),
+        STORY(a_rollback_over_the_budget_waits),
+        STORY(an_undo_over_the_budget_waits),
         STORY(an_undo_while_a_plan_bakes_is_refused),
         STORY(who_made_what_was_cancelled_made_it),
         STORY(who_made_what_was_left_alone_made_it),
