@@ -283,7 +283,7 @@ static const char frontend_forward[] =
     "unless trusted { req.hdr(X-Forwarded-Port) -m found }\n";
 
 /* Nothing but a websocket is switched to, and to that alone where the application says so in its own way: one
- * that only hands on somebody's 101 would open the connection to whatever comes behind it. */
+ * that hands on somebody's status would open the connection to whatever comes behind it. */
 static const char frontend_upgrade[] =
     "    http-request set-var(txn.websocket) bool(true) if { req.hdr(Upgrade) -i websocket }\n"
     "    http-request del-header Connection\n"

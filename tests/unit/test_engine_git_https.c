@@ -203,6 +203,19 @@ static void test_a_redirect_on_the_same_host_is_followed(void **state)
     expect_ok(fetch(s, "/here/app.git", ""));
 }
 
+static void test_the_environment_names_no_proxy(void **state)
+{
+    struct site *s = *state;
+
+    if (!s)
+        skip();
+    assert_int_equal(setenv("https_proxy", "http://127.0.0.1:1", 1), 0);
+    assert_int_equal(setenv("ALL_PROXY", "socks5://127.0.0.1:1", 1), 0);
+    expect_ok(fetch(s, "/git/app.git", ""));
+    (void)unsetenv("https_proxy");
+    (void)unsetenv("ALL_PROXY");
+}
+
 static const struct value *fetch_port(struct bench *b, int port, const char *more)
 {
     return ask(b,
@@ -310,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_a_large_pack_arrives_whole),
         cmocka_unit_test(test_fetches_that_fail_say_why),
         cmocka_unit_test(test_a_redirect_on_the_same_host_is_followed),
+        cmocka_unit_test(test_the_environment_names_no_proxy),
         cmocka_unit_test(test_a_mute_server_ends_at_the_deadline),
         cmocka_unit_test(test_a_server_that_falls_silent),
         cmocka_unit_test(test_the_worker_is_shut_before_the_server_speaks),
