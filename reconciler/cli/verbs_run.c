@@ -256,6 +256,8 @@ int verb_recover(struct cli *c, struct err *err)
     if (!rc)
         rc = config_drop(c, err);
     if (!rc)
+        rc = shut_memory(err); /* it opens copies with their key */
+    if (!rc)
         rc = programs_find_self(c->arena, &self, err);
     if (!rc)
         rc = programs_find_keeper(c->arena, self, &options.keeper, err);

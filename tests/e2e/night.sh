@@ -322,7 +322,7 @@ END
     deploy 'calm changes'
     await 30 "calm goes on" calm_has_moved
     passed
-    expect "calm is not held" calm_is in_sync
+    await 30 "calm is not held" calm_is in_sync
     expect_serves v1
     row_without_loss "one commit kills the daemon: the other environment rolls" $PASSED
     reeve resume prod --reason 'mended' >/dev/null 2>&1 || fail "resume"
