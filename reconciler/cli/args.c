@@ -27,6 +27,7 @@ enum {
     KEY_NO_WAIT,
     KEY_CLOCK,
     KEY_SIGN,
+    KEY_BUNDLE,
     KEY_OVERRIDE,
     KEY_BREAK_GLASS,
     KEY_EXIT_CODE,
@@ -61,6 +62,7 @@ static const struct option_row rows[] = {
     { OPTION_AS,        "as",        KEY_AS,        "HOW",     "done, failed or retry" },
     { OPTION_CLOCK,     "clock",     KEY_CLOCK,     NULL,      "the wall clock is right" },
     { OPTION_SIGN,      "sign",      KEY_SIGN,      "KEY",     "sign the plan's id with this SSH key" },
+    { OPTION_BUNDLE,    "bundle",    KEY_BUNDLE,    "FILE",    "a git bundle; its signature is FILE.sig" },
     { OPTION_OVERRIDE,  "override",  KEY_OVERRIDE,  NULL,      "whatever approvals it lacks; a role of its own, for an hour" },
     { OPTION_BREAK_GLASS, "break-glass", KEY_BREAK_GLASS, NULL, "take a role that is lacking, in an emergency" },
     { OPTION_NO_WAIT,   "no-wait",   KEY_NO_WAIT,   NULL,      "begin it and return" },
@@ -214,6 +216,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_SIGN:
         args->sign = arg;
+        return 0;
+    case KEY_BUNDLE:
+        args->bundle = arg;
         return 0;
     case 'o':
     case KEY_COLOUR:

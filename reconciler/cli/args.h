@@ -33,6 +33,7 @@ enum cli_option { /* sets of verbs.def */
                   OPTION_OVERRIDE = 1u << 19,
                   OPTION_BREAK_GLASS = 1u << 20,
                   OPTION_MARKDOWN = 1u << 21,
+                  OPTION_BUNDLE = 1u << 22,
 };
 
 enum cli_output { OUTPUT_TEXT, OUTPUT_JSON };
@@ -44,7 +45,7 @@ struct cli_args {
     struct arena *arena;
     const struct cli_verb *verb; /* NULL: none was given */
     VEC(struct str) words;       /* positional */
-    const char *config, *server, *file, *sign;
+    const char *config, *server, *file, *sign, *bundle;
     struct str reason, at, since, service, until, as;
     enum cli_output output;
     enum cli_colour colour;

@@ -1,4 +1,6 @@
 /* Commands. SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
 #include "base/guard.h"
 #include "base/sys.h"
 #include "reconciler/cli/args_time.h"
@@ -100,10 +102,53 @@ static int apply_all(struct cli *c, struct err *err)
                  : 0;
 }
 
+/* Approvals and what goes against the spec are explained for those who come later. */
+static int need_reason(const struct cli *c, struct err *err)
+{
+    if (c->args.reason.n)
+        return 0;
+    return err_set(err, ERR_USAGE, "say why: --reason TEXT");
+}
+
+#define SIGNATURE_MAX 16384
+
+/* The daemon reads the bundle by itself; a signature is short. */
+static int apply_bundle(struct cli *c, struct err *err)
+{
+    struct str source = cli_arg(c, 0), signature;
+    char *path = source.p ? realpath(c->args.bundle, NULL) : NULL;
+    struct value *body = reason_body(c), *answer;
+    struct sb b;
+    int rc = 0;
+
+    if (!source.p)
+        return err_set(err, ERR_USAGE, "which source? reeve apply SOURCE --bundle FILE");
+    if (!path)
+        return err_sys(err, "find '%s'", c->args.bundle);
+    value_set_text(c->arena, body, S("bundle"), str_copy(c->arena, str_from_c(path)));
+    free(path); /* realpath's */
+    rc = sys_read_file(c->arena, str_fmt(c->arena, "%s.sig", c->args.bundle).p, SIGNATURE_MAX,
+                       &signature, err);
+    if (rc)
+        return err_wrap(err, "the signature of the bundle");
+    value_set_text(c->arena, body, S("signature"), signature);
+    rc = watch_post(c, cli_path(c, "sources", source, "/bundle"), body, &answer, err);
+    if (rc || cli_wrote_json(c, answer))
+        return rc;
+    sb_init(&b, c->arena);
+    render_foreign(&b, cli_text(answer, "message"));
+    sb_add_char(&b, '\n');
+    cli_write(c, &b);
+    return 0;
+}
+
 int verb_apply(struct cli *c, struct err *err)
 {
     struct str env = cli_arg(c, 0);
     struct watch_ask in;
+
+    if (c->args.bundle)
+        return need_reason(c, err) ? err->code : apply_bundle(c, err);
 
     if (c->args.all)
         return env.p ? err_set(err, ERR_USAGE, "reeve apply ENV or --all, not both")
@@ -112,14 +157,6 @@ int verb_apply(struct cli *c, struct err *err)
         return err_set(err, ERR_USAGE, "which environment? reeve apply ENV, or --all");
     in = ask_apply(c, env);
     return ask_and_say(c, &in, err);
-}
-
-/* Approvals and what goes against the spec are explained for those who come later. */
-static int need_reason(const struct cli *c, struct err *err)
-{
-    if (c->args.reason.n)
-        return 0;
-    return err_set(err, ERR_USAGE, "say why: --reason TEXT");
 }
 
 /* An id, not a name: what was read is what is decided. */

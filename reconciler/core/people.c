@@ -84,14 +84,15 @@ struct str people_of_signer(struct arena *a, const struct value *people, struct 
     return people_of_mail(people, name);
 }
 
-struct str people_signers(struct arena *a, const struct value *people, struct str name)
+struct str people_signers(struct arena *a, const struct value *people, struct str name,
+                          const char *scope)
 {
     const struct value *keys = value_get(value_get(people, name), S("keys"));
     struct sb b;
 
     sb_init(&b, a);
     for (size_t i = 0; i < value_count(keys); i++)
-        sb_addf(&b, "%.*s namespaces=\"" PEOPLE_SIGN_NAMESPACE "\" %.*s\n", STR_ARG(name),
+        sb_addf(&b, "%.*s namespaces=\"%s\" %.*s\n", STR_ARG(name), scope,
                 STR_ARG(value_item(keys, i)->u.text));
     return sb_str(&b);
 }

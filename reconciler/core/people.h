@@ -20,7 +20,9 @@ struct str people_fingerprint(struct arena *a, struct str key);
 /* Who signed a commit: by the key's fingerprint, else by what the list of signers calls them. */
 struct str people_of_signer(struct arena *a, const struct value *people, struct str fingerprint,
                             struct str name);
-/* One file for ssh-keygen: a line for each key of the person, good for approvals alone. */
-struct str people_signers(struct arena *a, const struct value *people, struct str name);
+/* One file for ssh-keygen: a line for each key of the person, good for this namespace alone. */
+struct str people_signers(struct arena *a, const struct value *people, struct str name,
+                          const char *scope);
 
 #define PEOPLE_SIGN_NAMESPACE "reeve-plan"
+#define PEOPLE_BUNDLE_NAMESPACE "reeve-bundle"

@@ -7,14 +7,15 @@
 
 #define COMMAND_REASON_MAX 500
 
-/*   FILES -> PROVE -> WRITE -> ACT      the first two where there is a signature */
-enum { COMMAND_FILES, COMMAND_PROVE, COMMAND_WRITE, COMMAND_ACT };
+/*   FILES -> PROVE -> IMPORT -> WRITE -> ACT      the first two where there is a signature, the third of a bundle */
+enum { COMMAND_FILES, COMMAND_PROVE, COMMAND_IMPORT, COMMAND_WRITE, COMMAND_ACT };
 
 /* clang-format off */
 static const struct task_state command_states[] = {
     /*                  name     successors          on error       deadline_ms */
     [COMMAND_FILES] = { "FILES", TO2(COMMAND_PROVE, COMMAND_WRITE), COMMAND_WRITE, 30000 },
-    [COMMAND_PROVE] = { "PROVE", TO(COMMAND_WRITE),  COMMAND_WRITE, 0 }, /* the program's deadline */
+    [COMMAND_PROVE] = { "PROVE", TO2(COMMAND_IMPORT, COMMAND_WRITE), COMMAND_WRITE, 0 }, /* the program's deadline */
+    [COMMAND_IMPORT] = { "IMPORT", TO(COMMAND_WRITE), COMMAND_WRITE, 0 }, /* the worker's deadline */
     [COMMAND_WRITE] = { "WRITE", TO(COMMAND_ACT),    NO_ERROR_EDGE, 30000 },
     [COMMAND_ACT]   = { "ACT",   0,                  NO_ERROR_EDGE, 0 },
 };
@@ -116,6 +117,12 @@ static void act_rebind(struct command_call *c, struct command_found *f, struct e
     }
 }
 
+static void act_bundle(struct command_call *c, struct command_found *f, struct env_task *env)
+{
+    (void)env;
+    command_bundle_act(c, f);
+}
+
 static const struct command_row command_rows[N_COMMANDS] = {
     [COMMAND_RECONCILE] = { "reconcile", 0, 1, command_write_nothing, act_fetch },
     [COMMAND_APPROVE] = { "approve", 0, 0, command_write_approve, act_wake },
@@ -128,6 +135,7 @@ static const struct command_row command_rows[N_COMMANDS] = {
     [COMMAND_RESUME] = { "resume", 0, 0, command_write_resume, act_resume },
     [COMMAND_CLOCK] = { "clock", 0, 1, command_write_clock, act_clock },
     [COMMAND_RETRY] = { "retry", 0, 0, command_write_retry, act_retry },
+    [COMMAND_BUNDLE] = { "bundle", 1, 1, command_write_bundle, act_bundle },
     [COMMAND_REBIND] = { "rebind", 1, 0, command_write_rebind, act_rebind },
     [COMMAND_SETTLE] = { "settle", 1, 0, command_write_settle, act_settle },
 };
@@ -143,6 +151,8 @@ static struct str command_subject(const struct command_call *c, const struct com
 {
     if (c->in.verb == COMMAND_CLOCK)
         return S("clock");
+    if (c->in.verb == COMMAND_BUNDLE)
+        return c->in.source;
     return f->env.name.n ? f->env.name : c->in.operation;
 }
 
@@ -153,6 +163,11 @@ static int command_write(struct task *t, struct err *err)
     struct command_found *f = c->found;
     struct tx *tx;
 
+    command_sign_end(f);
+    if (c->task.rc) {
+        *err = c->task.err;
+        return c->task.rc;
+    }
     if (c->in.signature.n && command_sign_judge(c, f, err))
         return err->code;
     if (!c->in.is_admin)
@@ -219,7 +234,26 @@ static int command_files(struct task *t, struct err *err)
 {
     struct command_call *c = command_of(t);
 
-    return command_sign_write(c, c->found, err);
+    if (c->in.verb == COMMAND_BUNDLE && command_bundle_read(c, c->found, err))
+        return err->code;
+    if (command_sign_write(c, c->found, err))
+        return err->code;
+    return c->in.verb == COMMAND_BUNDLE ? command_bundle_keep(c, c->found, err) : 0;
+}
+
+static enum task_verdict command_prove(struct command_call *c)
+{
+    struct command_found *f = c->found;
+    int is_bundle = c->in.verb == COMMAND_BUNDLE;
+
+    command_sign_start(c, f, is_bundle ? f->bundle.text : c->in.plan);
+    return task_then(&c->task, is_bundle ? COMMAND_IMPORT : COMMAND_WRITE);
+}
+
+static enum task_verdict command_import(struct command_call *c)
+{
+    c->task.rc = command_bundle_import(c, c->found, &c->task.err);
+    return c->task.rc ? task_goto(&c->task, COMMAND_WRITE) : task_then(&c->task, COMMAND_WRITE);
 }
 
 static enum task_verdict command_begin(struct command_call *c)
@@ -231,7 +265,7 @@ static enum task_verdict command_begin(struct command_call *c)
         (void)err_set(&t->err, ERR_NOMEM, "out of memory");
         return task_fail(t, &t->err);
     }
-    if (!c->in.signature.n)
+    if (!c->in.signature.n && c->in.verb != COMMAND_BUNDLE)
         return task_goto(t, COMMAND_WRITE);
     wait_work_start(t, POOL_FILE, command_files);
     return task_then(t, COMMAND_PROVE);
@@ -245,8 +279,9 @@ static enum task_verdict command_step(struct task *t)
     case COMMAND_FILES:
         return command_begin(c);
     case COMMAND_PROVE:
-        command_sign_start(c, c->found);
-        return task_then(t, COMMAND_WRITE);
+        return command_prove(c);
+    case COMMAND_IMPORT:
+        return command_import(c);
     case COMMAND_WRITE:
         wait_work_start(t, POOL_STATE, command_write);
         return task_then(t, COMMAND_ACT);

@@ -28,6 +28,7 @@ enum command_verb {
     COMMAND_RETRY,     /* env: lifts quarantine and back-off */
     COMMAND_SETTLE,    /* operation, as (done failed retry), reason */
     COMMAND_OVERRIDE, /* plan, reason: it runs whatever the policy asks, but never where data is at stake */
+    COMMAND_BUNDLE, /* source, bundle, signature, reason: its branches go on as the bundle says */
     COMMAND_REBIND, /* env, source, branch, reason: its name belongs there from now on */
     N_COMMANDS
 };
@@ -39,6 +40,7 @@ struct command {
     struct str operation; /* uid */
     struct str service, reason, as;
     struct str source, branch;
+    struct str bundle; /* absolute path of a git bundle */
     int64_t revision, until_ms;
     struct str actor;               /* local:NAME(uid) */
     const struct value *principals; /* user:NAME and group:NAME of the actor; NULL: none is known */

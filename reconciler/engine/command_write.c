@@ -32,8 +32,8 @@ int command_write_find(struct command_call *c, struct command_found *f, struct e
     if (c->in.verb == COMMAND_APPROVE || c->in.verb == COMMAND_OVERRIDE ||
         c->in.verb == COMMAND_REJECT)
         return find_plan(c, f, err);
-    if (c->in.verb == COMMAND_SETTLE || c->in.verb == COMMAND_CLOCK)
-        return 0; /* the operation says which; of none */
+    if (c->in.verb == COMMAND_SETTLE || c->in.verb == COMMAND_CLOCK || c->in.verb == COMMAND_BUNDLE)
+        return 0; /* the operation says which; of none; of a source's branches */
     if (!environments_by_name(command_db(c), &c->arena, c->in.env, &f->env, err))
         return 0;
     if (c->in.verb != COMMAND_RECONCILE || err->code != ERR_NOT_FOUND ||

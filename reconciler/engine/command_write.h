@@ -11,7 +11,18 @@
 #pragma once
 
 #include "reconciler/engine/command.h"
+#include "reconciler/engine/engine_state.h"
 #include "reconciler/engine/sign_files.h"
+#include "reconciler/engine/source.h"
+
+/* A bundle that is being taken. */
+struct command_bundle {
+    struct str text, digest;
+    struct source_task *source;
+    struct source_import request;
+    struct source_call call;
+    struct source_heads heads;
+};
 
 /* What a verb found on STATE, for the loop to act upon. */
 struct command_found {
@@ -21,15 +32,29 @@ struct command_found {
     struct digest revision;
     struct str state, message;
     struct value *rounds; /* {source: its round that sees everything pushed until now} */
+    struct command_bundle bundle;
 };
 
 /* --- command_sign.c: in this order ---------------------------------------------------------------- */
 
 int command_sign_write(struct command_call *c, struct command_found *f, struct err *err); /* FILE */
-void command_sign_start(struct command_call *c, struct command_found *f); /* the loop's: a wait */
-/* ERR_REFUSED: it is not by a key of who is connected, or not over this plan. Removes the files. */
-int command_sign_judge(struct command_call *c, struct command_found *f,
-                       struct err *err); /* STATE */
+void command_sign_start(struct command_call *c, struct command_found *f,
+                        struct str text); /* the loop's: a wait */
+/* ERR_REFUSED: it is not by a key of who is connected, or not over this text. */
+int command_sign_judge(struct command_call *c, struct command_found *f, struct err *err);
+void command_sign_end(struct command_found *f); /* removes the files */
+
+/* --- command_bundle.c: in this order -------------------------------------------------------------- */
+
+int command_bundle_read(struct command_call *c, struct command_found *f,
+                        struct err *err); /* FILE */
+int command_bundle_keep(struct command_call *c, struct command_found *f,
+                        struct err *err); /* FILE */
+int command_bundle_import(struct command_call *c, struct command_found *f,
+                          struct err *err); /* the loop's: a wait, where it returns 0 */
+int command_write_bundle(struct command_call *c, struct command_found *f, struct tx *tx,
+                         struct err *err);
+void command_bundle_act(struct command_call *c, struct command_found *f); /* the loop's */
 
 /* --- command_write.c, command_decide.c ------------------------------------------------------------ */
 

@@ -8,6 +8,7 @@
 #include "reconciler/engine/engine_suspects.h"
 #include "reconciler/engine/installation.h"
 #include "reconciler/engine/recover_place.h"
+#include "reconciler/engine/source_task.h"
 #include "reconciler/engine/stale.h"
 #include "state/ballast.h"
 
@@ -56,7 +57,8 @@ static int raise_epoch(struct engine *e, struct err *err)
     e->epoch++;
     if (clock_task_open(&e->clock, e, err) || db_batch_begin(e->db, err) ||
         engine_write_life(e, a, S("daemon.started"), S("epoch"), err) ||
-        (e->options.seeks_suspects && engine_suspects_seek(e, err)) || engine_suspects_load(e, err))
+        (e->options.seeks_suspects && engine_suspects_seek(e, err)) ||
+        engine_suspects_load(e, err) || source_ahead_load(e, err))
         return err->code;
     return db_batch_commit(e->db, err);
 }

@@ -40,6 +40,7 @@ struct engine {
     int64_t careful_until_mono_ms; /* one thing is worked on at a time: one of them kills us */
     struct source_task
         *reader;       /* meanwhile: whose turn it is, or comes when no environment is in work */
+    struct map ahead;  /* rows of commits that came in bundles, when this life began */
     struct map passed; /* marks of commits that are not read */
     struct str installation;
     struct str stale;     /* why the database is older than the world; STR_NONE: it is not */

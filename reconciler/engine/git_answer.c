@@ -72,6 +72,8 @@ static const struct answer_rule answer_snapshot[] = {
 static const struct answer_rule answer_head[] = {
     { "commit",     answer_is_id,     VALUE_NULL, 0, 0 },
     { "tree",       answer_is_id,     VALUE_NULL, 0, 0 },
+    { "host",       answer_is_id,     VALUE_NULL, 1, 0 },
+    { "host_is",    answer_is_text,   VALUE_NULL, 1, 0 },
     { NULL, NULL, VALUE_NULL, 0, 0 },
 };
 static const struct answer_rule answer_heads[] = {
@@ -273,8 +275,12 @@ static int answer_take_head(struct arena *a, const struct value_entry *entry,
         return arena_status(a, err);
     if (answer_check(answer_head, entry->value, err))
         return err->code;
-    *head = (struct source_head){ entry->key, value_get_text(entry->value, S("commit"), STR_NONE),
-                                  value_get_text(entry->value, S("tree"), STR_NONE), snapshot };
+    *head = (struct source_head){ entry->key,
+                                  value_get_text(entry->value, S("commit"), STR_NONE),
+                                  value_get_text(entry->value, S("tree"), STR_NONE),
+                                  snapshot,
+                                  value_get_text(entry->value, S("host"), STR_NONE),
+                                  value_get_text(entry->value, S("host_is"), STR_NONE) };
     return read ? answer_take_snapshot(a, read, snapshot, err) : 0;
 }
 

@@ -4,12 +4,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/guard.h"
+#include "base/hash.h"
 #include "base/sys.h"
 
 #define GIT_MIRROR_CACHE_BYTES ((ssize_t)32 << 20)
@@ -226,4 +228,20 @@ struct str git_mirror_hex(struct arena *a, const git_oid *id)
 
     (void)git_oid_fmt(hex, id); /* cannot fail on an id */
     return str_copy(a, (struct str){ hex, sizeof(hex) });
+}
+
+const char *git_mirror_ref(struct arena *a, struct str branch)
+{
+    struct digest d = hash_bytes(branch);
+
+    return str_fmt(a, GIT_MIRROR_REFS "/%.*s", STR_ARG(digest_base32(a, &d))).p;
+}
+
+int git_mirror_limit_files(int64_t max_bytes, struct err *err)
+{
+    struct rlimit limit = { (rlim_t)max_bytes, (rlim_t)max_bytes };
+
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &limit))
+        return err_sys(err, "limit the size of files");
+    return 0;
 }

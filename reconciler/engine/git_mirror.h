@@ -38,6 +38,12 @@ int git_mirror_commit(git_repository *repo, const char *what, struct str id, git
                       struct err *err);
 struct str git_mirror_hex(struct arena *a, const git_oid *id);
 
+/* Our name for a branch: flat, so that "a" and "a/b" can follow each other. */
+const char *git_mirror_ref(struct arena *a, struct str branch);
+
+/* No single file of ours grows beyond the limit, whatever the indexer is fed. */
+int git_mirror_limit_files(int64_t max_bytes, struct err *err);
+
 /* "fmt: libgit2's sentence", printable. Returns `code`. */
 int git_mirror_fail(struct err *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

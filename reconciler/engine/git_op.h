@@ -5,7 +5,9 @@
  * ids 40 hex digits, `mirror` an absolute path.
  *
  *   fetch     {mirror, url, branches, reads?: {name: {base,
- *              spec_path, paths, code?}}, ...}                -> {heads: {name: {commit, tree, read?}}, gone: [name]}
+ *              spec_path, paths, code?}}, ahead?: {name:
+ *              commit}, ...}                                  -> {heads: {name: {commit, tree, read?, host?, host_is?}}, gone: [name]}
+ *   bundle    {mirror, bundle, branches, spec_path, max_bytes}    -> {heads: {name: {commit, tree}}}
  *   read      {mirror, commit, base?, spec_path, paths,
  *              code?}                                         -> {commit: {..}, has_base?, goes_on?, files, gone,
  *                                                                 spec_tree?, code, trees?}
@@ -38,6 +40,7 @@ struct git_op {
 };
 
 int git_op_fetch(struct git_op *op, struct err *err);
+int git_op_bundle(struct git_op *op, struct err *err);
 int git_op_read(struct git_op *op, struct err *err);
 int git_op_ancestry(struct git_op *op, struct err *err);
 int git_op_log(struct git_op *op, struct err *err);

@@ -81,16 +81,6 @@ static int fetch_read_request(struct fetch *f, struct err *err)
     return rc;
 }
 
-/* No single file of ours grows beyond the limit, whatever the indexer is fed. */
-static int fetch_limit_files(int64_t max_bytes, struct err *err)
-{
-    struct rlimit limit = { (rlim_t)max_bytes, (rlim_t)max_bytes };
-
-    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &limit))
-        return err_sys(err, "limit the size of files");
-    return 0;
-}
-
 static int fetch_over_limit(const struct fetch *f, struct err *err)
 {
     return err_set(err, ERR_LIMIT, "the mirror would be over its limit of %lld bytes",
@@ -216,19 +206,11 @@ static int fetch_pick(struct fetch *f, const struct value *wanted, struct err *e
     return arena_status(f->op->a, err);
 }
 
-/* Our name for a branch: flat, so that "a" and "a/b" can follow each other. */
-static const char *fetch_own_ref(struct fetch *f, struct str name)
-{
-    struct digest d = hash_bytes(name);
-
-    return str_fmt(f->op->a, GIT_MIRROR_REFS "/%.*s", STR_ARG(digest_base32(f->op->a, &d))).p;
-}
-
 static int fetch_is_present(struct fetch *f, const struct fetch_head *head)
 {
     git_oid have;
 
-    return !git_reference_name_to_id(&have, f->repo, fetch_own_ref(f, head->name)) &&
+    return !git_reference_name_to_id(&have, f->repo, git_mirror_ref(f->op->a, head->name)) &&
            git_oid_equal(&have, &head->id);
 }
 
@@ -242,8 +224,9 @@ static int fetch_download(struct fetch *f, struct err *err)
         return arena_status(f->op->a, err);
     for (size_t i = 0; i < f->heads.n; i++)
         if (!fetch_is_present(f, &f->heads.p[i]))
-            specs[list.count++] = str_to_c(f->op->a, str_fmt(f->op->a, "+%s:%s", f->heads.p[i].ref,
-                                                             fetch_own_ref(f, f->heads.p[i].name)));
+            specs[list.count++] = str_to_c(f->op->a,
+                                           str_fmt(f->op->a, "+%s:%s", f->heads.p[i].ref,
+                                                   git_mirror_ref(f->op->a, f->heads.p[i].name)));
     if (arena_status(f->op->a, err))
         return err->code;
     if (!list.count)
@@ -275,6 +258,32 @@ static void fetch_read_moved(struct fetch *f, const struct fetch_head *head, str
         value_set(f->op->a, entry, S("read"), f->read.out);
 }
 
+/* What a bundle brought stands until the host's branch goes on from it: "behind" hosts have not heard of it, of those
+ * that are "diverged" a person knows which is right. 1: it stands. */
+static int fetch_keep_ahead(struct fetch *f, const struct fetch_head *head, const git_oid *host,
+                            struct value *entry, struct err *err)
+{
+    struct str id = value_get_text(value_get(f->op->in, S("ahead")), head->name, STR_NONE);
+    AUTO_COMMIT git_commit *ahead = NULL;
+    struct err gone = ERR_INIT; /* a mirror made anew has heard of no bundle */
+    struct arena *a = f->op->a;
+    int goes_on, is_behind;
+
+    if (!id.n || git_mirror_commit(f->repo, "bundle", id, &ahead, &gone))
+        return 0;
+    if (git_op_descends(f->repo, host, git_commit_id(ahead), &goes_on, err))
+        return err->code;
+    if (goes_on)
+        return 0;
+    if (git_op_descends(f->repo, git_commit_id(ahead), host, &is_behind, err))
+        return err->code;
+    value_set_text(a, entry, S("commit"), id);
+    value_set_text(a, entry, S("tree"), git_mirror_hex(a, git_commit_tree_id(ahead)));
+    value_set_text(a, entry, S("host"), git_mirror_hex(a, host));
+    value_set_text(a, entry, S("host_is"), is_behind ? S("behind") : S("diverged"));
+    return 1;
+}
+
 /* The tip must be a commit that is here, with its tree; then our own name points to it. */
 static int fetch_settle_head(struct fetch *f, const struct fetch_head *head, struct value *heads,
                              struct err *err)
@@ -285,7 +294,7 @@ static int fetch_settle_head(struct fetch *f, const struct fetch_head *head, str
     struct value *entry = value_map(a);
     git_object_t type;
     size_t n;
-    int rc = git_object_lookup(&object, f->repo, &head->id, GIT_OBJECT_ANY);
+    int rc = git_object_lookup(&object, f->repo, &head->id, GIT_OBJECT_ANY), is_ahead = 0;
 
     if (!rc)
         rc = git_object_peel(&commit, object, GIT_OBJECT_COMMIT);
@@ -293,7 +302,14 @@ static int fetch_settle_head(struct fetch *f, const struct fetch_head *head, str
     if (!rc)
         rc = git_mirror_header(f->repo, git_commit_tree_id((git_commit *)commit), &n, &type);
     if (!rc)
-        rc = git_reference_create(&ref, f->repo, fetch_own_ref(f, head->name), &head->id, 1, NULL);
+        is_ahead = fetch_keep_ahead(f, head, git_object_id(commit), entry, err);
+    if (!rc && is_ahead) {
+        git_object_free(commit);
+        value_set(a, heads, head->name, entry);
+        return is_ahead < 0 ? is_ahead : 0;
+    }
+    if (!rc)
+        rc = git_reference_create(&ref, f->repo, git_mirror_ref(a, head->name), &head->id, 1, NULL);
     git_reference_free(ref);
     if (!rc) {
         value_set_text(a, entry, S("commit"), git_mirror_hex(a, git_object_id(commit)));
@@ -341,7 +357,7 @@ static int fetch_run(struct fetch *f, struct err *err)
     if (!rc)
         rc = git_mirror_size(f->mirror, &f->mirror_bytes, err);
     if (!rc)
-        rc = fetch_limit_files(f->max_bytes, err);
+        rc = git_mirror_limit_files(f->max_bytes, err);
     if (!rc && f->net.url.scheme != GIT_URL_SSH) /* that closes it when its program runs */
         rc = git_cage_close(GIT_CAGE_SHUT, err);
     if (!rc)

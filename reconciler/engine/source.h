@@ -74,6 +74,8 @@ struct source_snapshot {
 struct source_fetch { /* names: branches, or "refs/..." in full; one '*' stands for any bytes */
     const struct str *names;
     size_t n_names;
+    /* NULL, or one a name: commits of a bundle, which stand until the branch goes on from them; STR_NONE: none */
+    const struct str *ahead;
     /* NULL, or one a name: one that moved away from its `base` is read at once; `commit` says nothing */
     const struct source_read *reads;
     struct str username, password; /* https; STR_NONE: x-access-token, none */
@@ -81,10 +83,19 @@ struct source_fetch { /* names: branches, or "refs/..." in full; one '*' stands 
 struct source_head {
     struct str name, commit, tree;
     const struct source_snapshot *snapshot; /* NULL: not read, or not readable; read() says why */
+    struct str host,
+        host_is; /* where `ahead` stands: what the host has, "behind" or "diverged"; else STR_NONE */
 };
 struct source_heads {
     VEC(struct source_head) heads; /* sorted by name */
     VEC(struct str) gone;
+};
+
+#define SOURCE_BUNDLE_MAX ((size_t)64 << 20)
+struct source_import { /* a git bundle: what it has of the branches named, where they only go on */
+    struct str path;
+    const struct str *names;
+    size_t n_names;
 };
 
 struct source_ancestry {
@@ -116,6 +127,7 @@ struct source_exported {
 /* clang-format off */
 struct source_ops {
     void (*fetch)(const struct source *s, struct task *t, struct arena *a, const struct source_fetch *in, struct source_call *call);
+    void (*import)(const struct source *s, struct task *t, struct arena *a, const struct source_import *in, struct source_call *call); /* answers as fetch does; NULL: it cannot */
     void (*read)(const struct source *s, struct task *t, struct arena *a, const struct source_read *in, struct source_call *call);
     void (*ancestry)(const struct source *s, struct task *t, struct arena *a, const struct source_ancestry *in, struct source_call *call);
     void (*log)(const struct source *s, struct task *t, struct arena *a, const struct source_log *in, struct source_call *call);

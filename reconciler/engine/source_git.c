@@ -7,6 +7,7 @@
 
 #define SOURCE_FETCH_TIMEOUT_MS 60000
 #define SOURCE_READ_TIMEOUT_MS 60000
+#define SOURCE_IMPORT_TIMEOUT_MS 150000 /* it waits for a fetch that hangs */
 #define SOURCE_GRACE_MS 2000 /* the worker knows its deadline and says why; then it is killed */
 #define SOURCE_SAID_MAX 4096
 
@@ -101,6 +102,28 @@ static struct value *source_git_reads(const struct source_git *g, struct arena *
     return reads;
 }
 
+static struct value *source_git_ahead(struct arena *a, const struct source_fetch *in)
+{
+    struct value *ahead = value_map(a);
+
+    for (size_t i = 0; in->ahead && i < in->n_names; i++)
+        source_git_set(a, ahead, in->names[i], in->ahead[i]);
+    return ahead;
+}
+
+static void source_git_import(const struct source *s, struct task *t, struct arena *a,
+                              const struct source_import *in, struct source_call *call)
+{
+    const struct source_git *g = source_git_of(s);
+    struct value *request = source_git_request(g, a, S("bundle"));
+
+    source_git_set(a, request, S("bundle"), in->path);
+    source_git_set_list(a, request, S("branches"), in->names, in->n_names);
+    source_git_set_list(a, request, S("paths"), NULL, 0);
+    source_git_set_number(a, request, S("max_bytes"), g->max_bytes);
+    source_git_start(g, t, a, request, SOURCE_IMPORT_TIMEOUT_MS, call);
+}
+
 static void source_git_fetch(const struct source *s, struct task *t, struct arena *a,
                              const struct source_fetch *in, struct source_call *call)
 {
@@ -123,6 +146,7 @@ static void source_git_fetch(const struct source *s, struct task *t, struct aren
     source_git_set_number(a, request, S("low_speed_ms"), g->low_speed_ms);
     source_git_set_number(a, request, S("max_bytes"), g->max_bytes);
     value_set(a, request, S("reads"), source_git_reads(g, a, in));
+    value_set(a, request, S("ahead"), source_git_ahead(a, in));
     source_git_start(g, t, a, request, timeout_ms + source_git_read_timeout_ms(g), call);
 }
 
@@ -175,6 +199,7 @@ static void source_git_export(const struct source *s, struct task *t, struct are
 
 const struct source_ops source_git_ops = {
     .fetch = source_git_fetch,
+    .import = source_git_import,
     .read = source_git_read,
     .ancestry = source_git_ancestry,
     .log = source_git_log,

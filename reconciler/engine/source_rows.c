@@ -10,7 +10,9 @@ static struct str branch_error(struct source_task *s, const struct branch *b)
         return S("the branch is gone: what it held last goes on being wanted");
     if (head && head->messages.n_errors)
         return head_error(&s->round, &head->messages);
-    return head && head->refused.n_errors ? head_error(&s->round, &head->refused) : STR_NONE;
+    if (head && head->refused.n_errors)
+        return head_error(&s->round, &head->refused);
+    return b->host_says[0] ? str_from_c(b->host_says) : STR_NONE;
 }
 
 /* A branch that this life has not seen yet says nothing about what a former one saw. */
@@ -20,6 +22,8 @@ static int branch_is_news(struct source_task *s, const struct branch *b, const s
     const struct head *head = b->heads.newest;
     struct str error = branch_error(s, b);
 
+    if (b->is_ahead_over)
+        return 1;
     if (!head && !b->is_gone)
         return 0;
     return !has_row || (row->gone_ms == REC_NONE) == b->is_gone ||
@@ -27,7 +31,7 @@ static int branch_is_news(struct source_task *s, const struct branch *b, const s
            !str_eq(row->error.p ? row->error : S(""), error.p ? error : S(""));
 }
 
-static int source_write_head(struct source_task *s, struct tx *tx, const struct branch *b,
+static int source_write_head(struct source_task *s, struct tx *tx, struct branch *b,
                              struct err *err)
 {
     struct rec_head row = { .source = s->name, .branch = b->name };
@@ -45,6 +49,8 @@ static int source_write_head(struct source_task *s, struct tx *tx, const struct 
     row.seen_ms = tx_time_ms(tx);
     row.gone_ms = b->is_gone ? tx_time_ms(tx) : REC_NONE;
     row.error = branch_error(s, b);
+    if (source_ahead_note(s, tx, b, err))
+        return err->code;
     return tx_put(tx, REC_head, &row, err);
 }
 

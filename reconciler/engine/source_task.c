@@ -35,7 +35,7 @@ enum {
 /* clang-format off */
 static const struct task_state source_states[] = {
     /*                   name       successors                                on error       deadline_ms: the worker's */
-    [SOURCE_SIGN_IN] = { "SIGN_IN", TO(SOURCE_FETCH),                         SOURCE_FAILED, 0 },
+    [SOURCE_SIGN_IN] = { "SIGN_IN", TO2(SOURCE_FETCH, SOURCE_READ),                         SOURCE_FAILED, 0 },
     [SOURCE_FETCH]   = { "FETCH",   TO(SOURCE_ANSWER),                        SOURCE_FAILED, 0 },
     [SOURCE_ANSWER]  = { "ANSWER",  TO(SOURCE_HEADS),                         SOURCE_FAILED, 0 },
     [SOURCE_HEADS]   = { "HEADS",   TO(SOURCE_READ),                          NO_ERROR_EDGE, 0 },
@@ -58,7 +58,7 @@ static struct source_task *source_of(struct task *t)
 
 /* --- heads --------------------------------------------------------------------------------------- */
 
-static struct head *source_begin_head(const struct source_task *s, const struct branch *b)
+struct head *source_begin_head(const struct source_task *s, const struct branch *b)
 {
     struct head *h = head_new(b->commit, b->tree);
 
@@ -131,6 +131,7 @@ static void source_take_heads(struct source_task *s)
         if (!b)
             continue;
         b->is_gone = 0;
+        source_ahead_hear(s, b, h);
         if (!b->heads.newest || !str_eq(b->heads.newest->commit, h->commit)) {
             b->commit = h->commit;
             b->tree = h->tree;
@@ -231,6 +232,8 @@ static void source_begin_round(struct source_task *s)
     s->fetch = (struct source_fetch){ .names = s->names,
                                       .n_names = s->names ? s->branches.n : 0,
                                       .reads = s->reads };
+    source_ahead_ask(s);
+    s->is_local = source_ahead_begin(s);
 }
 
 /* On FILE. */
@@ -268,8 +271,10 @@ static enum task_verdict source_read(struct source_task *s)
     if (s->reading == s->branches.n) {
         if (s->failures)
             engine_source_answers(s->engine, s);
-        s->error[0] = 0;
-        s->failures = 0;
+        if (!s->is_local) {
+            s->error[0] = 0;
+            s->failures = 0;
+        }
         for (size_t i = 0; s->claims_moved && i < s->branches.n; i++)
             claims_look(s->engine, s, s->branches.p[i].heads.newest);
         s->claims_moved = 0;
@@ -365,7 +370,9 @@ static enum task_verdict source_rest(struct source_task *s)
     s->rounds_ended = s->rounds_begun;
     s->fetched_mono_ms = loop_mono_ms(loop);
     engine_settled(s->engine);
-    if (s->failures && retry_delay_ms(s->failures, 0) < poll_ms)
+    if (s->is_local)
+        delay_ms = 0; /* the host is asked all the same */
+    else if (s->failures && retry_delay_ms(s->failures, 0) < poll_ms)
         delay_ms = retry_delay_ms(s->failures, loop_random(loop));
     else
         delay_ms -= (int64_t)(loop_random(loop) % (uint64_t)(poll_ms / 10 + 1)); /* jitter */
@@ -382,6 +389,8 @@ static enum task_verdict source_step(struct task *t)
     switch (t->state) {
     case SOURCE_SIGN_IN:
         source_begin_round(s);
+        if (s->is_local)
+            return task_goto(t, SOURCE_READ);
         wait_work_start(t, POOL_FILE, source_sign_in);
         return task_then(t, SOURCE_FETCH);
     case SOURCE_FETCH:
@@ -428,8 +437,10 @@ void source_task_start(struct source_task *s, struct engine *e, struct str name,
     for (size_t i = 0; i < value_count(branches); i++) {
         struct branch *b = vec_push(e->process, &s->branches);
 
-        if (b)
-            b->name = value_item(branches, i)->u.text;
+        if (!b)
+            continue;
+        b->name = value_item(branches, i)->u.text;
+        source_ahead_start(s, b);
     }
     task_start(&s->task, e->loop, "source", source_states, N_ELEMENTS(source_states),
                SOURCE_SIGN_IN, source_step, engine_task_ended, e);

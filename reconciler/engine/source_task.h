@@ -27,6 +27,10 @@ struct branch {
     const struct source_snapshot *told; /* what the fetch brought along of it, or NULL */
     struct str commit, tree;
     int is_gone;
+    char ahead[64], ahead_tree[64]; /* what a bundle brought and the host has not; "" for nothing */
+    char host_says[160];            /* of it; "" for nothing */
+    int is_ahead_new,
+        is_ahead_over; /* not read yet; the host has it, and the row does not know that */
 };
 
 struct source_task {
@@ -49,6 +53,7 @@ struct source_task {
     struct err refused; /* why the first branch of the round could not be read; code 0: none */
     int64_t fetched_mono_ms, failures;
     int64_t rounds_begun, rounds_ended;
+    int is_local;             /* this round asks no host: what a bundle brought is read */
     int claims_moved;         /* names belong to others than when the heads were published */
     char error[ERR_TEXT_MAX]; /* "" when the last poll was good */
 };
@@ -60,6 +65,23 @@ void source_task_fini(struct source_task *s);
 int64_t source_task_fetch_now(struct source_task *s);
 
 struct head *source_task_head(struct source_task *s, struct str branch);
+
+struct head *source_begin_head(const struct source_task *s, const struct branch *b);
+
+/* --- source_ahead.c ------------------------------------------------------------------------------ */
+
+/* Of the row of meta. */
+struct str source_ahead_key(struct arena *a, struct str source, struct str branch);
+int source_ahead_load(struct engine *e, struct err *err); /* before the loop runs */
+void source_ahead_start(struct source_task *s, struct branch *b);
+/* A bundle was taken. */
+void source_ahead_set(struct source_task *s, const struct source_head *head);
+/* 1: there is something to read in this round. */
+int source_ahead_begin(struct source_task *s);
+void source_ahead_ask(struct source_task *s);
+void source_ahead_hear(struct source_task *s, struct branch *b, const struct source_head *h);
+int source_ahead_note(struct source_task *s, struct tx *tx, struct branch *b,
+                      struct err *err); /* STATE */
 
 /* --- source_turn.c ------------------------------------------------------------------------------- */
 

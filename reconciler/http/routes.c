@@ -187,6 +187,9 @@ static const struct route routes[] = {
       .text = "end the holds" },
     { "POST", ENV "/rebind", AUTH_ADMIN, .verb = COMMAND_REBIND,
       .fields = REASON | ROUTE_FIELD_BINDING, .text = "the name belongs to another source or branch" },
+    { "POST", API "/sources/NAME/bundle", AUTH_ADMIN, .verb = COMMAND_BUNDLE,
+      .fields = REASON | ROUTE_FIELD_BUNDLE | ROUTE_FIELD_SIGNATURE,
+      .text = "its branches go on as a signed git bundle says" },
     { "POST", API "/clock/resume", AUTH_ADMIN, .verb = COMMAND_CLOCK, .fields = REASON,
       .text = "the wall clock is right, whatever it did" },
     { "POST", ENV "/retry", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_RETRY, .fields = REASON,
@@ -289,6 +292,7 @@ static const struct {
     { "signature", ROUTE_FIELD_SIGNATURE, VALUE_TEXT },
     { "source", ROUTE_FIELD_BINDING, VALUE_TEXT },
     { "branch", ROUTE_FIELD_BINDING, VALUE_TEXT },
+    { "bundle", ROUTE_FIELD_BUNDLE, VALUE_TEXT },
     { "break_glass", ROUTE_FIELD_BREAK_GLASS, VALUE_BOOL },
 };
 
@@ -329,12 +333,15 @@ int routes_command(const struct route_call *call, struct command *ret, struct er
                              .source = value_get_text(call->body, S("source"), S("")),
                              .branch = value_get_text(call->body, S("branch"), S("")),
                              .signature = value_get_text(call->body, S("signature"), S("")),
+                             .bundle = value_get_text(call->body, S("bundle"), S("")),
                              .revision = value_get_int(call->body, S("revision"), 0),
                              .until_ms = value_get_int(call->body, S("until_ms"), 0) };
     if (str_starts(path, S(ENV)))
         ret->env = call->param;
     else if (str_starts(path, S(PLAN)))
         ret->plan = call->param;
+    else if (str_starts(path, S(API "/sources")))
+        ret->source = call->param;
     else
         ret->operation = call->param;
     return 0;

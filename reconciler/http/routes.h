@@ -55,6 +55,7 @@ enum route_field {
     ROUTE_FIELD_SIGNATURE = 32,
     ROUTE_FIELD_BREAK_GLASS = 64,
     ROUTE_FIELD_BINDING = 128, /* source, branch */
+    ROUTE_FIELD_BUNDLE = 256,
 };
 
 #define ROUTE_WAIT_MAX_MS 30000

@@ -53,7 +53,7 @@ static int estate_fetch_parse(struct arena *a, struct source_call *call, struct 
     *ret = (struct source_heads){ 0 };
     h = vec_push(a, &ret->heads);
     PRE(h != NULL);
-    *h = (struct source_head){ S("main"), ESTATE_COMMIT, ESTATE_COMMIT, NULL };
+    *h = (struct source_head){ .name = S("main"), .commit = ESTATE_COMMIT, .tree = ESTATE_COMMIT };
     return 0;
 }
 

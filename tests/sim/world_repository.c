@@ -129,10 +129,13 @@ static int world_fetch_parse(struct arena *a, struct source_call *call, struct s
         *snapshot = world_snapshot(a, asked);
     }
     if (w->is_beside_hostile)
-        *world_add_head(a, ret) = (struct source_head){ S("beside"), WORLD_HOSTILE, WORLD_HOSTILE,
-                                                        NULL };
-    *world_add_head(a, ret) = (struct source_head){ S("main"), asked->commit,
-                                                    w->commits[w->n_commits - 1].tree, snapshot };
+        *world_add_head(a, ret) = (struct source_head){ .name = S("beside"),
+                                                        .commit = WORLD_HOSTILE,
+                                                        .tree = WORLD_HOSTILE };
+    *world_add_head(a, ret) = (struct source_head){ .name = S("main"),
+                                                    .commit = asked->commit,
+                                                    .tree = w->commits[w->n_commits - 1].tree,
+                                                    .snapshot = snapshot };
     return 0;
 }
 

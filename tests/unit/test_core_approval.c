@@ -192,7 +192,7 @@ static void test_keys_sign_approvals_alone(void **state)
         people_signers(&a,
                        given_json(&a, "{\"ann\":{\"keys\":[\"ssh-ed25519 AAAA one\",\"k two\"]},"
                                       "\"bob\":{\"keys\":[\"ssh-ed25519 BBBB\"]}}"),
-                       S("ann")),
+                       S("ann"), PEOPLE_SIGN_NAMESPACE),
         "ann namespaces=\"reeve-plan\" ssh-ed25519 AAAA one\n"
         "ann namespaces=\"reeve-plan\" k two\n"));
 }
