@@ -5,7 +5,7 @@ struct dropping {
     struct arena *a;
     const struct plan *from;
     size_t *places;    /* of each item among those that stay */
-    size_t *marked_by; /* the last one that stays and got it as a need, + 1 */
+    size_t *marked_by; /* the last one that stays and looked at it as a need, + 1 */
 };
 
 int plan_clears(const struct plan *p)
@@ -16,23 +16,29 @@ int plan_clears(const struct plan *p)
     return 0;
 }
 
+/* A step that clears and does something else is needed for that; one that only clears, for what came before. */
 static void add_needs(struct dropping *d, const struct plan_item *of, size_t at,
                       struct plan_item *ret)
 {
+    size_t n_before = ret->needs.n;
+
     for (size_t i = 0; i < of->needs.n; i++) {
         size_t needed = of->needs.p[i], *slot;
 
-        if (d->marked_by[needed] == at + 1)
+        if (d->from->items.p[needed].clears || d->marked_by[needed] == at + 1)
             continue;
         d->marked_by[needed] = at + 1;
-        if (d->from->items.p[needed].clears) {
-            add_needs(d, &d->from->items.p[needed], at,
-                      ret); /* a step or two: no item clears deep */
-            continue;
-        }
         slot = vec_push(d->a, &ret->needs);
         if (slot)
             *slot = d->places[needed];
+    }
+    for (size_t i = 0; ret->needs.n == n_before && i < of->needs.n; i++) {
+        size_t needed = of->needs.p[i];
+
+        if (!d->from->items.p[needed].clears || d->marked_by[needed] == at + 1)
+            continue;
+        d->marked_by[needed] = at + 1;
+        add_needs(d, &d->from->items.p[needed], at, ret); /* a step or two: no item clears deep */
     }
 }
 

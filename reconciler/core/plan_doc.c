@@ -227,7 +227,7 @@ struct str plan_format(struct arena *a, const struct plan *p)
 {
     struct value *v = value_map(a), *lines = value_list(a), *notes = value_list(a),
                  *remarks = value_list(a), *core = format_core(a, p);
-    struct digest sum, whole = digest_value(a, S("plan"), core);
+    struct digest sum, whole = plan_clears(p) ? digest_value(a, S("plan"), core) : p->id;
 
     set_digest(a, v, S("id"), &p->id);
     set_digest(a, v, S("whole"), &whole);

@@ -1,4 +1,5 @@
 /* core/plan: lines, classes, judgement and what a plan refuses. SPDX-License-Identifier: Apache-2.0 */
+#include "base/guard.h"
 #include "tests/unit/test_core_apply.h"
 
 struct scene {
@@ -362,6 +363,50 @@ static void test_a_plan_grows_with_what_changes(void **state)
     assert_in_range(many, few * 10 * 95 / 100, few * 10 * 105 / 100);
 }
 
+/* After two versions of a: the set of the first is kept, or has gone. */
+static void given_two_versions(struct scene *c, const char *want, enum given_tail tail)
+{
+    arena_init(&c->arena, 0);
+    given_world(&c->world, &c->arena);
+    (void)given_applied(&c->world, "a v1 x2 port;b v1;domain d h /=a", TAIL_RUNS);
+    (void)given_applied(&c->world, "a v2 x2 port;b v1;domain d h /=a", tail);
+    c->spec = given_spec(&c->arena, want);
+    c->plan = world_plan(&c->world, &c->spec, PLAN_CAUSE_COMMIT);
+}
+
+static void test_what_clears_is_no_part_of_the_id(void **state)
+{
+    static const struct {
+        const char *sentence, *want;
+        int is_same;
+    } rows[] = {
+        { "a new set", "a v3 x2 port;b v1;domain d h /=a", 1 },
+        { "two of them", "a v3 x2 port;b v3;domain d h /=a", 1 },
+        { "recreated", "a v3 x2 port recreate;b v1;domain d h /=a", 1 },
+        { "a service that goes", "b v1", 1 },
+        { "the set that is kept serves again", "a v1 x2 port;b v1;domain d h /=a", 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct scene kept, gone;
+        struct plan parsed;
+        struct err err = ERR_INIT;
+
+        given_two_versions(&kept, rows[i].want, TAIL_WAITS);
+        given_two_versions(&gone, rows[i].want, TAIL_RUNS);
+        if (kept.plan.items.n == gone.plan.items.n && rows[i].is_same)
+            fail_msg("%s: nothing is cleared", rows[i].sentence);
+        if (digest_eq(&kept.plan.id, &gone.plan.id) != rows[i].is_same)
+            fail_msg("%s: the id", rows[i].sentence);
+        if (plan_parse(&kept.arena, plan_format(&kept.arena, &kept.plan), &parsed, &err) ||
+            parsed.items.n != kept.plan.items.n)
+            fail_msg("%s: %s", rows[i].sentence, err.text);
+        arena_fini(&kept.arena);
+        arena_fini(&gone.arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_what_is_remarked_changes_nothing),
         cmocka_unit_test(test_what_a_rollout_left_behind_is_taken_away),
         cmocka_unit_test(test_a_plan_grows_with_what_changes),
+        cmocka_unit_test(test_what_clears_is_no_part_of_the_id),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
