@@ -155,6 +155,11 @@ an_override_is_a_role_of_its_own()
     expect_has "history" "$(history)" '"kind":"command.override"'
 }
 
+is_over()
+{
+    sync_is reverted || sync_is waiting
+}
+
 # Whatever became of a plan that was begun: what it was to bring is a change of whoever made it.
 what_was_cancelled_is_still_a_change_of_theirs()
 {
@@ -165,7 +170,7 @@ what_was_cancelled_is_still_a_change_of_theirs()
     await 20 "v6 is served while it bakes" serves v6
     reeve cancel prod --reason 'not now' >/dev/null || fail cancel
     await 30 "it is taken back" serves v5
-    await 30 "the plan has ended" sync_is reverted
+    await 30 "the plan has ended" is_over
     reeve retry prod >/dev/null || fail retry # at once
     await_waiting
     refused "the author, of what was cancelled" 'ann made commit' daemon approve "$PLAN" --reason mine
