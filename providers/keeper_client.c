@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/guard.h"
@@ -20,6 +21,8 @@
 #define KEEPER_ANSWER_MS 5000u
 #define KEEPER_REACH_TRIES 200 /* 10 ms each */
 #define KEEPER_SETTLED_MS 12000
+#define KEEPER_SWEEP_TRIES 500
+#define KEEPER_SWEEP_REST_NS 10000000
 
 /* --- starting --- */
 
@@ -302,22 +305,39 @@ static int keeper_is_of_this_boot(const struct keeper_view *view)
     return view->keeper_pid > 1 && !sys_boot_id(&a, &boot, &ignored) && str_eq(boot, view->boot);
 }
 
-void keeper_sweep(const struct keeper_view *view)
+/* How many there were. */
+static size_t keeper_kill_left(const struct keeper_view *view)
 {
     struct keeper_procs procs;
-    struct keeper_proc one;
     AUTO_ARENA struct arena a;
+    size_t n = 0;
 
     arena_init(&a, 0);
-    if (!keeper_is_of_this_boot(view))
-        return;
-    if (!keeper_proc_read((pid_t)view->keeper_pid, &one) &&
-        one.start != (unsigned long long)view->keeper_start)
-        return; /* the number leads somebody else's session now */
     keeper_proc_family(&a, (pid_t)view->keeper_pid, &procs);
     for (size_t i = 0; i < procs.list.n; i++)
-        if (procs.list.p[i].start >= (unsigned long long)view->keeper_start)
-            (void)kill(procs.list.p[i].pid, SIGKILL); /* gone already is as good */
+        if (procs.list.p[i].start >= (unsigned long long)view->keeper_start) {
+            (void)kill(procs.list.p[i].pid, SIGKILL); /* one of another user ends with its parent */
+            n++;
+        }
+    return n;
+}
+
+int keeper_sweep(const struct keeper_view *view)
+{
+    const struct timespec rest = { 0, KEEPER_SWEEP_REST_NS };
+    struct keeper_proc one;
+
+    if (!keeper_is_of_this_boot(view))
+        return 0;
+    if (!keeper_proc_read((pid_t)view->keeper_pid, &one) &&
+        one.start != (unsigned long long)view->keeper_start)
+        return 0; /* the number leads somebody else's session now */
+    for (int i = 0; i < KEEPER_SWEEP_TRIES; i++) {
+        if (!keeper_kill_left(view))
+            return 0;
+        (void)nanosleep(&rest, NULL); /* a shorter one is as good */
+    }
+    return -1;
 }
 
 void keeper_kill(const struct keeper_view *view)

@@ -129,8 +129,9 @@ int keeper_note(const struct rv_host *h, struct arena *a, const struct keeper_pl
                 const struct keeper_want *want, const struct keeper_hold *hold,
                 struct rv_result *answer);
 
-/* End every process that a dead keeper left behind (same boot, same session, not older). */
-void keeper_sweep(const struct keeper_view *view);
+/* End every process that a dead keeper left behind (same boot, same session, not older). 0: none lives any
+ * more; -1: one does not end, and may still write. */
+int keeper_sweep(const struct keeper_view *view);
 /* End one that lives and answers nothing; its program dies with it. */
 void keeper_kill(const struct keeper_view *view);
 

@@ -123,7 +123,7 @@ static int edge_ensure(struct haproxy_call *c, struct haproxy_store *s)
         return rc;
     if (view.life != KEEPER_LIVES) {
         if (view.life == KEEPER_GONE)
-            keeper_sweep(&view);
+            (void)keeper_sweep(&view); /* a port that is still held is seen at the start */
         haproxy_edge_take_conf(c, s);
         if ((rc = haproxy_store_save(c, s)) || (rc = edge_launch(c, &place, s->model.epoch)))
             return rc;

@@ -27,8 +27,7 @@ static void delete_now(struct process_call *c, const struct process_type *type)
 
     if (keeper_take(c->h, &c->arena, &c->place, c->op->epoch, &hold, c->ret))
         return;
-    keeper_sweep(&c->view);
-    if (process_limits_remove(c) || delete_theirs(c) || type->forget(c) ||
+    if (process_sweep(c) || process_limits_remove(c) || delete_theirs(c) || type->forget(c) ||
         keeper_remove(c->h, &c->place, &hold, c->ret))
         return;
     (void)process_fail(c, RV_DONE, RV_ACTED_YES, "%s", "");

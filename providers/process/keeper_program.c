@@ -19,6 +19,8 @@
 #define KEEPER_BACKOFF_MS 100
 #define KEEPER_BACKOFF_MAX_MS 5000
 #define KEEPER_STEADY_MS 10000 /* a run this long forgives the ones before */
+#define KEEPER_REST_TRIES                                                                          \
+    5000 /* 1 ms each: who reads `exited` trusts that nobody writes any more */
 
 /* Start time of a process in ticks since boot, 0 when it is not there. */
 unsigned long long keeper_program_stat(pid_t pid, char *ret_state, pid_t *ret_parent,
@@ -183,7 +185,8 @@ static int keeper_kill_rest(const struct keeper *k)
             !keeper_program_stat(pid, &letter, &parent, &session) || letter == 'Z' ||
             (parent != getpid() && session != getsid(0)))
             continue;
-        n += !kill(pid, SIGKILL);
+        (void)kill(pid, SIGKILL); /* one of another user ends with its parent */
+        n++;
     }
     if (proc)
         (void)closedir(proc); /* only read */
@@ -195,7 +198,7 @@ static void keeper_ended(struct keeper *k, int status)
     int64_t now_ms = keeper_now_ms();
     pid_t pid;
 
-    for (int i = 0; i < 200 && keeper_kill_rest(k); i++) {
+    for (int i = 0; i < KEEPER_REST_TRIES && keeper_kill_rest(k); i++) {
         (void)poll(NULL, 0, 1);
         while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
             keeper_hand_ended(k, pid);

@@ -132,13 +132,25 @@ int process_look(struct process_call *c)
     return keeper_look(c->h, &c->arena, &c->place, &c->view, c->ret);
 }
 
+int process_sweep(struct process_call *c)
+{
+    if (!keeper_sweep(&c->view))
+        return 0;
+    return process_fail(c, RV_RETRY, RV_ACTED_MAYBE,
+                        "what its dead keeper (pid %lld) left does not end",
+                        (long long)c->view.keeper_pid);
+}
+
 int process_take(struct process_call *c, struct keeper_hold *ret)
 {
     int verdict;
 
     if (keeper_take(c->h, &c->arena, &c->place, c->op->epoch, ret, c->ret))
         return (int)c->ret->verdict;
-    keeper_sweep(&c->view); /* what a dead keeper left may hold the port */
+    if (process_sweep(c)) { /* it may hold the port, and write */
+        keeper_release(ret);
+        return (int)c->ret->verdict;
+    }
     if (process_limits_remove(c)) {
         keeper_release(ret);
         return (int)c->ret->verdict;

@@ -67,6 +67,8 @@ void process_delete(struct process_call *c, const struct process_type *type);
 /* call: what every type does. 0, or the verdict that stands in c->ret. */
 int process_look(struct process_call *c);
 int process_take(struct process_call *c, struct keeper_hold *ret); /* take, sweep, identified */
+int process_sweep(
+    struct process_call *c); /* with the lock held: nothing that a dead keeper left lives */
 /* The same of a run that has ended, whose answer stands: to clear away what it left. 0, or -1: not now. */
 int process_take_ended(struct process_call *c, struct keeper_hold *ret);
 /* With the lock held: what a run that has ended had for a home. */

@@ -1,9 +1,11 @@
 /* The daemon, one round of it, and what it starts. SPDX-License-Identifier: Apache-2.0 */
+#include <linux/keyctl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -127,6 +129,8 @@ static int shut_memory(struct err *err)
 {
     struct rlimit core;
 
+    /* What we start inherits keys too: none, where the kernel gives us an empty ring. */
+    (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
     if (getrlimit(RLIMIT_CORE, &core))
         return err_sys(err, "limit of core files");
     core.rlim_cur = core.rlim_max = core.rlim_max ? 1 : 0;
