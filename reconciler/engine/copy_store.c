@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/sys.h"
 #include "base/vec.h"
 #include "reconciler/engine/copy_file.h"
 #include "reconciler/engine/stale.h"
+#include "state/ballast.h"
 #include "state/events.h"
 
 struct copies {
@@ -143,7 +145,29 @@ static int copy_reader(struct arena *a, const struct copy_place *at, struct db *
     return rc ? rc : arena_status(a, err);
 }
 
-static int make_copy(struct arena *a, const struct copy_place *at, struct db *db, struct err *err)
+/* A copy lies beside the database for a moment: it is not what fills the disk. */
+static int check_room(struct arena *a, const char *database, struct err *err)
+{
+    const char *log = str_fmt(a, "%s-wal", database).p;
+    int64_t n_free, size, needs = BALLAST_BYTES;
+    struct stat st;
+
+    if (stat(database, &st))
+        return err_sys(err, "look at '%s'", database);
+    needs += st.st_size;
+    if (log && !stat(log, &st))
+        needs += st.st_size;
+    if (sys_disk_free(database, &n_free, &size, err))
+        return err->code;
+    return n_free > needs ? 0
+                          : err_set(err, ERR_FULL,
+                                    "no room for a copy: %lld bytes are free beside '%s', %lld are "
+                                    "needed",
+                                    (long long)n_free, database, (long long)needs);
+}
+
+static int make_copy(struct arena *a, const struct copy_place *at, const char *database,
+                     struct db *db, struct err *err)
 {
     struct copy *list = NULL, now, made;
     size_t n;
@@ -153,8 +177,8 @@ static int make_copy(struct arena *a, const struct copy_place *at, struct db *db
         return err->code;
     if (n && compare_copies(&list[0], &now) <= 0)
         return 0;
-    if (copy_reader(a, at, db, &made, err) || seal_copy(a, at, &made, err) ||
-        copy_list(a, at, &list, &n, err))
+    if (check_room(a, database, err) || copy_reader(a, at, db, &made, err) ||
+        seal_copy(a, at, &made, err) || copy_list(a, at, &list, &n, err))
         return err->code;
     sweep(at, list, n);
     return 1;
@@ -167,7 +191,7 @@ int copy_make(struct arena *a, const struct copy_place *at, const char *database
     int rc = db_open(database, DB_READ, &db, err);
 
     if (!rc)
-        rc = make_copy(a, at, db, err);
+        rc = make_copy(a, at, database, db, err);
     db_close(db);
     (void)sys_remove_all(at->work, &ignored); /* the next one removes it */
     return rc < 0 ? err_wrap(err, "copy the database") : rc;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/guard.h"
 #include "base/log.h"
+#include "base/sys.h"
 #include "reconciler/engine/edge_task.h"
 #include "reconciler/engine/engine_suspects.h"
 #include "reconciler/engine/env_task.h"
@@ -82,6 +83,16 @@ static int batch_begin(void *ctx, struct err *err)
     return e->db ? db_batch_begin(e->db, err) : 0;
 }
 
+/* For the next time, as soon as there is room for more than the ballast alone. */
+static void make_ballast_again(struct engine *e)
+{
+    struct err ignored = ERR_INIT; /* tried with each commit */
+    int64_t n_free, size;
+
+    if (!sys_disk_free(e->state_dir.p, &n_free, &size, &ignored) && n_free > 2 * BALLAST_BYTES)
+        e->lacks_ballast = ballast_make(engine_state_path(e), &ignored) != 0;
+}
+
 /* A full disk: the ballast makes room for what must still be written. */
 static int batch_commit(void *ctx, struct err *err)
 {
@@ -89,6 +100,9 @@ static int batch_commit(void *ctx, struct err *err)
     struct err ignored = ERR_INIT;
     int rc = e->db ? db_batch_commit(e->db, err) : 0;
 
+    if (!rc && e->lacks_ballast)
+        make_ballast_again(e);
+    e->lacks_ballast |= rc == ERR_FULL;
     if (rc == ERR_FULL && ballast_is_there(engine_state_path(e))) {
         (void)ballast_remove(engine_state_path(e),
                              &ignored); /* the commit's own error is reported */

@@ -121,12 +121,12 @@ int engine_life_read(struct engine *e, struct err *err)
 
 /* --- the world ----------------------------------------------------------------------------------- */
 
-/* A new one is for who never had one. */
+/* A new one is for who never had one. `known`: the id that KEYS has; who has none has no copies. */
 static int refuse_lost(struct engine *e, struct arena *a, const struct world *world,
-                       struct err *err)
+                       struct str known, struct err *err)
 {
     const char *file = engine_state_path(e);
-    struct copy_place at = { .installation = e->installation };
+    struct copy_place at = { .installation = known };
     struct copy *copies;
     size_t n;
 
@@ -135,7 +135,7 @@ static int refuse_lost(struct engine *e, struct arena *a, const struct world *wo
                        "there is no database at '%s', but %zu things carry the label of "
                        "installation %.*s: reeve recover",
                        file, world->things.n, STR_ARG(world->installation));
-    if (!copy_place_of(a, e->options.daemon, &at))
+    if (!known.p || !copy_place_of(a, e->options.daemon, &at))
         return 0;
     if (copy_list(a, &at, &copies, &n, err))
         return err_wrap(err, "there is no database at '%s'", file);
@@ -146,12 +146,12 @@ static int refuse_lost(struct engine *e, struct arena *a, const struct world *wo
 }
 
 static int make_database(struct engine *e, struct arena *a, const struct world *world,
-                         struct err *err)
+                         struct str known, struct err *err)
 {
     const char *file = engine_state_path(e);
     struct db_birth birth = { .time_ms = loop_wall_ms(e->loop), .installation = e->installation };
 
-    if (refuse_lost(e, a, world, err))
+    if (refuse_lost(e, a, world, known, err))
         return err->code;
     if (db_create(file, &birth, &e->db, err) ||
         installation_keep(e->process, e->keys_dir.p, db_installation(e->db), err))
@@ -200,7 +200,8 @@ static int look_at_world(struct engine *e, struct err *err)
     if (world.unlisted.n)
         LOG(LOG_WARN, "whether the database is as new as what these providers hold is not known",
             LOG_S("providers", world.unlisted));
-    return e->db ? judge_database(e, &a, &world, err) : make_database(e, &a, &world, err);
+    return e->db ? judge_database(e, &a, &world, err)
+                 : make_database(e, &a, &world, ask.installation, err);
 }
 
 int engine_life_begin(struct engine *e, struct err *err)
@@ -209,7 +210,8 @@ int engine_life_begin(struct engine *e, struct err *err)
         return err->code;
     if (e->stale.p)
         return db_meta(e->db, e->process, S("installation"), &e->installation, err);
-    if (ballast_make(engine_state_path(e), err))
+    e->lacks_ballast = ballast_make(engine_state_path(e), err) != 0;
+    if (e->lacks_ballast)
         LOG(LOG_WARN, "no room for the ballast: a full disk will stop everything",
             LOG_C("err", err->text));
     return raise_epoch(e, err);

@@ -34,7 +34,8 @@ struct engine {
     struct db *db;
     struct lock lock;
     int64_t epoch;
-    int was_killed; /* the life before did not end in order: what it left open died */
+    int was_killed;    /* the life before did not end in order: what it left open died */
+    int lacks_ballast; /* STATE's: it was removed, or there was no room for it */
     struct in_work in_work;
     struct value *left_in_work;    /* by the life before */
     int64_t careful_until_mono_ms; /* one thing is worked on at a time: one of them kills us */

@@ -2,34 +2,16 @@
 # faults_disk: a full disk under the state. SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
 
-DISK=
-
-end_disk()
-{
-    [ -z "$DISK" ] || umount -l "$DISK" 2>/dev/null
-    DISK=
-}
-
-# var/state is a file system of its own, small enough to be filled.
 given_small_disk()
 {
     given_world
-    mkdir -p "$WORLD/var/state"
-    mount -t tmpfs -o size=12m none "$WORLD/var/state" 2>/dev/null ||
-        skip "a file system of 12 MiB cannot be mounted here"
-    DISK=$WORLD/var/state
-    trap 'status=$?; end_disk; end_script $status' EXIT
-    sed -i 's|var/reeve.db|var/state/reeve.db|' "$WORLD/reeve.yaml"
+    write_daemon state="${1:-}"
+    mount_disk || skip "a file system of 12 MiB cannot be mounted here"
     spec version=v1 keep=100ms
     commit 'version 1'
     start_daemon
     await_converged
     expect_serves v1
-}
-
-fill_disk()
-{
-    dd if=/dev/zero of="$DISK/filler" bs=64k 2>/dev/null
 }
 
 log_says()
@@ -53,9 +35,30 @@ the_disk_is_full()
     rm "$DISK/filler"
     await_converged 90
     expect_serves v2
+    reeve hold prod --reason 'something is written' >/dev/null || fail "hold"
+    await 20 "the ballast is there for the next time" [ -e "$DISK/reeve.db.ballast" ]
     expect "the chain holds" reeve audit verify --replay
     stop_daemon
     end_disk
 }
 
-run_cases the_disk_is_full
+status_says()
+{
+    reeve status | grep -qF "$1"
+}
+
+# It would lie beside the database for a moment, and what is free there is for what must be written.
+a_copy_is_not_what_fills_the_disk()
+{
+    given_small_disk "backup: {directory: $WORLD/copies, every: 1s}"
+    fill_disk
+    truncate -s -1M "$DISK/filler"
+    reeve hold prod --reason 'something to copy' >/dev/null || fail "hold"
+    await 20 "status says it" status_says 'no room for a copy'
+    expect "the ballast is there" [ -e "$DISK/reeve.db.ballast" ]
+    expect_equal "copies" "$(compgen -G "$WORLD/copies/*" | wc -l)" 0
+    stop_daemon
+    end_disk
+}
+
+run_cases the_disk_is_full a_copy_is_not_what_fills_the_disk

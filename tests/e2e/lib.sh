@@ -452,6 +452,31 @@ given_served()
     expect_serves v1
 }
 
+# --- a small disk -----------------------------------------------------------------------------------
+
+DISK=
+
+# var/state is a file system of its own, small enough to be filled. Fails where none can be mounted.
+mount_disk()
+{
+    mkdir -p "$WORLD/var/state"
+    mount -t tmpfs -o size=12m none "$WORLD/var/state" 2>/dev/null || return
+    DISK=$WORLD/var/state
+    trap 'status=$?; end_disk; end_script $status' EXIT
+    sed -i 's|var/reeve.db|var/state/reeve.db|' "$WORLD/reeve.yaml"
+}
+
+end_disk()
+{
+    [ -z "$DISK" ] || umount -l "$DISK" 2>/dev/null
+    DISK=
+}
+
+fill_disk()
+{
+    dd if=/dev/zero of="$DISK/filler" bs=64k 2>/dev/null
+}
+
 # --- the wall clock ---------------------------------------------------------------------------------
 
 # libfaketime is installed: into $CLOCK_LIBRARY.

@@ -5,7 +5,6 @@
 . "$(dirname "$0")/lib.sh"
 
 CANARY=canary-0123456789abcdef0123456789abcdef
-DISK=
 TABLE=
 
 # row SENTENCE MILLISECONDS LOST
@@ -61,24 +60,14 @@ given_secret()
 
 # --- the disk ---------------------------------------------------------------------------------------
 
-end_disk()
-{
-    [ -z "$DISK" ] || umount -l "$DISK" 2>/dev/null
-    DISK=
-}
-
 # A rollout that fails is taken back all the same: the ballast makes room for that.
 the_disk_is_full()
 {
     given_world
-    mkdir -p "$WORLD/var/state"
-    if ! mount -t tmpfs -o size=12m none "$WORLD/var/state" 2>/dev/null; then
+    if ! mount_disk; then
         say "   a file system of 12 MiB cannot be mounted here"
         return
     fi
-    DISK=$WORLD/var/state
-    trap 'status=$?; end_disk; end_script $status' EXIT
-    sed -i 's|var/reeve.db|var/state/reeve.db|' "$WORLD/reeve.yaml"
     spec version=v1 keep=60s
     commit 'version 1'
     start_daemon
@@ -88,7 +77,7 @@ the_disk_is_full()
     deploy 'version 2 gets ill'
     await 20 "version 2 has the traffic" serves v2
     begin
-    dd if=/dev/zero of="$DISK/filler" bs=64k 2>/dev/null
+    fill_disk
     await 60 "version 1 is back while the disk is full" serves v1
     passed
     row_without_loss "disk full: a rollout is taken back" $PASSED
