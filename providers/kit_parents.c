@@ -200,6 +200,10 @@ static int parents_open_v2(struct arena *a, struct str above, struct str dir, in
 {
     struct str text;
 
+    if (str_ends(above, S(".service"))) /* it is put there again, where then may be no process */
+        return err_set(err, ERR_REFUSED,
+                       "with groups below it '%.*s' could not be started again by systemd",
+                       STR_ARG(above));
     if (sys_read_file(a, str_fmt(a, "%.*s/cgroup.controllers", STR_ARG(above)).p, PARENTS_FILE_MAX,
                       &text, err))
         return err->code;
@@ -213,10 +217,19 @@ static int parents_open_v2(struct arena *a, struct str above, struct str dir, in
     return parents_enable(a, dir, group, err);
 }
 
+/* Who was moved down before is still there: it does not begin again below that. */
+static struct str parents_above(struct arena *a, const struct value *parent, struct str name)
+{
+    struct str path = value_get_text(parent, S("path"), S(""));
+    struct str ours = str_fmt(a, "/%.*s/daemon", STR_ARG(name));
+
+    return str_ends(path, ours) ? str_slice(path, 0, path.n - ours.n) : path;
+}
+
 static int parents_open_one(struct arena *a, struct value *parent, struct str name, int group,
                             const struct parents_user *user, struct err *err)
 {
-    struct str above = value_get_text(parent, S("path"), S(""));
+    struct str above = parents_above(a, parent, name);
     struct str dir = str_fmt(a, "%.*s/%.*s", STR_ARG(above), STR_ARG(name));
     int rc = value_get_int(parent, S("version"), 1) == 1
                  ? parents_mkdir(a, dir, user, err)

@@ -238,8 +238,10 @@ static void check_limits(struct doctor *d)
         if (why.p)
             found(d, FINDING_WARN,
                   str_fmt(a, "limits.%.*s is not kept: %.*s", STR_ARG(word), STR_ARG(why)),
-                  S("start the daemon (and reeve doctor) as root, or by systemd with Delegate=yes; "
-                    "a number of processes is kept all the same, for each user"));
+                  S("start the daemon (and reeve doctor) as root; where groups are of version 2, "
+                    "in a "
+                    "scope: systemd-run --scope -p Delegate=yes reeve serve. A number of processes "
+                    "is kept all the same"));
         else if (path.n)
             found(d, FINDING_GOOD,
                   str_fmt(a, "limits.%.*s is kept by control groups in '%.*s'", STR_ARG(word),

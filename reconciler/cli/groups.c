@@ -43,6 +43,17 @@ static void groups_sweep(struct cli *c, struct str parent)
         (void)closedir(list); /* only read */
 }
 
+/* Where nobody's code is isolated, no limit is kept, and no group is needed. */
+static int groups_are_needed(const struct value *daemon)
+{
+    const struct value *rules = value_get(daemon, S("environments"));
+
+    for (size_t i = 0; i < value_count(rules); i++)
+        if (!str_eq_c(value_get_text(value_item(rules, i), S("isolation"), S("none")), "none"))
+            return 1;
+    return 0;
+}
+
 int groups_start(struct cli *c, struct kit_parents *ret, struct err *err)
 {
     struct str file = value_get_text(value_get(c->daemon, S("state")), S("file"), S(""));
@@ -51,6 +62,9 @@ int groups_start(struct cli *c, struct kit_parents *ret, struct err *err)
     uid_t uid = geteuid();
     gid_t gid = getegid();
 
+    *ret = (struct kit_parents){ value_map(c->arena), value_map(c->arena) };
+    if (!groups_are_needed(c->daemon))
+        return arena_status(c->arena, err);
     if ((uid == 0 && config_user(c, &uid, &gid, err)) ||
         kit_parents_open(c->arena, name, uid, gid, ret, err))
         return err->code;

@@ -200,7 +200,7 @@ builds_have_an_end()
 # The daemon dies and comes back: what runs stays in its groups.
 groups_outlive_the_daemon()
 {
-    local pids
+    local pids orphan
 
     given_limited_world
     limited_spec 'memory: 32M' 'sleep 1000'
@@ -209,9 +209,12 @@ groups_outlive_the_daemon()
     await_converged 60
     pids=$(cat "$(group other memory)/in/cgroup.procs")
     [ -n "$pids" ] || fail "nobody is in its group"
+    orphan=$(dirname "$(group other memory)")/rv1aaaaaaaaaaaaaaaaaaaaaaaaaa
+    mkdir -p "$orphan/in/below" || fail "a group"
     kill_daemon
     start_daemon
     await_converged 60
+    [ ! -e "$orphan" ] || fail "the group of nobody is still there"
     expect_equal "who is in its group" "$(cat "$(group other memory)/in/cgroup.procs")" "$pids"
     expect_has "doctor" "$(reeve doctor 2>&1)" "limits.memory is kept by control groups in '"
 }

@@ -67,13 +67,18 @@ static int groups_are_gone(struct world *w, void *dirs)
 static int teardown(void **state)
 {
     struct limited *l = *state;
-    struct value *dirs = value_list(&l->world.t.arena);
+    struct arena *a = &l->world.t.arena;
+    struct value *dirs = value_list(a);
 
-    for (size_t i = 0; i < value_count(l->parents.kept); i++)
+    for (size_t i = 0; i < value_count(l->parents.kept); i++) {
+        const struct value *parent = l->parents.kept->u.map.entries[i].value;
+        int is_home = value_get_int(parent, S("version"), 1) == 2; /* we live in there */
+
         value_add(
-            &l->world.t.arena, dirs,
-            value_text(&l->world.t.arena,
-                       value_get_text(l->parents.kept->u.map.entries[i].value, S("path"), S(""))));
+            a, dirs,
+            value_text(a, str_fmt(a, "%.*s%s", STR_ARG(value_get_text(parent, S("path"), S(""))),
+                                  is_home ? "/" OWNER : "")));
+    }
     if (world_has(&l->world, "run/" OWNER))
         (void)kill((pid_t)world_state(&l->world, OWNER, "keeper"), SIGKILL);
     world_wait(&l->world, groups_are_gone, dirs, "no group is left");
