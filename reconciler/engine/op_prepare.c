@@ -160,6 +160,15 @@ static int rows_load_resource(struct op_task *op, struct err *err)
     return 0;
 }
 
+/* What goes is with whoever made it: the service may have moved to another since. */
+static struct str rows_provider(const struct op_task *op)
+{
+    int goes = op->item->action == PLAN_DELETE && engine_resource_exists(&op->resource);
+
+    return op->item->provider.n && !(goes && op->resource.provider.n) ? op->item->provider
+                                                                      : op->resource.provider;
+}
+
 static void rows_identify(struct op_task *op)
 {
     struct arena *a = &op->arena;
@@ -167,7 +176,7 @@ static void rows_identify(struct op_task *op)
                                               op->rec.name, op->resource.incarnation };
     struct digest asked = digest_value(a, S("item"), op->item->desired);
 
-    op->rec.provider = op->item->provider.n ? op->item->provider : op->resource.provider;
+    op->rec.provider = rows_provider(op);
     op->resource.provider = op->rec.provider;
     op->rec.owner = identity_owner(a, &subject);
     op->rec.key = identity_idempotency_key(a, &subject, op->resource.turn, op->rec.action, &asked);
