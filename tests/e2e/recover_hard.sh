@@ -9,7 +9,7 @@ COPIES='backup: {directory: copies, every: 1s}'
 given_copied()
 {
     given_world
-    write_daemon state="${1:-$COPIES}" rule='    secrets: [{path: "env:token", for: services}]' \
+    write_daemon state="${1-$COPIES}" rule='    secrets: [{path: "env:token", for: services}]' \
         extra="secrets: {default: env, stores: {env: {type: env, prefix: E2E_}}}"
     shop version=v1
     commit 'version 1'
@@ -212,5 +212,41 @@ more_serves()
     HOST=more.example.test serves "$1"
 }
 
+# It was recovered, and nobody has released it: what it serves is not free.
+a_host_stays_with_who_serves_it()
+{
+    given_copied ''
+    sed -i "s|^environments:|&\n  - match: {source: shop, name: other}\n    branch: main\n    providers: {services: [local], domains: edge}\n    domains: [\"*.example.test\"]\n    isolation: none|" \
+        "$WORLD/reeve.yaml"
+    lose_database
+    cat >"$WORLD/repo/.reeve/other.yaml" <<END
+apiVersion: reeve/v1
+kind: Application
+name: other
+services: {web: {command: ["$APP"], port: 8000, environment: {VERSION: other}, healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms}}}}
+domains: {app: {hosts: [$HOST], routes: {/: {service: web}}}}
+---
+apiVersion: reeve/v1
+kind: Environment
+name: other
+application: other
+trigger: {branch: main}
+approval: {policy: auto}
+END
+    commit 'another one wants the host'
+    recover
+    begin_life
+    await 20 "it is refused" other_is_refused
+    expect_serves v1
+    reeve resume prod --reason 'looked at it' >/dev/null 2>&1 || fail "resume"
+    await_converged 60
+    expect_serves v1
+}
+
+other_is_refused()
+{
+    [[ $(reeve explain other 2>&1) == *"belongs to environment 'prod'"* ]]
+}
+
 run_cases the_machine_is_another_one and_the_keys_are_gone the_edge_is_lost_without_a_copy the_edge_is_lost_with_a_copy \
-    the_rendered_file_is_gone the_routes_moved_on_after_the_copy
+    the_rendered_file_is_gone the_routes_moved_on_after_the_copy a_host_stays_with_who_serves_it
