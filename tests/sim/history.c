@@ -392,6 +392,12 @@ static void say_retry(struct history *h)
     }
 }
 
+/* Where what had the traffic was adopted unproven, nothing that is bad can be told from it. */
+static int needs_another(const struct history *h)
+{
+    return h->shop.is_broken || (h->n_recovered && shop_is_bad(&h->shop));
+}
+
 static void finish(struct history *h)
 {
     int retries = chance(h, 30);
@@ -400,10 +406,10 @@ static void finish(struct history *h)
     world_calm(&h->world);
     if (chance(h, 30))
         world_kill(&h->world);
-    if (h->shop.is_broken || h->n_rejected || chance(h, 50)) { /* a rejected plan waits for news */
+    if (needs_another(h) || h->n_rejected || chance(h, 50)) { /* a rejected plan waits for news */
         do
             push(h);
-        while (h->shop.is_broken);
+        while (needs_another(h) && h->world.n_commits < WORLD_COMMITS_MAX - 2);
     }
     if (retries) { /* it is lifted, and may come again */
         settle(h);
