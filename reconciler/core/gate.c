@@ -33,8 +33,9 @@ static struct gate_opinion wait_or_outage(const struct gate_facts *f, struct str
 
 /* Whether what serves now fails the same probe: then it is not the new set's fault. It is only asked when
  * the new set has failed: production is not probed twice without need. What is gone fails nothing: only when the
- * new set is at fault does the planner come back to the proven one, and makes it whole. */
-enum live { LIVE_NONE, LIVE_NOT_ASKED, LIVE_SERVES, LIVE_FAILS };
+ * new set is at fault does the planner come back to the proven one, and makes it whole. Where both are gone,
+ * nobody is. */
+enum live { LIVE_NONE, LIVE_NOT_ASKED, LIVE_GONE, LIVE_SERVES, LIVE_FAILS };
 
 static enum live live_state(const struct gate_facts *f)
 {
@@ -43,10 +44,14 @@ static enum live live_state(const struct gate_facts *f)
     for (size_t i = 0; i < f->n_samples; i++) {
         const struct gate_sample *s = &f->samples[i];
 
-        if (!s->is_live || s->is_gone)
+        if (!s->is_live)
             continue;
         if (!s->ok_in_row && !s->failed_in_row)
             return LIVE_NOT_ASKED;
+        if (s->is_gone) {
+            state = state == LIVE_NONE ? LIVE_GONE : state;
+            continue;
+        }
         if (s->ok_in_row)
             return LIVE_SERVES;
         state = LIVE_FAILS;
@@ -65,6 +70,11 @@ static struct gate_opinion fail_or_outage(struct arena *a, const struct gate_fac
     switch (live_state(f)) {
     case LIVE_NOT_ASKED:
         return (struct gate_opinion){ OPINION_WAIT, S(""), 1 };
+    case LIVE_GONE:
+        if (s->is_gone)
+            return say(OPINION_OUTAGE,
+                       str_fmt(a, "outage, everything is gone: %.*s", STR_ARG(reason)));
+        return say(OPINION_FAIL, reason);
     case LIVE_NONE:
     case LIVE_SERVES:
         return say(OPINION_FAIL, reason);
@@ -166,17 +176,23 @@ static struct gate_opinion judge_recover(struct arena *a, const struct value *ne
                                          const struct gate_facts *f)
 {
     const struct gate_sample *worst = NULL;
-    size_t n = 0;
+    size_t n_live = 0, n_tried = 0, n_tried_gone = 0;
 
     (void)need;
     for (size_t i = 0; i < f->n_samples; i++) {
-        if (f->samples[i].is_gone)
+        const struct gate_sample *s = &f->samples[i];
+
+        n_tried += !s->is_live;
+        n_tried_gone += !s->is_live && s->is_gone;
+        if (!s->is_live || s->is_gone)
             continue;
-        n++;
-        if (!f->samples[i].ok_in_row)
-            worst = &f->samples[i];
+        n_live++;
+        if (!s->ok_in_row)
+            worst = s;
     }
-    if (!n)
+    if (!n_live && n_tried && n_tried == n_tried_gone)
+        return say(OPINION_OUTAGE, S("outage, everything is gone"));
+    if (!n_live)
         return say(OPINION_PASS, S("nothing of what served before is left to compare with"));
     if (!worst)
         return say(OPINION_PASS, S(""));

@@ -432,17 +432,21 @@ void rollout_items_bake(struct lane *l, const struct member *members, size_t n)
     add_gate(l, 7, S("bake"), group_name(l), S(""), NULL, need);
 }
 
-/* What served before is asked by its own probe. */
+/* What served before is asked by its own probe; what was tried is looked at, too. */
 void rollout_items_recover(struct lane *l, const struct member *members, size_t n, struct str path)
 {
     struct lowering *low = l->low;
     struct value *need = value_map(low->a), *list = value_list(low->a);
 
-    for (size_t i = 0; i < n; i++)
-        if (members[i].live)
-            value_add(
-                low->a, list,
-                watched_member(low, &members[i], members[i].before, &members[i].live->set_key));
+    for (size_t i = 0; i < n; i++) {
+        struct value *one;
+
+        if (!members[i].live)
+            continue;
+        one = watched_member(low, &members[i], members[i].before, &members[i].live->set_key);
+        value_set_text(low->a, one, S("tried"), digest_hex(low->a, &members[i].set_key));
+        value_add(low->a, list, one);
+    }
     if (!value_count(list))
         return;
     value_set(low->a, need, S("members"), list);

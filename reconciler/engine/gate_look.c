@@ -94,7 +94,7 @@ static int look_digest(const struct value *map, struct str key, struct digest *r
     return digest_from_hex(value_get_text(map, key, S("")), ret) == 0;
 }
 
-static int look_load_members(struct gate_task *g, int with_backends, struct err *err)
+static int look_load_members(struct gate_task *g, struct err *err)
 {
     const struct value *members = value_get(g->need, S("members"));
 
@@ -110,7 +110,27 @@ static int look_load_members(struct gate_task *g, int with_backends, struct err 
         if (!look_digest(m, S("set"), &set))
             return err_set(err, ERR_CORRUPT, "gate '%.*s' names no set", STR_ARG(g->item->name));
         if (look_add_set(g, service, &set, value_get(m, S("probe")), 0, err) ||
-            (with_backends && look_add_backend(g, service, &set, has_live ? &live : NULL, err)))
+            look_add_backend(g, service, &set, has_live ? &live : NULL, err))
+            return err->code;
+    }
+    return 0;
+}
+
+/* What serves again, and what was tried: whether that is there at all. */
+static int look_load_recover(struct gate_task *g, struct err *err)
+{
+    const struct value *members = value_get(g->need, S("members"));
+
+    g->asks_live = 1;
+    for (size_t i = 0; i < value_count(members); i++) {
+        const struct value *m = value_item(members, i);
+        struct str service = value_get_text(m, S("service"), S(""));
+        struct digest set, tried;
+
+        if (!look_digest(m, S("set"), &set) || !look_digest(m, S("tried"), &tried))
+            return err_set(err, ERR_CORRUPT, "gate '%.*s' names no set", STR_ARG(g->item->name));
+        if (look_add_set(g, service, &set, value_get(m, S("probe")), 1, err) ||
+            look_add_set(g, service, &tried, NULL, 0, err))
             return err->code;
     }
     return 0;
@@ -180,9 +200,9 @@ int gate_look_load(struct gate_task *g, struct err *err)
     if (str_eq_c(type, "ready"))
         rc = look_load_ready(g, err);
     else if (str_eq_c(type, "bake"))
-        rc = look_load_members(g, 1, err);
+        rc = look_load_members(g, err);
     else if (str_eq_c(type, "recover"))
-        rc = look_load_members(g, 0, err);
+        rc = look_load_recover(g, err);
     else if (str_eq_c(type, "drained"))
         rc = look_load_drained(g, err);
     else if (str_eq_c(type, "keep"))

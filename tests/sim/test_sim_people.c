@@ -557,6 +557,34 @@ static void a_repair_does_not_bring_back_what_was_rolled_back(struct story *s)
     expect_version(s, SHOP_API, 1);
 }
 
+/* As when the machine stops in the middle: nobody is to blame. */
+static void a_rollout_in_which_everything_vanished_is_tried_again(struct story *s)
+{
+    struct rec_quarantine *rows;
+    struct err err = ERR_INIT;
+    struct null_object *o;
+    size_t n;
+
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run_until_switched(s);
+    do {
+        struct world_walk walk = { 0 };
+
+        while ((o = world_next(&s->w, &walk)) && !str_eq_c(o->type, "instance"))
+            ;
+        if (o)
+            assert_int_equal(null_store_drop(&s->w.box->store, o->owner, &err), 0);
+    } while (o);
+    world_run(&s->w, 6 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 2);
+    assert_int_equal(
+        DB_SELECT(world_reader(&s->w), &s->w.arena, quarantine, "ORDER BY env", &rows, &n, &err),
+        0);
+    assert_int_equal(n, 0);
+}
+
 /* --- what waits for a person -------------------------------------------------------------------- */
 
 static void what_is_parked_for_days_costs_no_memory(struct story *s)
@@ -788,6 +816,7 @@ static void a_mark_outlives_hours_of_a_full_disk(struct story *s)
 int main(void)
 {
     static struct story_row rows[] = {
+        STORY(a_rollout_in_which_everything_vanished_is_tried_again),
         STORY(an_approval_outlives_a_hold),
         STORY(an_approval_does_not_come_back),
         STORY(an_approval_outlives_the_set_that_goes),
