@@ -47,11 +47,12 @@ static void set_network(struct normalise *n, struct value *build, const struct v
     value_set(n->arena, build, S("network"), value_bool(n->arena, 1));
 }
 
-/* `build` and the artifact key, which is the digest of it without its timeout. */
+/* `build` and the artifact key, which is the digest of it, without its timeout, and of who builds: what one
+ * provider has built lies with no other. */
 static void set_build(struct normalise *n, struct value *desired, const struct value *source,
                       struct spec_resource *of)
 {
-    struct value *build = value_map(n->arena), *environment;
+    struct value *build = value_map(n->arena), *keyed = value_map(n->arena), *environment;
     const struct value *argv = value_get(source, S("build"));
     struct digest key;
 
@@ -62,7 +63,9 @@ static void set_build(struct normalise *n, struct value *desired, const struct v
               argv ? value_copy_content(n->arena, argv) : value_list(n->arena));
     value_set(n->arena, build, S("environment"), environment ? environment : value_map(n->arena));
     set_network(n, build, source);
-    key = digest_value(n->arena, S("artifact"), build);
+    value_set(n->arena, keyed, S("build"), build);
+    value_set_text(n->arena, keyed, S("builder"), of->provider);
+    key = digest_value(n->arena, S("artifact"), keyed);
     normalise_take(n, build, source, S("timeout_ms"));
     value_set_text(n->arena, desired, S("artifact"), digest_hex(n->arena, &key));
     value_set(n->arena, desired, S("build"), build);
@@ -186,6 +189,8 @@ void normalise_service(struct normalise *n, const struct value_entry *service,
     struct value *desired = value_map(n->arena), *healthcheck = value_map(n->arena);
 
     set_needs(n, in, ret);
+    ret->provider = rule_provider(n, "services", value_get(in, S("provider")), ret->place);
+    value_set_text(n->arena, desired, S("provider"), ret->provider);
     for (size_t i = 0; i < sizeof(normalise_taken) / sizeof(normalise_taken[0]); i++)
         normalise_take(n, desired, in, normalise_taken[i]);
     if (source)
@@ -201,6 +206,5 @@ void normalise_service(struct normalise *n, const struct value_entry *service,
     set_limits(n, desired, in, ret);
 
     rule_check_replicas(n, value_get(in, S("replicas")));
-    ret->provider = rule_provider(n, "services", value_get(in, S("provider")), ret->place);
     ret->desired = desired;
 }

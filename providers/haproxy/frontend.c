@@ -7,6 +7,8 @@
 
 #define FRONTEND_WORD(x) #x
 #define FRONTEND_TEXT(x) FRONTEND_WORD(x)
+#define FRONTEND_GUESSES_MAX FRONTEND_TEXT(HAPROXY_GUESSES_MAX)
+#define FRONTEND_GUESSES_S FRONTEND_TEXT(HAPROXY_GUESSES_S)
 #define FRONTEND_HOPS_MAX 4 /* trusted proxies behind each other */
 
 /* Sets and removes what headers.map says, NAME:HEX~NAME:~; of an answer that has a rule for it. */
@@ -178,31 +180,13 @@ static const char frontend_guess[] =
     "    http-request track-sc1 var(txn.guesser) table guesses if guesses\n"
     "    http-request return status 429 content-type text/plain string \"too many wrong "
     "passwords\\n\" "
-    "hdr Retry-After " FRONTEND_TEXT(HAPROXY_GUESSES_S) " if guesses { sc1_gpc0_rate(guesses) "
-                                                        "ge " FRONTEND_TEXT(
-                                                            HAPROXY_GUESSES_MAX) " }\n"
-                                                                                 "    http-request "
-                                                                                 "sc-inc-gpc0(1) "
-                                                                                 "if guesses "
-                                                                                 "!is_known\n"
-                                                                                 "    http-request "
-                                                                                 "return status "
-                                                                                 "401 content-type "
-                                                                                 "text/plain "
-                                                                                 "string \"a "
-                                                                                 "password is "
-                                                                                 "asked "
-                                                                                 "for\\n\" "
-                                                                                 "hdr "
-                                                                                 "WWW-Authenticate "
-                                                                                 "'Basic "
-                                                                                 "realm=\"%[var("
-                                                                                 "txn.host)]\", "
-                                                                                 "charset=\"UTF-"
-                                                                                 "8\"' "
-                                                                                 "if by_password "
-                                                                                 "!is_known "
-                                                                                 "!is_passed\n";
+    "hdr Retry-After " FRONTEND_GUESSES_S " if guesses "
+    "{ sc1_gpc0_rate(guesses) ge " FRONTEND_GUESSES_MAX " }\n"
+    "    http-request sc-inc-gpc0(1) if guesses !is_known\n"
+    "    http-request return status 401 content-type text/plain string \"a password is asked "
+    "for\\n\" "
+    "hdr WWW-Authenticate 'Basic realm=\"%[var(txn.host)]\", charset=\"UTF-8\"' "
+    "if by_password !is_known !is_passed\n";
 
 static const char frontend_grant[] =
     "    http-request del-header Authorization if is_known\n"
@@ -219,9 +203,8 @@ static const char frontend_tables[] =
     "\nbackend rates\n"
     "    stick-table type string len 96 size 200k expire 48h store gpc0\n"
     "\nbackend guesses\n"
-    "    stick-table type string len 96 size 100k expire " FRONTEND_TEXT(
-        HAPROXY_GUESSES_S) "s "
-                           "store gpc0,gpc0_rate(" FRONTEND_TEXT(HAPROXY_GUESSES_S) "s)\n";
+    "    stick-table type string len 96 size 100k expire " FRONTEND_GUESSES_S "s "
+    "store gpc0,gpc0_rate(" FRONTEND_GUESSES_S "s)\n";
 
 /* A cache before us would show what it kept of a guarded route to everybody. */
 static const char frontend_answer[] =

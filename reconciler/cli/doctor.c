@@ -182,6 +182,7 @@ static const struct {
       "a "
       "rule that says isolation: uid" },
 };
+#define MEND_ROOT "name a user that is not root: 'user:' in the configuration"
 
 static void check_isolation(struct doctor *d)
 {
@@ -210,7 +211,8 @@ static void check_isolation(struct doctor *d)
 
         if (rc)
             found(d, FINDING_WARN, str_fmt(a, "isolation %s is not possible: %s", word, err.text),
-                  str_from_c(isolation_rows[i].mend));
+                  str_from_c(class == LAUNCH_NAMESPACE && !geteuid() ? MEND_ROOT
+                                                                     : isolation_rows[i].mend));
         else
             found(d, FINDING_GOOD,
                   str_fmt(a, "isolation %s is possible: %s", word, isolation_rows[i].gives), S(""));
