@@ -249,6 +249,8 @@ a_probe_that_says_much()
     spec version=v2 deadline=2s
     sed -i "s|http: {path: [^}]*}|command: [\"$WORLD/probe.sh\"]|" "$WORLD/repo/.reeve/app.yaml"
     deploy 'a probe that says much'
+    await 20 "another health check waits for a person" sync_is waiting
+    reeve approve "$(plan_id)" --reason 'it says why' --no-wait >/dev/null || fail "approve"
     await 20 "it is reverted" sync_is reverted
     expect_has "the reason" "$(explained)" "exits with 1: ää"
     expect_serves v1
