@@ -106,8 +106,10 @@ static enum task_verdict op_take(struct op_task *op)
     struct task *t = &op->task;
 
     if (t->rc) {
-        LOG(LOG_ERROR, "operation cannot be taken up, tried again", LOG_S("op", op->rec.uid),
-            LOG_C("err", t->err.text));
+        if (!op->is_refused)
+            LOG(LOG_ERROR, "operation cannot be taken up, tried again", LOG_S("op", op->rec.uid),
+                LOG_C("err", t->err.text));
+        op->is_refused = 1;
         wait_until_start(t, loop_mono_ms(t->loop) + RETRY_FIRST_MS);
         return task_then(t, OP_TAKE);
     }
@@ -290,8 +292,10 @@ static enum task_verdict op_step(struct task *t)
     case OP_BACKOFF:
         op_slot_leave(op);
         if (t->rc) { /* a row could not be written */
-            LOG(LOG_ERROR, "operation cannot be written, tried again", LOG_S("op", op->rec.uid),
-                LOG_C("err", t->err.text));
+            if (!op->is_refused)
+                LOG(LOG_ERROR, "operation cannot be written, tried again", LOG_S("op", op->rec.uid),
+                    LOG_C("err", t->err.text));
+            op->is_refused = 1;
             op->look_again = 1;
             op->again_at_ms = loop_mono_ms(t->loop) + RETRY_FIRST_MS;
         }

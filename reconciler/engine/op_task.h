@@ -55,6 +55,7 @@ struct op_task {
     int recovers;             /* of a former life, not acted since */
     int look_again;           /* after the back-off: look, do not act */
     int gives_up;             /* nobody wants it any more: it does not act again */
+    int is_refused;           /* its row could not be written: said once */
     int has_slot, is_waiting; /* op_slot.c's */
     struct op_task *next_waiting;
     enum op_end end;

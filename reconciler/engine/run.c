@@ -294,8 +294,10 @@ static enum task_verdict run_step(struct task *t)
         wait_work_start(t, POOL_STATE, run_write_last);
         return task_then(t, RUN_OVER);
     case RUN_AGAIN:
-        LOG(LOG_ERROR, "plan cannot be written, tried again", LOG_S("env", r->env_name),
-            LOG_C("err", t->err.text));
+        if (!r->is_refused)
+            LOG(LOG_ERROR, "plan cannot be written, tried again", LOG_S("env", r->env_name),
+                LOG_C("err", t->err.text));
+        r->is_refused = 1;
         wait_until_start(t, loop_mono_ms(t->loop) + RETRY_FIRST_MS);
         return task_then(t, again[r->is_writing]);
     case RUN_OVER:

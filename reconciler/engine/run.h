@@ -23,6 +23,7 @@ struct mark_task { /* rows only: one savepoint */
     struct arena arena;
     struct rec_operation rec;
     enum op_end end;
+    int is_refused; /* the rows could not be written: said once */
 };
 
 union run_task {
@@ -59,6 +60,7 @@ struct run {
     struct schedule_move move; /* the group move being written */
     int is_loaded;
     int is_writing;             /* RUN_WRITES_* of run.c */
+    int is_refused;             /* its rows could not be written: said once */
     int is_settled;             /* a parked operation was settled: its row is read again */
     enum schedule_end main_end; /* SCHEDULE_RUNS until the main part is through and written */
     struct str reason;          /* why it ended as it did */

@@ -57,8 +57,10 @@ static enum task_verdict mark_step(struct task *t)
         wait_work_start(t, POOL_STATE, mark_write);
         return task_then(t, MARK_OVER);
     case MARK_AGAIN:
-        LOG(LOG_ERROR, "rows cannot be written, tried again",
-            LOG_S("mark", m->run->plan.items.p[m->index].name), LOG_C("err", t->err.text));
+        if (!m->is_refused)
+            LOG(LOG_ERROR, "rows cannot be written, tried again",
+                LOG_S("mark", m->run->plan.items.p[m->index].name), LOG_C("err", t->err.text));
+        m->is_refused = 1;
         wait_until_start(t, loop_mono_ms(t->loop) + RETRY_FIRST_MS);
         return task_then(t, MARK_WRITE);
     case MARK_OVER:
