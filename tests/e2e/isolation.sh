@@ -5,24 +5,12 @@
 # the daemon's and the machine's. Everything is done as an ordinary user, and started as root also from
 # root, which drops to that user.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/ordinary.sh"
 
 ORDINARY=61000
 SEEK=canary-of-the-neighbour-4711
 
-# Where that user can read them, whatever directory this one is in.
-if [ -z "${PROGRAMS:-}" ]; then
-    PROGRAMS=$(mktemp -d /tmp/e2e-programs.XXXXXX) || exit 1
-    trap 'rm -rf "$PROGRAMS"' EXIT
-    chmod 755 "$PROGRAMS"
-    from=$(dirname "$REEVE_KEEPER")
-    cp "$REEVE" "$REEVE_KEEPER" "$from/reeve-spawn" "$from/reeve-users" "$from/edge_connect.so" "$ATTACKER" "$0" \
-        "$(dirname "$0")/lib.sh" "$PROGRAMS"
-    export PROGRAMS REEVE=$PROGRAMS/reeve REEVE_KEEPER=$PROGRAMS/keeper ATTACKER=$PROGRAMS/attacker
-    bash "$PROGRAMS/isolation.sh" || exit
-    [ "$(id -u)" != 0 ] ||
-        HOME=/ setpriv --reuid $ORDINARY --regid $ORDINARY --clear-groups bash "$PROGRAMS/isolation.sh"
-    exit
-fi
+as_both $ORDINARY ATTACKER
 
 # Both environments in class $1.
 given_attacked_world()

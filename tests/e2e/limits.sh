@@ -4,23 +4,11 @@
 # Judged by what the kernel counts, never by time. Where it cannot keep a limit the plan says so, which
 # is looked at as an ordinary user.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/ordinary.sh"
 
 ORDINARY=61000
 
-# Where that user can read them, whatever directory this one is in.
-if [ -z "${PROGRAMS:-}" ]; then
-    PROGRAMS=$(mktemp -d /tmp/e2e-programs.XXXXXX) || exit 1
-    trap 'rm -rf "$PROGRAMS"' EXIT
-    chmod 755 "$PROGRAMS"
-    from=$(dirname "$REEVE_KEEPER")
-    cp "$REEVE" "$REEVE_KEEPER" "$from/reeve-spawn" "$from/reeve-users" "$from/edge_connect.so" "$APP" "$0" \
-        "$(dirname "$0")/lib.sh" "$PROGRAMS"
-    export PROGRAMS REEVE=$PROGRAMS/reeve REEVE_KEEPER=$PROGRAMS/keeper APP=$PROGRAMS/app
-    bash "$PROGRAMS/limits.sh" || exit
-    [ "$(id -u)" != 0 ] ||
-        HOME=/ setpriv --reuid $ORDINARY --regid $ORDINARY --clear-groups bash "$PROGRAMS/limits.sh"
-    exit
-fi
+as_both $ORDINARY APP
 
 # A service `web` that serves, and `other` that does what its script says, with limits of its own.
 given_limited_world()

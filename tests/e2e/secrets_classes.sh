@@ -4,24 +4,12 @@
 # Started as root: class uid, under a daemon that dropped to an ordinary user; root looks at every process. Then all
 # again as that user itself, in class namespace.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/ordinary.sh"
 . "$(dirname "$0")/canary.sh"
 
 ORDINARY=61001
 
-# Where that user can read them, whatever directory this one is in.
-if [ -z "${PROGRAMS:-}" ]; then
-    PROGRAMS=$(mktemp -d /tmp/e2e-programs.XXXXXX) || exit 1
-    trap 'rm -rf "$PROGRAMS"' EXIT
-    chmod 755 "$PROGRAMS"
-    from=$(dirname "$REEVE_KEEPER")
-    cp "$REEVE" "$REEVE_KEEPER" "$from/reeve-spawn" "$from/reeve-users" "$from/edge_connect.so" "$APP" "$0" \
-        "$(dirname "$0")/lib.sh" "$(dirname "$0")/canary.sh" "$PROGRAMS"
-    export PROGRAMS REEVE=$PROGRAMS/reeve REEVE_KEEPER=$PROGRAMS/keeper APP=$PROGRAMS/app
-    bash "$PROGRAMS/secrets_classes.sh" || exit
-    [ "$(id -u)" != 0 ] ||
-        HOME=/ setpriv --reuid $ORDINARY --regid $ORDINARY --clear-groups bash "$PROGRAMS/secrets_classes.sh"
-    exit
-fi
+as_both $ORDINARY APP canary.sh
 
 CLASS=namespace
 [ "$(id -u)" != 0 ] || CLASS=uid
