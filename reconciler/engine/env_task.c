@@ -161,115 +161,41 @@ static enum task_verdict env_spec(struct env_task *env)
     return task_then(t, ENV_LOOK);
 }
 
-/* --- whether the commits are signed -------------------------------------------------------------- */
-
-static void env_proof_ended(struct task *t, void *ctx)
-{
-    (void)t; /* the join that waits for it sees the end */
-    (void)ctx;
-}
+/* --- what is asked about its commits: env_commits.c ---------------------------------------------- */
 
 /* Before anything is made of what they say. */
 static enum task_verdict env_prove(struct env_task *env)
 {
     struct task *t = &env->task;
 
-    env->proof = arena_new(&env->cycle, struct proof_task);
-    if (!env->proven_of)
-        env->proven_of = arena_new(&env->own, struct proof);
-    if (!env->proof || !env->proven_of) {
-        t->rc = err_set(&t->err, ERR_NOMEM, "out of memory");
-        return task_goto(t, ENV_ASTRAY);
-    }
-    *env->proof = (struct proof_task){ .engine = env->engine,
-                                       .source = env->source,
-                                       .arena = &env->cycle,
-                                       .commit = env->head->commit,
-                                       .base = env->proven,
-                                       .asked = proof_asked(env->source, env->rule),
-                                       .known = env->proven_of };
-    proof_start(env->proof, env_proof_ended, NULL);
-    env->child = &env->proof->task;
-    wait_join_start(t, &env->child, 1);
-    return task_then(t, ENV_PROVEN);
+    t->rc = env_commits_prove(env, &t->err);
+    return t->rc ? task_goto(t, ENV_ASTRAY) : task_then(t, ENV_PROVEN);
 }
 
 static enum task_verdict env_proven(struct env_task *env)
 {
     struct task *t = &env->task;
 
-    if (env->proof->task.rc) {
-        t->rc = env->proof->task.rc;
-        t->err = env->proof->task.err;
+    t->rc = env_commits_proven(env, &t->err);
+    if (t->rc)
         return task_goto(t, ENV_ASTRAY);
-    }
     wait_work_start(t, POOL_FILE, env_look_specs);
     return task_then(t, ENV_LOOK);
 }
 
-/* --- whether the newest commit goes on from the one that was applied last ------------------------ */
-
-/* A source without history has nothing to rewind. */
-int env_task_knows_descent(const struct env_task *env)
-{
-    return !env->source->source->ops->ancestry || env->rewound.n || env->line == env->head->line;
-}
-
 static enum task_verdict env_descent_ask(struct env_task *env)
 {
-    const struct source *source = env->source->source;
-    struct task *t = &env->task;
-
-    if (!env->applied.n || str_eq(env->applied, env->head->commit) ||
-        str_eq_c(env->applied, env->head->ancestor)) {
-        env->line = env->head->line;
-        return task_goto(t, ENV_LOOK);
-    }
-    env->ancestry = (struct source_ancestry){ env->applied, env->head->commit };
-    source->ops->ancestry(source, t, &env->cycle, &env->ancestry, &env->call);
-    return task_then(t, ENV_DESCENT_TOLD);
+    return env_commits_ask_descent(env) ? task_then(&env->task, ENV_DESCENT_TOLD)
+                                        : task_goto(&env->task, ENV_LOOK);
 }
 
-static enum task_verdict env_descent_told(struct env_task *env)
+static enum task_verdict env_told(struct env_task *env, int rc)
 {
-    struct task *t = &env->task;
-    int descends = 0;
-
-    t->rc = env->source->source->ops->ancestry_parse(&env->cycle, &env->call, &descends, &t->err);
-    if (t->rc)
-        return task_goto(t, ENV_ASTRAY);
-    if (descends) {
-        env->line = env->head->line;
-        (void)snprintf(env->head->ancestor, sizeof(env->head->ancestor), "%.*s",
-                       STR_ARG(env->applied)); /* a commit's id is shorter */
-    } else {
-        env->rewound = str_fmt(&env->cycle,
-                               "rewound: commit %.*s does not descend from %.*s, which was applied",
-                               12, env->head->commit.p, 12, env->applied.p);
-    }
-    return task_goto(t, ENV_LOOK);
+    env->task.rc = rc;
+    return task_goto(&env->task, rc ? ENV_ASTRAY : ENV_LOOK);
 }
 
-/* --- who made the changes ------------------------------------------------------------------------ */
-
-static enum task_verdict env_authors_ask(struct env_task *env)
-{
-    const struct source *source = env->source->source;
-
-    env->log = (struct source_log){ .from = env->proven.n ? env->proven : STR_NONE,
-                                    .to = env->head->commit,
-                                    .limit = SOURCE_LOG_MAX };
-    source->ops->log(source, &env->task, &env->cycle, &env->log, &env->call);
-    return task_then(&env->task, ENV_AUTHORS_TOLD);
-}
-
-static enum task_verdict env_authors_told(struct env_task *env)
-{
-    struct task *t = &env->task;
-
-    t->rc = env_authors_parse(env, &t->err);
-    return task_goto(t, t->rc ? ENV_ASTRAY : ENV_LOOK);
-}
+/* --- what it comes to ---------------------------------------------------------------------------- */
 
 /* Once for each new trouble. */
 static void env_log_trouble(struct env_task *env)
@@ -476,15 +402,16 @@ static enum task_verdict env_step(struct task *t)
     case ENV_DESCENT_ASK:
         return env_descent_ask(env);
     case ENV_DESCENT_TOLD:
-        return env_descent_told(env);
+        return env_told(env, env_commits_descent(env, &t->err));
     case ENV_AUTHORS:
         env->lacks_authors = 0;
         wait_work_start(t, POOL_STATE, env_find_applied);
         return task_then(t, ENV_AUTHORS_ASK);
     case ENV_AUTHORS_ASK:
-        return env_authors_ask(env);
+        env_commits_ask_authors(env);
+        return task_then(t, ENV_AUTHORS_TOLD);
     case ENV_AUTHORS_TOLD:
-        return env_authors_told(env);
+        return env_told(env, env_authors_parse(env, &t->err));
     case ENV_ASTRAY:
         return env_astray(env);
     case ENV_LOOK:

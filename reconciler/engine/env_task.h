@@ -175,13 +175,23 @@ int env_look_instances(struct task *t, struct err *err); /* STATE: what should r
 int env_look_edge(struct task *t, struct err *err);      /* DRIVER: the proxy runs */
 int env_look_world(struct task *t, struct err *err);     /* DRIVER: what one provider runs of it */
 
+/* --- env_commits.c: on the loop ------------------------------------------------------------------- */
+
+/* Whether the commits are signed: begins the wait; after it 0, or why they do not count. */
+int env_commits_prove(struct env_task *env, struct err *err);
+int env_commits_proven(struct env_task *env, struct err *err);
+/* 1: asked, the wait began. 0: the newest goes on from the one that was applied last. */
+int env_commits_ask_descent(struct env_task *env);
+int env_commits_descent(struct env_task *env, struct err *err); /* after it: `line`, or `rewound` */
+void env_commits_ask_authors(struct env_task *env);
+
 /* --- env_plan.c, env_row.c: on STATE -------------------------------------------------------------- */
 
 /* The environment's row, made when a commit names it for the first time. */
 int env_plan_accept(struct env_task *env, struct err *err);
 /* The commits that were started and proven last, for DESCENT and AUTHORS. */
 int env_plan_find_applied(struct env_task *env, struct err *err);
-/* Whose changes lie between the commit that was applied last and the newest one. */
+/* Whose changes lie between the commit that was proven last and the newest one. */
 int env_authors_parse(struct env_task *env, struct err *err);
 /* Instances of live sets, for OBSERVE. */
 int env_plan_list_instances(struct env_task *env, struct err *err);

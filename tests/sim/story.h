@@ -18,6 +18,7 @@
 
 #include "base/guard.h"
 #include "base/log.h"
+#include "reconciler/engine/env_task.h"
 #include "state/events.h"
 #include "tests/sim/laws.h"
 
@@ -159,6 +160,49 @@ static inline void settle_parked_as(struct story *s, const char *as)
 static inline void settle_parked(struct story *s)
 {
     settle_parked_as(s, "retry");
+}
+
+static inline struct str plan_in_state(struct story *s, const char *state)
+{
+    struct rec_plan *rows;
+    struct err err = ERR_INIT;
+    size_t n;
+
+    if (DB_SELECT(world_reader(&s->w), &s->w.arena, plan,
+                  "WHERE state = $1 AND env = (SELECT uid FROM environments WHERE name = 'prod')",
+                  &rows, &n, &err, DB_T(str_from_c(state))))
+        fail_msg("%s", err.text);
+    return n ? digest_hex(&s->w.arena, &rows[0].id) : S("");
+}
+
+static inline void decide(struct story *s, enum command_verb verb, struct str plan)
+{
+    assert_true(plan.n > 0);
+    world_say(&s->w, &(struct command){ .verb = verb, .plan = plan, .as = S("") }, &s->done);
+}
+
+static inline struct env_task *prod(struct story *s)
+{
+    for (size_t i = 0; i < s->w.engine->envs.n; i++)
+        if (str_eq_c(s->w.engine->envs.p[i]->name, "prod"))
+            return s->w.engine->envs.p[i];
+    fail_msg("there is no prod");
+    return NULL;
+}
+
+static inline void run_until_switched(struct story *s)
+{
+    struct rec_rollout *rows;
+    struct err err = ERR_INIT;
+    size_t n = 0;
+
+    for (int i = 0; i < 600 && !n; i++) {
+        world_run(&s->w, 100);
+        assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, rollout,
+                                   "WHERE state = 'switched'", &rows, &n, &err),
+                         0);
+    }
+    assert_true(n > 0);
 }
 
 /* --- the table ----------------------------------------------------------------------------------- */
