@@ -33,6 +33,7 @@ static int judge_generation(struct arena *a, struct db *db, const struct owned *
     return 0;
 }
 
+/* The row of what is gone has the incarnation that comes next. */
 static int judge_thing(struct arena *a, struct db *db, const struct owned *o, struct str *ret_why,
                        struct err *err)
 {
@@ -41,7 +42,8 @@ static int judge_thing(struct arena *a, struct db *db, const struct owned *o, st
 
     if (rc && rc != ERR_NOT_FOUND)
         return rc;
-    if (!rc && row.incarnation >= o->incarnation)
+    if (!rc && (row.incarnation > o->incarnation ||
+                (row.incarnation == o->incarnation && !str_eq_c(row.status, "gone"))))
         return judge_generation(a, db, o, ret_why, err);
     *ret_why = str_fmt(a, "it does not know %.*s/%.*s of '%.*s', made for commit %.*s",
                        STR_ARG(o->kind), STR_ARG(o->name), STR_ARG(o->env), 12,

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/guard.h"
 #include "base/sys.h"
 #include "providers/kit.h"
 #include "providers/registry.h"
@@ -16,6 +17,7 @@
 #include "state/events.h"
 #include "state/resources.h"
 #include "state/sets.h"
+#include "state/tx.h"
 #include "tests/support/test_host.h"
 
 #define OURS "018bcfe5-6800-7000-8000-000000000001"
@@ -261,6 +263,37 @@ static void test_an_older_incarnation_counts_for_nothing(void **state)
     assert_int_equal(value_count(value_get(l->report, S("doubles"))), 0);
 }
 
+/* The row says that it is gone, and knows the incarnation that comes next: it knows nothing of that. */
+static void test_what_was_made_again_since_is_not_known(void **state)
+{
+    const struct tx_head head = {
+        .kind = S("test"), .subject = S(""), .actor = S("test"), .cause = S(""), .env = S("")
+    };
+    struct lost *l = *state;
+    struct rec_resource r;
+    struct tx *tx;
+
+    given(l, (struct thing){ OURS, NEWER, "address/web", "", 1, 0, NULL });
+    assert_int_equal(recovered(l), 0);
+    assert_int_equal(resources_now(l->db, &l->arena, S(NEWER), S("address"), S("web"), &r, &l->err),
+                     0);
+    db_close(TAKE(l->db));
+    assert_int_equal(recovered(l), ERR_REFUSED); /* nothing is lost */
+    r.status = S("gone");
+    r.incarnation = 2;
+    assert_int_equal(
+        db_open(str_fmt(&l->arena, "%s/reeve.db", l->dir).p, DB_WRITE, &l->db, &l->err), 0);
+    assert_int_equal(db_batch_begin(l->db, &l->err), 0);
+    assert_int_equal(tx_begin(l->db, &head, &tx, &l->err), 0);
+    assert_int_equal(tx_put_resource(tx, &r, &l->err), 0);
+    assert_int_equal(tx_commit(tx, &l->err), 0);
+    assert_int_equal(db_batch_commit(l->db, &l->err), 0);
+    db_close(TAKE(l->db));
+    assert_int_equal(recovered(l), ERR_REFUSED); /* what is going was known */
+    given(l, (struct thing){ OURS, NEWER, "address/web", "", 2, 0, NULL });
+    assert_int_equal(recovered(l), 0);
+}
+
 /* Both are told, and one of them stands in every row. */
 static void test_two_things_that_carry_one_label(void **state)
 {
@@ -357,6 +390,7 @@ int main(void)
         TEST(test_of_two_with_one_name_the_newer_has_it),
         TEST(test_what_was_done_is_done),
         TEST(test_an_older_incarnation_counts_for_nothing),
+        TEST(test_what_was_made_again_since_is_not_known),
         TEST(test_two_things_that_carry_one_label),
         TEST(test_things_of_two_installations),
         TEST(test_the_id_of_another_installation),
