@@ -5,7 +5,7 @@
 
 /* --- addresses ----------------------------------------------------------------------------------- */
 
-/* An address is made once and stays. The last one needs the others, so that a group needs one item
+/* An address is made once and stays; one that could not be made is made again. The last one needs the others, so that a group needs one item
  * alone: its index comes back. */
 static size_t lower_addresses(struct planner *p)
 {
@@ -14,8 +14,9 @@ static size_t lower_addresses(struct planner *p)
 
     for (size_t i = 0; i < p->plan->routes.n; i++) {
         struct str service = p->plan->routes.p[i].address;
+        const struct recorded *have = estate_find_recorded(&p->estate, S("address"), service);
 
-        if (!service.n || estate_find_recorded(&p->estate, S("address"), service))
+        if (!service.n || (have && !digest_is_none(&have->digest)))
             continue;
         last = rollout_items_add(&l, 0,
                                  (struct plan_item){

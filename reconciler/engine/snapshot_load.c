@@ -48,6 +48,8 @@ static int load_recorded(struct arena *a, const struct snapshot_load *in, struct
             continue;
         *r = (struct recorded){ rows[i].kind, rows[i].name, rows[i].provider, NULL,
                                 rows[i].desired };
+        if (!is_recorded_kind(r->kind) && str_eq_c(rows[i].status, "failed"))
+            r->digest = (struct digest){ { 0 } }; /* it may be there or not */
         if (is_recorded_kind(r->kind) && load_document(a, db, &r->digest, &r->desired, err))
             return err_wrap(err, "what '%.*s/%.*s' was", STR_ARG(r->kind), STR_ARG(r->name));
         s->n_recorded++;

@@ -109,6 +109,7 @@ enum twist {
     TWIST_UNPROVEN,
     TWIST_REMADE,
     TWIST_RAISED,
+    TWIST_NO_ADDRESS,
 };
 
 static const struct {
@@ -144,6 +145,11 @@ static void twist_world(struct world *w, enum twist twist, const struct environm
     case TWIST_UNPROVEN:
         w->recorded.n = 0;
         w->sets.p[0].rec.proven_seq = REC_NONE;
+        break;
+    case TWIST_NO_ADDRESS:
+        for (size_t i = 0; i < w->recorded.n; i++)
+            if (str_eq_c(w->recorded.p[i].kind, "address"))
+                w->recorded.p[i].digest = (struct digest){ { 0 } };
         break;
     case TWIST_REMADE:
         w->sets.p[0].rec.proven_seq = REC_NONE;
