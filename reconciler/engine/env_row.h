@@ -26,6 +26,8 @@ int env_row_drop_ask(const struct env_task *env, struct rec_environment *row);
 int env_row_put_commit(struct env_task *env, struct tx *tx, struct err *err);
 /* What the environment is made of comes from the newest commit. */
 void env_row_set_commit(struct env_task *env, struct rec_environment *row);
+/* env_creates.c. 1 and why, when the plan of a commit would make more than its rule allows in an hour. */
+int env_creates_wait(struct env_task *env, struct str *ret_reason, struct err *err);
 /* 1 and why, when an operation waits for a person. */
 int env_row_is_parked(struct env_task *env, struct str *ret_reason, struct err *err);
 

@@ -265,13 +265,14 @@ static int decide(struct env_task *env, const struct rec_plan *row, struct decis
 {
     const struct value *policy = judging_policy(env);
     struct plan_verdict verdict;
-    struct str held = STR_NONE, frozen = STR_NONE, needs = STR_NONE;
+    struct str held = STR_NONE, frozen = STR_NONE, crowded = STR_NONE, needs = STR_NONE;
     int rc = judge(env, policy, &verdict, err) ? err->code : is_held(env, &held, err);
     int is_approved = rc >= 0 && verdict.asks
                           ? count_approvals(env, row, policy, &verdict, &needs, err)
                           : 0;
 
-    if (rc < 0 || is_approved < 0 || is_frozen(env, row, policy, &frozen, err) < 0)
+    if (rc < 0 || is_approved < 0 || is_frozen(env, row, policy, &frozen, err) < 0 ||
+        env_creates_wait(env, &crowded, err) < 0)
         return err->code;
     *ret = (struct decision){ 0, S("waiting"), S("waiting"), verdict.reason, needs };
     if (rc == 1 && !env->engine->options.hold_all && env->plan.cause == PLAN_CAUSE_REPAIR)
@@ -290,6 +291,9 @@ static int decide(struct env_task *env, const struct rec_plan *row, struct decis
                           ? str_fmt(&env->cycle, "%.*s; %.*s", STR_ARG(frozen),
                                     STR_ARG(verdict.reason))
                           : frozen;
+    } else if (crowded.p && (!verdict.asks || is_approved)) {
+        ret->state = is_approved ? S("approved") : S("waiting");
+        ret->reason = crowded;
     } else if (!verdict.asks || is_approved) {
         *ret = (struct decision){ 1, S("applying"), S("converging"), S(""), needs };
     }

@@ -255,6 +255,26 @@ static void given_two_more(struct story *s)
     expect_present(s, SHOP_CRON, 1);
 }
 
+/* Approvals do not help: the hour has to go by. */
+static void what_makes_too_many_waits_for_the_hour(struct story *s)
+{
+    const struct value *rules = value_get(s->w.daemon, S("environments"));
+    struct value *ceiling = value_map(&s->w.arena);
+
+    value_set_int(&s->w.arena, ceiling, S("creates"), 10);
+    for (size_t i = 0; i < value_count(rules); i++) /* the world's own, which the daemon borrows */
+        value_set(&s->w.arena, rules->u.list.items[i], S("ceiling"), ceiling);
+    s->shop.services[SHOP_WEB].replicas = s->shop.services[SHOP_BLOG].replicas = 3;
+    change(s, SHOP_WEB, 0);
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "waiting: instances: 6 more, ");
+    run(s, 65 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_WEB, 2);
+}
+
 /* Who goes back and would take more away than the rule's budget is asked as well, and not forgotten. */
 static void what_is_over_the_budget_waits(struct story *s, const struct command *back)
 {
@@ -499,6 +519,7 @@ int main(void)
         STORY(an_approval_is_taken_back_while_it_is_held),
         STORY(an_undo_is_not_lost_in_a_cycle),
         STORY(an_undo_that_cannot_be_written_is_tried_again),
+        STORY(what_makes_too_many_waits_for_the_hour),
         STORY(a_rollback_over_the_budget_waits),
         STORY(an_undo_over_the_budget_waits),
         STORY(an_undo_while_a_plan_bakes_is_refused),
