@@ -27,7 +27,7 @@ int env_creates_wait(struct env_task *env, struct str *ret_reason, struct err *e
     if (DB_SELECT(env->engine->db, &env->cycle, operation,
                   "WHERE env = $1 AND kind = 'instance' AND action = 'create' AND intent_ms > $2",
                   &made, &n, err, DB_T(env->uid),
-                  DB_I(loop_wall_ms(env->engine->loop) - CREATES_WITHIN_MS)))
+                  DB_I(clock_task_due_ms(&env->engine->clock) - CREATES_WITHIN_MS)))
         return err->code;
     if (wanted + (int64_t)n <= most)
         return 0;
