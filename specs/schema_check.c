@@ -241,8 +241,9 @@ static struct value *check_field(const struct schema_check *c, const struct sche
     UNREACHABLE();
 }
 
-static void complain_unknown(const struct schema_check *c, enum schema_object object,
-                             const struct value_entry *e, const struct schema_path *path)
+/* What was probably meant: that it is missing is not said as well. */
+static struct str complain_unknown(const struct schema_check *c, enum schema_object object,
+                                   const struct value_entry *e, const struct schema_path *path)
 {
     struct schema_nearest nearest = schema_nearest_to(e->key);
     size_t n;
@@ -252,6 +253,7 @@ static void complain_unknown(const struct schema_check *c, enum schema_object ob
         schema_nearest_try(&nearest, fields[i].name);
     complain(c, path, e->key_place, "unknown", schema_nearest_hint(c->a, &nearest),
              "unknown field '%.*s'", STR_ARG(e->key));
+    return nearest.name;
 }
 
 static struct value *check_fields(const struct schema_check *c, enum schema_object object,
@@ -264,17 +266,16 @@ static struct value *check_fields(const struct schema_check *c, enum schema_obje
     for (size_t i = 0; i < value_count(v); i++) {
         const struct value_entry *e = &v->u.map.entries[i];
         const struct schema_field *f = schema_field(object, e->key);
-
         struct value *typed = f ? check_field(c, f, e, path) : NULL;
+        struct str name = f ? f->name : complain_unknown(c, object, e, path);
 
-        if (f) /* null: it was written, and a message says what is wrong with it */
-            value_set_placed(c->a, checked, f->name, e->key_place,
+        /* null: it was written, and a message says what is wrong with it */
+        if (f || (name.n && !value_get(v, name)))
+            value_set_placed(c->a, checked, name, e->key_place,
                              typed ? typed : placed(value_null(c->a), e->value));
-        else
-            complain_unknown(c, object, e, path);
     }
     for (size_t i = 0; i < n && !c->partial; i++)
-        if (fields[i].flags & SCHEMA_REQUIRED && !value_get(v, fields[i].name))
+        if (fields[i].flags & SCHEMA_REQUIRED && !value_get(checked, fields[i].name))
             complain(c, path, v->place, "required", STR_NONE, "'%.*s' is missing",
                      STR_ARG(fields[i].name));
     return checked;

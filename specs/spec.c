@@ -103,16 +103,17 @@ static void spec_add_shown(struct sb *b, struct str text)
     }
 }
 
-/* The line and a caret under the column; columns are code points, as are those of the place. */
+/* The line and a caret under the column; columns are code points, as are those of the place. A secret that is
+ * written out is not shown once more: what checks specs keeps its output. */
 static void spec_add_caret(struct sb *b, const struct spec_message *m, struct str source)
 {
     struct str line = yaml_text_line(source, m->place.line);
-    uint32_t column = 1;
+    uint32_t column = 1, end = str_eq_c(m->rule, "secret-literal") ? m->place.column : UINT32_MAX;
 
     if (!line.n || line.n > SPEC_CARET_LINE_MAX) /* an empty one shows nothing */
         return;
     sb_add(b, S("    "));
-    for (size_t at = 0, n; at < line.n; at += n ? n : 1) {
+    for (size_t at = 0, n; at < line.n && column < end; at += n ? n : 1, column++) {
         uint32_t c;
 
         n = utf8_decode(str_slice(line, at, line.n), &c);
@@ -121,8 +122,8 @@ static void spec_add_caret(struct sb *b, const struct spec_message *m, struct st
         else
             sb_add(b, str_slice(line, at, n));
     }
-    sb_add(b, S("\n    "));
-    for (; column < m->place.column; column++)
+    sb_addf(b, "%s\n    ", column < end ? "" : "***");
+    for (column = 1; column < m->place.column; column++)
         sb_add_char(b, ' ');
     sb_add(b, S("^\n"));
 }

@@ -277,14 +277,24 @@ static int report_messages(struct offline *o, struct err *err)
     return 0;
 }
 
+/* A file that is no YAML may hold what the others refer to: nothing is said of them then. */
+static int is_read_whole(const struct offline *o)
+{
+    for (size_t i = 0; i < o->messages.list.n; i++)
+        if (str_eq_c(o->messages.list.p[i].rule, "yaml"))
+            return 0;
+    return 1;
+}
+
 int offline_validate(struct cli *c, const char *path, struct err *err)
 {
     struct offline o = { .c = c };
-    int rc;
+    int rc, goes_on;
 
     spec_messages_init(&o.messages, c->arena);
     rc = read_specs(&o, path, err);
-    for (size_t i = 0; !rc && !o.messages.n_errors && i < o.bundle.environments.n; i++) {
+    goes_on = is_read_whole(&o);
+    for (size_t i = 0; !rc && goes_on && i < o.bundle.environments.n; i++) {
         struct environment_spec spec;
 
         rc = read_environment(&o, o.bundle.environments.entries[i].key, &spec, err);
