@@ -10,14 +10,23 @@
 
 typedef const struct rv_driver *registry_fn(void);
 
-static registry_fn *const registry_drivers[] = { haproxy_driver, null_driver, process_driver };
+static registry_fn *const registry_rows[] = { haproxy_driver, null_driver, process_driver };
 
 const struct rv_driver *registry_driver(struct str name)
 {
-    for (size_t i = 0; i < N_ELEMENTS(registry_drivers); i++)
-        if (str_eq_c(name, registry_drivers[i]()->name))
-            return registry_drivers[i]();
+    for (size_t i = 0; i < N_ELEMENTS(registry_rows); i++)
+        if (str_eq_c(name, registry_rows[i]()->name))
+            return registry_rows[i]();
     return NULL;
+}
+
+struct value *registry_drivers(struct arena *a)
+{
+    struct value *names = value_list(a);
+
+    for (size_t i = 0; i < N_ELEMENTS(registry_rows); i++)
+        value_add(a, names, value_text(a, str_from_c(registry_rows[i]()->name)));
+    return names;
 }
 
 /* open() may allocate and nothing else: memory of the registry serves. */

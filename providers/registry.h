@@ -46,5 +46,6 @@ int registry_open(const struct registry_options *options, const struct value *pr
 void registry_close(struct registry *registry);
 const struct provider *registry_find(const struct registry *registry, struct str name);
 
-/* The driver with this name, or NULL. */
+/* The driver with this name, or NULL; the names of all, sorted. */
 const struct rv_driver *registry_driver(struct str name);
+struct value *registry_drivers(struct arena *a);

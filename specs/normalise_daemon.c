@@ -1,34 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "specs/normalise.h"
+#include "specs/normalise_daemon.h"
+
+#include "base/guard.h"
 #include "specs/schema_path.h"
 
-struct daemon_check {
-    struct arena *a;
-    struct spec_messages *m;
-    const struct value *daemon; /* filled */
-};
-
-static void check_named(const struct daemon_check *c, const struct value *name, const char *what,
-                        const struct value *in)
+void normalise_daemon_check_named(const struct daemon_check *c, const struct value *name,
+                                  const char *what, const struct value *in)
 {
     if (value_is(name, VALUE_TEXT) && !value_get(in, name->u.text))
         spec_message_add(c->m, SPEC_ERROR, name->place, S("reference"),
                          normalise_hint(c->a, name->u.text, in), "there is no %s '%.*s'", what,
                          STR_ARG(name->u.text));
-}
-
-/* A provider must exist and its driver must carry the kind. */
-static void check_provider(const struct daemon_check *c, const struct value *name, const char *kind,
-                           const char *drivers)
-{
-    const struct value *providers = value_get(c->daemon, S("providers")), *provider;
-
-    check_named(c, name, "provider", providers);
-    provider = name ? value_get(providers, name->u.text) : NULL;
-    if (provider && !schema_is_word(value_get_text(provider, S("driver"), STR_NONE), drivers))
-        spec_message_add(c->m, SPEC_ERROR, name->place, S("reference"), STR_NONE,
-                         "provider '%.*s' (driver %.*s) does not carry %s", STR_ARG(name->u.text),
-                         STR_ARG(value_get_text(provider, S("driver"), STR_NONE)), kind);
 }
 
 /* A rule without a branch would bind its names to nothing; one that nobody tracks, to nothing that is read. */
@@ -37,6 +19,8 @@ static void check_branch(const struct daemon_check *c, const struct value *rule)
     const struct value *branch = value_get(rule, S("branch")), *source, *tracked;
     size_t i = 0;
 
+    if (str_eq_c(value_get_text(value_get(rule, S("match")), S("kind"), STR_NONE), "preview"))
+        return; /* they are bound to branches of pull requests */
     if (!branch) {
         spec_message_add(c->m, SPEC_ERROR, rule->place, S("required"), STR_NONE,
                          "environments: 'branch' is missing: these environments would be bound to "
@@ -70,16 +54,14 @@ static void check_signatures(const struct daemon_check *c, const struct value *r
 
 static void check_rule(const struct daemon_check *c, const struct value *rule)
 {
-    const struct value *services = value_at(rule, S("providers.services"));
     const struct value *secrets = value_get(rule, S("secrets"));
     const struct value *manual = value_at(rule, S("floor.approval"));
 
-    check_named(c, value_at(rule, S("match.source")), "source", value_get(c->daemon, S("sources")));
+    normalise_daemon_check_named(c, value_at(rule, S("match.source")), "source",
+                                 value_get(c->daemon, S("sources")));
     check_branch(c, rule);
     check_signatures(c, rule);
-    for (size_t i = 0; i < value_count(services); i++)
-        check_provider(c, value_item(services, i), "services", "process|null");
-    check_provider(c, value_at(rule, S("providers.domains")), "domains", "haproxy|null");
+    normalise_daemon_check_providers(c, rule);
     for (size_t i = 0; i < value_count(secrets); i++) {
         const struct value *path = value_get(value_item(secrets, i), S("path"));
         struct str rest = path ? path->u.text : STR_NONE;
@@ -88,7 +70,7 @@ static void check_rule(const struct daemon_check *c, const struct value *rule)
         if (!str_next(&rest, ':', &store.u.text))
             continue; /* said already */
         store.place = path->place;
-        check_named(c, &store, "store", value_at(c->daemon, S("secrets.stores")));
+        normalise_daemon_check_named(c, &store, "store", value_at(c->daemon, S("secrets.stores")));
     }
     if (str_eq_c(value_get_text(rule, S("isolation"), STR_NONE), "uid") &&
         !value_get(c->daemon, S("uids")))
@@ -126,7 +108,23 @@ static void check_limits(const struct daemon_check *c)
         struct value name = { .kind = VALUE_TEXT, .place = e->key_place };
 
         name.u.text = e->key;
-        check_named(c, &name, "provider", providers);
+        normalise_daemon_check_named(c, &name, "provider", providers);
+    }
+}
+
+/* What is said in clear stays on this machine. */
+static void check_listen(const struct daemon_check *c)
+{
+    static const struct str fields[] = { S_INIT("listen"), S_INIT("listen_hooks") };
+
+    for (size_t i = 0; i < N_ELEMENTS(fields) && !value_get(c->daemon, S("tls")); i++) {
+        const struct value *at = value_get(c->daemon, fields[i]);
+
+        if (at && !str_starts(at->u.text, S("127.")) && !str_starts(at->u.text, S("localhost:")))
+            spec_message_add(c->m, SPEC_ERROR, at->place, S("tls"),
+                             S("add tls: {certificate: FILE, key: FILE}"),
+                             "%.*s: %.*s is not of this machine, and there is no tls",
+                             STR_ARG(fields[i]), STR_ARG(at->u.text));
     }
 }
 
@@ -158,6 +156,16 @@ static struct str claim_user(struct arena *a, struct str text)
     return text;
 }
 
+static struct str claim_subject(struct arena *a, struct str text)
+{
+    return str_fmt(a, "oidc:%.*s", STR_ARG(text));
+}
+
+static struct str claim_account(struct arena *a, struct str text)
+{
+    return str_fmt(a, "forge:%.*s", STR_ARG(text));
+}
+
 /* What two people are called would be nobody's. */
 static void check_claim(const struct daemon_check *c, struct map *claimed, const struct value *name,
                         struct str (*read)(struct arena *a, struct str text),
@@ -187,8 +195,12 @@ static void check_people(const struct daemon_check *c)
         const struct value_entry *person = &people->u.map.entries[i];
         const struct value *emails = value_get(person->value, S("emails"));
         const struct value *keys = value_get(person->value, S("keys"));
+        const struct value *accounts = value_get(person->value, S("forge"));
 
         check_claim(c, &claimed, value_get(person->value, S("local")), claim_user, person);
+        check_claim(c, &claimed, value_get(person->value, S("oidc")), claim_subject, person);
+        for (size_t j = 0; j < value_count(accounts); j++)
+            check_claim(c, &claimed, value_item(accounts, j), claim_account, person);
         for (size_t j = 0; j < value_count(emails); j++)
             check_claim(c, &claimed, value_item(emails, j), claim_mail, person);
         for (size_t j = 0; j < value_count(keys); j++)
@@ -210,7 +222,7 @@ static void check_stores(const struct daemon_check *c)
     const struct value *store = generated ? value_get(stores, generated->u.text) : NULL;
     struct str path = value_get_text(secrets, S("generated_path"), STR_NONE);
 
-    check_named(c, generated, "store", stores);
+    normalise_daemon_check_named(c, generated, "store", stores);
     if (store && !store_is(store, "file|vault"))
         spec_message_add(
             c->m, SPEC_ERROR, generated->place, S("reference"), STR_NONE,
@@ -239,7 +251,7 @@ static void check_default_store(const struct daemon_check *c)
         return; /* said already */
     name.u.text = written->u.text;
     name.place = written->place.line ? written->place : secrets->place;
-    check_named(c, &name, "store", value_get(secrets, S("stores")));
+    normalise_daemon_check_named(c, &name, "store", value_get(secrets, S("stores")));
 }
 
 /* Without any store there is one: the daemon's own environment. */
@@ -301,8 +313,7 @@ static void complete_rules(struct arena *a, struct value *daemon)
     struct value *sealed = list_commit_stores(a, secrets);
     struct value *own = value_list(a);
 
-    list_own_secrets(a, value_get(daemon, S("sources")), own);
-    list_own_secrets(a, value_get(daemon, S("providers")), own);
+    list_own_secrets(a, daemon, own);
     for (size_t i = 0; rules && i < value_count(rules->value); i++) {
         struct value *rule = rules->value->u.list.items[i];
 
@@ -315,6 +326,7 @@ static void complete_rules(struct arena *a, struct value *daemon)
             value_set(a, rule, S("commit_stores"), sealed);
         if (value_count(own))
             value_set(a, rule, S("own_secrets"), own);
+        value_set(a, rule, S("drivers"), normalise_daemon_drivers(a, daemon, rule));
         value_set_text(a, rule, S("same_user"),
                        value_get_text(value_get(daemon, S("auth")), S("same_user"), STR_NONE));
     }
@@ -353,6 +365,8 @@ int normalise_daemon(struct arena *a, const struct bundle *b, const struct value
         check_stores(&c);
         check_people(&c);
         check_limits(&c);
+        check_listen(&c);
+        normalise_daemon_check_stores_of_history(&c);
     }
     if (arena_status(a, err))
         return ERR_NOMEM;

@@ -6,27 +6,25 @@
 #include <strings.h>
 
 #include "base/guard.h"
-#include "base/network.h"
+#include "specs/scalar_match.h"
 
 #define SCALAR_NAME_MAX 40u
 #define SCALAR_SECRET_NAME_MAX 60u
-#define SCALAR_HOST_MAX 253u
-#define SCALAR_LABEL_MAX 63u
 #define SCALAR_HEADER_MAX 64u
 #define SCALAR_HEADER_TEXT_MAX 1000u
+#define SCALAR_RECIPIENT_MAX 100u
 #define SCALAR_DURATION_DAYS_MAX 3650
-#define SCALAR_PORT_MAX 65535
 
 static const char scalar_lower[] = "abcdefghijklmnopqrstuvwxyz";
 static const char scalar_upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 static const char scalar_digit[] = "0123456789";
 
-static int scalar_is_one_of(char c, const char *set)
+int scalar_is_one_of(char c, const char *set)
 {
     return c && strchr(set, c) != NULL;
 }
 
-static int scalar_is_alnum(char c)
+int scalar_is_alnum(char c)
 {
     return scalar_is_one_of(c, scalar_lower) || scalar_is_one_of(c, scalar_upper) ||
            scalar_is_one_of(c, scalar_digit);
@@ -37,8 +35,7 @@ static int scalar_is_plain(char c) /* no control characters */
     return (unsigned char)c >= 0x20 && c != 0x7f;
 }
 
-/* Decimal digits without a sign and without zeros in front. */
-static int scalar_count(struct str s, int64_t *ret)
+int scalar_count(struct str s, int64_t *ret)
 {
     if (!s.n || s.p[0] == '-' || (s.n > 1 && s.p[0] == '0'))
         return -1;
@@ -205,7 +202,7 @@ static int scalar_is_variable(struct str s)
     return 1;
 }
 
-static int scalar_is_header(struct str s)
+int scalar_is_header(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
         if (!scalar_is_alnum(s.p[i]) && s.p[i] != '-')
@@ -241,32 +238,6 @@ static int scalar_is_login(struct str s)
     return s.n > 0 && s.n <= SCALAR_HEADER_MAX;
 }
 
-static int scalar_is_network(struct str s)
-{
-    struct network unused;
-
-    return !network_parse(s, &unused);
-}
-
-static int scalar_is_host(struct str s)
-{
-    struct str label;
-
-    if (!s.n || s.n > SCALAR_HOST_MAX)
-        return 0;
-    while (str_next(&s, '.', &label)) {
-        if (!label.n || label.n > SCALAR_LABEL_MAX || label.p[0] == '-' ||
-            label.p[label.n - 1] == '-' || !scalar_is_header(label))
-            return 0;
-    }
-    return 1;
-}
-
-static int scalar_is_host_glob(struct str s)
-{
-    return scalar_is_host(str_starts(s, S("*.")) ? str_slice(s, 2, s.n) : s);
-}
-
 /* Segments between slashes: none is '.' or '..', an empty one only at the end and if allowed. */
 static int scalar_has_segments(struct str s, int may_end_with_slash)
 {
@@ -282,7 +253,7 @@ static int scalar_has_segments(struct str s, int may_end_with_slash)
     return 1;
 }
 
-static int scalar_is_url_path(struct str s)
+int scalar_is_url_path(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
         if (!scalar_is_alnum(s.p[i]) && !scalar_is_one_of(s.p[i], "/._~-"))
@@ -295,7 +266,7 @@ static int scalar_is_route(struct str s)
     return scalar_is_url_path(s) && (s.n == 1 || s.p[s.n - 1] != '/');
 }
 
-static int scalar_is_file(struct str s)
+int scalar_is_file(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
         if (!scalar_is_plain(s.p[i]))
@@ -323,38 +294,6 @@ static int scalar_is_branch(struct str s)
            str_find(s, S("@{")) == STR_NPOS && !str_eq_c(s, "@");
 }
 
-static int scalar_is_git_url(struct str s)
-{
-    static const struct str schemes[] = { S_INIT("https://"), S_INIT("ssh://"), S_INIT("file://") };
-
-    for (size_t i = 0; i < N_ELEMENTS(schemes); i++)
-        if (str_starts(s, schemes[i]) && s.n > schemes[i].n)
-            return scalar_is_file(s);
-    return 0;
-}
-
-static int scalar_port(struct str s, int64_t *ret)
-{
-    return scalar_count(s, ret) || *ret < 1 || *ret > SCALAR_PORT_MAX ? -1 : 0;
-}
-
-static int scalar_is_address(struct str s)
-{
-    struct str host;
-    int64_t port;
-
-    return str_next(&s, ':', &host) && scalar_is_host(host) && s.p && !scalar_port(s, &port);
-}
-
-static int scalar_is_port_range(struct str s)
-{
-    struct str first;
-    int64_t low, high;
-
-    return str_next(&s, '-', &first) && s.p && !scalar_port(first, &low) &&
-           !scalar_port(s, &high) && low <= high;
-}
-
 static int scalar_is_uid_range(struct str s)
 {
     struct str first;
@@ -376,6 +315,11 @@ static int scalar_is_principal(struct str s)
     return str_eq_c(kind, "user") || str_eq_c(kind, "group");
 }
 
+static int scalar_is_any_principal(struct str s)
+{
+    return str_eq_c(s, "*") || scalar_is_principal(s);
+}
+
 /* No options before it: ssh-keygen would read them. */
 static int scalar_is_ssh_key(struct str s)
 {
@@ -395,22 +339,27 @@ static int scalar_is_ssh_key(struct str s)
     return 1;
 }
 
-/* What is sent there opens everything: in clear to this machine alone. */
-static int scalar_is_vault_url(struct str s)
+static int scalar_is_sha256(struct str s)
 {
-    static const char *const local[] = { "http://127.0.0.1", "http://localhost", "http://[::1]" };
-    size_t at = str_starts(s, S("https://")) ? sizeof("https://") - 1 : 0;
-
-    for (size_t i = 0; !at && i < sizeof(local) / sizeof(local[0]); i++) {
-        size_t n = str_from_c(local[i]).n;
-
-        if (str_starts(s, str_from_c(local[i])) && (s.n == n || s.p[n] == ':'))
-            at = n;
-    }
-    for (size_t i = at; at && i < s.n; i++)
-        if (!scalar_is_alnum(s.p[i]) && !scalar_is_one_of(s.p[i], ".-:[]"))
+    for (size_t i = 0; i < s.n; i++)
+        if (!scalar_is_one_of(s.p[i], scalar_digit) && !scalar_is_one_of(s.p[i], "abcdef"))
             return 0;
-    return at && s.n > sizeof("https://") - 1;
+    return s.n == 64;
+}
+
+static int scalar_is_file_or_name(struct str s)
+{
+    return scalar_is_name(s) || (scalar_is_file(s) && str_find_char(s, '/') != STR_NPOS);
+}
+
+static int scalar_is_age_recipient(struct str s)
+{
+    if (!str_starts(s, S("age1")) || s.n > SCALAR_RECIPIENT_MAX)
+        return 0;
+    for (size_t i = 0; i < s.n; i++)
+        if (!scalar_is_one_of(s.p[i], scalar_lower) && !scalar_is_one_of(s.p[i], scalar_digit))
+            return 0;
+    return s.n > sizeof("age1") - 1;
 }
 
 static int scalar_is_secret_path(struct str s)

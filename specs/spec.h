@@ -140,6 +140,11 @@ int normalise_environment(struct arena *a, const struct bundle *b, const struct 
 /* The Daemon document with every default applied: canonical value tree, docs/specs.md "Daemon". */
 int normalise_daemon(struct arena *a, const struct bundle *b, const struct value **ret,
                      struct spec_messages *m, struct err *err);
+/* What of it nothing acts on in this version, each at its place: for who serves it errors where a daemon
+ * that went on without would break a promise, else warnings. `built_in`: names of drivers. */
+enum daemon_use { DAEMON_READ, DAEMON_SERVED };
+void daemon_uncarried(const struct value *daemon, const struct value *built_in, enum daemon_use use,
+                      struct spec_messages *m);
 /* The first rule that matches, with its index (ret_index may be NULL); NULL: denied. */
 const struct value *daemon_rule(const struct value *daemon, struct str source, struct str kind,
                                 struct str name, size_t *ret_index);

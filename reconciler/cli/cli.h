@@ -24,6 +24,7 @@ struct cli {
     int can_draw;               /* standard output is a terminal that can move its cursor */
     const struct value *daemon; /* normalised; NULL until config_need() */
     const char *config_path;
+    struct str config_text;
     struct client *client; /* made by the first call */
     int is_local;          /* the last GET was answered from the state file */
     int write_error;       /* the first errno of standard output; 0: none */
@@ -87,6 +88,8 @@ void cli_write_plan(struct cli *c, const struct plan *p, const struct value *abo
 
 /* The Daemon document that applies; its messages are printed. ERR_INVALID, ERR_NOT_FOUND. */
 int config_need(struct cli *c, struct err *err);
+/* Says what of it this version does not act on. ERR_INVALID: a daemon would break a promise. */
+int config_serves(struct cli *c, struct err *err);
 /* Whom `user:` of the Daemon document names; ERR_INVALID: nobody. */
 int config_user(struct cli *c, uid_t *ret_uid, gid_t *ret_gid, struct err *err);
 /* Started as root: become `user:` of the Daemon document, for good. */

@@ -9,6 +9,7 @@
 
 #include "base/guard.h"
 #include "base/sys.h"
+#include "providers/registry.h"
 #include "reconciler/cli/cli.h"
 
 #define CONFIG_BYTES_MAX (1u << 20)
@@ -82,7 +83,21 @@ int config_need(struct cli *c, struct err *err)
                        m.n_errors == 1 ? "" : "s");
     }
     c->config_path = file.path.p;
+    c->config_text = file.text;
     return 0;
+}
+
+int config_serves(struct cli *c, struct err *err)
+{
+    struct spec_messages m;
+
+    spec_messages_init(&m, c->arena);
+    daemon_uncarried(c->daemon, registry_drivers(c->arena), DAEMON_SERVED, &m);
+    print_messages(c, &m, c->config_text);
+    if (m.n_errors)
+        return err_set(err, ERR_INVALID,
+                       "configuration '%s' asks for what this version does not do", c->config_path);
+    return arena_status(c->arena, err);
 }
 
 /* "NAME" or "UID:GID" */

@@ -12,6 +12,7 @@
 
 #include "base/guard.h"
 #include "base/sys.h"
+#include "providers/registry.h"
 #include "reconciler/cli/doctor_rule.h"
 #include "reconciler/cli/groups.h"
 #include "reconciler/cli/isolation.h"
@@ -368,6 +369,27 @@ static void check_config(struct doctor *d)
     found(d, FINDING_GOOD, str_fmt(d->c->arena, "configuration '%s'", d->c->config_path), S(""));
 }
 
+/* What the configuration asks for and this version does not act on. */
+static void check_uncarried(struct doctor *d)
+{
+    struct arena *a = d->c->arena;
+    struct spec_messages m;
+
+    spec_messages_init(&m, a);
+    daemon_uncarried(d->c->daemon, registry_drivers(a), DAEMON_SERVED, &m);
+    spec_messages_sort(&m);
+    for (size_t i = 0; i < m.list.n; i++) {
+        const struct spec_message *one = &m.list.p[i];
+        int is_bad = one->severity == SPEC_ERROR;
+
+        found(d, is_bad ? FINDING_BAD : FINDING_WARN,
+              str_fmt(a, "%.*s:%u: %.*s", STR_ARG(one->place.file), one->place.line,
+                      STR_ARG(one->text)),
+              is_bad ? S("reeve serve does not start with it: take it out of the configuration")
+                     : S("fine when nothing is expected of it"));
+    }
+}
+
 /* --- the verb ------------------------------------------------------------------------------------ */
 
 static void write_findings(struct doctor *d)
@@ -409,6 +431,7 @@ int verb_doctor(struct cli *c, struct err *err)
     check_limits(&d);
     if (c->daemon) {
         file = value_get_text(value_get(c->daemon, S("state")), S("file"), S(""));
+        check_uncarried(&d);
         check_socket(&d);
         check_programs(&d);
         check_ports(&d);

@@ -9,6 +9,7 @@
 
 #include "base/guard.h"
 #include "base/sys.h"
+#include "providers/registry.h"
 #include "reconciler/cli/verbs.h"
 #include "reconciler/core/graph.h"
 #include "specs/json_io.h"
@@ -143,7 +144,7 @@ static int is_daemon(struct str text)
 static int read_specs(struct offline *o, const char *path, struct err *err)
 {
     struct arena *a = o->c->arena;
-    const struct value *daemon;
+    const struct value *daemon = NULL;
     enum bundle_kind kind = BUNDLE_REPOSITORY;
     int rc;
 
@@ -167,6 +168,8 @@ static int read_specs(struct offline *o, const char *path, struct err *err)
     rc = bundle_read(a, kind, o->files.p, o->files.n, &o->bundle, &o->messages, err);
     if (!rc && kind == BUNDLE_DAEMON && !o->messages.n_errors)
         rc = normalise_daemon(a, &o->bundle, &daemon, &o->messages, err);
+    if (!rc && daemon)
+        daemon_uncarried(daemon, registry_drivers(a), DAEMON_READ, &o->messages);
     return rc;
 }
 

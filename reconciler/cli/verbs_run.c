@@ -149,6 +149,8 @@ static int run_daemon(struct cli *c, int once, struct err *err)
     int opened, rc = config_need(c, err);
 
     if (!rc)
+        rc = config_serves(c, err);
+    if (!rc)
         rc = isolation_start(c, &d.grant, err);
     if (!rc)
         rc = groups_start(c, &d.groups, err);

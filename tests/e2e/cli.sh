@@ -68,6 +68,29 @@ usage_of_help()
     run 0 'reeve 0.1.0' --version
 }
 
+# What a configuration asks for and this version does not do is said by everybody who reads it.
+not_in_this_version()
+{
+    local config=$WORLD/later.yaml
+
+    cat >"$config" <<'YAML'
+apiVersion: reeve/v1
+kind: Daemon
+user: "0:0"
+listen: 127.0.0.1:7420
+listen_hooks: 127.0.0.1:7421
+providers: {containers: {driver: docker}}
+YAML
+    run 0 "$config:4:1: warning: listen: not in this version" validate "$config"
+    run 1 "there is no driver 'docker' in this program: there are haproxy, null, process" doctor --config "$config"
+    expect_has "doctor" "$SAID" "warn  $config:5: listen_hooks: not in this version: no webhook is heard"
+    run 4 'asks for what this version does not do' serve --config "$config"
+    expect_has "serve" "$SAID" "$config:4:1: error: listen: not in this version"
+    expect_has "serve" "$SAID" "$config:6:34: error: providers.containers: there is no driver 'docker'"
+    expect_has "serve" "$SAID" "$config:5:1: warning: listen_hooks"
+    run 4 'asks for what this version does not do' once --config "$config"
+}
+
 # --- the three standard files -------------------------------------------------------------------------
 
 standard_files()
@@ -217,4 +240,4 @@ no_daemon()
 }
 
 run_cases usage usage_of_help standard_files names_that_are_wrong json_of_every_command a_hold_of_one_service \
-    waits_for_a_person hostile_text no_daemon
+    waits_for_a_person hostile_text no_daemon not_in_this_version

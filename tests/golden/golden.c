@@ -4,7 +4,7 @@
  *
  * show WORD ...: "environment NAME" normalises it; then "service/api", "domain/app" (one line a
  * member), "needs", "providers", "policy", "used-secrets", "wants", "revision"; "daemon" prints the
- * daemon's configuration; "carets" shows messages with their lines.
+ * daemon's configuration, "uncarried" what of it nothing acts on; "carets" shows messages with their lines.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/guard.h"
 #include "base/vec.h"
 #include "golden_case.h"
 #include "specs/json_io.h"
@@ -100,6 +101,17 @@ static void show_environment(struct golden *g, struct str name)
     assert_int_equal(normalise_environment(g->a, &g->bundle, &g->in, &g->spec, &g->m, &err), 0);
 }
 
+/* As `reeve serve` says it, with the drivers of a small program. */
+static void show_uncarried(struct golden *g)
+{
+    static const char *const built_in[] = { "haproxy", "null", "process" };
+    struct value *drivers = value_list(g->a);
+
+    for (size_t i = 0; i < N_ELEMENTS(built_in); i++)
+        value_add(g->a, drivers, value_text(g->a, str_from_c(built_in[i])));
+    daemon_uncarried(g->daemon, drivers, DAEMON_SERVED, &g->m);
+}
+
 static void show(struct golden *g, struct str word, struct str *rest)
 {
     struct str name = STR_NONE;
@@ -112,6 +124,8 @@ static void show(struct golden *g, struct str word, struct str *rest)
         show_members(g, "secrets", STR_NONE, g->spec.secrets);
     } else if (str_eq_c(word, "daemon")) {
         show_members(g, "daemon", STR_NONE, g->daemon);
+    } else if (str_eq_c(word, "uncarried")) {
+        show_uncarried(g);
     } else if (str_eq_c(word, "revision")) {
         sb_addf(&g->out, "revision %.*s\n", 16, digest_hex(g->a, &g->spec.revision).p);
     } else if (str_eq_c(word, "wants")) {

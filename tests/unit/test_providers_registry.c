@@ -60,10 +60,18 @@ static void test_open(void **state)
 
 static void test_drivers_are_known_by_name(void **state)
 {
+    AUTO_ARENA struct arena a;
+    const struct value *names;
+
     (void)state;
+    arena_init(&a, 0);
+    names = registry_drivers(&a);
     assert_string_equal(registry_driver(S("process"))->name, "process");
     assert_string_equal(registry_driver(S("haproxy"))->name, "haproxy");
     assert_null(registry_driver(S("proces")));
+    assert_true(value_count(names) >= 3);
+    for (size_t i = 0; i < value_count(names); i++)
+        assert_non_null(registry_driver(value_item(names, i)->u.text));
     registry_close(NULL);
 }
 
