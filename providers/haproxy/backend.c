@@ -4,6 +4,7 @@
  * that requests under way to a removed one end where they began. */
 #include <inttypes.h>
 
+#include "providers/haproxy/latency.h"
 #include "providers/haproxy/sync.h"
 #include "providers/haproxy/types.h"
 #include "providers/haproxy/words.h"
@@ -88,10 +89,13 @@ static int backend_take(struct haproxy_call *c, struct haproxy_store *s,
                         struct haproxy_record **ret)
 {
     struct str id = haproxy_model_take_backend(&s->model);
+    int rc;
 
     if (!id.n)
         return haproxy_fail(c, RV_USER, "the pool is used up: all %" PRId64 " backends serve a set",
                             s->model.conf.n_backends);
+    if ((rc = haproxy_latency_clear(c, id)))
+        return rc;
     return haproxy_add(c, s, S("backend"), id, ret);
 }
 

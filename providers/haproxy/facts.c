@@ -3,6 +3,7 @@
 
 #include "providers/haproxy/edge.h"
 #include "providers/haproxy/edge_replace.h"
+#include "providers/haproxy/latency.h"
 #include "providers/haproxy/runtime.h"
 
 #define FACTS_PIDS_MAX (1 << 22) /* the kernel gives none above */
@@ -41,12 +42,12 @@ static int facts_count(struct haproxy_call *c, struct str backend)
 {
     struct haproxy_stats stats;
     int64_t since = 0, still = 0, leaving = haproxy_edge_is_leaving(c);
-    struct value *out = value_map(c->arena);
+    struct value *out = value_map(c->arena), *latency = NULL;
     const struct haproxy_stat *all;
     int rc;
 
     if ((rc = facts_since(c, &since)) || (rc = haproxy_read_stats(c, backend, &stats)) ||
-        (rc = facts_since(c, &still)))
+        (rc = haproxy_latency_read(c, backend, &latency)) || (rc = facts_since(c, &still)))
         return rc;
     if (still != since)
         return haproxy_fail(c, RV_RETRY, "the proxy was replaced meanwhile");
@@ -63,6 +64,7 @@ static int facts_count(struct haproxy_call *c, struct str backend)
     value_set_int(c->arena, out, S("retries"), all->retries);
     value_set_int(c->arena, out, S("redispatches"), all->redispatches);
     value_set_int(c->arena, out, S("aborted_client"), all->aborted_client);
+    value_set(c->arena, out, S("latency"), latency);
     value_set(c->arena, out, S("servers"), facts_servers(c, &stats));
     c->ret->id = kit_give(c->h, backend);
     c->ret->observed = kit_give_json(c->h, c->arena, out);

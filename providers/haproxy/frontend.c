@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/guard.h"
+#include "providers/haproxy/latency.h"
 
 #define FRONTEND_WORD(x) #x
 #define FRONTEND_TEXT(x) FRONTEND_WORD(x)
@@ -287,6 +288,7 @@ static void frontend_add_forward(struct sb *b)
     for (size_t i = 0; i < N_ELEMENTS(frontend_named); i++)
         sb_addf(b, "    http-request del-header %s unless trusted\n", frontend_named[i]);
     sb_add_c(b, frontend_forward);
+    haproxy_latency_render_rules(b);
     sb_add_c(b, frontend_upgrade);
 }
 
@@ -352,6 +354,7 @@ void haproxy_frontend_render(struct sb *b, const struct haproxy_conf *conf)
     sb_add_c(b, frontend_answer);
     frontend_add_forward(b);
     sb_add_c(b, frontend_tables);
+    haproxy_latency_render_table(b, conf->n_backends);
 
     if (!conf->internal_first)
         return;

@@ -2,6 +2,7 @@
 #include "reconciler/core/gate.h"
 
 #include "base/guard.h"
+#include "reconciler/core/latency.h"
 
 #define GATE_EXITS_MAX 3 /* starts again this often before ready: it will not become ready */
 #define GATE_CALM_SAMPLES 2
@@ -127,12 +128,11 @@ static int64_t rate(int64_t errors, int64_t requests)
 }
 
 /* The error rate of the new set against abort_if, above what the old one had. */
-static struct gate_opinion judge_counts(struct arena *a, const struct value *need,
+static struct gate_opinion judge_errors(struct arena *a, const struct value *abort_if,
                                         const struct gate_counts *c)
 {
-    const struct value *abort_if = value_get(member_of(need, c->service), S("abort_if"));
-    int64_t limit = value_get_int(abort_if, S("error_rate"), -1),
-            seen = rate(c->errors, c->requests);
+    int64_t limit = value_get_int(abort_if, S("error_rate"), -1);
+    int64_t seen = rate(c->errors, c->requests);
     int64_t before = rate(c->baseline_errors, c->baseline_requests);
 
     if (limit < 0 || c->requests < value_get_int(abort_if, S("min_requests"), 1) ||
@@ -142,6 +142,45 @@ static struct gate_opinion judge_counts(struct arena *a, const struct value *nee
                str_fmt(a, "%.*s: %lld.%02lld %% of %lld requests failed, %lld.%02lld %% before",
                        STR_ARG(c->service), (long long)seen / 100, (long long)seen % 100,
                        (long long)c->requests, (long long)before / 100, (long long)before % 100));
+}
+
+#define GATE_P95 9500
+
+static struct str step_text(struct arena *a, struct latency_step step)
+{
+    if (step.over_ms < 0)
+        return S("unknown");
+    if (!step.up_to_ms)
+        return str_fmt(a, "over %lld ms", (long long)step.over_ms);
+    return str_fmt(a, "%lld to %lld ms", (long long)step.over_ms, (long long)step.up_to_ms);
+}
+
+/* Too slow where that is certain: the whole step lies above the limit, and above where the old set was. */
+static struct gate_opinion judge_latency(struct arena *a, const struct value *abort_if,
+                                         const struct gate_counts *c)
+{
+    int64_t limit = value_get_int(abort_if, S("p95_ms"), -1), n = latency_count(c->latency);
+    int64_t least = value_get_int(abort_if, S("min_requests"), 1);
+    struct latency_step seen = latency_share(c->latency, GATE_P95), before = { -1, -1 };
+
+    if (latency_count(c->baseline_latency) >= least)
+        before = latency_share(c->baseline_latency, GATE_P95);
+    if (limit < 0 || !n || n < least || seen.over_ms < limit || seen.over_ms <= before.over_ms)
+        return say(OPINION_WAIT, S(""));
+    return say(OPINION_FAIL,
+               str_fmt(a,
+                       "%.*s: p95 of %lld answers is %.*s, allowed are %lld ms, before it was %.*s",
+                       STR_ARG(c->service), (long long)n, STR_ARG(step_text(a, seen)),
+                       (long long)limit, STR_ARG(step_text(a, before))));
+}
+
+static struct gate_opinion judge_counts(struct arena *a, const struct value *need,
+                                        const struct gate_counts *c)
+{
+    const struct value *abort_if = value_get(member_of(need, c->service), S("abort_if"));
+    struct gate_opinion o = judge_errors(a, abort_if, c);
+
+    return o.verdict == OPINION_WAIT ? judge_latency(a, abort_if, c) : o;
 }
 
 static struct gate_opinion judge_bake(struct arena *a, const struct value *need,

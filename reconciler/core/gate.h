@@ -21,9 +21,10 @@ struct gate_sample { /* one instance, over all rounds so far */
 
 struct gate_counts { /* of one backend */
     struct str service;
-    int64_t requests, errors;                   /* since the gate began */
-    int64_t baseline_requests, baseline_errors; /* of the set before it, over its life */
-    int64_t streams;                            /* now: current and queued; -1: not known */
+    int64_t requests, errors;                       /* since the gate began */
+    int64_t baseline_requests, baseline_errors;     /* of the set before it, over its life */
+    int64_t streams;                                /* now: current and queued; -1: not known */
+    const struct value *latency, *baseline_latency; /* the same of answers (latency.h) */
 };
 
 struct gate_facts {

@@ -117,6 +117,7 @@ static const struct {
     { "service", S_INIT("rollout.auto_promote"),                            weaken_turned_on,    S_INIT("") },
     { "service", S_INIT("rollout.auto_revert"),                             weaken_turned_off,   S_INIT("") },
     { "service", S_INIT("rollout.abort_if.error_rate"),                     weaken_more,         S_INIT("") },
+    { "service", S_INIT("rollout.abort_if.p95_ms"),                         weaken_more,         S_INIT("") },
     { "service", S_INIT("rollout.abort_if.restarts"),                       weaken_more,         S_INIT("") },
     { "service", S_INIT("rollout.abort_if.min_requests"),                   weaken_more,         S_INIT("") },
     { "service", S_INIT("rollout.bake_time_ms"),                            weaken_less,         S_INIT("") },

@@ -2,6 +2,7 @@
 #include "reconciler/engine/gate_look.h"
 
 #include "base/guard.h"
+#include "reconciler/core/latency.h"
 #include "reconciler/engine/run.h"
 #include "specs/json_io.h"
 
@@ -188,6 +189,8 @@ static void look_restore_baseline(struct gate_task *g)
         b->base_errors = value_get_int(one, S("errors"), 0);
         b->counts.baseline_requests = value_get_int(one, S("before_requests"), 0);
         b->counts.baseline_errors = value_get_int(one, S("before_errors"), 0);
+        b->base_latency = value_get(one, S("latency"));
+        b->counts.baseline_latency = value_get(one, S("before_latency"));
     }
 }
 
@@ -240,11 +243,41 @@ static int look_counters(struct gate_task *g, const struct gate_backend *b, stru
     return 0;
 }
 
+static int64_t look_number(const struct value *counters, const char *name)
+{
+    return value_get_int(counters, str_from_c(name), 0);
+}
+
+/* What a gate compares with: the live set over its life, and this one when the gate began. A proxy that was
+ * restarted counts from 0. */
+static void look_base(struct gate_task *g, struct gate_backend *b, const struct value *now)
+{
+    const struct value *before;
+    struct err ignored = ERR_INIT; /* then nothing is compared with */
+    int64_t since = look_number(now, "since");
+    int is_new = b->is_new;
+
+    if (!is_new && b->since == since)
+        return;
+    if (is_new && b->before.p &&
+        !look_counters(g, b, b->before, b->before_provider_id, b->before_owner, &before,
+                       &ignored)) {
+        b->counts.baseline_requests = look_number(before, "requests");
+        b->counts.baseline_errors = look_number(before, "responses_5xx");
+        b->counts.baseline_latency = value_copy(&g->arena, value_get(before, S("latency")));
+    }
+    b->base_requests = is_new ? look_number(now, "requests") : 0;
+    b->base_errors = is_new ? look_number(now, "responses_5xx") : 0;
+    b->base_latency = is_new ? value_copy(&g->arena, value_get(now, S("latency"))) : NULL;
+    b->n_anew += !is_new;
+    b->since = since;
+    b->is_new = 0;
+}
+
 static int look_count_backend(struct gate_task *g, struct gate_backend *b, struct err *err)
 {
-    const struct value *now, *before;
+    const struct value *now;
     const struct provider *p = engine_provider(g->engine, b->provider);
-    int64_t requests, errors, since;
 
     if (p && !p->driver->counters) { /* nobody counts there: nothing to wait for */
         b->counts.streams = b->is_new = 0;
@@ -252,23 +285,11 @@ static int look_count_backend(struct gate_task *g, struct gate_backend *b, struc
     }
     if (look_counters(g, b, b->resource, b->provider_id, b->owner, &now, err))
         return err->code;
-    requests = value_get_int(now, S("requests"), 0);
-    errors = value_get_int(now, S("responses_5xx"), 0);
-    since = value_get_int(now, S("since"), 0);
-    b->counts.streams = value_get_int(now, S("current"), 0) + value_get_int(now, S("queued"), 0);
-    if (b->is_new && b->before.p &&
-        !look_counters(g, b, b->before, b->before_provider_id, b->before_owner, &before, err)) {
-        b->counts.baseline_requests = value_get_int(before, S("requests"), 0);
-        b->counts.baseline_errors = value_get_int(before, S("responses_5xx"), 0);
-    }
-    if (b->is_new || b->since != since) { /* the proxy was restarted: it counts from 0 */
-        b->base_requests = b->is_new ? requests : 0;
-        b->base_errors = b->is_new ? errors : 0;
-        b->since = since;
-        b->is_new = 0;
-    }
-    b->counts.requests = requests - b->base_requests;
-    b->counts.errors = errors - b->base_errors;
+    look_base(g, b, now);
+    b->counts.streams = look_number(now, "current") + look_number(now, "queued");
+    b->counts.requests = look_number(now, "requests") - b->base_requests;
+    b->counts.errors = look_number(now, "responses_5xx") - b->base_errors;
+    b->counts.latency = latency_since(&g->round, value_get(now, S("latency")), b->base_latency);
     return 0;
 }
 
@@ -277,6 +298,8 @@ static int look_count(struct task *t, struct err *err)
     struct gate_task *g = container_of(t, struct gate_task, task);
 
     arena_reset(&g->round);
+    for (size_t i = 0; i < g->n_backends; i++)
+        g->backends[i].counts.latency = NULL; /* it was the last round's */
     for (size_t i = 0; i < g->n_backends; i++)
         if (look_count_backend(g, &g->backends[i], err))
             return err->code;
@@ -404,6 +427,10 @@ struct str gate_look_have(struct gate_task *g)
         value_set_int(a, one, S("requests"), c->requests);
         value_set_int(a, one, S("errors"), c->errors);
         value_set_int(a, one, S("streams"), c->streams);
+        if (value_count(c->latency))
+            value_set(a, one, S("latency"), value_copy(a, c->latency));
+        if (g->backends[i].n_anew)
+            value_set_int(a, one, S("counted_anew"), g->backends[i].n_anew);
         value_set(a, have, c->service, one);
     }
     return json_format(a, have);
@@ -423,6 +450,10 @@ struct str gate_look_baseline(struct gate_task *g)
         value_set_int(a, one, S("errors"), b->base_errors);
         value_set_int(a, one, S("before_requests"), b->counts.baseline_requests);
         value_set_int(a, one, S("before_errors"), b->counts.baseline_errors);
+        if (b->base_latency)
+            value_set(a, one, S("latency"), value_copy(a, b->base_latency));
+        if (b->counts.baseline_latency)
+            value_set(a, one, S("before_latency"), value_copy(a, b->counts.baseline_latency));
         value_set(a, all, b->counts.service, one);
     }
     return json_format(a, all);

@@ -22,6 +22,8 @@ struct gate_backend {
     struct str before, before_provider_id,
         before_owner;                          /* of the live set at that time; STR_NONE */
     int64_t since, base_requests, base_errors; /* counters when the gate began */
+    const struct value *base_latency;          /* as well; in the gate's arena */
+    int64_t n_anew;                            /* times that the proxy began to count from 0 */
     int is_new;                                /* no baseline yet */
 };
 

@@ -11,6 +11,7 @@
  *     APP_TERM          graceful (default), abrupt, ignore
  *     APP_HEALTH        ok (default), fail, fail_after:MS
  *     APP_STATUS        status of ordinary answers
+ *     APP_DELAY_MS      time before them
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,7 @@ int main(void)
         .version = app_version(version, sizeof(version)),
         .idle_ms = app_number("APP_IDLE_MS", 0),
         .status = app_number("APP_STATUS", 0),
+        .delay_ms = app_number("APP_DELAY_MS", 0),
         .health_fail_ms = app_health(),
         .term = app_term(),
     };

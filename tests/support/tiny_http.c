@@ -253,11 +253,18 @@ static void tiny_upgrade(struct tiny_server *s, struct tiny_connection *c,
     c->state = TINY_ECHO;
 }
 
+static int tiny_delay_ms(const struct tiny_server *s, const struct tiny_request *r)
+{
+    if (tiny_is_at(r, "/slow"))
+        return tiny_query(r, "ms", 0);
+    return tiny_is_at(r, "/healthz") ? 0 : s->o->delay_ms;
+}
+
 /* 0: the connection lives on. */
 static int tiny_handle(struct tiny_server *s, struct tiny_connection *c)
 {
     struct tiny_request r;
-    int found = tiny_parse(c, &r);
+    int found = tiny_parse(c, &r), delay_ms;
 
     if (found <= 0)
         return found;
@@ -266,7 +273,8 @@ static int tiny_handle(struct tiny_server *s, struct tiny_connection *c)
         return 0;
     }
     tiny_answer(s, c, &r);
-    c->due_ms = tiny_is_at(&r, "/slow") ? tiny_now_ms() + tiny_query(&r, "ms", 0) : 0;
+    delay_ms = tiny_delay_ms(s, &r);
+    c->due_ms = delay_ms ? tiny_now_ms() + delay_ms : 0;
     c->state = c->due_ms ? TINY_DELAYED : TINY_WRITING;
     tiny_consume(&c->in, r.n_head + r.n_body);
     return 0;

@@ -33,6 +33,7 @@ struct tiny_http {
     const char *version;
     int idle_ms;        /* close a connection that is idle for so long; 0: never */
     int status;         /* of ordinary answers; 0: 200 */
+    int delay_ms;       /* before ordinary answers */
     int health_fail_ms; /* /healthz answers 503 from then on; -1: never */
     enum tiny_http_term term;
 };

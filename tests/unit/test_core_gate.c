@@ -1,5 +1,6 @@
 /* core/gate: what samples say, one row a situation. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/gate.h"
+#include "reconciler/core/latency.h"
 #include "tests/unit/test_core_given.h"
 
 #define NOW_MS 100000
@@ -13,6 +14,9 @@ static const char bare_need[] = "{\"type\":\"ready\",\"replicas\":1}";
 static const char bake_need[] =
     "{\"type\":\"bake\",\"members\":[{\"service\":\"api\",\"probe\":{\"failure_threshold\":3},"
     "\"abort_if\":{\"error_rate\":200,\"min_requests\":20,\"restarts\":1}},{\"service\":\"w\"}]}";
+static const char slow_need[] =
+    "{\"type\":\"bake\",\"members\":[{\"service\":\"api\",\"abort_if\":{\"p95_ms\":500,"
+    "\"min_requests\":20}}]}";
 static const char recover_need[] = "{\"type\":\"recover\"}";
 static const char drained_need[] = "{\"type\":\"drained\"}";
 static const char keep_need[] = "{\"type\":\"keep\"}";
@@ -35,6 +39,7 @@ static const struct {
     size_t n_samples;
     struct gate_counts counts;
     size_t n_counts;
+    const char *latency, *before; /* of the answers */
     int is_over, is_progress_over;
     int64_t calm;
     enum gate_opinion_verdict verdict;
@@ -129,6 +134,37 @@ static const struct {
     { "no limit, no verdict by errors", bake_need,
       .counts = { .service = S_INIT("w"), .requests = 100, .errors = 100 }, .n_counts = 1,
       .verdict = OPINION_WAIT },
+    { "too slow: the whole step of the 95th of 100 is above the limit", slow_need,
+      .counts = { .service = S_INIT("api") }, .n_counts = 1, .latency = "[[1,2,94],[500,600,6]]",
+      .before = "[[2,3,1000]]", .verdict = OPINION_FAIL,
+      .reason =
+          "api: p95 of 100 answers is 500 to 600 ms, allowed are 500 ms, before it was 2 to 3 ms" },
+    { "one in twenty may be slow", slow_need, .counts = { .service = S_INIT("api") }, .n_counts = 1,
+      .latency = "[[1,2,95],[500,600,5]]", .verdict = OPINION_WAIT },
+    { "a step that the limit lies in or ends is not certain", slow_need,
+      .counts = { .service = S_INIT("api") }, .n_counts = 1, .latency = "[[400,500,100]]",
+      .verdict = OPINION_WAIT },
+    { "too few answers to judge how slow", slow_need, .counts = { .service = S_INIT("api") },
+      .n_counts = 1, .latency = "[[60000,0,19]]", .verdict = OPINION_WAIT },
+    { "slower than the last step", slow_need, .counts = { .service = S_INIT("api") }, .n_counts = 1,
+      .latency = "[[60000,0,20]]", .verdict = OPINION_FAIL,
+      .reason =
+          "api: p95 of 20 answers is over 60000 ms, allowed are 500 ms, before it was unknown" },
+    { "no slower than what served before blames nobody", slow_need,
+      .counts = { .service = S_INIT("api") }, .n_counts = 1, .latency = "[[600,750,50]]",
+      .before = "[[600,750,50]]", .verdict = OPINION_WAIT },
+    { "slow before, and slower now", slow_need, .counts = { .service = S_INIT("api") },
+      .n_counts = 1, .latency = "[[750,1000,50]]", .before = "[[600,750,50]]",
+      .verdict = OPINION_FAIL,
+      .reason = "api: p95 of 50 answers is 750 to 1000 ms, allowed are 500 ms, before it was 600 "
+                "to 750 ms" },
+    { "too few before to compare with", slow_need, .counts = { .service = S_INIT("api") },
+      .n_counts = 1, .latency = "[[600,750,50]]", .before = "[[600,750,19]]",
+      .verdict = OPINION_FAIL,
+      .reason =
+          "api: p95 of 50 answers is 600 to 750 ms, allowed are 500 ms, before it was unknown" },
+    { "no limit, no verdict by time", bake_need, .counts = { .service = S_INIT("api") },
+      .n_counts = 1, .latency = "[[60000,0,100]]", .verdict = OPINION_WAIT },
     { "too many restarts", bake_need, .samples = { NEW(READY, .restarts = 2) }, .n_samples = 1,
       .verdict = OPINION_FAIL, .reason = "api@1.0 was restarted 2 times" },
     { "as many restarts as allowed", bake_need, .samples = { NEW(READY, .restarts = 1) },
@@ -181,6 +217,7 @@ static void test_gates_judge_what_was_seen(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gate_counts counts = rows[i].counts;
         const struct gate_facts facts = {
             .now_ms = NOW_MS,
             .is_over = rows[i].is_over,
@@ -188,13 +225,17 @@ static void test_gates_judge_what_was_seen(void **state)
             .calm_samples = rows[i].calm,
             .samples = rows[i].samples,
             .n_samples = rows[i].n_samples,
-            .counts = &rows[i].counts,
+            .counts = &counts,
             .n_counts = rows[i].n_counts,
         };
         struct gate_opinion o;
         struct arena a;
 
         arena_init(&a, 0);
+        if (rows[i].latency)
+            counts.latency = given_json(&a, rows[i].latency);
+        if (rows[i].before)
+            counts.baseline_latency = given_json(&a, rows[i].before);
         o = gate_judge_facts(&a, given_json(&a, rows[i].need), &facts);
         if (o.verdict != rows[i].verdict || o.asks_live != rows[i].asks_live ||
             !str_eq_c(o.reason, rows[i].reason ? rows[i].reason : ""))
@@ -203,9 +244,29 @@ static void test_gates_judge_what_was_seen(void **state)
     }
 }
 
+static void test_what_was_counted_before_is_taken_off(void **state)
+{
+    struct arena a;
+    struct value *since;
+
+    (void)state;
+    arena_init(&a, 0);
+    since = latency_since(&a, given_json(&a, "[[0,1,5],[1,2,7],[60000,0,1]]"),
+                          given_json(&a, "[[0,1,5],[1,2,3]]"));
+    assert_int_equal(latency_count(since), 5);
+    assert_true(str_eq_c(json_format(&a, since), "[[1,2,4],[60000,0,1]]"));
+    assert_int_equal(latency_share(since, 9500).over_ms, 60000);
+    assert_int_equal(latency_share(since, 8000).over_ms, 1);
+    assert_int_equal(latency_share(NULL, 9500).over_ms, -1);
+    arena_fini(&a);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_gates_judge_what_was_seen) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gates_judge_what_was_seen),
+        cmocka_unit_test(test_what_was_counted_before_is_taken_off),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

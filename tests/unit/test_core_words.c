@@ -424,6 +424,8 @@ static void test_what_becomes_laxer_weakens(void **state)
           "{\"rollout\":{\"abort_if\":{\"error_rate\":100}}}", 0 },
         { "a rate counts later", "service", "{\"rollout\":{\"abort_if\":{\"min_requests\":20}}}",
           "{\"rollout\":{\"abort_if\":{\"min_requests\":2000}}}", 1 },
+        { "it may be slower", "service", "{\"rollout\":{\"abort_if\":{\"p95_ms\":500}}}",
+          "{\"rollout\":{\"abort_if\":{\"p95_ms\":501}}}", 1 },
         { "it is watched for a shorter time", "service", "{\"rollout\":{\"bake_time_ms\":60000}}",
           "{\"rollout\":{\"bake_time_ms\":0}}", 1 },
         { "one approver more to choose from", "policy",

@@ -380,6 +380,41 @@ static void test_counters_count(void **state)
     assert_int_equal(test_edge_counters(&edge, "rv1nobody"), RV_ABSENT);
 }
 
+/* The steps of a row's counters, without the rest: "[[0,1,3]]". */
+static void expect_latency(const char *owner, int is_slow, int n)
+{
+    char text[64];
+    const char *at;
+
+    assert_int_equal(test_edge_counters(&edge, owner), RV_DONE);
+    at = strstr(edge.ret.observed.p, "\"latency\":");
+    assert_non_null(at);
+    (void)snprintf(text, sizeof(text), is_slow ? "[150,200,%d]" : "\"latency\":[]", n); /* fits */
+    if (!strstr(at, text))
+        fail_msg("%s", at);
+}
+
+static void test_answers_are_counted_by_their_time(void **state)
+{
+    struct test_edge_answer a;
+    char text[256];
+
+    (void)state;
+    (void)snprintf(text, sizeof(text), "{\"servers\":[\"127.0.0.1:%u\"]}",
+                   test_edge_server(&edge, "timed", NULL)); /* fits */
+    assert_true(test_edge_must(&edge, RV_CREATE, "backend", "n", "rv1timed", text));
+    expect_latency("rv1timed", 0, 0);
+    for (int i = 0; i < 3; i++) {
+        test_edge_get(edge.http, "a.test", "/slow?ms=170", &a);
+        assert_int_equal(a.status, 200);
+    }
+    expect_latency("rv1web", 1, 3);
+    test_edge_get(edge.internal, "127.0.0.1", "/slow?ms=170", &a);
+    expect_latency("rv1api", 1, 1);
+    expect_latency("rv1timed", 0, 0);
+    assert_true(test_edge_must(&edge, RV_DELETE, "backend", "n", "rv1timed", ""));
+}
+
 static void test_an_older_epoch_is_over(void **state)
 {
     (void)state;
@@ -425,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_servers_come_and_go_in_their_slots),
         cmocka_unit_test(test_the_pool_ends_with_its_number),
         cmocka_unit_test(test_counters_count),
+        cmocka_unit_test(test_answers_are_counted_by_their_time),
         cmocka_unit_test(test_opened_for_looking_it_only_looks),
         cmocka_unit_test(test_an_older_epoch_is_over),
     };
