@@ -31,7 +31,6 @@ enum {
     KEY_OVERRIDE,
     KEY_BREAK_GLASS,
     KEY_EXIT_CODE,
-    KEY_MARKDOWN,
     KEY_TIMEOUT,
     KEY_VERSION,
 };
@@ -50,7 +49,6 @@ static const struct option_row rows[] = {
     { OPTION_RECORDED,  "recorded",  KEY_RECORDED,  NULL,      "from the state file, without asking the daemon" },
     { OPTION_FILE,      "file",      'f',           "PATH",    "the specs of this work tree, offline" },
     { OPTION_EXIT_CODE, "exit-code", KEY_EXIT_CODE, NULL,      "exit status 2 when there are changes" },
-    { OPTION_MARKDOWN,  "markdown",  KEY_MARKDOWN,  NULL,      "as a comment for a forge" },
     { OPTION_REASON,    "reason",    'm',           "TEXT",    "why; kept in the history" },
     { OPTION_AT,        "at",        KEY_AT,        "TIME",    "what was then: 2024-11-03T12:00Z, -2h" },
     { OPTION_SINCE,     "since",     KEY_SINCE,     "TIME",    "not what came before" },
@@ -71,7 +69,7 @@ static const struct option_row rows[] = {
     { OPTION_HOLD_ALL,  "hold-all",  KEY_HOLD_ALL,  NULL,      "observe and plan, apply nothing" },
     { 0,                "config",    'c',           "FILE",    "else $REEVE_CONFIG, ./reeve.yaml, /etc/reeve/reeve.yaml" },
     { 0,                "server",    KEY_SERVER,    "SOCKET",  "of the daemon, else the configuration's" },
-    { 0,                "output",    'o',           "FORMAT",  "text or json" },
+    { 0,                "output",    'o',           "FORMAT",  "text or json; of a plan also markdown, a comment for a forge" },
     { 0,                "color",     KEY_COLOUR,    "WHEN",    "auto, always or never; NO_COLOR is respected" },
     { 0,                "quiet",     'q',           NULL,      "no notes on what happens" },
     { 0,                "help",      'h',           NULL,      "this page" },
@@ -136,13 +134,17 @@ static int parse_word(const char *text, const char *const *words, size_t n, int 
 
 static error_t parse_choice(int key, const char *arg, struct cli_args *args)
 {
-    static const char *const outputs[] = { "text", "json" };
+    static const char *const outputs[] = { "text", "json", "markdown" };
     static const char *const colours[] = { "auto", "always", "never" };
     int choice = 0;
 
     if (key == 'o') {
-        if (parse_word(arg, outputs, N_ELEMENTS(outputs), &choice))
-            return refuse_value(args, key, arg, "text or json");
+        size_t n = N_ELEMENTS(outputs) - !(args->verb && args->verb->options & OPTION_MARKDOWN);
+
+        if (parse_word(arg, outputs, n, &choice))
+            return refuse_value(args, key, arg,
+                                n == N_ELEMENTS(outputs) ? "text, json or markdown"
+                                                         : "text or json");
         args->output = (enum cli_output)choice;
     } else {
         if (parse_word(arg, colours, N_ELEMENTS(colours), &choice))
@@ -167,7 +169,6 @@ static error_t parse_flag(int key, struct cli_args *args)
         { KEY_OVERRIDE, &args->override },
         { KEY_BREAK_GLASS, &args->break_glass },
         { KEY_EXIT_CODE, &args->exit_code },
-        { KEY_MARKDOWN, &args->markdown },
         { 'q', &args->quiet },
         { 'h', &args->help },
         { KEY_VERSION, &args->version },

@@ -36,7 +36,7 @@ enum cli_option { /* sets of verbs.def */
                   OPTION_BUNDLE = 1u << 22,
 };
 
-enum cli_output { OUTPUT_TEXT, OUTPUT_JSON };
+enum cli_output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_MARKDOWN };
 enum cli_colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 
 struct cli_verb;
@@ -50,8 +50,7 @@ struct cli_args {
     enum cli_output output;
     enum cli_colour colour;
     int quiet, help, version;
-    int all, recorded, raw, replay, hold_all, no_wait, exit_code, clock, override, break_glass,
-        markdown;
+    int all, recorded, raw, replay, hold_all, no_wait, exit_code, clock, override, break_glass;
     int64_t lines, limit, timeout_ms; /* 0: not given */
     struct err refusal;               /* of a value, while options are read */
 };

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
 #include "reconciler/core/markdown.h"
 #include "reconciler/engine/view.h"
 #include "specs/json_io.h"
+
+#define WIDTH_MIN 40 /* columns; what is narrower is not folded for */
 
 #define VERB(name, group, need, min, max, args, options, function, help, more)                     \
     { name, GROUP_##group, NEED_##need, min, max, args, options, help, more, function },
@@ -99,7 +102,8 @@ void cli_query_number(struct cli *c, struct value *query, const char *name, int6
 struct render cli_render(struct cli *c, struct sb *b)
 {
     sb_init(b, c->arena);
-    return (struct render){ b, c->colour, sys_wall_ms() };
+    return (
+        struct render){ .out = b, .colour = c->colour, .now_ms = sys_wall_ms(), .width = c->width };
 }
 
 void cli_write(struct cli *c, struct sb *b)
@@ -115,7 +119,7 @@ void cli_write_plan(struct cli *c, const struct plan *p, const struct value *abo
     struct sb b;
     struct render r = cli_render(c, &b);
 
-    if (c->args.markdown)
+    if (c->args.output == OUTPUT_MARKDOWN)
         markdown_plan(&b, p, about);
     else
         render_plan(&r, p, about);
@@ -186,9 +190,12 @@ static void setup(struct cli *c)
 {
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
     int is_dumb = !term || !strcmp(term, "dumb");
+    struct winsize size;
 
     c->can_draw = isatty(fileno(c->out)) && !is_dumb;
     c->err_is_terminal = isatty(fileno(c->err_out));
+    if (c->can_draw && !ioctl(fileno(c->out), TIOCGWINSZ, &size) && size.ws_col >= WIDTH_MIN)
+        c->width = size.ws_col;
     if (c->can_draw)
         (void)setvbuf(c->out, NULL, _IOFBF, BUFSIZ); /* a block is drawn by one write */
     c->colour = c->args.colour == COLOUR_ALWAYS ||

@@ -22,6 +22,7 @@ struct cli {
     FILE *out, *err_out;
     int err_is_terminal, colour;
     int can_draw;               /* standard output is a terminal that can move its cursor */
+    size_t width;               /* its columns; 0: not known, or no terminal */
     const struct value *daemon; /* normalised; NULL until config_need() */
     const char *config_path;
     struct str config_text;

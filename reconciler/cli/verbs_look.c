@@ -85,7 +85,7 @@ static int plan_all(struct cli *c, int *ret_open, struct err *err)
             value_add(c->arena, all, answer);
         else if (n_open)
             (void)fputc('\n', c->out); /* the stream remembers */
-        if (c->args.output == OUTPUT_TEXT)
+        if (c->args.output != OUTPUT_JSON)
             rc = print_plan(c, answer, err);
         n_open++;
     }

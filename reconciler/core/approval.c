@@ -29,7 +29,7 @@ struct value *approval_needs(struct arena *a, const struct value *approval, int 
     copy_flag(a, needs, approval, S("signed"));
     if (hosts == APPROVAL_SAME_USER)
         value_set(a, needs, S("same_user"), value_bool(a, 1));
-    value_set_int(a, needs, S("classes"), classes);
+    value_set(a, needs, S("classes"), plan_classes_value(a, classes));
     value_set_int(a, needs, S("expires_ms"),
                   value_get_int(approval, S("expires_ms"), 24 * 3600 * 1000));
     return needs;
@@ -104,7 +104,7 @@ static struct str self_refusal(struct arena *a, const struct approval_case *c,
 
 static struct str override_refusal(const struct approval_case *c, const struct rec_decision *d)
 {
-    if (value_get_int(c->needs, S("classes"), 0) & PLAN_CLASS_DATA)
+    if (plan_classes_parse(value_get(c->needs, S("classes"))) & PLAN_CLASS_DATA)
         return S("data is never overridden");
     return d->until_ms == REC_NONE || d->until_ms <= c->now_ms ? S("the override is over")
                                                                : STR_NONE;

@@ -82,10 +82,11 @@ static void add_head(struct sb *b, const struct plan *p, const struct value *abo
     const struct value *commit = value_item(value_get(value_get(about, S("target")), S("commits")),
                                             0);
     struct render r = { .out = b };
+    struct render_flow risk = render_flow_start(&r, 0, 0);
     struct str reason = value_get_text(about, S("reason"), S(""));
 
     sb_add_c(b, "**");
-    render_risk(&r, p);
+    render_risk(&risk, p);
     sb_add_c(b, "**\n\n");
     add_named(b, "- environment ", value_get_text(about, S("environment"), p->env_uid));
     add_named(b, ", plan ", render_short(digest_hex(b->arena, &p->id)));
@@ -104,11 +105,13 @@ static void add_head(struct sb *b, const struct plan *p, const struct value *abo
 
 static void add_change(struct sb *b, const struct plan_change *c)
 {
-    add_named(b, "  - ", c->path);
+    struct arena *a = b->arena;
+
+    add_named(b, "  - ", render_path(a, c->path));
     if (c->before.p)
-        add_named(b, ": ", c->before);
+        add_named(b, ": ", render_path_value(a, c->path, c->before));
     if (c->after.p)
-        add_named(b, c->before.p ? " to " : ": ", c->after);
+        add_named(b, c->before.p ? " to " : ": ", render_path_value(a, c->path, c->after));
     else
         sb_add_c(b, " is gone");
     sb_add_char(b, '\n');
@@ -120,13 +123,16 @@ static void add_line(struct sb *b, const struct plan_line *line)
     markdown_foreign(b, str_fmt(b->arena, "%.*s/%.*s", STR_ARG(line->kind), STR_ARG(line->name)));
     if (line->classes)
         sb_addf(b, " [%.*s]", STR_ARG(plan_class_names(b->arena, line->classes)));
+    if (line->way_back == PLAN_BACK_NONE)
+        sb_add_c(b, ", cannot be taken back");
     if (line->reason.n)
         add_named(b, ": ", line->reason);
     if (line->place.n)
         add_named(b, " at ", line->place);
     sb_add_char(b, '\n');
     for (size_t i = 0; line->action != PLAN_DELETE && i < line->changes.n; i++)
-        add_change(b, &line->changes.p[i]);
+        if (!render_repeats(line, &line->changes.p[i]))
+            add_change(b, &line->changes.p[i]);
 }
 
 /* A line with its changes, or not at all: 1 when it fits. */
@@ -153,14 +159,18 @@ static void add_notes(struct sb *b, const struct str *notes, size_t n)
 void markdown_plan(struct sb *b, const struct plan *p, const struct value *about)
 {
     size_t n = 0;
+    int fits = 1;
 
     add_head(b, p, about);
     add_notes(b, p->notes.p, p->notes.n);
     add_notes(b, p->remarks.p, p->remarks.n);
     if (p->lines.n)
         sb_add_char(b, '\n');
-    while (n < p->lines.n && add_if_it_fits(b, &p->lines.p[n]))
-        n++;
+    for (int is_grave = 1; is_grave >= 0 && fits; is_grave--)
+        for (size_t i = 0; i < p->lines.n && fits; i++)
+            if ((p->lines.p[i].classes != 0) == is_grave &&
+                (fits = add_if_it_fits(b, &p->lines.p[i])))
+                n++;
     if (n < p->lines.n)
         sb_addf(b, "\n%zu of %zu changes are not shown: `reeve plan %.*s`\n", p->lines.n - n,
                 p->lines.n, STR_ARG(render_short(digest_hex(b->arena, &p->id))));

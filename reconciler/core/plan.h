@@ -41,6 +41,14 @@ enum plan_class {
     PLAN_CLASS_BUDGET = 64,
 };
 
+/* How what a line does is taken back. */
+enum plan_back {
+    PLAN_BACK_PLAN,   /* by another plan */
+    PLAN_BACK_SWITCH, /* at once, while the set before it is kept */
+    PLAN_BACK_NONE,   /* not at all: of a release, or of data, something stays */
+    N_PLAN_BACKS
+};
+
 struct plan_change {
     struct str path, before, after; /* text as shown; secrets as secret(v3); STR_NONE: absent */
 };
@@ -53,6 +61,7 @@ struct plan_line {
     struct str reason;
     struct str place; /* file:line:col or "" */
     int group;        /* -1: none */
+    enum plan_back way_back;
     VEC(struct plan_change) changes;
 };
 
@@ -164,6 +173,9 @@ struct str plan_route_key(struct arena *a, const struct plan_route *r);
 struct digest plan_routes_digest(struct arena *a, const struct plan_routes *routes);
 /* "destroy, downtime"; "" for none. */
 struct str plan_class_names(struct arena *a, int classes);
+/* The same as a list of words, and back; what is none of them is left out. */
+struct value *plan_classes_value(struct arena *a, int classes);
+int plan_classes_parse(const struct value *list);
 
 /* What the policy says of a plan: 0 runs at once, else what it waits for. */
 struct plan_verdict {

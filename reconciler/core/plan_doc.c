@@ -17,6 +17,11 @@ static const char *const way_names[N_PLAN_WAYS] = {
     [WAY_BACK] = "back",
     [WAY_AWAY] = "away",
 };
+static const char *const back_names[N_PLAN_BACKS] = {
+    [PLAN_BACK_PLAN] = "plan",
+    [PLAN_BACK_SWITCH] = "switch",
+    [PLAN_BACK_NONE] = "none",
+};
 static const char *const lane_names[] = { "main", "revert", "tail" };
 static const char *const cause_names[] = { "commit", "undo", "rollback", "repair" };
 
@@ -95,7 +100,8 @@ static struct value *format_line(struct arena *a, const struct plan_line *line)
     value_set_text(a, v, S("action"), str_from_c(action_names[line->action]));
     value_set_text(a, v, S("kind"), line->kind);
     value_set_text(a, v, S("name"), line->name);
-    value_set_int(a, v, S("classes"), line->classes);
+    value_set(a, v, S("classes"), plan_classes_value(a, line->classes));
+    value_set_text(a, v, S("back"), str_from_c(back_names[line->way_back]));
     value_set_text(a, v, S("disruption"), line->disruption);
     value_set_text(a, v, S("reason"), line->reason);
     value_set_text(a, v, S("place"), line->place);
@@ -231,7 +237,7 @@ struct str plan_format(struct arena *a, const struct plan *p)
 
     set_digest(a, v, S("id"), &p->id);
     set_digest(a, v, S("whole"), &whole);
-    value_set_int(a, v, S("classes"), p->classes);
+    value_set(a, v, S("classes"), plan_classes_value(a, p->classes));
     for (size_t i = 0; i < p->lines.n; i++)
         value_add(a, lines, format_line(a, &p->lines.p[i]));
     value_set(a, v, S("lines"), lines);
@@ -316,7 +322,9 @@ static void parse_line(struct arena *a, const struct value *v, struct plan_line 
                                               value_get_text(v, S("action"), S("")));
     ret->kind = value_get_text(v, S("kind"), S(""));
     ret->name = value_get_text(v, S("name"), S(""));
-    ret->classes = (int)value_get_int(v, S("classes"), 0);
+    ret->classes = plan_classes_parse(value_get(v, S("classes")));
+    ret->way_back = (enum plan_back)find_name(back_names, N_PLAN_BACKS,
+                                              value_get_text(v, S("back"), S("")));
     ret->disruption = value_get_text(v, S("disruption"), S(""));
     ret->reason = value_get_text(v, S("reason"), S(""));
     ret->place = value_get_text(v, S("place"), S(""));
@@ -400,7 +408,7 @@ int plan_parse(struct arena *a, struct str document, struct plan *ret, struct er
         return err_wrap(err, "read plan");
     core = value_get(v, S("core"));
     p.id = get_digest(v, S("id"));
-    p.classes = (int)value_get_int(v, S("classes"), 0);
+    p.classes = plan_classes_parse(value_get(v, S("classes")));
     p.env_uid = value_get_text(core, S("environment"), S(""));
     p.apply_seq = value_get_int(core, S("apply_seq"), 0);
     p.cause = (enum plan_cause)find_name(cause_names, N_ELEMENTS(cause_names),

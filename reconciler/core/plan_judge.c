@@ -23,6 +23,28 @@ struct str plan_class_names(struct arena *a, int classes)
     return sb_str(&text);
 }
 
+struct value *plan_classes_value(struct arena *a, int classes)
+{
+    struct value *list = value_list(a);
+
+    for (size_t i = 0; i < N_ELEMENTS(class_rows); i++)
+        if (classes & class_rows[i].class)
+            value_add(a, list, value_text(a, str_from_c(class_rows[i].name)));
+    return list;
+}
+
+int plan_classes_parse(const struct value *list)
+{
+    int classes = 0;
+
+    for (size_t i = 0; i < value_count(list); i++)
+        for (size_t j = 0; j < N_ELEMENTS(class_rows); j++)
+            if (value_is(value_item(list, i), VALUE_TEXT) &&
+                str_eq_c(value_item(list, i)->u.text, class_rows[j].name))
+                classes |= class_rows[j].class;
+    return classes;
+}
+
 static int class_is_required(const struct value *require_for, int classes, struct str *ret_name)
 {
     for (size_t i = 0; i < N_ELEMENTS(class_rows); i++) {

@@ -66,6 +66,14 @@ static void classify_gone(struct planner *p, struct plan_line *line, const struc
     classify(p, line, PLAN_CLASS_DOWNGRADE);
 }
 
+/* The set before it stays for a while, unless a release leaves what that one cannot use. */
+static enum plan_back service_way_back(const struct planner *p, const struct subject *x)
+{
+    if (x->group >= 0 && p->plan->groups.p[x->group].is_one_way)
+        return PLAN_BACK_NONE;
+    return x->fate == FATE_ROLL && x->m.live ? PLAN_BACK_SWITCH : PLAN_BACK_PLAN;
+}
+
 static void add_service(struct planner *p, const struct subject *x)
 {
     static const struct {
@@ -93,6 +101,7 @@ static void add_service(struct planner *p, const struct subject *x)
     if (!line)
         return;
     line->group = x->group;
+    line->way_back = service_way_back(p, x);
     line->reason = str_from_c(words[x->fate].reason);
     line->disruption = str_from_c(words[x->fate].disruption);
     if (x->m.warm && x->fate == FATE_ROLL)

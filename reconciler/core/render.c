@@ -142,6 +142,81 @@ void render_fmt(struct render *r, enum render_tone tone, const char *fmt, ...)
     render_text(r, tone, str_from_c(text));
 }
 
+static void pad(struct sb *b, size_t n)
+{
+    while (n--)
+        sb_add_char(b, ' ');
+}
+
+/* --- rows that go on below ------------------------------------------------------------------------ */
+
+struct render_flow render_flow_start(struct render *r, size_t indent, size_t column)
+{
+    return (struct render_flow){ r, indent, column };
+}
+
+static void break_row(struct render_flow *f)
+{
+    sb_add_char(f->r->out, '\n');
+    pad(f->r->out, f->indent);
+    f->column = f->indent;
+}
+
+/* How much of it fits: up to the last blank, or as many characters as there is room for. */
+static size_t fitting(struct str text, size_t columns, int is_fresh)
+{
+    size_t width = 0, blank = STR_NPOS;
+
+    for (size_t i = 0; i < text.n;) {
+        uint32_t c;
+        size_t n = utf8_decode(str_slice(text, i, text.n), &c);
+
+        n = n ? n : 1;
+        width += render_width((struct str){ text.p + i, n });
+        if (width > columns)
+            return blank != STR_NPOS ? blank : is_fresh && i ? i : is_fresh ? n : 0;
+        if (text.p[i] == ' ' && i)
+            blank = i;
+        i += n;
+    }
+    return text.n;
+}
+
+void render_flow_add(struct render_flow *f, enum render_tone tone, struct str safe)
+{
+    while (safe.n) {
+        size_t left = f->r->width > f->column ? f->r->width - f->column : 0;
+        size_t n = f->r->width ? fitting(safe, left, f->column == f->indent) : safe.n;
+        struct str part = str_slice(safe, 0, n);
+
+        render_text(f->r, tone, part);
+        f->column += render_width(part);
+        safe = str_slice(safe, n, safe.n);
+        if (!safe.n)
+            return;
+        break_row(f);
+        if (safe.p[0] == ' ')
+            safe = str_slice(safe, 1, safe.n);
+    }
+}
+
+void render_flow_word(struct render_flow *f, size_t gap, enum render_tone tone, struct str safe)
+{
+    if (f->r->width && f->column > f->indent &&
+        f->column + gap + render_width(safe) > f->r->width) {
+        break_row(f);
+    } else {
+        pad(f->r->out, gap);
+        f->column += gap;
+    }
+    render_flow_add(f, tone, safe);
+}
+
+void render_flow_end(struct render_flow *f)
+{
+    sb_add_char(f->r->out, '\n');
+}
+
 /* --- tables -------------------------------------------------------------------------------------- */
 
 void render_table_init(struct render_table *t, struct arena *a, const char *const *heads,
@@ -157,12 +232,6 @@ void render_cell(struct render_table *t, enum render_tone tone, struct str text)
 
     if (cell)
         *cell = (struct render_cell){ tone, render_safe(t->a, text) };
-}
-
-static void pad(struct sb *b, size_t n)
-{
-    while (n--)
-        sb_add_char(b, ' ');
 }
 
 /* Nothing but blanks follows in this row. */
@@ -241,6 +310,19 @@ struct str render_length(struct arena *a, int64_t length_ms)
         if (length_ms < rows[i].below_ms)
             return str_fmt(a, "%lld %s", (long long)(length_ms / rows[i].unit_ms), rows[i].unit);
     return S("ever");
+}
+
+struct str render_spec_length(struct arena *a, int64_t length_ms)
+{
+    static const struct {
+        int64_t unit_ms;
+        const char *unit;
+    } rows[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "m" }, { 1000, "s" } };
+
+    for (size_t i = 0; length_ms && i < N_ELEMENTS(rows); i++)
+        if (length_ms % rows[i].unit_ms == 0)
+            return str_fmt(a, "%lld%s", (long long)(length_ms / rows[i].unit_ms), rows[i].unit);
+    return str_fmt(a, "%lld%s", (long long)length_ms, length_ms ? "ms" : "s");
 }
 
 struct str render_ago(struct arena *a, int64_t now_ms, int64_t then_ms)

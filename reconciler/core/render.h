@@ -29,6 +29,7 @@ struct render {
     struct sb *out;
     int colour; /* SGR sequences may be written */
     int64_t now_ms;
+    size_t width; /* columns of a terminal; 0: lines end where they end */
 };
 
 /* C0, C1, DEL, bidi and zero-width characters as \u{..}, bytes that are not UTF-8 as \x{..}. */
@@ -42,6 +43,18 @@ size_t render_width(struct str text);
 void render_text(struct render *r, enum render_tone tone, struct str safe);
 void render_fmt(struct render *r, enum render_tone tone, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* A row of words that goes on below its beginning where the terminal ends. */
+struct render_flow {
+    struct render *r;
+    size_t indent, column;
+};
+/* Behind what stands in this line already, which is `column` wide. */
+struct render_flow render_flow_start(struct render *r, size_t indent, size_t column);
+void render_flow_add(struct render_flow *f, enum render_tone tone, struct str safe);
+/* As a whole, behind so many blanks or in a new row. */
+void render_flow_word(struct render_flow *f, size_t gap, enum render_tone tone, struct str safe);
+void render_flow_end(struct render_flow *f);
 
 /* Aligned columns; the last one is never padded. Cells are made safe when they are added. */
 #define RENDER_COLUMNS_MAX 8
@@ -66,6 +79,8 @@ struct str render_short(struct str id);
 struct str render_ago(struct arena *a, int64_t now_ms, int64_t then_ms);
 /* "4.1 s", "5 min" */
 struct str render_length(struct arena *a, int64_t length_ms);
+/* As a spec says it, exactly: "90s", "5m", "250ms". */
+struct str render_spec_length(struct arena *a, int64_t length_ms);
 /* "2024-11-20T10:37:11Z" */
 struct str render_time(struct arena *a, int64_t time_ms);
 /* How words of sync, health, plans, sets and outcomes look. */
@@ -75,7 +90,14 @@ enum render_tone render_state_tone(struct str word);
  * operations, expires_ms. NULL: the plan alone. */
 void render_plan(struct render *r, const struct plan *p, const struct value *about);
 /* The risk and the sums of it in our own words and numbers alone: "nothing is destroyed, ..; 2 to update". */
-void render_risk(struct render *r, const struct plan *p);
+void render_risk(struct render_flow *f, const struct plan *p);
+/* What happens to each resource, what is at risk first, and how many stay as they are: render_lines.c. */
+void render_lines(struct render *r, const struct plan *p);
+/* A path and a value of the normal form as a spec writes them: drain_ms 5000 is drain 5s. */
+struct str render_path(struct arena *a, struct str path);
+struct str render_path_value(struct arena *a, struct str path, struct str value);
+/* 1: another change of the line says the same. */
+int render_repeats(const struct plan_line *line, const struct plan_change *c);
 /* The API's answers of /status and of one environment. */
 void render_status(struct render *r, const struct value *status);
 void render_environment(struct render *r, const struct value *environment);

@@ -2,34 +2,8 @@
 #include "base/guard.h"
 #include "reconciler/core/render.h"
 
-#define INDENT " "
-#define LABEL_WIDTH 9
+#define TEXT_INDENT 10u /* behind " label" */
 #define AUTHORS_SHOWN 4u
-
-/* In our words, the gravest first. */
-static const struct {
-    int class;
-    const char *one, *many;
-} risk_rows[] = {
-    { PLAN_CLASS_DATA, "can lose data", "can lose data" },
-    { PLAN_CLASS_DESTROY, "is destroyed", "are destroyed" },
-    { PLAN_CLASS_REPLACE, "is replaced", "are replaced" },
-    { PLAN_CLASS_DOWNTIME, "has downtime", "have downtime" },
-    { PLAN_CLASS_DOWNGRADE, "goes to an older version", "go to older versions" },
-    { PLAN_CLASS_WEAKEN, "weakens a protection", "weaken protections" },
-    { PLAN_CLASS_BUDGET, "is over the budget", "are over the budget" },
-};
-
-static const struct {
-    char mark;
-    enum render_tone tone;
-} action_marks[N_PLAN_ACTIONS] = {
-    [PLAN_NONE] = { ' ', TONE_DIM },    [PLAN_CREATE] = { '+', TONE_GOOD },
-    [PLAN_UPDATE] = { '~', TONE_WAIT }, [PLAN_DELETE] = { '-', TONE_BAD },
-    [PLAN_RUN] = { '>', TONE_BUSY },    [PLAN_SWITCH] = { '>', TONE_BUSY },
-    [PLAN_GATE] = { '?', TONE_DIM },    [PLAN_MARK] = { ' ', TONE_DIM },
-    [PLAN_ADOPT] = { '=', TONE_GOOD },
-};
 
 /* The steps of PROTOCOL 2 in one word each. */
 static const char *const step_words[] = {
@@ -37,148 +11,24 @@ static const char *const step_words[] = {
     "switch", "bake",  "proven", "keep",    "drain", "stop",
 };
 
-static void label(struct render *r, const char *word)
+/* " risk     ", and what follows it. */
+static struct render_flow label(struct render *r, const char *word)
 {
-    size_t n = str_from_c(word).n;
+    struct str name = str_from_c(word);
 
-    sb_add_c(r->out, INDENT);
-    render_text(r, TONE_DIM, str_from_c(word));
-    while (n++ < LABEL_WIDTH)
+    sb_add_char(r->out, ' ');
+    render_text(r, TONE_DIM, name);
+    for (size_t n = name.n + 1; n < TEXT_INDENT; n++)
         sb_add_char(r->out, ' ');
+    return render_flow_start(r, TEXT_INDENT, TEXT_INDENT);
 }
 
-/* --- risk ---------------------------------------------------------------------------------------- */
-
-static void add_count(struct render *r, enum render_tone tone, size_t n, const char *text,
-                      int *n_written)
+static void row(struct render *r, const char *word, enum render_tone tone, struct str safe)
 {
-    if (!n)
-        return;
-    sb_add_c(r->out, (*n_written)++ ? ", " : "");
-    render_fmt(r, tone, "%zu %s", n, text);
-}
+    struct render_flow f = label(r, word);
 
-void render_risk(struct render *r, const struct plan *p)
-{
-    size_t n_restarts = 0, by_action[N_PLAN_ACTIONS] = { 0 };
-    int n_written = 0;
-
-    for (size_t i = 0; i < N_ELEMENTS(risk_rows); i++) {
-        size_t n = 0;
-
-        for (size_t j = 0; j < p->lines.n; j++)
-            n += (p->lines.p[j].classes & risk_rows[i].class) != 0;
-        if (!n && p->classes & risk_rows[i].class)
-            n = 1; /* of the plan as a whole */
-        add_count(r, TONE_BAD, n, n == 1 ? risk_rows[i].one : risk_rows[i].many, &n_written);
-    }
-    for (size_t j = 0; j < p->lines.n; j++) {
-        n_restarts += (size_t)str_eq_c(p->lines.p[j].disruption, "restart");
-        by_action[p->lines.p[j].action]++;
-    }
-    add_count(r, TONE_WARN, n_restarts, "restarted in place", &n_written);
-    if (!n_written)
-        sb_add_c(r->out, "nothing is destroyed, nothing is interrupted");
-    sb_add_c(r->out, "; ");
-    n_written = 0;
-    add_count(r, TONE_PLAIN, by_action[PLAN_CREATE], "to create", &n_written);
-    add_count(r, TONE_PLAIN, by_action[PLAN_UPDATE], "to update", &n_written);
-    add_count(r, TONE_PLAIN, by_action[PLAN_ADOPT], "to adopt", &n_written);
-    add_count(r, TONE_PLAIN, by_action[PLAN_DELETE], "to delete", &n_written);
-    add_count(r, TONE_PLAIN, by_action[PLAN_RUN], "to run", &n_written);
-    add_count(r, TONE_PLAIN, by_action[PLAN_SWITCH], "to switch", &n_written);
-    if (!n_written)
-        sb_add_c(r->out, "no change");
-}
-
-/* --- lines --------------------------------------------------------------------------------------- */
-
-static struct str line_name(struct arena *a, const struct plan_line *line)
-{
-    return render_safe(a, str_fmt(a, "%.*s/%.*s", STR_ARG(line->kind), STR_ARG(line->name)));
-}
-
-static void add_padded(struct render *r, struct str safe, size_t width)
-{
-    sb_add(r->out, safe);
-    for (size_t w = render_width(safe); w < width; w++)
-        sb_add_char(r->out, ' ');
-}
-
-static void render_value(struct render *r, enum render_tone tone, struct str text)
-{
-    if (text.p)
-        render_text(r, tone, render_safe(r->out->arena, text));
-    else
-        render_text(r, TONE_DIM, S("(none)"));
-}
-
-/* What is made had nothing before, and of what goes there is nothing after: the line says enough. */
-static void render_changes(struct render *r, const struct plan_line *line)
-{
-    size_t width = 0;
-
-    if (line->action == PLAN_DELETE)
-        return;
-    for (size_t i = 0; i < line->changes.n; i++) {
-        size_t w = render_width(render_safe(r->out->arena, line->changes.p[i].path));
-
-        if (w > width && w <= 48)
-            width = w;
-    }
-    for (size_t i = 0; i < line->changes.n; i++) {
-        const struct plan_change *c = &line->changes.p[i];
-
-        sb_add_c(r->out, "       ");
-        add_padded(r, render_safe(r->out->arena, c->path), width + 2);
-        if (line->action != PLAN_CREATE || c->before.p) {
-            render_value(r, TONE_BAD, c->before);
-            sb_add_c(r->out, " -> ");
-        }
-        render_value(r, TONE_GOOD, c->after);
-        sb_add_char(r->out, '\n');
-    }
-}
-
-static int line_says_more(const struct plan_line *line)
-{
-    return line->classes || line->reason.n || line->place.n ||
-           !(str_eq_c(line->disruption, "none") || !line->disruption.n);
-}
-
-static void render_lines(struct render *r, const struct plan *p)
-{
-    struct arena *a = r->out->arena;
-    size_t width = 0;
-
-    for (size_t i = 0; i < p->lines.n; i++) {
-        size_t w = render_width(line_name(a, &p->lines.p[i]));
-
-        width = w > width ? w : width;
-    }
-    for (size_t i = 0; i < p->lines.n; i++) {
-        const struct plan_line *line = &p->lines.p[i];
-        enum render_tone tone = line->classes ? TONE_BAD : action_marks[line->action].tone;
-
-        sb_add_char(r->out, ' ');
-        render_fmt(r, TONE_BAD, "%c", line->classes ? '!' : ' ');
-        render_fmt(r, tone, "%c %-7s ", action_marks[line->action].mark,
-                   plan_action_name(line->action));
-        add_padded(r, line_name(a, line), line_says_more(line) ? width + 2 : 0);
-        if (line->disruption.n && !str_eq_c(line->disruption, "none")) {
-            render_text(r, TONE_WARN, render_safe(a, line->disruption));
-            sb_add_c(r->out, "  ");
-        }
-        if (line->classes)
-            render_fmt(r, TONE_BAD, "[%.*s]  ", STR_ARG(plan_class_names(a, line->classes)));
-        sb_add(r->out, render_safe(a, line->reason));
-        if (line->place.n) {
-            sb_add_c(r->out, line->reason.n ? "  " : "");
-            render_text(r, TONE_DIM, render_safe(a, line->place));
-        }
-        sb_add_char(r->out, '\n');
-        render_changes(r, line);
-    }
+    render_flow_add(&f, tone, safe);
+    render_flow_end(&f);
 }
 
 /* --- what will run ------------------------------------------------------------------------------- */
@@ -188,7 +38,7 @@ struct step_sum {
     int64_t length_ms;
 };
 
-static void render_steps(struct render *r, const struct plan *p, int group, enum plan_lane lane)
+static void add_steps(struct sb *b, const struct plan *p, int group, enum plan_lane lane)
 {
     struct step_sum sums[N_ELEMENTS(step_words)] = { 0 };
     int n_written = 0;
@@ -209,12 +59,12 @@ static void render_steps(struct render *r, const struct plan *p, int group, enum
 
         if (!s->length_ms)
             continue;
-        sb_add_c(r->out, n_written++ ? ", " : "");
-        sb_add_c(r->out, step_words[i]);
+        sb_add_c(b, n_written++ ? ", " : "");
+        sb_add_c(b, step_words[i]);
         if (s->n)
-            sb_addf(r->out, " %zu", s->n);
+            sb_addf(b, " %zu", s->n);
         if (i == 7 || i == 9)
-            sb_addf(r->out, " %.*s", STR_ARG(render_length(r->out->arena, s->length_ms)));
+            sb_addf(b, " %.*s", STR_ARG(render_spec_length(b->arena, s->length_ms)));
     }
 }
 
@@ -226,35 +76,41 @@ static int has_lane(const struct plan *p, int group, enum plan_lane lane)
     return 0;
 }
 
+static void render_group(struct render *r, const struct plan *p, size_t g)
+{
+    const struct plan_group *group = &p->groups.p[g];
+    struct render_flow f = label(r, g ? "" : "runs");
+    struct sb b;
+
+    sb_init(&b, r->out->arena);
+    for (size_t i = 0; i < group->services.n; i++) {
+        sb_add_c(&b, i ? ", " : "");
+        render_foreign(&b, group->services.p[i]);
+    }
+    sb_add_c(&b, group->services.n ? ": " : "routes: ");
+    add_steps(&b, p, (int)g, LANE_MAIN);
+    if (has_lane(p, (int)g, LANE_TAIL)) {
+        sb_add_c(&b, "; then ");
+        add_steps(&b, p, (int)g, LANE_TAIL);
+    }
+    render_flow_add(&f, TONE_PLAIN, sb_str(&b));
+    if (!group->auto_revert)
+        render_flow_add(&f, TONE_WARN, S("; is not undone by itself"));
+    render_flow_end(&f);
+}
+
 static void render_runs(struct render *r, const struct plan *p)
 {
     size_t n_single = 0;
 
-    for (size_t g = 0; g < p->groups.n; g++) {
-        const struct plan_group *group = &p->groups.p[g];
-
-        label(r, g ? "" : "runs");
-        for (size_t i = 0; i < group->services.n; i++) {
-            sb_add_c(r->out, i ? ", " : "");
-            render_foreign(r->out, group->services.p[i]);
-        }
-        sb_add_c(r->out, group->services.n ? ": " : "routes: ");
-        render_steps(r, p, (int)g, LANE_MAIN);
-        if (has_lane(p, (int)g, LANE_TAIL)) {
-            sb_add_c(r->out, "; then ");
-            render_steps(r, p, (int)g, LANE_TAIL);
-        }
-        if (!group->auto_revert)
-            render_text(r, TONE_WARN, S("; is not undone by itself"));
-        sb_add_char(r->out, '\n');
-    }
+    for (size_t g = 0; g < p->groups.n; g++)
+        render_group(r, p, g);
     for (size_t i = 0; i < p->items.n; i++)
         n_single += p->items.p[i].group < 0;
-    if (n_single) {
-        label(r, p->groups.n ? "" : "runs");
-        sb_addf(r->out, "%zu operation%s outside of rollouts\n", n_single,
-                n_single == 1 ? "" : "s");
-    }
+    if (n_single)
+        row(r, p->groups.n ? "" : "runs", TONE_PLAIN,
+            str_fmt(r->out->arena, "%zu operation%s outside of rollouts", n_single,
+                    n_single == 1 ? "" : "s"));
 }
 
 /* --- what it binds, who decided ------------------------------------------------------------------ */
@@ -265,28 +121,27 @@ static void render_title(struct render *r, const struct plan *p, const struct va
     struct str state = value_get_text(about, S("state"), S("not stored"));
     struct str reason = value_get_text(about, S("reason"), S(""));
     struct str env = value_get_text(about, S("environment"), p->env_uid);
+    struct render_flow f = render_flow_start(r, TEXT_INDENT, 0);
 
-    render_fmt(r, TONE_HEAD, "Plan %.*s for ", STR_ARG(render_short(digest_hex(a, &p->id))));
-    render_text(r, TONE_HEAD, render_safe(a, env));
-    sb_add_c(r->out, "   ");
-    render_text(r, render_state_tone(state), render_safe(a, state));
-    if (reason.n) {
-        sb_add_c(r->out, ": ");
-        render_foreign(r->out, reason);
-    }
-    sb_add_char(r->out, '\n');
+    render_flow_add(&f, TONE_HEAD,
+                    str_fmt(a, "Plan %.*s for ", STR_ARG(render_short(digest_hex(a, &p->id)))));
+    render_flow_add(&f, TONE_HEAD, render_safe(a, env));
+    render_flow_word(&f, 3, render_state_tone(state), render_safe(a, state));
+    if (reason.n)
+        render_flow_add(&f, TONE_PLAIN, str_fmt(a, ": %.*s", STR_ARG(render_safe(a, reason))));
+    render_flow_end(&f);
 }
 
-static void add_revision(struct render *r, const struct value *revision, const struct digest *d)
+static void add_revision(struct sb *b, const struct value *revision, const struct digest *d)
 {
     int64_t n = value_get_int(revision, S("revision"), 0);
 
     if (n)
-        sb_addf(r->out, "%lld", (long long)n);
+        sb_addf(b, "%lld", (long long)n);
     else if (digest_is_none(d))
-        sb_add_c(r->out, "nothing");
+        sb_add_c(b, "nothing");
     else
-        sb_add(r->out, render_short(digest_hex(r->out->arena, d)));
+        sb_add(b, render_short(digest_hex(b->arena, d)));
 }
 
 static void render_binds(struct render *r, const struct plan *p, const struct value *about)
@@ -296,22 +151,23 @@ static void render_binds(struct render *r, const struct plan *p, const struct va
     const struct value *commit = value_item(value_get(target, S("commits")), 0);
     struct str state = value_get_text(about, S("state"), S(""));
     int64_t expires_ms = str_eq_c(state, "waiting") ? value_get_int(about, S("expires_ms"), 0) : 0;
+    struct sb b;
 
-    label(r, "binds");
+    sb_init(&b, a);
     if (commit) {
-        sb_add(r->out, render_safe(a, render_short(value_get_text(commit, S("commit"), S("")))));
-        sb_addf(r->out, " \"");
-        render_foreign(r->out, value_get_text(commit, S("summary"), S("")));
-        sb_addf(r->out, "\" / ");
+        render_foreign(&b, render_short(value_get_text(commit, S("commit"), S(""))));
+        sb_add_c(&b, " \"");
+        render_foreign(&b, value_get_text(commit, S("summary"), S("")));
+        sb_add_c(&b, "\" / ");
     }
-    sb_addf(r->out, "%s / revision ", plan_cause_name(p->cause));
-    add_revision(r, value_get(about, S("base")), &p->base);
-    sb_add_c(r->out, " -> ");
-    add_revision(r, target, &p->target);
-    sb_addf(r->out, " / %zu read%s", p->reads.n, p->reads.n == 1 ? "" : "s");
+    sb_addf(&b, "%s / revision ", plan_cause_name(p->cause));
+    add_revision(&b, value_get(about, S("base")), &p->base);
+    sb_add_c(&b, " -> ");
+    add_revision(&b, target, &p->target);
+    sb_addf(&b, " / %zu read%s", p->reads.n, p->reads.n == 1 ? "" : "s");
     if (expires_ms)
-        sb_addf(r->out, " / expires %.*s", STR_ARG(render_ago(a, r->now_ms, expires_ms)));
-    sb_add_char(r->out, '\n');
+        sb_addf(&b, " / expires %.*s", STR_ARG(render_ago(a, r->now_ms, expires_ms)));
+    row(r, "binds", TONE_PLAIN, sb_str(&b));
 }
 
 /* What keeps the code that this plan starts from everything else. */
@@ -334,8 +190,8 @@ static void render_isolation(struct render *r, const struct plan *p)
                   str_eq_c(item->kind, "release")) ||
                 !str_eq_c(value_get_text(item->desired, S("isolation"), S("none")), rows[i].class))
                 continue;
-            label(r, "code");
-            sb_addf(r->out, "isolation %s: %s\n", rows[i].class, rows[i].says);
+            row(r, "code", TONE_PLAIN,
+                str_fmt(r->out->arena, "isolation %s: %s", rows[i].class, rows[i].says));
             break;
         }
 }
@@ -345,8 +201,9 @@ static void render_networks(struct render *r, const struct plan *p)
     for (size_t i = 0; i < p->items.n; i++) {
         if (!value_get_bool(p->items.p[i].desired, S("network"), 0))
             continue;
-        label(r, "code");
-        sb_addf(r->out, "the build of %.*s reaches the network\n", STR_ARG(p->items.p[i].service));
+        row(r, "code", TONE_PLAIN,
+            str_fmt(r->out->arena, "the build of %.*s reaches the network",
+                    STR_ARG(render_safe(r->out->arena, p->items.p[i].service))));
     }
 }
 
@@ -355,55 +212,67 @@ static void render_authors(struct render *r, const struct value *about)
 {
     const struct value *authors = value_get(about, S("authors"));
     size_t n = value_count(authors);
+    struct sb b;
 
     if (!n || !str_eq_c(value_get_text(about, S("state"), S("")), "waiting"))
         return;
-    label(r, "made by");
+    sb_init(&b, r->out->arena);
     for (size_t i = 0; i < n && i < AUTHORS_SHOWN; i++) {
         const struct value *author = value_item(authors, i);
         int has_signed = value_get_bool(author, S("signed"), 0);
 
-        sb_add_c(r->out, i ? ", " : "");
-        render_foreign(r->out, value_get_text(author, has_signed ? S("name") : S("mail"), S("")));
-        sb_add_c(r->out, has_signed ? " (signed)" : "");
+        sb_add_c(&b, i ? ", " : "");
+        render_foreign(&b, value_get_text(author, has_signed ? S("name") : S("mail"), S("")));
+        sb_add_c(&b, has_signed ? " (signed)" : "");
     }
     if (n > AUTHORS_SHOWN)
-        sb_addf(r->out, " and %zu more", n - AUTHORS_SHOWN);
-    sb_add_char(r->out, '\n');
+        sb_addf(&b, " and %zu more", n - AUTHORS_SHOWN);
+    row(r, "made by", TONE_PLAIN, sb_str(&b));
+}
+
+static void render_decision(struct render *r, const struct value *d)
+{
+    struct sb b;
+
+    sb_init(&b, r->out->arena);
+    render_foreign(&b, value_get_text(d, S("verdict"), S("")));
+    sb_add_c(&b, " by ");
+    render_foreign(&b, value_get_text(d, S("actor"), S("")));
+    sb_addf(&b, " %.*s: \"",
+            STR_ARG(render_ago(b.arena, r->now_ms, value_get_int(d, S("at_ms"), 0))));
+    render_foreign(&b, value_get_text(d, S("reason"), S("")));
+    sb_add_c(&b, "\"");
+    row(r, "decided", TONE_PLAIN, sb_str(&b));
 }
 
 static void render_decisions(struct render *r, const struct plan *p, const struct value *about)
 {
     struct arena *a = r->out->arena;
     const struct value *decisions = value_get(about, S("decisions"));
-    struct str state = value_get_text(about, S("state"), S(""));
+    struct str id = render_short(digest_hex(a, &p->id));
 
-    for (size_t i = 0; i < value_count(decisions); i++) {
-        const struct value *d = value_item(decisions, i);
-
-        label(r, "decided");
-        sb_add(r->out, render_safe(a, value_get_text(d, S("verdict"), S(""))));
-        sb_add_c(r->out, " by ");
-        sb_add(r->out, render_safe(a, value_get_text(d, S("actor"), S(""))));
-        sb_addf(r->out, " %.*s: \"",
-                STR_ARG(render_ago(a, r->now_ms, value_get_int(d, S("at_ms"), 0))));
-        sb_add(r->out, render_safe(a, value_get_text(d, S("reason"), S(""))));
-        sb_add_c(r->out, "\"\n");
-    }
-    if (!str_eq_c(state, "waiting"))
+    for (size_t i = 0; i < value_count(decisions); i++)
+        render_decision(r, value_item(decisions, i));
+    if (!str_eq_c(value_get_text(about, S("state"), S("")), "waiting"))
         return;
-    label(r, "next");
-    sb_addf(
-        r->out, "reeve approve %.*s --reason \"...\"   or   reeve reject %.*s --reason \"...\"\n",
-        STR_ARG(render_short(digest_hex(a, &p->id))), STR_ARG(render_short(digest_hex(a, &p->id))));
+    row(r, "next", TONE_PLAIN, str_fmt(a, "reeve approve %.*s --reason \"...\"", STR_ARG(id)));
+    row(r, "", TONE_PLAIN, str_fmt(a, "reeve reject %.*s --reason \"...\"", STR_ARG(id)));
+}
+
+static void render_notes(struct render *r, const struct str *notes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        row(r, "note", TONE_PLAIN, render_safe(r->out->arena, notes[i]));
 }
 
 void render_plan(struct render *r, const struct plan *p, const struct value *about)
 {
+    struct render_flow risk;
+
     render_title(r, p, about);
-    label(r, "risk");
-    render_risk(r, p);
-    sb_add_char(r->out, '\n');
+    risk = label(r, "risk");
+    render_risk(&risk, p);
+    render_flow_end(&risk);
     render_binds(r, p, about);
     render_isolation(r, p);
     render_networks(r, p);
@@ -413,16 +282,8 @@ void render_plan(struct render *r, const struct plan *p, const struct value *abo
     if (p->items.n || p->notes.n || p->remarks.n)
         sb_add_char(r->out, '\n');
     render_runs(r, p);
-    for (size_t i = 0; i < p->notes.n; i++) {
-        label(r, "note");
-        render_foreign(r->out, p->notes.p[i]);
-        sb_add_char(r->out, '\n');
-    }
-    for (size_t i = 0; i < p->remarks.n; i++) {
-        label(r, "note");
-        render_foreign(r->out, p->remarks.p[i]);
-        sb_add_char(r->out, '\n');
-    }
+    render_notes(r, p->notes.p, p->notes.n);
+    render_notes(r, p->remarks.p, p->remarks.n);
     render_authors(r, about);
     render_decisions(r, p, about);
 }

@@ -197,13 +197,13 @@ hostile_text()
     git -C "$WORLD/repo" -c i18n.commitEncoding=utf-8 commit -q -m "$HOSTILE"
     run 0 'prod is held' hold prod -m "$HOSTILE"
     run 2 'evil\u{1b}[2J' apply prod
-    for verb in status 'status prod' 'plan prod' 'plan prod --markdown' 'explain prod' 'history prod' 'history prod --at now'; do
+    for verb in status 'status prod' 'plan prod' 'plan prod -o markdown' 'explain prod' 'history prod' 'history prod --at now'; do
         SAID=$(reeve $verb 2>&1)
         expect_harmless "reeve $verb" "$SAID"
         expect_harmless "reeve $verb -o json" "$(reeve $verb -o json 2>&1)"
     done
     expect_has "the plan shows the commit" "$(reeve plan prod)" 'evil\u{1b}[2J'
-    expect_has "so does its comment" "$(reeve plan prod --markdown)" ': ` evil\u{1b}[2J'
+    expect_has "so does its comment" "$(reeve plan prod -o markdown)" ': ` evil\u{1b}[2J'
     run 0 'prod is' resume prod
     await_converged
     spec version=v5 command=/bin/sh

@@ -124,7 +124,7 @@ static void given_data_at_stake(struct story *s)
                   &err))
         fail_msg("%s", err.text);
     assert_int_equal(n, 1);
-    rows[0].needs = str_fmt(&s->w.arena, "{\"classes\":%d,\"min\":1}", PLAN_CLASS_DATA);
+    rows[0].needs = S("{\"classes\":[\"data\"],\"min\":1}");
     if (db_batch_begin(s->w.engine->db, &err) ||
         engine_tx(s->w.engine,
                   &(struct engine_event){

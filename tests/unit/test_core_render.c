@@ -22,7 +22,7 @@ static void given_page(struct page *p, int colour)
 {
     arena_init(&p->arena, 0);
     sb_init(&p->text, &p->arena);
-    p->render = (struct render){ &p->text, colour, NOW_MS };
+    p->render = (struct render){ .out = &p->text, .colour = colour, .now_ms = NOW_MS };
 }
 
 static void expect_text(struct page *p, const char *text)
@@ -273,11 +273,111 @@ static void test_a_plan_says_its_risk_first(void **state)
         " !- delete  database/main  data-loss  [destroy, data]  no spec names it  app.yaml:81:5\n");
     expect_part(&p, "  ~ update  service/api\n");
     expect_part(&p, "       environment.LOG_LEVEL  debug -> in\\u{1b}fo\n");
-    expect_part(&p, "api: build 1, start 2, ready, switch, bake 60 s; then keep 10 min, stop 1\n");
+    expect_part(&p, "api: build 1, start 2, ready, switch, bake 1m; then keep 10m, stop 1\n");
     expect_part(&p, "quarantined: worker (exit 1)\n");
     expect_part(&p, "approved by local:ann(1000) 60 s ago: \"seen\"\n");
     expect_part(&p, "reeve approve 5c1e09d2 --reason");
     arena_fini(&p.arena);
+}
+
+/* What an operator sees of it on a terminal of 60 columns: nothing is cut, nothing steers. */
+static void test_a_narrow_terminal_gets_more_rows(void **state)
+{
+    struct page p;
+    struct plan plan = { .id = { { 0x5c, 0x1e, 0x09, 0xd2 } }, .classes = PLAN_CLASS_WEAKEN };
+    struct plan_line *line;
+
+    (void)state;
+    given_page(&p, 0);
+    p.render.width = 60;
+    (void)given_line(&p, &plan,
+                     (struct plan_line){ .action = PLAN_CREATE,
+                                         .kind = S("service"),
+                                         .name = S("api"),
+                                         .disruption = S("none"),
+                                         .reason = S("blue-green"),
+                                         .place = S("app.yaml:5:3") });
+    line = given_line(&p, &plan,
+                      (struct plan_line){ .action = PLAN_UPDATE,
+                                          .kind = S("policy"),
+                                          .name = S("environment"),
+                                          .classes = PLAN_CLASS_WEAKEN,
+                                          .disruption = S("none"),
+                                          .way_back = PLAN_BACK_NONE,
+                                          .reason = S("laxer: approval.min_approvals"),
+                                          .place = S(".reeve/app.yaml:30:11") });
+    *(struct plan_change *)vec_push(&p.arena, &line->changes) = (struct plan_change){
+        S("approval.expires_ms"), S("1500"), S("86400000")
+    };
+    *(struct plan_change *)vec_push(&p.arena, &line->changes) = (struct plan_change){
+        S("asked.expires_ms"), S("1500"), S("86400000")
+    };
+    *(struct plan_change *)vec_push(&p.arena, &line->changes) = (struct plan_change){
+        S("environment.MOTTO"), STR_NONE,
+        S("a value that has more words than a row of sixty columns can hold")
+    };
+    *(struct plan_record *)vec_push(
+        &p.arena, &plan.records) = (struct plan_record){ .kind = S("domain"), .name = S("app") };
+    *(struct plan_record *)vec_push(
+        &p.arena, &plan.records) = (struct plan_record){ .kind = S("service"), .name = S("api") };
+    render_lines(&p.render, &plan);
+    expect_text(&p, " !~ update  policy/environment  [weaken]\n"
+                    "            cannot be taken back\n"
+                    "            laxer: approval.min_approvals\n"
+                    "            .reeve/app.yaml:30:11\n"
+                    "       approval.expires   1500ms -> 1d\n"
+                    "       environment.MOTTO\n"
+                    "         - (none)\n"
+                    "         + a value that has more words than a row of sixty\n"
+                    "           columns can hold\n"
+                    "  + create  service/api         blue-green  app.yaml:5:3\n"
+                    "            1 unchanged: domain/app\n");
+}
+
+static void test_what_is_long_is_folded_at_blanks(void **state)
+{
+    static const struct {
+        const char *sentence, *in, *out;
+    } rows[] = {
+        { "what fits stays", "0123 567", "> 0123 567\n" },
+        { "at the last blank", "0123 5678", "> 0123\n  5678\n" },
+        { "a word that is too long anywhere", "012345678", "> 01234567\n  8\n" },
+        { "behind a blank", "0 123456789abc", "> 0\n  12345678\n  9abc\n" },
+        { "wide characters count two",
+          "\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5",
+          "> \xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\n  \xe6\x97\xa5\n" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct page p;
+        struct render_flow f;
+
+        print_message("  %s\n", rows[i].sentence);
+        given_page(&p, 0);
+        p.render.width = 10;
+        sb_add_c(&p.text, "> ");
+        f = render_flow_start(&p.render, 2, 2);
+        render_flow_add(&f, TONE_PLAIN, str_from_c(rows[i].in));
+        render_flow_end(&f);
+        expect_text(&p, rows[i].out);
+    }
+}
+
+static void test_lengths_are_said_as_specs_say_them(void **state)
+{
+    static const struct {
+        int64_t ms;
+        const char *text;
+    } rows[] = { { 0, "0s" },      { 250, "250ms" }, { 1000, "1s" },    { 1500, "1500ms" },
+                 { 90000, "90s" }, { 300000, "5m" }, { 7200000, "2h" }, { 86400000, "1d" } };
+    struct page p;
+
+    (void)state;
+    given_page(&p, 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_string_equal(render_spec_length(&p.arena, rows[i].ms).p, rows[i].text);
+    expect_text(&p, "");
 }
 
 static void test_a_harmless_plan_says_so(void **state)
@@ -374,6 +474,9 @@ int main(void)
         cmocka_unit_test(test_colour_only_where_it_is_asked_for),
         cmocka_unit_test(test_times_are_said_in_one_unit),
         cmocka_unit_test(test_a_plan_says_its_risk_first),
+        cmocka_unit_test(test_a_narrow_terminal_gets_more_rows),
+        cmocka_unit_test(test_what_is_long_is_folded_at_blanks),
+        cmocka_unit_test(test_lengths_are_said_as_specs_say_them),
         cmocka_unit_test(test_a_harmless_plan_says_so),
         cmocka_unit_test(test_status_marks_what_needs_a_person),
         cmocka_unit_test(test_an_environment_shows_sets_and_what_holds_it),

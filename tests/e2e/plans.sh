@@ -1,0 +1,171 @@
+#!/bin/bash
+# plans: as people read them and as programs do, of what is and of what might be. SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/lib.sh"
+
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+
+# run STATUS PART WORDS..: everything it said into $SAID.
+run()
+{
+    local wanted=$1 part=$2 status
+
+    shift 2
+    SAID=$("$REEVE" "$@" 2>&1 9>&-)
+    status=$?
+    [ $status -eq "$wanted" ] || fail "reeve $*: exit status $status instead of $wanted: $SAID"
+    expect_has "reeve $*" "$SAID" "$part"
+}
+
+waits_at_head()
+{
+    sync_is waiting && is_considered && [[ $(reeve plan prod -o json) == *"\"commit\":\"$(head_commit)\""* ]]
+}
+
+await_waiting()
+{
+    await 20 "a plan of the newest commit waits" waits_at_head
+    PLAN=$(plan_id)
+}
+
+# --- members ------------------------------------------------------------------------------------------
+
+# Another service that asks web for something, which gives web an address of its own.
+API='  api:
+    command: ["'$APP'"]
+    port: 8000
+    environment: {WEB: {service: web, key: internal_url}}
+    healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 2}}
+    rollout: {strategy: blue_green, healthy_deadline: 5s, progress_deadline: 8s, min_healthy_time: 200ms, bake_time: 300ms, keep_previous: 60s}
+    termination: {drain: 5s, stop_grace_period: 500ms}'
+RELEASE='    release: {command: ["true"], run: manual}'
+
+keep_plan()
+{
+    reeve plan "${2:-prod}" -q -o json >"$WORLD/$1.json" || fail "no plan of ${2:-prod}"
+}
+
+apply_failed()
+{
+    keep_plan failed
+    grep -q '"state":"\(failed\|reverted\)"' "$WORLD/failed.json"
+}
+
+# By a rule that asks for all that can be asked of those who approve.
+keep_asked()
+{
+    given_world
+    write_daemon rule='    floor: {approval: manual, approvers: ["group:ops"], signed: true}'
+    spec
+    sed -i 's/^approval: .*/approval: {policy: manual, allow_self: true}/' "$WORLD/repo/.reeve/app.yaml"
+    commit 'version 1'
+    start_daemon
+    await_waiting
+    reeve plan prod -o json
+}
+
+# Of every kind: applied, waiting, approved, superseded and failed.
+members_are_those_of_the_docs()
+{
+    local asked
+
+    asked=$(keep_asked 2>&1) || fail "$asked"
+    given_world
+    printf '%s\n' "$asked" >"$WORLD/asked.json"
+    spec version=v1 more="$API" keep=60s
+    commit 'version 1'
+    start_daemon
+    await_converged
+    keep_plan applied
+    spec version=v2 more="$API" keep=60s rollout='auto_promote: false' service="$RELEASE"
+    sed -i 's|routes: {/: {service: web}}|routes: {/: {service: web, rate_limit: {requests: 100, per: 1s}}}|' \
+        "$WORLD/repo/.reeve/app.yaml"
+    deploy 'version 2'
+    await_waiting
+    keep_plan waiting
+    run 0 'in sync' approve "$PLAN" --reason seen
+    keep_plan approved
+    spec version=v3 more="$API" keep=60s approval=manual
+    deploy 'version 3'
+    await_waiting
+    keep_plan clearing
+    OLD=$PLAN
+    spec version=v4 more="$API" keep=60s approval=manual
+    deploy 'version 4'
+    await_waiting
+    keep_plan superseded "$OLD"
+    spec version=v5 more="$API" keep=60s env='APP_HEALTH: fail' deadline=1s approval=manual
+    deploy 'version 5'
+    await_waiting
+    reeve approve "$PLAN" --reason 'it fails' --timeout 60 >/dev/null 2>&1
+    await 30 "it failed" apply_failed
+    python3 "$ROOT/tests/support/plan_members.py" "$ROOT/docs/api.md" "$WORLD"/*.json >"$WORLD/said" 2>&1 ||
+        fail "$(cat "$WORLD/said")"
+}
+
+# --- as text ------------------------------------------------------------------------------------------
+
+# on COLUMNS WORDS..: what a terminal of that width gets, without its colours.
+on()
+{
+    local columns=$1
+
+    shift
+    TERM=xterm script -qec "stty cols $columns && '$REEVE' $*" /dev/null 9>&- | tr -d '\r' | sed 's/\x1b\[[0-9;]*m//g'
+}
+
+longest_row()
+{
+    wc -L <<<"$1"
+}
+
+# The plan that waits in a world whose version 1 serves.
+given_waiting()
+{
+    given_served more="$API"
+    spec version=v2 bake=100ms approval=manual more="$API" \
+        env='MOTTO: a value that a person wrote to see how lines of a plan look when they are long'
+    deploy 'version 2, with a summary that is longer than what most people write and some need'
+    await_waiting
+}
+
+a_terminal_gets_what_it_has_room_for()
+{
+    local text
+
+    given_waiting
+    for columns in 60 80 160; do
+        text=$(on $columns plan prod)
+        expect "rows of at most $columns columns, not $(longest_row "$text")" test "$(longest_row "$text")" -le $columns
+        expect_has "$columns columns" "$text" 'risk     1 weakens a protection; 2 to update'
+        expect_has "$columns columns" "$text" ' !~ update  service/web  '
+        expect_has "$columns columns" "$text" '2 unchanged: domain/app, service/api'
+        expect_has "$columns columns" "$text" "next     reeve approve ${PLAN:0:8}"
+    done
+    expect_has "80 columns" "$text" 'rollout.bake_time    300ms -> 100ms'
+    text=$(reeve plan prod)
+    expect_has "no terminal" "$text" 'a value that a person wrote to see how lines of a plan look when they are long'
+    expect_has_not "no terminal" "$text" $'\033'
+}
+
+a_comment_for_a_forge()
+{
+    run 0 '**1 weakens a protection; 2 to update**' plan prod -o markdown
+    expect_has "a comment" "$SAID" '- update ` service/web ` [weaken]: ` blue-green; laxer: rollout.bake_time `'
+    expect_has "a comment" "$SAID" '  - ` rollout.bake_time `: ` 300ms ` to ` 100ms `'
+    run 3 '--output is text, json or markdown' plan prod -o html
+    run 3 '--output is text or json' status -o markdown
+}
+
+changes_have_an_exit_status()
+{
+    run 0 'Plan' plan prod
+    run 2 'Plan' plan prod --exit-code
+    run 2 'Plan' plan --all --exit-code
+    run 0 'in sync' approve "$PLAN" --reason seen
+    await_converged
+    run 0 'nothing is planned' plan prod --exit-code
+    run 0 'none has an open plan' plan --all --exit-code
+}
+
+run_cases a_terminal_gets_what_it_has_room_for a_comment_for_a_forge changes_have_an_exit_status \
+    members_are_those_of_the_docs
