@@ -4,6 +4,7 @@
 #include "providers/haproxy/edge.h"
 #include "providers/haproxy/edge_replace.h"
 #include "providers/haproxy/latency.h"
+#include "providers/haproxy/render.h"
 #include "providers/haproxy/runtime.h"
 
 #define FACTS_PIDS_MAX (1 << 22) /* the kernel gives none above */
@@ -24,6 +25,7 @@ static int facts_since(struct haproxy_call *c, int64_t *ret)
     return 0;
 }
 
+/* Those that leave too, for as long as nobody else has their place. */
 static struct value *facts_servers(struct haproxy_call *c, const struct haproxy_stats *stats)
 {
     struct value *servers = value_map(c->arena);
@@ -31,8 +33,7 @@ static struct value *facts_servers(struct haproxy_call *c, const struct haproxy_
     for (size_t i = 0; i < stats->rows.n; i++) {
         const struct haproxy_stat *row = &stats->rows.p[i];
 
-        if (!str_eq(row->name, S("BACKEND")) &&
-            (row->current || !str_starts(row->status, S("MAINT"))))
+        if (!str_eq(row->name, S("BACKEND")) && !str_eq_c(row->address, HAPROXY_FREE_ADDRESS))
             value_set_int(c->arena, servers, row->address, row->current);
     }
     return servers;

@@ -284,25 +284,31 @@ static int compare_orders(const void *a, const void *b)
                                 : (x->on > y->on) - (x->on < y->on);
 }
 
-/* What is recreated is down for a while: what needs it waits, and it waits for what it needs. */
-static void order_recreated(struct planner *p, struct group_orders *orders)
+/* It changes without a second set, and not with others. */
+static int is_alone(const struct subject *x)
+{
+    return x->fate == FATE_RECREATE || x->fate == FATE_ROLLING;
+}
+
+/* What needs it waits, and it waits for what it needs: what is recreated is down for a while. */
+static void order_alone(struct planner *p, struct group_orders *orders)
 {
     int is_needed = 0;
 
     for (size_t i = 0; i < p->subjects.n; i++)
-        is_needed |= p->subjects.p[i].fate == FATE_RECREATE;
+        is_needed |= is_alone(&p->subjects.p[i]);
     for (size_t i = 0; is_needed && i < p->subjects.n; i++) {
         const struct subject *x = &p->subjects.p[i];
         const unsigned char *marks;
 
-        if (x->fate != FATE_ROLL && x->fate != FATE_RECREATE)
+        if (x->fate != FATE_ROLL && !is_alone(x))
             continue;
         marks = graph_mark(&p->graph, x->node);
         for (size_t j = 0; j < p->subjects.n; j++) {
             const struct subject *y = &p->subjects.p[j];
 
             if (y->node < p->graph.n && marks[y->node] &&
-                (y->fate == FATE_RECREATE || (x->fate == FATE_RECREATE && y->fate == FATE_ROLL)))
+                (is_alone(y) || (is_alone(x) && y->fate == FATE_ROLL)))
                 add_order(p, orders, x->group, y->group);
         }
     }
@@ -355,7 +361,7 @@ struct group_orders plan_groups_order(struct planner *p)
 {
     struct group_orders all = { 0 }, ret = { 0 };
 
-    order_recreated(p, &all);
+    order_alone(p, &all);
     order_removed(p, &all);
     order_replaced(p, &all);
     if (all.n)

@@ -84,6 +84,7 @@ static void add_service(struct planner *p, const struct subject *x)
         [FATE_SETTINGS] = { PLAN_UPDATE, "settings", "none", 0 },
         [FATE_SCALE] = { PLAN_UPDATE, "replicas", "none", 0 },
         [FATE_ROLL] = { PLAN_UPDATE, "blue-green", "none", 0 },
+        [FATE_ROLLING] = { PLAN_UPDATE, "rolling", "none", 0 },
         [FATE_RECREATE] = { PLAN_UPDATE, "recreate", "downtime", PLAN_CLASS_DOWNTIME },
         [FATE_REMOVE] = { PLAN_DELETE, "no longer in the specs", "downtime", PLAN_CLASS_DESTROY },
     };

@@ -46,6 +46,8 @@ static size_t lower_members(struct planner *p, int group, enum fate fate,
         return rollout_lower_scale(&p->low, group, members);
     case FATE_ROLL:
         return rollout_lower(&p->low, group, members, n);
+    case FATE_ROLLING:
+        return rollout_lower_rolling(&p->low, group, members);
     case FATE_RECREATE:
         return rollout_lower_recreate(&p->low, group, members);
     case FATE_REMOVE:
@@ -181,7 +183,8 @@ static void lower_left_sets(struct planner *p)
 
         if (!is_leftover(set) || (x && x->fate > FATE_SCALE))
             continue;
-        rollout_lower_leftover(&p->low, set);
+        rollout_lower_leftover(&p->low, set, x ? &x->m : NULL,
+                               x && x->group >= 0 ? p->proven.p[x->group] : ROLLOUT_NO_ITEM);
         plan_lines_add_leftover(p, S("set"),
                                 identity_set_name(p->low.a, set->service, &set->set_key));
     }

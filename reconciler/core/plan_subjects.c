@@ -32,16 +32,25 @@ void plan_subjects_keep(struct subject *x)
 
 /* --- what happens to each ------------------------------------------------------------------------ */
 
+/* How a set takes over from the live one. */
+static enum fate judge_change(const struct member *m)
+{
+    struct str strategy = value_get_text(value_get(m->desired, S("rollout")), S("strategy"), S(""));
+
+    if (str_eq_c(strategy, "recreate"))
+        return FATE_RECREATE;
+    return str_eq_c(strategy, "rolling") && m->before ? FATE_ROLLING : FATE_ROLL;
+}
+
 static enum fate judge_fate(const struct planner *p, const struct subject *x)
 {
     const struct member *m = &x->m;
-    struct str strategy = value_get_text(value_get(m->desired, S("rollout")), S("strategy"), S(""));
     int is_swap = p->s->cause == PLAN_CAUSE_UNDO && m->warm;
 
     if (!x->want)
         return FATE_REMOVE;
     if (!m->live || !digest_eq(&m->live->set_key, &m->set_key))
-        return m->live && str_eq_c(strategy, "recreate") && !is_swap ? FATE_RECREATE : FATE_ROLL;
+        return m->live && !is_swap ? judge_change(m) : FATE_ROLL;
     if (m->live->replicas != m->replicas)
         return FATE_SCALE;
     return x->have && digest_eq(&x->have->digest, &x->want->digest) ? FATE_SAME : FATE_SETTINGS;
@@ -91,7 +100,8 @@ static void add_subject(struct planner *p, const struct spec_resource *want,
         m->replicas = value_get_int(m->desired, S("replicas"), 1);
     }
     x->fate = judge_fate(p, x);
-    if (x->fate == FATE_RECREATE)
+    m->is_leaving = x->fate == FATE_ROLLING;
+    if (x->fate == FATE_RECREATE || x->fate == FATE_ROLLING)
         m->warm = NULL; /* never two beside each other: what is left of it goes first */
 }
 

@@ -17,7 +17,15 @@
 #include "reconciler/core/rollout.h"
 
 /* What happens to one service. */
-enum fate { FATE_SAME, FATE_SETTINGS, FATE_SCALE, FATE_ROLL, FATE_RECREATE, FATE_REMOVE };
+enum fate {
+    FATE_SAME,
+    FATE_SETTINGS,
+    FATE_SCALE,
+    FATE_ROLL,     /* a set beside the live one, or the first */
+    FATE_ROLLING,  /* instance by instance */
+    FATE_RECREATE, /* the old ones go first */
+    FATE_REMOVE,
+};
 
 struct subject {
     struct member m;

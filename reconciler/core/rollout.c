@@ -1,87 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/rollout.h"
 
-#include "reconciler/core/rollout_switch.h"
-
-/* A switch that died half way leaves one generation more than it should. */
-#define ROLLOUT_STALE_MAX 2
+#include "reconciler/core/rollout_steps.h"
 
 /* --- a blue-green group -------------------------------------------------------------------------- */
 
-/* What a group made, for its way back. */
-struct made {
-    struct flip flip;
-    VEC(size_t) instances, backends; /* one a member: the first of its set, its backend */
-};
-
-static void note_made(struct arena *a, struct made *made, size_t instances, size_t backend)
-{
-    size_t *slot = vec_push(a, &made->instances);
-
-    if (slot)
-        *slot = instances;
-    slot = vec_push(a, &made->backends);
-    if (slot)
-        *slot = backend;
-}
-
-/* Sets that stand in the way, neither live nor wanted: drained, then stopped. */
-static void lower_clear(struct lane *l, int step, const struct member *members, size_t n)
-{
-    l->clears = 1;
-    for (int stop = 0; stop < 2; stop++) {
-        for (size_t i = 0; i < n; i++) {
-            const struct member *m = &members[i];
-            const struct value *service = m->before ? m->before : m->desired;
-
-            for (size_t j = 0; j < m->n_sets; j++) {
-                const struct rec_set *set = m->sets[j];
-
-                if (set == m->live || set == m->warm)
-                    continue;
-                if (stop)
-                    rollout_items_stop_set(l, step, m, service, set);
-                else if (set->backend.p)
-                    rollout_items_drained(l, step, m, service, &set->set_key);
-            }
-        }
-        rollout_items_step(l);
-    }
-    l->clears = 0;
-}
-
-/* Steps 3 and 4. */
-static void lower_made(struct lane *l, const struct member *members, size_t n, struct made *made)
-{
-    struct arena *a = l->low->a;
-
-    for (size_t i = 0; i < n; i++)
-        if (!members[i].warm)
-            rollout_items_release(l, &members[i]);
-    rollout_items_step(l);
-    for (size_t i = 0; i < n; i++)
-        note_made(a, made,
-                  members[i].warm ? ROLLOUT_NO_ITEM
-                                  : rollout_items_instances(
-                                        l, &members[i], members[i].desired, &members[i].set_key,
-                                        (struct span){ 0, members[i].replicas }),
-                  ROLLOUT_NO_ITEM);
-    rollout_items_step(l);
-    for (size_t i = 0; i < made->backends.n; i++)
-        if (!members[i].warm && members[i].is_routed)
-            made->backends.p[i] = rollout_items_backend(l, 4, PLAN_CREATE, &members[i],
-                                                        &members[i].set_key, members[i].replicas);
-    rollout_items_step(l);
-}
-
-static void lower_green(struct lane *l, const struct member *members, size_t n, struct made *made)
+static void lower_green(struct lane *l, const struct member *members, size_t n,
+                        struct rollout_made *made)
 {
     for (size_t i = 0; i < n; i++)
         if (!members[i].warm)
             rollout_items_build(l, &members[i]);
     rollout_items_step(l);
-    lower_clear(l, 2, members, n);
-    lower_made(l, members, n, made);
+    rollout_steps_clear(l, 2, members, n);
+    rollout_steps_make(l, members, n, made);
 }
 
 /* Steps 9 to 11 of one member. A person who undid a set does not want it back; a standby that is
@@ -101,16 +33,9 @@ static void lower_tail(struct lowering *low, int group, size_t proven, const str
     rollout_items_stop_set(&l, 11, m, m->before, m->live);
 }
 
-static void lower_stale_routes(struct lowering *low, int group, size_t proven)
-{
-    struct lane l = rollout_items_lane(low, LANE_TAIL, group);
-
-    rollout_items_after(&l, proven);
-    rollout_items_drop_routes(&l, ROLLOUT_STALE_MAX);
-}
-
 /* The wanted sets go, made or warm; each item only after the one that made what it takes away. */
-static void lower_stop_green(struct lane *l, const struct member *members, const struct made *made)
+static void lower_stop_green(struct lane *l, const struct member *members,
+                             const struct rollout_made *made)
 {
     for (size_t i = 0; i < made->instances.n; i++) {
         const struct member *m = &members[i];
@@ -130,7 +55,7 @@ static void lower_stop_green(struct lane *l, const struct member *members, const
     rollout_items_step(l);
 }
 
-static void lower_revert(struct lowering *low, int group, const struct made *made,
+static void lower_revert(struct lowering *low, int group, const struct rollout_made *made,
                          const struct member *members, size_t n)
 {
     struct lane l = rollout_items_lane(low, LANE_REVERT, group);
@@ -169,13 +94,13 @@ static int is_pointer_swap(const struct lowering *low, const struct member *memb
 size_t rollout_lower(struct lowering *low, int group, const struct member *members, size_t n)
 {
     struct lane l = rollout_items_lane(low, LANE_MAIN, group);
-    struct made made = { 0 };
+    struct rollout_made made = { 0 };
     int is_swap = is_pointer_swap(low, members, n);
     size_t proven;
 
     if (is_swap)
         for (size_t i = 0; i < n; i++)
-            note_made(low->a, &made, ROLLOUT_NO_ITEM, ROLLOUT_NO_ITEM);
+            rollout_steps_note(low->a, &made, ROLLOUT_NO_ITEM, ROLLOUT_NO_ITEM);
     else
         lower_green(&l, members, n, &made);
     for (size_t i = 0; !is_swap && i < n; i++)
@@ -194,112 +119,12 @@ size_t rollout_lower(struct lowering *low, int group, const struct member *membe
         struct lane tail = rollout_items_lane(low, LANE_TAIL, group);
 
         rollout_items_after(&tail, proven);
-        lower_clear(&tail, 11, members, n);
+        rollout_steps_clear(&tail, 11, members, n);
     }
     if (made.flip.routes != made.flip.flip)
-        lower_stale_routes(low, group, proven);
+        rollout_steps_drop_stale(low, group, proven);
     if (!low->plan->groups.p[group].is_one_way)
         lower_revert(low, group, &made, members, n);
-    return proven;
-}
-
-/* --- recreate ------------------------------------------------------------------------------------ */
-
-struct unmade { /* of the live set */
-    struct flip away;
-    size_t backend, instances;
-};
-
-/* Un-routed, drained, then gone. */
-static struct unmade lower_unmake(struct lane *l, const struct member *m)
-{
-    struct unmade u = { .away = rollout_switch(l, m, 1, WAY_AWAY), .backend = ROLLOUT_NO_ITEM };
-
-    if (m->live->backend.p) {
-        rollout_items_drained(l, 10, m, m->before, &m->live->set_key);
-        rollout_items_step(l);
-        u.backend = rollout_items_drop_backend(l, 11, m, &m->live->set_key);
-        rollout_items_step(l);
-    }
-    u.instances = l->low->plan->items.n;
-    rollout_items_stop(l, 11, m, m->before, &m->live->set_key,
-                       (struct span){ 0, m->live->replicas }, ROLLOUT_NO_ITEM);
-    rollout_items_step(l);
-    return u;
-}
-
-/* What was stopped is made again, then routed; each item only after the one it takes back. What is
- * new keeps its backend until nothing is routed to it. */
-static void lower_remake(struct lane *l, const struct member *m, const struct unmade *u,
-                         const struct made *made)
-{
-    const struct digest *key = &m->live->set_key;
-
-    rollout_items_stop(l, 11, m, m->desired, &m->set_key, (struct span){ 0, m->replicas },
-                       made->instances.p[0]);
-    rollout_items_step(l);
-    for (int64_t i = 0; i < m->live->replicas; i++) {
-        l->only_after = (int)(u->instances + (size_t)i);
-        (void)rollout_items_instance(l, PLAN_CREATE, m, m->before, key, i);
-    }
-    rollout_items_step(l);
-    if (u->backend != ROLLOUT_NO_ITEM) {
-        l->only_after = (int)u->backend;
-        (void)rollout_items_backend(l, 4, PLAN_CREATE, m, key, m->live->replicas);
-        rollout_items_step(l);
-    }
-    l->only_after = (int)u->instances;
-    rollout_items_recover(l, m, 1, S("rollout.healthy_deadline_ms"));
-    if (u->away.flip == ROLLOUT_NO_ITEM)
-        (void)rollout_switch_rows(l, m, 1, WAY_BACK);
-}
-
-static void lower_reroute(struct lane *l, const struct member *m, const struct unmade *u,
-                          const struct made *made)
-{
-    int was_routed = u->away.flip != ROLLOUT_NO_ITEM;
-
-    if (!was_routed && !m->is_routed)
-        return;
-    l->only_after = (int)(was_routed ? u->away.flip : made->flip.flip);
-    (void)rollout_switch(l, m, 1, WAY_BACK);
-    if (made->backends.p[0] != ROLLOUT_NO_ITEM) {
-        l->only_after = (int)made->backends.p[0];
-        (void)rollout_items_drop_backend(l, 11, m, &m->set_key);
-    }
-    l->only_after = (int)(was_routed ? u->away.routes : made->flip.routes);
-    rollout_items_drop_routes(l, ROLLOUT_STALE_MAX);
-}
-
-/* Downtime, and said so: the old set is stopped before the new one is made. Its revert makes it again. */
-size_t rollout_lower_recreate(struct lowering *low, int group, const struct member *m)
-{
-    struct lane l = rollout_items_lane(low, LANE_MAIN, group),
-                back = rollout_items_lane(low, LANE_REVERT, group);
-    struct made made = { 0 };
-    struct unmade unmade;
-    size_t proven;
-
-    rollout_items_build(&l, m);
-    rollout_items_step(&l);
-    lower_clear(&l, 2, m, 1);
-    unmade = lower_unmake(&l, m);
-    lower_made(&l, m, 1, &made);
-    rollout_items_ready(&l, m, m->desired, &m->set_key, m->replicas);
-    made.flip = rollout_switch(&l, m, 1, WAY_FORWARD);
-    rollout_items_bake(&l, m, 1);
-    rollout_items_step(&l);
-    proven = rollout_items_mark(&l, 8, S("proven"), NULL);
-    if (made.flip.routes != made.flip.flip)
-        lower_stale_routes(low, group, proven);
-    if (low->plan->groups.p[group].is_one_way || !made.backends.n)
-        return proven;
-
-    lower_remake(&back, m, &unmade, &made);
-    lower_reroute(&back, m, &unmade, &made);
-    back.only_after = -1;
-    rollout_items_step(&back);
-    (void)rollout_items_mark(&back, 8, S("reverted"), NULL);
     return proven;
 }
 
@@ -440,10 +265,18 @@ void rollout_lower_repair(struct lowering *low, const struct observed_instance *
         (void)rollout_items_backend(&l, 0, PLAN_UPDATE, m, &lost->rec.set_key, m->live->replicas);
 }
 
-void rollout_lower_leftover(struct lowering *low, const struct rec_set *set)
+void rollout_lower_leftover(struct lowering *low, const struct rec_set *set, const struct member *m,
+                            size_t after)
 {
     struct lane l = rollout_items_lane(low, LANE_MAIN, -1);
-    const struct member m = { .service = set->service, .provider = S("") };
+    const struct member alone = { .service = set->service, .provider = S("") };
 
-    rollout_items_stop_set(&l, 11, &m, NULL, set);
+    if (after != ROLLOUT_NO_ITEM) { /* which tells the backend */
+        rollout_items_after(&l, after);
+        if (rollout_steps_is_mixed(m, set))
+            rollout_steps_leave(&l, 10, m, set);
+    } else if (m) {
+        rollout_steps_unmix(&l, 10, m, set);
+    }
+    rollout_items_stop_set(&l, 11, &alone, NULL, set);
 }

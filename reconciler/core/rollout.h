@@ -26,6 +26,7 @@ struct member {
     int64_t replicas;
     int is_routed;   /* the wanted set has a port, and there is an edge */
     int has_address; /* an internal one, made before */
+    int is_leaving; /* what is live is left instance by instance: no switch goes back to it later */
 };
 
 struct lowering {
@@ -37,11 +38,14 @@ struct lowering {
 /* Append the items of plan->groups[group], members in order of name; the index of its last main item comes back. */
 size_t rollout_lower(struct lowering *low, int group, const struct member *members, size_t n);
 size_t rollout_lower_recreate(struct lowering *low, int group, const struct member *member);
+size_t rollout_lower_rolling(struct lowering *low, int group, const struct member *member);
 size_t rollout_lower_scale(struct lowering *low, int group, const struct member *member);
 size_t rollout_lower_remove(struct lowering *low, int group, const struct member *member);
 size_t rollout_lower_routes(struct lowering *low, int group);
 /* A lost instance of the live set: run again in its place. */
 void rollout_lower_repair(struct lowering *low, const struct observed_instance *lost,
                           const struct member *member);
-/* A set that a rollout left behind and nothing else will take away. */
-void rollout_lower_leftover(struct lowering *low, const struct rec_set *set);
+/* A set that a rollout left behind and nothing else will take away; of a service that stays (`m`), or of none
+ * (NULL). Not before the item `after`, where there is one. */
+void rollout_lower_leftover(struct lowering *low, const struct rec_set *set, const struct member *m,
+                            size_t after);

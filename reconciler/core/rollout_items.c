@@ -230,22 +230,23 @@ size_t rollout_items_instances(struct lane *l, const struct member *m, const str
     return first;
 }
 
-/* The servers are the addresses of the set's instances; they are known when the operation begins. */
-size_t rollout_items_backend(struct lane *l, int step, enum plan_action action,
-                             const struct member *m, const struct digest *key, int64_t n_instances)
+/* The servers are the addresses of instances; they are known when the operation begins. */
+size_t rollout_items_servers(struct lane *l, int step, enum plan_action action,
+                             const struct member *m, const struct digest *key,
+                             const struct set_part *parts, size_t n)
 {
     struct arena *a = l->low->a;
     struct value *desired = value_map(a), *servers = value_list(a);
 
-    for (int64_t i = 0; i < n_instances; i++) {
-        struct value *output = value_map(a);
+    for (size_t p = 0; p < n; p++)
+        for (int64_t i = 0; i < parts[p].n; i++) {
+            struct str name = identity_instance_name(a, m->service, parts[p].key, i);
+            struct value *output = value_map(a);
 
-        value_set_text(
-            a, output, S("output"),
-            str_fmt(a, "instance/%.*s", STR_ARG(identity_instance_name(a, m->service, key, i))));
-        value_set_text(a, output, S("key"), S("address"));
-        value_add(a, servers, output);
-    }
+            value_set_text(a, output, S("output"), str_fmt(a, "instance/%.*s", STR_ARG(name)));
+            value_set_text(a, output, S("key"), S("address"));
+            value_add(a, servers, output);
+        }
     value_set(a, desired, S("servers"), servers);
     return rollout_items_add(l, step,
                              (struct plan_item){
@@ -257,6 +258,14 @@ size_t rollout_items_backend(struct lane *l, int step, enum plan_action action,
                                  .set_key = *key,
                                  .desired = desired,
                              });
+}
+
+size_t rollout_items_backend(struct lane *l, int step, enum plan_action action,
+                             const struct member *m, const struct digest *key, int64_t n_instances)
+{
+    const struct set_part own = { key, n_instances };
+
+    return rollout_items_servers(l, step, action, m, key, &own, 1);
 }
 
 /* --- what goes ----------------------------------------------------------------------------------- */
@@ -340,147 +349,4 @@ void rollout_items_drop_routes(struct lane *l, int times)
                                 });
     }
     rollout_items_step(l);
-}
-
-/* --- gates and marks ----------------------------------------------------------------------------- */
-
-static void add_gate(struct lane *l, int step, struct str type, struct str name, struct str service,
-                     const struct digest *key, struct value *need)
-{
-    struct arena *a = l->low->a;
-
-    value_set_text(a, need, S("type"), type);
-    (void)rollout_items_add(l, step,
-                            (struct plan_item){
-                                .action = PLAN_GATE,
-                                .kind = S("gate"),
-                                .name = str_fmt(a, "%.*s:%.*s", STR_ARG(type), STR_ARG(name)),
-                                .service = service,
-                                .set_key = key ? *key : (struct digest){ { 0 } },
-                                .gate = need,
-                            });
-}
-
-static struct str group_name(const struct lane *l)
-{
-    return short_hex(l->low->a, &l->low->plan->groups.p[l->group].digest);
-}
-
-static int64_t milliseconds(const struct value *service, struct str path)
-{
-    const struct value *v = value_at(service, path);
-
-    return value_is(v, VALUE_INT) ? v->u.number : 0;
-}
-
-void rollout_items_ready(struct lane *l, const struct member *m, const struct value *service,
-                         const struct digest *key, int64_t replicas)
-{
-    struct arena *a = l->low->a;
-    struct value *need = value_map(a);
-
-    set_part(l->low, need, S("probe"), service, S("healthcheck.readiness"));
-    set_part(l->low, need, S("min_healthy_ms"), service, S("rollout.min_healthy_time_ms"));
-    value_set_int(a, need, S("length_ms"),
-                  milliseconds(service, S("rollout.healthy_deadline_ms")) +
-                      milliseconds(service, S("healthcheck.readiness.start_period_ms")));
-    set_part(l->low, need, S("progress_ms"), service, S("rollout.progress_deadline_ms"));
-    value_set_int(a, need, S("replicas"), replicas);
-    if (m->live && !digest_eq(&m->live->set_key, key))
-        value_set_text(a, need, S("live"), digest_hex(a, &m->live->set_key));
-    add_gate(l, 5, S("ready"), identity_set_name(a, m->service, key), m->service, key, need);
-}
-
-static struct value *watched_member(struct lowering *low, const struct member *m,
-                                    const struct value *service, const struct digest *key)
-{
-    struct arena *a = low->a;
-    struct value *one = value_map(a);
-
-    value_set_text(a, one, S("service"), m->service);
-    value_set_text(a, one, S("set"), digest_hex(a, key));
-    if (m->live)
-        value_set_text(a, one, S("live"), digest_hex(a, &m->live->set_key));
-    set_part(low, one, S("abort_if"), service, S("rollout.abort_if"));
-    set_part(low, one, S("probe"), service, S("healthcheck.readiness"));
-    return one;
-}
-
-static int64_t longest(const struct member *members, size_t n, struct str path)
-{
-    int64_t most = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        const struct value *v = value_at(members[i].desired, path);
-
-        if (value_is(v, VALUE_INT) && v->u.number > most)
-            most = v->u.number;
-    }
-    return most;
-}
-
-void rollout_items_bake(struct lane *l, const struct member *members, size_t n)
-{
-    struct lowering *low = l->low;
-    struct value *need = value_map(low->a), *list = value_list(low->a);
-
-    for (size_t i = 0; i < n; i++)
-        value_add(low->a, list,
-                  watched_member(low, &members[i], members[i].desired, &members[i].set_key));
-    value_set(low->a, need, S("members"), list);
-    value_set_int(low->a, need, S("length_ms"), longest(members, n, S("rollout.bake_time_ms")));
-    add_gate(l, 7, S("bake"), group_name(l), S(""), NULL, need);
-}
-
-/* What served before is asked by its own probe; what was tried is looked at, too. */
-void rollout_items_recover(struct lane *l, const struct member *members, size_t n, struct str path)
-{
-    struct lowering *low = l->low;
-    struct value *need = value_map(low->a), *list = value_list(low->a);
-
-    for (size_t i = 0; i < n; i++) {
-        struct value *one;
-
-        if (!members[i].live)
-            continue;
-        one = watched_member(low, &members[i], members[i].before, &members[i].live->set_key);
-        value_set_text(low->a, one, S("tried"), digest_hex(low->a, &members[i].set_key));
-        value_add(low->a, list, one);
-    }
-    if (!value_count(list))
-        return;
-    value_set(low->a, need, S("members"), list);
-    value_set_int(low->a, need, S("length_ms"), longest(members, n, path));
-    add_gate(l, 7, S("recover"), group_name(l), S(""), NULL, need);
-}
-
-void rollout_items_keep(struct lane *l, const struct member *m)
-{
-    struct value *need = value_map(l->low->a);
-
-    set_part(l->low, need, S("length_ms"), m->desired, S("rollout.keep_previous_ms"));
-    add_gate(l, 9, S("keep"), identity_set_name(l->low->a, m->service, &m->live->set_key),
-             m->service, &m->live->set_key, need);
-}
-
-void rollout_items_drained(struct lane *l, int step, const struct member *m,
-                           const struct value *service, const struct digest *key)
-{
-    struct value *need = value_map(l->low->a);
-
-    set_part(l->low, need, S("length_ms"), service, S("termination.drain_ms"));
-    add_gate(l, step, S("drained"), identity_set_name(l->low->a, m->service, key), m->service, key,
-             need);
-}
-
-size_t rollout_items_mark(struct lane *l, int step, struct str word, const struct value *desired)
-{
-    return rollout_items_add(
-        l, step,
-        (struct plan_item){
-            .action = PLAN_MARK,
-            .kind = S("mark"),
-            .name = str_fmt(l->low->a, "%.*s:%.*s", STR_ARG(word), STR_ARG(group_name(l))),
-            .desired = desired,
-        });
 }

@@ -46,8 +46,16 @@ size_t rollout_items_instances(struct lane *l, const struct member *m, const str
 size_t rollout_items_instance(struct lane *l, enum plan_action action, const struct member *m,
                               const struct value *service, const struct digest *key,
                               int64_t ordinal);
+/* The backend of a set with its own instances; or with the first ones of several sets. */
 size_t rollout_items_backend(struct lane *l, int step, enum plan_action action,
                              const struct member *m, const struct digest *key, int64_t n_instances);
+struct set_part {
+    const struct digest *key;
+    int64_t n;
+};
+size_t rollout_items_servers(struct lane *l, int step, enum plan_action action,
+                             const struct member *m, const struct digest *key,
+                             const struct set_part *parts, size_t n);
 /* Each only after the item that made it: `made` is the index of the first, or ROLLOUT_NO_ITEM. */
 void rollout_items_stop(struct lane *l, int step, const struct member *m,
                         const struct value *service, const struct digest *key, struct span span,
@@ -71,5 +79,9 @@ void rollout_items_recover(struct lane *l, const struct member *members, size_t 
 void rollout_items_keep(struct lane *l, const struct member *m);
 void rollout_items_drained(struct lane *l, int step, const struct member *m,
                            const struct value *service, const struct digest *key);
+/* Those instances of `leaving` alone, which the backend of `key` does not lead to any more. */
+void rollout_items_left(struct lane *l, int step, const struct member *m,
+                        const struct value *service, const struct digest *key,
+                        const struct digest *leaving, struct span span);
 /* Rows only: `word:GROUP`. */
 size_t rollout_items_mark(struct lane *l, int step, struct str word, const struct value *desired);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/rollout_switch.h"
 
-/* How the rows of the members move when this is done: {moves, members: [{service, to, from}]}. */
+/* How the rows of the members move when this is done: {moves, members: [{service, to, from, leaves}]}. */
 static struct value *flip_desired(struct lowering *low, const struct member *members, size_t n,
                                   enum plan_way way)
 {
@@ -17,6 +17,8 @@ static struct value *flip_desired(struct lowering *low, const struct member *mem
             value_set_text(a, one, S("to"), digest_hex(a, &members[i].set_key));
         if (members[i].live)
             value_set_text(a, one, S("from"), digest_hex(a, &members[i].live->set_key));
+        if (members[i].is_leaving)
+            value_set(a, one, S("leaves"), value_bool(a, 1));
         value_add(a, list, one);
     }
     value_set(a, desired, S("members"), list);

@@ -149,11 +149,38 @@ static int look_load_ready(struct gate_task *g, struct err *err)
     return 0;
 }
 
+/* Some instances of a set leave a backend that goes on serving. */
+static int look_load_leaving(struct gate_task *g, const struct value *leaving, struct err *err)
+{
+    struct rec_instance *rows;
+    struct digest set;
+    size_t n;
+
+    if (!look_digest(leaving, S("set"), &set))
+        return err_set(err, ERR_CORRUPT, "gate '%.*s' names no set", STR_ARG(g->item->name));
+    if (DB_SELECT(g->engine->db, &g->arena, instance,
+                  "WHERE env = $1 AND service = $2 AND set_key = $3 AND ordinal >= $4 "
+                  "AND ordinal < $5",
+                  &rows, &n, err, DB_T(g->rec.env), DB_T(g->item->service), DB_D(&set),
+                  DB_I(value_get_int(leaving, S("from"), 0)),
+                  DB_I(value_get_int(leaving, S("to"), 0))))
+        return err->code;
+    g->n_leaving = n;
+    g->leaving = arena_new_n(&g->arena, struct str, n + 1);
+    for (size_t i = 0; g->leaving && i < n; i++)
+        g->leaving[i] = rows[i].address;
+    return arena_status(&g->arena, err);
+}
+
 static int look_load_drained(struct gate_task *g, struct err *err)
 {
+    const struct value *leaving = value_get(g->need, S("leaving"));
+
     g->backends = arena_new_n(&g->arena, struct gate_backend, 1);
     if (!g->backends)
         return arena_status(&g->arena, err);
+    if (leaving && look_load_leaving(g, leaving, err))
+        return err->code;
     return look_add_backend(g, g->item->service, &g->item->set_key, NULL, err);
 }
 
@@ -274,6 +301,22 @@ static void look_base(struct gate_task *g, struct gate_backend *b, const struct 
     b->is_new = 0;
 }
 
+/* A server that the proxy does not name has its place taken by another: what it still had cannot be told. */
+static int64_t look_streams(const struct gate_task *g, const struct value *counters)
+{
+    const struct value *servers = value_get(counters, S("servers"));
+    int64_t n = 0;
+
+    if (!g->leaving)
+        return look_number(counters, "current") + look_number(counters, "queued");
+    for (size_t i = 0; n >= 0 && i < g->n_leaving; i++) {
+        int64_t current = value_get_int(servers, g->leaving[i], -1);
+
+        n = current < 0 ? -1 : n + current;
+    }
+    return n;
+}
+
 static int look_count_backend(struct gate_task *g, struct gate_backend *b, struct err *err)
 {
     const struct value *now;
@@ -286,7 +329,7 @@ static int look_count_backend(struct gate_task *g, struct gate_backend *b, struc
     if (look_counters(g, b, b->resource, b->provider_id, b->owner, &now, err))
         return err->code;
     look_base(g, b, now);
-    b->counts.streams = look_number(now, "current") + look_number(now, "queued");
+    b->counts.streams = look_streams(g, now);
     b->counts.requests = look_number(now, "requests") - b->base_requests;
     b->counts.errors = look_number(now, "responses_5xx") - b->base_errors;
     b->counts.latency = latency_since(&g->round, value_get(now, S("latency")), b->base_latency);

@@ -9,7 +9,8 @@
  *   ready    every instance passed its probe success_threshold times in a row, for min_healthy
  *   bake     abort_if never true, readiness holds, for the whole length
  *   recover  the members' live sets pass their probes again; else the verdict is `outage`
- *   drained  the backend has no stream in two samples 50 ms apart, or the length is over
+ *   drained  the backend, or those of its servers that leave it, has no stream in two samples 50 ms apart, or the
+ *            length is over
  *   keep     the length is over, or the next plan took over
  *
  * Owns     its arena.
@@ -37,6 +38,9 @@ struct gate_task {
     struct gate_subject *subjects; /* instances that are probed */
     struct gate_backend *backends; /* whose counters are read */
     size_t n_subjects, n_backends;
+    struct str
+        *leaving; /* drained: addresses whose streams alone count; NULL: all of the backend */
+    size_t n_leaving;
     struct task **waited;
     int asks_live;         /* the live set is probed too */
     int is_blind;          /* in the last round a provider could not tell how it is .. */

@@ -161,6 +161,24 @@ static int rows_forget_set(struct op_task *op, struct tx *tx, struct err *err)
     return tx_remove(tx, REC_set, &set, err);
 }
 
+/* What is live has as many replicas as it has instances, also half way through a rolling change. */
+static int rows_count_live(struct op_task *op, struct tx *tx, struct err *err)
+{
+    struct rec_instance *rows;
+    struct rec_set set;
+    size_t n;
+    int rc = rows_find_set(op, &set, err);
+
+    if (rc || !str_eq_c(set.state, "live"))
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    if (DB_SELECT(op->engine->db, &op->arena, instance,
+                  "WHERE env = $1 AND service = $2 AND set_key = $3", &rows, &n, err,
+                  DB_T(op->rec.env), DB_T(op->item->service), DB_D(&op->item->set_key)))
+        return err->code;
+    set.replicas = (int64_t)n;
+    return tx_put(tx, REC_set, &set, err);
+}
+
 static int verified_instance(struct op_task *op, struct tx *tx, struct err *err)
 {
     struct rec_instance gone = { .env = op->rec.env,
@@ -168,11 +186,13 @@ static int verified_instance(struct op_task *op, struct tx *tx, struct err *err)
                                  .set_key = op->item->set_key,
                                  .ordinal = rows_ordinal(op) };
 
-    if (op->item->action != PLAN_DELETE)
+    if (op->item->action == PLAN_UPDATE)
         return rows_put_instance(op, tx, S("running"), err);
-    if (tx_remove(tx, REC_instance, &gone, err))
+    if (op->item->action == PLAN_DELETE
+            ? tx_remove(tx, REC_instance, &gone, err) || rows_forget_set(op, tx, err)
+            : rows_put_instance(op, tx, S("running"), err))
         return err->code;
-    return rows_forget_set(op, tx, err);
+    return rows_count_live(op, tx, err);
 }
 
 static int claim_backend(struct op_task *op, struct tx *tx, struct err *err)

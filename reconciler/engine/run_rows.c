@@ -81,7 +81,7 @@ static int rows_flip_member(struct run *r, struct tx *tx, int group, const struc
         (has_from && rows_set_state(r, tx, service, &from, S("draining"), err)) ||
         (has_to && rows_set_state(r, tx, service, &to, S("live"), err)))
         return err->code;
-    if (has_from && r->plan.cause != PLAN_CAUSE_UNDO)
+    if (has_from && r->plan.cause != PLAN_CAUSE_UNDO && !value_get_bool(m, S("leaves"), 0))
         return rows_keep_set(r, tx, group, service, &from, err);
     return 0;
 }

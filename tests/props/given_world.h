@@ -46,7 +46,10 @@ static inline const char *given_words(struct arena *a, struct chance *c)
         sb_addf(&b, "%c v%d x%d settings=%d", 'a' + i, (int)(chance_next(c) % 3),
                 1 + (int)(chance_next(c) % 3), (int)(chance_next(c) % 2));
         sb_add_c(&b, has_port[i] ? " port" : "");
-        sb_add_c(&b, chance_of(c, 15) ? " recreate" : "");
+        sb_add_c(&b, chance_of(c, 15)   ? " recreate"
+                     : chance_of(c, 20) ? " rolling=1"
+                     : chance_of(c, 10) ? " rolling=2"
+                                        : "");
         sb_add_c(&b, chance_of(c, 20) ? " release" : "");
         sb_add_c(&b, chance_of(c, 20) ? " built" : "");
         sb_add_c(&b, chance_of(c, 20) ? " stopped" : "");

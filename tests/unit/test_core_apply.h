@@ -79,15 +79,18 @@ static inline void world_claim(struct world *w, const struct plan *plan,
 static inline void world_do_instance(struct world *w, const struct plan_item *item)
 {
     struct observed_instance *o = world_find_instance(w, item);
+    struct world_set *set;
 
     if (item->action != PLAN_DELETE) {
         assert_non_null(o);
         o->health = INSTANCE_RUNNING;
-        return;
-    }
-    if (o)
+    } else if (o) {
         *o = w->instances.p[--w->instances.n];
+    }
     world_forget_set(w, item->service, &item->set_key);
+    set = world_find_live(w, item->service);
+    if (set && digest_eq(&set->rec.set_key, &item->set_key) && item->action != PLAN_UPDATE)
+        set->rec.replicas = world_count(w, item->service, &item->set_key);
 }
 
 static inline void world_do_backend(struct world *w, const struct plan_item *item)
@@ -102,7 +105,7 @@ static inline void world_do_backend(struct world *w, const struct plan_item *ite
     }
     assert_non_null(set);
     set->rec.backend = S("b1");
-    set->n_servers = value_count(value_get(item->desired, S("servers")));
+    set->servers = value_get(item->desired, S("servers"));
 }
 
 /* The ways that the groups of this plan have gone so far. */
@@ -186,7 +189,9 @@ static inline void world_flip_member(struct world *w, enum plan_cause cause, con
         if (str_eq(w->sets.p[i].rec.service, service) &&
             str_eq_c(w->sets.p[i].rec.state, "previous"))
             w->sets.p[i].rec.state = S("draining");
-    world_set_state(w, service, from, cause == PLAN_CAUSE_UNDO ? S("draining") : S("previous"));
+    world_set_state(w, service, from,
+                    cause == PLAN_CAUSE_UNDO || value_get_bool(m, S("leaves"), 0) ? S("draining")
+                                                                                  : S("previous"));
     world_set_state(w, service, to, S("live"));
 }
 

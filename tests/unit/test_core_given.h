@@ -2,7 +2,7 @@
  * test_core_given: specs written as sentences. SPDX-License-Identifier: Apache-2.0
  *
  * A spec: resources parted by ';', words by spaces:
- *     api v1 port x2 needs=db uses=web recreate hold ask stopped built release manual contract settings=s1
+ *     api v1 port x2 needs=db uses=web recreate rolling=1 hold ask stopped built release manual contract settings=s1
  *     domain app a.example /=web /api=api /x=api+deny /y=api+ip
  */
 #pragma once
@@ -82,6 +82,12 @@ static inline void given_word(struct arena *a, struct given_service *s, struct s
         value_set_int(a, s->v, S("port"), 3000);
     } else if (str_eq_c(word, "recreate")) {
         value_set_text(a, s->rollout, S("strategy"), S("recreate"));
+    } else if (given_word_prefix(word, "rolling=", &rest)) {
+        int64_t n = 0;
+
+        assert_int_equal(str_to_i64(rest, &n), 0);
+        value_set_text(a, s->rollout, S("strategy"), S("rolling"));
+        value_set_int(a, s->rollout, S("max_unavailable"), n);
     } else if (str_eq_c(word, "hold")) {
         value_set(a, s->rollout, S("auto_revert"), value_bool(a, 0));
     } else if (str_eq_c(word, "ask")) {

@@ -62,26 +62,36 @@ static inline int play_has_way_back(const struct play *p, int group)
 
 /* --- laws ---------------------------------------------------------------------------------------- */
 
-/* Nothing that requests are routed to is stopped; what is recreated or scaled said so. */
+static inline int play_is_among(const struct value *servers, struct str name)
+{
+    for (size_t i = 0; i < value_count(servers); i++) {
+        struct str output = value_get_text(value_item(servers, i), S("output"), S("/"));
+
+        if (str_eq(str_slice(output, str_find_char(output, '/') + 1, output.n), name))
+            return 1;
+    }
+    return 0;
+}
+
+/* Nothing that requests are routed to is stopped; what is recreated said so. */
 static inline void play_law_not_routed(struct play *p, const struct plan_item *item)
 {
-    struct world_set *set = world_find_set(p->w, item->service, &item->set_key);
-
-    if (item->action != PLAN_DELETE || !str_eq_c(item->kind, "instance") || item->group < 0)
+    if (item->action != PLAN_DELETE || !str_eq_c(item->kind, "instance"))
         return;
-    for (size_t i = 0; i < p->plan->items.n; i++) {
+    for (size_t i = 0; item->group >= 0 && i < p->plan->items.n; i++) {
         const struct plan_item *other = &p->plan->items.p[i];
 
         if (other->group == item->group &&
-            (str_starts(other->name, S("scaled")) ||
-             str_eq_c(value_get_text(other->desired, S("moves"), S("")), "away")))
+            str_eq_c(value_get_text(other->desired, S("moves"), S("")), "away"))
             return;
     }
-    for (size_t i = 0; i < p->w->routes.n; i++)
-        play_law(p,
-                 !set || !str_eq(p->w->routes.p[i].service, item->service) ||
-                     !digest_eq(&p->w->routes.p[i].set, &item->set_key),
-                 "%.*s is stopped and routed", STR_ARG(item->name));
+    for (size_t i = 0; i < p->w->routes.n; i++) {
+        const struct world_set *set = world_find_set(p->w, p->w->routes.p[i].service,
+                                                     &p->w->routes.p[i].set);
+
+        play_law(p, !set || !play_is_among(set->servers, item->name), "%.*s is stopped and routed",
+                 STR_ARG(item->name));
+    }
 }
 
 static inline void play_law_start(struct play *p, const struct schedule_move *m)
@@ -134,8 +144,8 @@ static inline void play_law_service(struct play *p, size_t group, struct str ser
     if (state == GROUP_REVERTED && !before->was_there)
         play_law(p, !live, "%.*s serves what went back", STR_ARG(service));
     if (live && live->rec.backend.p && state != GROUP_HELD)
-        play_law(p, live->n_servers == (size_t)live->rec.replicas, "%.*s has %zu servers",
-                 STR_ARG(service), live->n_servers);
+        play_law(p, value_count(live->servers) == (size_t)live->rec.replicas,
+                 "%.*s has %zu servers", STR_ARG(service), value_count(live->servers));
     if (live && state != GROUP_HELD)
         play_law(p, world_count(p->w, service, &live->rec.set_key) == live->rec.replicas,
                  "%.*s has %d of %d instances", STR_ARG(service),
@@ -330,9 +340,46 @@ static inline int play_may_fail(const struct plan_item *item)
     return item->action != PLAN_GATE || item->step == 5 || item->step == 7;
 }
 
+/* Where a service that rolls is routed to there are never fewer than there were, or than are wanted. */
+static inline void play_law_enough(struct play *p, const struct plan_item *item)
+{
+    const struct value *member = value_item(value_get(item->desired, S("members")), 0);
+    struct str service = value_get_text(member, S("service"), S(""));
+    const struct world_set *before = NULL;
+    size_t at = 0, least = 0, n_backends = 0;
+
+    if (item->action != PLAN_SWITCH || !value_get_bool(member, S("leaves"), 0))
+        return;
+    for (size_t g = 0; g < p->plan->groups.n; g++)
+        for (size_t m = 0; m < p->plan->groups.p[g].services.n; m++, at++)
+            if (str_eq(p->plan->groups.p[g].services.p[m], service))
+                before = &p->live_before[at];
+    for (size_t i = 0; i < p->plan->items.n; i++) {
+        const struct plan_item *made = &p->plan->items.p[i];
+
+        if (made->action != PLAN_CREATE || made->lane != LANE_MAIN ||
+            !str_eq(made->service, service))
+            continue;
+        least += (size_t)str_eq_c(made->kind, "instance");
+        n_backends += (size_t)str_eq_c(made->kind, "backend");
+    }
+    if (before && (size_t)before->rec.replicas < least)
+        least = (size_t)before->rec.replicas;
+    for (size_t i = 0; before && n_backends && i < p->w->routes.n; i++) {
+        const struct world_set *set = world_find_set(p->w, service, &p->w->routes.p[i].set);
+
+        play_law(p,
+                 !str_eq(p->w->routes.p[i].service, service) || !set ||
+                     value_count(set->servers) >= least,
+                 "%.*s is served by %zu", STR_ARG(service), set ? value_count(set->servers) : 0);
+    }
+}
+
 static inline void play_do(struct play *p, const struct plan_item *item)
 {
     world_do(p->w, p->plan, item);
+    for (size_t i = 0; str_eq_c(item->kind, "backend") && i < p->plan->items.n; i++)
+        play_law_enough(p, &p->plan->items.p[i]);
     if (item->action == PLAN_SWITCH)
         play_law_own_routes(p);
 }

@@ -110,6 +110,7 @@ enum twist {
     TWIST_REMADE,
     TWIST_RAISED,
     TWIST_NO_ADDRESS,
+    TWIST_HALF_WAY,
 };
 
 static const struct {
@@ -121,6 +122,19 @@ static const struct {
 } rows[] = {
 #include "tests/unit/test_core_rollout.rows"
 };
+
+/* One of three was exchanged, and the way back was not gone. */
+static void given_half_way(struct world *w)
+{
+    struct environment_spec spec = given_spec(w->a,
+                                              "api v2 port x3 rolling=1;domain app a.b /=api");
+    struct plan plan = world_plan(w, &spec, PLAN_CAUSE_COMMIT);
+
+    for (size_t i = 0; i <= 4; i++) {
+        world_claim(w, &plan, &plan.items.p[i]);
+        world_do(w, &plan, &plan.items.p[i]);
+    }
+}
 
 static void twist_world(struct world *w, enum twist twist, const struct environment_spec *want)
 {
@@ -150,6 +164,9 @@ static void twist_world(struct world *w, enum twist twist, const struct environm
         for (size_t i = 0; i < w->recorded.n; i++)
             if (str_eq_c(w->recorded.p[i].kind, "address"))
                 w->recorded.p[i].digest = (struct digest){ { 0 } };
+        break;
+    case TWIST_HALF_WAY:
+        given_half_way(w);
         break;
     case TWIST_REMADE:
         w->sets.p[0].rec.proven_seq = REC_NONE;

@@ -10,8 +10,8 @@
 
 struct world_set {
     struct rec_set rec;
-    size_t n_servers; /* of its backend */
-    int was_there;    /* before the plan that runs */
+    const struct value *servers; /* of its backend */
+    int was_there;               /* before the plan that runs */
 };
 
 struct world_route {
