@@ -125,6 +125,8 @@ static void bundle_add_document(struct bundle *b, const struct value *document,
         bundle_add(&b->applications, name, "application", document, m);
     else if (str_eq_c(kind, "Environment"))
         bundle_add(&b->environments, name, "environment", document, m);
+    else if (str_eq_c(kind, "Preview"))
+        bundle_add(&b->previews, name, "preview", document, m);
     else
         bundle_add(&b->daemons, BUNDLE_DAEMON_KEY, "the configuration", document, m);
 }
@@ -177,6 +179,8 @@ static void bundle_update_document(struct bundle *b, const struct value *documen
 
     if (str_eq_c(value_get_text(document, S("kind"), STR_NONE), "Application"))
         bundle_put(&b->applications, name, document);
+    else if (str_eq_c(value_get_text(document, S("kind"), STR_NONE), "Preview"))
+        bundle_put(&b->previews, name, document);
     else
         bundle_put(&b->environments, name, document);
 }
@@ -190,6 +194,7 @@ int bundle_update(struct arena *a, const struct bundle *before,
     bundle_init(&bundle, a);
     map_copy(&bundle.applications, &before->applications);
     map_copy(&bundle.environments, &before->environments);
+    map_copy(&bundle.previews, &before->previews);
     for (size_t i = 0; i < n_files; i++)
         for (size_t j = 0; j < files[i]->documents.n; j++)
             bundle_update_document(&bundle, files[i]->documents.p[j]);

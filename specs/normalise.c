@@ -3,11 +3,15 @@
 
 #include <stdlib.h>
 
+#include "base/guard.h"
 #include "specs/digest.h"
-#include "specs/policy.h"
 #include "specs/policy_rules.h"
 #include "specs/rule.h"
 #include "specs/schema_path.h"
+#include "specs/uncarried.h"
+
+/* Nobody knows a commit offline; what it stands in is judged all the same. */
+#define NORMALISE_SOME_COMMIT "0000000000000000000000000000000000000000"
 
 struct str normalise_hint(struct arena *a, struct str wanted, const struct value *map)
 {
@@ -43,52 +47,109 @@ static const struct value *find_document(struct normalise *n, const struct map *
     return NULL;
 }
 
-static struct value *enabled_services(const struct normalise *n)
+static struct value *enabled(const struct normalise *n, struct str kinds)
 {
-    const struct value *all = value_get(n->document, S("services"));
+    const struct value *all = value_get(n->document, kinds);
     struct value *enabled = value_map(n->arena);
 
-    for (size_t i = 0; i < value_count(all); i++) {
-        const struct value_entry *e = &all->u.map.entries[i];
-
+    NORMALISE_ENTRIES(all, e)
+    {
         if (value_get_bool(e->value, S("enabled"), 1))
             value_set_placed(n->arena, enabled, e->key, e->key_place, e->value);
     }
     return enabled;
 }
 
+const struct value *normalise_enabled(const struct normalise *n, struct str kind)
+{
+    const struct {
+        const char *kind;
+        const struct value *all;
+    } kinds[] = { { "service", n->services },   { "job", n->jobs },    { "domain", n->domains },
+                  { "database", n->databases }, { "redis", n->redis }, { "backup", n->backups } };
+
+    for (size_t i = 0; i < N_ELEMENTS(kinds); i++)
+        if (str_eq_c(kind, kinds[i].kind))
+            return kinds[i].all;
+    return NULL;
+}
+
+/* The document that stands on top of the application; a preview's template is given name and application. */
+static const struct value *find_overrides(struct normalise *n, const struct bundle *b)
+{
+    const struct value *preview;
+    struct value *whole;
+
+    if (!n->in->preview.p)
+        return find_document(n, &b->environments, "environment", n->in->environment,
+                             (struct value_place){ 0 });
+    preview = find_document(n, &b->previews, "preview", n->in->preview, (struct value_place){ 0 });
+    whole = preview ? value_copy(n->arena, value_get(preview, S("template"))) : NULL;
+    if (!value_is(whole, VALUE_MAP))
+        return NULL; /* said already */
+    value_set(n->arena, whole, S("application"),
+              value_copy(n->arena, value_get(preview, S("application"))));
+    return whole;
+}
+
+/* ${number} and ${slug} are in a preview's name; ${env} is what it is then. */
+static void fill_name(struct normalise *n, struct schema_fill *fill, const struct value *overrides)
+{
+    const struct value_entry *name = value_entry(overrides, S("name"));
+    struct value *only = value_map(n->arena);
+    const struct value *filled;
+
+    n->environment = n->in->environment;
+    fill->environment = n->environment;
+    if (!n->in->preview.p || !name)
+        return;
+    value_set_placed(n->arena, only, S("name"), name->key_place, name->value);
+    fill->environment = S("");
+    filled = schema_fill(fill, SCHEMA_TEMPLATE, only, S("template"));
+    n->environment = str_copy(n->arena, value_get_text(filled, S("name"), S("")));
+    fill->environment = n->environment;
+    name->value->u.text = n->environment;
+}
+
 /* Merge and fill; 0 when a document is missing, with a message. */
 static int normalise_prepare(struct normalise *n, const struct bundle *b)
 {
-    const struct value *environment, *application, *name;
+    const struct value *overrides = find_overrides(n, b), *application, *name;
     struct schema_fill fill = { .arena = n->arena, .m = n->m, .names = SCHEMA_NAMES_OF_UNITS };
 
-    environment = find_document(n, &b->environments, "environment", n->in->environment,
-                                (struct value_place){ 0 });
-    name = value_get(environment, S("application"));
+    name = value_get(overrides, S("application"));
     if (!value_is(name, VALUE_TEXT))
         return 0; /* said already */
     application = find_document(n, &b->applications, "application", name->u.text, name->place);
     if (!application)
         return 0;
 
-    n->branch = rule_branch(n, value_at(environment, S("trigger.branch")));
-    fill.environment = n->in->environment;
+    n->branch = rule_branch(n, value_at(overrides, S("trigger.branch")));
     fill.branch = n->branch.p ? n->branch : S("");
+    fill.commit = n->in->commit.p ? n->in->commit : S(NORMALISE_SOME_COMMIT);
+    fill.tag = n->in->tag;
+    if (!fill.tag.p && value_at(overrides, S("trigger.tag")))
+        fill.tag = S("0");
+    fill.number = n->in->number;
+    fill.slug = n->in->slug;
+    fill_name(n, &fill, overrides);
     n->document = schema_fill(&fill, SCHEMA_ENVIRONMENT,
-                              schema_merge(n->arena, SCHEMA_ENVIRONMENT, application, environment),
+                              schema_merge(n->arena, SCHEMA_ENVIRONMENT, application, overrides),
                               STR_NONE);
-    n->services = enabled_services(n);
+    n->services = enabled(n, S("services"));
+    n->jobs = enabled(n, S("jobs"));
+    n->databases = enabled(n, S("databases"));
+    n->redis = enabled(n, S("redis"));
+    n->backups = enabled(n, S("backups"));
     n->domains = value_get(n->document, S("domains"));
     n->secrets = value_get(n->document, S("secrets"));
     map_init(&n->used_secrets, n->arena);
+    normalise_from(n);
     return 1;
 }
 
 static void add_resource(struct normalise *n, struct environment_spec *spec, const char *kind,
-                         const struct value_entry *e,
-                         void (*make)(struct normalise *n, const struct value_entry *e,
-                                      struct spec_resource *ret))
+                         const struct value_entry *e, normalise_fn *make)
 {
     struct spec_resource *r = vec_push(n->arena, &spec->resources);
 
@@ -99,6 +160,7 @@ static void add_resource(struct normalise *n, struct environment_spec *spec, con
     r->place = e->key_place;
     r->place.file = str_copy(n->arena, r->place.file);
     make(n, e, r);
+    normalise_beside(n, e, r);
     r->provider = str_copy(n->arena, r->provider);
     r->desired = value_copy_content(n->arena, r->desired);
     r->digest = digest_value(n->arena, S("desired"), r->desired);
@@ -119,16 +181,43 @@ static int compare_resources(const void *a, const void *b)
 
 static void add_resources(struct normalise *n, struct environment_spec *spec)
 {
-    for (size_t i = 0; i < value_count(n->services); i++)
-        add_resource(n, spec, "service", &n->services->u.map.entries[i], normalise_service);
-    for (size_t i = 0; i < value_count(n->domains); i++)
-        add_resource(n, spec, "domain", &n->domains->u.map.entries[i], normalise_domain);
+    const struct {
+        const char *kind;
+        const struct value *all;
+        normalise_fn *make;
+    } kinds[] = {
+        { "service", n->services, normalise_service },
+        { "job", n->jobs, normalise_job },
+        { "domain", n->domains, normalise_domain },
+        { "database", n->databases, normalise_database },
+        { "redis", n->redis, normalise_redis },
+        { "backup", n->backups, normalise_backup },
+        { "dns", normalise_dns_hosts(n), normalise_dns },
+    };
+
+    for (size_t k = 0; k < N_ELEMENTS(kinds); k++)
+        NORMALISE_ENTRIES(kinds[k].all, e)
+        {
+            add_resource(n, spec, kinds[k].kind, e, kinds[k].make);
+        }
     for (size_t i = 0; i < spec->resources.n; i++)
         if (spec->resources.p[i].needs.n)
             qsort(spec->resources.p[i].needs.p, spec->resources.p[i].needs.n, sizeof(struct str),
                   compare_strs);
     if (spec->resources.n)
         qsort(spec->resources.p, spec->resources.n, sizeof(*spec->resources.p), compare_resources);
+}
+
+static void add_forgotten(struct normalise *n, struct environment_spec *spec)
+{
+    const struct value *written = value_get(n->document, S("forget"));
+
+    for (size_t i = 0; i < value_count(written); i++) {
+        struct str *slot = vec_push(n->arena, &spec->forget);
+
+        if (slot)
+            *slot = str_copy(n->arena, value_item(written, i)->u.text);
+    }
 }
 
 static struct digest revision_of(struct normalise *n, const struct environment_spec *spec)
@@ -143,36 +232,6 @@ static struct digest revision_of(struct normalise *n, const struct environment_s
                        digest_hex(n->arena, &r->digest));
     }
     return digest_value(n->arena, S("revision"), all);
-}
-
-static struct value *waived_rules(const struct normalise *n)
-{
-    const struct value *waivers = value_get(n->document, S("waive"));
-    struct value *ids = value_list(n->arena);
-
-    for (size_t i = 0; i < value_count(waivers); i++)
-        value_add(n->arena, ids,
-                  value_copy_content(n->arena, value_get(value_item(waivers, i), S("rule"))));
-    return ids;
-}
-
-/* The document's own, with the stricter of it and the daemon's floor. */
-static struct value *policy_of(struct normalise *n)
-{
-    const struct value *written = value_get(n->document, S("approval"));
-    struct value *policy = value_map(n->arena), *trigger = value_map(n->arena), *asked;
-
-    value_set_text(n->arena, trigger, S("branch"), n->branch.p ? n->branch : S(""));
-    asked = policy_written(n->arena, written);
-    value_set(n->arena, policy, S("approval"),
-              policy_stricter(n->arena, asked, policy_floor(n->arena, n->in->rule)));
-    value_set(n->arena, policy, S("asked"), asked);
-    value_set(n->arena, policy, S("trigger"), trigger);
-    if (value_count(value_get(n->document, S("waive"))))
-        value_set(n->arena, policy, S("waive"), waived_rules(n));
-    value_set(n->arena, policy, S("reconcile"),
-              value_copy_content(n->arena, value_get(n->document, S("reconcile"))));
-    return policy;
 }
 
 static struct value_place policy_place(struct normalise *n)
@@ -206,17 +265,21 @@ int normalise_environment(struct arena *a, const struct bundle *b, const struct 
     struct environment_spec spec = { .name = str_copy(a, in->environment) };
 
     if (normalise_prepare(&n, b)) {
+        spec.name = str_copy(a, n.environment);
         spec.application = str_copy(a, value_get_text(n.document, S("application"), STR_NONE));
         spec.branch = str_copy(a, n.branch);
         add_resources(&n, &spec);
         spec.revision = revision_of(&n, &spec);
-        spec.policy = value_copy_content(a, policy_of(&n));
+        spec.policy = value_copy_content(a, normalise_policy(&n));
         spec.policy_place = policy_place(&n);
         spec.secrets = used_secrets(&n);
         spec.schema_change = str_copy(a, in->schema_change.p ? in->schema_change : S(""));
+        add_forgotten(&n, &spec);
+        normalise_check_beside(&n);
         spec.below = rule_below_floor(&n, value_get(n.document, S("approval")));
         rule_check_sums(&n);
-        rule_check_uncarried(&n);
+        rule_check_storage(&n, n.databases);
+        uncarried_check(&n, &spec);
         policy_rules_check(&n);
     }
     if (arena_status(a, err))
@@ -231,6 +294,32 @@ static void want(struct arena *a, struct map *wanted, struct str path)
         map_put(wanted, str_copy(a, path), NULL);
 }
 
+static void want_sources(struct normalise *n, const struct value *all, struct map *wanted)
+{
+    NORMALISE_ENTRIES(all, e)
+    {
+        const struct value *source = value_get(e->value, S("source"));
+        const struct value *watch = value_get(source, S("watch"));
+
+        if (source)
+            want(n->arena, wanted, value_get_text(source, S("context"), S(".")));
+        for (size_t j = 0; j < value_count(watch); j++)
+            want(n->arena, wanted, value_item(watch, j)->u.text);
+        if (value_get(source, S("dockerfile")))
+            want(n->arena, wanted, value_get(source, S("dockerfile"))->u.text);
+    }
+}
+
+static void want_masks(struct normalise *n, struct map *wanted)
+{
+    static const struct str masks[] = { S_INIT("seed.mask"), S_INIT("refresh.mask") };
+
+    NORMALISE_ENTRIES(n->databases, e)
+    for (size_t i = 0; i < N_ELEMENTS(masks); i++)
+        if (value_at(e->value, masks[i]))
+            want(n->arena, wanted, value_at(e->value, masks[i])->u.text);
+}
+
 static void want_paths(struct normalise *n, struct normalise_wants *ret)
 {
     struct map wanted;
@@ -242,15 +331,9 @@ static void want_paths(struct normalise *n, struct normalise_wants *ret)
         if (rule_store_is_in_commit(n->in->rule, value_get_text(used, S("store"), STR_NONE)))
             want(n->arena, &wanted, value_get_text(used, S("path"), STR_NONE));
     }
-    for (size_t i = 0; i < value_count(n->services); i++) {
-        const struct value *source = value_get(n->services->u.map.entries[i].value, S("source"));
-        const struct value *watch = value_get(source, S("watch"));
-
-        if (source)
-            want(n->arena, &wanted, value_get_text(source, S("context"), S(".")));
-        for (size_t j = 0; j < value_count(watch); j++)
-            want(n->arena, &wanted, value_item(watch, j)->u.text);
-    }
+    want_sources(n, n->services, &wanted);
+    want_sources(n, n->jobs, &wanted);
+    want_masks(n, &wanted);
     map_sort(&wanted);
     for (size_t i = 0; i < wanted.n; i++) {
         struct str *slot = vec_push(n->arena, &ret->paths);

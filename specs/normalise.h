@@ -3,7 +3,7 @@
  *
  * The parts of normalise_environment() (spec.h) share this. Documents are merged and filled once;
  * refs resolves what refers to something else, rule says what the daemon allows, specs_policy
- * what a spec should not hold, normalise_service and normalise_domain write the canonical form.
+ * what a spec should not hold, normalise_NOUN writes the canonical form of one kind.
  *
  * Memory   all in `arena`; values borrow from the bundle until value_copy_content().
  */
@@ -16,8 +16,8 @@ struct normalise {
     const struct normalise_input *in;
     struct spec_messages *m;
     const struct value *document; /* environment on top of application, filled */
-    struct str branch;
-    struct value *services; /* those that are enabled */
+    struct str environment, branch;
+    struct value *services, *jobs, *databases, *redis, *backups; /* those that are enabled */
     const struct value *domains, *secrets;
     struct map used_secrets; /* name -> struct value *: {store, path, key} */
 };
@@ -26,15 +26,47 @@ struct normalise {
 #define normalise_complain(n, place, rule, hint, ...)                                              \
     spec_message_add((n)->m, SPEC_ERROR, (place), S(rule), (hint), __VA_ARGS__)
 
+#define NORMALISE_ENTRIES(of, e)                                                                   \
+    for (size_t e##_i = 0; e##_i < value_count(of); e##_i++)                                       \
+        for (const struct value_entry *e = &(of)->u.map.entries[e##_i]; e; e = NULL)
+
 /* "did you mean 'NAME'?" among the keys of a map, or STR_NONE. */
 struct str normalise_hint(struct arena *a, struct str wanted, const struct value *map);
+
+/* What is written and enabled of one kind of resource; NULL: none. */
+const struct value *normalise_enabled(const struct normalise *n, struct str kind);
 
 /* Copy a field where it is there. */
 void normalise_take(struct normalise *n, struct value *to, const struct value *from,
                     struct str name);
+#define normalise_take_all(n, to, from, names)                                                     \
+    do {                                                                                           \
+        for (size_t i_ = 0; i_ < N_ELEMENTS(names); i_++)                                          \
+            normalise_take((n), (to), (from), (names)[i_]);                                        \
+    } while (0)
+
+/* Give services and jobs what `image_from` and `environment_from` name. */
+void normalise_from(struct normalise *n);
 
 /* Desired form, provider and needs of one resource. */
-void normalise_service(struct normalise *n, const struct value_entry *service,
-                       struct spec_resource *ret);
-void normalise_domain(struct normalise *n, const struct value_entry *domain,
-                      struct spec_resource *ret);
+typedef void normalise_fn(struct normalise *n, const struct value_entry *written,
+                          struct spec_resource *ret);
+normalise_fn normalise_service, normalise_job, normalise_domain, normalise_database,
+    normalise_redis, normalise_backup, normalise_dns;
+
+/* `build` and `artifact` of a source, `image` and `image_wait_ms`. */
+void normalise_artifact(struct normalise *n, struct value *desired, const struct value *written,
+                        struct spec_resource *of);
+/* `limits`, `reservations` and the rule's isolation. */
+void normalise_resources(struct normalise *n, struct value *desired, const struct value *written,
+                         struct spec_resource *of);
+/* {host: {zone, ttl ..}} of domains with `dns`. */
+const struct value *normalise_dns_hosts(struct normalise *n);
+
+/* What stands beside the desired value: modes of drift, the name it had. */
+void normalise_beside(struct normalise *n, const struct value_entry *written,
+                      struct spec_resource *r);
+/* Modes of drift of what is not there, and what is to be forgotten and still named. */
+void normalise_check_beside(struct normalise *n);
+/* approval, trigger, reconcile, waive, objectives, maintenance, notifications */
+struct value *normalise_policy(struct normalise *n);

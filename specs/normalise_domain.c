@@ -98,6 +98,28 @@ static void set_route(struct normalise *n, struct value *to, const struct value 
     value_set_placed(n->arena, to, e->key, e->key_place, route);
 }
 
+/* A wildcard is one level above each host. */
+static void set_tls(struct normalise *n, struct value *desired, const struct value *in)
+{
+    const struct value *tls = value_get(in, S("tls")), *hosts = value_get(in, S("hosts"));
+    const struct value *wildcard = value_get(tls, S("wildcard"));
+    struct str challenge = value_get_text(tls, S("challenge"), S(""));
+
+    if (!tls)
+        return;
+    if (wildcard && !str_eq_c(challenge, "dns-01"))
+        normalise_complain(n, wildcard->place, "conflict", S("use challenge: dns-01"),
+                           "tls: a wildcard is not issued by %.*s", STR_ARG(challenge));
+    for (size_t i = 0; wildcard && i < value_count(hosts); i++)
+        if (!rule_host_matches(wildcard->u.text, value_item(hosts, i)->u.text))
+            normalise_complain(n, value_item(hosts, i)->place, "reference", STR_NONE,
+                               "tls: wildcard '%.*s' (%.*s:%u:%u) does not stand for host '%.*s'",
+                               STR_ARG(wildcard->u.text), STR_ARG(wildcard->place.file),
+                               wildcard->place.line, wildcard->place.column,
+                               STR_ARG(value_item(hosts, i)->u.text));
+    normalise_take(n, desired, in, S("tls"));
+}
+
 void normalise_domain(struct normalise *n, const struct value_entry *domain,
                       struct spec_resource *ret)
 {
@@ -118,6 +140,7 @@ void normalise_domain(struct normalise *n, const struct value_entry *domain,
     set_access(n, desired, domain->value, ret);
     normalise_take(n, desired, domain->value, S("headers"));
     normalise_take(n, desired, domain->value, S("redirect_from"));
+    set_tls(n, desired, domain->value);
     if (value_get_bool(domain->value, S("noindex"), 0))
         normalise_take(n, desired, domain->value, S("noindex"));
     ret->provider = rule_provider(n, "domains", NULL, ret->place);

@@ -1,75 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "specs/digest.h"
+#include "base/guard.h"
 #include "specs/refs.h"
 #include "specs/rule.h"
 
 /* Fields whose filled form is the canonical one. */
-static const struct str normalise_taken[] = { S_INIT("command"),   S_INIT("port"),
-                                              S_INIT("replicas"),  S_INIT("rollout"),
-                                              S_INIT("standby"),   S_INIT("termination"),
-                                              S_INIT("depends_on") };
-
-/* The id of one path at the commit. */
-static void add_tree(struct normalise *n, struct value *trees, const struct value *path,
-                     struct value_place place)
-{
-    struct str name = path ? path->u.text : S(".");
-    const struct str *id = n->in->trees ? map_find(n->in->trees, name) : NULL;
-
-    if (path && path->place.line)
-        place = path->place;
-    if (n->in->trees && !id)
-        normalise_complain(n, place, "path", STR_NONE, "'%.*s' is not in the repository",
-                           STR_ARG(name));
-    value_set_text(n->arena, trees, name, id ? *id : S(""));
-}
-
-static struct value *source_trees(struct normalise *n, const struct value *source)
-{
-    const struct value *watch = value_get(source, S("watch"));
-    struct value *trees = value_map(n->arena);
-
-    if (!watch)
-        add_tree(n, trees, value_get(source, S("context")), source->place);
-    for (size_t i = 0; i < value_count(watch); i++)
-        add_tree(n, trees, value_item(watch, i), source->place);
-    return trees;
-}
-
-/* Off leaves nothing. What it brought is part of what was built. */
-static void set_network(struct normalise *n, struct value *build, const struct value *source)
-{
-    const struct value *asked = value_get(source, S("network"));
-
-    if (!value_get_bool(source, S("network"), 0))
-        return;
-    rule_check_network(n, asked);
-    value_set(n->arena, build, S("network"), value_bool(n->arena, 1));
-}
-
-/* `build` and the artifact key, which is the digest of it, without its timeout, and of who builds: what one
- * provider has built lies with no other. */
-static void set_build(struct normalise *n, struct value *desired, const struct value *source,
-                      struct spec_resource *of)
-{
-    struct value *build = value_map(n->arena), *keyed = value_map(n->arena), *environment;
-    const struct value *argv = value_get(source, S("build"));
-    struct digest key;
-
-    environment = refs_variables(n, value_get(source, S("environment")), REFS_BUILD, of);
-    normalise_take(n, build, source, S("context"));
-    value_set(n->arena, build, S("trees"), source_trees(n, source));
-    value_set(n->arena, build, S("argv"),
-              argv ? value_copy_content(n->arena, argv) : value_list(n->arena));
-    value_set(n->arena, build, S("environment"), environment ? environment : value_map(n->arena));
-    set_network(n, build, source);
-    value_set(n->arena, keyed, S("build"), build);
-    value_set_text(n->arena, keyed, S("builder"), of->provider);
-    key = digest_value(n->arena, S("artifact"), keyed);
-    normalise_take(n, build, source, S("timeout_ms"));
-    value_set_text(n->arena, desired, S("artifact"), digest_hex(n->arena, &key));
-    value_set(n->arena, desired, S("build"), build);
-}
+static const struct str normalise_taken[] = { S_INIT("command"),     S_INIT("port"),
+                                              S_INIT("replicas"),    S_INIT("termination"),
+                                              S_INIT("depends_on"),  S_INIT("user"),
+                                              S_INIT("connections"), S_INIT("logs"),
+                                              S_INIT("assets"),      S_INIT("static") };
 
 static int routes_to(const struct value *domain, struct str service)
 {
@@ -146,55 +85,139 @@ static void set_release(struct normalise *n, struct value *desired, const struct
     value_set(n->arena, desired, S("release"), copy);
 }
 
-/* The daemon's word, and part of what is approved; none leaves nothing. */
-static void set_isolation(struct normalise *n, struct value *desired)
-{
-    struct str class = value_get_text(n->in->rule, S("isolation"), S("none"));
-
-    if (!str_eq_c(class, "none"))
-        value_set_text(n->arena, desired, S("isolation"), class);
-}
-
-static void set_limits(struct normalise *n, struct value *desired, const struct value *service,
+static void set_verify(struct normalise *n, struct value *desired, const struct value *verify,
                        struct spec_resource *of)
 {
-    const struct value *limits = value_at(service, S("resources.limits"));
-    struct value *places = value_map(n->arena);
+    struct value *copy = value_copy_content(n->arena, verify);
 
-    if (!value_count(limits))
+    if (!verify)
         return;
-    for (size_t i = 0; i < value_count(limits); i++) {
-        const struct value_entry *e = &limits->u.map.entries[i];
+    if (value_get(verify, S("environment")))
+        value_set(n->arena, copy, S("environment"),
+                  refs_variables(n, value_get(verify, S("environment")), REFS_RUN, of));
+    value_set(n->arena, desired, S("verify"), copy);
+}
 
-        value_set_text(n->arena, places, str_copy(n->arena, e->key),
-                       str_fmt(n->arena, "%.*s:%u:%u", STR_ARG(e->key_place.file),
-                               e->key_place.line, e->key_place.column));
+static void check_steps(struct normalise *n, const struct value *rollout)
+{
+    const struct value *steps = value_at(rollout, S("canary.steps"));
+    int64_t before = 0;
+
+    if (!value_count(steps))
+        normalise_complain(n, value_get(rollout, S("strategy"))->place, "required",
+                           S("add canary: {steps: [{weight: 10%, pause: 5m}]}"),
+                           "rollout: strategy canary needs canary.steps");
+    for (size_t i = 0; i < value_count(steps); i++) {
+        const struct value *weight = value_get(value_item(steps, i), S("weight"));
+
+        if (weight && weight->u.number <= before)
+            normalise_complain(n, weight->place, "range", STR_NONE,
+                               "rollout: a step of a canary takes more than the one before it");
+        before = weight ? weight->u.number : before;
     }
-    value_set(n->arena, desired, S("limits"), value_copy_content(n->arena, limits));
-    of->limits_at = places;
+}
+
+/* What the strategy has no use for is not there, so that it changes nothing. */
+static void set_rollout(struct normalise *n, struct value *desired, const struct value *rollout)
+{
+    struct value *copy = value_map(n->arena);
+    struct str strategy = value_get_text(rollout, S("strategy"), S(""));
+    int is_canary = str_eq_c(strategy, "canary"), is_rolling = str_eq_c(strategy, "rolling");
+
+    if (is_canary)
+        check_steps(n, rollout);
+    NORMALISE_ENTRIES(rollout, e)
+    {
+        if ((!str_eq_c(e->key, "canary") || is_canary) && !str_eq_c(e->key, "max_unavailable"))
+            value_set(n->arena, copy, e->key, value_copy_content(n->arena, e->value));
+    }
+    if (is_rolling)
+        value_set_int(n->arena, copy, S("max_unavailable"),
+                      value_get_int(rollout, S("max_unavailable"), 1));
+    value_set(n->arena, desired, S("rollout"), copy);
+}
+
+/* Without a port, and with a Redis that is a queue. */
+static int consumes_queue(struct normalise *n, const struct value *in)
+{
+    const struct value *variables = value_get(in, S("environment"));
+
+    if (value_get(in, S("port")))
+        return 0;
+    NORMALISE_ENTRIES(variables, e)
+    {
+        const struct value *name = value_get(e->value, S("redis"));
+        const struct value *redis = name ? value_get(n->redis, name->u.text) : NULL;
+
+        if (str_eq_c(value_get_text(redis, S("use"), S("")), "queue"))
+            return 1;
+    }
+    return 0;
+}
+
+static void set_standby(struct normalise *n, struct value *desired, const struct value *in)
+{
+    if (value_get(in, S("standby")))
+        normalise_take(n, desired, in, S("standby"));
+    else
+        value_set_text(n->arena, desired, S("standby"),
+                       consumes_queue(n, in) ? S("stopped") : S("running"));
+}
+
+static void check_replicas(struct normalise *n, const struct value *replicas)
+{
+    const struct value *max = value_get(replicas, S("max"));
+
+    if (max && max->u.number < value_get_int(replicas, S("min"), 0))
+        normalise_complain(n, max->place, "range", STR_NONE, "replicas: max is less than min");
+}
+
+/* An image may know what it runs; a site runs nothing. */
+static void check_command(struct normalise *n, const struct value_entry *service)
+{
+    const struct value *in = service->value, *site = value_get(in, S("static"));
+
+    const struct value *from = value_get(in, S("image_from"));
+
+    if (!value_get(in, S("command")) && from && !value_get(in, S("image")))
+        normalise_complain(n, from->place, "required", STR_NONE,
+                           "services.%.*s: 'command' is missing", STR_ARG(service->key));
+    if (value_get(in, S("command")) && site)
+        normalise_complain(n, site->place, "conflict", STR_NONE,
+                           "services.%.*s: static runs no command (%.*s:%u:%u)",
+                           STR_ARG(service->key), STR_ARG(value_get(in, S("command"))->place.file),
+                           value_get(in, S("command"))->place.line,
+                           value_get(in, S("command"))->place.column);
+    if (site && !value_get(in, S("source")))
+        normalise_complain(n, site->place, "required", STR_NONE,
+                           "services.%.*s: static needs a source", STR_ARG(service->key));
 }
 
 static void set_needs(struct normalise *n, const struct value *service, struct spec_resource *of)
 {
     const struct value *depends_on = value_get(service, S("depends_on"));
 
-    for (size_t i = 0; i < value_count(depends_on); i++)
-        refs_need(n, of, "service", depends_on->u.map.entries[i].key);
+    NORMALISE_ENTRIES(depends_on, on)
+    {
+        refs_need(n, of, "service", on->key);
+    }
 }
 
 void normalise_service(struct normalise *n, const struct value_entry *service,
                        struct spec_resource *ret)
 {
-    const struct value *in = service->value, *source = value_get(in, S("source"));
+    const struct value *in = service->value;
     struct value *desired = value_map(n->arena), *healthcheck = value_map(n->arena);
 
     set_needs(n, in, ret);
     ret->provider = rule_provider(n, "services", value_get(in, S("provider")), ret->place);
     value_set_text(n->arena, desired, S("provider"), ret->provider);
-    for (size_t i = 0; i < sizeof(normalise_taken) / sizeof(normalise_taken[0]); i++)
-        normalise_take(n, desired, in, normalise_taken[i]);
-    if (source)
-        set_build(n, desired, source, ret);
+    normalise_take_all(n, desired, in, normalise_taken);
+    normalise_artifact(n, desired, in, ret);
+    set_rollout(n, desired, value_get(in, S("rollout")));
+    set_standby(n, desired, in);
+    check_replicas(n, value_get(in, S("replicas")));
+    check_command(n, service);
     value_set(n->arena, desired, S("environment"),
               refs_variables(n, value_get(in, S("environment")), REFS_RUN, ret));
     set_probe(n, healthcheck, in, "readiness", service->key);
@@ -202,8 +225,8 @@ void normalise_service(struct normalise *n, const struct value_entry *service,
     if (value_count(healthcheck))
         value_set(n->arena, desired, S("healthcheck"), healthcheck);
     set_release(n, desired, value_get(in, S("release")), ret);
-    set_isolation(n, desired);
-    set_limits(n, desired, in, ret);
+    set_verify(n, desired, value_get(in, S("verify")), ret);
+    normalise_resources(n, desired, in, ret);
 
     rule_check_replicas(n, value_get(in, S("replicas")));
     ret->desired = desired;

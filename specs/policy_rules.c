@@ -102,7 +102,7 @@ static void check_placeholders(struct normalise *n, const struct policy_rule *ru
 
 static void check_health(struct normalise *n, const struct policy_rule *rule)
 {
-    if (!str_eq_c(n->in->environment, "production"))
+    if (!str_eq_c(n->environment, "production"))
         return;
     FOR_ENTRIES(n->services, service)
     if (!value_at(service->value, S("healthcheck.readiness")))

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "specs/refs.h"
 
+#include "base/guard.h"
 #include "specs/rule.h"
 
 struct refs {
     struct normalise *n;
     enum refs_use use;
+    const char *purpose; /* as a daemon's rule has it */
     struct spec_resource *of;
 };
 
@@ -55,7 +57,7 @@ static void refs_locate_generated(struct normalise *n, struct str name, const st
     value_set_text(a, used, S("store"), rule_generated_store(n, secret->place));
     value_set_text(a, used, S("path"),
                    str_fmt(a, "%.*s/%.*s/%.*s", STR_ARG(rule_generated_path(n->in->rule)),
-                           STR_ARG(n->in->environment), STR_ARG(name)));
+                           STR_ARG(n->environment), STR_ARG(name)));
     value_set_int(a, used, S("generate"), value_get_int(secret, S("generate"), 0));
     value_set_text(a, used, S("encoding"), value_get_text(secret, S("encoding"), S("base64")));
 }
@@ -84,24 +86,29 @@ static struct value *refs_locate_secret(struct normalise *n, struct str name,
 /* Remembered among those in use and held against the daemon's rule. */
 static void refs_use_secret(const struct refs *r, struct str name, const struct value *secret)
 {
-    struct value *used;
+    struct value *used = map_find(&r->n->used_secrets, name);
 
-    if (map_has(&r->n->used_secrets, name))
-        return;
-    used = refs_locate_secret(r->n, name, secret);
-    map_put(&r->n->used_secrets, name, used);
+    if (!used) {
+        used = refs_locate_secret(r->n, name, secret);
+        map_put(&r->n->used_secrets, name, used);
+    }
     if (!value_get(used, S("generate"))) /* which needs no line of the rule */
-        rule_check_secret(r->n, name, used, "services", secret->place);
+        rule_check_secret(r->n, name, used, r->purpose, secret->place);
 }
 
-void refs_check_secret(struct normalise *n, const struct value *name, const char *use)
+struct value *refs_located(struct normalise *n, const struct value *name, const char *use)
 {
     const struct refs r = { .n = n };
-    const struct value *secret = name ? refs_find(&r, n->secrets, "secret", name) : NULL;
+    const struct value *secret = refs_find(&r, n->secrets, "secret", name);
+    struct value *used;
 
-    if (secret && !value_get(secret, S("generate")))
-        rule_check_secret(n, name->u.text, refs_locate_secret(n, name->u.text, secret), use,
-                          secret->place);
+    if (!secret)
+        return NULL;
+    used = refs_locate_secret(n, name->u.text, secret);
+    if (!value_get(secret, S("generate")))
+        rule_check_secret(n, name->u.text, used, use, secret->place);
+    value_set_text(n->arena, used, S("secret"), name->u.text);
+    return used;
 }
 
 static void refs_secret_missing(const struct refs *r, const struct value *v, struct str name)
@@ -145,6 +152,115 @@ static struct value *refs_secret(const struct refs *r, const struct value *v)
     return resolved;
 }
 
+/* When what it is computed from is made anew, so are those who refer to it. */
+static struct str refs_output_version(const struct refs *r, struct str output, struct str key)
+{
+    struct str name = str_fmt(r->n->arena, "%.*s#%.*s", STR_ARG(output), STR_ARG(key));
+    const struct str *version = r->n->in->outputs ? map_find(r->n->in->outputs, name) : NULL;
+
+    return version ? *version : S("1");
+}
+
+/* {output, key, version}, with those of `words` that were written. */
+static struct value *refs_output(const struct refs *r, const struct value *v, const char *kind,
+                                 const char *words)
+{
+    struct arena *a = r->n->arena;
+    struct str name = value_get_text(v, str_from_c(kind), S("")), key, rest = str_from_c(words),
+               word;
+    struct value *resolved = value_map(a);
+    struct str output = str_fmt(a, "%s/%.*s", kind, STR_ARG(name));
+
+    key = value_get_text(v, S("key"), S(""));
+    refs_need(r->n, r->of, kind, name);
+    value_set_text(a, resolved, S("output"), output);
+    value_set_text(a, resolved, S("key"), key);
+    value_set_text(a, resolved, S("version"), refs_output_version(r, output, key));
+    while (str_next(&rest, '|', &word))
+        if (value_get(v, word))
+            value_set(a, resolved, word, value_copy_content(a, value_get(v, word)));
+    return resolved;
+}
+
+/* A pool that gives a connection for one transaction forgets what was prepared on it. */
+static int refs_prepares(const struct value *v)
+{
+    static const struct str schemes[] = { S_INIT("asyncpg"), S_INIT("psycopg"), S_INIT("pg8000") };
+    struct str scheme = value_get_text(v, S("scheme"), S(""));
+
+    for (size_t i = 0; i < N_ELEMENTS(schemes); i++)
+        if (str_find(scheme, schemes[i]) != STR_NPOS)
+            return 1;
+    return 0;
+}
+
+static void refs_check_pool(const struct refs *r, const struct value *v,
+                            const struct value *database)
+{
+    const struct value *pooling = value_get(database, S("pooling")), *mode;
+    struct str key = value_get_text(v, S("key"), S(""));
+
+    mode = value_get(pooling, S("mode"));
+    if (str_eq_c(key, "pooled_url") && !pooling)
+        normalise_complain(r->n, v->place, "reference", S("add pooling to it, or use key: url"),
+                           "database '%.*s' has no pool",
+                           STR_ARG(value_get(v, S("database"))->u.text));
+    else if ((str_eq_c(key, "url") || str_eq_c(key, "pooled_url")) && mode &&
+             str_eq_c(mode->u.text, "transaction") && refs_prepares(v))
+        normalise_complain(r->n, v->place, "prepared-statements",
+                           S("use key: direct_url, or pooling: {mode: session}"),
+                           "%.*s prepares statements, and the pool of database '%.*s' "
+                           "(%.*s:%u:%u) forgets them after each transaction",
+                           STR_ARG(value_get_text(v, S("scheme"), S(""))),
+                           STR_ARG(value_get(v, S("database"))->u.text),
+                           STR_ARG(pooling->place.file), pooling->place.line,
+                           pooling->place.column);
+}
+
+/* Parts of a url go with a url. */
+static void refs_check_words(const struct refs *r, const struct value *v, const char *words)
+{
+    struct str key = value_get_text(v, S("key"), S("")), rest = str_from_c(words), word;
+
+    while (!str_ends(key, S("url")) && str_next(&rest, '|', &word))
+        if (value_get(v, word))
+            normalise_complain(r->n, value_get(v, word)->place, "reference", STR_NONE,
+                               "%.*s goes with a url, not with key %.*s", STR_ARG(word),
+                               STR_ARG(key));
+}
+
+static int refs_is_known(const struct refs *r, const struct value *v, const struct value *in,
+                         const char *kind)
+{
+    const struct value *name = value_get(v, str_from_c(kind));
+
+    if (!refs_find(r, in, kind, name))
+        return 0;
+    if (r->use != REFS_BUILD)
+        return 1;
+    normalise_complain(r->n, v->place, "reference", STR_NONE,
+                       "where %s '%.*s' is reached is not known to a build", kind,
+                       STR_ARG(name->u.text));
+    return 0;
+}
+
+static struct value *refs_database(const struct refs *r, const struct value *v)
+{
+    if (!refs_is_known(r, v, r->n->databases, "database"))
+        return NULL;
+    refs_check_pool(r, v, value_get(r->n->databases, value_get(v, S("database"))->u.text));
+    refs_check_words(r, v, "scheme|query");
+    return refs_output(r, v, "database", "scheme|query");
+}
+
+static struct value *refs_redis(const struct refs *r, const struct value *v)
+{
+    if (!refs_is_known(r, v, r->n->redis, "redis"))
+        return NULL;
+    refs_check_words(r, v, "database");
+    return refs_output(r, v, "redis", "database");
+}
+
 static struct value *refs_service(const struct refs *r, const struct value *v)
 {
     struct arena *a = r->n->arena;
@@ -185,8 +301,9 @@ static struct value *refs_domain(const struct refs *r, const struct value *v)
                            "a path goes with key url only");
     if (str_eq_c(key, "host"))
         return value_text(a, host->u.text);
-    return value_text(a, str_fmt(a, "http://%.*s%.*s", STR_ARG(host->u.text),
-                                 STR_ARG(value_get_text(v, S("path"), S("")))));
+    return value_text(a,
+                      str_fmt(a, "%s://%.*s%.*s", value_get(domain, S("tls")) ? "https" : "http",
+                              STR_ARG(host->u.text), STR_ARG(value_get_text(v, S("path"), S("")))));
 }
 
 static struct str refs_fold(const struct refs *r, const struct value *parts, struct str with)
@@ -229,9 +346,9 @@ static struct value *refs_value(const struct refs *r, const struct value *v)
         const char *key;
         struct value *(*resolve)(const struct refs *r, const struct value *v);
     } kinds[] = {
-        { "secret", refs_secret },
-        { "service", refs_service },
-        { "domain", refs_domain },
+        { "secret", refs_secret },     { "service", refs_service },
+        { "redis", refs_redis }, /* before database, which is a word of it */
+        { "database", refs_database }, { "domain", refs_domain },
         { "join", refs_join },
     };
 
@@ -246,11 +363,27 @@ static struct value *refs_value(const struct refs *r, const struct value *v)
 struct value *refs_variables(struct normalise *n, const struct value *variables, enum refs_use use,
                              struct spec_resource *of)
 {
-    struct refs r = { .n = n, .use = use, .of = of };
+    const struct refs r = { .n = n, .use = use, .purpose = "services", .of = of };
     struct value *resolved = variables ? value_map(n->arena) : NULL;
 
     for (size_t i = 0; i < value_count(variables); i++)
         value_set(n->arena, resolved, variables->u.map.entries[i].key,
                   refs_value(&r, variables->u.map.entries[i].value));
     return resolved;
+}
+
+struct value *refs_secret_for(struct normalise *n, const struct value *reference, const char *use)
+{
+    const struct refs r = { .n = n, .use = REFS_RUN, .purpose = use };
+
+    return reference ? refs_secret(&r, reference) : NULL;
+}
+
+struct value *refs_secret_named(struct normalise *n, const struct value *name, const char *use)
+{
+    struct value *reference = value_map(n->arena);
+
+    reference->place = name->place;
+    value_set(n->arena, reference, S("secret"), value_copy(n->arena, name));
+    return refs_secret_for(n, reference, use);
 }

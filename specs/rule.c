@@ -142,7 +142,7 @@ void rule_check_secret(struct normalise *n, struct str name, const struct value 
                            RULE_AT_ARG(rule));
 }
 
-/* --- what no provider carries yet ---------------------------------------------------------------- */
+/* --- images, buckets, data ----------------------------------------------------------------------- */
 
 /* Parts are compared; what is allowed may end with '/'. */
 static int rule_covers(const struct value *allowed, struct str path)
@@ -216,6 +216,11 @@ void rule_check_waiver(struct normalise *n, const struct value *rule_id)
                            STR_ARG(rule_id->u.text), RULE_AT_ARG(n->in->rule));
 }
 
+struct str rule_driver(const struct value *rule, struct str provider)
+{
+    return value_get_text(value_get(rule, S("drivers")), provider, S(""));
+}
+
 struct str rule_provider(struct normalise *n, const char *kind, const struct value *asked,
                          struct value_place place)
 {
@@ -225,7 +230,7 @@ struct str rule_provider(struct normalise *n, const char *kind, const struct val
     allowed = value_get(allowed, str_from_c(kind));
     if (!n->in->rule)
         return wanted.p ? wanted : S("");
-    if (value_is(allowed, VALUE_TEXT))
+    if (value_is(allowed, VALUE_TEXT) && (!wanted.p || str_eq(wanted, allowed->u.text)))
         return allowed->u.text;
     for (size_t i = 0; i < value_count(allowed); i++)
         if (!wanted.p || str_eq(value_item(allowed, i)->u.text, wanted))
@@ -235,8 +240,9 @@ struct str rule_provider(struct normalise *n, const char *kind, const struct val
                            "provider '%.*s' is not allowed " RULE_AT, STR_ARG(wanted),
                            RULE_AT_ARG(n->in->rule));
     else
-        normalise_complain(n, place, "refused-provider", STR_NONE,
-                           "no provider of %s is allowed " RULE_AT, kind, RULE_AT_ARG(n->in->rule));
+        normalise_complain(
+            n, place, "refused-provider", str_fmt(n->arena, "set providers.%s of that rule", kind),
+            "no provider for %s is allowed " RULE_AT, kind, RULE_AT_ARG(n->in->rule));
     return S("");
 }
 
@@ -276,6 +282,8 @@ void rule_check_replicas(struct normalise *n, const struct value *replicas)
 {
     const struct value *ceiling = value_at(n->in->rule, S("ceiling.replicas"));
 
+    if (value_is(replicas, VALUE_MAP))
+        replicas = value_get(replicas, S("max"));
     if (value_is(ceiling, VALUE_INT) && value_is(replicas, VALUE_INT) &&
         replicas->u.number > ceiling->u.number)
         normalise_complain(n, replicas->place, "refused-ceiling", STR_NONE,

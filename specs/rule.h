@@ -23,7 +23,9 @@ struct str rule_default_store(const struct value *rule);
 /* `used` is {store, path, key}; the path is compared part by part. `use` is what it is for. */
 void rule_check_secret(struct normalise *n, struct str name, const struct value *used,
                        const char *use, struct value_place place);
-/* The provider asked for, or the rule's first; "" when there is none. */
+/* The driver of one of the rule's providers; "" when the rule does not say. */
+struct str rule_driver(const struct value *rule, struct str provider);
+/* The provider asked for, or the rule's first; "" when there is none. `kind` is a member of its `providers`. */
 struct str rule_provider(struct normalise *n, const char *kind, const struct value *asked,
                          struct value_place place);
 void rule_check_host(struct normalise *n, const struct value *host);
@@ -34,21 +36,18 @@ void rule_check_replicas(struct normalise *n, const struct value *replicas);
 void rule_check_network(struct normalise *n, const struct value *asked);
 /* What all services may use together. */
 void rule_check_sums(struct normalise *n);
-/* Databases are not carried, but they too would have a size and a price. */
+/* What all databases may take together, and what nobody knows the price of. */
 void rule_check_storage(struct normalise *n, const struct value *databases);
 void rule_check_cost(struct normalise *n, struct str what, struct value_place place);
 /* What was written of an approval and is laxer than the rule's floor, which holds; "" for nothing. */
 struct str rule_below_floor(struct normalise *n, const struct value *approval);
-/* What no provider carries yet; NULL is nothing. */
+/* Images, buckets and the data of other environments; NULL is nothing. */
 void rule_check_image(struct normalise *n, const struct value *image);
 void rule_check_bucket(struct normalise *n, const struct value *destination);
 void rule_check_seed(struct normalise *n, const struct value *environment);
 void rule_check_waiver(struct normalise *n, const struct value *rule_id);
 /* The branch the environment is bound to; the spec may name the same one only. */
 struct str rule_branch(struct normalise *n, const struct value *asked);
-
-/* All of an environment that is parsed, held against the rule and then refused for want of a provider. */
-void rule_check_uncarried(struct normalise *n);
 
 int rule_name_matches(struct str glob, struct str name); /* '*' is any run */
 int rule_host_matches(struct str glob, struct str host); /* '*.' is one label */

@@ -37,6 +37,15 @@ static int64_t ceiling_plus(int64_t a, int64_t b)
     return __builtin_add_overflow(a, b, &a) ? INT64_MAX : a;
 }
 
+/* At most. */
+static int64_t ceiling_instances(const struct value *part)
+{
+    const struct value *replicas = value_get(part, S("replicas"));
+
+    return value_is(replicas, VALUE_MAP) ? value_get_int(replicas, S("max"), 1)
+                                         : value_get_int(part, S("replicas"), 1);
+}
+
 /* Said where a part names nothing, and once where the sum goes over. */
 static void ceiling_check(struct normalise *n, const struct ceiling *c, const struct value *parts)
 {
@@ -57,8 +66,7 @@ static void ceiling_check(struct normalise *n, const struct ceiling *c, const st
                 STR_ARG(scalar_text(n->arena, c->type, ceiling->u.number)), RULE_AT_ARG(rule));
             continue;
         }
-        sum = ceiling_plus(
-            sum, ceiling_times(limit->u.number, value_get_int(e->value, S("replicas"), 1)));
+        sum = ceiling_plus(sum, ceiling_times(limit->u.number, ceiling_instances(e->value)));
         if (sum > ceiling->u.number && before <= ceiling->u.number)
             normalise_complain(n, limit->place, "refused-ceiling", STR_NONE,
                                "%.*s: %.*s in all with %.*s '%.*s', at most %.*s is "

@@ -6,7 +6,9 @@
 #include <strings.h>
 
 #include "base/guard.h"
+#include "base/tz.h"
 #include "specs/scalar_match.h"
+#include "specs/scalar_words.h"
 
 #define SCALAR_NAME_MAX 40u
 #define SCALAR_SECRET_NAME_MAX 60u

@@ -53,6 +53,18 @@ const struct schema_field *schema_field(enum schema_object object, struct str na
     return NULL;
 }
 
+int schema_is_missing(const struct schema_field *f, const struct value *in)
+{
+    struct str rest = str_from_c(f->unless), word;
+
+    if (!(f->flags & SCHEMA_REQUIRED) || value_get(in, f->name))
+        return 0;
+    while (str_next(&rest, '|', &word))
+        if (value_get(in, word))
+            return 0;
+    return 1;
+}
+
 const char *schema_object_text(enum schema_object object)
 {
     return schema_objects[object].text;

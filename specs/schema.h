@@ -40,10 +40,11 @@ enum schema_shape {
 
 enum schema_flags {
     SCHEMA_REQUIRED = 1,
-    SCHEMA_EXPAND = 2,   /* ${env}, ${branch} */
+    SCHEMA_EXPAND = 2,   /* ${env}, ${branch}; in previews ${number}, ${slug} */
     SCHEMA_PORT = 4,     /* ${port} as well, left for the driver */
     SCHEMA_PARTIAL = 8,  /* what is required may come from another document */
     SCHEMA_BY_WORD = 16, /* of variants: the word that chooses one may stand alone */
+    SCHEMA_COMMIT = 32,  /* ${commit} and ${tag} as well */
 };
 
 struct schema_field {
@@ -51,13 +52,13 @@ struct schema_field {
     const char *text; /* documentation */
     enum schema_type type;
     enum schema_shape shape;
-    enum schema_object nested;
+    enum schema_object nested; /* of another type than OBJECT: a map of it may stand in its place */
     enum scalar_type keys;
     unsigned flags;
-    int64_t min, max; /* of a number; of a list: its length. max 0: no limit */
-    const char *words,
-        *later;           /* "a|b": allowed; part of reeve/v1 but not supported ("map": a map) */
-    const char *fallback; /* as it would be written; "{}": an object made of defaults */
+    int64_t min, max;          /* of a number; of a list: its length. max 0: no limit */
+    const char *words, *later; /* "a|b": allowed; part of reeve/v1 but not supported */
+    const char *unless;        /* "a|b": one of these stands in the place of a required one */
+    const char *fallback;      /* as it would be written; "{}": an object made of defaults */
 };
 
 /* Which object a map is: by the word in its field `key`, or with key "" by the field `word` that it has. */
@@ -70,6 +71,8 @@ struct schema_variant {
 const struct schema_field *schema_fields(enum schema_object object, size_t *ret_n);
 const struct schema_field *schema_field(enum schema_object object, struct str name);
 const char *schema_object_text(enum schema_object object);
+/* Whether it has to be there and is not. */
+int schema_is_missing(const struct schema_field *f, const struct value *in);
 /* Variants of an object, or NULL and 0 when it has fields of its own. */
 const struct schema_variant *schema_variants(enum schema_object object, size_t *ret_n);
 const struct schema_variant *schema_variant(enum schema_object object, const struct value *map);
@@ -93,7 +96,9 @@ struct schema_fill {
     struct arena *arena;
     struct spec_messages *m;
     enum schema_names names;
-    struct str environment, branch; /* for ${env} and ${branch}; p NULL: not known here */
+    struct str environment, branch; /* for ${env} and ${branch} */
+    struct str commit, tag;         /* p NULL: not known here, as the next two */
+    struct str number, slug;        /* of a preview */
     struct str directory;           /* relative file paths are below it; p NULL: kept */
 };
 

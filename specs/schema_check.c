@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 
+#include "base/cron.h"
 #include "base/guard.h"
 #include "specs/schema.h"
 #include "specs/schema_path.h"
@@ -100,6 +101,18 @@ static int waits_for_expansion(const struct schema_field *f, struct str text)
     return f->flags & SCHEMA_EXPAND && str_find(text, S("${")) != STR_NPOS;
 }
 
+/* What exactly is wrong with a schedule. */
+static struct str form_hint(const struct schema_check *c, enum scalar_type type, struct str text)
+{
+    struct err err = ERR_INIT;
+    struct cron unused;
+    size_t at;
+
+    if (type != SCALAR_CRON || !cron_parse(text, &unused, &at, &err))
+        return STR_NONE;
+    return str_copy(c->a, str_from_c(err.text));
+}
+
 static struct value *check_scalar(const struct schema_check *c, const struct schema_field *f,
                                   const struct value *v, const struct schema_path *path)
 {
@@ -107,17 +120,12 @@ static struct value *check_scalar(const struct schema_check *c, const struct sch
     const char *yaml11 = NULL;
     int64_t number;
 
-    if (value_is(v, VALUE_MAP) && schema_is_word(S("map"), f->later)) {
-        complain(c, path, v->place, "unsupported", STR_NONE,
-                 "a map is not supported here by this version");
-        return NULL;
-    }
     if (!value_is(v, VALUE_TEXT) || (v->plain && !v->u.text.n)) {
         complain(c, path, v->place, "type", STR_NONE, "must be %s, not %s", scalar_form(type),
                  kind_name(v));
         return NULL;
     }
-    if (v->plain && type != SCALAR_BOOL)
+    if (v->plain && type != SCALAR_BOOL && type != SCALAR_ANSWER)
         yaml11 = scalar_yaml11(v->u.text);
     if (yaml11 && !scalar_is_number(type)) {
         complain(c, path, v->place, "quote",
@@ -129,8 +137,9 @@ static struct value *check_scalar(const struct schema_check *c, const struct sch
         return copy_text(c, v);
     if (((type == SCALAR_BOOL || type == SCALAR_INT) && !v->plain) ||
         scalar_read(type, v->u.text, &number)) {
-        complain(c, path, v->place, "type", STR_NONE, "%s%.*s%s is not %s", v->plain ? "'" : "\"",
-                 STR_ARG(v->u.text), v->plain ? "'" : "\"", scalar_form(type));
+        complain(c, path, v->place, "type", form_hint(c, type, v->u.text), "%s%.*s%s is not %s",
+                 v->plain ? "'" : "\"", STR_ARG(v->u.text), v->plain ? "'" : "\"",
+                 scalar_form(type));
         return NULL;
     }
     if (scalar_is_number(type))
@@ -165,7 +174,8 @@ static struct value *check_one(const struct schema_check *c, const struct schema
         return value_is(v, VALUE_MAP) ? check_object(c, SCHEMA_REFERENCE, v, path)
                                       : check_scalar(c, &text, v, path);
     default:
-        return check_scalar(c, f, v, path);
+        return f->nested && value_is(v, VALUE_MAP) ? check_object(c, f->nested, v, path)
+                                                   : check_scalar(c, f, v, path);
     }
 }
 
@@ -275,7 +285,7 @@ static struct value *check_fields(const struct schema_check *c, enum schema_obje
                              typed ? typed : placed(value_null(c->a), e->value));
     }
     for (size_t i = 0; i < n && !c->partial; i++)
-        if (fields[i].flags & SCHEMA_REQUIRED && !value_get(checked, fields[i].name))
+        if (schema_is_missing(&fields[i], checked))
             complain(c, path, v->place, "required", STR_NONE, "'%.*s' is missing",
                      STR_ARG(fields[i].name));
     return checked;

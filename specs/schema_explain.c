@@ -20,7 +20,7 @@ static void add_field_type(struct sb *b, const struct schema_field *f)
 
     switch (f->shape) {
     case SCHEMA_ONE:
-        sb_add_c(b, name);
+        sb_addf(b, "%s%s", name, f->nested && f->type != SCHEMA_TYPE_OBJECT ? " or object" : "");
         break;
     case SCHEMA_LIST:
         sb_addf(b, "list of %s", name);
@@ -55,6 +55,14 @@ static void add_limits(struct sb *b, const struct schema_field *f)
         sb_addf(b, "  %s: at least %" PRId64 "%s\n", what, f->min, unit);
 }
 
+static void add_required(struct sb *b, const struct schema_field *f)
+{
+    if (f->unless)
+        add_words(b, "required, unless there is one of", f->unless);
+    else
+        sb_add_c(b, "  required\n");
+}
+
 static void add_field_facts(struct sb *b, const struct schema_field *f)
 {
     sb_add_c(b, "  type: ");
@@ -68,12 +76,13 @@ static void add_field_facts(struct sb *b, const struct schema_field *f)
         add_words(b, "not supported by this version", f->later);
     add_limits(b, f);
     if (f->flags & SCHEMA_REQUIRED)
-        sb_add_c(b, "  required\n");
+        add_required(b, f);
     else if (f->fallback && f->type != SCHEMA_TYPE_OBJECT)
         add_words(b, "default", f->fallback);
     if (f->flags & SCHEMA_EXPAND)
-        sb_addf(b, "  placeholders: ${env} ${branch}%s\n",
-                f->flags & SCHEMA_PORT ? " ${port}" : "");
+        sb_addf(b, "  placeholders: ${env} ${branch} ${number} ${slug}%s%s\n",
+                f->flags & SCHEMA_PORT ? " ${port}" : "",
+                f->flags & SCHEMA_COMMIT ? " ${commit} ${tag}" : "");
 }
 
 static void add_fields(struct sb *b, enum schema_object object)

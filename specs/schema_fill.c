@@ -14,23 +14,50 @@ static struct value *fill_object(const struct fill *c, enum schema_object object
 #define complain(c, path, place, rule, hint, ...)                                                  \
     schema_complain((c)->in->arena, (c)->in->m, (path), (place), rule, (hint), __VA_ARGS__)
 
+/* What a ${name} stands for here; p NULL: nothing. */
+static struct str fill_known(const struct fill *c, const struct schema_field *f, struct str name)
+{
+    const struct {
+        const char *name;
+        struct str text;
+        unsigned flags; /* that the field has to have */
+    } known[] = {
+        { "env", c->in->environment, 0 },
+        { "branch", c->in->branch, 0 },
+        { "number", c->in->number, 0 },
+        { "slug", c->in->slug, 0 },
+        { "commit", c->in->commit, SCHEMA_COMMIT },
+        { "tag", c->in->tag, SCHEMA_COMMIT },
+        { "port", S("${port}"), SCHEMA_PORT },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(known); i++)
+        if (str_eq_c(name, known[i].name) && (f->flags & known[i].flags) == known[i].flags)
+            return c->without_port && known[i].flags == SCHEMA_PORT ? STR_NONE : known[i].text;
+    return STR_NONE;
+}
+
 /* One ${name}; 0 when it was added or may stay, else a message was made. */
 static int fill_placeholder(const struct fill *c, const struct schema_field *f, struct sb *b,
                             struct str name, const struct value *v, const struct schema_path *path)
 {
-    if (str_eq_c(name, "env") || str_eq_c(name, "branch")) {
-        sb_add(b, str_eq_c(name, "env") ? c->in->environment : c->in->branch);
+    struct str known = fill_known(c, f, name);
+
+    if (known.p) {
+        sb_add(b, known);
         return 0;
     }
-    if (str_eq_c(name, "port") && f->flags & SCHEMA_PORT && !c->without_port) {
-        sb_add_c(b, "${port}");
-        return 0;
-    }
-    if (schema_is_word(name, "port"))
+    if (str_eq_c(name, "port"))
         complain(c, path, v->place, "placeholder", STR_NONE, "${port} is not known here");
-    else if (schema_is_word(name, "commit|tag"))
+    else if (str_eq_c(name, "tag") && f->flags & SCHEMA_COMMIT)
         complain(c, path, v->place, "placeholder", STR_NONE,
+                 "${tag} is known where the environment follows a tag");
+    else if (schema_is_word(name, "commit|tag"))
+        complain(c, path, v->place, "placeholder", S("it is known in `image`"),
                  "${%.*s} would make every commit a change of this resource", STR_ARG(name));
+    else if (str_eq_c(name, "number") && c->in->slug.p)
+        complain(c, path, v->place, "placeholder", S("${slug} is known for branches too"),
+                 "${number} is known in previews of pull requests only");
     else if (schema_is_word(name, "number|slug"))
         complain(c, path, v->place, "placeholder", STR_NONE, "${%.*s} is known in previews only",
                  STR_ARG(name));
@@ -124,7 +151,7 @@ static struct value *fill_one(const struct fill *c, const struct schema_field *f
 {
     struct fill inner = *c;
 
-    if (f->type == SCHEMA_TYPE_OBJECT)
+    if (f->nested && value_is(v, VALUE_MAP))
         return fill_object(c, f->nested, v, path);
     if (f->type != SCHEMA_TYPE_VALUE || !value_is(v, VALUE_MAP))
         return fill_scalar(c, f, v, path);
@@ -215,7 +242,7 @@ static struct value *fill_object(const struct fill *c, enum schema_object object
         else if (fields[i].fallback)
             value_set(c->in->arena, filled, fill_name(c, &fields[i]),
                       fill_default(c, &fields[i], path));
-        else if (fields[i].flags & SCHEMA_REQUIRED)
+        else if (schema_is_missing(&fields[i], checked))
             complain(c, path, checked ? checked->place : (struct value_place){ 0 }, "required",
                      STR_NONE, "'%.*s' is missing", STR_ARG(fields[i].name));
     }

@@ -87,20 +87,25 @@ int spec_schema_change(struct str word);
 
 /* What normalising needs to know of the world. */
 struct normalise_input {
-    struct str environment; /* name */
+    struct str environment; /* name; of a preview it is computed */
     struct str branch;
+    struct str commit, tag; /* of images alone; p NULL: not known */
+    struct str preview, number,
+        slug; /* the Preview's name, p NULL: none; number p NULL: of a branch */
     const struct map *
         trees; /* path ("." or "apps/api") -> struct str *: tree or blob id at the commit less the spec path; absent: no such path */
     const struct map *
         secrets; /* name -> struct that begins with a struct str: version; absent: could not be resolved */
     const struct map
         *unread; /* name -> struct str *: why it is not among them; NULL: nobody says */
+    const struct map *
+        outputs; /* "kind/name#key" -> struct that begins with a struct str: version; NULL, absent: "1" */
     const struct value *rule; /* the daemon's rule for this environment (checked), NULL offline */
     struct str spec_path;     /* ".reeve" */
     struct str schema_change; /* what the commit's trailer says; "" or p NULL: nothing */
 };
 
-struct spec_resource { /* service/api, domain/app */
+struct spec_resource { /* service/api, domain/app, database/main, dns/acme.dev */
     struct str kind, name;
     const struct value *desired; /* canonical, see docs/specs.md "Normalised form" */
     struct digest digest;        /* digest_value("desired", desired) */
@@ -109,6 +114,9 @@ struct spec_resource { /* service/api, domain/app */
     const struct value
         *limits_at;        /* {memory: FILE:LINE:COLUMN ..} of a commit's limits; NULL: none */
     VEC(struct str) needs; /* resources it depends on, "service/db" */
+    const struct value *
+        drift; /* {path: mode}, "" is the default: enforce report ignore keep; NULL: nothing said */
+    struct str moved_from; /* the name it had; p NULL: this one */
     struct str
         gone; /* of an older revision: a secret whose version is gone, and that has another now */
 };
@@ -122,6 +130,7 @@ struct environment_spec {
     struct str
         below; /* what was written and is laxer than that floor, with its place; "" for nothing */
     VEC(struct spec_resource) resources; /* sorted by kind/name */
+    VEC(struct str) forget;      /* "kind/name" that leave our hands without being destroyed */
     struct digest revision;      /* digest("revision", {kind/name: hex of desired digest}) */
     const struct value *secrets; /* of what is referred to: {name: {store, path, key ...}} */
 };

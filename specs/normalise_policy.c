@@ -1,0 +1,116 @@
+/* What an environment says of its plans. SPDX-License-Identifier: Apache-2.0 */
+#include "base/guard.h"
+#include "specs/normalise.h"
+#include "specs/policy.h"
+#include "specs/refs.h"
+#include "specs/rule.h"
+
+static struct value *policy_waived(const struct normalise *n)
+{
+    const struct value *waivers = value_get(n->document, S("waive"));
+    struct value *ids = value_list(n->arena);
+
+    for (size_t i = 0; i < value_count(waivers); i++)
+        value_add(n->arena, ids,
+                  value_copy_content(n->arena, value_get(value_item(waivers, i), S("rule"))));
+    return ids;
+}
+
+/* What the floor says nothing about stands as it was written. */
+static struct value *policy_approval(struct normalise *n, const struct value *asked)
+{
+    static const struct str own[] = { S_INIT("auto_if"), S_INIT("windows") };
+    struct value *approval = policy_stricter(n->arena, asked, policy_floor(n->arena, n->in->rule));
+
+    for (size_t i = 0; i < N_ELEMENTS(own); i++)
+        if (value_get(asked, own[i]) && !value_get(approval, own[i]))
+            value_set(n->arena, approval, own[i],
+                      value_copy_content(n->arena, value_get(asked, own[i])));
+    return approval;
+}
+
+/* A tag has no branch: the one that the rule binds to. */
+static struct value *policy_trigger(struct normalise *n)
+{
+    struct value *trigger = value_copy_content(n->arena, value_get(n->document, S("trigger")));
+    const struct value *branch = value_at(n->document, S("trigger.branch"));
+    const struct value *tag = value_at(n->document, S("trigger.tag"));
+
+    if (branch && tag)
+        normalise_complain(n, tag->place, "conflict", STR_NONE,
+                           "trigger.tag and trigger.branch (%.*s:%u:%u) exclude each other",
+                           STR_ARG(branch->place.file), branch->place.line, branch->place.column);
+    if (!trigger)
+        trigger = value_map(n->arena);
+    value_set_text(n->arena, trigger, S("branch"), n->branch.p ? n->branch : S(""));
+    return trigger;
+}
+
+/* Secrets are read when somebody is told: an environment does not wait for them. */
+static void policy_secret(struct normalise *n, const struct value *of, struct value *told,
+                          struct str name)
+{
+    const struct value *secret = value_at(of, str_fmt(n->arena, "%.*s.secret", STR_ARG(name)));
+
+    if (secret)
+        value_set(n->arena, told, name, refs_located(n, secret, "notify"));
+}
+
+/* What each kind needs. */
+static void policy_check_notification(struct normalise *n, const struct value *told)
+{
+    static const struct {
+        const char *type, *needs;
+    } rows[] = { { "slack", "url" },
+                 { "webhook", "url" },
+                 { "pagerduty", "key" },
+                 { "smtp", "url" },
+                 { "smtp", "to" },
+                 { "sentry", "key" },
+                 { "sentry", "organization" },
+                 { "sentry", "project" } };
+    struct str type = value_get_text(told, S("type"), STR_NONE);
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        if (str_eq_c(type, rows[i].type) && !value_get(told, str_from_c(rows[i].needs)))
+            normalise_complain(n, told->place, "required", STR_NONE, "notifications: %s needs '%s'",
+                               rows[i].type, rows[i].needs);
+}
+
+static struct value *policy_notifications(struct normalise *n)
+{
+    const struct value *written = value_get(n->document, S("notifications"));
+    struct value *list = value_list(n->arena);
+
+    for (size_t i = 0; i < value_count(written); i++) {
+        const struct value *one = value_item(written, i);
+        struct value *told = value_copy_content(n->arena, one);
+
+        policy_check_notification(n, one);
+        policy_secret(n, one, told, S("url"));
+        policy_secret(n, one, told, S("key"));
+        value_add(n->arena, list, told);
+    }
+    return list;
+}
+
+struct value *normalise_policy(struct normalise *n)
+{
+    static const struct str taken[] = { S_INIT("reconcile"), S_INIT("objectives"),
+                                        S_INIT("maintenance") };
+    struct value *policy = value_map(n->arena), *asked;
+
+    asked = policy_written(n->arena, value_get(n->document, S("approval")));
+    value_set(n->arena, policy, S("approval"), policy_approval(n, asked));
+    value_set(n->arena, policy, S("asked"), asked);
+    value_set(n->arena, policy, S("trigger"), policy_trigger(n));
+    if (value_count(value_get(n->document, S("waive"))))
+        value_set(n->arena, policy, S("waive"), policy_waived(n));
+    for (size_t i = 0; i < N_ELEMENTS(taken); i++)
+        if (value_get(n->document, taken[i]))
+            value_set(n->arena, policy, taken[i],
+                      value_copy_content(n->arena, value_get(n->document, taken[i])));
+    if (value_count(value_get(n->document, S("notifications"))))
+        value_set(n->arena, policy, S("notifications"), policy_notifications(n));
+    return policy;
+}
