@@ -32,6 +32,7 @@ enum {
     KEY_BREAK_GLASS,
     KEY_EXIT_CODE,
     KEY_TIMEOUT,
+    KEY_DIFF,
     KEY_VERSION,
 };
 
@@ -48,6 +49,7 @@ static const struct option_row rows[] = {
     { OPTION_ALL,       "all",       KEY_ALL,       NULL,      "every environment" },
     { OPTION_RECORDED,  "recorded",  KEY_RECORDED,  NULL,      "from the state file, without asking the daemon" },
     { OPTION_FILE,      "file",      'f',           "PATH",    "the specs of this work tree, offline" },
+    { OPTION_DIFF,      "diff",      KEY_DIFF,      NULL,      "what differs between two revisions: numbers, digests or commits" },
     { OPTION_EXIT_CODE, "exit-code", KEY_EXIT_CODE, NULL,      "exit status 2 when there are changes" },
     { OPTION_REASON,    "reason",    'm',           "TEXT",    "why; kept in the history" },
     { OPTION_AT,        "at",        KEY_AT,        "TIME",    "what was then: 2024-11-03T12:00Z, -2h" },
@@ -169,6 +171,7 @@ static error_t parse_flag(int key, struct cli_args *args)
         { KEY_OVERRIDE, &args->override },
         { KEY_BREAK_GLASS, &args->break_glass },
         { KEY_EXIT_CODE, &args->exit_code },
+        { KEY_DIFF, &args->diff },
         { 'q', &args->quiet },
         { 'h', &args->help },
         { KEY_VERSION, &args->version },

@@ -34,6 +34,7 @@ enum cli_option { /* sets of verbs.def */
                   OPTION_BREAK_GLASS = 1u << 20,
                   OPTION_MARKDOWN = 1u << 21,
                   OPTION_BUNDLE = 1u << 22,
+                  OPTION_DIFF = 1u << 23,
 };
 
 enum cli_output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_MARKDOWN };
@@ -50,7 +51,8 @@ struct cli_args {
     enum cli_output output;
     enum cli_colour colour;
     int quiet, help, version;
-    int all, recorded, raw, replay, hold_all, no_wait, exit_code, clock, override, break_glass;
+    int all, recorded, raw, replay, hold_all, no_wait, exit_code, clock, override, break_glass,
+        diff;
     int64_t lines, limit, timeout_ms; /* 0: not given */
     struct err refusal;               /* of a value, while options are read */
 };

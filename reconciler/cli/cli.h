@@ -87,6 +87,11 @@ struct render cli_render(struct cli *c, struct sb *b);
 /* For the terminal, or as a comment. `about`: of render_plan(). */
 void cli_write_plan(struct cli *c, const struct plan *p, const struct value *about);
 
+/* Of the API's answer: its document and what is said about it. */
+int cli_show_plan(struct cli *c, const struct value *answer, struct err *err);
+/* Of plan_differ_value(). */
+void cli_show_difference(struct cli *c, const struct value *difference);
+
 /* The Daemon document that applies; its messages are printed. ERR_INVALID, ERR_NOT_FOUND. */
 int config_need(struct cli *c, struct err *err);
 /* Says what of it this version does not act on. ERR_INVALID: a daemon would break a promise. */

@@ -12,11 +12,11 @@
 #include "providers/registry.h"
 #include "reconciler/cli/verbs.h"
 #include "reconciler/core/graph.h"
+#include "reconciler/engine/try_plan.h"
 #include "specs/json_io.h"
 
 #define SPEC_DIR ".reeve"
 #define DEPTH_MAX 16
-#define PLAN_BYTES_MAX (16u << 20)
 
 struct offline {
     struct cli *c;
@@ -25,6 +25,9 @@ struct offline {
     VEC(struct spec_file) files;
     struct bundle bundle;
     struct spec_messages messages;
+    const struct value
+        *rule;     /* of the configuration, where one was named; else everything is allowed */
+    struct db *db; /* NULL: nothing is recorded */
 };
 
 /* --- files --------------------------------------------------------------------------------------- */
@@ -190,11 +193,15 @@ static int fill_world(struct offline *o, struct normalise_input *in, struct map 
     rc = normalise_wants(a, &o->bundle, in, &wants, &ignored, err);
     if (rc)
         return rc;
+    if (o->db && try_plan_known(a, o->db, in->environment, trees, secrets, err))
+        return err->code;
     for (size_t i = 0; i < wants.paths.n; i++)
-        if (sys_exists(str_to_c(a, join(a, o->root, wants.paths.p[i]))))
+        if (!map_has(trees, wants.paths.p[i]) &&
+            sys_exists(str_to_c(a, join(a, o->root, wants.paths.p[i]))))
             map_put(trees, wants.paths.p[i], &some_tree);
     for (size_t i = 0; i < wants.secrets.n; i++)
-        map_put(secrets, wants.secrets.p[i], &some_version);
+        if (!map_has(secrets, wants.secrets.p[i]))
+            map_put(secrets, wants.secrets.p[i], &some_version);
     in->trees = trees;
     in->secrets = secrets;
     return 0;
@@ -208,6 +215,7 @@ static int read_environment(struct offline *o, struct str name, struct environme
     struct normalise_input in = { .environment = name,
                                   .branch = value_is(branch, VALUE_TEXT) ? branch->u.text
                                                                          : S("main"),
+                                  .rule = o->rule,
                                   .spec_path = o->spec_path };
     struct map trees, secrets;
     struct graph graph;
@@ -329,66 +337,73 @@ static int pick_environment(const struct offline *o, struct str *env, struct err
     return 0;
 }
 
-static struct str edge_of(const struct environment_spec *spec)
+/* What the state file remembers; without --recorded nothing is recorded. */
+static int open_recorded(struct offline *o, struct err *err)
 {
-    for (size_t i = 0; i < spec->resources.n; i++)
-        if (str_eq_c(spec->resources.p[i].kind, "domain"))
-            return spec->resources.p[i].provider.p ? spec->resources.p[i].provider : S("edge");
-    return STR_NONE;
+    struct str file;
+    int rc = 0;
+
+    if (!o->c->args.recorded)
+        return 0;
+    file = value_get_text(value_get(o->c->daemon, S("state")), S("file"), S(""));
+    rc = config_drop(o->c, err);
+    return rc ? rc : db_open(str_to_c(o->c->arena, file), DB_READ, &o->db, err);
 }
 
-/* What the API answers of a plan, as far as it is known here. */
-static int print_offline_json(struct offline *o, const struct plan *plan, struct value *about,
-                              struct err *err)
+/* Of the first source that may have an environment of this name. */
+static int find_rule(struct offline *o, struct str env, struct err *err)
 {
-    struct arena *a = o->c->arena;
-    struct value *document;
-    int rc = json_parse(a, plan_format(a, plan), PLAN_BYTES_MAX, &document, err);
+    const struct value *sources;
 
-    if (rc)
-        return rc;
-    value_set_text(a, about, S("id"), digest_hex(a, &plan->id));
-    value_set(a, about, S("document"), document);
-    (void)cli_wrote_json(o->c, about); /* it was asked for */
-    return arena_status(a, err);
+    if (!o->c->args.config && !o->c->args.recorded)
+        return 0;
+    if (config_need(o->c, err))
+        return err->code;
+    sources = value_get(o->c->daemon, S("sources"));
+    for (size_t i = 0; !o->rule && i < value_count(sources); i++)
+        o->rule = daemon_rule(o->c->daemon, sources->u.map.entries[i].key, S("environment"), env,
+                              NULL);
+    return o->rule ? 0
+                   : err_set(err, ERR_REFUSED, "no rule of '%s' matches environment '%.*s'",
+                             o->c->config_path, STR_ARG(env));
 }
 
-static int print_offline(struct offline *o, const struct environment_spec *spec, struct err *err)
+static int print_plan(struct offline *o, const struct environment_spec *spec, int *ret_changes,
+                      struct err *err)
 {
-    struct arena *a = o->c->arena;
-    struct map none;
-    struct snapshot s = { .installation = S("offline"),
-                          .env = { .uid = S("offline"), .name = spec->name },
-                          .target = spec,
-                          .artifacts = &none,
-                          .releases = &none,
-                          .observed_generation = REC_NONE,
-                          .edge_provider = edge_of(spec) };
-    struct value *about = value_map(a);
-    struct plan_verdict verdict;
-    struct plan plan;
-    int rc;
+    const struct try_plan in = { o->db, spec->name, o->rule, spec, sys_wall_ms() };
+    struct value *answer;
 
-    map_init(&none, a);
-    rc = plan_make(a, &s, &plan, err);
-    if (rc)
-        return rc;
-    verdict = plan_judge(a, &plan, spec->policy);
-    value_set_text(a, about, S("environment"), spec->name);
-    value_set_text(a, about, S("state"), S("offline"));
-    value_set_text(a, about, S("reason"),
-                   verdict.asks ? str_fmt(a, "would wait (%.*s)", STR_ARG(verdict.reason))
-                                : S("would run at once"));
-    if (o->c->args.output == OUTPUT_JSON)
-        return print_offline_json(o, &plan, about, err);
-    cli_write_plan(o->c, &plan, about);
-    return arena_status(a, err);
+    if (o->rule)
+        cli_note(o->c, "judged by the rule at %.*s:%u:%u%s", STR_ARG(o->rule->place.file),
+                 o->rule->place.line, o->rule->place.column,
+                 o->db ? "; code and secrets are taken to be as they are recorded" : "");
+    if (try_plan_value(o->c->arena, &in, S("offline"), &answer, err))
+        return err->code;
+    *ret_changes = value_count(value_at(answer, S("document.core.items"))) > 0;
+    if (cli_wrote_json(o->c, answer))
+        return 0;
+    return cli_show_plan(o->c, answer, err);
 }
 
-int offline_plan(struct cli *c, const char *path, struct str env, struct err *err)
+static int plan_environment(struct offline *o, struct str env, int *ret_changes, struct err *err)
+{
+    struct environment_spec spec;
+    int rc = open_recorded(o, err);
+
+    if (!rc)
+        rc = read_environment(o, env, &spec, err);
+    if (!rc)
+        rc = report_messages(o, err);
+    if (!rc)
+        rc = print_plan(o, &spec, ret_changes, err);
+    db_close(o->db);
+    return rc;
+}
+
+int offline_plan(struct cli *c, const char *path, struct str env, int *ret_changes, struct err *err)
 {
     struct offline o = { .c = c };
-    struct environment_spec spec;
     int rc;
 
     spec_messages_init(&o.messages, c->arena);
@@ -398,10 +413,8 @@ int offline_plan(struct cli *c, const char *path, struct str env, struct err *er
     if (!rc)
         rc = pick_environment(&o, &env, err);
     if (!rc)
-        rc = read_environment(&o, env, &spec, err);
-    if (!rc)
-        rc = report_messages(&o, err);
-    return rc ? rc : print_offline(&o, &spec, err);
+        rc = find_rule(&o, env, err);
+    return rc ? rc : plan_environment(&o, env, ret_changes, err);
 }
 
 int verb_validate(struct cli *c, struct err *err)

@@ -16,5 +16,7 @@
 
 /* `path`: a file, a directory of specs, or one that has them under .reeve/. */
 int offline_validate(struct cli *c, const char *path, struct err *err);
-/* The plan of a first deploy. `env` STR_NONE: the only one there is. */
-int offline_plan(struct cli *c, const char *path, struct str env, struct err *err);
+/* The plan of a first deploy; with --recorded against what the state file remembers, with --config by the
+ * daemon's rules. `env` STR_NONE: the only one there is. `ret_changes`: there is something to do. */
+int offline_plan(struct cli *c, const char *path, struct str env, int *ret_changes,
+                 struct err *err);

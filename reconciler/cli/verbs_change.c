@@ -186,6 +186,19 @@ static int sign_approval(struct cli *c, struct str *id, struct value *body, stru
     return rc;
 }
 
+/* It was of something else: what came instead, and in what that differs. */
+static void show_what_came(struct cli *c, struct str id)
+{
+    struct err unused = ERR_INIT; /* the refusal itself is said in any case */
+    struct value *plan;
+
+    if (cli_get(c, cli_path(c, "plans", id, ""), NULL, &plan, &unused) ||
+        !value_get(plan, S("difference")) || cli_wrote_json(c, plan))
+        return;
+    cli_note(c, "plan %.*s is not what would run now:", STR_ARG(render_short(id)));
+    cli_show_difference(c, value_get(plan, S("difference")));
+}
+
 int verb_approve(struct cli *c, struct err *err)
 {
     struct str id = cli_arg(c, 0);
@@ -199,7 +212,11 @@ int verb_approve(struct cli *c, struct err *err)
         rc = sign_approval(c, &id, body, err);
     in.path = cli_path(c, "plans", id, c->args.override ? "/override" : "/approve");
     in.body = body;
-    return rc ? rc : ask_and_say(c, &in, err);
+    if (!rc)
+        rc = ask_and_say(c, &in, err);
+    if (rc == ERR_STALE)
+        show_what_came(c, id);
+    return rc;
 }
 
 int verb_reject(struct cli *c, struct err *err)

@@ -1,8 +1,6 @@
 /* What is, what would change, and why. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
-#include "reconciler/cli/offline.h"
 #include "reconciler/cli/verbs.h"
-#include "reconciler/engine/view.h"
 #include "specs/json_io.h"
 #include "specs/schema.h"
 
@@ -24,102 +22,6 @@ int verb_status(struct cli *c, struct err *err)
         render_status(&r, answer);
     cli_write(c, &b);
     return 0;
-}
-
-/* --- plan ---------------------------------------------------------------------------------------- */
-
-static int print_plan(struct cli *c, const struct value *answer, struct err *err)
-{
-    struct plan plan;
-    int rc = plan_parse(c->arena, json_format(c->arena, value_get(answer, S("document"))), &plan,
-                        err);
-
-    if (!rc)
-        cli_write_plan(c, &plan, answer);
-    return rc;
-}
-
-static int is_open(const struct value *plan)
-{
-    static const char *const states[] = { "open", "waiting", "approved", "applying" };
-
-    for (size_t i = 0; i < N_ELEMENTS(states); i++)
-        if (str_eq_c(cli_text(plan, "state"), states[i]))
-            return 1;
-    return 0;
-}
-
-/* An environment's, or the one with this id. */
-static int get_plan(struct cli *c, struct str word, struct value **ret, struct err *err)
-{
-    struct err no_env = ERR_INIT;
-    int rc = cli_get(c, cli_path(c, "environments", word, "/plan"), NULL, ret, &no_env);
-
-    if (rc == ERR_NOT_FOUND && cli_is_plan_id(word))
-        return cli_get(c, cli_path(c, "plans", word, ""), NULL, ret, err);
-    if (rc)
-        *err = no_env;
-    return rc;
-}
-
-/* Every plan that is open; the environments without one in a line. */
-static int plan_all(struct cli *c, int *ret_open, struct err *err)
-{
-    struct value *status, *all = value_list(c->arena), *answer;
-    const struct value *envs;
-    int rc = cli_get(c, S("/api/v1/status"), NULL, &status, err), n_open = 0;
-
-    if (rc)
-        return rc;
-    envs = value_get(status, S("environments"));
-    for (size_t i = 0; i < value_count(envs) && !rc; i++) {
-        const struct value *env = value_item(envs, i);
-
-        if (!value_get(env, S("plan")))
-            continue;
-        rc = cli_get(c, cli_path(c, "environments", cli_text(env, "name"), "/plan"), NULL, &answer,
-                     err);
-        if (rc)
-            return rc;
-        if (c->args.output == OUTPUT_JSON)
-            value_add(c->arena, all, answer);
-        else if (n_open)
-            (void)fputc('\n', c->out); /* the stream remembers */
-        if (c->args.output != OUTPUT_JSON)
-            rc = print_plan(c, answer, err);
-        n_open++;
-    }
-    *ret_open = n_open;
-    if (!rc && !cli_wrote_json(c, all) && !n_open)
-        cli_note(c, "%zu environments, none has an open plan", value_count(envs));
-    return rc;
-}
-
-int verb_plan(struct cli *c, struct err *err)
-{
-    struct str word = cli_arg(c, 0);
-    struct value *answer;
-    int rc, n_open = 0;
-
-    if (c->args.file)
-        return offline_plan(c, c->args.file, word, err);
-    if (!word.p && !c->args.all)
-        return err_set(err, ERR_USAGE, "which environment? reeve plan ENV, or --all");
-    if (c->args.all) {
-        rc = plan_all(c, &n_open, err);
-    } else {
-        rc = get_plan(c, word, &answer, err);
-        n_open = !rc && is_open(answer);
-        if (!rc && !n_open && str_eq(word, cli_text(answer, "environment")))
-            cli_note(c, "nothing is planned for '%.*s' now; its last plan was", STR_ARG(word));
-        if (!rc && !cli_wrote_json(c, answer))
-            rc = print_plan(c, answer, err);
-    }
-    if (!rc && c->args.exit_code && n_open) {
-        err->text[0] = 0; /* the plan itself was said */
-        return ERR_WAITING;
-    }
-    return rc;
 }
 
 /* --- explain ------------------------------------------------------------------------------------- */

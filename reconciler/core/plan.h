@@ -163,6 +163,9 @@ struct digest plan_identity(struct arena *a, const struct plan *p);
 struct str plan_format(struct arena *a, const struct plan *p);
 int plan_parse(struct arena *a, struct str document, struct plan *ret, struct err *err);
 
+struct value *plan_line_value(struct arena *a, const struct plan_line *line);
+void plan_line_parse(struct arena *a, const struct value *v, struct plan_line *ret);
+
 const char *plan_action_name(enum plan_action action);
 const char *plan_way_name(enum plan_way way);
 enum plan_way plan_way_from_name(struct str name); /* unknown: WAY_NONE */

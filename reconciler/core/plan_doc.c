@@ -93,7 +93,7 @@ static struct value *format_item(struct arena *a, const struct plan_item *item)
     return v;
 }
 
-static struct value *format_line(struct arena *a, const struct plan_line *line)
+struct value *plan_line_value(struct arena *a, const struct plan_line *line)
 {
     struct value *v = value_map(a), *changes = value_list(a);
 
@@ -239,7 +239,7 @@ struct str plan_format(struct arena *a, const struct plan *p)
     set_digest(a, v, S("whole"), &whole);
     value_set(a, v, S("classes"), plan_classes_value(a, p->classes));
     for (size_t i = 0; i < p->lines.n; i++)
-        value_add(a, lines, format_line(a, &p->lines.p[i]));
+        value_add(a, lines, plan_line_value(a, &p->lines.p[i]));
     value_set(a, v, S("lines"), lines);
     for (size_t i = 0; i < p->notes.n; i++)
         value_add(a, notes, value_text(a, p->notes.p[i]));
@@ -314,7 +314,7 @@ static void parse_item(struct arena *a, const struct value *v, struct plan_item 
     }
 }
 
-static void parse_line(struct arena *a, const struct value *v, struct plan_line *ret)
+void plan_line_parse(struct arena *a, const struct value *v, struct plan_line *ret)
 {
     const struct value *changes = value_get(v, S("changes"));
 
@@ -425,7 +425,7 @@ int plan_parse(struct arena *a, struct str document, struct plan *ret, struct er
     PARSE_LIST(a, value_get(core, S("routes_before")), &p.routes_before, parse_route);
     if (!value_get(core, S("routes_before")))
         p.routes_before = p.routes;
-    PARSE_LIST(a, value_get(v, S("lines")), &p.lines, parse_line);
+    PARSE_LIST(a, value_get(v, S("lines")), &p.lines, plan_line_parse);
     PARSE_LIST(a, value_get(v, S("notes")), &p.notes, parse_note);
     PARSE_LIST(a, value_get(v, S("remarks")), &p.remarks, parse_note);
     stored = get_digest(v, S("sum"));

@@ -93,6 +93,8 @@ void render_plan(struct render *r, const struct plan *p, const struct value *abo
 void render_risk(struct render_flow *f, const struct plan *p);
 /* What happens to each resource, what is at risk first, and how many stay as they are: render_lines.c. */
 void render_lines(struct render *r, const struct plan *p);
+/* What plan_differ() found: what moved, and the lines. */
+void render_difference(struct render *r, const struct plan *difference);
 /* A path and a value of the normal form as a spec writes them: drain_ms 5000 is drain 5s. */
 struct str render_path(struct arena *a, struct str path);
 struct str render_path_value(struct arena *a, struct str path, struct str value);

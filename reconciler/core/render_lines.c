@@ -288,3 +288,17 @@ void render_lines(struct render *r, const struct plan *p)
     if (p->lines.n)
         render_same(r, p);
 }
+
+void render_difference(struct render *r, const struct plan *difference)
+{
+    for (size_t i = 0; i < difference->notes.n; i++) {
+        struct render_flow f = render_flow_start(r, 4, 2);
+
+        sb_add_c(r->out, "  ");
+        render_flow_add(&f, TONE_PLAIN, render_safe(r->out->arena, difference->notes.p[i]));
+        render_flow_end(&f);
+    }
+    render_lines(r, difference);
+    if (!difference->lines.n)
+        sb_add_c(r->out, "  nothing that it would change differs\n");
+}

@@ -59,6 +59,7 @@ struct command_call {
     void *found; /* command.c's own */
     struct value
         *result; /* {"environment", "plan"?, "state", "message", "rounds"?: {source: number}} */
+    struct value *besides; /* members that a refusal has besides its sentence, or NULL */
 };
 
 /* task.rc and task.err say how it ended; then `ended` is called. The arena was initialised by the caller. */

@@ -2,7 +2,30 @@
 #include "base/guard.h"
 #include "reconciler/engine/approvals.h"
 #include "reconciler/engine/command_write.h"
+#include "reconciler/engine/view.h"
 #include "specs/json_io.h"
+
+/* What was looked at is not what would run now: what differs is said along with that. */
+static int refuse_superseded(struct command_call *c, const struct command_found *f, struct err *err)
+{
+    const struct view v = { c->engine->db, &c->arena, 0 };
+    struct value *difference;
+
+    if (view_plan_difference(&v, &f->plan, &difference, err))
+        return err->code;
+    c->besides = value_map(&c->arena);
+    if (!digest_is_none(&f->plan.superseded_by))
+        value_set_text(&c->arena, c->besides, S("superseded_by"),
+                       digest_hex(&c->arena, &f->plan.superseded_by));
+    value_set(&c->arena, c->besides, S("difference"), difference);
+    return err_set(err, ERR_STALE, "plan %.*s is superseded%s%.*s",
+                   STR_ARG(engine_short(&c->arena, &f->plan.id)),
+                   digest_is_none(&f->plan.superseded_by) ? "" : " by ",
+                   digest_is_none(&f->plan.superseded_by)
+                       ? 0
+                       : (int)engine_short(&c->arena, &f->plan.superseded_by).n,
+                   engine_short(&c->arena, &f->plan.superseded_by).p);
+}
 
 static int check_state(struct command_call *c, const struct command_found *f, struct err *err)
 {
@@ -12,9 +35,10 @@ static int check_state(struct command_call *c, const struct command_found *f, st
         if (str_eq_c(f->plan.state, open[i]) &&
             (!str_eq_c(f->plan.state, "approved") || c->in.verb == COMMAND_REJECT))
             return 0;
-    return err_set(err, str_eq_c(f->plan.state, "superseded") ? ERR_STALE : ERR_CONFLICT,
-                   "plan %.*s is %.*s", STR_ARG(engine_short(&c->arena, &f->plan.id)),
-                   STR_ARG(f->plan.state));
+    if (str_eq_c(f->plan.state, "superseded"))
+        return refuse_superseded(c, f, err);
+    return err_set(err, ERR_CONFLICT, "plan %.*s is %.*s",
+                   STR_ARG(engine_short(&c->arena, &f->plan.id)), STR_ARG(f->plan.state));
 }
 
 static struct rec_decision decision_row(struct command_call *c, const struct command_found *f,

@@ -38,6 +38,14 @@ int view_explain(const struct view *v, struct str name, struct str subject, stru
 int view_plan(const struct view *v, struct str id, struct value **ret, struct err *err);
 /* The one that is open, waiting or being applied, else the last. */
 int view_plan_of(const struct view *v, struct str name, struct value **ret, struct err *err);
+/* What differs between a plan that is superseded and the one that came instead, by plan_differ.h; an empty one
+ * where nothing did. */
+int view_plan_difference(const struct view *v, const struct rec_plan *old, struct value **ret,
+                         struct err *err);
+/* The same of two revisions, each by its number, or digits of its digest or of a commit that asked for it;
+ * "": the live one. */
+int view_diff(const struct view *v, struct str name, struct str from, struct str to,
+              struct value **ret, struct err *err);
 /* Events after `after_seq` (0: all), the plan's state and what runs now. */
 int view_progress(const struct view *v, struct str id, int64_t after_seq, struct value **ret,
                   struct err *err);

@@ -116,6 +116,17 @@ static int set_revisions(const struct view *v, const struct rec_plan *plan,
     return rc;
 }
 
+static int set_difference(const struct view *v, const struct rec_plan *plan, struct value *map,
+                          struct err *err)
+{
+    struct value *difference;
+    int rc = view_plan_difference(v, plan, &difference, err);
+
+    if (!rc)
+        value_set(v->a, map, S("difference"), difference);
+    return rc;
+}
+
 static int view_plan_row(const struct view *v, const struct rec_plan *plan, struct value **ret,
                          struct err *err)
 {
@@ -140,6 +151,8 @@ static int view_plan_row(const struct view *v, const struct rec_plan *plan, stru
         rc = set_operations(v, plan, map, err);
     if (!rc)
         rc = set_rollouts(v, plan, map, err);
+    if (!rc && str_eq_c(plan->state, "superseded"))
+        rc = set_difference(v, plan, map, err);
     if (rc)
         return rc;
     value_set_text(v->a, map, S("environment"), env.name);

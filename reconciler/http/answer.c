@@ -18,7 +18,8 @@ void http_answer_json(struct http_exchange *x, int status, const struct value *v
         http_answer(x, status, "application/json", body);
 }
 
-void http_answer_error(struct http_exchange *x, const struct err *err)
+void http_answer_refusal(struct http_exchange *x, const struct err *err,
+                         const struct value *besides)
 {
     struct value *v = value_map(&x->arena);
     struct str code = str_from_c(err_name(err->code)), body;
@@ -30,8 +31,16 @@ void http_answer_error(struct http_exchange *x, const struct err *err)
     value_set_int(&x->arena, v, S("status"), status);
     value_set_text(&x->arena, v, S("detail"), render_safe(&x->arena, str_from_c(err->text)));
     value_set_text(&x->arena, v, S("code"), code);
+    for (size_t i = 0; i < value_count(besides); i++)
+        value_set(&x->arena, v, besides->u.map.entries[i].key,
+                  value_copy(&x->arena, besides->u.map.entries[i].value));
     body = json_format(&x->arena, v);
     if (arena_status(&x->arena, &no))
         body = S(NO_MEMORY);
     http_answer(x, status, "application/problem+json", body);
+}
+
+void http_answer_error(struct http_exchange *x, const struct err *err)
+{
+    http_answer_refusal(x, err, NULL);
 }

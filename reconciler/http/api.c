@@ -198,7 +198,7 @@ static void request_answer(struct request *r)
         value_set(&r->scratch, r->answer, S("live"),
                   r->api->options.live(r->api->options.engine, &r->scratch));
     if (failed)
-        http_answer_error(r->x, failed);
+        http_answer_refusal(r->x, failed, r->command.besides);
     else
         http_answer_json(r->x, 200, r->is_commanded ? r->command.result : r->answer);
 }

@@ -46,6 +46,13 @@ static int read_plan_of(const struct route_world *w, const struct route_call *ca
     return view_plan_of(&w->view, call->param, ret, err);
 }
 
+static int read_diff(const struct route_world *w, const struct route_call *call, struct value **ret,
+                     struct err *err)
+{
+    return view_diff(&w->view, call->param, query_text(call, S("from")), query_text(call, S("to")),
+                     ret, err);
+}
+
 static int read_plan(const struct route_world *w, const struct route_call *call, struct value **ret,
                      struct err *err)
 {
@@ -151,6 +158,8 @@ static const struct route routes[] = {
       .text = "sync, health, revision, services with sets and instances, routes, holds, quarantine" },
     { "GET", ENV "/plan", AUTH_VIEWER, 0, .read = read_plan_of,
       .text = "the plan that is open, waiting or applying, else the last one" },
+    { "GET", ENV "/diff", AUTH_VIEWER, 0, .read = read_diff, .query = "from to",
+      .text = "what differs between two of its revisions" },
     { "GET", PLAN, AUTH_VIEWER, 0, .read = read_plan,
       .text = "the plan's document, decisions, operations and rollouts" },
     { "GET", PLAN "/progress", AUTH_VIEWER, ROUTE_WAITS, .read = read_progress, .query = "after wait_ms",

@@ -84,3 +84,6 @@ void http_answer(struct http_exchange *x, int status, const char *type, struct s
 void http_answer_json(struct http_exchange *x, int status, const struct value *v);
 /* RFC 9457: type, title, status, detail, code. */
 void http_answer_error(struct http_exchange *x, const struct err *err);
+/* With members besides those of every error. */
+void http_answer_refusal(struct http_exchange *x, const struct err *err,
+                         const struct value *besides);

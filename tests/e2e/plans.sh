@@ -167,5 +167,77 @@ changes_have_an_exit_status()
     run 0 'none has an open plan' plan --all --exit-code
 }
 
+# --- what might be ------------------------------------------------------------------------------------
+
+# The approval is of what was looked at; what came instead is shown, and waits.
+what_was_approved_is_not_what_came_later()
+{
+    local old
+
+    given_waiting
+    old=$PLAN
+    spec version=v3 approval=manual more="$API"
+    deploy 'version 3'
+    await_waiting
+    run 7 'is superseded by' approve "$old" --reason seen
+    expect_has "what differs" "$SAID" 'another revision is wanted'
+    expect_has "what differs" "$SAID" '~ update  service/web'
+    expect_has "what differs" "$SAID" 'environment.VERSION  v2 -> v3'
+    expect_has "what differs" "$SAID" 'environment.MOTTO    a value that a person wrote'
+    expect_has "what differs" "$SAID" '-> (none)'
+    expect_has "what differs" "$SAID" 'class weaken -> none'
+    expect_has "the answer itself" "$(reeve plan "$old" -o json)" '"difference":{"because":["another revision is wanted"'
+    expect_has "the refusal" "$(curl -s --unix-socket "$WORLD/var/reeve.sock" -X POST -d '{"reason":"seen"}' \
+        "http://localhost/api/v1/plans/$old/approve")" '"difference":{"because":["another revision is wanted"'
+    expect_equal "what waits" "$(field sync)" waiting
+    expect_serves v1
+}
+
+# By number, digest and commit.
+two_revisions()
+{
+    local first second
+
+    run 0 'in sync' approve "$PLAN" --reason seen
+    await_converged
+    first=$(git -C "$WORLD/repo" rev-parse main~2)
+    second=$(reeve status prod -o json | grep -o '"digest":"[0-9a-f]*"' | head -n 1 | cut -d '"' -f 4)
+    run 0 '1 (' plan prod --diff 1 3
+    expect_has "two revisions" "$SAID" 'environment.VERSION  v1 -> v3'
+    expect_has "two revisions" "$SAID" '2 unchanged: domain/app, service/api'
+    run 0 'environment.VERSION  v1 -> v3' plan prod --diff "${first:0:8}"
+    run 0 'nothing that it would change differs' plan prod --diff 3 "${second:0:10}"
+    run 0 'v3 -> v1' plan prod --diff 3 1 --recorded
+    run 2 'v3 -> v1' plan prod --diff 3 1 --exit-code
+    run 0 '"lines":[' plan prod --diff 1 3 -o json
+    run 6 "no revision '9'" plan prod --diff 9
+    run 6 "no revision 'abcdef'" plan prod --diff abcdef
+    run 6 "no environment 'prd'" plan prd --diff 1
+    run 3 'which revisions?' plan prod --diff
+    run 3 'one at a time' plan prod --diff 1 --all
+    run 3 'one environment' plan prod staging
+}
+
+files_without_a_daemon()
+{
+    spec version=v4 more="$API"
+    run 0 'to create' plan -f "$WORLD/repo"
+    run 0 'environment.VERSION  v3 -> v4' plan -f "$WORLD/repo" prod --recorded
+    expect_has "files" "$SAID" 'judged by the rule at '
+    expect_has "files" "$SAID" '!~ update  policy/environment'
+    expect_has "files" "$SAID" 'offline: would wait (class weaken)'
+    run 2 'v3 -> v4' plan -f "$WORLD/repo" prod --recorded --exit-code
+    run 0 '"state":"offline"' plan -f "$WORLD/repo" prod --config "$WORLD/reeve.yaml" -o json
+    stop_daemon
+    run 0 'environment.VERSION  v3 -> v4' plan -f "$WORLD/repo" prod --recorded
+    sed -i 's/\[shop.example.test\]/[shop.elsewhere.test]/' "$WORLD/repo/.reeve/app.yaml"
+    run 0 'shop.elsewhere.test' plan -f "$WORLD/repo" prod
+    run 4 'shop.elsewhere.test' plan -f "$WORLD/repo" prod --config "$WORLD/reeve.yaml"
+    sed -i 's/^name: prod/name: elsewhere/' "$WORLD/repo/.reeve/app.yaml"
+    run 5 "matches environment 'elsewhere'" plan -f "$WORLD/repo" --config "$WORLD/reeve.yaml"
+    run 6 "no environment 'prod'" plan -f "$WORLD/repo" prod
+    run 6 'nowhere' plan -f "$WORLD/nowhere"
+}
+
 run_cases a_terminal_gets_what_it_has_room_for a_comment_for_a_forge changes_have_an_exit_status \
-    members_are_those_of_the_docs
+    members_are_those_of_the_docs what_was_approved_is_not_what_came_later two_revisions files_without_a_daemon
