@@ -97,6 +97,7 @@ CREATE TABLE environments (
     ask TEXT,
     ask_revision BLOB,
     ask_actor TEXT,
+    ask_overrides INTEGER NOT NULL,
     deleted_ms INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX environments_name ON environments (name) WHERE deleted_ms IS NULL;

@@ -63,7 +63,7 @@ static const struct option_row rows[] = {
     { OPTION_CLOCK,     "clock",     KEY_CLOCK,     NULL,      "the wall clock is right" },
     { OPTION_SIGN,      "sign",      KEY_SIGN,      "KEY",     "sign the plan's id with this SSH key" },
     { OPTION_BUNDLE,    "bundle",    KEY_BUNDLE,    "FILE",    "a git bundle; its signature is FILE.sig" },
-    { OPTION_OVERRIDE,  "override",  KEY_OVERRIDE,  NULL,      "whatever approvals it lacks; a role of its own, for an hour" },
+    { OPTION_OVERRIDE,  "override",  KEY_OVERRIDE,  NULL,      "whatever approvals it lacks, for an hour, or whatever hold there is; a role of its own" },
     { OPTION_BREAK_GLASS, "break-glass", KEY_BREAK_GLASS, NULL, "take a role that is lacking, in an emergency" },
     { OPTION_NO_WAIT,   "no-wait",   KEY_NO_WAIT,   NULL,      "begin it and return" },
     { OPTION_TIMEOUT,   "timeout",   KEY_TIMEOUT,   "TIME",    "stop watching after so long, 90s, 5m; it goes on" },

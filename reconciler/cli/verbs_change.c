@@ -227,11 +227,21 @@ int verb_reject(struct cli *c, struct err *err)
     return rc ? rc : post_and_say(c, path, reason_body(c), err);
 }
 
+/* Also while the environment is held. */
+static struct value *back_body(struct cli *c)
+{
+    struct value *body = reason_body(c);
+
+    if (c->args.override)
+        value_set(c->arena, body, S("override"), value_bool(c->arena, 1));
+    return body;
+}
+
 int verb_undo(struct cli *c, struct err *err)
 {
     const struct watch_ask in = { .env = cli_arg(c, 0),
                                   .path = cli_path(c, "environments", cli_arg(c, 0), "/undo"),
-                                  .body = reason_body(c) };
+                                  .body = back_body(c) };
     int rc = need_reason(c, err);
 
     return rc ? rc : ask_and_say(c, &in, err);
@@ -240,7 +250,7 @@ int verb_undo(struct cli *c, struct err *err)
 int verb_rollback(struct cli *c, struct err *err)
 {
     struct str env = cli_arg(c, 0);
-    struct value *body = reason_body(c);
+    struct value *body = back_body(c);
     int64_t revision;
 
     if (str_to_i64(cli_arg(c, 1), &revision) || revision < 1)

@@ -1,6 +1,6 @@
 /* What a policy says of a plan. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
-#include "reconciler/core/plan.h"
+#include "reconciler/core/standing.h"
 
 static const struct {
     int class;
@@ -80,7 +80,8 @@ struct plan_verdict plan_judge(struct arena *a, const struct plan *p, const stru
         return (struct plan_verdict){ 0, S("") };
     if (p->classes & PLAN_CLASS_DOWNGRADE) /* whoever asked for it asked for something else */
         return ask(S("class downgrade"));
-    if (p->classes & PLAN_CLASS_BUDGET)
+    if (p->classes & PLAN_CLASS_BUDGET &&
+        standing_way(standing_act(p), STANDING_BUDGET) == STANDING_ASKS)
         return ask(S("class budget"));
     if (p->cause != PLAN_CAUSE_COMMIT)
         return (struct plan_verdict){ 0, S("") };

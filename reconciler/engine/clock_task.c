@@ -165,6 +165,12 @@ int64_t clock_task_due_ms(struct clock_task *c)
     return clock_due_ms(&c->watch);
 }
 
+int clock_task_is_suspect(struct clock_task *c)
+{
+    look(c);
+    return c->watch.is_suspect;
+}
+
 int64_t clock_task_gone_ms(struct clock_task *c, int64_t since_ms)
 {
     look(c);

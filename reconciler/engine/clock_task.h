@@ -35,6 +35,7 @@ void clock_task_fini(struct clock_task *c);
 
 /* The time by which approvals, holds and quarantines end. */
 int64_t clock_task_due_ms(struct clock_task *c);
+int clock_task_is_suspect(struct clock_task *c);
 /* How much of a time that began in a former life is over: nothing that the clock cannot prove. */
 int64_t clock_task_gone_ms(struct clock_task *c, int64_t since_ms);
 /* A person says that it is right. */

@@ -129,7 +129,7 @@ static const struct command_row command_rows[N_COMMANDS] = {
     [COMMAND_OVERRIDE] = { "override", 1, 0, command_write_override, act_wake },
     [COMMAND_REJECT] = { "reject", 1, 0, command_write_reject, act_wake },
     [COMMAND_CANCEL] = { "cancel", 0, 0, command_write_cancel, act_cancel },
-    [COMMAND_UNDO] = { "undo", 0, 0, command_write_undo, act_ask },
+    [COMMAND_UNDO] = { "undo", 1, 0, command_write_undo, act_ask },
     [COMMAND_ROLLBACK] = { "rollback", 1, 0, command_write_rollback, act_ask },
     [COMMAND_HOLD] = { "hold", 1, 0, command_write_hold, act_wake },
     [COMMAND_RESUME] = { "resume", 0, 0, command_write_resume, act_resume },
@@ -201,6 +201,8 @@ static int command_write(struct task *t, struct err *err)
     }
     if (c->in.is_break_glass)
         tx_note(tx, S("break_glass"), S("true"));
+    if (c->in.overrides)
+        tx_note(tx, S("overrides"), S("true"));
     if (c->in.reason.n)
         tx_note(tx, S("reason"), json_format(&c->arena, value_text(&c->arena, c->in.reason)));
     return tx_commit(tx, err);

@@ -46,6 +46,7 @@ struct command {
     const struct value *principals; /* user:NAME and group:NAME of the actor; NULL: none is known */
     struct str signature;           /* of an approval; checked before it is written */
     int is_admin;                   /* may change things at all */
+    int overrides;                  /* a hold: by the role, which was checked */
     int is_break_glass;             /* by a right that is for emergencies alone */
 };
 

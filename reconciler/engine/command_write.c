@@ -2,6 +2,7 @@
 #include "reconciler/engine/command_write.h"
 
 #include "base/sys.h"
+#include "reconciler/core/standing.h"
 #include "reconciler/engine/env_secrets.h"
 #include "reconciler/engine/env_task.h"
 #include "specs/scalar.h"
@@ -61,7 +62,7 @@ static int refuse_when_held(struct command_call *c, struct command_found *f, str
     if (holds_active(command_db(c), &c->arena, f->env.uid, clock_task_due_ms(&c->engine->clock),
                      &holds, &n, err))
         return err->code;
-    if (n)
+    if (n && !c->in.overrides && standing_way(STANDING_PERSON, STANDING_HOLD) == STANDING_REFUSED)
         return err_set(err, ERR_REFUSED,
                        "environment '%.*s' is held by %.*s: %.*s (reeve resume %.*s)",
                        STR_ARG(f->env.name), STR_ARG(holds[0].actor), STR_ARG(holds[0].reason),
@@ -77,6 +78,7 @@ static int write_ask(struct command_call *c, struct command_found *f, struct tx 
     f->env.ask = str_from_c(plan_cause_name(cause));
     f->env.ask_revision = f->revision;
     f->env.ask_actor = c->in.actor;
+    f->env.ask_overrides = c->in.overrides;
     return tx_put(tx, REC_environment, &f->env, err);
 }
 

@@ -144,6 +144,7 @@ int env_row_drop_ask(const struct env_task *env, struct rec_environment *row)
         !digest_eq(&row->ask_revision, &env->ask.revision))
         return 0;
     row->ask = row->ask_actor = STR_NONE;
+    row->ask_overrides = 0;
     row->ask_revision = (struct digest){ { 0 } };
     return 1;
 }

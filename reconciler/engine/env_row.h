@@ -47,6 +47,17 @@ int env_store_plan(struct env_task *env, struct err *err);
 /* Nothing is to be done any more: what waits to be approved is out of date. */
 int env_store_forget_pending(struct env_task *env, struct err *err);
 
+/* --- env_decide.c -------------------------------------------------------------------------------- */
+
+struct env_decision {
+    int starts;
+    struct str state, sync, reason;
+    struct str needs; /* JSON; STR_NONE: nobody is asked */
+};
+/* Whether the plan begins now. */
+int env_decide(struct env_task *env, const struct rec_plan *row, struct env_decision *ret,
+               struct err *err);
+
 /* --- env_authors.c ------------------------------------------------------------------------------- */
 
 /* What commits since the one that was applied say of schemas was read; env->proven is known. */

@@ -1,17 +1,13 @@
 /* Plans that are stored, decided upon and begun. SPDX-License-Identifier: Apache-2.0 */
-#include "reconciler/core/freeze.h"
-#include "reconciler/core/render.h"
-#include "reconciler/engine/approvals.h"
+#include "reconciler/core/standing.h"
 #include "reconciler/engine/env_row.h"
 #include "reconciler/engine/env_secrets.h"
 #include "specs/json_io.h"
-#include "specs/policy.h"
-#include "state/holds.h"
 #include "state/plans.h"
 
 #define PLAN_EXPIRES_MS (24 * 3600 * 1000)
 #define BASE_NOW INT64_MAX /* of a plan that is open again: nothing that was decided counts */
-#define PLAN_IS_PENDING "state IN ('open', 'waiting', 'approved')"
+#define PLAN_IS_PENDING "state IN ('open', 'waiting', 'approved', 'rejected')"
 
 static int supersede_others(struct env_task *env, struct tx *tx, struct err *err)
 {
@@ -24,7 +20,7 @@ static int supersede_others(struct env_task *env, struct tx *tx, struct err *err
     for (size_t i = 0; i < n; i++) {
         if (digest_eq(&rows[i].id, &env->plan.id))
             continue;
-        rows[i].state = S("superseded");
+        rows[i].state = standing_next(rows[i].state, STANDING_MOVED).state;
         if (!plan_is_empty(&env->plan))
             rows[i].superseded_by = env->plan.id;
         rows[i].ended_seq = tx_seq(tx);
@@ -116,192 +112,8 @@ static int put_new_plan(struct env_task *env, struct tx *tx, struct rec_plan *ro
     return 0;
 }
 
-struct decision {
-    int starts;
-    struct str state, sync, reason;
-    struct str needs; /* JSON; STR_NONE: nobody is asked */
-};
-
-/* A hold of one service stops the plans that change it. */
-static int holds_plan(const struct rec_hold *hold, const struct plan *plan)
-{
-    for (size_t i = 0; hold->service.p && i < plan->lines.n; i++)
-        if (str_eq_c(plan->lines.p[i].kind, "service") &&
-            str_eq(plan->lines.p[i].name, hold->service))
-            return 1;
-    return !hold->service.p;
-}
-
-static int is_held(struct env_task *env, struct str *ret_reason, struct err *err)
-{
-    struct rec_hold *holds;
-    size_t n, i = 0;
-
-    if (holds_active(env->engine->db, &env->cycle, env->uid, clock_task_due_ms(&env->engine->clock),
-                     &holds, &n, err))
-        return err->code;
-    if (env->engine->options.hold_all) {
-        *ret_reason = S("held: the daemon observes only");
-        return 1;
-    }
-    while (i < n && !holds_plan(&holds[i], &env->plan))
-        i++;
-    if (i == n)
-        return 0;
-    *ret_reason = str_fmt(&env->cycle, "held by %.*s: %.*s", STR_ARG(holds[i].actor),
-                          STR_ARG(holds[i].reason));
-    return 1;
-}
-
-static const struct value *applied_policy(const struct env_task *env)
-{
-    for (size_t i = 0; i < env->snapshot.n_recorded; i++)
-        if (str_eq_c(env->snapshot.recorded[i].kind, "policy"))
-            return env->snapshot.recorded[i].desired;
-    return NULL;
-}
-
-/* What the spec that was applied last asked for, what the new one asks for, and the daemon's floor of now: a
- * commit is not judged by what it makes of the policy itself, and a floor that was lowered holds nobody. */
-static const struct value *judging_policy(struct env_task *env)
-{
-    struct value *policy = value_map(&env->cycle);
-
-    value_set(&env->cycle, policy, S("approval"),
-              policy_stricter(&env->cycle, value_get(applied_policy(env), S("asked")),
-                              value_get(env->spec.policy, S("approval"))));
-    return policy;
-}
-
-static void ask_too(struct env_task *env, struct plan_verdict *v, struct str why)
-{
-    v->reason = v->asks ? str_fmt(&env->cycle, "%.*s; %.*s", STR_ARG(why), STR_ARG(v->reason))
-                        : why;
-    v->asks = 1;
-}
-
-/* What the policy asks; a tip that does not go on from what was applied; and what a person has ended. */
-static int judge(struct env_task *env, const struct value *policy, struct plan_verdict *ret,
-                 struct err *err)
-{
-    int is_cancelled;
-
-    *ret = plan_judge(&env->cycle, &env->plan, policy);
-    if (env->plan.cause != PLAN_CAUSE_COMMIT)
-        return 0;
-    if (env_undone_is_cancelled(env, &is_cancelled, err))
-        return err->code;
-    if (is_cancelled)
-        ask_too(env, ret, S("it was cancelled"));
-    if (env->rewound.n)
-        ask_too(env, ret, env->rewound);
-    if (ret->asks && env_below_floor(env).n)
-        ret->reason = str_fmt(&env->cycle, "%.*s; %.*s", STR_ARG(ret->reason),
-                              STR_ARG(env_below_floor(env)));
-    return 0;
-}
-
-/* What was said of the plan, by what the policy asks now. 1: enough people said yes. */
-static int count_approvals(struct env_task *env, const struct rec_plan *row,
-                           const struct value *policy, struct plan_verdict *verdict,
-                           struct str *ret_needs, struct err *err)
-{
-    int is_same = str_eq_c(value_get_text(env->rule, S("same_user"), S("")), "allow");
-    struct arena *a = &env->cycle;
-    struct approval_verdict v;
-    struct approval_case c;
-
-    if (approvals_load(env->engine, a, row, &c, err))
-        return err->code;
-    c.needs = approval_needs(a, value_get(policy, S("approval")), env->plan.classes,
-                             is_same ? APPROVAL_SAME_USER : APPROVAL_APART);
-    if (env->authors_to.p) {
-        c.authors = env->authors;
-        c.n_authors = env->n_authors;
-    }
-    v = approval_judge(a, &c);
-    if (v.text.n)
-        verdict->reason = str_fmt(a, "%.*s; %.*s", STR_ARG(verdict->reason), STR_ARG(v.text));
-    *ret_needs = json_format(a, c.needs);
-    if (row->expires_ms != REC_NONE && clock_task_due_ms(&env->engine->clock) >= row->expires_ms)
-        return 0;
-    return v.is_enough;
-}
-
-/* 1: somebody with the role lets it run whatever the policy asks. */
-static int is_overridden(struct env_task *env, const struct rec_plan *row,
-                         const struct value *policy, struct err *err)
-{
-    struct approval_case c;
-
-    if (approvals_load(env->engine, &env->cycle, row, &c, err))
-        return err->code;
-    c.needs = approval_needs(&env->cycle, value_get(policy, S("approval")), env->plan.classes,
-                             APPROVAL_APART);
-    return approval_is_overridden(&env->cycle, &c);
-}
-
-/* The plan of a commit waits for the end, whoever approved it; a freeze without an end is ended by an override. */
-static int is_frozen(struct env_task *env, const struct rec_plan *row, const struct value *policy,
-                     struct str *ret_reason, struct err *err)
-{
-    int64_t end_ms;
-    int rc;
-
-    if (env->plan.cause != PLAN_CAUSE_COMMIT ||
-        !freeze_is_on(value_at(policy, S("approval.freeze")),
-                      clock_task_due_ms(&env->engine->clock), &end_ms))
-        return 0;
-    rc = is_overridden(env, row, policy, err);
-    if (rc)
-        return rc < 0 ? rc : 0;
-    *ret_reason = str_fmt(&env->cycle, "frozen until %.*s",
-                          STR_ARG(render_time(&env->cycle, end_ms)));
-    return 1;
-}
-
-static int decide(struct env_task *env, const struct rec_plan *row, struct decision *ret,
-                  struct err *err)
-{
-    const struct value *policy = judging_policy(env);
-    struct plan_verdict verdict;
-    struct str held = STR_NONE, frozen = STR_NONE, crowded = STR_NONE, needs = STR_NONE;
-    int rc = judge(env, policy, &verdict, err) ? err->code : is_held(env, &held, err);
-    int is_approved = rc >= 0 && verdict.asks
-                          ? count_approvals(env, row, policy, &verdict, &needs, err)
-                          : 0;
-
-    if (rc < 0 || is_approved < 0 || is_frozen(env, row, policy, &frozen, err) < 0 ||
-        env_creates_wait(env, &crowded, err) < 0)
-        return err->code;
-    *ret = (struct decision){ 0, S("waiting"), S("waiting"), verdict.reason, needs };
-    if (rc == 1 && !env->engine->options.hold_all && env->plan.cause == PLAN_CAUSE_REPAIR)
-        rc = 0; /* a dead instance is restarted whatever is held */
-    if (str_eq_c(row->state, "rejected")) {
-        ret->state = S("rejected");
-        ret->reason = S("the plan was rejected");
-    } else if (rc == 1) { /* what was decided meanwhile stays so */
-        ret->state = is_approved ? S("approved") : S("waiting");
-        ret->sync = S("held");
-        ret->reason = held;
-    } else if (frozen.p) {
-        ret->state = is_approved ? S("approved") : S("waiting");
-        ret->sync = S("frozen");
-        ret->reason = verdict.asks && !is_approved
-                          ? str_fmt(&env->cycle, "%.*s; %.*s", STR_ARG(frozen),
-                                    STR_ARG(verdict.reason))
-                          : frozen;
-    } else if (crowded.p && (!verdict.asks || is_approved)) {
-        ret->state = is_approved ? S("approved") : S("waiting");
-        ret->reason = crowded;
-    } else if (!verdict.asks || is_approved) {
-        *ret = (struct decision){ 1, S("applying"), S("converging"), S(""), needs };
-    }
-    return 0;
-}
-
 static int put_plan(struct env_task *env, struct tx *tx, struct rec_plan *row,
-                    const struct decision *d, struct err *err)
+                    const struct env_decision *d, struct err *err)
 {
     struct rec_environment e;
 
@@ -334,14 +146,16 @@ static int put_plan(struct env_task *env, struct tx *tx, struct rec_plan *row,
 static int find_row(struct env_task *env, struct rec_plan *row, int *ret_is_new, struct err *err)
 {
     int rc = db_get(env->engine->db, &env->cycle, REC_plan, row, err);
+    struct standing_next next;
 
     *ret_is_new = rc == ERR_NOT_FOUND;
     if (rc && !*ret_is_new)
         return rc;
     if (*ret_is_new)
         row->expires_ms = REC_NONE;
-    if (str_eq_c(row->state, "superseded")) {
-        row->state = S("open");
+    next = standing_next(*ret_is_new ? S("open") : row->state, STANDING_BACK);
+    if (next.forgets) {
+        row->state = next.state;
         row->base_seq = BASE_NOW;
         row->ended_seq = REC_NONE;
         row->superseded_by = (struct digest){ { 0 } };
@@ -349,7 +163,8 @@ static int find_row(struct env_task *env, struct rec_plan *row, int *ret_is_new,
     return 0;
 }
 
-static int is_told(const struct env_task *env, const struct rec_plan *row, const struct decision *d)
+static int is_told(const struct env_task *env, const struct rec_plan *row,
+                   const struct env_decision *d)
 {
     return !d->starts && row->base_seq != BASE_NOW && str_eq(row->state, d->state) &&
            str_eq(row->reason, d->reason) && str_eq(row->needs, d->needs) &&
@@ -357,7 +172,7 @@ static int is_told(const struct env_task *env, const struct rec_plan *row, const
 }
 
 static int store_row(struct env_task *env, struct rec_plan *row, int is_new,
-                     const struct decision *d, struct err *err)
+                     const struct env_decision *d, struct err *err)
 {
     struct tx *tx;
     int rc = env_row_begin(env, d->starts ? S("plan.started") : S("plan.stored"), env->ask.actor,
@@ -392,7 +207,7 @@ static int lacks_change(struct env_task *env, struct err *err)
 int env_store_plan(struct env_task *env, struct err *err)
 {
     struct rec_plan row = { .id = env->plan.id };
-    struct decision d = { 0 };
+    struct env_decision d = { 0 };
     int is_new, rc;
 
     env->is_doubtful = env->plan.cause == PLAN_CAUSE_COMMIT && !env_task_knows_descent(env);
@@ -402,7 +217,7 @@ int env_store_plan(struct env_task *env, struct err *err)
     env->lacks_authors = rc == 1;
     if (rc)
         return rc < 0 ? rc : 0;
-    if (find_row(env, &row, &is_new, err) || decide(env, &row, &d, err))
+    if (find_row(env, &row, &is_new, err) || env_decide(env, &row, &d, err))
         return err->code;
     env->lacks_authors = d.needs.p && env->plan.cause == PLAN_CAUSE_COMMIT &&
                          !env_authors_are_known(env, &row);

@@ -6,8 +6,10 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "reconciler/core/gate.h"
+#include "reconciler/core/standing.h"
 #include "reconciler/engine/gate_look.h"
 #include "reconciler/engine/run.h"
+#include "state/holds.h"
 
 #define GATE_DRAIN_EVERY_MS 50
 #define GATE_BAKE_EVERY_MS 500
@@ -15,6 +17,7 @@
 #define GATE_SUCCESSES 3
 #define GATE_AGAIN_FAST 5
 #define GATE_AGAIN_MS 15000 /* between tries to open a gate, at the end */
+#define GATE_HELD_MS 5000   /* what is kept stays while its environment is held: looked again */
 #define GATE_ARENA_MAX (16u << 20)
 
 enum {
@@ -24,6 +27,7 @@ enum {
     GATE_PROBE,
     GATE_COUNT,
     GATE_JUDGE,
+    GATE_HELD,
     GATE_REST,
     GATE_WRITE,
     GATE_OVER,
@@ -37,7 +41,8 @@ static const struct task_state gate_states[] = {
     [GATE_OPENING] = { "OPENING", TO(GATE_PROBE),                 GATE_LOAD,     0 },
     [GATE_PROBE]   = { "PROBE",   TO2(GATE_COUNT, GATE_WRITE),    GATE_COUNT,    0 },
     [GATE_COUNT]   = { "COUNT",   TO(GATE_JUDGE),                 GATE_JUDGE,    0 },
-    [GATE_JUDGE]   = { "JUDGE",   TO2(GATE_REST, GATE_WRITE),     NO_ERROR_EDGE, 0 },
+    [GATE_JUDGE]   = { "JUDGE",   TO3(GATE_HELD, GATE_REST, GATE_WRITE), GATE_HELD, 0 },
+    [GATE_HELD]    = { "HELD",    TO2(GATE_REST, GATE_WRITE),     NO_ERROR_EDGE, 0 },
     [GATE_REST]    = { "REST",    TO(GATE_PROBE),                 GATE_PROBE,    0 }, /* woken early: cancelled */
     [GATE_WRITE]   = { "WRITE",   TO2(GATE_OVER, GATE_WRITE),     GATE_WRITE,    0 }, /* cannot write: again */
     [GATE_OVER]    = { "OVER",    0,                              NO_ERROR_EDGE, 0 },
@@ -110,6 +115,26 @@ static int gate_open(struct task *t, struct err *err)
     g->row.since_ms = now_ms;
     g->row.length_ms = value_get_int(g->need, S("length_ms"), 0);
     return gate_write(g, S("gate.opened"), err);
+}
+
+/* What stops the plans of a service keeps its previous set warm. */
+static int gate_find_hold(struct task *t, struct err *err)
+{
+    struct gate_task *g = gate_of(t);
+    struct rec_hold *holds;
+    size_t n;
+
+    arena_reset(&g->round);
+    g->is_held = standing_way(STANDING_STOP, STANDING_HOLD) == STANDING_WAITS;
+    if (g->engine->options.hold_all)
+        return 0;
+    if (holds_active(g->engine->db, &g->round, g->rec.env, clock_task_due_ms(&g->engine->clock),
+                     &holds, &n, err))
+        return err->code;
+    while (n && holds[n - 1].service.p && !str_eq(holds[n - 1].service, g->item->service))
+        n--;
+    g->is_held = g->is_held && n;
+    return 0;
 }
 
 static const char *gate_verdict_name(enum gate_verdict verdict)
@@ -220,6 +245,19 @@ static void gate_judge(struct gate_task *g)
     g->reason = opinion.reason;
 }
 
+/* What is kept, and its time is over. */
+static enum task_verdict gate_held(struct gate_task *g)
+{
+    int is_held = g->task.rc || g->is_held; /* cannot read: as if it were */
+
+    g->task.rc = 0;
+    if (!g->verdict && is_held)
+        g->end_mono_ms = loop_mono_ms(g->task.loop) + GATE_HELD_MS;
+    if (!g->verdict)
+        gate_judge(g);
+    return task_goto(&g->task, g->verdict ? GATE_WRITE : GATE_REST);
+}
+
 /* Said once, tried ever slower. */
 static enum task_verdict gate_again(struct gate_task *g, const char *what, int state)
 {
@@ -282,10 +320,16 @@ static enum task_verdict gate_step(struct task *t)
         gate_look_count(g);
         return task_then(t, GATE_JUDGE);
     case GATE_JUDGE:
+        if (!g->verdict && gate_is(g, "keep") && gate_is_over(g, loop_mono_ms(t->loop))) {
+            wait_work_start(t, POOL_STATE, gate_find_hold);
+            return task_then(t, GATE_HELD);
+        }
         if (!g->verdict)
             gate_judge(g);
         t->rc = 0; /* counters that could not be read: judged */
         return task_goto(t, g->verdict ? GATE_WRITE : GATE_REST);
+    case GATE_HELD:
+        return gate_held(g);
     case GATE_REST:
         return gate_rest(g);
     case GATE_WRITE:

@@ -197,6 +197,7 @@ static int make_row(struct recover *r, struct recover_env *e, struct err *err)
         *row = e->copied;
         e->name = row->name;
         row->ask = row->ask_actor = STR_NONE;
+        row->ask_overrides = 0;
         row->ask_revision = (struct digest){ { 0 } };
     } else {
         *row = (struct rec_environment){

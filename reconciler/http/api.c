@@ -88,6 +88,11 @@ static int asks_to_break_glass(const struct request *r)
     return value_get_bool(r->call.body, S("break_glass"), 0);
 }
 
+static int may_override(const struct request *r)
+{
+    return r->actor.roles & AUTH_OVERRIDE || !value_get_bool(r->call.body, S("override"), 0);
+}
+
 /* A role that is lacking may be taken in an emergency. */
 static int request_authorize(struct request *r, struct err *err)
 {
@@ -98,10 +103,10 @@ static int request_authorize(struct request *r, struct err *err)
                    ? 0
                    : err_set(err, ERR_REFUSED, "%.*s may not: it is not among auth.break_glass",
                              STR_ARG(r->actor.name));
-    if (r->actor.roles & route->roles)
+    if (r->actor.roles & route->roles && may_override(r))
         return 0;
     return err_set(err, ERR_REFUSED, "%.*s may not: it needs %s", STR_ARG(r->actor.name),
-                   auth_role_names(route->roles));
+                   may_override(r) ? auth_role_names(route->roles) : "override");
 }
 
 static int request_parse(struct request *r, struct err *err)

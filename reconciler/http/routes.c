@@ -186,10 +186,11 @@ static const struct route routes[] = {
       .text = "keep things as they are" },
     { "POST", ENV "/cancel", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_CANCEL, .fields = REASON,
       .text = "the running plan goes back" },
-    { "POST", ENV "/undo", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_UNDO, .fields = REASON,
+    { "POST", ENV "/undo", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_UNDO,
+      .fields = REASON | ROUTE_FIELD_OVERRIDE,
       .text = "back to the previous sets" },
     { "POST", ENV "/rollback", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_ROLLBACK,
-      .fields = REASON | ROUTE_FIELD_REVISION, .text = "to an earlier revision" },
+      .fields = REASON | ROUTE_FIELD_REVISION | ROUTE_FIELD_OVERRIDE, .text = "to an earlier revision" },
     { "POST", ENV "/hold", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_HOLD,
       .fields = REASON | ROUTE_FIELD_SERVICE | ROUTE_FIELD_UNTIL_MS, .text = "change nothing" },
     { "POST", ENV "/resume", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_RESUME, .fields = REASON,
@@ -303,6 +304,7 @@ static const struct {
     { "branch", ROUTE_FIELD_BINDING, VALUE_TEXT },
     { "bundle", ROUTE_FIELD_BUNDLE, VALUE_TEXT },
     { "break_glass", ROUTE_FIELD_BREAK_GLASS, VALUE_BOOL },
+    { "override", ROUTE_FIELD_OVERRIDE, VALUE_BOOL },
 };
 
 /* A member we do not know is an error: it was meant to do something. */
@@ -343,6 +345,7 @@ int routes_command(const struct route_call *call, struct command *ret, struct er
                              .branch = value_get_text(call->body, S("branch"), S("")),
                              .signature = value_get_text(call->body, S("signature"), S("")),
                              .bundle = value_get_text(call->body, S("bundle"), S("")),
+                             .overrides = value_get_bool(call->body, S("override"), 0),
                              .revision = value_get_int(call->body, S("revision"), 0),
                              .until_ms = value_get_int(call->body, S("until_ms"), 0) };
     if (str_starts(path, S(ENV)))

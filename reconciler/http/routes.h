@@ -56,6 +56,7 @@ enum route_field {
     ROUTE_FIELD_BREAK_GLASS = 64,
     ROUTE_FIELD_BINDING = 128, /* source, branch */
     ROUTE_FIELD_BUNDLE = 256,
+    ROUTE_FIELD_OVERRIDE = 512, /* needs that role as well */
 };
 
 #define ROUTE_WAIT_MAX_MS 30000

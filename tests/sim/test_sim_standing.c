@@ -1,0 +1,100 @@
+/*
+ * sim: what may happen while something stands in its way. SPDX-License-Identifier: Apache-2.0
+ */
+#include "tests/sim/story.h"
+
+static size_t count_sets(struct story *s, const char *state)
+{
+    struct rec_set *rows;
+    struct err err = ERR_INIT;
+    size_t n;
+
+    if (DB_SELECT(world_reader(&s->w), &s->w.arena, set, "WHERE state = $1", &rows, &n, &err,
+                  DB_T(str_from_c(state))))
+        fail_msg("%s", err.text);
+    return n;
+}
+
+static void given_kept_set(struct story *s)
+{
+    s->shop.n_envs = 1;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run_until_count(s, "rollout.proven", count(s, "rollout.proven") + 1);
+    assert_int_equal(count_sets(s, "previous"), 1);
+}
+
+static void say_overriding(struct story *s, enum command_verb verb)
+{
+    world_say(&s->w,
+              &(struct command){ .verb = verb, .env = S("prod"), .as = S(""), .overrides = 1 },
+              &s->done);
+}
+
+static void the_previous_set_stays_warm_while_it_is_held(struct story *s)
+{
+    given_kept_set(s);
+    say(s, COMMAND_HOLD);
+    run(s, 5 * MINUTE);
+    assert_int_equal(count_sets(s, "previous"), 1);
+    say(s, COMMAND_RESUME);
+    run(s, MINUTE);
+    assert_int_equal(count_sets(s, "previous"), 0);
+}
+
+static void an_undo_while_it_is_held_needs_the_role(struct story *s)
+{
+    given_kept_set(s);
+    say(s, COMMAND_HOLD);
+    run(s, MINUTE);
+    say(s, COMMAND_UNDO);
+    run(s, MINUTE);
+    assert_int_equal(s->done, 1); /* the hold alone */
+    expect_status(s, "in_sync: ");
+    say_overriding(s, COMMAND_UNDO);
+    run(s, MINUTE);
+    assert_int_equal(s->done, 2);
+    expect_status(s, "reverted: ");
+    expect_version(s, SHOP_BLOG, 1);
+    say(s, COMMAND_RESUME);
+}
+
+static void a_rejected_plan_is_open_again_when_its_inputs_return(struct story *s)
+{
+    struct str rejected;
+
+    s->shop.n_envs = 1;
+    s->shop.is_manual[0] = 1;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 30 * SECOND);
+    rejected = plan_in_state(s, "waiting");
+    decide(s, COMMAND_REJECT, rejected);
+    run(s, MINUTE);
+    expect_status(s, "waiting: the plan was rejected");
+    push(s); /* a commit that moves nothing */
+    run(s, 30 * SECOND);
+    expect_status(s, "waiting: the plan was rejected");
+    s->shop.services[SHOP_BLOG].version = 3;
+    push(s);
+    run(s, 30 * SECOND);
+    assert_true(str_eq(plan_in_state(s, "superseded"), rejected));
+    s->shop.services[SHOP_BLOG].version = 2;
+    push(s);
+    run(s, 30 * SECOND);
+    assert_true(str_eq(plan_in_state(s, "waiting"), rejected));
+    decide(s, COMMAND_APPROVE, rejected);
+    run(s, MINUTE);
+    expect_version(s, SHOP_BLOG, 2);
+}
+
+int main(void)
+{
+    struct story_row rows[] = {
+        STORY(the_previous_set_stays_warm_while_it_is_held),
+        STORY(an_undo_while_it_is_held_needs_the_role),
+        STORY(a_rejected_plan_is_open_again_when_its_inputs_return),
+    };
+
+    return story_tell_all(rows, N_ELEMENTS(rows));
+}
