@@ -216,6 +216,32 @@ void json_write(struct sb *b, const struct value *v)
     }
 }
 
+static void json_write_level(struct sb *b, const struct value *v, int level)
+{
+    int is_map = value_is(v, VALUE_MAP);
+
+    if (!value_count(v)) {
+        json_write(b, v);
+        return;
+    }
+    sb_add_char(b, is_map ? '{' : '[');
+    for (size_t i = 0; i < value_count(v); i++) {
+        sb_addf(b, "%s\n%*s", i ? "," : "", 2 * (level + 1), "");
+        if (is_map) {
+            json_write_text(b, v->u.map.entries[i].key);
+            sb_add(b, S(": "));
+        }
+        json_write_level(b, is_map ? v->u.map.entries[i].value : value_item(v, i), level + 1);
+    }
+    sb_addf(b, "\n%*s%c", 2 * level, "", is_map ? '}' : ']');
+}
+
+void json_write_lines(struct sb *b, const struct value *v)
+{
+    json_write_level(b, v, 0);
+    sb_add_char(b, '\n');
+}
+
 /* What is no UTF-8 is U+FFFD for each byte: whoever reads it would refuse all of it. */
 void json_write_text(struct sb *b, struct str text)
 {

@@ -18,4 +18,6 @@ int json_parse(struct arena *a, struct str text, size_t limit_bytes, struct valu
                struct err *err);
 struct str json_format(struct arena *a, const struct value *v);
 void json_write(struct sb *b, const struct value *v);
+/* For people: the order as it is, two spaces a level, a line end. */
+void json_write_lines(struct sb *b, const struct value *v);
 void json_write_text(struct sb *b, struct str text); /* one quoted string */

@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "specs/scalar.h"
-
-#include <string.h>
-
-static int scalar_is_one_of(char c, const char *set)
-{
-    return c && strchr(set, c) != NULL;
-}
+#include "specs/scalar_match.h"
 
 static int scalar_is_in(struct str text, const char *words)
 {

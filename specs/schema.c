@@ -21,11 +21,11 @@ static const struct schema_field schema_rows[N_SCHEMA_FIELDS] = {
 };
 
 static const struct schema_object_row {
-    const char *text;
+    const char *name, *text;
     size_t first, last;
 } schema_objects[N_SCHEMA_OBJECTS] = {
 #define OBJECT(id, documentation)                                                                  \
-    [SCHEMA_##id] = { documentation, SCHEMA_FIRST_##id, SCHEMA_LAST_##id },
+    [SCHEMA_##id] = { #id, documentation, SCHEMA_FIRST_##id, SCHEMA_LAST_##id },
 #include "specs/fields.def"
 };
 
@@ -63,6 +63,11 @@ int schema_is_missing(const struct schema_field *f, const struct value *in)
         if (value_get(in, word))
             return 0;
     return 1;
+}
+
+const char *schema_object_name(enum schema_object object)
+{
+    return schema_objects[object].name;
 }
 
 const char *schema_object_text(enum schema_object object)

@@ -70,6 +70,7 @@ struct schema_variant {
 
 const struct schema_field *schema_fields(enum schema_object object, size_t *ret_n);
 const struct schema_field *schema_field(enum schema_object object, struct str name);
+const char *schema_object_name(enum schema_object object); /* "READINESS" */
 const char *schema_object_text(enum schema_object object);
 /* Whether it has to be there and is not. */
 int schema_is_missing(const struct schema_field *f, const struct value *in);
@@ -106,6 +107,10 @@ struct schema_fill {
  * `path` names the object in messages: "services.api". */
 struct value *schema_fill(const struct schema_fill *f, enum schema_object object,
                           const struct value *checked, struct str path);
+
+/* JSON Schema 2020-12 of one kind of document ("application" ...), or of all for "". What it refuses is refused
+ * here; what needs more than one field, or more than one document, only we can say. NULL: no such kind. */
+struct value *schema_json(struct arena *a, struct str kind);
 
 /* What `reeve explain services.healthcheck` prints. A path begins at Application, Environment or
  * Daemon, named or not; parts that name an entry of a map may be left out. STR_NONE when there is

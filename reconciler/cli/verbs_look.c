@@ -100,6 +100,24 @@ static int explain_field(struct cli *c, struct str path, struct err *err)
     return 0;
 }
 
+int verb_schema(struct cli *c, struct err *err)
+{
+    struct str kind = cli_arg(c, 0);
+    struct value *schema = schema_json(c->arena, kind);
+    struct sb b;
+
+    if (!schema)
+        return err_set(err, ERR_NOT_FOUND,
+                       "no kind '%.*s': application, environment, preview and daemon have a schema",
+                       STR_ARG(kind));
+    if (cli_wrote_json(c, schema))
+        return 0;
+    sb_init(&b, c->arena);
+    json_write_lines(&b, schema);
+    cli_write(c, &b);
+    return 0;
+}
+
 static int has_hint(const struct err *err)
 {
     return str_find(str_from_c(err->text), S("did you mean")) != STR_NPOS;

@@ -59,6 +59,9 @@ usage()
     run 8 "no daemon at '/nowhere/reeve.sock': reeve serve" --server /nowhere/reeve.sock status
     run 6 "did you mean 'healthcheck'?" explain services.heathcheck
     run 0 'readiness' explain services.healthcheck
+    run 0 'https://json-schema.org/draft/2020-12/schema' schema
+    run 0 '"trusted_proxies"' schema daemon
+    run 6 "no kind 'demon'" schema demon
 }
 
 usage_of_help()

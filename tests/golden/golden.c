@@ -213,6 +213,51 @@ static void test_case(void **state)
     }
 }
 
+/* What the grammar alone says of one file: the field table, not what needs several fields or documents. */
+static struct value *grammar_of(struct arena *a, const char *from, enum bundle_kind kind,
+                                const struct spec_file *file)
+{
+    struct bundle_file read;
+    struct value *one = value_map(a), *said = value_list(a);
+    struct err err = ERR_INIT;
+
+    assert_int_equal(bundle_read_file(a, kind, file, &read, &err), 0);
+    for (size_t i = 0; i < read.messages.list.n; i++)
+        value_add(a, said,
+                  value_text(a, str_fmt(a, "%.*s [%.*s]", STR_ARG(read.messages.list.p[i].text),
+                                        STR_ARG(read.messages.list.p[i].rule))));
+    value_set_text(a, one, S("from"), str_from_c(from));
+    value_set_text(a, one, S("file"), file->path);
+    value_set_text(a, one, S("text"), file->text);
+    value_set(a, one, S("said"), said);
+    return one;
+}
+
+/* A JSON list of every file of the cases and every file named, with what is said of its grammar. */
+static void write_grammar(struct arena *a, const struct golden_file *cases, size_t n_cases,
+                          char **paths, size_t n_paths)
+{
+    struct value *all = value_list(a);
+
+    for (size_t i = 0; i < n_cases; i++) {
+        struct golden_case c;
+
+        assert_int_equal(golden_case_parse(a, read_file(a, cases[i].path), &c), 0);
+        for (size_t k = 0; k < c.n_files; k++)
+            value_add(a, all, grammar_of(a, cases[i].title, BUNDLE_REPOSITORY, &c.files[k]));
+        if (c.daemon.path.p)
+            value_add(a, all, grammar_of(a, cases[i].title, BUNDLE_DAEMON, &c.daemon));
+    }
+    for (size_t i = 0; i < n_paths; i++) {
+        struct spec_file file = { str_from_c(paths[i]), read_file(a, paths[i]) };
+        int is_daemon = str_find(file.text, S("\nkind: Daemon\n")) != STR_NPOS;
+
+        value_add(a, all,
+                  grammar_of(a, "example", is_daemon ? BUNDLE_DAEMON : BUNDLE_REPOSITORY, &file));
+    }
+    (void)fputs(json_format(a, all).p, stdout);
+}
+
 static int is_case(const struct dirent *entry)
 {
     return str_ends(str_from_c(entry->d_name), S(".case"));
@@ -242,6 +287,10 @@ int main(int argc, char **argv)
         free(names[i]);
     }
     free(names);
+    if (argc > 1 && !strcmp(argv[1], "grammar")) {
+        write_grammar(&a, files, (size_t)n, argv + 2, (size_t)argc - 2);
+        return EXIT_SUCCESS;
+    }
     failed = _cmocka_run_group_tests("golden", tests, (size_t)n, NULL, NULL);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

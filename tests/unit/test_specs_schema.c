@@ -32,6 +32,28 @@ static void test_every_row_is_whole(void **state)
 }
 
 /* What is written as a default must pass its own row: a default that does not would stop the process. */
+/* A form without an expression would be any text in `reeve schema`. */
+static void test_every_form_has_an_expression(void **state)
+{
+    static const char *const patterns[N_SCALARS] = {
+#define PATTERN(id, expression) [SCALAR_##id] = expression,
+#include "specs/scalar_patterns.def"
+#undef PATTERN
+    };
+    static const enum scalar_type free_ones[] = { SCALAR_TEXT, SCALAR_WORD, SCALAR_BOOL, SCALAR_INT,
+                                                  SCALAR_ANSWER };
+
+    (void)state;
+    for (int i = 0; i < N_SCALARS; i++) {
+        int is_free = 0;
+
+        for (size_t k = 0; k < N_ELEMENTS(free_ones); k++)
+            is_free |= free_ones[k] == (enum scalar_type)i;
+        print_message("  %s\n", scalar_name((enum scalar_type)i));
+        assert_int_equal(patterns[i] == NULL, is_free);
+    }
+}
+
 static void test_every_default_passes_its_row(void **state)
 {
     (void)state;
@@ -307,6 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_row_is_whole),
         cmocka_unit_test(test_every_default_passes_its_row),
+        cmocka_unit_test(test_every_form_has_an_expression),
         cmocka_unit_test(test_scalars_are_strict),
         cmocka_unit_test(test_yaml11_is_known),
         cmocka_unit_test(test_explain_finds_fields),
