@@ -118,6 +118,7 @@ static const struct {
     { "instance", null_instance, null_instance_seen },
     { "artifact", null_artifact, null_artifact_seen },
     { "release", null_release, null_release_seen },
+    { "verify", null_release, null_release_seen },
     { "backend", null_backend, null_backend_seen },
     { "routes", null_generation, null_routes_seen },
     { "switch", null_generation, null_generation },

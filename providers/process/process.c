@@ -19,7 +19,7 @@
 #define PROCESS_LOCK_TRIES 500 /* 10 ms each */
 
 static const struct process_type *const process_types[] = { &process_artifact, &process_release,
-                                                            &process_instance };
+                                                            &process_verify, &process_instance };
 
 static struct rv_str process_schema(void)
 {
@@ -29,6 +29,8 @@ static struct rv_str process_schema(void)
         "\"instance\":{\"consistency_window_ms\":0,\"idempotency\":\"key\",\"identity\":\"owner\","
         "\"outputs\":[\"address\",\"port\",\"pid\"],\"stateful\":false},"
         "\"release\":{\"consistency_window_ms\":0,\"idempotency\":\"key\",\"identity\":\"owner\","
+        "\"outputs\":[\"exit\"],\"stateful\":false},"
+        "\"verify\":{\"consistency_window_ms\":0,\"idempotency\":\"key\",\"identity\":\"owner\","
         "\"outputs\":[\"exit\"],\"stateful\":false}}";
 
     return (struct rv_str){ text, sizeof(text) - 1 };

@@ -59,7 +59,8 @@ struct process_type {
     int (*forget)(
         struct process_call *c); /* before the directory goes; 0, or the verdict answered */
 };
-extern const struct process_type process_artifact, process_release, process_instance;
+extern const struct process_type process_artifact, process_release, process_verify,
+    process_instance;
 
 /* Repeats itself until it is done. */
 void process_delete(struct process_call *c, const struct process_type *type);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* release, verify: commands that run once, to their end. SPDX-License-Identifier: Apache-2.0 */
 #include "providers/process/process.h"
 
 static int release_has_ended(const struct keeper_view *v)
@@ -44,11 +44,12 @@ static void release_resume(struct process_call *c)
         release_pending(c);
     } else if (!release_has_ended(&c->view)) { /* whether it ran is not known: who asked decides */
         (void)process_fail(c, RV_RETRY, RV_ACTED_MAYBE,
-                           "release: its keeper died, the exit is unknown");
+                           "%.*s: its keeper died, the exit is unknown",
+                           STR_ARG(kit_str(c->op->type)));
     } else {
         release_read(c);
         c->ret->acted = RV_ACTED_YES;
-        (void)process_judge_exit(c, "release");
+        (void)process_judge_exit(c, str_to_c(&c->arena, kit_str(c->op->type)));
         if (!process_take_ended(c, &hold))
             process_clear_home(c);
     }
@@ -101,6 +102,14 @@ static int release_forget(struct process_call *c)
 
 const struct process_type process_release = {
     .name = "release",
+    .read = release_read,
+    .apply = release_apply,
+    .resume = release_resume,
+    .forget = release_forget,
+};
+
+const struct process_type process_verify = {
+    .name = "verify",
     .read = release_read,
     .apply = release_apply,
     .resume = release_resume,

@@ -61,7 +61,8 @@ static const struct {
 } judge_rows[] = {
     { "artifact", judge_artifact, 1 }, { "instance", judge_instance, 1 },
     { "release", judge_release, 1 },   { "backend", judge_backend, 0 },
-    { "routes", judge_routes, 0 },     { "switch", judge_generation, 0 },
+    { "verify", judge_release, 1 },    { "routes", judge_routes, 0 },
+    { "switch", judge_generation, 0 },
 };
 
 int judge_is_as_asked(struct str kind, const struct value *desired, const struct value *observed)

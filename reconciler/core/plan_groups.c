@@ -103,18 +103,26 @@ static struct value *routes_of_group(struct planner *p, size_t leader)
     return list;
 }
 
-/* Its set, and what is released for it: a release that was mended is another change. */
+/* Its set, what is released for it and what verifies it: one of these that was mended is another change. */
 static struct str member_word(struct arena *a, const struct member *m)
 {
-    struct digest release;
+    const struct value *verify = value_get(m->desired, S("verify"));
+    struct digest digest;
+    struct sb b;
 
     if (!m->desired)
         return S("gone");
-    if (!value_get(m->desired, S("release")))
-        return digest_hex(a, &m->set_key);
-    release = identity_release_key(a, m->desired);
-    return str_fmt(a, "%.*s+%.*s", STR_ARG(digest_hex(a, &m->set_key)),
-                   STR_ARG(digest_hex(a, &release)));
+    sb_init(&b, a);
+    sb_add(&b, digest_hex(a, &m->set_key));
+    if (value_get(m->desired, S("release"))) {
+        digest = identity_release_key(a, m->desired);
+        sb_addf(&b, "+%.*s", STR_ARG(digest_hex(a, &digest)));
+    }
+    if (verify) {
+        digest = digest_value(a, S("verify"), verify);
+        sb_addf(&b, "?%.*s", STR_ARG(digest_hex(a, &digest)));
+    }
+    return sb_str(&b);
 }
 
 /* What quarantine remembers of a group: sorted set keys and routes; replicas where they alone change. */

@@ -187,7 +187,7 @@ static void render_isolation(struct render *r, const struct plan *p)
 
             if ((item->action != PLAN_CREATE && item->action != PLAN_RUN) ||
                 !(str_eq_c(item->kind, "instance") || str_eq_c(item->kind, "artifact") ||
-                  str_eq_c(item->kind, "release")) ||
+                  str_eq_c(item->kind, "release") || str_eq_c(item->kind, "verify")) ||
                 !str_eq_c(value_get_text(item->desired, S("isolation"), S("none")), rows[i].class))
                 continue;
             row(r, "code", TONE_PLAIN,

@@ -72,6 +72,7 @@ static void lower_revert(struct lowering *low, int group, const struct rollout_m
             rollout_items_drained(&l, 10, m, m->desired, &m->set_key);
     }
     l.only_after = -1;
+    rollout_verify_drop(&l, &made->verified);
     rollout_items_step(&l);
     lower_stop_green(&l, members, made);
     if (made->flip.routes != made->flip.flip) {
@@ -106,9 +107,14 @@ size_t rollout_lower(struct lowering *low, int group, const struct member *membe
     for (size_t i = 0; !is_swap && i < n; i++)
         rollout_items_ready(&l, &members[i], members[i].desired, &members[i].set_key,
                             members[i].warm ? members[i].warm->replicas : members[i].replicas);
-    made.flip = rollout_switch(&l, members, n, WAY_FORWARD);
+    rollout_items_step(&l);
     if (!is_swap)
+        rollout_verify(&l, 5, members, n, "before_switch", &made.verified);
+    made.flip = rollout_switch(&l, members, n, WAY_FORWARD);
+    if (!is_swap) {
         rollout_items_bake(&l, members, n);
+        rollout_verify(&l, 7, members, n, "bake", &made.verified);
+    }
     rollout_items_step(&l);
     proven = rollout_items_mark(&l, 8, S("proven"), NULL);
 
@@ -121,6 +127,7 @@ size_t rollout_lower(struct lowering *low, int group, const struct member *membe
         rollout_items_after(&tail, proven);
         rollout_steps_clear(&tail, 11, members, n);
     }
+    rollout_steps_drop_verified(low, group, proven, &made.verified);
     if (made.flip.routes != made.flip.flip)
         rollout_steps_drop_stale(low, group, proven);
     if (!low->plan->groups.p[group].is_one_way)

@@ -99,6 +99,11 @@ static struct place place_of(const struct value *service)
     return (struct place){ S("."), context };
 }
 
+struct str rollout_items_context(const struct value *service)
+{
+    return place_of(service).context;
+}
+
 /* --- steps 1, 3: artifact and release ------------------------------------------------------------ */
 
 void rollout_items_build(struct lane *l, const struct member *m)

@@ -29,6 +29,8 @@ size_t rollout_items_add(struct lane *l, int step, struct plan_item item);
 void rollout_items_after(struct lane *l, size_t item);
 void rollout_items_need(struct lowering *low, size_t item, size_t needs);
 
+/* The folder of the artifact that the service's commands run in. */
+struct str rollout_items_context(const struct value *service);
 /* Steps 1 and 3, where they have not been done. */
 void rollout_items_build(struct lane *l, const struct member *m);
 /* Whether the plan runs its release command: once for each key. */

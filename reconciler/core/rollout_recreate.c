@@ -82,15 +82,20 @@ size_t rollout_lower_recreate(struct lowering *low, int group, const struct memb
     unmade = lower_unmake(&l, m);
     rollout_steps_make(&l, m, 1, &made);
     rollout_items_ready(&l, m, m->desired, &m->set_key, m->replicas);
+    rollout_items_step(&l);
+    rollout_verify(&l, 5, m, 1, "before_switch", &made.verified);
     made.flip = rollout_switch(&l, m, 1, WAY_FORWARD);
     rollout_items_bake(&l, m, 1);
+    rollout_verify(&l, 7, m, 1, "bake", &made.verified);
     rollout_items_step(&l);
     proven = rollout_items_mark(&l, 8, S("proven"), NULL);
+    rollout_steps_drop_verified(low, group, proven, &made.verified);
     if (made.flip.routes != made.flip.flip)
         rollout_steps_drop_stale(low, group, proven);
     if (low->plan->groups.p[group].is_one_way || !made.backends.n)
         return proven;
 
+    rollout_verify_drop(&back, &made.verified);
     lower_remake(&back, m, &unmade, &made);
     lower_reroute(&back, m, &unmade, &made);
     back.only_after = -1;

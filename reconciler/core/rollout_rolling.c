@@ -23,6 +23,7 @@ struct rolling {
     VEC(struct batch) batches;
     struct flip flip;
     size_t backend; /* of the new set */
+    struct verified verified;
 };
 
 static int64_t least(int64_t a, int64_t b)
@@ -110,6 +111,7 @@ static size_t prove(struct rolling *r, struct lane *l)
     rollout_items_step(l);
     r->flip = rollout_switch(l, m, 1, WAY_FORWARD);
     rollout_items_bake(l, m, 1);
+    rollout_verify(l, 7, m, 1, "bake", &r->verified);
     rollout_items_step(l);
     return rollout_items_mark(l, 8, S("proven"), NULL);
 }
@@ -190,6 +192,7 @@ static void lower_back(struct rolling *r, int group)
     struct lane l = rollout_items_lane(r->low, LANE_REVERT, group);
 
     take_back_switch(r, &l);
+    rollout_verify_drop(&l, &r->verified);
     for (size_t i = r->batches.n - 1; i-- > 0;)
         take_back_batch(r, &l, &r->batches.p[i]);
     if (r->flip.routes != r->flip.flip) {
@@ -221,11 +224,15 @@ size_t rollout_lower_rolling(struct lowering *low, int group, const struct membe
     rollout_items_step(&l);
     for (size_t i = 0; i < r.batches.n; i++) {
         make_new(&r, &l, &r.batches.p[i]);
+        if (!i)
+            rollout_verify(&l, 5, m, 1, "before_switch", &r.verified);
+        rollout_items_step(&l);
         if (i + 1 < r.batches.n)
             stop_old(&r, &l, &r.batches.p[i]);
     }
     proven = prove(&r, &l);
     stop_last(&r, group, proven);
+    rollout_steps_drop_verified(low, group, proven, &r.verified);
     if (!low->plan->groups.p[group].is_one_way)
         lower_back(&r, group);
     return proven;

@@ -88,6 +88,15 @@ void rollout_steps_make(struct lane *l, const struct member *members, size_t n,
     rollout_items_step(l);
 }
 
+void rollout_steps_drop_verified(struct lowering *low, int group, size_t proven,
+                                 const struct verified *verified)
+{
+    struct lane l = rollout_items_lane(low, LANE_TAIL, group);
+
+    rollout_items_after(&l, proven);
+    rollout_verify_drop(&l, verified);
+}
+
 void rollout_steps_drop_stale(struct lowering *low, int group, size_t proven)
 {
     struct lane l = rollout_items_lane(low, LANE_TAIL, group);

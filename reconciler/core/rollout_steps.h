@@ -6,6 +6,7 @@
 #pragma once
 
 #include "reconciler/core/rollout_switch.h"
+#include "reconciler/core/rollout_verify.h"
 
 /* A switch that died half way leaves one generation more than it should. */
 #define ROLLOUT_STALE_MAX 2
@@ -14,6 +15,7 @@
 struct rollout_made {
     struct flip flip;
     VEC(size_t) instances, backends; /* one a member: the first of its set, its backend */
+    struct verified verified;
 };
 
 /* One member more: the first instance of its set and its backend, or ROLLOUT_NO_ITEM. */
@@ -32,5 +34,8 @@ void rollout_steps_clear(struct lane *l, int step, const struct member *members,
 /* Steps 3 and 4. */
 void rollout_steps_make(struct lane *l, const struct member *members, size_t n,
                         struct rollout_made *made);
+/* What its verifications left when it is proven. */
+void rollout_steps_drop_verified(struct lowering *low, int group, size_t proven,
+                                 const struct verified *verified);
 /* Generations that a group leaves behind when it is proven. */
 void rollout_steps_drop_stale(struct lowering *low, int group, size_t proven);

@@ -114,6 +114,7 @@ static const struct {
     { "service", S_INIT("healthcheck.liveness.http.expect_status"),         weaken_wider,        S_INIT("healthcheck.liveness.http") },
     { "service", S_INIT("healthcheck.liveness.failure_threshold"),          weaken_more,         S_INIT("healthcheck.liveness") },
     { "service", S_INIT("release.run"),                                     weaken_not_manual,   S_INIT("") },
+    { "service", S_INIT("verify"),                                          weaken_gone,         S_INIT("") },
     { "service", S_INIT("rollout.auto_promote"),                            weaken_turned_on,    S_INIT("") },
     { "service", S_INIT("rollout.auto_revert"),                             weaken_turned_off,   S_INIT("") },
     { "service", S_INIT("rollout.abort_if.error_rate"),                     weaken_more,         S_INIT("") },

@@ -58,12 +58,20 @@ static int64_t op_delay(const struct op_task *op)
     return asked_ms > delay_ms ? asked_ms : delay_ms;
 }
 
+static int op_verifies(const struct op_task *op)
+{
+    return str_eq_c(op->rec.kind, "verify") && op->item->action == PLAN_RUN;
+}
+
 enum op_next op_judge_answer(struct op_task *op)
 {
     struct retry_facts facts = op_facts(op, op->answer.acted);
 
     switch (retry_judge(&facts)) {
     case RETRY_PENDING:
+        if (op->gives_up &&
+            op_verifies(op)) /* its group takes it away: nothing waits for its end */
+            return op_finish(op, OP_IS_CANCELLED);
         if (!op_is_overdue(op))
             return OP_NEXT_WAIT;
         break;
@@ -98,11 +106,11 @@ static int op_is_unknown(struct op_task *op)
            str_eq_c(value_get_text(seen, S("state"), S("")), "lost");
 }
 
-/* A release leaves nothing that could be read back: that it said so counts, or that a person does. */
+/* What runs leaves nothing that could be read back: that it said so counts, or that a person does. */
 static int op_has_run(const struct op_task *op)
 {
-    return str_eq_c(op->rec.kind, "release") && str_eq_c(op->rec.phase, "SETTLED") &&
-           op->answer.verdict == RV_DONE;
+    return (str_eq_c(op->rec.kind, "release") || op_verifies(op)) &&
+           str_eq_c(op->rec.phase, "SETTLED") && op->answer.verdict == RV_DONE;
 }
 
 enum op_next op_judge_look(struct op_task *op)

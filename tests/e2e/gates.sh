@@ -67,4 +67,98 @@ a_death_in_the_watch_forgets_nothing()
     expect_has "the reason" "$(explained)" 'answers is 400 to 500 ms'
 }
 
-run_cases what_answers_slowly_is_reverted what_answers_in_time_is_not a_death_in_the_watch_forgets_nothing
+# --- verify -----------------------------------------------------------------------------------------
+
+# A program that asks what it is pointed at, and says so; it waits for $WORLD/go where that is asked for.
+write_smoke()
+{
+    cat >"$WORLD/smoke" <<END
+#!/bin/bash
+echo "asked \$REEVE_TARGET with \$TOKEN" | tee -a "$WORLD/asked"
+[ "\$1" != wait ] || until [ -e "$WORLD/go" ]; do read -r -t 0.05 <>"$WORLD/never"; done
+exec {fd}<>"/dev/tcp/\${REEVE_TARGET%:*}/\${REEVE_TARGET#*:}"
+printf 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >&\$fd
+grep -q "\$2" <&\$fd || { echo "it is not \$2"; exit 3; }
+END
+    chmod +x "$WORLD/smoke"
+    mkfifo "$WORLD/never"
+    : >"$WORLD/asked"
+}
+
+# verified VERSION WHEN MODE EXPECTED
+verified()
+{
+    spec version="$1" service="    verify: {command: [$WORLD/smoke, $3, $4], when: $2, timeout: 20s, environment: {TOKEN: plain}}"
+}
+
+has_asked()
+{
+    [ "$(wc -l <"$WORLD/asked")" -ge "$1" ]
+}
+
+what_is_verified_before_the_switch_gets_no_request()
+{
+    given_world
+    write_smoke
+    verified v1 before_switch now v1
+    commit 'the first version'
+    start_daemon
+    await_converged
+    expect_serves v1
+    expect_has "what it was asked with" "$(cat "$WORLD/asked")" 'asked 127.0.0.1:'
+    expect_has "its environment" "$(cat "$WORLD/asked")" 'with plain'
+    start_load --path / --new 2 --kept 2 --pause-ms 5
+    verified v2 before_switch now v9
+    deploy 'not what it says'
+    await 30 "it is reverted" sync_is reverted
+    end_load
+    expect_equal "lost requests" "$(counted lost)" 0
+    expect_has_not "who answered" "$(cat "$WORLD/load.json")" '"v2"'
+    expect_has "the reason" "$(explained)" 'verify: exit 3'
+    expect_has "what it said" "$(explained)" 'it is not v9'
+    verified v2 before_switch now v2
+    deploy 'the verification was wrong'
+    await_converged
+    expect_serves v2
+    await 10 "what it left is gone" no_run_is_left
+}
+
+no_run_is_left()
+{
+    ! grep -lsq '"type":"verify"' "$WORLD"/var/services/run/*/spec.json
+}
+
+# It bakes for less than the verification takes: that is waited for.
+what_is_verified_in_the_watch_is_taken_back()
+{
+    rm -f "$WORLD/go"
+    verified v3 bake wait v9
+    deploy 'serves, and is wrong'
+    await 20 "it serves" serves v3
+    await 20 "it is asked" has_asked 4
+    expect "it still serves" serves v3
+    touch "$WORLD/go"
+    await 20 "it is reverted" sync_is reverted
+    expect_serves v2
+    expect_has "the reason" "$(explained)" 'it is not v9'
+    await 10 "what it left is gone" no_run_is_left
+}
+
+# The run goes on while the daemon is dead, and its end is found.
+a_death_while_it_verifies_runs_it_once()
+{
+    rm -f "$WORLD/go"
+    verified v4 before_switch wait v4
+    deploy 'takes its time'
+    await 20 "it is asked" has_asked 5
+    kill_daemon
+    touch "$WORLD/go"
+    start_daemon
+    await_converged
+    expect_serves v4
+    expect_equal "times it ran" "$(wc -l <"$WORLD/asked")" 5
+}
+
+run_cases what_answers_slowly_is_reverted what_answers_in_time_is_not a_death_in_the_watch_forgets_nothing \
+    what_is_verified_before_the_switch_gets_no_request what_is_verified_in_the_watch_is_taken_back \
+    a_death_while_it_verifies_runs_it_once

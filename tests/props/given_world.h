@@ -41,6 +41,8 @@ static inline const char *given_words(struct arena *a, struct chance *c)
         has_port[i] = is_there[i] && chance_of(c, 70);
     }
     for (int i = 0; i < GIVEN_SERVICES; i++) {
+        int runs;
+
         if (!is_there[i])
             continue;
         sb_addf(&b, "%c v%d x%d settings=%d", 'a' + i, (int)(chance_next(c) % 3),
@@ -50,7 +52,8 @@ static inline const char *given_words(struct arena *a, struct chance *c)
                      : chance_of(c, 20) ? " rolling=1"
                      : chance_of(c, 10) ? " rolling=2"
                                         : "");
-        sb_add_c(&b, chance_of(c, 20) ? " release" : "");
+        runs = (int)(chance_next(c) % 100);
+        sb_add_c(&b, runs < 20 ? " release" : runs < 30 ? " verify" : runs < 40 ? " bake" : "");
         sb_add_c(&b, chance_of(c, 20) ? " built" : "");
         sb_add_c(&b, chance_of(c, 20) ? " stopped" : "");
         for (int j = i + 1; j < GIVEN_SERVICES; j++)

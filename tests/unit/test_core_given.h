@@ -106,6 +106,11 @@ static inline void given_word(struct arena *a, struct given_service *s, struct s
     } else if (str_eq_c(word, "manual")) {
         value_set(a, s->v, S("release"),
                   value_copy(a, given_json(a, "{\"command\":[\"migrate\"],\"run\":\"manual\"}")));
+    } else if (str_eq_c(word, "verify") || str_eq_c(word, "bake")) {
+        struct value *verify = value_copy(a, given_json(a, "{\"command\":[\"smoke\"]}"));
+
+        value_set_text(a, verify, S("when"), word.p[0] == 'b' ? word : S("before_switch"));
+        value_set(a, s->v, S("verify"), verify);
     } else if (str_eq_c(word, "contract")) {
         value_set(a, s->v, S("release"),
                   value_copy(a, given_json(a, "{\"command\":[\"migrate\"],"

@@ -229,6 +229,22 @@ static void test_release_runs_once(void **state)
 }
 
 /* The daemon died while it ran: the next one attaches, and learns the exit that was kept. */
+/* Another key asks again, whatever the last one found. */
+static void test_a_verification_runs_once_a_key(void **state)
+{
+    struct world *w = *state;
+    struct rv_result ret = drive(w, "verify", RV_RUN, OWNER, "k1", RELEASE("echo no; exit 3"));
+
+    assert_int_equal(ret.verdict, RV_USER);
+    assert_true(test_rv_has(ret.message, "verify: exit 3\nno"));
+    ret = drive(w, "verify", RV_RUN, OWNER, "k1", RELEASE("exit 0"));
+    assert_int_equal(ret.verdict, RV_USER);
+    ret = drive(w, "verify", RV_RUN, OWNER, "k2", RELEASE("exit 0"));
+    assert_int_equal(ret.verdict, RV_DONE);
+    assert_int_equal(drive(w, "verify", RV_DELETE, OWNER, "k3", "").verdict, RV_DONE);
+    assert_int_equal(look(w, "verify", OWNER, "").verdict, RV_ABSENT);
+}
+
 static void test_release_outlives_who_asked(void **state)
 {
     struct world *w = *state;
@@ -298,6 +314,7 @@ int main(void)
         test_what_a_build_was_made_of_goes,
         test_nothing_to_run_is_a_copy,
         test_release_runs_once,
+        test_a_verification_runs_once_a_key,
         test_release_outlives_who_asked,
         test_release_whose_keeper_died_is_unknown,
         test_output_over_the_rate_is_lost_and_said,
@@ -310,6 +327,7 @@ int main(void)
         "what a build was made of goes",
         "nothing to run is a copy",
         "a release runs once",
+        "a verification runs once a key",
         "a release outlives who asked",
         "a release whose keeper died is unknown",
         "output over the rate is lost, and said",
