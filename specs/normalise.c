@@ -31,22 +31,6 @@ void normalise_take(struct normalise *n, struct value *to, const struct value *f
         value_set(n->arena, to, name, e->value);
 }
 
-static const struct value *find_document(struct normalise *n, const struct map *documents,
-                                         const char *kind, struct str name,
-                                         struct value_place place)
-{
-    const struct value *found = map_find(documents, name);
-    struct schema_nearest nearest = schema_nearest_to(name);
-
-    if (found)
-        return found;
-    for (size_t i = 0; i < documents->n; i++)
-        schema_nearest_try(&nearest, documents->entries[i].key);
-    normalise_complain(n, place, "reference", schema_nearest_hint(n->arena, &nearest),
-                       "there is no %s '%.*s'", kind, STR_ARG(name));
-    return NULL;
-}
-
 static struct value *enabled(const struct normalise *n, struct str kinds)
 {
     const struct value *all = value_get(n->document, kinds);
@@ -74,53 +58,29 @@ const struct value *normalise_enabled(const struct normalise *n, struct str kind
     return NULL;
 }
 
-/* The document that stands on top of the application; a preview's template is given name and application. */
-static const struct value *find_overrides(struct normalise *n, const struct bundle *b)
+static int names_commit(const struct value *all)
 {
-    const struct value *preview;
-    struct value *whole;
+    NORMALISE_ENTRIES(all, e)
+    {
+        struct str image = value_get_text(e->value, S("image"), S(""));
 
-    if (!n->in->preview.p)
-        return find_document(n, &b->environments, "environment", n->in->environment,
-                             (struct value_place){ 0 });
-    preview = find_document(n, &b->previews, "preview", n->in->preview, (struct value_place){ 0 });
-    whole = preview ? value_copy(n->arena, value_get(preview, S("template"))) : NULL;
-    if (!value_is(whole, VALUE_MAP))
-        return NULL; /* said already */
-    value_set(n->arena, whole, S("application"),
-              value_copy(n->arena, value_get(preview, S("application"))));
-    return whole;
-}
-
-/* ${number} and ${slug} are in a preview's name; ${env} is what it is then. */
-static void fill_name(struct normalise *n, struct schema_fill *fill, const struct value *overrides)
-{
-    const struct value_entry *name = value_entry(overrides, S("name"));
-    struct value *only = value_map(n->arena);
-    const struct value *filled;
-
-    n->environment = n->in->environment;
-    fill->environment = n->environment;
-    if (!n->in->preview.p || !name)
-        return;
-    value_set_placed(n->arena, only, S("name"), name->key_place, name->value);
-    fill->environment = S("");
-    filled = schema_fill(fill, SCHEMA_TEMPLATE, only, S("template"));
-    n->environment = str_copy(n->arena, value_get_text(filled, S("name"), S("")));
-    fill->environment = n->environment;
-    name->value->u.text = n->environment;
+        if (str_find(image, S("${commit}")) != STR_NPOS || str_find(image, S("${tag}")) != STR_NPOS)
+            return 1;
+    }
+    return 0;
 }
 
 /* Merge and fill; 0 when a document is missing, with a message. */
-static int normalise_prepare(struct normalise *n, const struct bundle *b)
+static int normalise_prepare(struct normalise *n)
 {
-    const struct value *overrides = find_overrides(n, b), *application, *name;
+    const struct value *overrides = normalise_overrides(n), *application, *name, *merged;
     struct schema_fill fill = { .arena = n->arena, .m = n->m, .names = SCHEMA_NAMES_OF_UNITS };
 
     name = value_get(overrides, S("application"));
     if (!value_is(name, VALUE_TEXT))
         return 0; /* said already */
-    application = find_document(n, &b->applications, "application", name->u.text, name->place);
+    application = normalise_document(n, &n->bundle->applications, "application", name->u.text,
+                                     name->place);
     if (!application)
         return 0;
 
@@ -132,10 +92,11 @@ static int normalise_prepare(struct normalise *n, const struct bundle *b)
         fill.tag = S("0");
     fill.number = n->in->number;
     fill.slug = n->in->slug;
-    fill_name(n, &fill, overrides);
-    n->document = schema_fill(&fill, SCHEMA_ENVIRONMENT,
-                              schema_merge(n->arena, SCHEMA_ENVIRONMENT, application, overrides),
-                              STR_NONE);
+    normalise_name(n, &fill, overrides);
+    merged = schema_merge(n->arena, SCHEMA_ENVIRONMENT, application, overrides);
+    n->is_of_commit = names_commit(value_get(merged, S("services"))) ||
+                      names_commit(value_get(merged, S("jobs")));
+    n->document = schema_fill(&fill, SCHEMA_ENVIRONMENT, merged, STR_NONE);
     n->services = enabled(n, S("services"));
     n->jobs = enabled(n, S("jobs"));
     n->databases = enabled(n, S("databases"));
@@ -146,6 +107,28 @@ static int normalise_prepare(struct normalise *n, const struct bundle *b)
     map_init(&n->used_secrets, n->arena);
     normalise_from(n);
     return 1;
+}
+
+const struct value *normalise_document(struct normalise *n, const struct map *documents,
+                                       const char *kind, struct str name, struct value_place place)
+{
+    const struct value *found = map_find(documents, name);
+    struct schema_nearest nearest = schema_nearest_to(name);
+
+    if (found)
+        return found;
+    for (size_t i = 0; i < documents->n; i++)
+        schema_nearest_try(&nearest, documents->entries[i].key);
+    normalise_complain(n, place, "reference", schema_nearest_hint(n->arena, &nearest),
+                       "there is no %s '%.*s'", kind, STR_ARG(name));
+    return NULL;
+}
+
+void normalise_check_environment(struct normalise *n, const struct value *name)
+{
+    if (name)
+        (void)normalise_document(n, &n->bundle->environments, "environment", name->u.text,
+                                 name->place);
 }
 
 static void add_resource(struct normalise *n, struct environment_spec *spec, const char *kind,
@@ -261,10 +244,10 @@ static struct value *used_secrets(struct normalise *n)
 int normalise_environment(struct arena *a, const struct bundle *b, const struct normalise_input *in,
                           struct environment_spec *ret, struct spec_messages *m, struct err *err)
 {
-    struct normalise n = { .arena = a, .in = in, .m = m };
+    struct normalise n = { .arena = a, .in = in, .m = m, .bundle = b };
     struct environment_spec spec = { .name = str_copy(a, in->environment) };
 
-    if (normalise_prepare(&n, b)) {
+    if (normalise_prepare(&n)) {
         spec.name = str_copy(a, n.environment);
         spec.application = str_copy(a, value_get_text(n.document, S("application"), STR_NONE));
         spec.branch = str_copy(a, n.branch);
@@ -279,6 +262,7 @@ int normalise_environment(struct arena *a, const struct bundle *b, const struct 
         spec.below = rule_below_floor(&n, value_get(n.document, S("approval")));
         rule_check_sums(&n);
         rule_check_storage(&n, n.databases);
+        normalise_check_secrets(&n);
         uncarried_check(&n, &spec);
         policy_rules_check(&n);
     }
@@ -347,15 +331,16 @@ int normalise_wants(struct arena *a, const struct bundle *b, const struct normal
                     struct normalise_wants *ret, struct spec_messages *m, struct err *err)
 {
     struct normalise_input blind = *in;
-    struct normalise n = { .arena = a, .in = &blind, .m = m };
+    struct normalise n = { .arena = a, .in = &blind, .m = m, .bundle = b };
     struct environment_spec spec = { 0 };
     struct normalise_wants wants = { 0 };
 
     blind.trees = blind.secrets = NULL; /* nobody has looked yet */
-    if (normalise_prepare(&n, b)) {
+    if (normalise_prepare(&n)) {
         add_resources(&n, &spec);
         want_paths(&n, &wants);
         wants.secret_refs = used_secrets(&n);
+        wants.is_of_commit = n.is_of_commit;
         for (size_t i = 0; i < n.used_secrets.n; i++) {
             struct str *slot = vec_push(a, &wants.secrets);
 

@@ -15,10 +15,12 @@ struct normalise {
     struct arena *arena;
     const struct normalise_input *in;
     struct spec_messages *m;
+    const struct bundle *bundle;
     const struct value *document; /* environment on top of application, filled */
     struct str environment, branch;
     struct value *services, *jobs, *databases, *redis, *backups; /* those that are enabled */
     const struct value *domains, *secrets;
+    int is_of_commit;        /* an image is named by ${commit} or ${tag} */
     struct map used_secrets; /* name -> struct value *: {store, path, key} */
 };
 
@@ -45,6 +47,16 @@ void normalise_take(struct normalise *n, struct value *to, const struct value *f
             normalise_take((n), (to), (from), (names)[i_]);                                        \
     } while (0)
 
+/* A document of the bundle, or NULL and a message at `place`. */
+const struct value *normalise_document(struct normalise *n, const struct map *documents,
+                                       const char *kind, struct str name, struct value_place place);
+/* The document that stands on top of the application; a preview's template is given its application. */
+const struct value *normalise_overrides(struct normalise *n);
+/* What the environment is called: ${number} and ${slug} are in a preview's name; ${env} is what it is then. */
+void normalise_name(struct normalise *n, struct schema_fill *fill, const struct value *overrides);
+/* ttl, quota and the like of the preview that it is one of. */
+struct value *normalise_preview_policy(struct normalise *n);
+
 /* Give services and jobs what `image_from` and `environment_from` name. */
 void normalise_from(struct normalise *n);
 
@@ -63,10 +75,15 @@ void normalise_resources(struct normalise *n, struct value *desired, const struc
 /* {host: {zone, ttl ..}} of domains with `dns`. */
 const struct value *normalise_dns_hosts(struct normalise *n);
 
+/* An environment that is named by another one has a document too; NULL names none. */
+void normalise_check_environment(struct normalise *n, const struct value *name);
+
 /* What stands beside the desired value: modes of drift, the name it had. */
 void normalise_beside(struct normalise *n, const struct value_entry *written,
                       struct spec_resource *r);
 /* Modes of drift of what is not there, and what is to be forgotten and still named. */
 void normalise_check_beside(struct normalise *n);
+/* What is said of secrets that nothing may refer to. */
+void normalise_check_secrets(struct normalise *n);
 /* approval, trigger, reconcile, waive, objectives, maintenance, notifications */
 struct value *normalise_policy(struct normalise *n);

@@ -97,7 +97,8 @@ static void set_build(struct normalise *n, struct value *desired, const struct v
     value_set(n->arena, desired, S("build"), build);
 }
 
-static void set_image(struct normalise *n, struct value *desired, const struct value *written)
+static void set_image(struct normalise *n, struct value *desired, const struct value *written,
+                      const struct spec_resource *of)
 {
     const struct value *image = value_get(written, S("image"));
     const struct value *source = value_get(written, S("source"));
@@ -112,7 +113,8 @@ static void set_image(struct normalise *n, struct value *desired, const struct v
                            "image and source (%.*s:%u:%u) exclude each other",
                            STR_ARG(source->place.file), source->place.line, source->place.column);
     rule_check_image(n, image);
-    rule_check_cost(n, str_fmt(n->arena, "image '%.*s'", STR_ARG(image->u.text)), image->place);
+    rule_check_cost(n, str_fmt(n->arena, "image '%.*s'", STR_ARG(image->u.text)), of->provider,
+                    image->place);
     normalise_take(n, desired, written, S("image"));
     normalise_take(n, desired, written, S("image_wait_ms"));
 }
@@ -122,7 +124,7 @@ void normalise_artifact(struct normalise *n, struct value *desired, const struct
 {
     if (value_get(written, S("source")))
         set_build(n, desired, value_get(written, S("source")), of);
-    set_image(n, desired, written);
+    set_image(n, desired, written, of);
 }
 
 /* The daemon's word, and part of what is approved; none leaves nothing. */

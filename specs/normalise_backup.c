@@ -36,6 +36,8 @@ static void set_destinations(struct normalise *n, struct value *desired, const s
     const struct value *written = value_get(in, S("destination"));
     struct value *list = value_list(n->arena);
 
+    if (written && !value_count(written))
+        normalise_complain(n, written->place, "range", STR_NONE, "destination: there is none");
     for (size_t i = 0; i < value_count(written); i++)
         value_add(n->arena, list, destination_of(n, value_item(written, i)));
     value_set(n->arena, desired, S("destination"), list);
@@ -58,6 +60,7 @@ static void check_drill(struct normalise *n, const struct value *drill)
 {
     const struct value *checks = value_get(drill, S("checks"));
 
+    normalise_check_environment(n, value_at(drill, S("target.environment")));
     for (size_t i = 0; i < value_count(checks); i++) {
         const struct value *check = value_item(checks, i);
 

@@ -87,6 +87,24 @@ static void beside_of_document(struct normalise *n, const struct beside_kind *ki
     }
 }
 
+/* Of two that were one, neither is it. */
+static void check_moved_once(struct normalise *n, const struct value_entry *written,
+                             const struct beside_kind *kind, const struct value *moved)
+{
+    const struct value *all = normalise_enabled(n, str_from_c(kind->kind));
+
+    NORMALISE_ENTRIES(all, other)
+    {
+        const struct value *its = value_get(other->value, S("moved"));
+
+        if (its && str_cmp(other->key, written->key) < 0 && value_eq(its, moved))
+            normalise_complain(n, moved->place, "conflict", STR_NONE,
+                               "%s '%.*s' became '%.*s' already (%.*s:%u:%u)", kind->kind,
+                               STR_ARG(moved->u.text), STR_ARG(other->key),
+                               STR_ARG(its->place.file), its->place.line, its->place.column);
+    }
+}
+
 void normalise_beside(struct normalise *n, const struct value_entry *written,
                       struct spec_resource *r)
 {
@@ -107,6 +125,7 @@ void normalise_beside(struct normalise *n, const struct value_entry *written,
     if (!moved)
         return;
     r->moved_from = str_copy(n->arena, moved->u.text);
+    check_moved_once(n, written, kind, moved);
     if (value_get(normalise_enabled(n, r->kind), moved->u.text))
         normalise_complain(n, moved->place, "conflict", STR_NONE,
                            "%s '%.*s' is still there: it has not become '%.*s'", kind->kind,
@@ -154,4 +173,21 @@ void normalise_check_beside(struct normalise *n)
 {
     check_modes(n);
     check_forgotten(n);
+}
+
+void normalise_check_secrets(struct normalise *n)
+{
+    NORMALISE_ENTRIES(n->secrets, secret)
+    {
+        const struct value *rotate = value_get(secret->value, S("rotate_ms"));
+        const struct value *kind = value_get(secret->value, S("kind"));
+
+        if (rotate && kind)
+            normalise_complain(
+                n, rotate->place, "conflict", STR_NONE,
+                "secret '%.*s': rotate would lose what it protects, its kind is data "
+                "(%.*s:%u:%u)",
+                STR_ARG(secret->key), STR_ARG(kind->place.file), kind->place.line,
+                kind->place.column);
+    }
 }

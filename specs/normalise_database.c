@@ -12,6 +12,14 @@ static void check_mask(struct normalise *n, const struct value *from)
                            STR_ARG(mask->u.text));
 }
 
+static void check_from(struct normalise *n, const struct value *of)
+{
+    const struct value *environment = value_at(of, S("from.environment"));
+
+    normalise_check_environment(n, environment);
+    rule_check_seed(n, environment);
+}
+
 /* How it is seeded goes with what it is seeded from. */
 static void check_seed(struct normalise *n, const struct value *seed, struct value *copy)
 {
@@ -31,8 +39,6 @@ static void check_seed(struct normalise *n, const struct value *seed, struct val
         normalise_complain(n, service->place, "reference",
                            normalise_hint(n->arena, service->u.text, n->services),
                            "there is no service '%.*s'", STR_ARG(service->u.text));
-    if (is_clone) /* whose time-out was written for a command */
-        value_set(n->arena, copy, S("timeout_ms"), NULL);
     value_set_text(n->arena, copy, S("mode"), mode);
 }
 
@@ -45,7 +51,7 @@ static void set_seed(struct normalise *n, struct value *desired, const struct va
         return;
     check_seed(n, seed, copy);
     check_mask(n, seed);
-    rule_check_seed(n, value_at(seed, S("from.environment")));
+    check_from(n, seed);
     value_set(n->arena, desired, S("seed"), copy);
 }
 
@@ -54,7 +60,7 @@ static void check_refresh(struct normalise *n, const struct value *in)
     const struct value *refresh = value_get(in, S("refresh"));
 
     check_mask(n, refresh);
-    rule_check_seed(n, value_at(refresh, S("from.environment")));
+    check_from(n, refresh);
 }
 
 void normalise_database(struct normalise *n, const struct value_entry *database,
@@ -72,7 +78,8 @@ void normalise_database(struct normalise *n, const struct value_entry *database,
     normalise_take_all(n, desired, in, taken);
     set_seed(n, desired, in);
     check_refresh(n, in);
-    rule_check_cost(n, str_fmt(n->arena, "database '%.*s'", STR_ARG(database->key)), ret->place);
+    rule_check_cost(n, str_fmt(n->arena, "database '%.*s'", STR_ARG(database->key)), ret->provider,
+                    ret->place);
     ret->desired = desired;
 }
 
@@ -93,6 +100,7 @@ void normalise_redis(struct normalise *n, const struct value_entry *redis,
         value_get_text(in, S("eviction"), is_cache ? S("allkeys-lru") : S("noeviction")));
     value_set_text(n->arena, desired, S("persistence"),
                    value_get_text(in, S("persistence"), is_cache ? S("none") : S("rdb")));
-    rule_check_cost(n, str_fmt(n->arena, "redis '%.*s'", STR_ARG(redis->key)), ret->place);
+    rule_check_cost(n, str_fmt(n->arena, "redis '%.*s'", STR_ARG(redis->key)), ret->provider,
+                    ret->place);
     ret->desired = desired;
 }

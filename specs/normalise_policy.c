@@ -35,11 +35,22 @@ static struct value *policy_trigger(struct normalise *n)
     struct value *trigger = value_copy_content(n->arena, value_get(n->document, S("trigger")));
     const struct value *branch = value_at(n->document, S("trigger.branch"));
     const struct value *tag = value_at(n->document, S("trigger.tag"));
+    const struct value *first = value_at(n->document, S("trigger.require_environment"));
 
     if (branch && tag)
         normalise_complain(n, tag->place, "conflict", STR_NONE,
                            "trigger.tag and trigger.branch (%.*s:%u:%u) exclude each other",
                            STR_ARG(branch->place.file), branch->place.line, branch->place.column);
+    NORMALISE_ENTRIES(first, e)
+    {
+        struct value name = { .kind = VALUE_TEXT, .place = e->key_place };
+
+        name.u.text = e->key;
+        normalise_check_environment(n, &name);
+        if (str_eq(e->key, n->environment))
+            normalise_complain(n, e->key_place, "reference", STR_NONE,
+                               "environment '%.*s' does not come before itself", STR_ARG(e->key));
+    }
     if (!trigger)
         trigger = value_map(n->arena);
     value_set_text(n->arena, trigger, S("branch"), n->branch.p ? n->branch : S(""));
@@ -56,27 +67,6 @@ static void policy_secret(struct normalise *n, const struct value *of, struct va
         value_set(n->arena, told, name, refs_located(n, secret, "notify"));
 }
 
-/* What each kind needs. */
-static void policy_check_notification(struct normalise *n, const struct value *told)
-{
-    static const struct {
-        const char *type, *needs;
-    } rows[] = { { "slack", "url" },
-                 { "webhook", "url" },
-                 { "pagerduty", "key" },
-                 { "smtp", "url" },
-                 { "smtp", "to" },
-                 { "sentry", "key" },
-                 { "sentry", "organization" },
-                 { "sentry", "project" } };
-    struct str type = value_get_text(told, S("type"), STR_NONE);
-
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
-        if (str_eq_c(type, rows[i].type) && !value_get(told, str_from_c(rows[i].needs)))
-            normalise_complain(n, told->place, "required", STR_NONE, "notifications: %s needs '%s'",
-                               rows[i].type, rows[i].needs);
-}
-
 static struct value *policy_notifications(struct normalise *n)
 {
     const struct value *written = value_get(n->document, S("notifications"));
@@ -86,7 +76,6 @@ static struct value *policy_notifications(struct normalise *n)
         const struct value *one = value_item(written, i);
         struct value *told = value_copy_content(n->arena, one);
 
-        policy_check_notification(n, one);
         policy_secret(n, one, told, S("url"));
         policy_secret(n, one, told, S("key"));
         value_add(n->arena, list, told);
@@ -97,7 +86,7 @@ static struct value *policy_notifications(struct normalise *n)
 struct value *normalise_policy(struct normalise *n)
 {
     static const struct str taken[] = { S_INIT("reconcile"), S_INIT("objectives"),
-                                        S_INIT("maintenance") };
+                                        S_INIT("maintenance"), S_INIT("status") };
     struct value *policy = value_map(n->arena), *asked;
 
     asked = policy_written(n->arena, value_get(n->document, S("approval")));
@@ -112,5 +101,7 @@ struct value *normalise_policy(struct normalise *n)
                       value_copy_content(n->arena, value_get(n->document, taken[i])));
     if (value_count(value_get(n->document, S("notifications"))))
         value_set(n->arena, policy, S("notifications"), policy_notifications(n));
+    if (n->in->preview.p)
+        value_set(n->arena, policy, S("preview"), normalise_preview_policy(n));
     return policy;
 }

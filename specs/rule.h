@@ -38,7 +38,8 @@ void rule_check_network(struct normalise *n, const struct value *asked);
 void rule_check_sums(struct normalise *n);
 /* What all databases may take together, and what nobody knows the price of. */
 void rule_check_storage(struct normalise *n, const struct value *databases);
-void rule_check_cost(struct normalise *n, struct str what, struct value_place place);
+void rule_check_cost(struct normalise *n, struct str what, struct str provider,
+                     struct value_place place);
 /* What was written of an approval and is laxer than the rule's floor, which holds; "" for nothing. */
 struct str rule_below_floor(struct normalise *n, const struct value *approval);
 /* Images, buckets and the data of other environments; NULL is nothing. */

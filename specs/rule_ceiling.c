@@ -4,6 +4,7 @@
 #include "base/guard.h"
 #include "specs/rule.h"
 #include "specs/scalar.h"
+#include "specs/schema_path.h"
 
 /* clang-format off */
 static const struct ceiling {
@@ -90,12 +91,14 @@ void rule_check_storage(struct normalise *n, const struct value *databases)
         ceiling_check(n, &ceiling_database[i], databases);
 }
 
-/* Whoever carries it will have to say. */
-void rule_check_cost(struct normalise *n, struct str what, struct value_place place)
+/* What this machine does costs nothing; whoever else carries it will have to say. */
+void rule_check_cost(struct normalise *n, struct str what, struct str provider,
+                     struct value_place place)
 {
     const struct value *ceiling = ceiling_of(n, S("monthly_cost"));
+    struct str driver = rule_driver(n->in->rule, provider);
 
-    if (ceiling)
+    if (ceiling && !schema_is_word(driver, "process|haproxy|docker|postgres|redis|null"))
         normalise_complain(n, place, "refused-ceiling", STR_NONE,
                            "what %.*s costs is not known, and so over the %" PRId64
                            " a month that are allowed " RULE_AT,

@@ -422,6 +422,20 @@ int scalar_read(enum scalar_type type, struct str text, int64_t *ret_number)
     return 0;
 }
 
+/* In the largest unit that it is a whole number of. */
+static struct str scalar_duration_text(struct arena *a, int64_t number)
+{
+    static const struct {
+        const char *suffix;
+        int64_t factor;
+    } units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 } };
+
+    for (size_t i = 0; i < N_ELEMENTS(units); i++)
+        if (number && number % units[i].factor == 0)
+            return str_fmt(a, "%" PRId64 "%s", number / units[i].factor, units[i].suffix);
+    return str_fmt(a, "%" PRId64 "ms", number);
+}
+
 /* Without zeros at its end. */
 static struct str scalar_thousandths(struct arena *a, int64_t number)
 {
@@ -439,8 +453,10 @@ struct str scalar_text(struct arena *a, enum scalar_type type, int64_t number)
         return str_size(a, number);
     case SCALAR_CPUS:
         return scalar_thousandths(a, number);
+    case SCALAR_PERCENT:
+        return str_fmt(a, "%.*s%%", STR_ARG(scalar_thousandths(a, number * 10)));
     case SCALAR_DURATION:
-        return str_fmt(a, "%" PRId64 "ms", number);
+        return scalar_duration_text(a, number);
     default:
         return str_fmt(a, "%" PRId64, number);
     }

@@ -58,6 +58,7 @@ struct schema_field {
     int64_t min, max;          /* of a number; of a list: its length. max 0: no limit */
     const char *words, *later; /* "a|b": allowed; part of reeve/v1 but not supported */
     const char *unless;        /* "a|b": one of these stands in the place of a required one */
+    const char *instead;       /* "a|b": in an override it stands in the place of these */
     const char *fallback;      /* as it would be written; "{}": an object made of defaults */
 };
 

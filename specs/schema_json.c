@@ -88,6 +88,16 @@ static struct value *text_or_number(struct schema_json *j, enum scalar_type type
     return both;
 }
 
+static struct value *any_scalar(struct schema_json *j)
+{
+    struct value *types = value_list(j->a);
+
+    value_add(j->a, types, text_json(j, "string"));
+    value_add(j->a, types, text_json(j, "number"));
+    value_add(j->a, types, text_json(j, "boolean"));
+    return types;
+}
+
 static struct value *scalar_json(struct schema_json *j, const struct schema_field *f)
 {
     enum scalar_type type = (enum scalar_type)f->type;
@@ -105,7 +115,7 @@ static struct value *scalar_json(struct schema_json *j, const struct schema_fiel
         return v;
     }
     if (type == SCALAR_ANSWER)
-        return value_map(j->a); /* whatever is written */
+        return with(j, "type", any_scalar(j));
     if (f->words && !(f->flags & SCHEMA_EXPAND))
         return words_json(j, f->words);
     v = with(j, "type", text_or_number(j, type));

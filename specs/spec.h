@@ -140,9 +140,14 @@ struct normalise_wants {
     VEC(struct str) paths;
     VEC(struct str) secrets;
     const struct value *secret_refs; /* {name: {store, path, key}} */
+    int is_of_commit;                /* every commit is another revision */
 };
 int normalise_wants(struct arena *a, const struct bundle *b, const struct normalise_input *in,
                     struct normalise_wants *ret, struct spec_messages *m, struct err *err);
+/* The name of the environment that a preview makes; "" and a message when it has none. */
+int normalise_preview_name(struct arena *a, const struct bundle *b,
+                           const struct normalise_input *in, struct str *ret,
+                           struct spec_messages *m, struct err *err);
 int normalise_environment(struct arena *a, const struct bundle *b, const struct normalise_input *in,
                           struct environment_spec *ret, struct spec_messages *m, struct err *err);
 

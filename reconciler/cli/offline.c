@@ -207,6 +207,20 @@ static int fill_world(struct offline *o, struct normalise_input *in, struct map 
     return 0;
 }
 
+static int read_one(struct offline *o, struct normalise_input *in, struct environment_spec *ret,
+                    struct err *err)
+{
+    struct map trees, secrets;
+    struct graph graph;
+    int rc = fill_world(o, in, &trees, &secrets, err);
+
+    if (!rc)
+        rc = normalise_environment(o->c->arena, &o->bundle, in, ret, &o->messages, err);
+    if (rc || o->messages.n_errors)
+        return rc;
+    return graph_make(o->c->arena, ret, &graph, err); /* names a cycle */
+}
+
 static int read_environment(struct offline *o, struct str name, struct environment_spec *ret,
                             struct err *err)
 {
@@ -217,15 +231,22 @@ static int read_environment(struct offline *o, struct str name, struct environme
                                                                          : S("main"),
                                   .rule = o->rule,
                                   .spec_path = o->spec_path };
-    struct map trees, secrets;
-    struct graph graph;
-    int rc = fill_world(o, &in, &trees, &secrets, err);
 
-    if (!rc)
-        rc = normalise_environment(o->c->arena, &o->bundle, &in, ret, &o->messages, err);
-    if (rc || o->messages.n_errors)
-        return rc;
-    return graph_make(o->c->arena, ret, &graph, err); /* names a cycle */
+    return read_one(o, &in, ret, err);
+}
+
+/* One that it might make: of a pull request, where it makes any for these. */
+static int read_preview(struct offline *o, struct str name, struct err *err)
+{
+    const struct value *document = map_find(&o->bundle.previews, name);
+    struct normalise_input in = {
+        .preview = name, .branch = S("main"), .slug = S("example"), .spec_path = o->spec_path
+    };
+    struct environment_spec unused;
+
+    if (value_at(document, S("source.pull_requests")))
+        in.number = S("1");
+    return read_one(o, &in, &unused, err);
 }
 
 static struct str text_of_file(const struct offline *o, struct str path)
@@ -297,6 +318,14 @@ static int is_read_whole(const struct offline *o)
     return 1;
 }
 
+/* ", 2 environments" */
+static const char *counted(const struct offline *o, const char *before, size_t n, const char *what)
+{
+    struct str text = str_fmt(o->c->arena, "%s%zu %s%s", before, n, what, n == 1 ? "" : "s");
+
+    return text.p ? text.p : "";
+}
+
 int offline_validate(struct cli *c, const char *path, struct err *err)
 {
     struct offline o = { .c = c };
@@ -310,13 +339,15 @@ int offline_validate(struct cli *c, const char *path, struct err *err)
 
         rc = read_environment(&o, o.bundle.environments.entries[i].key, &spec, err);
     }
+    for (size_t i = 0; !rc && goes_on && i < o.bundle.previews.n; i++)
+        rc = read_preview(&o, o.bundle.previews.entries[i].key, err);
     if (rc)
         return rc;
     rc = report_messages(&o, err);
     if (!cli_wrote_json(c, messages_json(&o)) && !rc)
-        (void)fprintf(c->out, "%zu file%s, %zu environment%s: good\n", o.files.n,
-                      o.files.n == 1 ? "" : "s", o.bundle.environments.n,
-                      o.bundle.environments.n == 1 ? "" : "s");
+        (void)fprintf(c->out, "%s%s%s: good\n", counted(&o, "", o.files.n, "file"),
+                      counted(&o, ", ", o.bundle.environments.n, "environment"),
+                      o.bundle.previews.n ? counted(&o, ", ", o.bundle.previews.n, "preview") : "");
     return rc;
 }
 

@@ -52,6 +52,7 @@ int env_look_specs(struct task *t, struct err *err)
     struct map unread;
     struct normalise_input in = { .environment = env->name,
                                   .branch = env->branch,
+                                  .commit = env->head->commit,
                                   .trees = &env->head->trees,
                                   .rule = env->rule,
                                   .spec_path = env->head->spec_path,

@@ -26,6 +26,7 @@ struct head_env { /* an environment whose documents are these */
     struct str name;
     const struct value *document, *application; /* application: NULL where there is none such */
     const struct value *rule;                   /* of the daemon; NULL: it is denied */
+    int is_of_commit;                           /* every commit is another revision of it */
     size_t n_paths;
     struct str paths[]; /* of the tree, that it is made of */
 };

@@ -238,6 +238,7 @@ static int head_add_env(struct head *h, const struct head_read *in, const struct
     slot = vec_push(&h->arena, &h->own.envs);
     if (!slot)
         return arena_status(&h->arena, err);
+    ruled.is_of_commit = wants.is_of_commit;
     *slot = env = head_make_env(&ruled, wants.paths.p, wants.paths.n);
     if (!env)
         return err_set(err, ERR_NOMEM, "out of memory");
@@ -443,10 +444,11 @@ int head_read_moved(struct head *h, const struct head *before, struct err *err)
         return 0;
     for (size_t i = 0; i < h->own.envs.n; i++)
         map_put(&h->moved, h->own.envs.p[i]->name, NULL);
-    for (size_t i = 0; i < h->envs.n && !str_eq(h->code, before->code); i++) {
+    for (size_t i = 0; i < h->envs.n; i++) {
         struct head_env *env = h->envs.entries[i].value;
 
-        if (head_has_other_trees(h, before, env))
+        if (env->is_of_commit ||
+            (!str_eq(h->code, before->code) && head_has_other_trees(h, before, env)))
             map_put(&h->moved, env->name, NULL);
     }
     for (size_t i = 0; i < h->gone.envs.n; i++)

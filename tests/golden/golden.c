@@ -2,8 +2,8 @@
  * golden: every case reads its specs and must say exactly what stands behind "=== output".
  * SPDX-License-Identifier: Apache-2.0
  *
- * show WORD ...: "environment NAME" normalises it; then "service/api", "domain/app" (one line a
- * member), "needs", "providers", "policy", "used-secrets", "wants", "revision"; "daemon" prints the
+ * show WORD ...: "environment NAME", or "preview NAME NUMBER SLUG" ("-": none), normalises it; then "service/api", "domain/app" (one line a
+ * member), "needs", "providers", "beside", "policy", "used-secrets", "wants", "revision"; "daemon" prints the
  * daemon's configuration, "uncarried" what of it nothing acts on; "carets" shows messages with their lines.
  */
 #include <setjmp.h>
@@ -85,17 +85,44 @@ static void show_wants(struct golden *g)
                 json_format(g->a, value_get(wants.secret_refs, wants.secrets.p[i])).p);
 }
 
-static void show_environment(struct golden *g, struct str name)
+/* What is no part of a resource's digest. */
+static void show_beside(struct golden *g)
+{
+    for (size_t i = 0; i < g->spec.resources.n; i++) {
+        const struct spec_resource *r = &g->spec.resources.p[i];
+
+        if (r->drift)
+            sb_addf(&g->out, "%.*s/%.*s drift %s\n", STR_ARG(r->kind), STR_ARG(r->name),
+                    json_format(g->a, r->drift).p);
+        if (r->moved_from.p)
+            sb_addf(&g->out, "%.*s/%.*s was %.*s\n", STR_ARG(r->kind), STR_ARG(r->name),
+                    STR_ARG(r->moved_from));
+    }
+    for (size_t i = 0; i < g->spec.forget.n; i++)
+        sb_addf(&g->out, "forget %.*s\n", STR_ARG(g->spec.forget.p[i]));
+}
+
+static struct str absent(struct str word)
+{
+    return str_eq_c(word, "-") ? STR_NONE : word;
+}
+
+static void normalise(struct golden *g, const char *kind)
 {
     struct err err = ERR_INIT;
     size_t index;
 
-    g->in = (struct normalise_input){ .environment = name, .branch = S("main") };
+    g->in.branch = S("main");
+    g->in.commit = S("c0ffee0000000000000000000000000000000000");
+    g->in.outputs = &g->c->outputs;
+    if (g->in.preview.p)
+        assert_int_equal(
+            normalise_preview_name(g->a, &g->bundle, &g->in, &g->in.environment, &g->m, &err), 0);
     g->in.trees = g->c->has_trees ? &g->c->trees : NULL;
     g->in.secrets = g->c->has_secrets ? &g->c->secrets : NULL;
     g->in.spec_path = S(".reeve");
     if (g->daemon)
-        g->in.rule = daemon_rule(g->daemon, S("acme"), S("environment"), name, &index);
+        g->in.rule = daemon_rule(g->daemon, S("acme"), str_from_c(kind), g->in.environment, &index);
     if (g->daemon && !g->in.rule)
         sb_add_c(&g->out, "no rule matches\n");
     assert_int_equal(normalise_environment(g->a, &g->bundle, &g->in, &g->spec, &g->m, &err), 0);
@@ -114,10 +141,19 @@ static void show_uncarried(struct golden *g)
 
 static void show(struct golden *g, struct str word, struct str *rest)
 {
-    struct str name = STR_NONE;
+    struct str name = STR_NONE, number = STR_NONE, slug = STR_NONE;
 
     if (str_eq_c(word, "environment") && str_next(rest, ' ', &name)) {
-        show_environment(g, name);
+        g->in = (struct normalise_input){ .environment = name };
+        normalise(g, "environment");
+    } else if (str_eq_c(word, "preview") && str_next(rest, ' ', &name) &&
+               str_next(rest, ' ', &number) && str_next(rest, ' ', &slug)) {
+        g->in = (struct normalise_input){ .preview = name,
+                                          .number = absent(number),
+                                          .slug = absent(slug) };
+        normalise(g, "preview");
+    } else if (str_eq_c(word, "beside")) {
+        show_beside(g);
     } else if (str_eq_c(word, "policy")) {
         show_members(g, "policy", STR_NONE, g->spec.policy);
     } else if (str_eq_c(word, "used-secrets")) {

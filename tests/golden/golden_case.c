@@ -75,6 +75,8 @@ static int add_section(struct arena *a, struct golden_case *c, struct str head, 
 
         *(is_trees ? &c->has_trees : &c->has_secrets) = 1;
         read_pairs(a, body, is_trees ? &c->trees : &c->secrets);
+    } else if (str_eq_c(word, "outputs")) {
+        read_pairs(a, body, &c->outputs);
     } else if (str_eq_c(word, "show")) {
         c->show = str_slice(head, 5, head.n);
     } else if (str_eq_c(word, "daemon")) {
@@ -104,6 +106,7 @@ int golden_case_parse(struct arena *a, struct str text, struct golden_case *ret)
     *ret = (struct golden_case){ 0 };
     map_init(&ret->trees, a);
     map_init(&ret->secrets, a);
+    map_init(&ret->outputs, a);
     while (at < text.n) {
         size_t line_end = at + str_find_char(str_slice(text, at, text.n), '\n');
         size_t next = next_mark(text, line_end);

@@ -10,6 +10,7 @@
  *     === daemon PATH               the daemon's configuration; its rule for source acme is applied
  *     === trees                     lines "PATH ID"; absent: not looked up
  *     === secrets                   lines "NAME VERSION"; absent: not looked up
+ *     === outputs                   lines "KIND/NAME#KEY VERSION" of what references stand for
  *     === show WORD ...             what to print, see golden.c
  *     === output                    messages, then what was asked for
  *
@@ -26,7 +27,7 @@ struct golden_case {
     struct str title;
     struct spec_file files[GOLDEN_FILES_MAX], daemon;
     size_t n_files;
-    struct map trees, secrets;
+    struct map trees, secrets, outputs;
     int has_trees, has_secrets;
     struct str show;
     struct str input, output; /* the text before and behind the line "=== output" */

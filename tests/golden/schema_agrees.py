@@ -23,14 +23,15 @@ ONLY_REEVE = [
     (r"\[(yaml|duplicate)\]$", "spelling: a reader of YAML hands over values alone"),
     (r"\[quote\]$", "spelling: what a plain word is to YAML 1.1"),
     (r"\[kind\]$", "where a document lies"),
-    (r"(outside|less than) .*\d(ms|s|m|h|d|K|M|G|T|%)\b.* \[range\]$", "a number with a unit"),
+    (r"(outside|less than) .*\d(ms|s|m|h|d|K|M|G|T|%)(?!\w).* \[range\]$", "a number with a unit"),
     (r"less than \d+ms \[range\]$", "a number with a unit"),
     (r"is not a (duration|size) .*\[type\]$", "a number with a unit that is too large"),
     (r"is not an address or a network .*\[type\]$", "bits behind a prefix"),
     (r"is not a range of (ports|user ids) .*\[type\]$", "the second is less than the first"),
     (r"is not a number of processors .*\[type\]$|cpus: .*\[range\]$", "decimals, and how they are written"),
     (r"'(0\w+|\d+e\d+)' is not a whole number \[type\]$|'(True|TRUE|False|FALSE)' is not true or false", "spelling"),
-    (r"is not a (time zone|schedule) .*\[type\]$", "names that a zone or a month has"),
+    (r"is not (a time zone|five fields of a schedule).*\[type\]$", "names that a zone or a month has"),
+    (r"min_version: '[0-9.]+' is not one of the words allowed \[word\]$", "a version is a number to whoever reads YAML"),
 ]
 
 

@@ -289,7 +289,10 @@ static void test_only_what_changed_is_read(void **state)
                                  S_INIT("apiVersion: reeve/v1\nkind: Environment\nname: e\n"
                                         "application: a\n"),
                                  S_INIT("apiVersion: reeve/v1\nkind: Environment\nname: f\n"
-                                        "application: a\n") } },
+                                        "application: a\n"),
+                                 S_INIT("apiVersion: reeve/v1\nkind: Environment\nname: g\n"
+                                        "application: a\n"
+                                        "services: {web: {image: \"x:${commit}\"}}\n") } },
                 base;
 
     (void)state;
@@ -304,8 +307,8 @@ static void test_only_what_changed_is_read(void **state)
     assert_true(second->files[0] == first->files[0] && second->files[1] == first->files[1]);
     assert_true(second->files[2] != first->files[2]);
     assert_true(map_find(&second->envs, S("e")) == map_find(&first->envs, S("e")));
-    assert_true(!second->everything_moved && second->moved.n == 1 &&
-                map_has(&second->moved, S("f")));
+    assert_true(!second->everything_moved && second->moved.n == 2 &&
+                map_has(&second->moved, S("f")) && map_has(&second->moved, S("g")));
     head_publish(&heads, second);
     head_free_all(&heads);
 }
