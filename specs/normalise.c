@@ -9,6 +9,7 @@
 #include "specs/rule.h"
 #include "specs/schema_path.h"
 #include "specs/uncarried.h"
+#include "specs/zone_check.h"
 
 /* Nobody knows a commit offline; what it stands in is judged all the same. */
 #define NORMALISE_SOME_COMMIT "0000000000000000000000000000000000000000"
@@ -264,6 +265,8 @@ int normalise_environment(struct arena *a, const struct bundle *b, const struct 
         rule_check_storage(&n, n.databases);
         normalise_check_secrets(&n);
         uncarried_check(&n, &spec);
+        if (in->zone_is_there)
+            zone_check(m, n.document, in->zone_is_there);
         policy_rules_check(&n);
     }
     if (arena_status(a, err))

@@ -16,19 +16,6 @@ static struct value *policy_waived(const struct normalise *n)
     return ids;
 }
 
-/* What the floor says nothing about stands as it was written. */
-static struct value *policy_approval(struct normalise *n, const struct value *asked)
-{
-    static const struct str own[] = { S_INIT("auto_if"), S_INIT("windows") };
-    struct value *approval = policy_stricter(n->arena, asked, policy_floor(n->arena, n->in->rule));
-
-    for (size_t i = 0; i < N_ELEMENTS(own); i++)
-        if (value_get(asked, own[i]) && !value_get(approval, own[i]))
-            value_set(n->arena, approval, own[i],
-                      value_copy_content(n->arena, value_get(asked, own[i])));
-    return approval;
-}
-
 /* A tag has no branch: the one that the rule binds to. */
 static struct value *policy_trigger(struct normalise *n)
 {
@@ -90,7 +77,8 @@ struct value *normalise_policy(struct normalise *n)
     struct value *policy = value_map(n->arena), *asked;
 
     asked = policy_written(n->arena, value_get(n->document, S("approval")));
-    value_set(n->arena, policy, S("approval"), policy_approval(n, asked));
+    value_set(n->arena, policy, S("approval"),
+              policy_stricter(n->arena, asked, policy_floor(n->arena, n->in->rule)));
     value_set(n->arena, policy, S("asked"), asked);
     value_set(n->arena, policy, S("trigger"), policy_trigger(n));
     if (value_count(value_get(n->document, S("waive"))))

@@ -71,6 +71,18 @@ static struct value *policy_union(struct arena *a, const struct value *one,
     return all;
 }
 
+/* Lists of windows: it has to be a time of each of them. */
+static struct value *policy_windows(struct arena *a, const struct value *one,
+                                    const struct value *other)
+{
+    struct value *lists = policy_union(a, value_get(one, S("downtime")),
+                                       value_get(other, S("downtime")));
+    struct value *windows = lists ? value_map(a) : NULL;
+
+    value_set(a, windows, S("downtime"), lists);
+    return windows;
+}
+
 /* clang-format off */
 static const struct {
     struct str member;
@@ -83,9 +95,31 @@ static const struct {
     { S_INIT("min_approvals"), policy_most },
     { S_INIT("allow_self"),    policy_both },
     { S_INIT("freeze"),        policy_union },
+    { S_INIT("windows"),       policy_windows },
     { S_INIT("signed"),        policy_any },
 };
 /* clang-format on */
+
+static int policy_is_manual(const struct value *approval)
+{
+    return str_eq_c(value_get_text(approval, S("policy"), S("")), "manual");
+}
+
+/* Of words that make a plan run without a person those count that each says who asks for one. */
+static struct value *policy_auto_if(struct arena *a, const struct value *one,
+                                    const struct value *other)
+{
+    const struct value *words = value_get(one, S("auto_if")),
+                       *more = value_get(other, S("auto_if"));
+    struct value *both = value_list(a);
+
+    if (!policy_is_manual(one) || !policy_is_manual(other))
+        return policy_either(a, policy_is_manual(other) ? more : words, NULL);
+    for (size_t i = 0; i < value_count(words); i++)
+        if (policy_has(more, value_item(words, i)))
+            value_add(a, both, value_copy_content(a, value_item(words, i)));
+    return value_count(both) ? both : NULL;
+}
 
 struct value *policy_stricter(struct arena *a, const struct value *one, const struct value *other)
 {
@@ -95,17 +129,28 @@ struct value *policy_stricter(struct arena *a, const struct value *one, const st
         value_set(a, both, policy_members[i].member,
                   policy_members[i].stricter(a, value_get(one, policy_members[i].member),
                                              value_get(other, policy_members[i].member)));
+    value_set(a, both, S("auto_if"), policy_auto_if(a, one, other));
     return both;
+}
+
+/* The list of a member as the one list of lists; NULL stays. */
+static struct value *policy_list_of(struct arena *a, const struct value *list)
+{
+    struct value *lists = list ? value_list(a) : NULL;
+
+    value_add(a, lists, value_copy_content(a, list));
+    return lists;
 }
 
 struct value *policy_written(struct arena *a, const struct value *approval)
 {
-    struct value *written = value_copy_content(a, approval);
-    const struct value *approvers = value_get(approval, S("approvers"));
-    struct value *lists = approvers ? value_list(a) : NULL;
+    struct value *written = value_copy_content(a, approval), *windows = value_map(a);
+    const struct value *downtime = value_at(approval, S("windows.downtime"));
 
-    value_add(a, lists, value_copy_content(a, approvers));
-    value_set(a, written, S("approvers"), lists);
+    value_set(a, written, S("approvers"), policy_list_of(a, value_get(approval, S("approvers"))));
+    value_set(a, windows, S("downtime"), policy_list_of(a, downtime));
+    if (downtime)
+        value_set(a, written, S("windows"), windows);
     return written;
 }
 

@@ -2,7 +2,8 @@
  * policy: what a spec and the daemon's floor ask for together. SPDX-License-Identifier: Apache-2.0
  *
  * An approval is {policy, require_for, expires_ms, approvers, min_approvals, allow_self, signed}; what is absent
- * asks for nothing. `approvers` is a list of lists: who approves stands in each of them.
+ * asks for nothing. `approvers` is a list of lists: who approves stands in each of them. `windows.downtime` is one too: it has to be
+ * a time of each of them. `auto_if` are the words that everybody says who asks for a person.
  */
 #pragma once
 

@@ -85,6 +85,9 @@ int bundle_join(struct arena *a, const struct bundle_file *const *files, size_t 
 /* none expand contract irreversible: 0 to 3; -1: another word. */
 int spec_schema_change(struct str word);
 
+/* 1: this machine has that time zone. */
+typedef int spec_zone_is_there(struct str name);
+
 /* What normalising needs to know of the world. */
 struct normalise_input {
     struct str environment; /* name; of a preview it is computed */
@@ -100,6 +103,7 @@ struct normalise_input {
         *unread; /* name -> struct str *: why it is not among them; NULL: nobody says */
     const struct map *
         outputs; /* "kind/name#key" -> struct that begins with a struct str: version; NULL, absent: "1" */
+    spec_zone_is_there *zone_is_there; /* NULL: not asked */
     const struct value *rule; /* the daemon's rule for this environment (checked), NULL offline */
     struct str spec_path;     /* ".reeve" */
     struct str schema_change; /* what the commit's trailer says; "" or p NULL: nothing */

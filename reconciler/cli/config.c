@@ -11,6 +11,8 @@
 #include "base/sys.h"
 #include "providers/registry.h"
 #include "reconciler/cli/cli.h"
+#include "reconciler/engine/zones.h"
+#include "specs/zone_check.h"
 
 #define CONFIG_BYTES_MAX (1u << 20)
 
@@ -74,6 +76,8 @@ int config_need(struct cli *c, struct err *err)
         rc = bundle_read(c->arena, BUNDLE_DAEMON, &file, 1, &bundle, &m, err);
     if (!rc && !m.n_errors)
         rc = normalise_daemon(c->arena, &bundle, &c->daemon, &m, err);
+    if (!rc && !m.n_errors)
+        zone_check(&m, c->daemon, zones_is_there);
     if (rc)
         return err_wrap(err, "configuration '%s'", path);
     print_messages(c, &m, file.text);

@@ -32,6 +32,7 @@ static const struct rule_line {
     { S_INIT("floor.min_approvals"), "so many approve, or more where it says so", "its own number holds" },
     { S_INIT("floor.allow_self"), "whether who made a change may approve it", "its own word holds" },
     { S_INIT("floor.freeze"), "no commit is applied then", "its own freezes alone hold" },
+    { S_INIT("floor.auto_if"), "such plans need nobody, where its own auto_if says so too", "manual is manual" },
     { S_INIT("floor.signed"), "whether approvals are signed", "they need not be" },
     { S_INIT("floor.waivable"), "rules it may waive", "it waives no rule" },
 };

@@ -13,7 +13,9 @@
 #include "reconciler/cli/verbs.h"
 #include "reconciler/core/graph.h"
 #include "reconciler/engine/try_plan.h"
+#include "reconciler/engine/zones.h"
 #include "specs/json_io.h"
+#include "specs/zone_check.h"
 
 #define SPEC_DIR ".reeve"
 #define DEPTH_MAX 16
@@ -171,6 +173,8 @@ static int read_specs(struct offline *o, const char *path, struct err *err)
     rc = bundle_read(a, kind, o->files.p, o->files.n, &o->bundle, &o->messages, err);
     if (!rc && kind == BUNDLE_DAEMON && !o->messages.n_errors)
         rc = normalise_daemon(a, &o->bundle, &daemon, &o->messages, err);
+    if (!rc && kind == BUNDLE_DAEMON && !o->messages.n_errors)
+        zone_check(&o->messages, daemon, zones_is_there);
     if (!rc && daemon)
         daemon_uncarried(daemon, registry_drivers(a), DAEMON_READ, &o->messages);
     return rc;
@@ -229,6 +233,7 @@ static int read_environment(struct offline *o, struct str name, struct environme
     struct normalise_input in = { .environment = name,
                                   .branch = value_is(branch, VALUE_TEXT) ? branch->u.text
                                                                          : S("main"),
+                                  .zone_is_there = zones_is_there,
                                   .rule = o->rule,
                                   .spec_path = o->spec_path };
 

@@ -64,6 +64,51 @@ static int class_is_required(const struct value *require_for, int classes, struc
     return 0;
 }
 
+/* --- what needs nobody although the policy is manual --------------------------------------------- */
+
+static int changes_nothing(const struct plan *p)
+{
+    for (size_t i = 0; i < p->items.n; i++)
+        if (p->items.p[i].action != PLAN_MARK)
+            return 0;
+    return 1;
+}
+
+static int only_scales_line(const struct plan_line *line)
+{
+    for (size_t i = 0; i < line->changes.n; i++)
+        if (!str_eq_c(line->changes.p[i].path, "replicas"))
+            return 0;
+    return str_eq_c(line->kind, "service") && line->action == PLAN_UPDATE;
+}
+
+static int only_scales(const struct plan *p)
+{
+    for (size_t i = 0; i < p->lines.n; i++)
+        if (!only_scales_line(&p->lines.p[i]))
+            return 0;
+    return 1;
+}
+
+static const struct {
+    const char *word;
+    int (*fits)(const struct plan *p);
+} auto_rows[] = {
+    { "no_changes", changes_nothing },
+    { "only_scale", only_scales },
+};
+
+/* Never where there is a class to think about. */
+static int needs_nobody(const struct value *auto_if, const struct plan *p)
+{
+    for (size_t i = 0; i < value_count(auto_if) && !p->classes; i++)
+        for (size_t j = 0; j < N_ELEMENTS(auto_rows); j++)
+            if (value_is(value_item(auto_if, i), VALUE_TEXT) &&
+                str_eq_c(value_item(auto_if, i)->u.text, auto_rows[j].word) && auto_rows[j].fits(p))
+                return 1;
+    return 0;
+}
+
 static struct plan_verdict ask(struct str reason)
 {
     return (struct plan_verdict){ 1, reason };
@@ -87,7 +132,8 @@ struct plan_verdict plan_judge(struct arena *a, const struct plan *p, const stru
         return (struct plan_verdict){ 0, S("") };
     if (class_is_required(value_get(approval, S("require_for")), p->classes, &name))
         return ask(str_fmt(a, "class %.*s", STR_ARG(name)));
-    if (str_eq_c(value_get_text(approval, S("policy"), S("manual")), "manual"))
+    if (str_eq_c(value_get_text(approval, S("policy"), S("manual")), "manual") &&
+        !needs_nobody(value_get(approval, S("auto_if")), p))
         return ask(S("approval: manual"));
     for (size_t i = 0; i < p->groups.n; i++) {
         const struct plan_group *g = &p->groups.p[i];

@@ -64,8 +64,8 @@ static int weaken_fewer(const struct value *before, const struct value *after)
     return 0;
 }
 
-/* Lists of people, of whom one of each has to agree: another one among them, or one list less. */
-static int weaken_more_people(const struct value *before, const struct value *after)
+/* Lists of which one of each has to be met, people or windows: another one among them, or one list less. */
+static int weaken_more_of_each(const struct value *before, const struct value *after)
 {
     for (size_t i = 0; i < value_count(before); i++) {
         size_t j = 0;
@@ -99,9 +99,11 @@ static const struct {
     { "policy",  S_INIT("approval.policy"),                                 weaken_not_manual,   S_INIT("") },
     { "policy",  S_INIT("approval.require_for"),                            weaken_fewer,        S_INIT("") },
     { "policy",  S_INIT("approval.expires_ms"),                             weaken_more,         S_INIT("") },
-    { "policy",  S_INIT("approval.approvers"),                              weaken_more_people,  S_INIT("") },
+    { "policy",  S_INIT("approval.approvers"),                              weaken_more_of_each, S_INIT("") },
     { "policy",  S_INIT("approval.min_approvals"),                          weaken_less,         S_INIT("") },
     { "policy",  S_INIT("approval.freeze"),                                 weaken_fewer,        S_INIT("") },
+    { "policy",  S_INIT("approval.auto_if"),                                weaken_one_more,     S_INIT("") },
+    { "policy",  S_INIT("approval.windows.downtime"),                       weaken_more_of_each, S_INIT("") },
     { "policy",  S_INIT("approval.allow_self"),                             weaken_turned_on,    S_INIT("") },
     { "policy",  S_INIT("waive"),                                           weaken_one_more,     S_INIT("") },
     { "service", S_INIT("build.network"),                                   weaken_asked,        S_INIT("") },

@@ -1,5 +1,6 @@
 /* What one cycle of an environment looks at: its specs and the world. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/claims.h"
+#include "reconciler/engine/zones.h"
 
 /* --- specs: on FILE ------------------------------------------------------------------------------ */
 
@@ -54,6 +55,7 @@ int env_look_specs(struct task *t, struct err *err)
                                   .branch = env->branch,
                                   .commit = env->head->commit,
                                   .trees = &env->head->trees,
+                                  .zone_is_there = zones_is_there,
                                   .rule = env->rule,
                                   .spec_path = env->head->spec_path,
                                   .schema_change = env->head->about.schema_change };

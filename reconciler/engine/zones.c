@@ -23,6 +23,16 @@ int zones_read(struct arena *a, struct str name, struct tz *ret, struct err *err
     return rc ? rc : tz_parse(a, name, bytes, ret, err);
 }
 
+int zones_is_there(struct str name)
+{
+    AUTO_ARENA struct arena a;
+    struct err err = ERR_INIT;
+    struct tz tz;
+
+    arena_init(&a, 0);
+    return !zones_read(&a, name, &tz, &err);
+}
+
 int zones_add(struct arena *a, const struct value *windows, struct map *zones, struct err *err)
 {
     for (size_t i = 0; i < value_count(windows); i++) {

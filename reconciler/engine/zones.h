@@ -12,6 +12,7 @@
 #include "base/tz.h"
 #include "specs/value.h"
 
+int zones_is_there(struct str name);
 /* ERR_NOT_FOUND: it is not installed. */
 int zones_read(struct arena *a, struct str name, struct tz *ret, struct err *err);
 /* Those that a list of windows names; what is not installed is left out. */

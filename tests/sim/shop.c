@@ -152,6 +152,8 @@ struct str shop_text(struct arena *a, const struct shop *s)
     for (int i = 0; i < N_SHOP; i++)
         if (s->services[i].present)
             shop_add_service(&b, s, (enum shop_name)i);
+    if (s->more)
+        sb_add_c(&b, s->more);
     sb_addf(&b,
             "domains:\n  app: {hosts: [\"${env}.example.test\"], routes: {/: {service: %s}, "
             "/api: {service: api}%s",
@@ -162,8 +164,8 @@ struct str shop_text(struct arena *a, const struct shop *s)
     for (int i = 0; i < s->n_envs; i++)
         sb_addf(&b,
                 "---\napiVersion: reeve/v1\nkind: Environment\nname: %s\napplication: shop\n"
-                "trigger: {branch: main}\napproval: {policy: %s}\n"
+                "trigger: {branch: main}\napproval: {policy: %s%s}\n"
                 "reconcile: {interval: 20s}\n",
-                shop_envs[i], s->is_manual[i] ? "manual" : "auto");
+                shop_envs[i], s->is_manual[i] ? "manual" : "auto", s->asks ? s->asks : "");
     return sb_str(&b);
 }

@@ -3,6 +3,11 @@
  */
 #include "tests/sim/story.h"
 
+#include "base/date.h"
+#include "reconciler/engine/zones.h"
+
+#define ZONE "Europe/Berlin"
+
 static size_t count_sets(struct story *s, const char *state)
 {
     struct rec_set *rows;
@@ -88,12 +93,70 @@ static void a_rejected_plan_is_open_again_when_its_inputs_return(struct story *s
     expect_version(s, SHOP_BLOG, 2);
 }
 
+/* ", NAME: .." with a time of every day that begins in so many minutes by the clock of ZONE, and lasts ten. */
+static const char *window_in(struct story *s, const char *before, int minutes, const char *after)
+{
+    struct arena *a = &s->w.arena;
+    struct err err = ERR_INIT;
+    int64_t local_ms;
+    int from, to;
+    struct tz tz;
+
+    if (zones_read(a, S(ZONE), &tz, &err))
+        skip(); /* the package tzdata is not installed */
+    local_ms = tz_local_ms(&tz, loop_wall_ms(s->w.loop) + minutes * DATE_MINUTE_MS);
+    from = (int)(date_time_of_day(local_ms) / DATE_MINUTE_MS);
+    to = (from + 10) % (24 * 60);
+    return str_fmt(a, "%s{from: \"%02d:%02d\", to: \"%02d:%02d\", tz: " ZONE "}%s", before,
+                   from / 60, from % 60, to / 60, to % 60, after)
+        .p;
+}
+
+static void what_is_down_for_a_while_waits_for_its_window(struct story *s)
+{
+    s->shop.n_envs = 1;
+    s->shop.asks = window_in(s, ", windows: {downtime: [", 5, "]}");
+    change(s, SHOP_CRON, 0);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "waiting: waits for the window for downtime, from ");
+    assert_true(str_ends(world_status(&s->w, S("prod")), S(ZONE)));
+    expect_version(s, SHOP_CRON, 1);
+    change(s, SHOP_BLOG, 0);
+    s->shop.services[SHOP_CRON].version = 1;
+    push(s); /* what is not down does not wait */
+    run(s, MINUTE);
+    expect_version(s, SHOP_BLOG, 2);
+    s->shop.services[SHOP_CRON].version = 2;
+    push(s);
+    run(s, 5 * MINUTE);
+    expect_version(s, SHOP_CRON, 2);
+}
+
+static void a_freeze_ends_by_the_clock_of_its_zone(struct story *s)
+{
+    s->shop.n_envs = 1;
+    s->shop.asks = window_in(s, ", freeze: [", -5, "]");
+    push(s);
+    run(s, MINUTE); /* that it is frozen is asked by the commit itself */
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, MINUTE);
+    expect_status(s, "frozen: frozen until ");
+    assert_true(str_ends(world_status(&s->w, S("prod")), S(ZONE)));
+    expect_version(s, SHOP_BLOG, 1);
+    run(s, 5 * MINUTE);
+    expect_version(s, SHOP_BLOG, 2);
+}
+
 int main(void)
 {
     struct story_row rows[] = {
         STORY(the_previous_set_stays_warm_while_it_is_held),
         STORY(an_undo_while_it_is_held_needs_the_role),
         STORY(a_rejected_plan_is_open_again_when_its_inputs_return),
+        STORY(what_is_down_for_a_while_waits_for_its_window),
+        STORY(a_freeze_ends_by_the_clock_of_its_zone),
     };
 
     return story_tell_all(rows, N_ELEMENTS(rows));

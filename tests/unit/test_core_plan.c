@@ -159,7 +159,11 @@ static void test_policies_judge_plans(void **state)
     static const char automatic[] = "{\"approval\":{\"policy\":\"auto\"}}",
                       manual[] = "{\"approval\":{\"policy\":\"manual\"}}",
                       downtime[] = "{\"approval\":{\"policy\":\"auto\","
-                                   "\"require_for\":[\"data\",\"downtime\"]}}";
+                                   "\"require_for\":[\"data\",\"downtime\"]}}",
+                      scales[] = "{\"approval\":{\"policy\":\"manual\","
+                                 "\"auto_if\":[\"only_scale\"]}}",
+                      nothing[] = "{\"approval\":{\"policy\":\"manual\","
+                                  "\"auto_if\":[\"no_changes\"]}}";
     static const struct {
         const char *sentence, *before, *want;
         enum plan_cause cause;
@@ -179,6 +183,21 @@ static void test_policies_judge_plans(void **state)
           PLAN_CAUSE_COMMIT, downtime, "class downtime" },
         { "downtime runs where it is not", "a v1 recreate", "a v2 recreate", PLAN_CAUSE_COMMIT,
           automatic, NULL },
+        { "replicas alone, where that needs nobody", "a v1", "a v1 x2", PLAN_CAUSE_COMMIT, scales,
+          NULL },
+        { "and not where it is no word", "a v1", "a v1 x2", PLAN_CAUSE_COMMIT, nothing,
+          "approval: manual" },
+        { "a new version is more than that", "a v1", "a v2 x2", PLAN_CAUSE_COMMIT, scales,
+          "approval: manual" },
+        { "and so is a new service", "a v1", "a v1 x2;b v1", PLAN_CAUSE_COMMIT, scales,
+          "approval: manual" },
+        { "a class is never let through", "a v1;b v1", "a v1 x2", PLAN_CAUSE_COMMIT, scales,
+          "class destroy" },
+        { "nothing that runs moves", "a v1 ask", "a v1", PLAN_CAUSE_COMMIT, nothing,
+          "class weaken" },
+        { "nor where it is laxer", "a v1", "a v1 ask", PLAN_CAUSE_COMMIT, nothing, NULL },
+        { "and asks without the word", "a v1", "a v1 ask", PLAN_CAUSE_COMMIT, scales,
+          "approval: manual" },
         { "a repair never asks", "a v1", "a v2", PLAN_CAUSE_REPAIR, manual, NULL },
         { "an undo was asked for", "a v1;b v1", "a v2", PLAN_CAUSE_UNDO, manual, NULL },
         { "a rollback was asked for", "a v1;b v1", "a v2", PLAN_CAUSE_ROLLBACK, manual, NULL },
