@@ -2,19 +2,9 @@
 #include "base/guard.h"
 #include "specs/normalise.h"
 #include "specs/policy.h"
+#include "specs/policy_rules.h"
 #include "specs/refs.h"
 #include "specs/rule.h"
-
-static struct value *policy_waived(const struct normalise *n)
-{
-    const struct value *waivers = value_get(n->document, S("waive"));
-    struct value *ids = value_list(n->arena);
-
-    for (size_t i = 0; i < value_count(waivers); i++)
-        value_add(n->arena, ids,
-                  value_copy_content(n->arena, value_get(value_item(waivers, i), S("rule"))));
-    return ids;
-}
 
 /* A tag has no branch: the one that the rule binds to. */
 static struct value *policy_trigger(struct normalise *n)
@@ -74,15 +64,15 @@ struct value *normalise_policy(struct normalise *n)
 {
     static const struct str taken[] = { S_INIT("reconcile"), S_INIT("objectives"),
                                         S_INIT("maintenance"), S_INIT("status") };
-    struct value *policy = value_map(n->arena), *asked;
+    struct value *policy = value_map(n->arena), *asked, *waived = policy_rules_waived(n);
 
     asked = policy_written(n->arena, value_get(n->document, S("approval")));
     value_set(n->arena, policy, S("approval"),
               policy_stricter(n->arena, asked, policy_floor(n->arena, n->in->rule)));
     value_set(n->arena, policy, S("asked"), asked);
     value_set(n->arena, policy, S("trigger"), policy_trigger(n));
-    if (value_count(value_get(n->document, S("waive"))))
-        value_set(n->arena, policy, S("waive"), policy_waived(n));
+    if (value_count(waived))
+        value_set(n->arena, policy, S("waive"), waived);
     for (size_t i = 0; i < N_ELEMENTS(taken); i++)
         if (value_get(n->document, taken[i]))
             value_set(n->arena, policy, taken[i],

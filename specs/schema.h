@@ -113,6 +113,9 @@ struct value *schema_fill(const struct schema_fill *f, enum schema_object object
  * here; what needs more than one field, or more than one document, only we can say. NULL: no such kind. */
 struct value *schema_json(struct arena *a, struct str kind);
 
+/* docs/fields.md */
+struct str schema_page(struct arena *a);
+
 /* What `reeve explain services.healthcheck` prints. A path begins at Application, Environment or
  * Daemon, named or not; parts that name an entry of a map may be left out. STR_NONE when there is
  * no such field: *ret_hint then has the nearest name, or is STR_NONE. */

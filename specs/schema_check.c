@@ -291,6 +291,20 @@ static struct value *check_fields(const struct schema_check *c, enum schema_obje
     return checked;
 }
 
+/* The key that was meant to choose. */
+static struct str nearest_key_hint(const struct schema_check *c, const struct value *v,
+                                   const struct schema_variant *rows, size_t n)
+{
+    struct schema_nearest nearest = { 0 };
+
+    for (size_t k = 0; k < value_count(v) && !nearest.name.n; k++) {
+        nearest = schema_nearest_to(v->u.map.entries[k].key);
+        for (size_t i = 0; i < n; i++)
+            schema_nearest_try(&nearest, rows[i].word);
+    }
+    return schema_nearest_hint(c->a, &nearest);
+}
+
 /* The word that chooses is missing, unknown or not supported: say which ones there are. */
 static void complain_variant(const struct schema_check *c, const struct value *v,
                              const struct schema_variant *rows, size_t n,
@@ -315,8 +329,9 @@ static void complain_variant(const struct schema_check *c, const struct value *v
                  "%.*s '%.*s' is not one of %s", STR_ARG(rows->key), STR_ARG(chosen->u.text),
                  sb_str(&b).p);
     else
-        complain(c, path, chosen ? chosen->place : v->place, "type", STR_NONE,
-                 "must have one of %s", sb_str(&b).p);
+        complain(c, path, chosen ? chosen->place : v->place, "type",
+                 chosen ? STR_NONE : nearest_key_hint(c, v, rows, n), "must have one of %s",
+                 sb_str(&b).p);
 }
 
 static struct value *check_object(const struct schema_check *c, enum schema_object object,

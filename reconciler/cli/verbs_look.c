@@ -2,6 +2,7 @@
 #include "base/guard.h"
 #include "reconciler/cli/verbs.h"
 #include "specs/json_io.h"
+#include "specs/policy_rules.h"
 #include "specs/schema.h"
 
 int verb_status(struct cli *c, struct err *err)
@@ -91,6 +92,8 @@ static int explain_field(struct cli *c, struct str path, struct err *err)
     struct str hint = STR_NONE, text = schema_explain(c->arena, path, &hint);
     struct value *v = value_map(c->arena);
 
+    if (!text.p)
+        text = policy_rules_explain(c->arena, path);
     if (!text.p)
         return err_set(err, ERR_NOT_FOUND, "no field '%.*s'%s%.*s", STR_ARG(path),
                        hint.n ? ": " : "", STR_ARG(hint));

@@ -20,9 +20,10 @@ static void remark_on(struct planner *p, const struct subject *x)
 
         slot = why.p ? vec_push(p->low.a, &p->plan->remarks) : NULL;
         if (slot)
-            *slot = str_fmt(p->low.a, "%.*s%slimits.%.*s of service '%.*s' is not kept here: %.*s",
-                            STR_ARG(at), at.n ? ": " : "", STR_ARG(word), STR_ARG(x->m.service),
-                            STR_ARG(why));
+            *slot = str_fmt(
+                p->low.a,
+                "%.*s%slimits.%.*s of service '%.*s' is not kept here: %.*s [limit-unkept]",
+                STR_ARG(at), at.n ? ": " : "", STR_ARG(word), STR_ARG(x->m.service), STR_ARG(why));
     }
 }
 

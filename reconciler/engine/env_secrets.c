@@ -303,8 +303,8 @@ int env_secrets_remark(struct engine *e, struct arena *a, struct str env_uid,
                            STR_ARG(name)));
         else if (pin->is_short)
             remark(a, p,
-                   str_fmt(a, "warning: secret '%.*s' is shorter than %u characters", STR_ARG(name),
-                           SECRET_SHORT_BELOW));
+                   str_fmt(a, "warning: secret '%.*s' is shorter than %u characters [secret-short]",
+                           STR_ARG(name), SECRET_SHORT_BELOW));
     }
     if (!secret_sets_are_kept(e->sealed) && remark_unrestorable(e, a, env_uid, p, err))
         return err->code;

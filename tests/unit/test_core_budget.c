@@ -88,13 +88,14 @@ struct unkept_row {
 static const struct unkept_row unkept_rows[] = {
     { "all is kept", "{\"cpus\":500,\"memory\":1}", "namespace", "{}", "" },
     { "memory is not", "{\"cpus\":500,\"memory\":1}", "uid", "{\"memory\":\"no root\"}",
-      "app.yaml:7:3: limits.memory of service 'a' is not kept here: no root" },
+      "app.yaml:7:3: limits.memory of service 'a' is not kept here: no root [limit-unkept]" },
     { "what is not asked for is not missed", "{\"memory\":1}", "uid", "{\"cpus\":\"no root\"}",
       "" },
     { "a number of processes is kept all the same", "{\"pids\":9}", "uid", "{\"pids\":\"no root\"}",
       "" },
     { "but where nothing is", "{\"pids\":9}", "none", "{}",
-      "limits.pids of service 'a' is not kept here: isolation none keeps no limits" },
+      "limits.pids of service 'a' is not kept here: isolation none keeps no limits "
+      "[limit-unkept]" },
     { "nobody was asked", "{\"memory\":1}", "none", NULL, "" },
 };
 
