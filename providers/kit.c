@@ -16,7 +16,7 @@ static const char *const kit_verdicts[] = {
 static const char *const kit_actions[] = {
     [RV_NONE] = "none",       [RV_CREATE] = "create", [RV_UPDATE] = "update",
     [RV_REPLACE] = "replace", [RV_DELETE] = "delete", [RV_ADOPT] = "adopt",
-    [RV_RUN] = "run",
+    [RV_RUN] = "run",         [RV_FORGET] = "forget",
 };
 
 struct rv_str kit_give(const struct rv_host *h, struct str s)

@@ -169,6 +169,7 @@ CREATE TABLE resources (
     outputs TEXT NOT NULL,
     status TEXT NOT NULL,
     protect TEXT NOT NULL,
+    drift TEXT NOT NULL,
     reason TEXT NOT NULL,
     PRIMARY KEY (env, kind, name, valid_from)
 ) STRICT;

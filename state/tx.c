@@ -273,7 +273,7 @@ static int tx_resource_differs(const struct rec_resource *a, const struct rec_re
            !str_eq(a->status, b->status) || !str_eq(a->provider_id, b->provider_id) ||
            !str_eq(a->outputs, b->outputs) || a->incarnation != b->incarnation ||
            a->turn != b->turn || !str_eq(a->provider, b->provider) || !str_eq(a->owner, b->owner) ||
-           !str_eq(a->protect, b->protect);
+           !str_eq(a->protect, b->protect) || !str_eq(a->drift, b->drift);
 }
 
 int tx_put_resource(struct tx *tx, const struct rec_resource *rec, struct err *err)

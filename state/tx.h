@@ -47,6 +47,6 @@ int tx_commit(struct tx *tx, struct err *err); /* frees tx, also when it fails *
 void tx_rollback(struct tx *tx);               /* frees tx; NULL does nothing */
 
 /* Put a resource: closes the row that is valid now and opens one at this event, where desired, observed,
- * status, provider, its id, owner, outputs, protect, incarnation or turn differ; else nothing is written.
+ * status, provider, its id, owner, outputs, protect, drift, incarnation or turn differ; else nothing is written.
  * valid_* are ignored. */
 int tx_put_resource(struct tx *tx, const struct rec_resource *rec, struct err *err);

@@ -38,7 +38,16 @@ enum rv_acted {
     RV_ACTED_YES,
 };
 
-enum rv_action { RV_NONE, RV_CREATE, RV_UPDATE, RV_REPLACE, RV_DELETE, RV_ADOPT, RV_RUN };
+enum rv_action {
+    RV_NONE,
+    RV_CREATE,
+    RV_UPDATE,
+    RV_REPLACE,
+    RV_DELETE,
+    RV_ADOPT,
+    RV_RUN,
+    RV_FORGET
+};
 
 struct rv_op {
     uint32_t size, action, attempt, reserved0;

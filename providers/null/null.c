@@ -7,8 +7,17 @@
 
 static struct rv_str null_schema(void)
 {
-    static const char text[] = "{\"*\":{\"consistency_window_ms\":0,\"idempotency\":\"key\","
-                               "\"identity\":\"owner\",\"stateful\":false}}";
+#define NULL_RULES                                                                                 \
+    "\"consistency_window_ms\":0,\"idempotency\":\"key\",\"identity\":\"owner\",\"forget\":true,"
+    static const char text[] =
+        "{\"*\":{" NULL_RULES "\"stateful\":false},"
+        "\"database\":{" NULL_RULES "\"stateful\":true,\"replace\":[\"engine\"],"
+        "\"downtime\":[\"version\"],\"unordered\":[\"extensions\"],"
+        "\"outputs\":[\"url\",\"direct_url\",\"pooled_url\",\"host\",\"port\",\"user\","
+        "\"password\",\"name\"]},"
+        "\"redis\":{" NULL_RULES "\"stateful\":true,\"restart\":[\"maxmemory\"],"
+        "\"downtime\":[\"version\"],\"outputs\":[\"url\",\"host\",\"port\",\"password\"]}}";
+#undef NULL_RULES
 
     return (struct rv_str){ text, sizeof(text) - 1 };
 }
@@ -107,6 +116,19 @@ static int null_look_at(struct null_call *c, struct null_object *o, const struct
     return 0;
 }
 
+/* Somebody changed it behind our back: a file beside it says how it looks now. */
+static struct str null_drifted(struct null_call *c, const char *member, struct str json)
+{
+    const struct value *drift = null_store_drift(&c->self->store, &c->arena, c->object->owner);
+    const struct value *over = value_get(drift, str_from_c(member));
+    struct err ignored = ERR_INIT; /* our own text */
+    struct value *base;
+
+    if (!over || json_parse(&c->arena, json, KIT_BODY_MAX, &base, &ignored))
+        return json;
+    return json_format(&c->arena, value_merge(&c->arena, base, over));
+}
+
 /* What the object is, into the result. */
 static void null_show(struct null_call *c, enum rv_acted acted)
 {
@@ -120,8 +142,8 @@ static void null_show(struct null_call *c, enum rv_acted acted)
     c->ret->verdict = RV_DONE;
     c->ret->acted = acted;
     c->ret->id = kit_give(c->h, c->object->owner);
-    c->ret->observed = kit_give(c->h, c->object->observed);
-    c->ret->outputs = kit_give(c->h, c->object->outputs);
+    c->ret->observed = kit_give(c->h, null_drifted(c, "observed", c->object->observed));
+    c->ret->outputs = kit_give(c->h, null_drifted(c, "outputs", c->object->outputs));
     if (!c->ret->id.p || !c->ret->observed.p || !c->ret->outputs.p)
         (void)kit_answer(c->h, c->ret, RV_RETRY, acted, "out of memory");
 }
@@ -230,7 +252,7 @@ static int null_write(struct null_call *c)
     o->epoch = c->op->epoch;
     o->pending = c->self->pending;
     c->object = o;
-    if (null_store_keep(&c->self->store, o, &err))
+    if (null_store_keep(&c->self->store, o, &err) || null_store_mend(&c->self->store, o, &err))
         return kit_answer_err(c->h, c->ret, RV_ACTED_MAYBE, &err);
     return 0;
 }
@@ -249,11 +271,51 @@ static int null_identify(struct null_call *c)
     return c->object ? 0 : kit_answer(c->h, c->ret, RV_RETRY, RV_ACTED_MAYBE, "it was deleted");
 }
 
+/* It stays as it is, and nobody's: its owner is a number now. */
+static void null_forget(struct null_call *c)
+{
+    struct str loose;
+    struct err err = ERR_INIT;
+
+    if (!c->object) {
+        (void)kit_answer(c->h, c->ret, RV_DONE, RV_ACTED_NO, "%s", "");
+        return;
+    }
+    loose = str_fmt(&c->arena, "loose%lld", (long long)c->object->number);
+    if (null_store_rename(&c->self->store, c->object, loose, &err))
+        (void)kit_answer_err(c->h, c->ret, RV_ACTED_MAYBE, &err);
+    else
+        (void)kit_answer(c->h, c->ret, RV_DONE, RV_ACTED_YES, "%s", "");
+}
+
+/* The object of this id becomes the owner's: from nobody, or from another name of ours. */
+static int null_adopt(struct null_call *c)
+{
+    struct null_store *s = &c->self->store;
+    struct err err = ERR_INIT;
+
+    if (c->object) /* it is, already */
+        return 0;
+    c->object = null_store_find(s, kit_str(c->op->id));
+    if (!c->object)
+        return kit_answer(c->h, c->ret, RV_USER, RV_ACTED_NO, "there is no '%.*s'",
+                          (int)c->op->id.n, c->op->id.p);
+    if (!str_eq(c->object->type, kit_str(c->op->type)))
+        return kit_answer(c->h, c->ret, RV_USER, RV_ACTED_NO, "'%.*s' is a %.*s", (int)c->op->id.n,
+                          c->op->id.p, STR_ARG(c->object->type));
+    if (null_store_rename(s, c->object, kit_str(c->op->owner), &err) ||
+        null_object_set(c->object, &c->object->key, kit_str(c->op->key)) ||
+        null_object_set(c->object, &c->object->name, kit_str(c->op->name)) ||
+        null_store_keep(s, c->object, &err))
+        return kit_answer_err(c->h, c->ret, RV_ACTED_MAYBE, &err);
+    return 0;
+}
+
 static void null_make(struct null_call *c)
 {
     int is_new = !c->object || !str_eq(c->object->key, kit_str(c->op->key));
 
-    if (is_new && null_write(c))
+    if (c->op->action == RV_ADOPT ? null_adopt(c) : is_new && null_write(c))
         return;
     c->object->epoch = c->op->epoch;
     if (null_identify(c))
@@ -262,6 +324,11 @@ static void null_make(struct null_call *c)
         null_pend(c);
     else
         null_show(c, is_new ? RV_ACTED_YES : RV_ACTED_NO);
+}
+
+static void (*null_fn(uint32_t action))(struct null_call *c)
+{
+    return action == RV_DELETE ? null_delete : action == RV_FORGET ? null_forget : null_make;
 }
 
 static void null_do(void *self, const struct rv_host *h, const char *call, const struct rv_op *op,
@@ -274,7 +341,7 @@ static void null_do(void *self, const struct rv_host *h, const char *call, const
         if (call[0] == 'r' && c.object && c.object->pending > 0) /* one look nearer to its end */
             c.object->pending--;
         if (!null_epoch(&c))
-            (op->action == RV_DELETE ? null_delete : null_make)(&c);
+            null_fn(op->action)(&c);
         null_end(&c);
     }
     arena_fini(&c.arena);
@@ -305,7 +372,7 @@ static int null_ask_secrets(const struct rv_host *h, const struct rv_op *op, str
 static void null_apply(void *self, const struct rv_host *h, const struct rv_op *op,
                        struct rv_result *ret)
 {
-    if (op->action == RV_DELETE || !null_ask_secrets(h, op, ret))
+    if (op->action == RV_DELETE || op->action == RV_FORGET || !null_ask_secrets(h, op, ret))
         null_do(self, h, "apply", op, ret);
 }
 

@@ -65,6 +65,13 @@ struct null_object *null_store_put(struct null_store *s,
 int null_object_set(struct null_object *o, struct str *member, struct str text);
 int null_store_keep(struct null_store *s, const struct null_object *o, struct err *err);
 int null_store_drop(struct null_store *s, struct str owner, struct err *err);
+/* The same object under another owner. */
+int null_store_rename(struct null_store *s, struct null_object *o, struct str owner,
+                      struct err *err);
+/* OWNER.drift in the directory: {observed: {..}, outputs: {..}, stays}, over what it shows; NULL: it is as it was
+ * made. Writing it mends it, unless it stays. */
+const struct value *null_store_drift(const struct null_store *s, struct arena *a, struct str owner);
+int null_store_mend(const struct null_store *s, const struct null_object *o, struct err *err);
 void null_store_fini(struct null_store *s);
 
 /* outputs */

@@ -111,9 +111,51 @@ static void null_address(struct arena *a, const struct null_object *o, const str
     value_set_int(a, v, S("port"), null_port(o));
 }
 
+/* --- databases and the like: what they give out, made of what they are --------------------------- */
+
+static struct str null_password(struct arena *a, const struct null_object *o)
+{
+    struct digest d = hash_bytes(str_fmt(a, "null password of %.*s", STR_ARG(o->owner)));
+
+    return str_fmt(a, "pw-%.*s", 32, digest_hex(a, &d).p);
+}
+
+static void null_credentials(struct arena *a, const struct null_object *o, struct value *v)
+{
+    value_set_text(a, v, S("host"), S("127.0.0.1"));
+    value_set_text(a, v, S("port"), str_fmt(a, "%lld", (long long)null_port(o)));
+    value_set_text(a, v, S("password"), null_password(a, o));
+}
+
+static void null_database(struct arena *a, const struct null_object *o, const struct value *desired,
+                          struct value *v)
+{
+    struct str url = str_fmt(a, "postgresql://%.*s:%.*s@127.0.0.1:%lld/%.*s", STR_ARG(o->name),
+                             STR_ARG(null_password(a, o)), (long long)null_port(o),
+                             STR_ARG(o->name));
+
+    (void)desired;
+    null_credentials(a, o, v);
+    value_set_text(a, v, S("user"), o->name);
+    value_set_text(a, v, S("name"), o->name);
+    value_set_text(a, v, S("url"), url);
+    value_set_text(a, v, S("direct_url"), url);
+    value_set_text(a, v, S("pooled_url"), url);
+}
+
+static void null_redis(struct arena *a, const struct null_object *o, const struct value *desired,
+                       struct value *v)
+{
+    (void)desired;
+    null_credentials(a, o, v);
+    value_set_text(a, v, S("url"),
+                   str_fmt(a, "redis://:%.*s@127.0.0.1:%lld", STR_ARG(null_password(a, o)),
+                           (long long)null_port(o)));
+}
+
 static const struct {
     const char *type;
-    null_shape *outputs, *observed;
+    null_shape *outputs, *observed; /* observed NULL: as it was asked for */
 } null_shapes[] = {
     { "instance", null_instance, null_instance_seen },
     { "artifact", null_artifact, null_artifact_seen },
@@ -123,6 +165,8 @@ static const struct {
     { "routes", null_generation, null_routes_seen },
     { "switch", null_generation, null_generation },
     { "address", null_address, null_address },
+    { "database", null_database, NULL },
+    { "redis", null_redis, NULL },
 };
 
 struct value *null_outputs(struct arena *a, const struct null_object *o,
@@ -143,7 +187,7 @@ struct value *null_observed(struct arena *a, const struct null_object *o,
     struct value *v = NULL;
 
     for (size_t i = 0; !v && i < N_ELEMENTS(null_shapes); i++)
-        if (str_eq_c(o->type, null_shapes[i].type)) {
+        if (null_shapes[i].observed && str_eq_c(o->type, null_shapes[i].type)) {
             v = value_map(a);
             null_shapes[i].observed(a, o, desired, v);
         }

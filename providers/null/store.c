@@ -201,6 +201,60 @@ int null_store_drop(struct null_store *s, struct str owner, struct err *err)
     return 0;
 }
 
+int null_store_rename(struct null_store *s, struct null_object *o, struct str owner,
+                      struct err *err)
+{
+    char from[512], to[512];
+    struct null_object **at = &s->slots[null_hash(o->owner) % s->n_slots];
+    size_t slot;
+
+    if (s->directory.n) {
+        if (null_path(s, o->owner, ".json", from, sizeof(from), err) ||
+            null_path(s, owner, ".json", to, sizeof(to), err))
+            return err->code;
+        if (rename(from, to))
+            return err_sys(err, "rename '%s'", from);
+    }
+    while (*at != o)
+        at = &(*at)->next;
+    *at = o->next;
+    if (null_object_set(o, &o->owner, owner))
+        return err_set(err, ERR_NOMEM, "out of memory");
+    slot = null_hash(o->owner) % s->n_slots;
+    o->next = s->slots[slot];
+    s->slots[slot] = o;
+    return null_store_keep(s, o, err);
+}
+
+const struct value *null_store_drift(const struct null_store *s, struct arena *a, struct str owner)
+{
+    char path[512];
+    struct err ignored = ERR_INIT; /* a test's own file */
+    struct value *v;
+    struct str text;
+
+    if (!s->directory.n || null_path(s, owner, ".drift", path, sizeof(path), &ignored) ||
+        access(path, R_OK) || sys_read_file(a, path, NULL_FILE_MAX, &text, &ignored) ||
+        json_parse(a, text, NULL_FILE_MAX, &v, &ignored))
+        return NULL;
+    return v;
+}
+
+int null_store_mend(const struct null_store *s, const struct null_object *o, struct err *err)
+{
+    char path[512];
+    AUTO_ARENA struct arena a = { 0 };
+
+    if (!s->directory.n)
+        return 0;
+    arena_init(&a, 0);
+    if (value_get_bool(null_store_drift(s, &a, o->owner), S("stays"), 0))
+        return 0;
+    if (null_path(s, o->owner, ".drift", path, sizeof(path), err))
+        return err->code;
+    return unlink(path) && errno != ENOENT ? err_sys(err, "remove '%s'", path) : 0;
+}
+
 static int null_store_read_one(struct null_store *s, const char *name, struct err *err)
 {
     AUTO_ARENA struct arena a = { 0 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "reconciler/core/identity.h"
+#include "reconciler/core/object.h"
 #include "reconciler/core/planner.h"
 #include "specs/digest.h"
 
@@ -22,13 +23,13 @@ void planner_note(struct planner *p, struct str text)
 
 int planner_keeps_policy(const struct planner *p)
 {
-    return (planner_is_asked(p) || p->s->cause == PLAN_CAUSE_REPAIR) &&
+    return (planner_is_asked(p) || planner_only_repairs(p)) &&
            estate_find_recorded(&p->estate, S("policy"), S("environment"));
 }
 
 /* --- what is read -------------------------------------------------------------------------------- */
 
-static void add_read(struct planner *p, struct str subject, struct str path, struct digest digest)
+void planner_add_read(struct planner *p, struct str subject, struct str path, struct digest digest)
 {
     struct plan_read *read = vec_push(p->low.a, &p->plan->reads);
 
@@ -42,11 +43,11 @@ static void read_instances(struct planner *p)
         const struct observed_instance *o = p->estate.instances[i];
 
         if (o->health == INSTANCE_LOST)
-            add_read(p,
-                     planner_id(p, S("instance"),
-                                identity_instance_name(p->low.a, o->rec.service, &o->rec.set_key,
-                                                       o->rec.ordinal)),
-                     S("state"), hash_bytes(S("lost")));
+            planner_add_read(p,
+                             planner_id(p, S("instance"),
+                                        identity_instance_name(p->low.a, o->rec.service,
+                                                               &o->rec.set_key, o->rec.ordinal)),
+                             S("state"), hash_bytes(S("lost")));
     }
 }
 
@@ -61,7 +62,7 @@ static void read_artifacts(struct planner *p)
         const struct digest *output = key.p ? map_find(p->s->artifacts, key) : NULL;
 
         if (output)
-            add_read(p, planner_id(p, S("artifact"), key), S("output"), *output);
+            planner_add_read(p, planner_id(p, S("artifact"), key), S("output"), *output);
     }
 }
 
@@ -101,14 +102,15 @@ static void collect_reads(struct planner *p)
     struct plan *plan = p->plan;
 
     for (size_t i = 0; i < e->n_recorded; i++)
-        add_read(p, planner_id(p, e->recorded[i]->kind, e->recorded[i]->name), S("desired"),
-                 e->recorded[i]->digest);
+        planner_add_read(p, planner_id(p, e->recorded[i]->kind, e->recorded[i]->name), S("desired"),
+                         e->recorded[i]->digest);
     for (size_t i = 0; i < e->n_sets; i++)
         if (is_read(p, e->sets[i]))
-            add_read(p, planner_id(p, S("set"), e->sets[i]->service), e->sets[i]->state,
-                     e->sets[i]->set_key);
+            planner_add_read(p, planner_id(p, S("set"), e->sets[i]->service), e->sets[i]->state,
+                             e->sets[i]->set_key);
     read_instances(p);
     read_artifacts(p);
+    plan_objects_add_reads(p);
     if (plan->reads.n)
         qsort(plan->reads.p, plan->reads.n, sizeof(plan->reads.p[0]), compare_reads);
     drop_doubles(plan);
@@ -116,8 +118,8 @@ static void collect_reads(struct planner *p)
 
 /* --- what is recorded when it is through --------------------------------------------------------- */
 
-static void add_record(struct planner *p, struct str kind, struct str name, struct str provider,
-                       const struct digest *desired)
+void planner_add_record(struct planner *p, struct str kind, struct str name, struct str provider,
+                        const struct digest *desired)
 {
     struct plan_record *r = vec_push(p->low.a, &p->plan->records);
 
@@ -139,10 +141,10 @@ static void add_policy_record(struct planner *p)
     struct digest d;
 
     if (planner_keeps_policy(p)) {
-        add_record(p, have->kind, have->name, have->provider, &have->digest);
+        planner_add_record(p, have->kind, have->name, have->provider, &have->digest);
     } else if (p->s->target->policy) {
         d = digest_value(p->low.a, S("desired"), p->s->target->policy);
-        add_record(p, S("policy"), S("environment"), S(""), &d);
+        planner_add_record(p, S("policy"), S("environment"), S(""), &d);
     }
 }
 
@@ -150,22 +152,25 @@ static void add_policy_record(struct planner *p)
 static void add_other_records(struct planner *p)
 {
     const struct estate *e = &p->estate;
-    int is_repair = p->s->cause == PLAN_CAUSE_REPAIR;
+    int is_repair = planner_only_repairs(p);
 
     for (size_t i = 0; !is_repair && i < e->n_wanted; i++) {
         const struct spec_resource *want = e->wanted[i];
         const struct recorded *have = estate_find_recorded(e, want->kind, want->name);
         int is_still = have && plan_routes_is_still(p, want->name);
 
-        if (!str_eq_c(want->kind, "service") && !plan_routes_bars_domain(p, want))
-            add_record(p, want->kind, want->name, is_still ? have->provider : want->provider,
-                       is_still ? &have->digest : &want->digest);
+        if (!str_eq_c(want->kind, "service") && !object_is_kind(want->kind) &&
+            !plan_routes_bars_domain(p, want))
+            planner_add_record(p, want->kind, want->name,
+                               is_still ? have->provider : want->provider,
+                               is_still ? &have->digest : &want->digest);
     }
     for (size_t i = 0; i < e->n_recorded; i++) {
         const struct recorded *r = e->recorded[i];
 
-        if (is_repair ? str_eq_c(r->kind, "domain") : plan_routes_keeps_domain(p, r))
-            add_record(p, r->kind, r->name, r->provider, &r->digest);
+        if (is_repair ? str_eq_c(r->kind, "domain") || str_eq_c(r->kind, "job")
+                      : plan_routes_keeps_domain(p, r))
+            planner_add_record(p, r->kind, r->name, r->provider, &r->digest);
     }
 }
 
@@ -173,13 +178,14 @@ static void collect_records(struct planner *p)
 {
     add_policy_record(p);
     add_other_records(p);
+    plan_objects_add_records(p);
     for (size_t i = 0; i < p->subjects.n; i++) {
         const struct subject *x = &p->subjects.p[i];
 
         if (x->want)
-            add_record(p, S("service"), x->m.service, x->m.provider, &x->want->digest);
+            planner_add_record(p, S("service"), x->m.service, x->m.provider, &x->want->digest);
         else if (x->is_kept && x->have)
-            add_record(p, S("service"), x->m.service, x->have->provider, &x->have->digest);
+            planner_add_record(p, S("service"), x->m.service, x->have->provider, &x->have->digest);
     }
     if (p->plan->records.n)
         qsort(p->plan->records.p, p->plan->records.n, sizeof(p->plan->records.p[0]),
@@ -243,9 +249,11 @@ int plan_make(struct arena *a, const struct snapshot *s, struct plan *ret, struc
     };
     p.prunes = value_get_bool(value_get(s->target->policy, S("reconcile")), S("prune"), 1);
     if (graph_make(a, s->target, &p.graph, err) || estate_make(a, s, &p.estate, err) ||
-        plan_subjects_collect(&p, err) || plan_routes_collect(&p, err))
+        plan_subjects_collect(&p, err) || plan_routes_collect(&p, err) ||
+        plan_objects_collect(&p, err))
         return err->code;
     plan_groups_make(&p);
+    plan_objects_keep_needed(&p);
     plan_lines_add(&p);
     plan_budget_judge(&p);
     plan_lower_all(&p);

@@ -4,7 +4,7 @@
  * plan_make() is a function from a snapshot to a plan; its document is canonical JSON, its id the digest
  * of what it was made from (PROTOCOL 3). Lines are what people review, items are what runs: a line
  * `service/api` is lowered to the steps of PROTOCOL 2 (rollout.c), and both stand in the document, so
- * that what is approved is what runs. A plan with the cause repair holds repairs and nothing else.
+ * that what is approved is what runs. Plans with the causes repair and drift hold repairs and nothing else.
  *
  * Memory   the arena given; snapshot and specs must outlive the plan.
  * Fails    ERR_INVALID: a dependency cycle, named; no replicas; ERR_REFUSED: an address is asked for
@@ -24,9 +24,11 @@ enum plan_action {
     PLAN_DELETE,
     PLAN_RUN, /* build, release */
     PLAN_SWITCH,
-    PLAN_GATE,  /* the engine's: holds until something is proven */
-    PLAN_MARK,  /* rows only */
-    PLAN_ADOPT, /* a line: it runs as wanted, and is recorded now */
+    PLAN_GATE, /* the engine's: holds until something is proven */
+    PLAN_MARK, /* rows only */
+    PLAN_ADOPT, /* a line: it runs as wanted, and is recorded now; an item: the driver makes it ours */
+    PLAN_REPLACE, /* a line: a delete, then a create */
+    PLAN_FORGET,  /* it leaves our hands and stays as it is */
     N_PLAN_ACTIONS
 };
 
@@ -88,6 +90,7 @@ struct plan_item {
     int only_after; /* skipped unless this item was begun; -1: always runs */
     int clears;     /* takes away a set that is neither live nor wanted, and goes anyway */
     struct str kind, name, service, provider;
+    struct str from;             /* the name that an object had; "" for no other */
     struct digest set_key;       /* none where the item is not about a set */
     const struct value *desired; /* what the driver gets, less what is only known when it begins */
     const struct value *gate;    /* what must hold, for gates */

@@ -1,13 +1,14 @@
 /* How much of an environment one plan may take away without a person. SPDX-License-Identifier: Apache-2.0
  *
- * A share of the services and domains that the live revision names, rounded up, and one at least. Above it
+ * A share of the services, domains and objects that the live revision names, rounded up, and one at least. Above it
  * the lines that took it have class `budget`, which asks however the plan came about. */
 #include "base/guard.h"
+#include "reconciler/core/object.h"
 #include "reconciler/core/planner.h"
 
 static int is_named(struct str kind)
 {
-    return str_eq_c(kind, "service") || str_eq_c(kind, "domain");
+    return str_eq_c(kind, "service") || str_eq_c(kind, "domain") || object_is_kind(kind);
 }
 
 static int deletes(const struct plan_line *line)
@@ -18,7 +19,8 @@ static int deletes(const struct plan_line *line)
 /* The old one ends before the new one begins. */
 static int replaces(const struct plan_line *line)
 {
-    return line->action == PLAN_UPDATE && str_eq_c(line->disruption, "downtime");
+    return line->action == PLAN_REPLACE ||
+           (line->action == PLAN_UPDATE && str_eq_c(line->disruption, "downtime"));
 }
 
 static const struct budget {

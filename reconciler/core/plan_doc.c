@@ -6,9 +6,10 @@
 #include "specs/json_io.h"
 
 static const char *const action_names[N_PLAN_ACTIONS] = {
-    [PLAN_NONE] = "none",     [PLAN_CREATE] = "create", [PLAN_UPDATE] = "update",
-    [PLAN_DELETE] = "delete", [PLAN_RUN] = "run",       [PLAN_SWITCH] = "switch",
-    [PLAN_GATE] = "gate",     [PLAN_MARK] = "mark",     [PLAN_ADOPT] = "adopt",
+    [PLAN_NONE] = "none",       [PLAN_CREATE] = "create", [PLAN_UPDATE] = "update",
+    [PLAN_DELETE] = "delete",   [PLAN_RUN] = "run",       [PLAN_SWITCH] = "switch",
+    [PLAN_GATE] = "gate",       [PLAN_MARK] = "mark",     [PLAN_ADOPT] = "adopt",
+    [PLAN_REPLACE] = "replace", [PLAN_FORGET] = "forget",
 };
 
 static const char *const way_names[N_PLAN_WAYS] = {
@@ -23,7 +24,7 @@ static const char *const back_names[N_PLAN_BACKS] = {
     [PLAN_BACK_NONE] = "none",
 };
 static const char *const lane_names[] = { "main", "revert", "tail" };
-static const char *const cause_names[] = { "commit", "undo", "rollback", "repair" };
+static const char *const cause_names[] = { "commit", "undo", "rollback", "repair", "drift" };
 
 const char *plan_action_name(enum plan_action action)
 {
@@ -84,6 +85,7 @@ static struct value *format_item(struct arena *a, const struct plan_item *item)
         value_set(a, v, S("clears"), value_bool(a, 1));
     set_some(a, v, S("service"), item->service);
     set_some(a, v, S("provider"), item->provider);
+    set_some(a, v, S("from"), item->from);
     set_digest(a, v, S("set"), &item->set_key);
     share_part(a, v, S("desired"), item->desired);
     share_part(a, v, S("gate"), item->gate);
@@ -303,6 +305,7 @@ static void parse_item(struct arena *a, const struct value *v, struct plan_item 
     ret->clears = value_get_bool(v, S("clears"), 0);
     ret->service = value_get_text(v, S("service"), S(""));
     ret->provider = value_get_text(v, S("provider"), S(""));
+    ret->from = value_get_text(v, S("from"), S(""));
     ret->set_key = get_digest(v, S("set"));
     ret->desired = value_get(v, S("desired"));
     ret->gate = value_get(v, S("gate"));

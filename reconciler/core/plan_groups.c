@@ -193,7 +193,7 @@ static void keep_quarantined(struct planner *p)
 /* Nor do routes move that somebody moved back: as wanted, whatever else is kept. */
 static const struct rec_quarantine *find_routes_quarantine(struct planner *p)
 {
-    if (p->s->cause == PLAN_CAUSE_REPAIR || !plan_routes_differ(p))
+    if (planner_only_repairs(p) || !plan_routes_differ(p))
         return NULL;
     return find_quarantine(p, p->plan->routes_wanted);
 }

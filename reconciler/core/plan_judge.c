@@ -128,6 +128,8 @@ struct plan_verdict plan_judge(struct arena *a, const struct plan *p, const stru
     if (p->classes & PLAN_CLASS_BUDGET &&
         standing_way(standing_act(p), STANDING_BUDGET) == STANDING_ASKS)
         return ask(S("class budget"));
+    if (p->cause != PLAN_CAUSE_COMMIT && p->classes & PLAN_CLASS_DATA)
+        return ask(S("class data"));
     if (p->cause != PLAN_CAUSE_COMMIT)
         return (struct plan_verdict){ 0, S("") };
     if (class_is_required(value_get(approval, S("require_for")), p->classes, &name))

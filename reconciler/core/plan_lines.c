@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/diff.h"
 #include "reconciler/core/edge_rules.h"
+#include "reconciler/core/object.h"
 #include "reconciler/core/planner.h"
 #include "reconciler/core/weaken.h"
 
@@ -9,8 +10,8 @@ static struct str format_place(struct arena *a, const struct value_place *at)
     return at->line ? str_fmt(a, "%.*s:%u:%u", STR_ARG(at->file), at->line, at->column) : S("");
 }
 
-static struct plan_line *add_line(struct planner *p, enum plan_action action, struct str kind,
-                                  struct str name, const struct spec_resource *want)
+struct plan_line *plan_lines_new(struct planner *p, enum plan_action action, struct str kind,
+                                 struct str name, const struct spec_resource *want)
 {
     struct plan_line *line = vec_push(p->low.a, &p->plan->lines);
 
@@ -26,15 +27,15 @@ static struct plan_line *add_line(struct planner *p, enum plan_action action, st
     return line;
 }
 
-static void classify(struct planner *p, struct plan_line *line, int classes)
+void plan_lines_classify(struct planner *p, struct plan_line *line, int classes)
 {
     line->classes |= classes;
     p->plan->classes |= classes;
 }
 
 /* Which checks, so that who is asked need not look for them. */
-static void classify_laxer(struct planner *p, struct plan_line *line, const struct value *before,
-                           const struct value *after)
+void plan_lines_classify_laxer(struct planner *p, struct plan_line *line,
+                               const struct value *before, const struct value *after)
 {
     struct arena *a = p->low.a;
     struct str fields = weaken_fields(a, line->kind, before, after);
@@ -43,14 +44,14 @@ static void classify_laxer(struct planner *p, struct plan_line *line, const stru
         return;
     line->reason = str_fmt(a, "%.*s%slaxer: %.*s", STR_ARG(line->reason),
                            line->reason.n ? "; " : "", STR_ARG(fields));
-    classify(p, line, PLAN_CLASS_WEAKEN);
+    plan_lines_classify(p, line, PLAN_CLASS_WEAKEN);
 }
 
 /* After the database was lost: it serves as it is wanted, and nobody remembers. */
 static void add_adopted(struct planner *p, struct str kind, struct str name,
                         const struct spec_resource *want)
 {
-    struct plan_line *line = add_line(p, PLAN_ADOPT, kind, name, want);
+    struct plan_line *line = plan_lines_new(p, PLAN_ADOPT, kind, name, want);
 
     if (line)
         line->reason = S("as it runs; it was not recorded");
@@ -63,7 +64,7 @@ static void classify_gone(struct planner *p, struct plan_line *line, const struc
         return;
     line->reason = str_fmt(p->low.a, "the version of secret '%.*s' is gone, there is another now",
                            STR_ARG(r->gone));
-    classify(p, line, PLAN_CLASS_DOWNGRADE);
+    plan_lines_classify(p, line, PLAN_CLASS_DOWNGRADE);
 }
 
 /* The set before it stays for a while, unless a release leaves what that one cannot use. */
@@ -97,8 +98,8 @@ static void add_service(struct planner *p, const struct subject *x)
         add_adopted(p, S("service"), x->m.service, x->want);
         return;
     }
-    line = add_line(p, is_new ? PLAN_CREATE : words[x->fate].action, S("service"), x->m.service,
-                    x->want);
+    line = plan_lines_new(p, is_new ? PLAN_CREATE : words[x->fate].action, S("service"),
+                          x->m.service, x->want);
     if (!line)
         return;
     line->group = x->group;
@@ -108,12 +109,18 @@ static void add_service(struct planner *p, const struct subject *x)
     if (x->m.warm && x->fate == FATE_ROLL)
         line->reason = S("the set of that revision is still warm");
     diff_values(p->low.a, x->m.before, x->m.desired, line);
-    classify(p, line, words[x->fate].classes);
+    plan_lines_classify(p, line, words[x->fate].classes);
     classify_gone(p, line, x->want);
-    classify_laxer(p, line, x->m.before, x->m.desired);
+    plan_lines_classify_laxer(p, line, x->m.before, x->m.desired);
 }
 
-/* Domains: compared as a whole, moved by a switch. */
+/* Nothing runs for it by itself. */
+static int is_record(struct str kind)
+{
+    return str_eq_c(kind, "domain") || str_eq_c(kind, "job");
+}
+
+/* Domains, compared as a whole and moved by a switch; jobs. */
 static void add_others(struct planner *p)
 {
     const struct estate *e = &p->estate;
@@ -123,30 +130,31 @@ static void add_others(struct planner *p)
         const struct recorded *have = estate_find_recorded(e, r->kind, r->name);
         struct plan_line *line;
 
-        if (str_eq_c(r->kind, "service") || plan_routes_bars_domain(p, r) ||
+        if (str_eq_c(r->kind, "service") || object_is_kind(r->kind) ||
+            plan_routes_bars_domain(p, r) ||
             (have && (digest_eq(&have->digest, &r->digest) || plan_routes_is_still(p, r->name))))
             continue;
-        line = add_line(p, have ? PLAN_UPDATE : PLAN_CREATE, r->kind, r->name, r);
+        line = plan_lines_new(p, have ? PLAN_UPDATE : PLAN_CREATE, r->kind, r->name, r);
         if (!line)
             continue;
         diff_values(p->low.a, have ? have->desired : NULL, r->desired, line);
         classify_gone(p, line, r);
         if (edge_rules_weaker(&p->plan->routes_before, &p->plan->routes, r->name))
-            classify(p, line, PLAN_CLASS_WEAKEN);
+            plan_lines_classify(p, line, PLAN_CLASS_WEAKEN);
     }
     for (size_t i = 0; p->prunes && !p->keeps_routes && i < e->n_recorded; i++) {
         const struct recorded *have = e->recorded[i];
         struct plan_line *line;
 
-        if (!str_eq_c(have->kind, "domain") || estate_find_wanted(e, have->kind, have->name))
+        if (!is_record(have->kind) || estate_find_wanted(e, have->kind, have->name))
             continue;
-        line = add_line(p, PLAN_DELETE, have->kind, have->name, NULL);
+        line = plan_lines_new(p, PLAN_DELETE, have->kind, have->name, NULL);
         if (!line)
             continue;
         line->reason = S("no longer in the specs");
-        line->disruption = S("downtime");
+        line->disruption = str_eq_c(have->kind, "domain") ? S("downtime") : S("none");
         diff_values(p->low.a, have->desired, NULL, line);
-        classify(p, line, PLAN_CLASS_DESTROY);
+        plan_lines_classify(p, line, PLAN_CLASS_DESTROY);
     }
 }
 
@@ -167,24 +175,25 @@ static void add_policy(struct planner *p)
     if (value_eq(before, after))
         return;
     if (!have && something_serves(p)) {
-        line = add_line(p, PLAN_ADOPT, S("policy"), S("environment"), NULL);
+        line = plan_lines_new(p, PLAN_ADOPT, S("policy"), S("environment"), NULL);
         if (line)
             line->reason = S("what was asked for before is not known: what the specs ask for is");
         return;
     }
-    line = add_line(p, have ? PLAN_UPDATE : PLAN_CREATE, S("policy"), S("environment"), NULL);
+    line = plan_lines_new(p, have ? PLAN_UPDATE : PLAN_CREATE, S("policy"), S("environment"), NULL);
     if (!line)
         return;
     line->place = format_place(p->low.a, &p->s->target->policy_place);
     diff_values(p->low.a, before, after, line);
-    classify_laxer(p, line, before, after);
+    plan_lines_classify_laxer(p, line, before, after);
 }
 
 void plan_lines_add(struct planner *p)
 {
     for (size_t i = 0; i < p->subjects.n; i++)
         add_service(p, &p->subjects.p[i]);
-    if (p->s->cause == PLAN_CAUSE_REPAIR)
+    plan_objects_add_lines(p);
+    if (planner_only_repairs(p))
         return;
     add_others(p);
     if (!planner_keeps_policy(p))
@@ -193,7 +202,7 @@ void plan_lines_add(struct planner *p)
 
 void plan_lines_add_repair(struct planner *p, const struct subject *x, struct str name)
 {
-    struct plan_line *line = add_line(p, PLAN_UPDATE, S("instance"), name, x->want);
+    struct plan_line *line = plan_lines_new(p, PLAN_UPDATE, S("instance"), name, x->want);
 
     if (line)
         line->reason = S("lost: runs again in its place");
@@ -201,7 +210,7 @@ void plan_lines_add_repair(struct planner *p, const struct subject *x, struct st
 
 void plan_lines_add_leftover(struct planner *p, struct str kind, struct str name)
 {
-    struct plan_line *line = add_line(p, PLAN_DELETE, kind, name, NULL);
+    struct plan_line *line = plan_lines_new(p, PLAN_DELETE, kind, name, NULL);
 
     if (line)
         line->reason = S("left behind by a rollout");

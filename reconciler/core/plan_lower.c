@@ -98,7 +98,7 @@ static void lower_routes(struct planner *p)
     struct plan_group *g;
     int index;
 
-    if (p->s->cause == PLAN_CAUSE_REPAIR || !p->s->edge_provider.p || any_switches(p) ||
+    if (planner_only_repairs(p) || !p->s->edge_provider.p || any_switches(p) ||
         !plan_routes_differ(p))
         return;
     g = plan_groups_add(p, &index);
@@ -109,8 +109,7 @@ static void lower_routes(struct planner *p)
     note_proven(p, rollout_lower_routes(&p->low, index));
 }
 
-/* The first items of a group wait for an item outside. */
-static void group_waits(struct planner *p, int group, size_t item)
+void plan_lower_group_waits(struct planner *p, int group, size_t item)
 {
     const struct plan_group *g = &p->plan->groups.p[group];
 
@@ -133,10 +132,10 @@ static void order_groups(struct planner *p, size_t last_address)
     if (plan_index(p->plan))
         return; /* only when memory ran out */
     for (size_t g = 0; last_address != ROLLOUT_NO_ITEM && g < p->plan->groups.n; g++)
-        group_waits(p, (int)g, last_address);
+        plan_lower_group_waits(p, (int)g, last_address);
     for (size_t i = 0; i < orders.n; i++)
         if ((size_t)orders.p[i].on < p->proven.n)
-            group_waits(p, orders.p[i].waits, p->proven.p[orders.p[i].on]);
+            plan_lower_group_waits(p, orders.p[i].waits, p->proven.p[orders.p[i].on]);
 }
 
 /* --- outside of groups --------------------------------------------------------------------------- */
@@ -236,10 +235,14 @@ void plan_lower_all(struct planner *p)
     size_t last_address, n_groups = p->plan->groups.n;
 
     last_address = lower_addresses(p);
+    plan_object_items_make(p);
+    plan_object_items_mark_users(p);
     for (size_t g = 0; g < n_groups; g++)
         lower_group(p, (int)g);
     lower_routes(p);
     order_groups(p, last_address);
+    plan_object_items_order(p);
+    plan_object_items_drop(p);
     lower_repairs(p);
     lower_leftovers(p);
     if (p->plan->lines.n || p->plan->items.n)

@@ -132,7 +132,7 @@ int plan_routes_collect(struct planner *p, struct err *err)
     const struct estate *e = &p->estate;
     struct map addresses;
 
-    if (p->s->cause == PLAN_CAUSE_REPAIR)
+    if (planner_only_repairs(p))
         return 0; /* nothing moves */
     map_init(&addresses, p->low.a);
     collect_wanted(p, &addresses);

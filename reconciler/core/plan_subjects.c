@@ -23,6 +23,11 @@ int planner_is_asked(const struct planner *p)
     return p->s->cause == PLAN_CAUSE_UNDO || p->s->cause == PLAN_CAUSE_ROLLBACK;
 }
 
+int planner_only_repairs(const struct planner *p)
+{
+    return plan_cause_repairs(p->s->cause);
+}
+
 void plan_subjects_keep(struct subject *x)
 {
     x->fate = FATE_SAME;
@@ -179,7 +184,7 @@ static void collect_forgotten(struct planner *p)
 int plan_subjects_collect(struct planner *p, struct err *err)
 {
     const struct estate *e = &p->estate;
-    int is_repair = p->s->cause == PLAN_CAUSE_REPAIR;
+    int is_repair = planner_only_repairs(p);
 
     if (!is_repair && collect_wanted(p, err))
         return err->code;

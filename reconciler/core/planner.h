@@ -4,6 +4,8 @@
  *   plan.c           the order of it all, what stands in the records and in the id
  *   plan_subjects.c  what happens to each service, and what is left alone
  *   plan_groups.c    which of them switch as one, and which group waits for which
+ *   plan_objects.c   what happens to each object: databases and the like
+ *   plan_object_items.c  what runs for them, and who waits for whom
  *   plan_routes.c    the routes of the target and of what is recorded
  *   plan_lines.c     what people review
  *   plan_budget.c    whether it takes too much away
@@ -41,17 +43,47 @@ struct subject {
     int is_kept;                /* as it is recorded, whatever is wanted */
 };
 
+/* What happens to one object. */
+enum object_fate {
+    OBJECT_STAYS,
+    OBJECT_HELD,     /* as it is recorded: its data is protected */
+    OBJECT_RECORDED, /* it is as wanted, and is recorded now */
+    OBJECT_TAKEN,    /* the one that a person named becomes ours */
+    OBJECT_MOVED,    /* it had another name */
+    OBJECT_CREATED,
+    OBJECT_UPDATED,
+    OBJECT_REPLACED,
+    OBJECT_DELETED,
+    OBJECT_LET_GO,    /* no longer managed: its data stays */
+    OBJECT_FORGOTTEN, /* it is ours no more, and stays as it is */
+    N_OBJECT_FATES
+};
+
+struct planned_object {
+    struct str kind, name;
+    const struct spec_resource *want; /* NULL: nobody asks for it */
+    const struct recorded *have;      /* NULL: there is none */
+    const struct value *type;         /* of its driver's schema; NULL: it does not say */
+    const struct value *before;       /* as it was recorded, where it is still so */
+    const struct value *desired;      /* what its provider is asked for */
+    enum object_fate fate;
+    int is_drift;       /* the world is another one, not the specs */
+    int has_moved;      /* `have` is of the name it had */
+    size_t first, last; /* of its items; ROLLOUT_NO_ITEM: it has none */
+};
+
 struct planner {
     struct lowering low;
     const struct snapshot *s;
     struct estate estate;
     struct plan *plan;
     struct graph graph;
-    VEC(struct subject) subjects; /* by name */
-    VEC(size_t) proven;           /* last main item of each group */
-    int prunes;                   /* what the target does not name goes */
-    int keeps_places;             /* some stay with who has them */
-    int keeps_routes;             /* all that are recorded stay, and no others come */
+    VEC(struct subject) subjects;       /* by name */
+    VEC(struct planned_object) objects; /* by kind and name */
+    VEC(size_t) proven;                 /* last main item of each group */
+    int prunes;                         /* what the target does not name goes */
+    int keeps_places;                   /* some stay with who has them */
+    int keeps_routes;                   /* all that are recorded stay, and no others come */
 };
 
 struct str planner_id(struct planner *p, struct str kind, struct str name);
@@ -63,6 +95,8 @@ int plan_clears(const struct plan *p);
 void plan_drop_clears(struct arena *a, struct plan *p);
 
 int planner_is_asked(const struct planner *p);
+/* Of what is lost or has drifted: nothing new is made. */
+int planner_only_repairs(const struct planner *p);
 /* Repairs and what a person asked for leave the policy as it was last applied. */
 int planner_keeps_policy(const struct planner *p);
 
@@ -108,6 +142,38 @@ int plan_routes_bars_domain(const struct planner *p, const struct spec_resource 
 /* Services whose address the value refers to, as keys of `ret`. */
 void plan_routes_addresses(const struct value *v, struct map *ret);
 
+/* --- objects ------------------------------------------------------------------------------------- */
+
+int plan_objects_collect(struct planner *p, struct err *err);
+struct planned_object *plan_objects_find(struct planner *p, struct str id);
+/* What stays as it is recorded needs its objects still. */
+void plan_objects_keep_needed(struct planner *p);
+/* Objects that the value refers to, as "kind/name" keys of `ret`. */
+void plan_objects_used(const struct value *v, struct map *ret);
+/* Paths whose wanted value and that of the world are not the same, and that are to be made so again. */
+int plan_objects_enforces(const struct planned_object *o, struct str path);
+void plan_objects_add_records(struct planner *p);
+void plan_objects_add_reads(struct planner *p);
+void planner_add_record(struct planner *p, struct str kind, struct str name, struct str provider,
+                        const struct digest *desired);
+void planner_add_read(struct planner *p, struct str subject, struct str path, struct digest digest);
+void plan_objects_add_lines(struct planner *p);
+
+/* Before the groups: what is made and changed. After them: what goes. */
+void plan_object_items_make(struct planner *p);
+void plan_object_items_drop(struct planner *p);
+/* A set that used what goes now is not kept. */
+void plan_object_items_mark_users(struct planner *p);
+/* Groups wait for what their services need. */
+void plan_object_items_order(struct planner *p);
+/* The first items of a group wait for an item outside. */
+void plan_lower_group_waits(struct planner *p, int group, size_t item);
+
+struct plan_line *plan_lines_new(struct planner *p, enum plan_action action, struct str kind,
+                                 struct str name, const struct spec_resource *want);
+void plan_lines_classify(struct planner *p, struct plan_line *line, int classes);
+void plan_lines_classify_laxer(struct planner *p, struct plan_line *line,
+                               const struct value *before, const struct value *after);
 void plan_lines_add(struct planner *p);
 void plan_lines_add_repair(struct planner *p, const struct subject *x, struct str name);
 void plan_lines_add_leftover(struct planner *p, struct str kind, struct str name);

@@ -37,6 +37,8 @@ static const struct {
     [PLAN_GATE] = { '?', TONE_DIM, NULL },
     [PLAN_MARK] = { ' ', TONE_DIM, NULL },
     [PLAN_ADOPT] = { '=', TONE_GOOD, "to adopt" },
+    [PLAN_REPLACE] = { '*', TONE_BAD, "to replace" },
+    [PLAN_FORGET] = { '/', TONE_WARN, "to forget" },
 };
 
 /* --- what stays as it is ------------------------------------------------------------------------- */
@@ -98,8 +100,8 @@ static void add_count(struct render_flow *f, enum render_tone tone, size_t n, co
 
 void render_risk(struct render_flow *f, const struct plan *p)
 {
-    static const enum plan_action sums[] = { PLAN_CREATE, PLAN_UPDATE, PLAN_ADOPT,
-                                             PLAN_DELETE, PLAN_RUN,    PLAN_SWITCH };
+    static const enum plan_action sums[] = { PLAN_CREATE, PLAN_UPDATE, PLAN_ADOPT, PLAN_REPLACE,
+                                             PLAN_FORGET, PLAN_DELETE, PLAN_RUN,   PLAN_SWITCH };
     size_t n_restarts = 0, n_for_good = 0, by_action[N_PLAN_ACTIONS] = { 0 };
     int n_written = 0;
 

@@ -23,7 +23,7 @@ static void lower_tail(struct lowering *low, int group, size_t proven, const str
     struct lane l = rollout_items_lane(low, LANE_TAIL, group);
 
     rollout_items_after(&l, proven);
-    if (low->s->cause != PLAN_CAUSE_UNDO &&
+    if (low->s->cause != PLAN_CAUSE_UNDO && !m->lets_go &&
         !str_eq_c(value_get_text(m->desired, S("standby"), S("")), "stopped"))
         rollout_items_keep(&l, m);
     rollout_items_step(&l);

@@ -27,6 +27,7 @@ struct member {
     int is_routed;   /* the wanted set has a port, and there is an edge */
     int has_address; /* an internal one, made before */
     int is_leaving; /* what is live is left instance by instance: no switch goes back to it later */
+    int lets_go;    /* its live set uses what goes with this plan: it is not kept */
 };
 
 struct lowering {

@@ -306,6 +306,25 @@ static int any_startable(const struct schedule *s)
     return 0;
 }
 
+/* What goes waits for what a tail takes away before. */
+static int any_waits_for_tail(const struct schedule *s)
+{
+    for (size_t i = 0; s->wish == WISH_NONE && i < s->plan->items.n; i++) {
+        const struct plan_item *item = item_at(s, i);
+
+        if (item->group >= 0 || s->items[i] != ITEM_NONE || item->action == PLAN_MARK)
+            continue;
+        for (size_t n = 0; n < item->needs.n; n++) {
+            size_t need = item->needs.p[n];
+
+            if (item_at(s, need)->lane == LANE_TAIL && !is_ended(s->items[need]) &&
+                !is_lost(s, need) && s->groups[item_at(s, need)->group] == GROUP_PROVEN)
+                return 1;
+        }
+    }
+    return 0;
+}
+
 /* A group that is under way goes on by itself or by a person, who settles what is parked. A way back
  * that failed for good does not: the next plan finds what is left. */
 static int any_group_under_way(const struct schedule *s)
@@ -337,7 +356,7 @@ enum schedule_end schedule_main_end(const struct schedule *s)
 {
     if (is_applied(s))
         return SCHEDULE_APPLIED;
-    if (any_open(s, 0) || any_group_under_way(s) || any_startable(s) ||
+    if (any_open(s, 0) || any_group_under_way(s) || any_startable(s) || any_waits_for_tail(s) ||
         (s->wish == WISH_NONE && any_alone(s, ITEM_PARKED)))
         return SCHEDULE_RUNS;
     if (any_alone(s, ITEM_FAILED) || any_group(s, GROUP_REVERTING))

@@ -16,16 +16,39 @@ enum plan_cause {
     PLAN_CAUSE_COMMIT,
     PLAN_CAUSE_UNDO,     /* back to the previous sets */
     PLAN_CAUSE_ROLLBACK, /* to the revision a person named */
-    PLAN_CAUSE_REPAIR,   /* the world differs from what is recorded */
+    PLAN_CAUSE_REPAIR,   /* an instance is lost */
+    PLAN_CAUSE_DRIFT,    /* an object is another one than is recorded */
 };
 const char *plan_cause_name(enum plan_cause cause);
+/* It makes nothing new. */
+static inline int plan_cause_repairs(enum plan_cause cause)
+{
+    return cause == PLAN_CAUSE_REPAIR || cause == PLAN_CAUSE_DRIFT;
+}
+
+/* What is known of an object (object.h) before it is looked at. */
+enum object_state {
+    OBJECT_READY,  /* as it was recorded */
+    OBJECT_FOUND,  /* it is there, and what was asked for is not known */
+    OBJECT_LEFT,   /* it was begun: it is there, or is not */
+    OBJECT_KEPT,   /* no longer managed: nobody asks for it, and its data stays */
+    OBJECT_TAKING, /* a person said that it is this one */
+};
 
 /* A resource as it was last applied. */
 struct recorded {
-    struct str kind, name; /* service, domain, address */
+    struct str kind, name; /* service, domain, address, database ... */
     struct str provider;
     const struct value *desired;
     struct digest digest;
+    /* of objects alone */
+    enum object_state state;
+    const struct value *seen;   /* as its provider shows it; NULL: it could not be read */
+    int is_lost;                /* its provider looked, and it is not there */
+    struct str protect;         /* retain snapshot delete; forget: a person said so; "" */
+    const struct value *memory; /* of its drift (drift.h) */
+    const struct str *needs;    /* "kind/name", as it was recorded */
+    size_t n_needs;
 };
 
 enum instance_health {
@@ -66,6 +89,7 @@ struct snapshot {
     size_t n_drivers;
     const struct value
         *unkept; /* {memory: why ..}: limits that this machine does not keep; NULL: not asked */
-    const struct value *budget; /* {deletes, replaces}: shares in basis points; NULL: no limit */
-    struct str edge_provider;   /* STR_NONE: no domains possible */
+    const struct value *budget;  /* {deletes, replaces}: shares in basis points; NULL: no limit */
+    const struct value *schemas; /* {PROVIDER: {TYPE: {..}}} of drivers; NULL: there are none */
+    struct str edge_provider;    /* STR_NONE: no domains possible */
 };

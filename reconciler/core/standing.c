@@ -48,6 +48,8 @@ enum standing_act standing_act(const struct plan *p)
     case PLAN_CAUSE_UNDO:
     case PLAN_CAUSE_ROLLBACK:
         return STANDING_PERSON;
+    case PLAN_CAUSE_DRIFT:
+        return STANDING_DRIFT;
     case PLAN_CAUSE_REPAIR:
         return only_restarts(p) ? STANDING_RESTART : STANDING_DRIFT;
     }

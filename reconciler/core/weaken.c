@@ -42,6 +42,13 @@ static int weaken_asked(const struct value *before, const struct value *after)
            !(value_is(before, VALUE_BOOL) && before->u.truth);
 }
 
+/* It was on, and is not any more. */
+static int weaken_turned_off_before(const struct value *before, const struct value *after)
+{
+    return value_is(before, VALUE_BOOL) && before->u.truth &&
+           !(value_is(after, VALUE_BOOL) && after->u.truth);
+}
+
 static int weaken_not_manual(const struct value *before, const struct value *after)
 {
     return value_is(before, VALUE_TEXT) && str_eq_c(before->u.text, "manual") &&
@@ -89,13 +96,50 @@ static int weaken_wider(const struct value *before, const struct value *after)
     return before && weaken_one_more(before, after);
 }
 
-/* clang-format off */
-static const struct {
+static int weaken_policy_rank(const struct value *v)
+{
+    if (!value_is(v, VALUE_TEXT) || str_eq_c(v->u.text, "retain"))
+        return 2;
+    return str_eq_c(v->u.text, "snapshot");
+}
+
+/* retain, snapshot, delete. */
+static int weaken_guard(const struct value *before, const struct value *after)
+{
+    return weaken_policy_rank(after) < weaken_policy_rank(before);
+}
+
+/* Of a map of numbers: one is less, or gone. */
+static int weaken_any_less(const struct value *before, const struct value *after)
+{
+    for (size_t i = 0; i < value_count(before); i++)
+        if (weaken_less(before->u.map.entries[i].value,
+                        value_get(after, before->u.map.entries[i].key)))
+            return 1;
+    return 0;
+}
+
+struct weaken_row {
     const char *kind;
     struct str path;
     weaken_fn *fn;
     struct str within; /* not where this is gone: that says a row of its own */
-} weaken_rows[] = {
+};
+
+/* clang-format off */
+/* What can be restored is less, or goes back less far. */
+static const struct weaken_row weaken_data_rows[] = {
+    { "backup",   S_INIT("retention"),                                      weaken_any_less,     S_INIT("") },
+    { "backup",   S_INIT("schedule"),                                       weaken_gone,         S_INIT("") },
+    { "backup",   S_INIT("before_release"),                                 weaken_turned_off_before, S_INIT("") },
+    { "backup",   S_INIT("destination.object_lock"),                        weaken_gone,         S_INIT("") },
+    { "backup",   S_INIT("destination.object_lock.days"),                   weaken_less,         S_INIT("destination.object_lock") },
+    { "database", S_INIT("pitr"),                                           weaken_gone,         S_INIT("") },
+    { "database", S_INIT("pitr.enabled"),                                   weaken_turned_off_before, S_INIT("pitr") },
+    { "database", S_INIT("pitr.window_ms"),                                 weaken_less,         S_INIT("pitr") },
+};
+
+static const struct weaken_row weaken_rows[] = {
     { "policy",  S_INIT("approval.policy"),                                 weaken_not_manual,   S_INIT("") },
     { "policy",  S_INIT("approval.require_for"),                            weaken_fewer,        S_INIT("") },
     { "policy",  S_INIT("approval.expires_ms"),                             weaken_more,         S_INIT("") },
@@ -124,6 +168,11 @@ static const struct {
     { "service", S_INIT("rollout.abort_if.restarts"),                       weaken_more,         S_INIT("") },
     { "service", S_INIT("rollout.abort_if.min_requests"),                   weaken_more,         S_INIT("") },
     { "service", S_INIT("rollout.bake_time_ms"),                            weaken_less,         S_INIT("") },
+    { "database", S_INIT("deletion_policy"),                                weaken_guard,        S_INIT("") },
+    { "redis",    S_INIT("deletion_policy"),                                weaken_guard,        S_INIT("") },
+    { "backup",   S_INIT("encryption"),                                     weaken_gone,         S_INIT("") },
+    { "backup",   S_INIT("max_age_ms"),                                     weaken_more,         S_INIT("") },
+    { "backup",   S_INIT("restore_drill"),                                  weaken_gone,         S_INIT("") },
 };
 /* clang-format on */
 
@@ -133,19 +182,31 @@ static struct str weaken_name(struct str path)
     return str_ends(path, S("_ms")) ? str_slice(path, 0, path.n - 3) : path;
 }
 
-struct str weaken_fields(struct arena *a, struct str kind, const struct value *before,
-                         const struct value *after)
+static struct str weaken_walk(struct arena *a, const struct weaken_row *rows, size_t n,
+                              struct str kind, const struct value *before,
+                              const struct value *after)
 {
     struct sb b;
 
     if (!before || !after)
         return STR_NONE;
     sb_init(&b, a);
-    for (size_t i = 0; i < N_ELEMENTS(weaken_rows); i++)
-        if (str_eq_c(kind, weaken_rows[i].kind) &&
-            (!weaken_rows[i].within.n || value_at(after, weaken_rows[i].within)) &&
-            weaken_rows[i].fn(value_at(before, weaken_rows[i].path),
-                              value_at(after, weaken_rows[i].path)))
-            sb_addf(&b, "%s%.*s", b.n ? ", " : "", STR_ARG(weaken_name(weaken_rows[i].path)));
+    for (size_t i = 0; i < n; i++)
+        if (str_eq_c(kind, rows[i].kind) &&
+            (!rows[i].within.n || value_at(after, rows[i].within)) &&
+            rows[i].fn(value_at(before, rows[i].path), value_at(after, rows[i].path)))
+            sb_addf(&b, "%s%.*s", b.n ? ", " : "", STR_ARG(weaken_name(rows[i].path)));
     return b.n ? sb_str(&b) : STR_NONE;
+}
+
+struct str weaken_fields(struct arena *a, struct str kind, const struct value *before,
+                         const struct value *after)
+{
+    return weaken_walk(a, weaken_rows, N_ELEMENTS(weaken_rows), kind, before, after);
+}
+
+struct str weaken_data(struct arena *a, struct str kind, const struct value *before,
+                       const struct value *after)
+{
+    return weaken_walk(a, weaken_data_rows, N_ELEMENTS(weaken_data_rows), kind, before, after);
 }

@@ -11,3 +11,6 @@
  * there was nothing before. */
 struct str weaken_fields(struct arena *a, struct str kind, const struct value *before,
                          const struct value *after);
+/* The same of fields that shorten what can be restored: class data. */
+struct str weaken_data(struct arena *a, struct str kind, const struct value *before,
+                       const struct value *after);

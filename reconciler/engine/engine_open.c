@@ -24,6 +24,23 @@ static int read_egress(struct engine *e, struct err *err)
     return arena_status(e->process, err);
 }
 
+/* What each driver says of the types it carries. */
+static int read_schemas(struct engine *e, struct err *err)
+{
+    struct value *all = value_map(e->process);
+
+    for (size_t i = 0; i < e->providers->n; i++) {
+        const struct provider *p = &e->providers->list[i];
+        struct value *schema;
+
+        if (json_parse(e->process, kit_str(p->driver->schema()), KIT_BODY_MAX, &schema, err))
+            return err_wrap(err, "the schema of driver '%s'", p->driver->name);
+        value_set(e->process, all, p->name, schema);
+    }
+    e->schemas = all;
+    return arena_status(e->process, err);
+}
+
 static int open_providers(struct engine *e, struct err *err)
 {
     const struct registry_options options = {
@@ -49,7 +66,7 @@ static int open_providers(struct engine *e, struct err *err)
         return err->code;
     if (registry_open(&options, value_get(e->options.daemon, S("providers")), &e->providers, err))
         return err->code;
-    if (provider_line_open_all(e, err))
+    if (read_schemas(e, err) || provider_line_open_all(e, err))
         return err->code;
     op_slot_open(e);
     return 0;

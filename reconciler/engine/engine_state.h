@@ -55,6 +55,7 @@ struct engine {
     struct network *egress; /* that drivers may reach though they are not public */
     size_t n_egress;
     struct registry *providers;
+    const struct value *schemas; /* {PROVIDER: {TYPE: {..}}} of their drivers */
     struct provider_line *lines; /* one a provider */
     size_t n_lines;
     struct secret_store *secrets;

@@ -1,5 +1,6 @@
-/* How many instances the commits of an environment may make in an hour. SPDX-License-Identifier: Apache-2.0 */
+/* How many instances and objects the commits of an environment may make in an hour. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
+#include "reconciler/core/object.h"
 #include "reconciler/engine/env_row.h"
 #include "state/journal.h"
 
@@ -11,7 +12,7 @@ static int64_t count_wanted(const struct plan *plan)
 
     for (size_t i = 0; i < plan->items.n; i++)
         n += plan->items.p[i].lane == LANE_MAIN && plan->items.p[i].action == PLAN_CREATE &&
-             str_eq_c(plan->items.p[i].kind, "instance");
+             (str_eq_c(plan->items.p[i].kind, "instance") || object_is_kind(plan->items.p[i].kind));
     return n;
 }
 
@@ -25,7 +26,8 @@ int env_creates_wait(struct env_task *env, struct str *ret_reason, struct err *e
     if (most < 0 || !wanted || env->plan.cause != PLAN_CAUSE_COMMIT)
         return 0;
     if (DB_SELECT(env->engine->db, &env->cycle, operation,
-                  "WHERE env = $1 AND kind = 'instance' AND action = 'create' AND intent_ms > $2",
+                  "WHERE env = $1 AND action = 'create' AND intent_ms > $2 AND kind NOT IN "
+                  "('artifact', 'release', 'backend', 'routes', 'switch', 'address', 'gate')",
                   &made, &n, err, DB_T(env->uid),
                   DB_I(clock_task_due_ms(&env->engine->clock) - CREATES_WITHIN_MS)))
         return err->code;

@@ -1,5 +1,6 @@
 /* What one cycle of an environment looks at: its specs and the world. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/claims.h"
+#include "reconciler/engine/env_objects.h"
 #include "reconciler/engine/zones.h"
 
 /* --- specs: on FILE ------------------------------------------------------------------------------ */
@@ -78,6 +79,7 @@ int env_look_specs(struct task *t, struct err *err)
     if (pin_secrets(env, &wants, &env->pins, &unread, err))
         return err->code;
     in.secrets = &env->pins;
+    in.outputs = &env->outputs;
     in.unread = &unread;
     if (normalise_environment(&env->cycle, &env->head->bundle, &in, &env->spec, &messages, err))
         return err->code;
@@ -145,24 +147,50 @@ static int look_instance(struct env_task *env, size_t i, struct err *err)
     return 0;
 }
 
+/* Instances, then objects. */
+static size_t count_looks(const struct env_task *env)
+{
+    return env->n_observations + env->n_objects;
+}
+
+static struct str look_provider(const struct env_task *env, size_t i)
+{
+    return i < env->n_observations ? env->observations[i].provider
+                                   : env->objects[i - env->n_observations].row.provider;
+}
+
+static int look_at(struct env_task *env, size_t i, struct err *err)
+{
+    return i < env->n_observations ? look_instance(env, i, err)
+                                   : env_objects_look(env, i - env->n_observations, err);
+}
+
 static int is_first_of_provider(const struct env_task *env, size_t at)
 {
     for (size_t i = 0; i < at; i++)
-        if (str_eq(env->observations[i].provider, env->observations[at].provider))
+        if (str_eq(look_provider(env, i), look_provider(env, at)))
             return 0;
+    return 1;
+}
+
+int env_look_next(const struct env_task *env, struct str *ret_provider)
+{
+    if (env->look_at >= count_looks(env))
+        return 0;
+    *ret_provider = look_provider(env, env->look_at);
     return 1;
 }
 
 int env_look_world(struct task *t, struct err *err)
 {
     struct env_task *env = env_of(t);
-    struct str provider = env->observations[env->look_at].provider;
+    struct str provider = look_provider(env, env->look_at);
 
-    for (size_t i = env->look_at; i < env->n_observations; i++)
-        if (str_eq(env->observations[i].provider, provider) && look_instance(env, i, err))
+    for (size_t i = env->look_at; i < count_looks(env); i++)
+        if (str_eq(look_provider(env, i), provider) && look_at(env, i, err))
             return err->code;
     do
         env->look_at++;
-    while (env->look_at < env->n_observations && !is_first_of_provider(env, env->look_at));
+    while (env->look_at < count_looks(env) && !is_first_of_provider(env, env->look_at));
     return 0;
 }

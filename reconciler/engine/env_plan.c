@@ -1,4 +1,5 @@
 /* What is to be planned. SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/env_objects.h"
 #include "reconciler/engine/env_row.h"
 #include "reconciler/engine/env_secrets.h"
 #include "state/plans.h"
@@ -36,6 +37,8 @@ static enum plan_cause plan_cause_now(const struct env_task *env)
         return env->ask.cause;
     if (count_lost(env) && !digest_is_none(&env->snapshot.env.live_rev))
         return PLAN_CAUSE_REPAIR; /* before anything new: a set that is not whole cannot be compared with */
+    if (env_objects_have_drifted(env) && !digest_is_none(&env->snapshot.env.live_rev))
+        return PLAN_CAUSE_DRIFT;
     return PLAN_CAUSE_COMMIT;
 }
 
@@ -48,11 +51,13 @@ static int plan_now(struct env_task *env, enum plan_cause cause, struct err *err
         .target = &env->spec,
         .observations = env->observations,
         .n_observations = env->n_observations,
+        .objects = env->objects,
+        .n_objects = env->n_objects,
         .rule = env->rule,
         .now_ms = clock_task_due_ms(&env->engine->clock),
     };
 
-    if (cause != PLAN_CAUSE_REPAIR && env_hosts_check(env, err))
+    if (!plan_cause_repairs(cause) && env_hosts_check(env, err))
         return err->code;
     if (snapshot_load(&env->cycle, &in, &env->snapshot, err))
         return err->code;
@@ -62,14 +67,19 @@ static int plan_now(struct env_task *env, enum plan_cause cause, struct err *err
 /* What the plan is for when no commit says so: what a person asked for, or what was applied last. */
 static int plan_for_revision(struct env_task *env, enum plan_cause cause, struct err *err)
 {
-    const struct digest *revision = cause == PLAN_CAUSE_REPAIR ? &env->snapshot.env.live_rev
-                                                               : &env->ask.revision;
+    const struct digest *revision = plan_cause_repairs(cause) ? &env->snapshot.env.live_rev
+                                                              : &env->ask.revision;
+    const struct environment_spec newest = env->spec;
+    int had_spec = env->has_spec;
     struct str unused; /* the plan names each */
 
     env->has_spec = 0;
-    if (snapshot_load_revision(&env->cycle, env->engine->db, env->uid, revision, &env->spec, err) ||
-        (cause == PLAN_CAUSE_ROLLBACK &&
-         env_secrets_repin(env->engine, &env->cycle, env->uid, &env->spec, &unused, err)))
+    if (snapshot_load_revision(&env->cycle, env->engine->db, env->uid, revision, &env->spec, err))
+        return err->code;
+    if (had_spec)
+        env_objects_take_modes(&env->spec, &newest);
+    if (cause == PLAN_CAUSE_ROLLBACK &&
+        env_secrets_repin(env->engine, &env->cycle, env->uid, &env->spec, &unused, err))
         return err->code;
     return plan_now(env, cause, err);
 }
@@ -84,6 +94,28 @@ static int plan_for_commit(struct env_task *env, struct err *err)
     return n_undone ? plan_now(env, PLAN_CAUSE_COMMIT, err) : 0;
 }
 
+/* What drifted is made as it was by a plan of its own. Where that has to wait, and a commit wants something else,
+ * that commit's plan does it too. 1: this cycle's plan was made. */
+static int plan_drift(struct env_task *env, struct err *err)
+{
+    const struct environment_spec newest = env->spec;
+    int has_spec = env->has_spec, may_start;
+
+    if (plan_for_revision(env, PLAN_CAUSE_DRIFT, err))
+        return err->code;
+    if (!plan_is_empty(&env->plan)) {
+        if (!has_spec || digest_eq(&newest.revision, &env->snapshot.env.live_rev))
+            return 1;
+        if (env_store_may_start(env, &may_start, err))
+            return err->code;
+        if (may_start)
+            return 1;
+    }
+    env->spec = newest;
+    env->has_spec = has_spec;
+    return 0;
+}
+
 /* Without specs, and with everything in its place, there is only the trouble to tell. */
 static int is_idle(const struct env_task *env, enum plan_cause cause)
 {
@@ -94,7 +126,9 @@ static int is_idle(const struct env_task *env, enum plan_cause cause)
 static int say_settled(struct env_task *env, struct err *err)
 {
     struct env_words w = {
-        .sync = env->plan.notes.n ? S("reverted") : S("in_sync"),
+        .sync = !env->plan.notes.n                                   ? S("in_sync")
+                : str_starts(env->plan.notes.p[0], S("protected: ")) ? S("waiting")
+                                                                     : S("reverted"),
         .health = count_lost(env) ? S("degraded") : STR_NONE,
         .reason = env->plan.notes.n ? env->plan.notes.p[0] : env_below_floor(env),
         .with_commit = env->has_spec && !env->plan.notes.n,
@@ -111,7 +145,7 @@ static int say_settled(struct env_task *env, struct err *err)
 int env_plan_make(struct env_task *env, struct err *err)
 {
     const struct environment_spec newest = env->spec;
-    int has_spec = env->has_spec;
+    int has_spec = env->has_spec, rc;
     enum plan_cause cause;
 
     env->starts = 0;
@@ -119,7 +153,7 @@ int env_plan_make(struct env_task *env, struct err *err)
         return err->code;
     if (env->has_spec && env_secrets_note(env->engine, &env->cycle, env->uid, &env->pins, err))
         return err->code;
-    if (take_up_ask(env, err))
+    if (take_up_ask(env, err) || env_objects_judge(env, err))
         return err->code;
     cause = plan_cause_now(env);
     if (env->waits && (cause == PLAN_CAUSE_COMMIT || env->cannot_repair))
@@ -129,6 +163,12 @@ int env_plan_make(struct env_task *env, struct err *err)
             return err->code;
         if (!plan_is_empty(&env->plan))
             return env_store_plan(env, err);
+    }
+    if (cause == PLAN_CAUSE_DRIFT) {
+        rc = plan_drift(env, err);
+        if (rc)
+            return rc < 0 ? rc : env_store_plan(env, err);
+        cause = PLAN_CAUSE_COMMIT;
     }
     if (cause != PLAN_CAUSE_COMMIT && plan_for_revision(env, cause, err))
         return err->code;

@@ -2,6 +2,7 @@
 #include "reconciler/engine/env_row.h"
 
 #include "base/sys.h"
+#include "reconciler/engine/env_objects.h"
 #include "specs/json_io.h"
 #include "state/sets.h"
 
@@ -132,7 +133,7 @@ int env_plan_list_instances(struct env_task *env, struct err *err)
             name, r.provider, INSTANCE_UNKNOWN, str_eq_c(set.state, "live")
         };
     }
-    return 0;
+    return env_objects_list(env, err);
 }
 
 /* --- the environment's own row ------------------------------------------------------------------- */

@@ -44,6 +44,8 @@ int env_hosts_keep(struct env_task *env, struct err *err);
 
 /* A plan with something to do: stored once, started when nobody has to be asked. */
 int env_store_plan(struct env_task *env, struct err *err);
+/* Whether it would, by what is known now; nothing is stored. */
+int env_store_may_start(struct env_task *env, int *ret, struct err *err);
 /* Nothing is to be done any more: what waits to be approved is out of date. */
 int env_store_forget_pending(struct env_task *env, struct err *err);
 

@@ -33,7 +33,7 @@ static void env_main_ended(struct run *r, void *ctx)
     struct env_task *env = ctx;
     static const char *const words[] = { "runs", "applied", "reverted", "superseded", "failed" };
 
-    int is_repair = r->plan.cause == PLAN_CAUSE_REPAIR, repair_failed = env->cannot_repair;
+    int is_repair = plan_cause_repairs(r->plan.cause), repair_failed = env->cannot_repair;
 
     env->main = NULL;
     env->is_unswept = 1;

@@ -132,7 +132,7 @@ static int put_plan(struct env_task *env, struct tx *tx, struct rec_plan *row,
         e.apply_seq++;
         if (env->plan.cause == PLAN_CAUSE_COMMIT)
             env_row_set_commit(env, &e);
-        if (env->plan.cause != PLAN_CAUSE_REPAIR && env_hosts_take(env, tx, err))
+        if (!plan_cause_repairs(env->plan.cause) && env_hosts_take(env, tx, err))
             return err->code;
     }
     if (env->plan.cause == PLAN_CAUSE_COMMIT && env_row_put_commit(env, tx, err))
@@ -160,6 +160,18 @@ static int find_row(struct env_task *env, struct rec_plan *row, int *ret_is_new,
         row->ended_seq = REC_NONE;
         row->superseded_by = (struct digest){ { 0 } };
     }
+    return 0;
+}
+
+int env_store_may_start(struct env_task *env, int *ret, struct err *err)
+{
+    struct rec_plan row = { .id = env->plan.id };
+    struct env_decision d = { 0 };
+    int is_new;
+
+    if (find_row(env, &row, &is_new, err) || env_decide(env, &row, &d, err))
+        return err->code;
+    *ret = d.starts;
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "base/crash.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "reconciler/engine/env_objects.h"
 #include "reconciler/engine/env_queue.h"
 
 #define ENV_CYCLE_MAX (256u << 20)
@@ -20,6 +21,7 @@ enum {
     ENV_ACCEPT,
     ENV_SUSPECT,
     ENV_SPEC,
+    ENV_KNOWN,
     ENV_PROVE,
     ENV_PROVEN,
     ENV_DESCENT,
@@ -43,9 +45,10 @@ static const struct task_state env_states[] = {
     /*                name       successors                               on error       deadline_ms */
     [ENV_ACCEPT]  = { "ACCEPT",  TO2(ENV_SPEC, ENV_TROUBLE),              ENV_TROUBLE,   0 },
     [ENV_SUSPECT] = { "SUSPECT", TO(ENV_SPEC),                            ENV_SPEC,      0 }, /* until a person trusts it */
-    [ENV_SPEC]    = { "SPEC",    TO3(ENV_SPEC, ENV_LOOK, ENV_SUSPECT) | TO3(ENV_ASTRAY, ENV_REST, ENV_PROVE), ENV_ASTRAY, 0 }, /* waits for its turn */
+    [ENV_SPEC]    = { "SPEC",    TO3(ENV_SPEC, ENV_LOOK, ENV_SUSPECT) | TO3(ENV_ASTRAY, ENV_REST, ENV_PROVE) | TO(ENV_KNOWN), ENV_ASTRAY, 0 }, /* waits for its turn */
+    [ENV_KNOWN]   = { "KNOWN",   TO(ENV_LOOK),                            ENV_ASTRAY,    0 },
     [ENV_PROVE]   = { "PROVE",   TO(ENV_PROVEN),                          ENV_ASTRAY,    0 },
-    [ENV_PROVEN]  = { "PROVEN",  TO2(ENV_LOOK, ENV_ASTRAY),               ENV_ASTRAY,    0 },
+    [ENV_PROVEN]  = { "PROVEN",  TO2(ENV_KNOWN, ENV_ASTRAY),              ENV_ASTRAY,    0 },
     [ENV_DESCENT] = { "DESCENT", TO(ENV_DESCENT_ASK),                     ENV_ASTRAY,    0 },
     [ENV_DESCENT_ASK] = { "DESCENT_ASK", TO2(ENV_DESCENT_TOLD, ENV_LOOK), ENV_ASTRAY,    0 }, /* the worker's deadline */
     [ENV_DESCENT_TOLD] = { "DESCENT_TOLD", TO2(ENV_LOOK, ENV_ASTRAY),     NO_ERROR_EDGE, 0 },
@@ -76,7 +79,7 @@ static void env_drop_cycle(struct env_task *env)
     env->rewound = S("");
     env->starts = env->is_doubtful = env->keeps_ask = env->lacks_authors = 0;
     env->authors_to = STR_NONE;
-    env->n_observations = 0;
+    env->n_observations = env->n_objects = 0;
 }
 
 static void env_find_rule(struct env_task *env)
@@ -116,7 +119,7 @@ static int env_supersedes_main(struct env_task *env)
 {
     const struct run *r = env->main;
 
-    if (!env->has_spec || env->rewound.n || !r->is_loaded || r->plan.cause == PLAN_CAUSE_REPAIR)
+    if (!env->has_spec || env->rewound.n || !r->is_loaded || plan_cause_repairs(r->plan.cause))
         return 0;
     if (digest_is_none(&env->wanted) &&
         (r->plan.cause != PLAN_CAUSE_COMMIT || str_eq(r->commit_id, env->head->commit) ||
@@ -157,8 +160,8 @@ static enum task_verdict env_spec(struct env_task *env)
         wait_work_start(t, POOL_STATE, env_find_applied);
         return task_then(t, ENV_PROVE);
     }
-    wait_work_start(t, POOL_FILE, env_look_specs);
-    return task_then(t, ENV_LOOK);
+    wait_work_start(t, POOL_STATE, env_objects_know);
+    return task_then(t, ENV_KNOWN);
 }
 
 /* --- what is asked about its commits: env_commits.c ---------------------------------------------- */
@@ -179,8 +182,8 @@ static enum task_verdict env_proven(struct env_task *env)
     t->rc = env_commits_proven(env, &t->err);
     if (t->rc)
         return task_goto(t, ENV_ASTRAY);
-    wait_work_start(t, POOL_FILE, env_look_specs);
-    return task_then(t, ENV_LOOK);
+    wait_work_start(t, POOL_STATE, env_objects_know);
+    return task_then(t, ENV_KNOWN);
 }
 
 static enum task_verdict env_descent_ask(struct env_task *env)
@@ -247,10 +250,11 @@ static enum task_verdict env_edge(struct env_task *env)
 static enum task_verdict env_observe(struct env_task *env)
 {
     struct task *t = &env->task;
+    struct str provider;
 
-    if (env->look_at >= env->n_observations)
+    if (!env_look_next(env, &provider))
         return task_goto(t, ENV_PLAN);
-    provider_line_start(env->engine, t, env->observations[env->look_at].provider, env_look_world);
+    provider_line_start(env->engine, t, provider, env_look_world);
     return task_then(t, ENV_OBSERVE);
 }
 
@@ -391,6 +395,9 @@ static enum task_verdict env_step(struct task *t)
         }
         env_begin_cycle(env);
         return env_spec(env);
+    case ENV_KNOWN:
+        wait_work_start(t, POOL_FILE, env_look_specs);
+        return task_then(t, ENV_LOOK);
     case ENV_PROVE:
         return env_prove(env);
     case ENV_PROVEN:

@@ -1,7 +1,7 @@
 /*
  * env_task: keeps one environment as its specs say. SPDX-License-Identifier: Apache-2.0
  *
- *   REST -> SPEC -> LOOK -> EDGE -> OBSERVE -> PLAN -> DECIDE -> REST       OBSERVE once a provider
+ *   REST -> SPEC -> KNOWN -> LOOK -> EDGE -> OBSERVE -> PLAN -> DECIDE -> REST       OBSERVE once a provider
  *
  * SPEC normalises the newest commit and pins secret versions; LOOK, EDGE and OBSERVE ask the providers of
  * what runs; PLAN makes the plan, stores it, and starts it when nobody has to be asked. A commit that wants
@@ -81,7 +81,10 @@ struct env_task {
     struct observation *observations;
     struct rec_instance *instances;
     size_t n_observations;
-    size_t look_at; /* OBSERVE: the first one whose provider was not asked yet */
+    struct object_look *objects; /* databases and the like */
+    size_t n_objects;
+    struct map outputs; /* "kind/name#key" of theirs -> struct str *: version */
+    size_t look_at;     /* OBSERVE: the first one whose provider was not asked yet */
     struct rec_resource
         edge; /* the switch: reading it makes sure that the proxy runs; env "" for none */
     struct snapshot snapshot;
@@ -173,7 +176,9 @@ void env_run_begin(struct env_task *env, const struct digest *plan_id, int is_ma
 int env_look_specs(struct task *t, struct err *err);     /* FILE: the newest commit, normalised */
 int env_look_instances(struct task *t, struct err *err); /* STATE: what should run */
 int env_look_edge(struct task *t, struct err *err);      /* DRIVER: the proxy runs */
-int env_look_world(struct task *t, struct err *err);     /* DRIVER: what one provider runs of it */
+int env_look_world(struct task *t, struct err *err);     /* DRIVER: what one provider has of it */
+/* The provider that is asked next; 0: all were. */
+int env_look_next(const struct env_task *env, struct str *ret_provider);
 
 /* --- env_commits.c: on the loop ------------------------------------------------------------------- */
 

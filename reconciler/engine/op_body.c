@@ -4,6 +4,7 @@
 #include "base/guard.h"
 #include "base/map.h"
 #include "reconciler/core/generation.h"
+#include "reconciler/engine/op_outputs.h"
 #include "reconciler/engine/run.h"
 #include "reconciler/engine/uids.h"
 #include "specs/json_io.h"
@@ -116,6 +117,13 @@ static int body_fill(struct op_task *op, const struct value *v, struct value **r
     }
     if (v->kind != VALUE_MAP) {
         *ret = value_copy(a, v);
+        return 0;
+    }
+    if (op_outputs_ref(a, v).p) {
+        struct value *map = value_map(a);
+
+        value_set_text(a, map, S("secret"), op_outputs_ref(a, v));
+        *ret = map;
         return 0;
     }
     if (value_get(v, S("output"))) {

@@ -3,6 +3,7 @@
 
 #include "base/crash.h"
 #include "base/log.h"
+#include "reconciler/engine/op_outputs.h"
 #include "reconciler/engine/run.h"
 
 /* What was said last stays, what was said before it goes. */
@@ -44,7 +45,9 @@ static int op_secret(void *ctx, struct rv_str ref, struct arena *a, struct str *
                                       r->secrets,      &r->pins,    &r->made };
     struct err err = ERR_INIT;
 
-    if (!secret_sets_give(op->engine->sealed, &want, a, kit_str(ref), ret, &err))
+    if (op_outputs_is_ref(kit_str(ref))
+            ? !op_outputs_give(op, a, kit_str(ref), ret, &err)
+            : !secret_sets_give(op->engine->sealed, &want, a, kit_str(ref), ret, &err))
         return 0;
     LOG(LOG_WARN, "a secret cannot be given, tried again", LOG_S("env", r->env_name),
         LOG_S("op", op->rec.uid), LOG_C("err", err.text));
@@ -56,7 +59,8 @@ static uint32_t op_rv_action(const struct op_task *op)
 {
     static const uint32_t actions[N_PLAN_ACTIONS] = {
         [PLAN_CREATE] = RV_CREATE, [PLAN_UPDATE] = RV_UPDATE, [PLAN_DELETE] = RV_DELETE,
-        [PLAN_RUN] = RV_RUN,       [PLAN_SWITCH] = RV_UPDATE,
+        [PLAN_RUN] = RV_RUN,       [PLAN_SWITCH] = RV_UPDATE, [PLAN_ADOPT] = RV_ADOPT,
+        [PLAN_FORGET] = RV_FORGET,
     };
 
     return actions[op->item->action];
@@ -146,6 +150,8 @@ int op_call_look(struct task *t, struct err *err)
 
     CRASH_POINT(OP_AFTER_SETTLED);
     op_next_round(op);
+    if (op->item->action == PLAN_FORGET) /* it is there, and must not be ours any more */
+        return op_look(op, CALL_FIND, err);
     if (!op->rec.provider_id.n)
         rc = op_look(op, CALL_FIND, err);
     if (!rc && op->rec.provider_id.n)

@@ -2,6 +2,8 @@
 #include "reconciler/engine/op_parts.h"
 
 #include "reconciler/core/judge.h"
+#include "reconciler/core/object.h"
+#include "reconciler/engine/op_object.h"
 
 #define OP_LOOK_EVERY_MS 250   /* while the world may still be catching up */
 #define OP_CONSISTENCY_MS 5000 /* after it says done */
@@ -21,17 +23,26 @@ enum op_next op_finish(struct op_task *op, enum op_end end)
     return OP_NEXT_END;
 }
 
+/* It says done, and the world had time to catch up: what still differs will not be fought. */
+static int op_is_settled(const struct op_task *op)
+{
+    return op->answer.verdict == RV_DONE &&
+           loop_mono_ms(op->task.loop) - op->settled_mono_ms >= OP_CONSISTENCY_MS;
+}
+
 static int op_is_as_asked(struct op_task *op)
 {
     struct value *desired, *observed;
     struct err err = ERR_INIT;
 
-    if (op->item->action == PLAN_DELETE)
+    if (op->item->action == PLAN_DELETE || op->item->action == PLAN_FORGET)
         return op->is_absent;
     if (op->is_absent || json_parse(op_round(op), op->body, KIT_BODY_MAX, &desired, &err) ||
         json_parse(op_round(op), op->answer.observed.n ? op->answer.observed : S("{}"),
                    KIT_BODY_MAX, &observed, &err))
         return 0;
+    if (object_is_kind(op->rec.kind))
+        return op_object_is_as_asked(op, desired, observed) || op_is_settled(op);
     return judge_is_as_asked(op->rec.kind, desired, observed);
 }
 

@@ -155,6 +155,7 @@ static int rows_load_resource(struct op_task *op, struct err *err)
         .outputs = S("{}"),
         .status = S("unknown"),
         .protect = S(""),
+        .drift = S("{}"),
         .reason = S(""),
     };
     return 0;
@@ -167,6 +168,23 @@ static struct str rows_provider(const struct op_task *op)
 
     return op->item->provider.n && !(goes && op->resource.provider.n) ? op->item->provider
                                                                       : op->resource.provider;
+}
+
+/* The object that had another name is the same. */
+static int rows_load_moved(struct op_task *op, struct err *err)
+{
+    struct rec_resource was;
+    int rc;
+
+    if (!op->item->from.n || engine_resource_exists(&op->resource))
+        return 0;
+    rc = resources_now(op->engine->db, &op->arena, op->rec.env, op->rec.kind, op->item->from, &was,
+                       err);
+    if (rc)
+        return rc;
+    op->rec.provider_id = was.provider_id;
+    op->resource.protect = was.protect;
+    return 0;
 }
 
 static void rows_identify(struct op_task *op)
@@ -193,7 +211,7 @@ int op_prepare(struct op_task *op, struct err *err)
     op->rec.name = op->item->name;
     op->rec.action = str_from_c(plan_action_name(op->item->action));
     if (rows_may_begin(op, err) || op_body_make(op, &body, err) || rows_resource_is_free(op, err) ||
-        rows_load_resource(op, err) || op_body_seal(op, body, err))
+        rows_load_resource(op, err) || rows_load_moved(op, err) || op_body_seal(op, body, err))
         return err->code;
     rows_identify(op);
     return 0;

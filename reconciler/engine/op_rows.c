@@ -2,6 +2,8 @@
 #include "reconciler/engine/op_rows.h"
 
 #include "base/guard.h"
+#include "reconciler/core/object.h"
+#include "reconciler/engine/op_object.h"
 #include "reconciler/engine/run.h"
 
 /* --- rows by kind -------------------------------------------------------------------------------- */
@@ -357,7 +359,8 @@ int op_rows_claim(struct op_task *op, struct tx *tx, struct err *err)
 {
     if (rows_call(op, tx, 0, err) || rows_unpark(op, tx, err))
         return err->code;
-    op->resource.desired = op->rec.desired;
+    if (!object_is_kind(op->rec.kind)) /* of which the row says what was verified last */
+        op->resource.desired = op->rec.desired;
     return rows_put_resource(op, tx,
                              op->item->action == PLAN_DELETE ? S("deleting") : S("updating"), err);
 }
@@ -366,6 +369,8 @@ int op_rows_verified(struct op_task *op, struct tx *tx, struct err *err)
 {
     int gone = op->item->action == PLAN_DELETE;
 
+    if (object_is_kind(op->rec.kind))
+        return op_object_verified(op, tx, err);
     if (rows_call(op, tx, 1, err))
         return err->code;
     op->resource.turn++;
@@ -383,8 +388,8 @@ int op_rows_ended(struct op_task *op, struct tx *tx, struct err *err)
     op->resource.provider_id = op->is_absent ? STR_NONE : op->rec.provider_id;
     op->resource.reason = op->rec.message.p ? op->rec.message : S("");
     return rows_put_resource(op, tx,
-                             op->end == OP_IS_PARKED ? S("parked")
-                             : op->is_absent         ? S("gone")
-                                                     : S("failed"),
+                             op->end == OP_IS_PARKED                     ? S("parked")
+                             : op->is_absent && !op_object_is_missed(op) ? S("gone")
+                                                                         : S("failed"),
                              err);
 }

@@ -4,6 +4,7 @@
 #include "base/guard.h"
 #include "base/sys.h"
 #include "providers/kit.h"
+#include "reconciler/core/object.h"
 #include "specs/spec.h"
 #include "state/documents.h"
 #include "state/environments.h"
@@ -38,9 +39,16 @@ static int put_resource(struct recover *r, const struct recover_env *e, const st
         .outputs = json_format(r->a, o->outputs),
         .status = S("ready"),
         .protect = S(""),
+        .drift = S("{}"),
         .reason = S("recovered"),
     };
 
+    if (object_is_kind(
+            o->kind)) { /* what was asked for is not known, and its outputs are secrets */
+        row.outputs = S("{}");
+        row.protect = S("retain");
+        return tx_put_resource(r->tx, &row, err);
+    }
     if (put_document(r, o, &row.desired, err))
         return err->code;
     row.observed = row.desired;

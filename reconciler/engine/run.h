@@ -111,6 +111,10 @@ int run_rows_reload(struct run *r, struct err *err);
 int run_rows_flip(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err);
 /* A mark: its rows and its own operation in one savepoint. */
 int run_rows_mark(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err);
+/* run_objects.c: the marks of an object: adopted, kept, forgotten. */
+int run_rows_object(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err);
+/* What was done to objects and stays, when the plan did not come through: "database/main, redis/jobs"; "" for none. */
+struct str run_rows_stays(struct run *r, struct arena *a);
 /* Whether it has a way back, and takes it: what failed may be left for a person. */
 int run_group_goes_back(const struct run *r, int group, int has_failed);
 /* A group begins to go back, or has no way back. */

@@ -1,6 +1,7 @@
 /* The rows that a run's groups and marks leave. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
 #include "base/sys.h"
+#include "reconciler/core/object.h"
 #include "reconciler/engine/run.h"
 #include "state/rollouts.h"
 
@@ -122,6 +123,7 @@ static int rows_record(struct run *r, struct tx *tx, const struct plan_record *r
                                      .incarnation = 1,
                                      .outputs = S("{}"),
                                      .protect = S(""),
+                                     .drift = S("{}"),
                                      .reason = S("") };
     else if (rc)
         return rc;
@@ -360,13 +362,15 @@ static int mark_applied(struct run *r, struct tx *tx, const struct plan_item *it
 
     (void)item;
     for (size_t i = 0; i < r->plan.records.n; i++)
-        if (rows_record(r, tx, &r->plan.records.p[i], S("ready"), err))
+        if (!object_is_kind(r->plan.records.p[i].kind) &&
+            rows_record(r, tx, &r->plan.records.p[i], S("ready"), err))
             return err->code;
     for (size_t i = 0; i < r->plan.lines.n; i++) {
         const struct plan_line *line = &r->plan.lines.p[i];
         struct plan_record gone = { .kind = line->kind, .name = line->name, .provider = S("") };
 
-        if (line->action == PLAN_DELETE && str_eq_c(line->kind, "domain") &&
+        if (line->action == PLAN_DELETE &&
+            (str_eq_c(line->kind, "domain") || str_eq_c(line->kind, "job")) &&
             rows_record(r, tx, &gone, S("gone"), err))
             return err->code;
     }
@@ -375,14 +379,14 @@ static int mark_applied(struct run *r, struct tx *tx, const struct plan_item *it
         return err->code;
     plan.state = S("applied");
     plan.ended_seq = tx_seq(tx);
-    if (r->plan.cause != PLAN_CAUSE_REPAIR) /* which makes nothing new */
+    if (!plan_cause_repairs(r->plan.cause)) /* which makes nothing new */
         env.live_rev = env.proven_rev = r->plan.target;
     env.sync = S("in_sync");
     env.health = S("healthy");
     env.reason = r->plan.notes.n ? r->plan.notes.p[0] : S("");
     if (tx_put(tx, REC_plan, &plan, err) || tx_put(tx, REC_environment, &env, err))
         return err->code;
-    if (r->plan.cause == PLAN_CAUSE_REPAIR)
+    if (plan_cause_repairs(r->plan.cause))
         return 0;
     if (db_get(db, a, REC_revision, &rev, err))
         return err->code == ERR_NOT_FOUND ? 0 : err->code;
@@ -398,9 +402,12 @@ static const struct {
     const char *word;
     mark_fn *fn;
 } mark_rows[] = {
-    { "proven", mark_proven },      { "removed", mark_removed },   { "routed", mark_routed },
-    { "scaled", mark_scaled },      { "reverted", mark_reverted }, { "applied", mark_applied },
-    { "flip-back", run_rows_flip }, { "flip", run_rows_flip },
+    { "proven", mark_proven },        { "removed", mark_removed },
+    { "routed", mark_routed },        { "scaled", mark_scaled },
+    { "reverted", mark_reverted },    { "applied", mark_applied },
+    { "flip-back", run_rows_flip },   { "flip", run_rows_flip },
+    { "adopted", run_rows_object },   { "kept", run_rows_object },
+    { "forgotten", run_rows_object },
 };
 
 int run_rows_mark(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err)
@@ -501,12 +508,16 @@ int run_rows_end(struct run *r, struct tx *tx, enum schedule_end end, struct err
     struct db *db = r->engine->db;
     struct rec_plan plan = { .id = r->plan_id };
     struct rec_environment env;
+    struct str stays;
 
     if (db_get(db, a, REC_plan, &plan, err) ||
         environments_by_uid(db, a, r->plan.env_uid, &env, err))
         return err->code;
     plan.state = r->schedule.wish == WISH_CANCEL ? S("cancelled") : str_from_c(end_words[end].plan);
-    plan.reason = r->reason;
+    stays = run_rows_stays(r, a);
+    plan.reason = stays.n ? str_fmt(a, "%.*s%sdone and stays: %.*s", STR_ARG(r->reason),
+                                    r->reason.n ? "; " : "", STR_ARG(stays))
+                          : r->reason;
     plan.ended_seq = tx_seq(tx);
     env.sync = str_from_c(end_words[end].sync);
     env.reason = r->reason;

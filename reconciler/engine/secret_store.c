@@ -81,6 +81,14 @@ static int secret_fingerprint(struct secret_store *s, const struct secret_ref *r
     return arena_status(a, err);
 }
 
+int secret_store_fingerprint(struct secret_store *s, struct str env, struct str name,
+                             struct str value, struct arena *a, struct str *ret, struct err *err)
+{
+    const struct secret_ref ref = { .env = env, .name = name };
+
+    return secret_fingerprint(s, &ref, value, a, ret, err);
+}
+
 static int secret_pick(struct arena *a, struct str key, struct str *value, struct err *err)
 {
     struct err unsaid = ERR_INIT; /* it might quote the value */

@@ -70,6 +70,10 @@ int secret_store_pin(struct secret_store *s, const struct secret_ref *ref, struc
 int secret_store_read(struct secret_store *s, const struct secret_ref *ref, struct str version,
                       struct secret **ret, struct err *err);
 
+/* "f: .." of a value that is in no store: an output of a driver. */
+int secret_store_fingerprint(struct secret_store *s, struct str env, struct str name,
+                             struct str value, struct arena *a, struct str *ret, struct err *err);
+
 struct secret_open {
     struct str env;             /* its name */
     const struct value *refs;   /* {NAME: {store, path, key ..}} */

@@ -23,38 +23,107 @@ static int load_document(struct arena *a, struct db *db, const struct digest *di
 
 static int is_recorded_kind(struct str kind)
 {
-    return str_eq_c(kind, "service") || str_eq_c(kind, "domain") || str_eq_c(kind, "policy");
+    return str_eq_c(kind, "service") || str_eq_c(kind, "domain") || str_eq_c(kind, "policy") ||
+           str_eq_c(kind, "job");
 }
 
-/* Services, domains and the policy with their documents; addresses by name alone. */
+/* --- objects ------------------------------------------------------------------------------------- */
+
+static enum object_state object_state_of(const struct rec_resource *row)
+{
+    if (str_eq_c(row->status, "kept"))
+        return OBJECT_KEPT;
+    if (str_eq_c(row->status, "adopting"))
+        return OBJECT_TAKING;
+    if (!digest_is_none(&row->desired))
+        return OBJECT_READY;
+    return str_eq_c(row->status, "ready") ? OBJECT_FOUND : OBJECT_LEFT;
+}
+
+static int load_object(struct arena *a, struct db *db, const struct object_look *look,
+                       struct recorded *ret, struct err *err)
+{
+    const struct rec_resource *row = &look->row;
+    struct value *memory;
+
+    *ret = (struct recorded){ .kind = row->kind,
+                              .name = row->name,
+                              .provider = row->provider,
+                              .digest = row->desired,
+                              .state = object_state_of(row),
+                              .seen = look->seen,
+                              .is_lost = look->is_lost,
+                              .protect = row->protect };
+    if (json_parse(a, row->drift, KIT_BODY_MAX, &memory, err))
+        return err->code;
+    ret->memory = memory;
+    return digest_is_none(&row->desired) ? 0
+                                         : load_document(a, db, &row->desired, &ret->desired, err);
+}
+
+/* What each needed is in the revision that was applied last. */
+static int load_needs(struct arena *a, const struct snapshot_load *in, struct snapshot *s,
+                      struct err *err)
+{
+    struct environment_spec live;
+    int rc;
+
+    if (!in->n_objects || digest_is_none(&s->env.live_rev))
+        return 0;
+    rc = snapshot_load_revision(a, in->engine->db, in->env_uid, &s->env.live_rev, &live, err);
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    for (size_t i = 0; i < s->n_recorded; i++)
+        for (size_t k = 0; k < live.resources.n; k++)
+            if (str_eq(live.resources.p[k].kind, s->recorded[i].kind) &&
+                str_eq(live.resources.p[k].name, s->recorded[i].name)) {
+                s->recorded[i].needs = live.resources.p[k].needs.p;
+                s->recorded[i].n_needs = live.resources.p[k].needs.n;
+            }
+    return 0;
+}
+
+/* --- what is recorded ---------------------------------------------------------------------------- */
+
+static int load_row(struct arena *a, struct db *db, const struct rec_resource *row,
+                    struct snapshot *s, struct err *err)
+{
+    struct recorded *r = &s->recorded[s->n_recorded];
+    int is_recorded = is_recorded_kind(row->kind);
+
+    if (digest_is_none(&row->desired) || (!is_recorded && !str_eq_c(row->kind, "address")))
+        return 0;
+    *r = (struct recorded){
+        .kind = row->kind, .name = row->name, .provider = row->provider, .digest = row->desired
+    };
+    if (!is_recorded && str_eq_c(row->status, "failed"))
+        r->digest = (struct digest){ { 0 } }; /* it may be there or not */
+    if (is_recorded && load_document(a, db, &r->digest, &r->desired, err))
+        return err_wrap(err, "what '%.*s/%.*s' was", STR_ARG(r->kind), STR_ARG(r->name));
+    s->n_recorded++;
+    return 0;
+}
+
+/* Services, domains, jobs and the policy with their documents; addresses by name alone; objects as they were
+ * looked at. */
 static int load_recorded(struct arena *a, const struct snapshot_load *in, struct snapshot *s,
                          struct err *err)
 {
-    struct db *db = in->engine->db;
     struct rec_resource *rows;
     size_t n;
 
-    if (resources_list(db, a, in->env_uid, &rows, &n, err))
+    if (resources_list(in->engine->db, a, in->env_uid, &rows, &n, err))
         return err->code;
-    s->recorded = arena_new_n(a, struct recorded, n + 1);
+    s->recorded = arena_new_n(a, struct recorded, n + in->n_objects + 1);
     if (!s->recorded)
         return arena_status(a, err);
-    for (size_t i = 0; i < n; i++) {
-        struct recorded *r = &s->recorded[s->n_recorded];
-
-        if (!engine_resource_exists(&rows[i]) || digest_is_none(&rows[i].desired))
-            continue;
-        if (!is_recorded_kind(rows[i].kind) && !str_eq_c(rows[i].kind, "address"))
-            continue;
-        *r = (struct recorded){ rows[i].kind, rows[i].name, rows[i].provider, NULL,
-                                rows[i].desired };
-        if (!is_recorded_kind(r->kind) && str_eq_c(rows[i].status, "failed"))
-            r->digest = (struct digest){ { 0 } }; /* it may be there or not */
-        if (is_recorded_kind(r->kind) && load_document(a, db, &r->digest, &r->desired, err))
-            return err_wrap(err, "what '%.*s/%.*s' was", STR_ARG(r->kind), STR_ARG(r->name));
-        s->n_recorded++;
-    }
-    return 0;
+    for (size_t i = 0; i < n; i++)
+        if (load_row(a, in->engine->db, &rows[i], s, err))
+            return err->code;
+    for (size_t i = 0; i < in->n_objects; i++)
+        if (load_object(a, in->engine->db, &in->objects[i], &s->recorded[s->n_recorded++], err))
+            return err->code;
+    return load_needs(a, in, s, err);
 }
 
 static enum instance_health observed_health(const struct snapshot_load *in, struct str name)
@@ -163,6 +232,7 @@ int snapshot_load(struct arena *a, const struct snapshot_load *in, struct snapsh
                           .cause = in->cause,
                           .target = in->target,
                           .budget = value_get(in->rule, S("budget")),
+                          .schemas = in->engine->schemas,
                           .unkept = in->engine->options.groups ? in->engine->options.groups->unkept
                                                                : NULL,
                           .observed_generation = REC_NONE };
@@ -199,6 +269,18 @@ static struct value *record_needs(struct arena *a, const struct environment_spec
     return needs;
 }
 
+/* How its drift is met, where a commit says so. */
+static void set_modes(struct arena *a, struct value *one, const struct environment_spec *spec,
+                      const struct plan_record *record)
+{
+    for (size_t i = 0; i < spec->resources.n; i++) {
+        const struct spec_resource *r = &spec->resources.p[i];
+
+        if (r->drift && str_eq(r->kind, record->kind) && str_eq(r->name, record->name))
+            value_set(a, one, S("drift"), value_copy(a, r->drift));
+    }
+}
+
 static struct value *record_entry(struct arena *a, const struct environment_spec *spec,
                                   const struct plan_record *record)
 {
@@ -209,6 +291,7 @@ static struct value *record_entry(struct arena *a, const struct environment_spec
     value_set_text(a, one, S("provider"), record->provider);
     value_set_text(a, one, S("desired"), digest_hex(a, &record->desired));
     value_set(a, one, S("needs"), record_needs(a, spec, record));
+    set_modes(a, one, spec, record);
     return one;
 }
 
@@ -273,6 +356,7 @@ static int load_resource_entry(struct arena *a, struct db *db, const struct valu
     ret->kind = value_get_text(entry, S("kind"), S(""));
     ret->name = value_get_text(entry, S("name"), S(""));
     ret->provider = value_get_text(entry, S("provider"), S(""));
+    ret->drift = value_get(entry, S("drift"));
     if (digest_from_hex(value_get_text(entry, S("desired"), S("")), &ret->digest))
         return err_set(err, ERR_CORRUPT, "a revision names no document");
     for (size_t i = 0; i < value_count(needs); i++) {

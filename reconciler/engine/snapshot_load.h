@@ -16,6 +16,14 @@ struct observation {
     int is_live; /* of a live set; else of a previous one */
 };
 
+/* What an object's provider said of it. */
+struct object_look {
+    struct rec_resource row;
+    const struct value *seen; /* NULL: it was not read */
+    int is_lost;
+    int has_drifted; /* and is to be made as it was */
+};
+
 struct snapshot_load {
     struct engine *engine;
     struct str env_uid;
@@ -23,6 +31,8 @@ struct snapshot_load {
     const struct environment_spec *target;
     const struct observation *observations;
     size_t n_observations;
+    const struct object_look *objects;
+    size_t n_objects;
     const struct value *rule; /* of the daemon: the edge's provider */
     int64_t now_ms;
 };

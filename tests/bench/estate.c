@@ -211,8 +211,11 @@ void estate_converged(struct arena *a, const struct environment_spec *spec, stru
     for (size_t i = 0; i < spec->resources.n; i++) {
         const struct spec_resource *r = &spec->resources.p[i];
 
-        ret->recorded[ret->n_recorded++] = (struct recorded){ r->kind, r->name, r->provider,
-                                                              r->desired, r->digest };
+        ret->recorded[ret->n_recorded++] = (struct recorded){ .kind = r->kind,
+                                                              .name = r->name,
+                                                              .provider = r->provider,
+                                                              .desired = r->desired,
+                                                              .digest = r->digest };
         if (!str_eq_c(r->kind, "service"))
             continue;
         ret->sets[ret->n_sets++] = (struct rec_set){

@@ -123,6 +123,8 @@ static void shop_add_service(struct sb *b, const struct shop *s, enum shop_name 
             which == SHOP_WEB ? ", API: {service: api, key: internal_url}" : "");
     if (which == SHOP_API) /* one that is there, and one that is made for this version */
         sb_addf(b, ", TOKEN: {secret: token}, KEY: {secret: key_%d}", x->version);
+    if (which == SHOP_API && s->uses)
+        sb_addf(b, ", %s", s->uses);
     sb_add_c(b, "}\n");
     if (x->built)
         sb_addf(b, "    source: {context: app%d, build: [make]}\n", x->built);
@@ -161,11 +163,12 @@ struct str shop_text(struct arena *a, const struct shop *s)
     if (s->services[SHOP_BLOG].present)
         sb_addf(&b, ", /blog%d: {service: blog}", s->blog_path);
     sb_add_c(&b, "}}\n");
+    sb_add_c(&b, s->data ? s->data : "");
     for (int i = 0; i < s->n_envs; i++)
         sb_addf(&b,
                 "---\napiVersion: reeve/v1\nkind: Environment\nname: %s\napplication: shop\n"
-                "trigger: {branch: main}\napproval: {policy: %s%s}\n"
-                "reconcile: {interval: 20s}\n",
-                shop_envs[i], s->is_manual[i] ? "manual" : "auto", s->asks ? s->asks : "");
+                "trigger: {branch: main}\napproval: {policy: %s%s}\n%s%s",
+                shop_envs[i], s->is_manual[i] ? "manual" : "auto", s->asks ? s->asks : "",
+                s->settings ? "" : "reconcile: {interval: 20s}\n", s->settings ? s->settings : "");
     return sb_str(&b);
 }

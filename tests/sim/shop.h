@@ -35,6 +35,9 @@ struct shop {
     int has_more;         /* one route more to web */
     int comment;          /* a commit that changes nothing */
     int is_broken;        /* no YAML at all */
+    const char *data;     /* of the application: databases and redis; NULL: none */
+    const char *uses;     /* what api is given of them; NULL: nothing */
+    const char *settings; /* of each environment; NULL: none */
 };
 
 #define SHOP_ENVS 2

@@ -243,13 +243,15 @@ static void world_read_daemon(struct world *w)
     sb_add_c(&text, "environments:\n");
     if (w->boxes == WORLD_BOX_EACH)
         sb_add_c(&text, "  - match: {source: app, name: stage}\n    branch: main\n"
-                        "    providers: {services: [crate], domains: crate}\n"
+                        "    providers: {services: [crate], domains: crate, databases: [crate], "
+                        "redis: [crate]}\n"
                         "    domains: [\"*.example.test\"]\n    isolation: none\n"
                         "    secrets: [{path: \"env:\"}]\n");
-    sb_add_c(&text, "  - match: {source: app, name: \"*\"}\n    branch: main\n"
-                    "    providers: {services: [box], domains: box}\n"
-                    "    domains: [\"*.example.test\"]\n    isolation: none\n"
-                    "    secrets: [{path: \"env:\"}]\n");
+    sb_add_c(&text,
+             "  - match: {source: app, name: \"*\"}\n    branch: main\n"
+             "    providers: {services: [box], domains: box, databases: [box], redis: [box]}\n"
+             "    domains: [\"*.example.test\"]\n    isolation: none\n"
+             "    secrets: [{path: \"env:\"}]\n");
     file.text = sb_str(&text);
     spec_messages_init(&m, &w->arena);
     MUST(bundle_read(&w->arena, BUNDLE_DAEMON, &file, 1, &b, &m, err));

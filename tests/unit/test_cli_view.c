@@ -182,6 +182,7 @@ static void given_resource(struct world *w, const char *status)
                               .owner = S("rv1x"),
                               .outputs = S("{}"),
                               .protect = S(""),
+                              .drift = S("{}"),
                               .reason = S("") };
     struct err err = ERR_INIT;
 

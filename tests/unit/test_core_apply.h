@@ -6,7 +6,7 @@
 #pragma once
 
 #include "reconciler/core/generation.h"
-#include "tests/unit/test_core_world.h"
+#include "tests/unit/test_core_objects.h"
 
 /* --- what an item does ---------------------------------------------------------------------------- */
 
@@ -258,13 +258,14 @@ static inline void world_do_mark(struct world *w, const struct plan *plan,
         world_prove_group(w, plan, item->group);
     } else if (str_eq_c(word, "applied")) {
         for (size_t i = 0; i < plan->records.n; i++)
-            world_record(w, plan->records.p[i].kind, plan->records.p[i].name,
-                         plan->records.p[i].provider, &plan->records.p[i].desired);
+            if (!object_is_kind(plan->records.p[i].kind))
+                world_record(w, plan->records.p[i].kind, plan->records.p[i].name,
+                             plan->records.p[i].provider, &plan->records.p[i].desired);
         for (size_t i = 0; i < plan->lines.n; i++)
             if (plan->lines.p[i].action == PLAN_DELETE && str_eq_c(plan->lines.p[i].kind, "domain"))
                 world_unrecord(w, S("domain"), plan->lines.p[i].name);
         w->live_rev = plan->target;
-    } else {
+    } else if (!world_mark_object(w, plan, word, item->name)) {
         assert_true(str_eq_c(word, "reverted") || str_eq_c(word, "routed"));
     }
 }
@@ -292,6 +293,8 @@ static inline void world_do(struct world *w, const struct plan *plan, const stru
                 arena_copy(w->a, &made, sizeof(made)));
     else if (str_eq_c(item->kind, "release"))
         map_put(&w->releases, value_get_text(item->desired, S("release"), S("")), NULL);
+    else if (object_is_kind(item->kind))
+        world_do_object(w, plan, item);
 }
 
 /* --- plans --------------------------------------------------------------------------------------- */
@@ -303,6 +306,7 @@ static inline struct plan world_plan(struct world *w, const struct environment_s
     struct err err = ERR_INIT;
     struct plan plan;
 
+    s.schemas = world_schemas(w->a);
     world_know(w, spec);
     if (plan_make(w->a, &s, &plan, &err))
         fail_msg("plan: %s", err.text);

@@ -4,6 +4,9 @@
  * A spec: resources parted by ';', words by spaces:
  *     api v1 port x2 needs=db uses=web recreate rolling=1 hold ask stopped built release manual contract settings=s1
  *     domain app a.example /=web /api=api /x=api+deny /y=api+ip
+ *     database main engine=postgres needs=redis/jobs policy=delete moved=old drift=storage:report
+ *     forget database/main
+ * A service refers to an object with db=database/main.
  */
 #pragma once
 
@@ -126,6 +129,14 @@ static inline void given_word(struct arena *a, struct given_service *s, struct s
         value_set_text(a, output, S("output"), str_fmt(a, "address/%.*s", STR_ARG(rest)));
         value_set_text(a, output, S("key"), S("internal_url"));
         given_need(a, s->r, rest);
+    } else if (given_word_prefix(word, "db=", &rest)) {
+        struct value *output = given_member(a, s->environment, S("DB"));
+        struct str *slot = vec_push(a, &s->r->needs);
+
+        value_set_text(a, output, S("output"), rest);
+        value_set_text(a, output, S("key"), S("url"));
+        value_set_text(a, output, S("version"), S("1"));
+        *slot = rest;
     } else if (word.p[0] == 'x') {
         int64_t n = 0;
 
@@ -193,6 +204,54 @@ static inline void given_domain(struct arena *a, struct spec_resource *r, struct
     r->desired = v;
 }
 
+static inline void given_object_word(struct arena *a, struct spec_resource *r, struct value *v,
+                                     struct str word)
+{
+    size_t at = str_find_char(word, '=');
+    struct str key = str_slice(word, 0, at), rest = str_slice(word, at + 1, word.n);
+
+    if (str_eq_c(key, "needs")) {
+        struct str *slot = vec_push(a, &r->needs);
+
+        *slot = rest;
+        value_set_text(a, v, S("of"), rest);
+    } else if (str_eq_c(key, "moved")) {
+        r->moved_from = rest;
+    } else if (str_eq_c(key, "by")) {
+        r->provider = rest;
+    } else if (str_eq_c(key, "drift")) {
+        struct value *modes = value_map(a);
+        size_t colon = str_find_char(rest, ':');
+
+        value_set_text(a, modes, str_slice(rest, 0, colon), str_slice(rest, colon + 1, rest.n));
+        r->drift = modes;
+    } else {
+        value_set_text(a, v, str_eq_c(key, "policy") ? S("deletion_policy") : key, rest);
+    }
+}
+
+static inline void given_object(struct arena *a, struct spec_resource *r, struct str words)
+{
+    struct value *v = value_map(a);
+    struct str word;
+
+    r->provider = S("stores");
+    while (str_next(&words, ' ', &word))
+        if (word.n && !r->kind.p)
+            r->kind = word;
+        else if (word.n && !r->name.p)
+            r->name = word;
+        else if (word.n)
+            given_object_word(a, r, v, word);
+    r->desired = v;
+}
+
+static inline int given_is_object(struct str words)
+{
+    return str_starts(words, S("database ")) || str_starts(words, S("redis ")) ||
+           str_starts(words, S("backup ")) || str_starts(words, S("dns "));
+}
+
 static inline int given_compare(const void *x, const void *y)
 {
     const struct spec_resource *a = x, *b = y;
@@ -213,8 +272,16 @@ static inline struct environment_spec given_spec(struct arena *a, const char *te
         one = str_trim(one);
         if (!one.n)
             continue;
+        if (str_starts(one, S("forget "))) {
+            struct str *slot = vec_push(a, &spec.forget);
+
+            *slot = str_slice(one, 7, one.n);
+            continue;
+        }
         r = vec_push(a, &spec.resources);
-        if (str_starts(one, S("domain ")))
+        if (given_is_object(one))
+            given_object(a, r, one);
+        else if (str_starts(one, S("domain ")))
             given_domain(a, r, str_slice(one, 7, one.n));
         else
             given_service(a, r, one);

@@ -30,6 +30,7 @@ struct world {
     struct digest ways_of;
     struct map artifacts, releases;
     struct map documents; /* hex of desired -> value */
+    struct map asked;     /* "kind/name HEX" -> spec_resource */
     VEC(struct rec_quarantine) quarantines;
     struct digest live_rev;
     int64_t apply_seq, generation;
@@ -42,6 +43,7 @@ static inline void given_world(struct world *w, struct arena *a)
     map_init(&w->artifacts, a);
     map_init(&w->releases, a);
     map_init(&w->documents, a);
+    map_init(&w->asked, a);
 }
 
 static inline struct world_set *world_find_set(struct world *w, struct str service,
@@ -90,8 +92,11 @@ static inline void world_record(struct world *w, struct str kind, struct str nam
             r = &w->recorded.p[i];
     if (!r)
         r = vec_push(w->a, &w->recorded);
-    *r = (struct recorded){ kind, name, provider, map_find(&w->documents, digest_hex(w->a, digest)),
-                            *digest };
+    *r = (struct recorded){ .kind = kind,
+                            .name = name,
+                            .provider = provider,
+                            .desired = map_find(&w->documents, digest_hex(w->a, digest)),
+                            .digest = *digest };
 }
 
 static inline void world_unrecord(struct world *w, struct str kind, struct str name)
@@ -111,14 +116,24 @@ static inline void *world_part(const struct value *v)
     return u.out;
 }
 
+static inline struct str world_asked(struct world *w, struct str kind, struct str name,
+                                     const struct digest *desired)
+{
+    return str_fmt(w->a, "%.*s/%.*s %.*s", STR_ARG(kind), STR_ARG(name),
+                   STR_ARG(digest_hex(w->a, desired)));
+}
+
 /* What the engine stores beside a plan: the documents of its target. */
 static inline void world_know(struct world *w, const struct environment_spec *spec)
 {
     struct digest policy;
 
-    for (size_t i = 0; i < spec->resources.n; i++)
-        map_put(&w->documents, digest_hex(w->a, &spec->resources.p[i].digest),
-                world_part(spec->resources.p[i].desired));
+    for (size_t i = 0; i < spec->resources.n; i++) {
+        struct spec_resource *r = &spec->resources.p[i];
+
+        map_put(&w->documents, digest_hex(w->a, &r->digest), world_part(r->desired));
+        map_put(&w->asked, world_asked(w, r->kind, r->name, &r->digest), r);
+    }
     if (!spec->policy)
         return;
     policy = digest_value(w->a, S("desired"), spec->policy);

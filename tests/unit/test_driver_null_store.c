@@ -46,7 +46,9 @@ static const struct shape_row shape_rows[] = {
     { "a release ends with 0", "release", "{}", "{\"exit\":0}", "\"state\":\"exited\"" },
     { "an address has a url", "address", "{}",
       "\"internal_url\":\"http://127.0.0.1:", "\"port\":" },
-    { "anything else is seen as asked", "database", "{\"size\":5}", "{}", "\"size\":5" },
+    { "a database gives out a url with its password", "database", "{\"size\":5}",
+      "\"url\":\"postgresql://x:pw-", "\"size\":5" },
+    { "anything else is seen as asked", "bucket", "{\"size\":5}", "{}", "\"size\":5" },
 };
 
 static void test_shape(void **state)
