@@ -33,6 +33,7 @@ enum {
     KEY_EXIT_CODE,
     KEY_TIMEOUT,
     KEY_DIFF,
+    KEY_REF,
     KEY_VERSION,
 };
 
@@ -50,6 +51,7 @@ static const struct option_row rows[] = {
     { OPTION_RECORDED,  "recorded",  KEY_RECORDED,  NULL,      "from the state file, without asking the daemon" },
     { OPTION_FILE,      "file",      'f',           "PATH",    "the specs of this work tree, offline" },
     { OPTION_DIFF,      "diff",      KEY_DIFF,      NULL,      "what differs between two revisions: numbers, digests or commits" },
+    { OPTION_REF,       "ref",       KEY_REF,       "REV",     "of a commit that is not merged: branch, tag or id" },
     { OPTION_EXIT_CODE, "exit-code", KEY_EXIT_CODE, NULL,      "exit status 2 when there are changes" },
     { OPTION_REASON,    "reason",    'm',           "TEXT",    "why; kept in the history" },
     { OPTION_AT,        "at",        KEY_AT,        "TIME",    "what was then: 2024-11-03T12:00Z, -2h" },
@@ -193,6 +195,7 @@ static error_t parse_text(int key, const char *arg, struct cli_args *args)
     } texts[] = {
         { 'm', &args->reason },          { KEY_AT, &args->at },       { KEY_SINCE, &args->since },
         { KEY_SERVICE, &args->service }, { KEY_UNTIL, &args->until }, { KEY_AS, &args->as },
+        { KEY_REF, &args->ref },
     };
 
     for (size_t i = 0; i < N_ELEMENTS(texts); i++)

@@ -35,6 +35,7 @@ enum cli_option { /* sets of verbs.def */
                   OPTION_MARKDOWN = 1u << 21,
                   OPTION_BUNDLE = 1u << 22,
                   OPTION_DIFF = 1u << 23,
+                  OPTION_REF = 1u << 24,
 };
 
 enum cli_output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_MARKDOWN };
@@ -47,7 +48,7 @@ struct cli_args {
     const struct cli_verb *verb; /* NULL: none was given */
     VEC(struct str) words;       /* positional */
     const char *config, *server, *file, *sign, *bundle;
-    struct str reason, at, since, service, until, as;
+    struct str reason, at, since, service, until, as, ref;
     enum cli_output output;
     enum cli_colour colour;
     int quiet, help, version;

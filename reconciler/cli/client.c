@@ -19,6 +19,7 @@ struct client {
     char address[LISTEN_ADDRESS_BYTES]; /* the same, short */
     int dir;
     struct sb answer; /* of the call in progress */
+    const struct value *refusal;
 };
 
 static size_t take(char *p, size_t size, size_t n, void *ctx)
@@ -108,6 +109,11 @@ struct str client_target(struct arena *a, struct str path, const struct value *q
     return sb_str(&b);
 }
 
+const struct value *client_refusal(const struct client *client)
+{
+    return client->refusal;
+}
+
 /* --- a call -------------------------------------------------------------------------------------- */
 
 static int judge(struct client *client, struct arena *a, long status, struct value **ret,
@@ -122,6 +128,7 @@ static int judge(struct client *client, struct arena *a, long status, struct val
         *ret = v;
         return 0;
     }
+    client->refusal = v;
     code = value_get_text(v, S("code"), S("FAILED"));
     detail = value_get_text(v, S("detail"), S("the daemon refused without a word"));
     return err_set(err, err_from_name(code.p, code.n), "%.*s", STR_ARG(detail));
@@ -148,6 +155,7 @@ int client_call(struct client *client, struct arena *a, const char *method, stru
     long status = 0;
 
     sb_init(&client->answer, a);
+    client->refusal = NULL;
     curl_easy_reset(easy);
     (void)curl_easy_setopt(easy, CURLOPT_URL, url.p);
     (void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* a name may be ".." */

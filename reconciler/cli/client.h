@@ -21,5 +21,7 @@ void client_free(struct client *client); /* NULL is fine */
 /* `target` is path and query, encoded; `body` NULL for GET. timeout_ms 0: 60 s. */
 int client_call(struct client *client, struct arena *a, const char *method, struct str target,
                 const struct value *body, int64_t timeout_ms, struct value **ret, struct err *err);
+/* What the daemon said when it refused the last call, with the members that such an answer has; NULL: it did not. */
+const struct value *client_refusal(const struct client *client);
 /* "/path?name=value" with everything but unreserved characters encoded. */
 struct str client_target(struct arena *a, struct str path, const struct value *query);

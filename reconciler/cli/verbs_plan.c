@@ -1,5 +1,6 @@
 /* What would change, for programs and people. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
+#include "reconciler/cli/client.h"
 #include "reconciler/cli/offline.h"
 #include "reconciler/cli/verbs.h"
 #include "reconciler/core/plan_differ.h"
@@ -131,6 +132,65 @@ static int plan_diff(struct cli *c, int *ret_differs, struct err *err)
     return 0;
 }
 
+/* --- of a commit that is not merged -------------------------------------------------------------- */
+
+/* One line of a text that is elsewhere, where it stands. */
+static struct str as_source(struct arena *a, struct str line, int64_t at)
+{
+    struct sb b;
+
+    sb_init(&b, a);
+    for (int64_t i = 1; line.n && i < at; i++)
+        sb_add_char(&b, '\n');
+    sb_add(&b, line);
+    return line.n ? sb_str(&b) : STR_NONE;
+}
+
+/* As `reeve validate` shows them. */
+static void show_messages(struct cli *c, const struct value *messages)
+{
+    struct sb b;
+
+    if (cli_wrote_json(c, messages))
+        return;
+    sb_init(&b, c->arena);
+    for (size_t i = 0; i < value_count(messages); i++) {
+        const struct value *one = value_item(messages, i);
+        struct spec_message m = {
+            .severity = str_eq_c(cli_text(one, "severity"), "error") ? SPEC_ERROR : SPEC_WARNING,
+            .place = { .file = cli_text(one, "file"),
+                       .line = (uint32_t)value_get_int(one, S("line"), 0),
+                       .column = (uint32_t)value_get_int(one, S("column"), 0) },
+            .text = cli_text(one, "text"),
+            .rule = cli_text(one, "rule"),
+            .hint = cli_text(one, "hint")
+        };
+
+        spec_message_format(&b, &m, as_source(c->arena, cli_text(one, "source"), m.place.line),
+                            c->colour);
+    }
+    cli_write(c, &b);
+}
+
+static int plan_ref(struct cli *c, int *ret_changes, struct err *err)
+{
+    struct value *body = value_map(c->arena), *answer;
+    const struct value *messages = NULL;
+    int rc;
+
+    value_set_text(c->arena, body, S("ref"), c->args.ref);
+    rc = cli_post(c, cli_path(c, "environments", cli_arg(c, 0), "/plan"), body, &answer, err);
+    if (rc == ERR_INVALID && c->client)
+        messages = value_get(client_refusal(c->client), S("messages"));
+    if (messages)
+        show_messages(c, messages);
+    if (rc)
+        return rc;
+    *ret_changes = value_count(value_at(answer, S("document.core.items"))) > 0;
+    cli_note(c, "judged by %.*s", STR_ARG(cli_text(answer, "judged_by")));
+    return cli_wrote_json(c, answer) ? 0 : cli_show_plan(c, answer, err);
+}
+
 /* --- the verb ------------------------------------------------------------------------------------ */
 
 static int plan_one(struct cli *c, struct str word, int *ret_open, struct err *err)
@@ -151,8 +211,11 @@ static int check_words(struct cli *c, struct err *err)
 {
     const struct cli_args *args = &c->args;
 
-    if (args->diff + args->all + (args->file != NULL) > 1)
-        return err_set(err, ERR_USAGE, "--all, --diff and --file are asked for one at a time");
+    if (args->diff + args->all + (args->file != NULL) + (args->ref.p != NULL) > 1)
+        return err_set(err, ERR_USAGE,
+                       "--all, --diff, --file and --ref are asked for one at a time");
+    if (args->ref.p && args->recorded)
+        return err_set(err, ERR_USAGE, "a commit is read by the daemon: without --recorded");
     if (!args->diff && args->words.n > 1)
         return err_set(err, ERR_USAGE, "one environment: reeve plan ENV");
     if (args->diff && args->output == OUTPUT_MARKDOWN)
@@ -171,6 +234,8 @@ int verb_plan(struct cli *c, struct err *err)
         rc = offline_plan(c, c->args.file, word, &n_open, err);
     else if (!rc && c->args.diff)
         rc = plan_diff(c, &n_open, err);
+    else if (!rc && c->args.ref.p)
+        rc = plan_ref(c, &n_open, err);
     else if (!rc && c->args.all)
         rc = plan_all(c, &n_open, err);
     else if (!rc)

@@ -295,6 +295,10 @@ static enum task_verdict command_step(struct task *t)
 
 void command_start(struct engine *e, struct command_call *call, task_ended *ended, void *ctx)
 {
+    if (call->in.verb == COMMAND_TRY) {
+        command_try_start(e, call, ended, ctx);
+        return;
+    }
     call->engine = e;
     task_start(&call->task, e->loop, "command", command_states, N_ELEMENTS(command_states),
                COMMAND_FILES, command_step, ended, ctx);

@@ -29,6 +29,7 @@ enum command_verb {
     COMMAND_SETTLE,    /* operation, as (done failed retry), reason */
     COMMAND_OVERRIDE, /* plan, reason: it runs whatever the policy asks, but never where data is at stake */
     COMMAND_BUNDLE, /* source, bundle, signature, reason: its branches go on as the bundle says */
+    COMMAND_TRY, /* env, ref: the plan of a commit that is not merged; its result is that plan, stored nowhere */
     COMMAND_REBIND, /* env, source, branch, reason: its name belongs there from now on */
     N_COMMANDS
 };
@@ -41,6 +42,7 @@ struct command {
     struct str service, reason, as;
     struct str source, branch;
     struct str bundle; /* absolute path of a git bundle */
+    struct str ref;    /* branch, tag, or the beginning of a commit's id */
     int64_t revision, until_ms;
     struct str actor;               /* local:NAME(uid) */
     const struct value *principals; /* user:NAME and group:NAME of the actor; NULL: none is known */

@@ -56,6 +56,11 @@ int command_write_bundle(struct command_call *c, struct command_found *f, struct
                          struct err *err);
 void command_bundle_act(struct command_call *c, struct command_found *f); /* the loop's */
 
+/* --- command_try.c -------------------------------------------------------------------------------- */
+
+/* A task of its own: nothing is written. */
+void command_try_start(struct engine *e, struct command_call *call, task_ended *ended, void *ctx);
+
 /* --- command_write.c, command_decide.c ------------------------------------------------------------ */
 
 /* The environment that it is about, or the plan. */

@@ -46,10 +46,8 @@ static int refuse_specs(const struct env_task *env, const struct spec_messages *
                    env->head->commit.p, STR_ARG(head_error(&scratch, messages)));
 }
 
-int env_look_specs(struct task *t, struct err *err)
+int env_look_read(struct env_task *env, struct spec_messages *ret, struct err *err)
 {
-    struct env_task *env = env_of(t);
-    struct spec_messages messages;
     struct normalise_wants wants = { 0 };
     struct map unread;
     struct normalise_input in = { .environment = env->name,
@@ -61,33 +59,44 @@ int env_look_specs(struct task *t, struct err *err)
                                   .spec_path = env->head->spec_path,
                                   .schema_change = env->head->about.schema_change };
 
-    spec_messages_init(&messages, &env->cycle);
+    spec_messages_init(ret, &env->cycle);
     if (env->head->messages.n_errors) {
-        return refuse_specs(env, &env->head->messages, err);
+        *ret = env->head->messages;
+        return 0;
     }
     if (!map_has(&env->head->bundle.environments, env->name))
         return err_set(
             err, ERR_INVALID,
             "commit %.*s has no environment '%.*s' any more; nothing is deleted for that", 12,
             env->head->commit.p, STR_ARG(env->name));
-    if (claims_check(env, &messages))
-        return refuse_specs(env, &messages, err);
-    if (normalise_wants(&env->cycle, &env->head->bundle, &in, &wants, &messages, err))
+    if (claims_check(env, ret))
+        return 0;
+    if (normalise_wants(&env->cycle, &env->head->bundle, &in, &wants, ret, err))
         return err->code;
-    if (messages.n_errors) /* a secret that is not allowed is not even looked for */
-        return refuse_specs(env, &messages, err);
+    if (ret->n_errors) /* a secret that is not allowed is not even looked for */
+        return 0;
     if (pin_secrets(env, &wants, &env->pins, &unread, err))
         return err->code;
     in.secrets = &env->pins;
     in.outputs = &env->outputs;
     in.unread = &unread;
-    if (normalise_environment(&env->cycle, &env->head->bundle, &in, &env->spec, &messages, err))
+    if (normalise_environment(&env->cycle, &env->head->bundle, &in, &env->spec, ret, err))
         return err->code;
-    spec_messages_sort(&messages);
+    spec_messages_sort(ret);
+    return arena_status(&env->cycle, err);
+}
+
+int env_look_specs(struct task *t, struct err *err)
+{
+    struct env_task *env = env_of(t);
+    struct spec_messages messages;
+
+    if (env_look_read(env, &messages, err))
+        return err->code;
     if (messages.n_errors)
         return refuse_specs(env, &messages, err);
     env->has_spec = 1;
-    return arena_status(&env->cycle, err);
+    return 0;
 }
 
 /* --- the world: on DRIVER ------------------------------------------------------------------------ */

@@ -173,7 +173,9 @@ void env_run_begin(struct env_task *env, const struct digest *plan_id, int is_ma
 
 /* --- env_look.c ---------------------------------------------------------------------------------- */
 
-int env_look_specs(struct task *t, struct err *err);     /* FILE: the newest commit, normalised */
+int env_look_specs(struct task *t, struct err *err); /* FILE: the newest commit, normalised */
+/* What its head wants of it: env->spec, or messages with errors. */
+int env_look_read(struct env_task *env, struct spec_messages *ret, struct err *err);
 int env_look_instances(struct task *t, struct err *err); /* STATE: what should run */
 int env_look_edge(struct task *t, struct err *err);      /* DRIVER: the proxy runs */
 int env_look_world(struct task *t, struct err *err);     /* DRIVER: what one provider has of it */

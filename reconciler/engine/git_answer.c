@@ -312,6 +312,19 @@ int git_answer_fetch(struct arena *a, struct source_call *call, struct source_he
 
 /* --- the rest ------------------------------------------------------------------------------------ */
 
+int git_answer_resolve(struct arena *a, struct source_call *call, struct source_head *ret,
+                       struct err *err)
+{
+    struct value *answer;
+    int rc = answer_take(a, call, &answer, err);
+
+    if (rc || answer_check(answer_head, answer, err))
+        return err->code;
+    *ret = (struct source_head){ .commit = value_get_text(answer, S("commit"), STR_NONE),
+                                 .tree = value_get_text(answer, S("tree"), STR_NONE) };
+    return 0;
+}
+
 int git_answer_ancestry(struct arena *a, struct source_call *call, int *ret_is_descendant,
                         struct err *err)
 {

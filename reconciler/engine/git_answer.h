@@ -22,6 +22,8 @@ int git_answer_fetch(struct arena *a, struct source_call *call, struct source_he
                      struct err *err);
 int git_answer_read(struct arena *a, struct source_call *call, struct source_snapshot *ret,
                     struct err *err);
+int git_answer_resolve(struct arena *a, struct source_call *call, struct source_head *ret,
+                       struct err *err);
 int git_answer_ancestry(struct arena *a, struct source_call *call, int *ret_is_descendant,
                         struct err *err);
 int git_answer_log(struct arena *a, struct source_call *call, struct source_commits *ret,

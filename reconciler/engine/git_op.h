@@ -12,6 +12,7 @@
  *              code?}                                         -> {commit: {..}, has_base?, goes_on?, files, gone,
  *                                                                 spec_tree?, code, trees?}
  *   ancestry  {mirror, ancestor, descendant}                  -> {is_descendant}
+ *   resolve   {mirror, ref}                                   -> {commit, tree}
  *   log       {mirror, from?, to, limit, proofs?}             -> {commits: [{.., signature?, signed?}], truncated,
  *                                                                 has_from, goes_on}
  *   export    {mirror, commit, path, spec_path, dest,
@@ -43,6 +44,7 @@ int git_op_fetch(struct git_op *op, struct err *err);
 int git_op_bundle(struct git_op *op, struct err *err);
 int git_op_read(struct git_op *op, struct err *err);
 int git_op_ancestry(struct git_op *op, struct err *err);
+int git_op_resolve(struct git_op *op, struct err *err);
 int git_op_log(struct git_op *op, struct err *err);
 int git_op_export(struct git_op *op, struct err *err);
 int git_op_blob(struct git_op *op, struct err *err);

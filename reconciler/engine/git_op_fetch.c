@@ -136,11 +136,13 @@ static int fetch_connect(struct fetch *f, struct err *err)
     return 0;
 }
 
-/* A wanted name may hold one '*', which stands for any bytes. */
+/* A wanted name may hold one '*', which stands for any bytes; that of a branch finds branches alone. */
 static int fetch_matches(struct str wanted, struct str name)
 {
     size_t star = str_find_char(wanted, '*');
 
+    if (str_starts(name, S("refs/")) && !str_starts(wanted, S("refs/")))
+        return 0;
     if (star == STR_NPOS)
         return str_eq(wanted, name);
     return name.n + 1 >= wanted.n && str_starts(name, str_slice(wanted, 0, star)) &&

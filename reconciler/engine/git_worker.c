@@ -23,7 +23,7 @@ static const struct git_worker_row {
     { S_INIT("fetch"), git_op_fetch, 1 },       { S_INIT("read"), git_op_read, 0 },
     { S_INIT("ancestry"), git_op_ancestry, 0 }, { S_INIT("log"), git_op_log, 0 },
     { S_INIT("export"), git_op_export, 0 },     { S_INIT("blob"), git_op_blob, 0 },
-    { S_INIT("bundle"), git_op_bundle, 0 },
+    { S_INIT("bundle"), git_op_bundle, 0 },     { S_INIT("resolve"), git_op_resolve, 0 },
 };
 
 /* Nothing of us lands in a core file or can be traced, we die with the daemon, and a closed pipe is an

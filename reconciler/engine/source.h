@@ -71,7 +71,8 @@ struct source_snapshot {
     VEC(struct source_path) trees; /* wanted paths that exist, as if the specs did not */
 };
 
-struct source_fetch { /* names: branches, or "refs/..." in full; one '*' stands for any bytes */
+struct
+    source_fetch { /* names: branches, or "refs/..." in full; one '*' stands for any bytes, of branches alone in the name of one */
     const struct str *names;
     size_t n_names;
     /* NULL, or one a name: commits of a bundle, which stand until the branch goes on from them; STR_NONE: none */
@@ -96,6 +97,11 @@ struct source_import { /* a git bundle: what it has of the branches named, where
     struct str path;
     const struct str *names;
     size_t n_names;
+};
+
+struct source_resolve {
+    struct str
+        ref; /* 4 to 40 hex digits that a commit's id begins with, of what was fetched before */
 };
 
 struct source_ancestry {
@@ -129,12 +135,14 @@ struct source_ops {
     void (*fetch)(const struct source *s, struct task *t, struct arena *a, const struct source_fetch *in, struct source_call *call);
     void (*import)(const struct source *s, struct task *t, struct arena *a, const struct source_import *in, struct source_call *call); /* answers as fetch does; NULL: it cannot */
     void (*read)(const struct source *s, struct task *t, struct arena *a, const struct source_read *in, struct source_call *call);
+    void (*resolve)(const struct source *s, struct task *t, struct arena *a, const struct source_resolve *in, struct source_call *call); /* NULL: it cannot */
     void (*ancestry)(const struct source *s, struct task *t, struct arena *a, const struct source_ancestry *in, struct source_call *call);
     void (*log)(const struct source *s, struct task *t, struct arena *a, const struct source_log *in, struct source_call *call);
     void (*export)(const struct source *s, struct task *t, struct arena *a, const struct source_export *in, struct source_call *call);
 
     int (*fetch_parse)(struct arena *a, struct source_call *call, struct source_heads *ret, struct err *err);
     int (*read_parse)(struct arena *a, struct source_call *call, struct source_snapshot *ret, struct err *err);
+    int (*resolve_parse)(struct arena *a, struct source_call *call, struct source_head *ret, struct err *err);
     int (*ancestry_parse)(struct arena *a, struct source_call *call, int *ret_is_descendant, struct err *err);
     int (*log_parse)(struct arena *a, struct source_call *call, struct source_commits *ret, struct err *err);
     int (*export_parse)(struct arena *a, struct source_call *call, struct source_exported *ret, struct err *err);

@@ -161,6 +161,15 @@ static void source_git_read(const struct source *s, struct task *t, struct arena
     source_git_start_read(g, t, a, request, call);
 }
 
+static void source_git_resolve(const struct source *s, struct task *t, struct arena *a,
+                               const struct source_resolve *in, struct source_call *call)
+{
+    struct value *request = source_git_request(source_git_of(s), a, S("resolve"));
+
+    source_git_set(a, request, S("ref"), in->ref);
+    source_git_start_read(source_git_of(s), t, a, request, call);
+}
+
 static void source_git_ancestry(const struct source *s, struct task *t, struct arena *a,
                                 const struct source_ancestry *in, struct source_call *call)
 {
@@ -201,11 +210,13 @@ const struct source_ops source_git_ops = {
     .fetch = source_git_fetch,
     .import = source_git_import,
     .read = source_git_read,
+    .resolve = source_git_resolve,
     .ancestry = source_git_ancestry,
     .log = source_git_log,
     .export = source_git_export,
     .fetch_parse = git_answer_fetch,
     .read_parse = git_answer_read,
+    .resolve_parse = git_answer_resolve,
     .ancestry_parse = git_answer_ancestry,
     .log_parse = git_answer_log,
     .export_parse = git_answer_export,

@@ -80,14 +80,14 @@ struct head *source_task_head(struct source_task *s, struct str branch)
 
 /* --- fetch --------------------------------------------------------------------------------------- */
 
-static int source_sign_in(struct task *t, struct err *err)
+int source_task_password(const struct source_task *s, struct arena *a, struct str *ret,
+                         struct err *err)
 {
-    struct source_task *s = source_of(t);
     struct str name = value_get_text(value_get(s->config, S("credentials")), S("secret"), STR_NONE);
     struct secret *secret;
     int rc;
 
-    s->fetch.password = STR_NONE;
+    *ret = STR_NONE;
     if (!name.p)
         return 0;
     rc = secret_store_read(s->engine->secrets,
@@ -95,23 +95,30 @@ static int source_sign_in(struct task *t, struct err *err)
                            STR_NONE, &secret, err);
     if (rc)
         return err_wrap(err, "credentials of source '%.*s'", STR_ARG(s->name));
-    s->fetch.password = str_copy(&s->round, secret_reveal(secret));
+    *ret = str_copy(a, secret_reveal(secret));
     secret_free(secret);
     return 0;
 }
 
-/* The password leaves memory as soon as the worker has it. */
-static void source_sign_out(struct source_task *s)
+static int source_sign_in(struct task *t, struct err *err)
 {
-    if (s->fetch.password.p) {
+    struct source_task *s = source_of(t);
+
+    return source_task_password(s, &s->round, &s->fetch.password, err);
+}
+
+/* It leaves memory as soon as the worker has it. */
+void source_task_wipe(struct str *password)
+{
+    if (password->p) {
         union {
             const char *in;
             char *out;
-        } text = { .in = s->fetch.password.p };
+        } text = { .in = password->p };
 
-        explicit_bzero(text.out, s->fetch.password.n);
+        explicit_bzero(text.out, password->n);
     }
-    s->fetch.password = STR_NONE;
+    *password = STR_NONE;
 }
 
 static struct branch *source_branch(struct source_task *s, struct str name)
@@ -350,7 +357,7 @@ static enum task_verdict source_ready(struct source_task *s)
 
 static enum task_verdict source_failed(struct source_task *s)
 {
-    source_sign_out(s);
+    source_task_wipe(&s->fetch.password);
     if (!str_eq(str_from_c(s->error), str_from_c(s->task.err.text)))
         LOG(LOG_WARN, "source cannot be read, the last good state serves", LOG_S("source", s->name),
             LOG_C("err", s->task.err.text));
@@ -397,7 +404,7 @@ static enum task_verdict source_step(struct task *t)
         s->source->ops->fetch(s->source, t, &s->round, &s->fetch, &s->call);
         return task_then(t, SOURCE_ANSWER);
     case SOURCE_ANSWER:
-        source_sign_out(s);
+        source_task_wipe(&s->fetch.password);
         wait_work_start(t, POOL_FILE, source_answer);
         return task_then(t, SOURCE_HEADS);
     case SOURCE_HEADS:

@@ -66,6 +66,12 @@ int64_t source_task_fetch_now(struct source_task *s);
 
 struct head *source_task_head(struct source_task *s, struct str branch);
 
+/* The password of its credentials, into `a`; STR_NONE without any. On FILE. */
+int source_task_password(const struct source_task *s, struct arena *a, struct str *ret,
+                         struct err *err);
+
+void source_task_wipe(struct str *password);
+
 struct head *source_begin_head(const struct source_task *s, const struct branch *b);
 
 /* --- source_ahead.c ------------------------------------------------------------------------------ */

@@ -57,6 +57,7 @@ enum route_field {
     ROUTE_FIELD_BINDING = 128, /* source, branch */
     ROUTE_FIELD_BUNDLE = 256,
     ROUTE_FIELD_OVERRIDE = 512, /* needs that role as well */
+    ROUTE_FIELD_REF = 1024,
 };
 
 #define ROUTE_WAIT_MAX_MS 30000

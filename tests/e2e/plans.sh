@@ -239,5 +239,80 @@ files_without_a_daemon()
     run 6 'nowhere' plan -f "$WORLD/nowhere"
 }
 
+# --- a commit that is not merged ----------------------------------------------------------------------
+
+# A branch that nobody follows, with tags of both kinds.
+given_feature()
+{
+    given_served more="$API"
+    git -C "$WORLD/repo" checkout -q -b feature
+    spec version=feature more="$API"
+    commit 'a feature'
+    FEATURE=$(git -C "$WORLD/repo" rev-parse HEAD)
+    git -C "$WORLD/repo" tag light
+    git -C "$WORLD/repo" tag -a -m noted noted
+    git -C "$WORLD/repo" checkout -q -b broken
+    sed -i 's/^    port: 8000/    prot: 8000/' "$WORLD/repo/.reeve/app.yaml"
+    commit 'a mistake'
+    git -C "$WORLD/repo" checkout -q main
+}
+
+a_commit_that_is_not_merged()
+{
+    local id rev
+
+    given_feature
+    for rev in feature light noted "$FEATURE" "${FEATURE:0:9}" refs/heads/feature; do
+        run 0 'environment.VERSION  v1 -> feature' plan prod --ref "$rev"
+        expect_has "$rev" "$SAID" "not merged: would run at once"
+        expect_has "$rev" "$SAID" "binds    ${FEATURE:0:8} \"a feature\""
+    done
+    expect_has "it" "$SAID" 'judged by the rule at '
+    expect_has "it" "$SAID" 'it can be neither approved nor applied'
+    run 2 'v1 -> feature' plan prod --ref feature --exit-code
+    run 0 'nothing is to be done' plan prod --ref main --exit-code
+    run 0 '**nothing is destroyed' plan prod --ref feature -o markdown
+    id=$(reeve plan prod --ref feature -q -o json | grep -o '"id":"[0-9a-f]\{64\}"' | tail -n 1 | cut -d '"' -f 4)
+    run 6 'no plan' approve "$id" --reason seen
+    expect_equal "plans that are stored" "$(count_events plan.stored)" 0
+    expect_serves v1
+}
+
+a_commit_with_mistakes()
+{
+    run 4 ".reeve/app.yaml:7:5: error: services.web: unknown field 'prot'" plan prod --ref broken
+    expect_has "mistakes" "$SAID" '        prot: 8000'
+    expect_has "mistakes" "$SAID" "did you mean 'port'?"
+    run 4 '"severity":"error"' plan prod --ref broken -o json
+}
+
+# Commits whose ids begin alike: what they hold is the same in each run.
+many_commits()
+{
+    local i
+
+    for ((i = 1; i <= 900; i++)); do
+        printf 'commit refs/heads/many\ncommitter A <a@b.test> %d +0000\ndata 1\nx\n' "$i"
+    done | git -C "$WORLD/repo" fast-import --quiet
+    ALIKE=$(git -C "$WORLD/repo" rev-list many | cut -c 1-4 | sort | uniq -d | head -n 1)
+}
+
+names_of_no_commit()
+{
+    many_commits
+    run 7 "several commits begin with $ALIKE" plan prod --ref "$ALIKE"
+    run 6 "has no branch, tag or commit 'nothing'" plan prod --ref nothing
+    run 6 'no commit begins with 0123456789' plan prod --ref 0123456789
+    run 6 "no environment 'prd'" plan prd --ref feature
+    run 3 'is no branch, tag or commit' plan prod --ref 'fea*'
+    run 3 'one at a time' plan prod --ref feature --all
+    git -C "$WORLD/repo" tag feature main
+    run 7 "is a branch and a tag" plan prod --ref feature
+    run 0 'v1 -> feature' plan prod --ref refs/heads/feature
+    stop_daemon
+    run 8 'reeve serve' plan prod --ref feature
+}
+
 run_cases a_terminal_gets_what_it_has_room_for a_comment_for_a_forge changes_have_an_exit_status \
-    members_are_those_of_the_docs what_was_approved_is_not_what_came_later two_revisions files_without_a_daemon
+    members_are_those_of_the_docs what_was_approved_is_not_what_came_later two_revisions files_without_a_daemon \
+    a_commit_that_is_not_merged a_commit_with_mistakes names_of_no_commit
