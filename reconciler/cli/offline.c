@@ -214,9 +214,11 @@ static int fill_world(struct offline *o, struct normalise_input *in, struct map 
 static int read_one(struct offline *o, struct normalise_input *in, struct environment_spec *ret,
                     struct err *err)
 {
-    struct map trees, secrets;
+    struct map *trees = arena_new(o->c->arena, struct map),
+               *secrets = arena_new(o->c->arena, struct map);
     struct graph graph;
-    int rc = fill_world(o, in, &trees, &secrets, err);
+    int rc = trees && secrets ? fill_world(o, in, trees, secrets, err)
+                              : arena_status(o->c->arena, err);
 
     if (!rc)
         rc = normalise_environment(o->c->arena, &o->bundle, in, ret, &o->messages, err);

@@ -87,6 +87,17 @@ static void add_decision(struct arena *a, struct approval_case *known,
     known->n_decisions = n;
 }
 
+/* 1: this person said so before, and that counts. */
+static int has_approved(struct arena *a, const struct approval_case *known, struct str person)
+{
+    for (size_t i = 0; i < known->n_decisions; i++)
+        if (str_eq(known->decisions[i].person, person) &&
+            str_eq_c(known->decisions[i].verdict, "approved") &&
+            !approval_refusal(a, known, &known->decisions[i]).p)
+            return 1;
+    return 0;
+}
+
 static int put_consent(struct command_call *c, struct command_found *f, struct tx *tx,
                        const struct rec_decision *row, struct err *err)
 {
@@ -97,6 +108,9 @@ static int put_consent(struct command_call *c, struct command_found *f, struct t
     if (approvals_load(c->engine, &c->arena, &f->plan, &known, err))
         return err->code;
     renew(c, f, tx, &known);
+    if (str_eq_c(row->verdict, "approved") && has_approved(&c->arena, &known, row->person))
+        return err_set(err, ERR_REFUSED, "this does not count: %.*s has approved it already; %.*s",
+                       STR_ARG(row->person), STR_ARG(approval_judge(&c->arena, &known).text));
     add_decision(&c->arena, &known, row);
     why = approval_refusal(&c->arena, &known, row);
     if (arena_status(&c->arena, err))
