@@ -244,6 +244,22 @@ int keeper_stop(const struct rv_host *h, struct arena *a, const struct keeper_pl
     return 0;
 }
 
+int keeper_freeze(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
+                  uint64_t epoch, struct rv_result *answer)
+{
+    AUTO_CLOSE int fd = -1;
+
+    return keeper_ask(h, a, p, keeper_line(a, "freeze", epoch), -1, &fd, answer);
+}
+
+int keeper_thaw(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
+                uint64_t epoch, struct rv_result *answer)
+{
+    AUTO_CLOSE int fd = -1;
+
+    return keeper_ask(h, a, p, keeper_line(a, "thaw", epoch), -1, &fd, answer);
+}
+
 int keeper_renew(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
                  const struct keeper_want *want, struct rv_result *answer)
 {

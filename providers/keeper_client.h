@@ -48,7 +48,7 @@ struct keeper_view {
     int64_t taking,
         leaving;          /* pids beside it while it is replaced: who comes, who goes; 0: nobody */
     int64_t exit, signal; /* of the last end; exit -1: none */
-    int timed_out;
+    int timed_out, frozen;
     struct str boot;             /* boot id of the machine when it was written */
     int64_t start, keeper_start; /* start times of pid and keeper_pid, in clock ticks since boot */
 };
@@ -109,6 +109,12 @@ int keeper_adopt(const struct rv_host *h, struct arena *a, const struct keeper_p
 /* Ask; the program gets its stop signal, and KILL after the grace. Waits at most wait_ms for the end: look again. */
 int keeper_stop(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
                 uint64_t epoch, uint32_t wait_ms, struct rv_result *answer);
+
+/* Its program, with all that it started, does nothing until it is woken. RV_RETRY: it is about to start or stop. */
+int keeper_freeze(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
+                  uint64_t epoch, struct rv_result *answer);
+int keeper_thaw(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
+                uint64_t epoch, struct rv_result *answer);
 
 /* Give the one that lives there new instructions and make its program start again with them. */
 int keeper_renew(const struct rv_host *h, struct arena *a, const struct keeper_place *p,

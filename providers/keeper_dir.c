@@ -87,6 +87,7 @@ void keeper_dir_view(const struct value *v, struct keeper_view *ret)
     ret->full = value_get_int(v, S("full"), 0);
     ret->exit = value_get_int(v, S("exit"), -1);
     ret->signal = value_get_int(v, S("signal"), 0);
+    ret->frozen = value_get_bool(v, S("frozen"), 0);
     ret->timed_out = value_get_bool(v, S("timed_out"), 0);
 }
 

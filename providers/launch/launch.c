@@ -193,6 +193,8 @@ static void init_hand_on(int s)
 {
     if (s == SIGRTMIN || s == SIGRTMIN + 1)
         init_asked = s;
+    else if (s == LAUNCH_SIGNAL_FREEZE || s == LAUNCH_SIGNAL_THAW)
+        (void)kill(-1, s == LAUNCH_SIGNAL_FREEZE ? SIGSTOP : SIGCONT); /* all but ourselves */
     else if (!init_program)
         init_early = s;
     else if (kill(-init_program, s))

@@ -21,6 +21,7 @@
  */
 #pragma once
 
+#include <signal.h>
 #include <stdint.h>
 
 #define LAUNCH_MAGIC 0x31707372u
@@ -31,6 +32,10 @@
 enum launch_class { LAUNCH_NONE, LAUNCH_NAMESPACE, LAUNCH_UID, LAUNCH_N_CLASSES };
 enum launch_how { LAUNCH_COVER, LAUNCH_READ, LAUNCH_WRITE };
 enum launch_flag { LAUNCH_NO_NETWORK = 1 };
+/* To its group: all that lives in there stops, goes on. SIGRTMIN and the next are its own. */
+#define LAUNCH_SIGNAL_FREEZE (SIGRTMIN + 2)
+#define LAUNCH_SIGNAL_THAW (SIGRTMIN + 3)
+
 enum { LAUNCH_STATUS_FD = 3, LAUNCH_PLAN_FD, LAUNCH_USERS_FD };
 
 struct launch_place {

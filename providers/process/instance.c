@@ -18,6 +18,8 @@ static struct str instance_state(const struct keeper_view *v)
         return S("lost");
     if (v->message.n && !ended)
         return S("restarting"); /* its command cannot be started */
+    if (v->frozen && v->life == KEEPER_LIVES)
+        return S("frozen");
     for (size_t i = 0; i < sizeof(instance_words) / sizeof(instance_words[0]); i++)
         if (str_eq(v->state, instance_words[i].keeper))
             return instance_words[i].observed;
@@ -135,11 +137,26 @@ static void instance_keep(struct process_call *c)
         instance_answer(c, RV_ACTED_YES);
 }
 
+/* It is kept, and does nothing meanwhile. One that died is as it is: who asked sees it. */
+static void instance_freeze(struct process_call *c)
+{
+    int on = value_get_bool(c->desired, S("frozen"), 0);
+
+    if (c->view.life == KEEPER_LIVES &&
+        ((on ? keeper_freeze : keeper_thaw)(c->h, &c->arena, &c->place, c->op->epoch, c->ret) ||
+         process_look(c)))
+        return;
+    instance_read(c);
+    c->ret->acted = RV_ACTED_YES;
+}
+
 static void instance_apply(struct process_call *c)
 {
     if (process_adopt(c))
         return;
-    if (c->view.life == KEEPER_LIVES)
+    if (value_get(c->desired, S("frozen")))
+        instance_freeze(c);
+    else if (c->view.life == KEEPER_LIVES)
         instance_keep(c);
     else
         instance_start(c);

@@ -49,7 +49,7 @@ struct keeper {
     pid_t taking, leaving;
     struct keeper_orders next;
     int64_t take_until_ms, leave_until_ms;
-    int exit, signal, timed_out;
+    int exit, signal, timed_out, frozen;
     int64_t restarts, log_size;
     int64_t full;                            /* how often it ended for what it wrote: by SIGXFSZ */
     int64_t log_room, log_room_ms, log_lost; /* bytes that may come, since when, and did not */
@@ -86,6 +86,10 @@ void keeper_hand_ready(struct keeper *k, pid_t who);
 void keeper_hand_ended(struct keeper *k, pid_t who);
 void keeper_hand_give_up(struct keeper *k);
 void keeper_hand_take_time(struct keeper *k, int64_t now_ms);
+
+/* freeze: the program with all that it started; one that starts or stops is not frozen. -1: not now */
+enum keeper_freeze { KEEPER_THAW, KEEPER_FREEZE };
+int keeper_freeze_set(struct keeper *k, enum keeper_freeze freeze);
 
 /* sock */
 int keeper_sock_listen(struct keeper *k);

@@ -18,13 +18,13 @@ size_t keeper_files_format(const struct keeper *k, const char *error, char *text
 {
     size_t n = (size_t)snprintf(
         text, max,
-        "{\"boot\":\"%s\",\"epoch\":%" PRIu64 ",\"error\":\"%s\",\"exit\":%d,\"full\":%" PRId64
-        ",\"keeper\":%d,"
+        "{\"boot\":\"%s\",\"epoch\":%" PRIu64
+        ",\"error\":\"%s\",\"exit\":%d,\"frozen\":%s,\"full\":%" PRId64 ",\"keeper\":%d,"
         "\"keeper_start\":%llu,\"leaving\":%d,\"message\":\"%s\",\"pid\":%d,\"restarts\":%" PRId64
         ",\"signal\":%d,\"start\":%llu,\"state\":\"%s\",\"taking\":%d,\"timed_out\":%s}\n",
-        k->boot, k->epoch, error, k->exit, k->full, getpid(), k->own_start, k->leaving, k->message,
-        k->child, k->restarts, k->signal, k->child_start, keeper_states[k->state], k->taking,
-        k->timed_out ? "true" : "false");
+        k->boot, k->epoch, error, k->exit, k->frozen ? "true" : "false", k->full, getpid(),
+        k->own_start, k->leaving, k->message, k->child, k->restarts, k->signal, k->child_start,
+        keeper_states[k->state], k->taking, k->timed_out ? "true" : "false");
 
     return n < max ? n : max - 1;
 }

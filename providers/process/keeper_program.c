@@ -143,6 +143,7 @@ void keeper_program_start(struct keeper *k)
     char letter;
 
     k->start_at_ms = KEEPER_NEVER_MS;
+    k->frozen = 0;
     k->child = keeper_program_fork(k, &k->orders, k->orders.argv);
     if (!k->child) {
         k->start_at_ms = keeper_now_ms() + KEEPER_BACKOFF_MAX_MS;
@@ -164,6 +165,7 @@ void keeper_program_stop(struct keeper *k, int64_t grace_ms)
         return;
     }
     (void)kill(-k->child, k->orders.stop_signal); /* gone already is as good */
+    (void)keeper_freeze_set(k, KEEPER_THAW);      /* else it would not hear it */
     k->kill_at_ms = keeper_now_ms() + grace_ms;
     keeper_files_enter(k, STOPPING);
 }
@@ -205,7 +207,7 @@ static void keeper_ended(struct keeper *k, int status)
     }
     keeper_files_output(k);
     keeper_files_say_lost(k);
-    k->child = 0;
+    k->child = k->frozen = 0;
     k->exit = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     k->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     k->full += k->signal == SIGXFSZ;

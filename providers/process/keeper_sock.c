@@ -31,6 +31,10 @@ static const char *keeper_do(struct keeper *k, struct keeper_client *c)
     }
     if (strstr(c->line, "\"do\":\"hello\""))
         return "";
+    if (strstr(c->line, "\"do\":\"freeze\""))
+        return keeper_freeze_set(k, KEEPER_FREEZE) ? "refused" : "";
+    if (strstr(c->line, "\"do\":\"thaw\""))
+        return keeper_freeze_set(k, KEEPER_THAW) ? "refused" : "";
     if (strstr(c->line, "\"do\":\"stop\"")) {
         k->start_again = 0;
         if (k->state < STOPPING)

@@ -9,9 +9,11 @@ typedef int judge_fn(const struct value *desired, const struct value *observed);
  * whether it is any good is for the ready gate to say. */
 static int judge_instance(const struct value *desired, const struct value *observed)
 {
-    (void)desired;
-    return !str_eq_c(value_get_text(observed, S("state"), S("lost")), "lost") &&
-           !value_get(observed, S("message"));
+    struct str state = value_get_text(observed, S("state"), S("lost"));
+
+    if (value_get(desired, S("frozen"))) /* one that is not there any more rests, too */
+        return value_get_bool(desired, S("frozen"), 0) || str_eq_c(state, "running");
+    return !str_eq_c(state, "lost") && !value_get(observed, S("message"));
 }
 
 /* What a death between file and proxy left is there, but it is not up. */

@@ -80,6 +80,18 @@ static const struct rec_set *find_warm(const struct planner *p, const struct mem
     return set;
 }
 
+static int is_resting(const struct planner *p, const struct rec_set *set)
+{
+    for (size_t i = 0; set && i < p->estate.n_instances; i++) {
+        const struct rec_instance *r = &p->estate.instances[i]->rec;
+
+        if (str_eq_c(r->state, "frozen") && str_eq(r->service, set->service) &&
+            digest_eq(&r->set_key, &set->set_key))
+            return 1;
+    }
+    return 0;
+}
+
 static void add_subject(struct planner *p, const struct spec_resource *want,
                         const struct recorded *have)
 {
@@ -102,6 +114,7 @@ static void add_subject(struct planner *p, const struct spec_resource *want,
     if (want) {
         m->set_key = identity_set_key(p->low.a, m->desired);
         m->warm = find_warm(p, m);
+        m->is_resting = is_resting(p, m->warm);
         m->replicas = value_get_int(m->desired, S("replicas"), 1);
     }
     x->fate = judge_fate(p, x);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/rollout.h"
 
+#include "reconciler/core/rollout_standby.h"
 #include "reconciler/core/rollout_steps.h"
 
 /* --- a blue-green group -------------------------------------------------------------------------- */
@@ -16,18 +17,31 @@ static void lower_green(struct lane *l, const struct member *members, size_t n,
     rollout_steps_make(l, members, n, made);
 }
 
+/* What is under way in it ends before it rests. */
+static void lower_rest(struct lane *l, const struct member *m)
+{
+    if (m->live->backend.p)
+        rollout_items_drained(l, 10, m, m->before, &m->live->set_key);
+    rollout_items_step(l);
+    rollout_standby_rest(l, m);
+}
+
 /* Steps 9 to 11 of one member. A person who undid a set does not want it back; a standby that is
  * stopped is not kept running. */
 static void lower_tail(struct lowering *low, int group, size_t proven, const struct member *m)
 {
     struct lane l = rollout_items_lane(low, LANE_TAIL, group);
+    int is_kept = low->s->cause != PLAN_CAUSE_UNDO && !m->lets_go &&
+                  !rollout_standby_is(m, "stopped");
+    int rests = is_kept && rollout_standby_is(m, "frozen");
 
     rollout_items_after(&l, proven);
-    if (low->s->cause != PLAN_CAUSE_UNDO && !m->lets_go &&
-        !str_eq_c(value_get_text(m->desired, S("standby"), S("")), "stopped"))
+    if (rests)
+        lower_rest(&l, m);
+    if (is_kept)
         rollout_items_keep(&l, m);
     rollout_items_step(&l);
-    if (m->live->backend.p)
+    if (m->live->backend.p && !rests)
         rollout_items_drained(&l, 10, m, m->before, &m->live->set_key);
     rollout_items_step(&l);
     rollout_items_stop_set(&l, 11, m, m->before, m->live);
@@ -99,6 +113,7 @@ size_t rollout_lower(struct lowering *low, int group, const struct member *membe
     int is_swap = is_pointer_swap(low, members, n);
     size_t proven;
 
+    rollout_standby_wake(&l, members, n);
     if (is_swap)
         for (size_t i = 0; i < n; i++)
             rollout_steps_note(low->a, &made, ROLLOUT_NO_ITEM, ROLLOUT_NO_ITEM);

@@ -26,6 +26,7 @@ struct member {
     int64_t replicas;
     int is_routed;   /* the wanted set has a port, and there is an edge */
     int has_address; /* an internal one, made before */
+    int is_resting;  /* an instance of the warm set is frozen */
     int is_leaving; /* what is live is left instance by instance: no switch goes back to it later */
     int lets_go;    /* its live set uses what goes with this plan: it is not kept */
 };

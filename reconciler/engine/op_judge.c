@@ -37,10 +37,12 @@ static int op_is_as_asked(struct op_task *op)
 
     if (op->item->action == PLAN_DELETE || op->item->action == PLAN_FORGET)
         return op->is_absent;
-    if (op->is_absent || json_parse(op_round(op), op->body, KIT_BODY_MAX, &desired, &err) ||
+    if (json_parse(op_round(op), op->body, KIT_BODY_MAX, &desired, &err) ||
         json_parse(op_round(op), op->answer.observed.n ? op->answer.observed : S("{}"),
                    KIT_BODY_MAX, &observed, &err))
         return 0;
+    if (op->is_absent) /* what is not there rests, too */
+        return value_get_bool(desired, S("frozen"), 0);
     if (object_is_kind(op->rec.kind))
         return op_object_is_as_asked(op, desired, observed) || op_is_settled(op);
     return judge_is_as_asked(op->rec.kind, desired, observed);

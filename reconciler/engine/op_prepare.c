@@ -112,7 +112,7 @@ static int rows_is_kept(const struct op_task *op, const struct rec_set *set)
     return !str_eq_c(set->state, "live");
 }
 
-/* The end of what was kept; a later plan may be about to make it live again. */
+/* The end of what was kept, or of its running; a later plan may be about to make it live again. */
 static int rows_may_stop_kept(struct op_task *op, struct err *err)
 {
     struct rec_set set = { .env = op->rec.env,
@@ -133,7 +133,7 @@ static int rows_may_begin(struct op_task *op, struct err *err)
 
     if (item->action == PLAN_CREATE && str_eq_c(item->kind, "routes"))
         return rows_routes_are_free(op, err);
-    if (item->lane == LANE_TAIL && item->action == PLAN_DELETE && !digest_is_none(&item->set_key))
+    if (item->lane == LANE_TAIL && !digest_is_none(&item->set_key)) /* stopped, or put to rest */
         return rows_may_stop_kept(op, err);
     return 0;
 }

@@ -135,10 +135,27 @@ static int rows_drain_set(struct op_task *op, struct tx *tx, struct err *err)
     return tx_put(tx, REC_set, &set, err);
 }
 
+/* It rests from the intent on: whoever wants it wakes it first. */
+static int rows_rest_instance(struct op_task *op, struct tx *tx, int rests, struct err *err)
+{
+    struct rec_instance row = { .env = op->rec.env,
+                                .service = op->item->service,
+                                .set_key = op->item->set_key,
+                                .ordinal = rows_ordinal(op) };
+    int rc = db_get(op->engine->db, &op->arena, REC_instance, &row, err);
+
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    row.state = rests ? S("frozen") : S("running");
+    return tx_put(tx, REC_instance, &row, err);
+}
+
 static int claim_instance(struct op_task *op, struct tx *tx, struct err *err)
 {
     if (op->item->action == PLAN_DELETE)
         return rows_drain_set(op, tx, err);
+    if (value_get(op->item->desired, S("frozen")))
+        return rows_rest_instance(op, tx, 1, err);
     if (rows_make_set(op, tx, err))
         return err->code;
     return rows_put_instance(op, tx, S("making"), err);
@@ -188,6 +205,8 @@ static int verified_instance(struct op_task *op, struct tx *tx, struct err *err)
                                  .set_key = op->item->set_key,
                                  .ordinal = rows_ordinal(op) };
 
+    if (value_get(op->item->desired, S("frozen")))
+        return rows_rest_instance(op, tx, value_get_bool(op->item->desired, S("frozen"), 0), err);
     if (op->item->action == PLAN_UPDATE)
         return rows_put_instance(op, tx, S("running"), err);
     if (op->item->action == PLAN_DELETE

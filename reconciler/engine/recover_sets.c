@@ -223,7 +223,8 @@ static int put_instance(struct recover *r, const struct recover_env *e, const st
         .ordinal = name_ordinal(o->name),
         .provider_id = o->id,
         .address = value_get_text(o->outputs, S("address"), S("")),
-        .state = S("running"),
+        .state = str_eq_c(value_get_text(o->observed, S("state"), S("")), "frozen") ? S("frozen")
+                                                                                    : S("running"),
         .restarts = value_get_int(o->observed, S("restarts"), 0),
     };
 

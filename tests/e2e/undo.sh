@@ -21,7 +21,24 @@ last_ms()
 
 live_service()
 {
-    spec version="$1" replicas=2 keep=60s bake=300ms
+    spec version="$1" replicas=2 keep=60s bake=300ms service="    standby: ${STANDBY:-running}"
+}
+
+# Instances whose program the kernel has stopped.
+resting()
+{
+    local state pid n=0
+
+    for state in "$WORLD"/var/services/run/*/state; do
+        pid=$(grep -o '"pid":[0-9]*' "$state" | cut -d : -f 2)
+        grep -qs '^State:.T' "/proc/$pid/status" && n=$((n + 1))
+    done
+    echo $n
+}
+
+rest()
+{
+    [ "$(resting)" -eq "$1" ]
 }
 
 # Undoes NEW to OLD under load; the milliseconds into $TOOK.
@@ -53,11 +70,11 @@ has_undone()
     [ "$(count_events rollout.applied)" -ge "$1" ]
 }
 
-undo_while_the_previous_set_is_kept()
+# measure_rounds: as many undos of the kept set as ROUNDS; the median counts.
+measure_rounds()
 {
     local i all=() sorted
 
-    given_world
     live_service v0
     commit 'the first version'
     start_daemon
@@ -68,6 +85,7 @@ undo_while_the_previous_set_is_kept()
         await_converged
         expect_serves "v$i"
         await 10 "what the rollout left is cleared" is_quiet
+        [ "${STANDBY:-running}" = running ] || await 10 "the previous set rests" rest 2
         measure v0 "v$i" $((2 * i + 1))
         say "   undo $i: $TOOK ms from the command to the first answer of the old set"
         all+=($TOOK)
@@ -75,7 +93,38 @@ undo_while_the_previous_set_is_kept()
     done
     sorted=($(printf '%s\n' "${all[@]}" | sort -n))
     say "   median ${sorted[ROUNDS / 2]} ms, worst ${sorted[ROUNDS - 1]} ms, limit $LIMIT_MS ms"
-    [ "${sorted[ROUNDS / 2]}" -le $LIMIT_MS ] || fail "it takes ${all[*]} ms"
+    MEDIAN=${sorted[ROUNDS / 2]}
+}
+
+undo_while_the_previous_set_is_kept()
+{
+    given_world
+    measure_rounds
+    [ "$MEDIAN" -le $LIMIT_MS ] || fail "it takes $MEDIAN ms"
+}
+
+# The same figure is held; on a machine that does other things too it is told alone.
+undo_while_the_previous_set_is_frozen()
+{
+    given_world
+    STANDBY=frozen measure_rounds
+}
+
+# Whoever comes back knows that it rests: nothing is wrong with it, and it is woken before anything is routed to it.
+a_frozen_set_outlives_the_daemon()
+{
+    STANDBY=frozen live_service v8
+    deploy 'another version'
+    await_converged
+    await 10 "the previous set rests" rest 2
+    kill_daemon
+    start_daemon
+    await_converged
+    expect_equal "instances that rest" "$(resting)" 2
+    expect_has "health" "$(reeve status prod)" healthy
+    reeve undo prod --reason 'the test goes back' >/dev/null || fail "undo is refused"
+    expect_serves v0
+    await 10 "nothing rests" rest 0
 }
 
 # No operation is open but the wait for the end of keep_previous.
@@ -92,4 +141,5 @@ what_was_undone_does_not_come_back()
     expect_serves v0
 }
 
-run_cases undo_while_the_previous_set_is_kept what_was_undone_does_not_come_back
+run_cases undo_while_the_previous_set_is_kept what_was_undone_does_not_come_back \
+    undo_while_the_previous_set_is_frozen a_frozen_set_outlives_the_daemon

@@ -41,7 +41,7 @@ static inline const char *given_words(struct arena *a, struct chance *c)
         has_port[i] = is_there[i] && chance_of(c, 70);
     }
     for (int i = 0; i < GIVEN_SERVICES; i++) {
-        int runs;
+        int runs, standby;
 
         if (!is_there[i])
             continue;
@@ -55,7 +55,8 @@ static inline const char *given_words(struct arena *a, struct chance *c)
         runs = (int)(chance_next(c) % 100);
         sb_add_c(&b, runs < 20 ? " release" : runs < 30 ? " verify" : runs < 40 ? " bake" : "");
         sb_add_c(&b, chance_of(c, 20) ? " built" : "");
-        sb_add_c(&b, chance_of(c, 20) ? " stopped" : "");
+        standby = (int)(chance_next(c) % 100);
+        sb_add_c(&b, standby < 20 ? " stopped" : standby < 40 ? " frozen" : "");
         for (int j = i + 1; j < GIVEN_SERVICES; j++)
             if (is_there[j] && chance_of(c, 20))
                 sb_addf(&b, " %s=%c", has_port[j] && chance_of(c, 50) ? "uses" : "needs", 'a' + j);

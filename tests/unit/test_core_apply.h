@@ -84,6 +84,7 @@ static inline void world_do_instance(struct world *w, const struct plan_item *it
     if (item->action != PLAN_DELETE) {
         assert_non_null(o);
         o->health = INSTANCE_RUNNING;
+        o->rec.state = value_get_bool(item->desired, S("frozen"), 0) ? S("frozen") : S("running");
     } else if (o) {
         *o = w->instances.p[--w->instances.n];
     }
@@ -206,6 +207,19 @@ static inline void world_flip(struct world *w, const struct plan *plan,
 }
 
 /* To the generation of its own routes item: nobody may have made another one in between. */
+/* Nobody is routed to what rests. */
+static inline void world_expect_awake(const struct world *w)
+{
+    for (size_t i = 0; i < w->instances.n; i++) {
+        const struct rec_instance *r = &w->instances.p[i].rec;
+
+        for (size_t n = 0; str_eq_c(r->state, "frozen") && n < w->sets.n; n++)
+            if (str_eq(w->sets.p[n].rec.service, r->service) &&
+                digest_eq(&w->sets.p[n].rec.set_key, &r->set_key))
+                assert_false(str_eq_c(w->sets.p[n].rec.state, "live"));
+    }
+}
+
 static inline void world_do_switch(struct world *w, const struct plan *plan,
                                    const struct plan_item *item)
 {
@@ -222,6 +236,7 @@ static inline void world_do_switch(struct world *w, const struct plan *plan,
     w->generation++;
     generation_note(plan, (size_t)(item - plan->items.p), world_ways(w, plan));
     world_flip(w, plan, item);
+    world_expect_awake(w);
 }
 
 static inline void world_prove_group(struct world *w, const struct plan *plan, int group)

@@ -95,8 +95,8 @@ static inline void given_word(struct arena *a, struct given_service *s, struct s
         value_set(a, s->rollout, S("auto_revert"), value_bool(a, 0));
     } else if (str_eq_c(word, "ask")) {
         value_set(a, s->rollout, S("auto_promote"), value_bool(a, 0));
-    } else if (str_eq_c(word, "stopped")) {
-        value_set_text(a, s->v, S("standby"), S("stopped"));
+    } else if (str_eq_c(word, "stopped") || str_eq_c(word, "frozen")) {
+        value_set_text(a, s->v, S("standby"), word);
     } else if (str_eq_c(word, "built")) {
         struct digest d = hash_bytes(s->r->name);
 

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "base/guard.h"
+#include "providers/keeper_proc.h"
 #include "tests/support/process_world.h"
 
 #define OWNER "rv1aaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -190,6 +191,56 @@ static void test_deaf_program_is_killed_after_its_grace(void **state)
     test_drive(w->driver, w->self, &w->t, &op, &ret);
     assert_int_equal(ret.verdict, RV_DONE);
     assert_true(world_is_dead(w, &pid));
+}
+
+static int is_stopped(struct world *w, void *pid)
+{
+    struct keeper_proc p;
+
+    (void)w;
+    return !keeper_proc_read(*(pid_t *)pid, &p) && p.state == 'T';
+}
+
+static int runs_on(struct world *w, void *pid)
+{
+    return !is_stopped(w, pid);
+}
+
+#define FROZEN(b) "{\"frozen\":" b "}"
+
+/* With all that it started, also what left its session; it hears its stop signal all the same. */
+static void test_a_frozen_one_rests_until_it_is_woken(void **state)
+{
+    struct world *w = *state;
+    struct rv_result ret;
+    pid_t pid, child;
+
+    assert_int_equal(apply(w, RV_CREATE, OWNER, "k1",
+                           INSTANCE(SH("setsid sleep 1000 & echo child $! end; wait"), ""))
+                         .verdict,
+                     RV_DONE);
+    world_wait(w, has_log, "end", "it has started another");
+    pid = (pid_t)world_state(w, OWNER, "pid");
+    child = (pid_t)atoi(strstr(world_file(w, "run/" OWNER "/log"), "child ") + strlen("child "));
+    ret = apply(w, RV_UPDATE, OWNER, "k2", FROZEN("true"));
+    assert_int_equal(ret.verdict, RV_DONE);
+    assert_true(test_rv_has(ret.observed, "\"state\":\"frozen\""));
+    world_wait(w, is_stopped, &pid, "it rests");
+    world_wait(w, is_stopped, &child, "what it started rests");
+    assert_int_equal(apply(w, RV_UPDATE, OWNER, "k2", FROZEN("true")).verdict, RV_DONE);
+    assert_true(test_rv_has(look(w, OWNER).observed, "\"state\":\"frozen\""));
+    assert_int_equal(world_state(w, OWNER, "restarts"), 0);
+
+    ret = apply(w, RV_UPDATE, OWNER, "k3", FROZEN("false"));
+    assert_true(test_rv_has(ret.observed, "\"state\":\"running\""));
+    world_wait(w, runs_on, &pid, "it runs");
+    world_wait(w, runs_on, &child, "what it started runs");
+    assert_int_equal(world_state(w, OWNER, "pid"), pid);
+
+    assert_int_equal(apply(w, RV_UPDATE, OWNER, "k4", FROZEN("true")).verdict, RV_DONE);
+    assert_int_equal(apply(w, RV_DELETE, OWNER, "k5", "").verdict, RV_DONE);
+    assert_true(world_is_dead(w, &pid));
+    assert_true(world_is_dead(w, &child));
 }
 
 static void test_restarts_are_counted(void **state)
@@ -413,6 +464,7 @@ int main(void)
         ROW(test_dead_keeper_takes_its_program_along),
         ROW(test_grandchildren_go_with_a_dead_keeper),
         ROW(test_deaf_program_is_killed_after_its_grace),
+        ROW(test_a_frozen_one_rests_until_it_is_woken),
         ROW(test_restarts_are_counted),
         ROW(test_missing_command_is_named),
         ROW(test_a_keeper_that_hangs_is_killed),

@@ -318,6 +318,45 @@ static void test_a_little_over_its_quota_it_is_held(void **state)
     assert_int_equal(world_state(w, OWNER, "restarts"), 0);
 }
 
+static int has_begun(struct world *w, void *ctx)
+{
+    (void)ctx;
+    return strstr(world_file(w, "run/" OWNER "/log"), "begun") != NULL;
+}
+
+/* How many processes of it rest. */
+static int rests(struct world *w, void *ctx)
+{
+    AUTO_ARENA struct arena a;
+    struct keeper_procs procs;
+    int n = 0;
+
+    arena_init(&a, 0);
+    keeper_proc_family(&a, (pid_t)world_state(w, OWNER, "keeper"), &procs);
+    for (size_t i = 0; i < procs.list.n; i++)
+        n += procs.list.p[i].state == 'T';
+    return n == *(int *)ctx;
+}
+
+/* What the launcher started is told by the init in there: signals of ours may not reach it. */
+static void test_a_frozen_one_rests(void **state)
+{
+    struct world *w = &((struct isolated *)*state)->world;
+    int both = 2, none = 0;
+
+    assert_int_equal(drive(w, "instance", RV_CREATE,
+                           "{\"command\":[\"/bin/bash\",\"-c\",\"setsid sleep 1000 & echo begun; "
+                           "wait\"],\"isolation\":\"namespace\"}")
+                         .verdict,
+                     RV_DONE);
+    world_wait(w, has_begun, NULL, "it has begun");
+    assert_int_equal(drive(w, "instance", RV_UPDATE, "{\"frozen\":true}").verdict, RV_DONE);
+    world_wait(w, rests, &both, "both rest");
+    assert_int_equal(drive(w, "instance", RV_UPDATE, "{\"frozen\":false}").verdict, RV_DONE);
+    world_wait(w, rests, &none, "both run");
+    assert_int_equal(world_state(w, OWNER, "restarts"), 0);
+}
+
 static int is_full(struct world *w, void *ctx)
 {
     (void)ctx;
@@ -370,7 +409,7 @@ static void add_rows(struct CMUnitTest *tests, size_t *n, const struct isolated_
 
 int main(void)
 {
-    struct CMUnitTest tests[9 + N_ELEMENTS(isolated_rows) + N_ELEMENTS(hiding_rows)] = {
+    struct CMUnitTest tests[10 + N_ELEMENTS(isolated_rows) + N_ELEMENTS(hiding_rows)] = {
         ISOLATED_TEST(test_a_build_writes_its_tree_and_has_no_network),
         ISOLATED_TEST(test_a_build_that_may_has_the_network),
         ISOLATED_TEST(test_what_cannot_be_started_says_so),
@@ -379,9 +418,10 @@ int main(void)
         ISOLATED_TEST(test_no_abstract_socket_of_others),
         ISOLATED_TEST(test_its_stop_signal_is_handed_on),
         ISOLATED_TEST(test_a_little_over_its_quota_it_is_held),
+        ISOLATED_TEST(test_a_frozen_one_rests),
         ISOLATED_TEST(test_a_home_over_its_quota_is_not_written),
     };
-    size_t n = 9;
+    size_t n = 10;
 
     add_rows(tests, &n, isolated_rows, N_ELEMENTS(isolated_rows), test_row);
     add_rows(tests, &n, hiding_rows, N_ELEMENTS(hiding_rows), test_hiding);
