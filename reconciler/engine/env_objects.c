@@ -174,7 +174,7 @@ int env_objects_judge(struct env_task *env, struct err *err)
         return err->code;
     for (size_t i = 0; i < env->n_objects; i++) {
         struct object_look *look = &env->objects[i];
-        struct drift_news news;
+        struct drift_news news = { 0 };
         struct str memory;
 
         if (digest_is_none(&look->row.desired) || !str_eq_c(look->row.status, "ready"))
