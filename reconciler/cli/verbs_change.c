@@ -334,6 +334,27 @@ int verb_rebind(struct cli *c, struct err *err)
               : post_and_say(c, cli_path(c, "environments", cli_arg(c, 0), "/rebind"), body, err);
 }
 
+int verb_adopt(struct cli *c, struct err *err)
+{
+    struct value *body = reason_body(c);
+    int rc = need_reason(c, err);
+
+    value_set_text(c->arena, body, S("resource"), cli_arg(c, 1));
+    value_set_text(c->arena, body, S("id"), cli_arg(c, 2));
+    return rc ? rc
+              : post_and_say(c, cli_path(c, "environments", cli_arg(c, 0), "/adopt"), body, err);
+}
+
+int verb_forget(struct cli *c, struct err *err)
+{
+    struct value *body = reason_body(c);
+    int rc = need_reason(c, err);
+
+    value_set_text(c->arena, body, S("resource"), cli_arg(c, 1));
+    return rc ? rc
+              : post_and_say(c, cli_path(c, "environments", cli_arg(c, 0), "/forget"), body, err);
+}
+
 int verb_settle(struct cli *c, struct err *err)
 {
     struct value *body = reason_body(c);

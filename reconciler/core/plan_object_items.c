@@ -219,7 +219,8 @@ static void drop_one(struct planner *p, struct planned_object *o)
         add_mark(p, o, "kept");
     else if (o->fate == OBJECT_DELETED)
         (void)add_item(p, o, PLAN_DELETE, o->have->provider, o->have->desired);
-    else if (o->fate == OBJECT_FORGOTTEN && value_get_bool(o->type, S("forget"), 0))
+    else if (o->fate == OBJECT_FORGOTTEN && o->have->state != OBJECT_TAKING &&
+             value_get_bool(o->type, S("forget"), 0))
         (void)add_item(p, o, PLAN_FORGET, o->have->provider, o->have->desired);
     else if (o->fate == OBJECT_FORGOTTEN)
         add_mark(p, o, "forgotten");

@@ -103,8 +103,8 @@ static enum object_fate judge_unwanted(const struct planner *p, const struct pla
         return OBJECT_STAYS; /* going back takes no data away */
     if (str_eq_c(have->protect, "forget") || is_listed(p, o))
         return OBJECT_FORGOTTEN;
-    if (have->state == OBJECT_KEPT || !p->prunes)
-        return OBJECT_STAYS;
+    if (have->state == OBJECT_KEPT || have->state == OBJECT_TAKING || !p->prunes)
+        return OBJECT_STAYS; /* what a person named was never ours */
     if (have->state == OBJECT_LEFT)
         return OBJECT_DELETED;
     return str_eq_c(have->protect, "retain") ? OBJECT_LET_GO : OBJECT_DELETED;

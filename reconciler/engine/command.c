@@ -137,6 +137,8 @@ static const struct command_row command_rows[N_COMMANDS] = {
     [COMMAND_RETRY] = { "retry", 0, 0, command_write_retry, act_retry },
     [COMMAND_BUNDLE] = { "bundle", 1, 1, command_write_bundle, act_bundle },
     [COMMAND_REBIND] = { "rebind", 1, 0, command_write_rebind, act_rebind },
+    [COMMAND_ADOPT] = { "adopt", 1, 0, command_write_adopt, act_wake },
+    [COMMAND_FORGET] = { "forget", 1, 0, command_write_forget, act_wake },
     [COMMAND_SETTLE] = { "settle", 1, 0, command_write_settle, act_settle },
 };
 

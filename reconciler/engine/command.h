@@ -31,6 +31,8 @@ enum command_verb {
     COMMAND_BUNDLE, /* source, bundle, signature, reason: its branches go on as the bundle says */
     COMMAND_TRY, /* env, ref: the plan of a commit that is not merged; its result is that plan, stored nowhere */
     COMMAND_REBIND, /* env, source, branch, reason: its name belongs there from now on */
+    COMMAND_ADOPT,  /* env, resource, id, reason: the object of that id is the resource */
+    COMMAND_FORGET, /* env, resource, reason: it leaves our hands, and is not destroyed */
     N_COMMANDS
 };
 
@@ -41,8 +43,9 @@ struct command {
     struct str operation; /* uid */
     struct str service, reason, as;
     struct str source, branch;
-    struct str bundle; /* absolute path of a git bundle */
-    struct str ref;    /* branch, tag, or the beginning of a commit's id */
+    struct str resource, id; /* "database/main"; as its provider names it */
+    struct str bundle;       /* absolute path of a git bundle */
+    struct str ref;          /* branch, tag, or the beginning of a commit's id */
     int64_t revision, until_ms;
     struct str actor;               /* local:NAME(uid) */
     const struct value *principals; /* user:NAME and group:NAME of the actor; NULL: none is known */

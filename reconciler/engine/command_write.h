@@ -93,5 +93,10 @@ int command_write_retry(struct command_call *c, struct command_found *f, struct 
                         struct err *err);
 int command_write_rebind(struct command_call *c, struct command_found *f, struct tx *tx,
                          struct err *err);
+/* command_object.c */
+int command_write_adopt(struct command_call *c, struct command_found *f, struct tx *tx,
+                        struct err *err);
+int command_write_forget(struct command_call *c, struct command_found *f, struct tx *tx,
+                         struct err *err);
 int command_write_settle(struct command_call *c, struct command_found *f, struct tx *tx,
                          struct err *err);

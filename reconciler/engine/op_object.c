@@ -121,6 +121,12 @@ static int put_observed(struct op_task *op, struct tx *tx, const struct object_d
     return tx_document(tx, S("observed"), &op->resource.observed, json_format(a, seen), err);
 }
 
+/* What a person named, or had another name, is looked at before anything is said of it. */
+static int is_only_labelled(const struct op_task *op)
+{
+    return op->item->action == PLAN_ADOPT;
+}
+
 static int put_drift(struct op_task *op, struct tx *tx, const struct value *seen, struct err *err)
 {
     struct arena *a = &op->arena;
@@ -132,6 +138,10 @@ static int put_drift(struct op_task *op, struct tx *tx, const struct value *seen
                                .now_ms = tx_time_ms(tx) };
     struct drift_news news;
 
+    if (is_only_labelled(op)) {
+        r->drift = S("{}");
+        return 0;
+    }
     if (json_parse(a, r->drift, KIT_BODY_MAX, &memory, err))
         return err->code;
     look.memory = memory;
@@ -172,7 +182,7 @@ static int put_ready(struct op_task *op, struct tx *tx, struct err *err)
     const struct plan_record *record = plan_find_record(&op->run->plan, op->rec.kind, op->rec.name);
     const struct value *seen = driver_answer_value(a, op->answer.observed);
     struct object_differences all = object_compared(a, object_type_of(op), op->item->desired, seen);
-    int is_taken = op->item->action == PLAN_ADOPT && !op->item->from.n;
+    int is_taken = is_only_labelled(op) && !op->item->from.n;
 
     r->provider_id = op->rec.provider_id;
     r->status = S("ready");

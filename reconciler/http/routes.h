@@ -58,6 +58,7 @@ enum route_field {
     ROUTE_FIELD_BUNDLE = 256,
     ROUTE_FIELD_OVERRIDE = 512, /* needs that role as well */
     ROUTE_FIELD_REF = 1024,
+    ROUTE_FIELD_RESOURCE = 2048, /* resource, id */
 };
 
 #define ROUTE_WAIT_MAX_MS 30000
