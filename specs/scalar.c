@@ -186,6 +186,12 @@ static int scalar_is_name_glob(struct str s)
     return 1;
 }
 
+/* What a reference in normal form begins with: a map of names must not look like one. */
+static int scalar_is_reserved(struct str s)
+{
+    return str_eq_c(s, "secret") || str_eq_c(s, "output") || str_eq_c(s, "join");
+}
+
 static int scalar_is_variable(struct str s)
 {
     static const struct str refused[] = { S_INIT("PATH"), S_INIT("NODE_OPTIONS"),
@@ -193,7 +199,7 @@ static int scalar_is_variable(struct str s)
     static const struct str refused_prefixes[] = { S_INIT("LD_"), S_INIT("PYTHON"),
                                                    S_INIT("REEVE_") };
 
-    if (!s.n || scalar_is_one_of(s.p[0], scalar_digit))
+    if (!s.n || scalar_is_one_of(s.p[0], scalar_digit) || scalar_is_reserved(s))
         return 0;
     for (size_t i = 0; i < s.n; i++)
         if (!scalar_is_alnum(s.p[i]) && s.p[i] != '_')
@@ -209,7 +215,7 @@ int scalar_is_header(struct str s)
     for (size_t i = 0; i < s.n; i++)
         if (!scalar_is_alnum(s.p[i]) && s.p[i] != '-')
             return 0;
-    return s.n > 0;
+    return s.n > 0 && !scalar_is_reserved(s);
 }
 
 /* An edge that changed these would change where an answer ends. */

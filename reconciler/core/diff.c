@@ -5,9 +5,46 @@
 
 #define DIFF_TEXT_MAX 400u /* a shown value; what is longer is cut and says so */
 
-static int diff_is_secret(const struct value *v)
+/* What is one value although it is written as a map. */
+static int diff_is_value(const struct value *v)
 {
-    return value_is(v, VALUE_MAP) && value_get(v, S("secret"));
+    return value_is(v, VALUE_MAP) &&
+           (value_get(v, S("secret")) || value_get(v, S("output")) || value_get(v, S("join")));
+}
+
+static struct str diff_show(struct arena *a, const struct value *v);
+
+/* "database/main.url(v1 scheme=postgresql+asyncpg)" */
+static void diff_add_output(struct sb *b, const struct value *v)
+{
+    sb_addf(b, "%.*s.%.*s(v%.*s", STR_ARG(value_get_text(v, S("output"), S("?"))),
+            STR_ARG(value_get_text(v, S("key"), S("?"))),
+            STR_ARG(value_get_text(v, S("version"), S("1"))));
+    for (size_t i = 0; i < value_count(v); i++) {
+        const struct value_entry *e = &v->u.map.entries[i];
+
+        if (!str_eq_c(e->key, "output") && !str_eq_c(e->key, "key") && !str_eq_c(e->key, "version"))
+            sb_addf(b, " %.*s=%.*s", STR_ARG(e->key), STR_ARG(diff_show(b->arena, e->value)));
+    }
+    sb_add_char(b, ')');
+}
+
+static struct str diff_show_value(struct arena *a, const struct value *v)
+{
+    const struct value *parts = value_get(v, S("join"));
+    struct sb b;
+
+    if (value_get(v, S("secret")))
+        return str_fmt(a, "secret(%.*s)", STR_ARG(value_get_text(v, S("version"), S("?"))));
+    sb_init(&b, a);
+    if (!parts)
+        diff_add_output(&b, v);
+    for (size_t i = 0; i < value_count(parts); i++) {
+        if (i)
+            sb_add(&b, value_get_text(v, S("with"), S("")));
+        sb_add(&b, diff_show(a, value_item(parts, i)));
+    }
+    return sb_str(&b);
 }
 
 static struct str diff_show(struct arena *a, const struct value *v)
@@ -16,8 +53,8 @@ static struct str diff_show(struct arena *a, const struct value *v)
 
     if (!v)
         return STR_NONE;
-    if (diff_is_secret(v))
-        return str_fmt(a, "secret(%.*s)", STR_ARG(value_get_text(v, S("version"), S("?"))));
+    if (diff_is_value(v))
+        return diff_show_value(a, v);
     text = v->kind == VALUE_TEXT ? v->u.text : json_format(a, v);
     if (text.n > DIFF_TEXT_MAX)
         return str_fmt(a, "%.*s... (%zu bytes)", (int)DIFF_TEXT_MAX, text.p, text.n);
@@ -53,7 +90,7 @@ static void diff_maps(struct arena *a, struct str path, const struct value *befo
 
 static int diff_opens(const struct value *v)
 {
-    return !v || (v->kind == VALUE_MAP && !diff_is_secret(v));
+    return !v || (v->kind == VALUE_MAP && !diff_is_value(v));
 }
 
 static void diff_at(struct arena *a, struct str path, const struct value *before,

@@ -135,18 +135,47 @@ void render_risk(struct render_flow *f, const struct plan *p)
 
 struct str render_path(struct arena *a, struct str path)
 {
-    return render_safe(a, str_ends(path, S("_ms")) ? str_slice(path, 0, path.n - 3) : path);
+    int is_ours = str_find(path, S("environment.")) == STR_NPOS;
+
+    return render_safe(a,
+                       is_ours && str_ends(path, S("_ms")) ? str_slice(path, 0, path.n - 3) : path);
 }
+
+static struct str text_of_share(struct arena *a, int64_t n)
+{
+    return str_fmt(a, n % 100 ? "%lld.%02lld%%" : "%lld%%", (long long)(n / 100),
+                   (long long)(n % 100));
+}
+
+static struct str text_of_processors(struct arena *a, int64_t n)
+{
+    struct str text = str_fmt(a, "%lld.%03lld", (long long)(n / 1000), (long long)(n % 1000));
+
+    while (text.n > 2 && text.p[text.n - 1] == '0' && text.p[text.n - 2] != '.')
+        text.n--;
+    return text;
+}
+
+/* Numbers that specs write in another way than they are kept, by how their path ends. What people name themselves
+ * stands below `environment`. */
+static const struct {
+    struct str end;
+    struct str (*text)(struct arena *a, int64_t n);
+} path_units[] = {
+    { S_INIT("_ms"), render_spec_length },     { S_INIT("abort_if.error_rate"), text_of_share },
+    { S_INIT("replicas.cpu"), text_of_share }, { S_INIT(".cpus"), text_of_processors },
+    { S_INIT(".memory"), str_size },           { S_INIT("storage"), str_size },
+    { S_INIT("maxmemory"), str_size },         { S_INIT("logs.max"), str_size },
+};
 
 struct str render_path_value(struct arena *a, struct str path, struct str value)
 {
+    int is_ours = str_find(path, S("environment.")) == STR_NPOS;
     int64_t n;
 
-    if (str_ends(path, S("_ms")) && !str_to_i64(value, &n) && n >= 0)
-        return render_spec_length(a, n);
-    if (str_ends(path, S("abort_if.error_rate")) && !str_to_i64(value, &n) && n >= 0)
-        return str_fmt(a, n % 100 ? "%lld.%02lld%%" : "%lld%%", (long long)(n / 100),
-                       (long long)(n % 100));
+    for (size_t i = 0; is_ours && i < N_ELEMENTS(path_units); i++)
+        if (str_ends(path, path_units[i].end) && !str_to_i64(value, &n) && n >= 0)
+            return path_units[i].text(a, n);
     return render_safe(a, value);
 }
 

@@ -380,6 +380,35 @@ static void test_lengths_are_said_as_specs_say_them(void **state)
     expect_text(&p, "");
 }
 
+static void test_numbers_are_said_as_specs_say_them(void **state)
+{
+    static const struct {
+        const char *path, *kept, *said;
+    } rows[] = {
+        { "rollout.bake_time_ms", "90000", "90s" },
+        { "rollout.abort_if.error_rate", "250", "2.50%" },
+        { "rollout.abort_if.error_rate", "200", "2%" },
+        { "limits.memory", "805306368", "768M" },
+        { "limits.cpus", "1000", "1.0" },
+        { "limits.cpus", "1250", "1.25" },
+        { "storage", "21474836480", "20G" },
+        { "port", "4000", "4000" },
+        { "environment.limits.memory", "1048576", "1048576" },
+        { "release.environment.X_ms", "1000", "1000" },
+    };
+    struct arena a;
+
+    (void)state;
+    arena_init(&a, 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct str said = render_path_value(&a, str_from_c(rows[i].path), str_from_c(rows[i].kept));
+
+        if (!str_eq_c(said, rows[i].said))
+            fail_msg("%s: '%.*s'", rows[i].path, STR_ARG(said));
+    }
+    arena_fini(&a);
+}
+
 static void test_a_harmless_plan_says_so(void **state)
 {
     struct page p;
@@ -477,6 +506,7 @@ int main(void)
         cmocka_unit_test(test_a_narrow_terminal_gets_more_rows),
         cmocka_unit_test(test_what_is_long_is_folded_at_blanks),
         cmocka_unit_test(test_lengths_are_said_as_specs_say_them),
+        cmocka_unit_test(test_numbers_are_said_as_specs_say_them),
         cmocka_unit_test(test_a_harmless_plan_says_so),
         cmocka_unit_test(test_status_marks_what_needs_a_person),
         cmocka_unit_test(test_an_environment_shows_sets_and_what_holds_it),

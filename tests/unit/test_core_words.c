@@ -25,6 +25,13 @@ static void test_differences_are_told_path_by_path(void **state)
           "{\"P\":{\"secret\":\"db\",\"version\":\"v4\"}}", "P: secret(v3) -> secret(v4)" },
         { "text that becomes a secret", "{\"P\":\"x\"}",
           "{\"P\":{\"secret\":\"db\",\"version\":\"v4\"}}", "P: x -> secret(v4)" },
+        { "an output is one value", "{}",
+          "{\"P\":{\"output\":\"database/"
+          "main\",\"key\":\"url\",\"version\":\"2\",\"scheme\":\"pg\"}}",
+          "P: - -> database/main.url(v2 scheme=pg)" },
+        { "a join is what it joins", "{\"P\":\"x\"}",
+          "{\"P\":{\"join\":[\"a\",{\"secret\":\"b\",\"version\":\"v1\"}],\"with\":\",\"}}",
+          "P: x -> a,secret(v1)" },
         { "a map that becomes text", "{\"P\":{\"a\":1}}", "{\"P\":\"x\"}", "P: {\"a\":1} -> x" },
     };
 
