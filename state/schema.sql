@@ -295,7 +295,8 @@ CREATE TABLE gates (
     baseline TEXT NOT NULL,
     since_ms INTEGER NOT NULL,
     length_ms INTEGER NOT NULL,
-    verdict TEXT
+    verdict TEXT,
+    advanced_by TEXT
 ) STRICT;
 CREATE INDEX gates_open ON gates (operation) WHERE verdict IS NULL;
 
@@ -347,6 +348,7 @@ CREATE TABLE routes (
     route TEXT NOT NULL,
     backend TEXT NOT NULL,
     weight INTEGER NOT NULL,
+    canary TEXT,
     rules TEXT,
     PRIMARY KEY (env, route_gen, route)
 ) STRICT, WITHOUT ROWID;

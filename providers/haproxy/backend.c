@@ -122,6 +122,14 @@ static int backend_put(struct haproxy_call *c, struct haproxy_store *s, struct h
     return haproxy_sync_backend(c, r->id, value_get(r->body, S("slots")), s->model.conf.n_slots);
 }
 
+static int backend_serves(struct str id, const struct value *route)
+{
+    const struct value *canary = value_get(route, S("canary"));
+
+    return str_eq(value_get_text(route, S("backend"), STR_NONE), id) ||
+           str_eq(value_get_text(canary, S("backend"), STR_NONE), id);
+}
+
 /* The environment whose live generation leads here, STR_NONE: none. */
 static struct str backend_user(const struct haproxy_model *m, struct str id)
 {
@@ -134,7 +142,7 @@ static struct str backend_user(const struct haproxy_model *m, struct str id)
             haproxy_generation_of(m, environment) != value_get_int(r->body, S("generation"), -1))
             continue;
         for (size_t n = 0; n < value_count(routes); n++)
-            if (str_eq(value_get_text(value_item(routes, n), S("backend"), STR_NONE), id))
+            if (backend_serves(id, value_item(routes, n)))
                 return environment;
     }
     return STR_NONE;

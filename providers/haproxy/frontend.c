@@ -74,13 +74,20 @@ static const char frontend_host_key[] =
 
 static const char frontend_port_key[] = "    http-request set-var-fmt(txn.bare) :%[dst_port]/\n";
 
+/* Two sets may share a route: each request is drawn for one of them. */
 static const char frontend_route[] =
     "    http-request set-var(txn.key) var(txn.bare),regsub(//+,/,g)\n"
     "    http-request set-var(txn.route) var(txn.key),map_beg(r.map)\n"
     "    http-request set-var(txn.generation) var(txn.route),field(1,:),map_str(gen.map)\n"
     "    http-request set-var-fmt(txn.set) %[var(txn.generation)]:%[var(txn.route)]\n"
     "    http-request set-var(txn.to) var(txn.set),map_str(sets.map)\n"
-    "    http-request set-var(txn.backend) var(txn.to),field(1,/)\n"
+    "    http-request set-var(txn.serves) var(txn.to),field(1,/)\n"
+    "    http-request set-var(txn.backend) var(txn.serves),field(1,:)\n"
+    "    http-request set-var(txn.share) var(txn.serves),field(3,:)\n"
+    "    acl shared var(txn.share) -m found\n"
+    "    http-request set-var(txn.drawn) rand(10000),sub(txn.share) if shared\n"
+    "    http-request set-var(txn.backend) var(txn.serves),field(2,:) "
+    "if shared { var(txn.drawn) -m int lt 0 }\n"
     "    http-request return status 404 content-type text/plain string \"no route\\n\" "
     "unless { var(txn.backend) -m found }\n";
 

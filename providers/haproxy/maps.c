@@ -45,7 +45,13 @@ struct str haproxy_maps_key(struct arena *a, const struct value *route)
 struct str haproxy_maps_target(struct arena *a, struct str environment, const struct value *route)
 {
     struct str backend = value_get_text(route, S("backend"), S(""));
+    const struct value *canary = value_get(route, S("canary"));
     struct str rule = haproxy_rules_id(a, environment, route);
+
+    if (canary)
+        backend = str_fmt(a, "%.*s:%.*s:%" PRId64, STR_ARG(backend),
+                          STR_ARG(value_get_text(canary, S("backend"), S(""))),
+                          value_get_int(canary, S("share"), 0));
 
     return rule.p ? str_fmt(a, "%.*s/%.*s", STR_ARG(backend), STR_ARG(rule)) : backend;
 }

@@ -3,7 +3,8 @@
  *
  *     r.map      KEY -> ENV:KEY                  longest prefix; KEY ends with `/`
  *     gen.map    ENV -> GENERATION               one entry moves all routes of an environment
- *     sets.map   GENERATION:ENV:KEY -> BACKEND or BACKEND/RULE
+ *     sets.map   GENERATION:ENV:KEY -> BACKEND or BACKEND:CANARY:SHARE, the share of 10000 requests that CANARY gets;
+ *                and /RULE behind it where there is one
  *     paths.map  HOST -> 1                       hosts that have a rule for a path
  *     guard.map  key in lower case -> the same   longest prefix; keys that not everybody may use
  *     rules.map, users.map, networks.map, headers.map: rules.h
@@ -58,7 +59,7 @@ void haproxy_map_sort(struct haproxy_map *map);
 void haproxy_maps_others(struct haproxy_model *m, struct str environment, struct map *ret);
 /* The key of one item of a routes body. */
 struct str haproxy_maps_key(struct arena *a, const struct value *route);
-/* What sets.map says of one item: its backend, and its rule where it has one. */
+/* What sets.map says of one item: its backends, and its rule where it has one. */
 struct str haproxy_maps_target(struct arena *a, struct str environment, const struct value *route);
 /* The key in sets.map. */
 struct str haproxy_maps_set_key(struct arena *a, int64_t generation, struct str environment,

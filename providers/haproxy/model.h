@@ -6,7 +6,7 @@
  * comment is `# rv TYPE ID OWNER {"name", "body"}`, that of the edge itself `# rv edge - - {..}`.
  *
  *     backend   body {label, slots: ["127.0.0.1:9001", ""]}                 id "b7"
- *     routes    body {label, environment, generation, routes: [{route, host, path, port, backend}]}
+ *     routes    body {label, environment, generation, routes: [{route, host, path, port, backend, canary}]}
  *                                                                           id "ENV/7"
  *     switch    body {label, environment, generation}                       id "ENV"
  *     address   body {label}                                                id "21003", the port
@@ -20,6 +20,7 @@
 #include "base/vec.h"
 #include "providers/haproxy/conf.h"
 
+#define HAPROXY_SHARE_ALL 10000 /* of the requests of a route */
 #define HAPROXY_RECORD_MAX (512u << 10)
 
 struct haproxy_record {

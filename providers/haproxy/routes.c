@@ -28,6 +28,24 @@ static int routes_check_target(struct haproxy_call *c, const struct value *route
     return 0;
 }
 
+/* A word that names no backend is refused later, with what is there. */
+static int routes_check_backend_words(struct haproxy_call *c, const struct value *route, size_t i)
+{
+    const struct value *canary = value_get(route, S("canary"));
+    int64_t share = value_get_int(canary, S("share"), 0);
+
+    if (!haproxy_word_is(value_get_text(route, S("backend"), STR_NONE)))
+        return haproxy_fail(c, RV_USER, "routes[%zu] names no backend", i);
+    if (!canary)
+        return 0;
+    if (!haproxy_word_is(value_get_text(canary, S("backend"), STR_NONE)))
+        return haproxy_fail(c, RV_USER, "routes[%zu].canary names no backend", i);
+    if (share < 1 || share >= HAPROXY_SHARE_ALL)
+        return haproxy_fail(c, RV_USER, "routes[%zu].canary.share is not within 1..%d", i,
+                            HAPROXY_SHARE_ALL - 1);
+    return 0;
+}
+
 static int routes_check_networks(struct haproxy_call *c, const struct value *body)
 {
     size_t n = haproxy_rules_count_networks(c->arena, body);
@@ -62,8 +80,8 @@ static int routes_check(struct haproxy_call *c, const struct value *body)
             return (int)c->ret->verdict;
         if (haproxy_rules_check(value_get(route, S("rules")), &err))
             return haproxy_fail(c, RV_USER, "routes[%zu]: %s", i, err.text);
-        if (!haproxy_word_is(value_get_text(route, S("backend"), STR_NONE)))
-            return haproxy_fail(c, RV_USER, "routes[%zu] names no backend", i);
+        if (routes_check_backend_words(c, route, i))
+            return (int)c->ret->verdict;
         key = haproxy_maps_key(c->arena, route);
         if (map_has(&keys, key))
             return haproxy_fail(c, RV_USER, "'%.*s' stands twice", STR_ARG(key));
@@ -81,24 +99,35 @@ static int routes_lead_away(const struct value *from, const struct value *to)
     return env.p && other.p && !str_eq(env, other);
 }
 
+static int routes_check_backend(struct haproxy_call *c, const struct haproxy_model *m,
+                                const struct value *body, size_t i, struct str id)
+{
+    const struct haproxy_record *backend = haproxy_model_find(m, S("backend"), id);
+
+    if (!backend)
+        return haproxy_fail(c, RV_USER, "routes[%zu]: backend '%.*s' serves no set", i,
+                            STR_ARG(id));
+    if (routes_lead_away(body, backend->body))
+        return haproxy_fail(c, RV_USER, "routes[%zu]: backend '%.*s' is another environment's", i,
+                            STR_ARG(id));
+    return 0;
+}
+
 /* The backends of a generation are there, and are its environment's: what is free is taken by others. */
 static int routes_check_backends(struct haproxy_call *c, const struct haproxy_model *m,
                                  const struct value *body)
 {
     const struct value *routes = value_get(body, S("routes"));
+    int rc = 0;
 
-    for (size_t i = 0; i < value_count(routes); i++) {
-        struct str id = value_get_text(value_item(routes, i), S("backend"), S(""));
-        const struct haproxy_record *backend = haproxy_model_find(m, S("backend"), id);
+    for (size_t i = 0; !rc && i < value_count(routes); i++) {
+        const struct value *route = value_item(routes, i), *canary = value_get(route, S("canary"));
 
-        if (!backend)
-            return haproxy_fail(c, RV_USER, "routes[%zu]: backend '%.*s' serves no set", i,
-                                STR_ARG(id));
-        if (routes_lead_away(body, backend->body))
-            return haproxy_fail(c, RV_USER, "routes[%zu]: backend '%.*s' is another environment's",
-                                i, STR_ARG(id));
+        rc = routes_check_backend(c, m, body, i, value_get_text(route, S("backend"), S("")));
+        if (!rc && canary)
+            rc = routes_check_backend(c, m, body, i, value_get_text(canary, S("backend"), S("")));
     }
-    return 0;
+    return rc;
 }
 
 /* What the routes name exists, and nobody else has it. */

@@ -275,6 +275,12 @@ int verb_cancel(struct cli *c, struct err *err)
                              reason_body(c), err);
 }
 
+int verb_advance(struct cli *c, struct err *err)
+{
+    return post_and_say(c, cli_path(c, "environments", cli_arg(c, 0), "/advance"), reason_body(c),
+                        err);
+}
+
 int verb_hold(struct cli *c, struct err *err)
 {
     struct value *body = reason_body(c);

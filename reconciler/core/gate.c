@@ -270,8 +270,8 @@ static const struct {
     struct gate_opinion (*judge)(struct arena *a, const struct value *need,
                                  const struct gate_facts *facts);
 } gate_rows[] = {
-    { "ready", judge_ready },     { "bake", judge_bake }, { "recover", judge_recover },
-    { "drained", judge_drained }, { "keep", judge_keep },
+    { "ready", judge_ready },     { "bake", judge_bake },       { "promote", judge_bake },
+    { "recover", judge_recover }, { "drained", judge_drained }, { "keep", judge_keep },
 };
 
 struct gate_opinion gate_judge_facts(struct arena *a, const struct value *need,

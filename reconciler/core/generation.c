@@ -6,18 +6,24 @@
 struct maker {
     struct arena *a;
     const struct plan *plan;
-    const enum plan_way *ways;     /* of the groups so far */
-    const struct plan_group *mine; /* that switches now */
-    enum plan_way way;
-    struct map groups;  /* service -> its group, where that switches */
-    struct map members; /* of the switch: service -> {service, to, from} */
-    struct map before;  /* place -> its route as it was */
+    const struct plan_item *const *last; /* switch of each group so far */
+    const struct plan_group *mine;       /* that switches now .. */
+    const struct plan_item *flip;        /* .. by this one */
+    struct map groups;                   /* service -> its group, where that switches */
+    struct map members;                  /* of the switch: service -> {service, to, from} */
+    struct map shared;                   /* the same of all switches with a share */
+    struct map before;                   /* place -> its route as it was */
     struct generation made;
 };
 
+static const struct plan_item *switch_of(const struct maker *m, const struct plan_group *g)
+{
+    return g == m->mine ? m->flip : m->last[g - m->plan->groups.p];
+}
+
 static enum plan_way way_of(const struct maker *m, const struct plan_group *g)
 {
-    return g == m->mine ? m->way : m->ways[g - m->plan->groups.p];
+    return plan_item_way(switch_of(m, g));
 }
 
 static const struct plan_group *group_of(const struct maker *m, const struct plan_route *r)
@@ -27,18 +33,15 @@ static const struct plan_group *group_of(const struct maker *m, const struct pla
 
 /* The group of who is wanted there decides, else that of who was there; without both a plan that moves routes
  * alone, which has one group. */
-static int is_moved(const struct maker *m, const struct plan_route *wanted,
-                    const struct plan_route *before)
+static const struct plan_group *group_that_decides(const struct maker *m,
+                                                   const struct plan_route *wanted,
+                                                   const struct plan_route *before)
 {
     const struct plan_group *g = group_of(m, wanted);
-    enum plan_way way;
 
     if (!g)
         g = group_of(m, before);
-    if (!g && !m->mine->services.n)
-        g = m->mine;
-    way = g ? way_of(m, g) : WAY_FORWARD;
-    return way == WAY_FORWARD || way == WAY_AWAY;
+    return !g && !m->mine->services.n ? m->mine : g;
 }
 
 static int is_away(const struct maker *m, const struct plan_route *r)
@@ -52,26 +55,48 @@ static int is_away(const struct maker *m, const struct plan_route *r)
 static void add_route(struct maker *m, const struct plan_route *r)
 {
     const struct value *member = map_find(&m->members, r->service);
-    struct str set = value_get_text(member, m->way == WAY_BACK ? S("from") : S("to"), STR_NONE);
+    struct str set = value_get_text(
+        member, plan_item_way(m->flip) == WAY_BACK ? S("from") : S("to"), STR_NONE);
     struct generation_route *slot;
 
     if (is_away(m, r) || (member && !set.p))
         return;
     slot = vec_push(m->a, &m->made);
     if (slot)
-        *slot = (struct generation_route){ r, set };
+        *slot = (struct generation_route){ .route = r, .set = set };
+}
+
+static void add_shared(struct maker *m, const struct plan_route *wanted,
+                       const struct plan_route *before, int64_t share)
+{
+    struct str to = wanted
+                        ? value_get_text(map_find(&m->shared, wanted->service), S("to"), STR_NONE)
+                        : STR_NONE;
+    struct generation_route *slot = before || to.p ? vec_push(m->a, &m->made) : NULL;
+
+    if (!slot)
+        return;
+    *slot = (struct generation_route){ .route = before ? before : wanted };
+    if (before && to.p)
+        slot->share = (struct generation_share){ wanted->service, to, share };
+    else if (!before)
+        slot->set = to;
 }
 
 /* Who goes away leaves its place to the other side, where there is one. */
 static void add_place(struct maker *m, const struct plan_route *wanted,
                       const struct plan_route *before)
 {
-    int moved = is_moved(m, wanted, before);
+    const struct plan_group *g = group_that_decides(m, wanted, before);
+    enum plan_way way = g ? way_of(m, g) : WAY_FORWARD;
+    int moved = way == WAY_FORWARD || way == WAY_AWAY;
     const struct plan_route *first = moved ? wanted : before, *second = moved ? before : wanted;
+    int64_t share = g ? plan_item_share(switch_of(m, g)) : PLAN_SHARE_ALL;
 
-    if (!first)
-        return;
-    add_route(m, is_away(m, first) && second ? second : first);
+    if (share < PLAN_SHARE_ALL)
+        add_shared(m, wanted, before && is_away(m, before) ? NULL : before, share);
+    else if (first)
+        add_route(m, is_away(m, first) && second ? second : first);
 }
 
 static void index_groups(struct maker *m)
@@ -85,13 +110,28 @@ static void index_groups(struct maker *m)
     }
 }
 
-static void index_members(struct maker *m, const struct value *members)
+static void index_members(struct map *ret, const struct plan_item *flip)
 {
-    map_init(&m->members, m->a);
+    const struct value *members = value_get(flip->desired, S("members"));
+
     for (size_t i = 0; i < value_count(members); i++) {
         struct value *member = members->u.list.items[i];
 
-        map_put(&m->members, value_get_text(member, S("service"), S("")), member);
+        map_put(ret, value_get_text(member, S("service"), S("")), member);
+    }
+}
+
+static void index_switches(struct maker *m)
+{
+    map_init(&m->members, m->a);
+    map_init(&m->shared, m->a);
+    if (plan_item_share(m->flip) == PLAN_SHARE_ALL)
+        index_members(&m->members, m->flip);
+    for (size_t g = 0; g < m->plan->groups.n; g++) {
+        const struct plan_item *flip = switch_of(m, &m->plan->groups.p[g]);
+
+        if (plan_item_share(flip) < PLAN_SHARE_ALL)
+            index_members(&m->shared, flip);
     }
 }
 
@@ -115,32 +155,26 @@ static void make_places(struct maker *m)
             add_place(m, NULL, m->before.entries[i].value);
 }
 
-static enum plan_way way_of_item(const struct plan_item *item)
-{
-    return plan_way_from_name(value_get_text(item->desired, S("moves"), S("")));
-}
-
-void generation_note(const struct plan *p, size_t item, enum plan_way *ways)
+void generation_note(const struct plan *p, size_t item, const struct plan_item **last)
 {
     const struct plan_item *x = &p->items.p[item];
 
     if (x->action == PLAN_SWITCH && x->group >= 0)
-        ways[x->group] = way_of_item(x);
+        last[x->group] = x;
 }
 
-int generation_make(struct arena *a, const struct plan *p, size_t item, const enum plan_way *ways,
-                    struct generation *ret, struct err *err)
+int generation_make(struct arena *a, const struct plan *p, size_t item,
+                    const struct plan_item *const *last, struct generation *ret, struct err *err)
 {
-    struct maker m = { .a = a, .plan = p, .ways = ways };
-    const struct plan_item *flip = item + 1 < p->items.n ? &p->items.p[item + 1] : NULL;
+    struct maker m = { .a = a, .plan = p, .last = last };
 
-    if (!flip || flip->action != PLAN_SWITCH || flip->group < 0 ||
-        value_get_int(flip->desired, S("routes_item"), -1) != (int64_t)item)
+    m.flip = item + 1 < p->items.n ? &p->items.p[item + 1] : NULL;
+    if (!m.flip || m.flip->action != PLAN_SWITCH || m.flip->group < 0 ||
+        value_get_int(m.flip->desired, S("routes_item"), -1) != (int64_t)item)
         return err_set(err, ERR_CORRUPT, "no switch stands behind item %zu", item);
-    m.mine = &p->groups.p[flip->group];
-    m.way = way_of_item(flip);
+    m.mine = &p->groups.p[m.flip->group];
     index_groups(&m);
-    index_members(&m, value_get(flip->desired, S("members")));
+    index_switches(&m);
     make_places(&m);
     *ret = m.made;
     return arena_status(a, err);

@@ -6,6 +6,9 @@
  * until then: a place is wanted from the switch of its group on and what it was before, so that no
  * group is given routes by the switch of another. Places of no group are wanted from the first switch on.
  *
+ * A switch with a share moves nothing: places stay as they were, with a share of their requests for the set that is
+ * wanted there. A place that was not there before leads to that set alone.
+ *
  * Memory   the arena given; points into the plan.
  * Fails    ERR_CORRUPT: the item makes no generation, or no switch stands behind it; ERR_NOMEM.
  */
@@ -16,6 +19,10 @@
 struct generation_route {
     const struct plan_route *route;
     struct str set; /* key of the set that serves it; STR_NONE: of whatever is live */
+    struct generation_share {
+        struct str service, set; /* who gets a share; STR_NONE: nobody */
+        int64_t of_10000;
+    } share;
 };
 
 struct generation {
@@ -23,9 +30,9 @@ struct generation {
     size_t n, cap;
 };
 
-/* A switch that was done, into `ways` (one a group); in order of items. Any other item changes nothing. */
-void generation_note(const struct plan *p, size_t item, enum plan_way *ways);
+/* A switch that was done, into `last` (one a group; NULL: none); in order of items. Any other item changes nothing. */
+void generation_note(const struct plan *p, size_t item, const struct plan_item **last);
 
 /* What the routes item at `item` is to make. */
-int generation_make(struct arena *a, const struct plan *p, size_t item, const enum plan_way *ways,
-                    struct generation *ret, struct err *err);
+int generation_make(struct arena *a, const struct plan *p, size_t item,
+                    const struct plan_item *const *last, struct generation *ret, struct err *err);

@@ -310,6 +310,16 @@ int plan_index(struct plan *p)
     return 0;
 }
 
+enum plan_way plan_item_way(const struct plan_item *item)
+{
+    return item ? plan_way_from_name(value_get_text(item->desired, S("moves"), S(""))) : WAY_NONE;
+}
+
+int64_t plan_item_share(const struct plan_item *item)
+{
+    return item ? value_get_int(item->desired, S("share"), PLAN_SHARE_ALL) : PLAN_SHARE_ALL;
+}
+
 int plan_item_keeps(const struct plan_item *item)
 {
     return item->action == PLAN_GATE &&

@@ -103,7 +103,7 @@ struct plan_group {
     int is_switching;         /* has a step 6 */
     int auto_revert;          /* 0: what fails is left for a person */
     int is_one_way;   /* while it is made: its release leaves what the live set cannot use */
-    int asks;         /* some member has auto_promote false */
+    int holds;        /* some member has auto_promote false: a person lets it go on */
     int asks_release; /* it runs a release that waits for a person */
     size_t first_item, n_items; /* its items stand side by side */
 };
@@ -155,6 +155,11 @@ int plan_make(struct arena *a, const struct snapshot *s, struct plan *ret, struc
 int plan_is_empty(const struct plan *p);
 /* Where the items of each group stand; -1: they are not side by side, or name what is not there. */
 int plan_index(struct plan *p);
+/* How a switch moves its group; WAY_NONE: it is none (NULL too). */
+enum plan_way plan_item_way(const struct plan_item *item);
+#define PLAN_SHARE_ALL 10000
+/* What the wanted sets get of the requests by this switch, of PLAN_SHARE_ALL; less: the live ones stay live. */
+int64_t plan_item_share(const struct plan_item *item);
 /* The gate of step 9: the previous set stays for a while. */
 int plan_item_keeps(const struct plan_item *item);
 const struct plan_record *plan_find_record(const struct plan *p, struct str kind, struct str name);

@@ -133,8 +133,8 @@ static struct value *format_group(struct arena *a, const struct plan_group *g)
     set_digest(a, v, S("digest"), &g->digest);
     value_set(a, v, S("switching"), value_bool(a, g->is_switching));
     value_set(a, v, S("auto_revert"), value_bool(a, g->auto_revert));
-    if (g->asks)
-        value_set(a, v, S("asks"), value_bool(a, 1));
+    if (g->holds)
+        value_set(a, v, S("holds"), value_bool(a, 1));
     if (g->asks_release)
         value_set(a, v, S("asks_release"), value_bool(a, 1));
     return v;
@@ -350,7 +350,7 @@ static void parse_group(struct arena *a, const struct value *v, struct plan_grou
     ret->digest = get_digest(v, S("digest"));
     ret->is_switching = value_get_bool(v, S("switching"), 0);
     ret->auto_revert = value_get_bool(v, S("auto_revert"), 1);
-    ret->asks = value_get_bool(v, S("asks"), 0);
+    ret->holds = value_get_bool(v, S("holds"), 0);
     ret->asks_release = value_get_bool(v, S("asks_release"), 0);
     for (size_t i = 0; i < value_count(services); i++) {
         struct str *slot = vec_push(a, &ret->services);

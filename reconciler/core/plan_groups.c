@@ -244,8 +244,9 @@ static void take_member(struct planner *p, struct plan_group *g, struct subject 
         g->is_one_way = 1;
     if (g->is_one_way || !value_get_bool(rollout, S("auto_revert"), 1))
         g->auto_revert = 0;
-    if (x->fate != FATE_SCALE && !value_get_bool(rollout, S("auto_promote"), 1))
-        g->asks = 1;
+    if (x->fate != FATE_SCALE && x->m.live && p->s->cause == PLAN_CAUSE_COMMIT &&
+        !value_get_bool(rollout, S("auto_promote"), 1))
+        g->holds = 1;
     if (release_asks(p, &x->m))
         g->asks_release = 1;
 }

@@ -140,10 +140,8 @@ struct plan_verdict plan_judge(struct arena *a, const struct plan *p, const stru
     for (size_t i = 0; i < p->groups.n; i++) {
         const struct plan_group *g = &p->groups.p[i];
 
-        if ((g->asks || g->asks_release) && g->services.n)
-            return ask(str_fmt(a, "%s, service %.*s",
-                               g->asks ? "auto_promote: false" : "release.run: manual",
-                               STR_ARG(g->services.p[0])));
+        if (g->asks_release && g->services.n)
+            return ask(str_fmt(a, "release.run: manual, service %.*s", STR_ARG(g->services.p[0])));
     }
     return (struct plan_verdict){ 0, S("") };
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/rollout.h"
 
+#include "reconciler/core/rollout_canary.h"
 #include "reconciler/core/rollout_standby.h"
 #include "reconciler/core/rollout_steps.h"
 
@@ -91,7 +92,7 @@ static void lower_revert(struct lowering *low, int group, const struct rollout_m
     lower_stop_green(&l, members, made);
     if (made->flip.routes != made->flip.flip) {
         l.only_after = (int)made->flip.routes;
-        rollout_items_drop_routes(&l, ROLLOUT_STALE_MAX);
+        rollout_items_drop_routes(&l, made->n_switches + 1);
         l.only_after = -1;
     }
     (void)rollout_items_mark(&l, 8, S("reverted"), NULL);
@@ -110,10 +111,14 @@ size_t rollout_lower(struct lowering *low, int group, const struct member *membe
 {
     struct lane l = rollout_items_lane(low, LANE_MAIN, group);
     struct rollout_made made = { 0 };
+    struct flip flip;
     int is_swap = is_pointer_swap(low, members, n);
+    struct canary canary = { .n = 0 };
     size_t proven;
 
     rollout_standby_wake(&l, members, n);
+    if (!is_swap)
+        canary = rollout_canary_of(low, group, members, n);
     if (is_swap)
         for (size_t i = 0; i < n; i++)
             rollout_steps_note(low->a, &made, ROLLOUT_NO_ITEM, ROLLOUT_NO_ITEM);
@@ -125,7 +130,13 @@ size_t rollout_lower(struct lowering *low, int group, const struct member *membe
     rollout_items_step(&l);
     if (!is_swap)
         rollout_verify(&l, 5, members, n, "before_switch", &made.verified);
-    made.flip = rollout_switch(&l, members, n, WAY_FORWARD);
+    if (!is_swap && !canary.n)
+        rollout_items_promote(&l, 5, members, n);
+    made.flip = rollout_canary_lower(&l, &canary, members, n);
+    made.n_switches = (int)canary.n + 1;
+    flip = rollout_switch(&l, members, n, WAY_FORWARD);
+    if (!canary.n)
+        made.flip = flip;
     if (!is_swap) {
         rollout_items_bake(&l, members, n);
         rollout_verify(&l, 7, members, n, "bake", &made.verified);
@@ -144,7 +155,7 @@ size_t rollout_lower(struct lowering *low, int group, const struct member *membe
     }
     rollout_steps_drop_verified(low, group, proven, &made.verified);
     if (made.flip.routes != made.flip.flip)
-        rollout_steps_drop_stale(low, group, proven);
+        rollout_steps_drop_stale(low, group, proven, made.n_switches);
     if (!low->plan->groups.p[group].is_one_way)
         lower_revert(low, group, &made, members, n);
     return proven;

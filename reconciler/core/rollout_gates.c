@@ -85,15 +85,48 @@ static int64_t longest(const struct member *members, size_t n, struct str path)
     return most;
 }
 
-void rollout_items_bake(struct lane *l, const struct member *members, size_t n)
+static struct value *watched_members(struct lowering *low, const struct member *members, size_t n)
 {
-    struct lowering *low = l->low;
     struct value *need = value_map(low->a), *list = value_list(low->a);
 
     for (size_t i = 0; i < n; i++)
         value_add(low->a, list,
                   watched_member(low, &members[i], members[i].desired, &members[i].set_key));
     value_set(low->a, need, S("members"), list);
+    return need;
+}
+
+void rollout_items_share(struct lane *l, const struct member *members, size_t n,
+                         const struct watched_share *w)
+{
+    struct arena *a = l->low->a;
+    struct value *need = watched_members(l->low, members, n);
+
+    value_set_int(a, need, S("share"), w->share);
+    value_set_int(a, need, S("length_ms"), w->pause_ms);
+    if (w->is_manual)
+        value_set(a, need, S("manual"), value_bool(a, 1));
+    add_gate(l, 7, S("bake"), group_name(l), S(""), NULL, need);
+}
+
+void rollout_items_promote(struct lane *l, int step, const struct member *members, size_t n)
+{
+    struct value *need;
+
+    if (!l->low->plan->groups.p[l->group].holds)
+        return;
+    rollout_items_step(l);
+    need = watched_members(l->low, members, n);
+    value_set(l->low->a, need, S("manual"), value_bool(l->low->a, 1));
+    add_gate(l, step, S("promote"), group_name(l), S(""), NULL, need);
+    rollout_items_step(l);
+}
+
+void rollout_items_bake(struct lane *l, const struct member *members, size_t n)
+{
+    struct lowering *low = l->low;
+    struct value *need = watched_members(low, members, n);
+
     value_set_int(low->a, need, S("length_ms"), longest(members, n, S("rollout.bake_time_ms")));
     add_gate(l, 7, S("bake"), group_name(l), S(""), NULL, need);
 }

@@ -76,6 +76,15 @@ void rollout_items_drop_routes(struct lane *l, int times);
 void rollout_items_ready(struct lane *l, const struct member *m, const struct value *service,
                          const struct digest *key, int64_t replicas);
 void rollout_items_bake(struct lane *l, const struct member *members, size_t n);
+/* The same while both have requests, beside what the live sets do in the same time; a person may have to end it. */
+struct watched_share {
+    int64_t share, pause_ms;
+    int is_manual;
+};
+void rollout_items_share(struct lane *l, const struct member *members, size_t n,
+                         const struct watched_share *w);
+/* What is ready waits for a person, and is watched meanwhile. */
+void rollout_items_promote(struct lane *l, int step, const struct member *members, size_t n);
 /* What is live serves again within the longest of `path` of its members; nothing without a live set. */
 void rollout_items_recover(struct lane *l, const struct member *members, size_t n, struct str path);
 void rollout_items_keep(struct lane *l, const struct member *m);

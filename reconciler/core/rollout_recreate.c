@@ -79,6 +79,7 @@ size_t rollout_lower_recreate(struct lowering *low, int group, const struct memb
     rollout_items_build(&l, m);
     rollout_items_step(&l);
     rollout_steps_clear(&l, 2, m, 1);
+    rollout_items_promote(&l, 2, NULL, 0);
     unmade = lower_unmake(&l, m);
     rollout_steps_make(&l, m, 1, &made);
     rollout_items_ready(&l, m, m->desired, &m->set_key, m->replicas);
@@ -91,7 +92,7 @@ size_t rollout_lower_recreate(struct lowering *low, int group, const struct memb
     proven = rollout_items_mark(&l, 8, S("proven"), NULL);
     rollout_steps_drop_verified(low, group, proven, &made.verified);
     if (made.flip.routes != made.flip.flip)
-        rollout_steps_drop_stale(low, group, proven);
+        rollout_steps_drop_stale(low, group, proven, 1);
     if (low->plan->groups.p[group].is_one_way || !made.backends.n)
         return proven;
 

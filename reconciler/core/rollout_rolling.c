@@ -131,7 +131,7 @@ static void stop_last(struct rolling *r, int group, size_t proven)
     if (m->live->backend.p)
         (void)rollout_items_drop_backend(&l, 11, m, key);
     if (r->flip.routes != r->flip.flip)
-        rollout_steps_drop_stale(r->low, group, proven);
+        rollout_steps_drop_stale(r->low, group, proven, 1);
 }
 
 /* --- back ---------------------------------------------------------------------------------------- */
@@ -227,6 +227,8 @@ size_t rollout_lower_rolling(struct lowering *low, int group, const struct membe
         if (!i)
             rollout_verify(&l, 5, m, 1, "before_switch", &r.verified);
         rollout_items_step(&l);
+        if (!i)
+            rollout_items_promote(&l, 5, m, 1);
         if (i + 1 < r.batches.n)
             stop_old(&r, &l, &r.batches.p[i]);
     }

@@ -97,10 +97,10 @@ void rollout_steps_drop_verified(struct lowering *low, int group, size_t proven,
     rollout_verify_drop(&l, verified);
 }
 
-void rollout_steps_drop_stale(struct lowering *low, int group, size_t proven)
+void rollout_steps_drop_stale(struct lowering *low, int group, size_t proven, int n_switches)
 {
     struct lane l = rollout_items_lane(low, LANE_TAIL, group);
 
     rollout_items_after(&l, proven);
-    rollout_items_drop_routes(&l, ROLLOUT_STALE_MAX);
+    rollout_items_drop_routes(&l, n_switches - 1 + ROLLOUT_STALE_MAX);
 }

@@ -13,7 +13,8 @@
 
 /* What a group made, for its way back. */
 struct rollout_made {
-    struct flip flip;
+    struct flip flip; /* the first, of n_switches */
+    int n_switches;
     VEC(size_t) instances, backends; /* one a member: the first of its set, its backend */
     struct verified verified;
 };
@@ -37,5 +38,5 @@ void rollout_steps_make(struct lane *l, const struct member *members, size_t n,
 /* What its verifications left when it is proven. */
 void rollout_steps_drop_verified(struct lowering *low, int group, size_t proven,
                                  const struct verified *verified);
-/* Generations that a group leaves behind when it is proven. */
-void rollout_steps_drop_stale(struct lowering *low, int group, size_t proven);
+/* Generations that a group leaves behind when it is proven after so many switches. */
+void rollout_steps_drop_stale(struct lowering *low, int group, size_t proven, int n_switches);

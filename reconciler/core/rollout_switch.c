@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/rollout_switch.h"
 
-/* How the rows of the members move when this is done: {moves, members: [{service, to, from, leaves}]}. */
+/* How the rows of the members move when this is done: {moves, share, members: [{service, to, from, leaves}]}. */
 static struct value *flip_desired(struct lowering *low, const struct member *members, size_t n,
                                   enum plan_way way)
 {
@@ -26,11 +26,14 @@ static struct value *flip_desired(struct lowering *low, const struct member *mem
 }
 
 static struct flip add_switch(struct lane *l, const struct member *members, size_t n,
-                              enum plan_way way)
+                              enum plan_way way, int64_t share)
 {
     struct lowering *low = l->low;
     struct value *moves = flip_desired(low, members, n, way);
     struct flip made;
+
+    if (share < PLAN_SHARE_ALL)
+        value_set_int(low->a, moves, S("share"), share);
 
     made.routes = rollout_items_add(l, 6,
                                     (struct plan_item){
@@ -81,9 +84,20 @@ struct flip rollout_switch(struct lane *l, const struct member *members, size_t 
 
     rollout_items_step(l);
     if (!n || rollout_switch_is_routed(members, n))
-        made = add_switch(l, members, n, way);
+        made = add_switch(l, members, n, way, PLAN_SHARE_ALL);
     else if (way != WAY_AWAY)
         made.routes = made.flip = rollout_switch_rows(l, members, n, way);
+    rollout_items_step(l);
+    return made;
+}
+
+struct flip rollout_switch_share(struct lane *l, const struct member *members, size_t n,
+                                 int64_t share)
+{
+    struct flip made;
+
+    rollout_items_step(l);
+    made = add_switch(l, members, n, WAY_FORWARD, share);
     rollout_items_step(l);
     return made;
 }

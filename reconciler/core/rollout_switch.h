@@ -16,6 +16,9 @@ struct flip { /* the items of it; both the same where rows alone move */
  * Without members the routes themselves are what moves. A step of its own each. */
 struct flip rollout_switch(struct lane *l, const struct member *members, size_t n,
                            enum plan_way way);
+/* The wanted sets get a share of the requests, below PLAN_SHARE_ALL; rows do not move. */
+struct flip rollout_switch_share(struct lane *l, const struct member *members, size_t n,
+                                 int64_t share);
 /* The rows of it alone, whatever is routed; the index of the mark. */
 size_t rollout_switch_rows(struct lane *l, const struct member *members, size_t n,
                            enum plan_way way);

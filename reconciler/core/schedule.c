@@ -352,6 +352,21 @@ static int any_group(const struct schedule *s, enum group_state state)
     return 0;
 }
 
+int schedule_is_shared(const struct schedule *s, int group)
+{
+    int is_shared = 0;
+
+    for (size_t i = 0; i < s->plan->items.n; i++) {
+        const struct plan_item *item = item_at(s, i);
+
+        if (item->group == group && item->lane == LANE_MAIN && item->action == PLAN_SWITCH &&
+            was_begun(s->items[i]) &&
+            (plan_item_share(item) < PLAN_SHARE_ALL || s->items[i] == ITEM_DONE))
+            is_shared = plan_item_share(item) < PLAN_SHARE_ALL;
+    }
+    return is_shared;
+}
+
 enum schedule_end schedule_main_end(const struct schedule *s)
 {
     if (is_applied(s))

@@ -62,6 +62,8 @@ enum schedule_end {
     SCHEDULE_SUPERSEDED,
     SCHEDULE_FAILED,
 };
+/* Its wanted sets have a share of the requests, and the live ones the rest. */
+int schedule_is_shared(const struct schedule *s, int group);
 /* How the main part ended. */
 enum schedule_end schedule_main_end(const struct schedule *s);
 /* Nothing left in any lane. */

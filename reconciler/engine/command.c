@@ -70,6 +70,13 @@ static void act_cancel(struct command_call *c, struct command_found *f, struct e
         run_wish(r, WISH_CANCEL);
 }
 
+static void act_advance(struct command_call *c, struct command_found *f, struct env_task *env)
+{
+    f->message = S("the running plan goes on");
+    if (env->main && digest_eq(&env->main->plan_id, &f->plan.id))
+        run_advance(env->main, c->in.actor);
+}
+
 static void act_ask(struct command_call *c, struct command_found *f, struct env_task *env)
 {
     (void)c;
@@ -129,6 +136,7 @@ static const struct command_row command_rows[N_COMMANDS] = {
     [COMMAND_OVERRIDE] = { "override", 1, 0, command_write_override, act_wake },
     [COMMAND_REJECT] = { "reject", 1, 0, command_write_reject, act_wake },
     [COMMAND_CANCEL] = { "cancel", 0, 0, command_write_cancel, act_cancel },
+    [COMMAND_ADVANCE] = { "advance", 0, 0, command_write_advance, act_advance },
     [COMMAND_UNDO] = { "undo", 1, 0, command_write_undo, act_ask },
     [COMMAND_ROLLBACK] = { "rollback", 1, 0, command_write_rollback, act_ask },
     [COMMAND_HOLD] = { "hold", 1, 0, command_write_hold, act_wake },

@@ -123,6 +123,50 @@ int command_write_cancel(struct command_call *c, struct command_found *f, struct
     return rc > 0 ? command_write_cancelled(c, f, tx, err) : rc;
 }
 
+/* Each open gate that it may end says who ended it. */
+static int advance_gates(struct command_call *c, struct command_found *f, struct tx *tx, int *ret_n,
+                         struct err *err)
+{
+    struct arena *a = &c->arena;
+    struct rec_operation *ops;
+    size_t n;
+
+    *ret_n = 0;
+    if (DB_SELECT(command_db(c), a, operation,
+                  "WHERE plan = $1 AND kind = 'gate' AND outcome IS NULL", &ops, &n, err,
+                  DB_D(&f->plan.id)))
+        return err->code;
+    for (size_t i = 0; i < n; i++) {
+        struct rec_gate gate = { .operation = ops[i].uid };
+        struct value *need;
+
+        if (db_get(command_db(c), a, REC_gate, &gate, err) ||
+            json_parse(a, gate.need, KIT_BODY_MAX, &need, err))
+            return err->code;
+        if (!gate_can_advance(need) || gate.advanced_by.p)
+            continue;
+        gate.advanced_by = c->in.actor;
+        if (tx_put(tx, REC_gate, &gate, err))
+            return err->code;
+        ++*ret_n;
+    }
+    return 0;
+}
+
+int command_write_advance(struct command_call *c, struct command_found *f, struct tx *tx,
+                          struct err *err)
+{
+    int n = 0, rc = find_applying(c, f, err);
+
+    if (rc < 0 || (rc && advance_gates(c, f, tx, &n, err)))
+        return err->code;
+    f->state = f->env.sync;
+    if (n)
+        return 0;
+    return err_set(err, ERR_CONFLICT, "nothing of environment '%.*s' waits to go on",
+                   STR_ARG(f->env.name));
+}
+
 /* Back to the sets that are kept warm: the revision before the live one. */
 int command_write_undo(struct command_call *c, struct command_found *f, struct tx *tx,
                        struct err *err)

@@ -79,6 +79,8 @@ int command_write_cancel(struct command_call *c, struct command_found *f, struct
 /* Of the plan that runs, which was found. */
 int command_write_cancelled(struct command_call *c, struct command_found *f, struct tx *tx,
                             struct err *err);
+int command_write_advance(struct command_call *c, struct command_found *f, struct tx *tx,
+                          struct err *err);
 int command_write_undo(struct command_call *c, struct command_found *f, struct tx *tx,
                        struct err *err);
 int command_write_rollback(struct command_call *c, struct command_found *f, struct tx *tx,

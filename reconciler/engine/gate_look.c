@@ -199,6 +199,16 @@ static int look_load_keep(struct gate_task *g, struct err *err)
     return 0;
 }
 
+static void look_restore_beside(struct gate_backend *b, const struct value *kept)
+{
+    if (kept)
+        b->beside = (struct gate_beside){ .is_known = 1,
+                                          .since = value_get_int(kept, S("since"), 0),
+                                          .requests = value_get_int(kept, S("requests"), 0),
+                                          .errors = value_get_int(kept, S("errors"), 0),
+                                          .latency = value_get(kept, S("latency")) };
+}
+
 /* Counters at the start, from a former life. */
 static void look_restore_baseline(struct gate_task *g)
 {
@@ -216,6 +226,7 @@ static void look_restore_baseline(struct gate_task *g)
         b->base_errors = value_get_int(one, S("errors"), 0);
         b->counts.baseline_requests = value_get_int(one, S("before_requests"), 0);
         b->counts.baseline_errors = value_get_int(one, S("before_errors"), 0);
+        look_restore_beside(b, value_get(one, S("beside")));
         b->base_latency = value_get(one, S("latency"));
         b->counts.baseline_latency = value_get(one, S("before_latency"));
     }
@@ -229,7 +240,7 @@ int gate_look_load(struct gate_task *g, struct err *err)
     g->n_subjects = g->n_backends = 0;
     if (str_eq_c(type, "ready"))
         rc = look_load_ready(g, err);
-    else if (str_eq_c(type, "bake"))
+    else if (str_eq_c(type, "bake") || str_eq_c(type, "promote"))
         rc = look_load_members(g, err);
     else if (str_eq_c(type, "recover"))
         rc = look_load_recover(g, err);
@@ -317,6 +328,35 @@ static int64_t look_streams(const struct gate_task *g, const struct value *count
     return n;
 }
 
+/* While both have requests: what the live set did in the same time. */
+static void look_beside(struct gate_task *g, struct gate_backend *b)
+{
+    const struct value *now;
+    struct err ignored = ERR_INIT; /* then nothing is compared with in this round */
+    struct gate_beside *x = &b->beside;
+    int64_t since;
+
+    if (look_counters(g, b, b->before, b->before_provider_id, b->before_owner, &now, &ignored))
+        return;
+    since = look_number(now, "since");
+    if (!x->is_known || x->since != since)
+        *x = (struct gate_beside){
+            .is_known = 1,
+            .since = since,
+            .requests = x->is_known ? 0 : look_number(now, "requests"),
+            .errors = x->is_known ? 0 : look_number(now, "responses_5xx"),
+            .latency = x->is_known ? NULL : value_copy(&g->arena, value_get(now, S("latency")))
+        };
+    b->counts.baseline_requests = look_number(now, "requests") - x->requests;
+    b->counts.baseline_errors = look_number(now, "responses_5xx") - x->errors;
+    b->counts.baseline_latency = latency_since(&g->round, value_get(now, S("latency")), x->latency);
+}
+
+static int look_is_shared(const struct gate_task *g)
+{
+    return value_get(g->need, S("share")) != NULL;
+}
+
 static int look_count_backend(struct gate_task *g, struct gate_backend *b, struct err *err)
 {
     const struct value *now;
@@ -329,6 +369,8 @@ static int look_count_backend(struct gate_task *g, struct gate_backend *b, struc
     if (look_counters(g, b, b->resource, b->provider_id, b->owner, &now, err))
         return err->code;
     look_base(g, b, now);
+    if (look_is_shared(g) && b->before.p)
+        look_beside(g, b);
     b->counts.streams = look_streams(g, now);
     b->counts.requests = look_number(now, "requests") - b->base_requests;
     b->counts.errors = look_number(now, "responses_5xx") - b->base_errors;
@@ -341,8 +383,11 @@ static int look_count(struct task *t, struct err *err)
     struct gate_task *g = container_of(t, struct gate_task, task);
 
     arena_reset(&g->round);
-    for (size_t i = 0; i < g->n_backends; i++)
-        g->backends[i].counts.latency = NULL; /* it was the last round's */
+    for (size_t i = 0; i < g->n_backends; i++) { /* they were the last round's */
+        g->backends[i].counts.latency = NULL;
+        if (look_is_shared(g))
+            g->backends[i].counts.baseline_latency = NULL;
+    }
     for (size_t i = 0; i < g->n_backends; i++)
         if (look_count_backend(g, &g->backends[i], err))
             return err->code;
@@ -479,6 +524,18 @@ struct str gate_look_have(struct gate_task *g)
     return json_format(a, have);
 }
 
+static struct value *look_beside_value(struct arena *a, const struct gate_beside *x)
+{
+    struct value *v = value_map(a);
+
+    value_set_int(a, v, S("since"), x->since);
+    value_set_int(a, v, S("requests"), x->requests);
+    value_set_int(a, v, S("errors"), x->errors);
+    if (x->latency)
+        value_set(a, v, S("latency"), value_copy(a, x->latency));
+    return v;
+}
+
 struct str gate_look_baseline(struct gate_task *g)
 {
     struct arena *a = &g->arena;
@@ -495,6 +552,8 @@ struct str gate_look_baseline(struct gate_task *g)
         value_set_int(a, one, S("before_errors"), b->counts.baseline_errors);
         if (b->base_latency)
             value_set(a, one, S("latency"), value_copy(a, b->base_latency));
+        if (b->beside.is_known)
+            value_set(a, one, S("beside"), look_beside_value(a, &b->beside));
         if (b->counts.baseline_latency)
             value_set(a, one, S("before_latency"), value_copy(a, b->counts.baseline_latency));
         value_set(a, all, b->counts.service, one);

@@ -24,7 +24,12 @@ struct gate_backend {
     int64_t since, base_requests, base_errors; /* counters when the gate began */
     const struct value *base_latency;          /* as well; in the gate's arena */
     int64_t n_anew;                            /* times that the proxy began to count from 0 */
-    int is_new;                                /* no baseline yet */
+    struct gate_beside { /* counters of the live set when both began to have requests */
+        int is_known;
+        int64_t since, requests, errors;
+        const struct value *latency;
+    } beside;
+    int is_new; /* no baseline yet */
 };
 
 /* STATE: the instances and backends that the gate's item names. */

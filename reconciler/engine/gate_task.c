@@ -184,6 +184,8 @@ static void gate_set_end(struct gate_task *g)
     if (g->was_open && length - gone < gate_least_ms(g))
         gone = length - gate_least_ms(g);
     g->end_mono_ms = loop_mono_ms(g->task.loop) + length - gone;
+    if (value_get_bool(g->need, S("manual"), 0))
+        g->end_mono_ms = INT64_MAX;
     g->progress_mono_ms = loop_mono_ms(g->task.loop) + (progress > gone ? progress - gone : 0);
 }
 
@@ -220,11 +222,11 @@ static int gate_fails_now(const struct gate_task *g)
 /* A bake whose end passed while nobody looked is over when what it looks at is well. */
 static int gate_is_over(const struct gate_task *g, int64_t now_ms)
 {
-    if (now_ms < g->end_mono_ms)
+    if (now_ms < g->end_mono_ms && !g->is_advanced)
         return 0;
     if (!g->is_blind && g->blind_mono_ms && now_ms < g->blind_mono_ms + gate_least_ms(g))
         return 0;
-    return !gate_is(g, "bake") || !gate_fails_now(g);
+    return !gate_can_advance(g->need) || !gate_fails_now(g);
 }
 
 static void gate_judge(struct gate_task *g)
@@ -366,6 +368,7 @@ void gate_task_start(struct gate_task *g, struct run *run, size_t index,
         g->was_open = 1;
         g->rec = found->rec;
         g->row = *row;
+        g->is_advanced = row->advanced_by.p != NULL;
     }
     task_start(&g->task, run->engine->loop, "gate", gate_states, N_ELEMENTS(gate_states), GATE_LOAD,
                gate_step, ended, ctx);
@@ -376,6 +379,22 @@ void gate_task_cancel(struct gate_task *g)
     if (g->verdict)
         return;
     g->verdict = GATE_CANCELLED;
+    wait_signal(&g->task);
+}
+
+int gate_can_advance(const struct value *need)
+{
+    struct str type = value_get_text(need, S("type"), S(""));
+
+    return str_eq_c(type, "bake") || str_eq_c(type, "promote");
+}
+
+void gate_task_advance(struct gate_task *g, struct str actor)
+{
+    if (g->verdict || !gate_can_advance(g->need))
+        return;
+    g->is_advanced = 1;
+    g->row.advanced_by = str_copy(&g->run->arena, actor);
     wait_signal(&g->task);
 }
 

@@ -8,6 +8,7 @@
  *
  *   ready    every instance passed its probe success_threshold times in a row, for min_healthy
  *   bake     abort_if never true, readiness holds, for the whole length
+ *   promote  abort_if never true, readiness holds, until a person says so
  *   recover  the members' live sets pass their probes again; else the verdict is `outage`
  *   drained  the backend, or those of its servers that leave it, has no stream in two samples 50 ms apart, or the
  *            length is over
@@ -42,6 +43,7 @@ struct gate_task {
         *leaving; /* drained: addresses whose streams alone count; NULL: all of the backend */
     size_t n_leaving;
     struct task **waited;
+    int is_advanced;       /* a person said that it has been watched for long enough */
     int asks_live;         /* the live set is probed too */
     int is_blind;          /* in the last round a provider could not tell how it is .. */
     int64_t blind_mono_ms; /* .. or when that was for the last time; 0: never */
@@ -57,6 +59,10 @@ void gate_task_start(struct gate_task *g, struct run *run, size_t index,
                      void *ctx);
 /* Ends it early as cancelled: its group goes back, or the next plan took over. */
 void gate_task_cancel(struct gate_task *g);
+/* 1: a person may end it early, or has to. */
+int gate_can_advance(const struct value *need);
+/* Somebody did: its row says who. It passes when what it looks at is well. */
+void gate_task_advance(struct gate_task *g, struct str actor);
 /* Nothing happens before its end, which is still ahead. */
 int gate_task_is_keeping(const struct gate_task *g);
 void gate_task_fini(struct gate_task *g);

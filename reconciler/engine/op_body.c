@@ -176,6 +176,18 @@ static int body_backends(struct op_task *op, struct map *ret, struct err *err)
     return arena_status(a, err);
 }
 
+/* Who has a share; who is to have all of it where nobody else serves. */
+static void body_share(struct op_task *op, const struct rec_set *set, int64_t share,
+                       struct value *route)
+{
+    struct arena *a = &op->arena;
+    struct value *canary = value_map(a);
+
+    value_set_text(a, canary, S("backend"), set->backend);
+    value_set_int(a, canary, S("share"), share);
+    value_set(a, route, S("canary"), canary);
+}
+
 static int body_route(struct op_task *op, const struct generation_route *made,
                       const struct map *backends, struct value *list, struct err *err)
 {
@@ -183,10 +195,20 @@ static int body_route(struct op_task *op, const struct generation_route *made,
     const struct plan_route *r = made->route;
     const struct rec_set *set = map_find(
         backends, made->set.p ? body_set_name(a, r->service, made->set) : r->service);
+    const struct rec_set *canary = made->share.set.p
+                                       ? map_find(backends, body_set_name(a, made->share.service,
+                                                                          made->share.set))
+                                       : NULL;
     struct value *one = value_map(a);
 
-    if (!set)
+    if (!set && !canary)
         return 0; /* nothing serves it yet: the route stays out */
+    if (!set || set == canary) {
+        set = canary;
+        canary = NULL;
+    }
+    if (canary)
+        body_share(op, canary, made->share.of_10000, one);
     value_set_text(a, one, S("route"), r->route);
     value_set_text(a, one, S("host"), r->host);
     value_set_text(a, one, S("path"), r->path);
@@ -210,13 +232,13 @@ static int body_route(struct op_task *op, const struct generation_route *made,
 }
 
 /* The switches of this plan that were done, in order of items. */
-static int body_ways(struct op_task *op, enum plan_way **ret, struct err *err)
+static int body_switches(struct op_task *op, const struct plan_item ***ret, struct err *err)
 {
     const struct plan *plan = &op->run->plan;
     struct rec_operation *rows;
     size_t n;
 
-    *ret = arena_new_n(&op->arena, enum plan_way, plan->groups.n + 1);
+    *ret = arena_new_n(&op->arena, const struct plan_item *, plan->groups.n + 1);
     if (!*ret)
         return arena_status(&op->arena, err);
     if (DB_SELECT(body_db(op), &op->arena, operation,
@@ -233,12 +255,13 @@ static int body_next_routes(struct op_task *op, struct value *body, struct err *
     struct arena *a = &op->arena;
     struct rec_environment env;
     struct generation made;
-    enum plan_way *ways;
+    const struct plan_item **last;
     struct value *list = value_list(a);
     struct map backends;
 
-    if (environments_by_uid(body_db(op), a, op->rec.env, &env, err) || body_ways(op, &ways, err) ||
-        generation_make(a, &op->run->plan, op->index, ways, &made, err) ||
+    if (environments_by_uid(body_db(op), a, op->rec.env, &env, err) ||
+        body_switches(op, &last, err) ||
+        generation_make(a, &op->run->plan, op->index, last, &made, err) ||
         body_backends(op, &backends, err))
         return err->code;
     for (size_t i = 0; i < made.n; i++)

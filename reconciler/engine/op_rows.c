@@ -270,14 +270,15 @@ static int verified_routes(struct op_task *op, struct tx *tx, struct err *err)
     }
     routes = value_get(body, S("routes"));
     for (size_t i = 0; i < value_count(routes); i++) {
-        const struct value *r = value_item(routes, i);
+        const struct value *r = value_item(routes, i), *canary = value_get(r, S("canary"));
         struct rec_route row = {
             .env = op->rec.env,
             .route_gen = generation,
             .route = str_fmt(&op->arena, "%.*s@%.*s", STR_ARG(value_get_text(r, S("route"), S(""))),
                              STR_ARG(value_get_text(r, S("host"), S("")))),
             .backend = value_get_text(r, S("backend"), S("")),
-            .weight = 100,
+            .weight = PLAN_SHARE_ALL - value_get_int(canary, S("share"), 0),
+            .canary = value_get_text(canary, S("backend"), STR_NONE),
             .rules = value_get(r, S("rules")) ? json_format(&op->arena, value_get(r, S("rules")))
                                               : STR_NONE,
         };

@@ -1,5 +1,6 @@
 /* Which instances make a set, and which set is live. SPDX-License-Identifier: Apache-2.0 */
 #include "providers/kit.h"
+#include "reconciler/core/plan.h"
 #include "reconciler/engine/recover_rows.h"
 #include "specs/spec.h"
 #include "state/sets.h"
@@ -100,7 +101,7 @@ static int put_routes(struct recover *r, struct recover_env *e, const struct own
     int64_t generation = value_get_int(o->outputs, S("generation"), 0);
 
     for (size_t i = 0; i < value_count(routes); i++) {
-        const struct value *one = value_item(routes, i);
+        const struct value *one = value_item(routes, i), *canary = value_get(one, S("canary"));
         struct str backend = value_get_text(one, S("backend"), S(""));
         const struct rec_route row = {
             .env = e->uid,
@@ -108,7 +109,8 @@ static int put_routes(struct recover *r, struct recover_env *e, const struct own
             .route = str_fmt(r->a, "%.*s@%.*s", STR_ARG(value_get_text(one, S("route"), S(""))),
                              STR_ARG(value_get_text(one, S("host"), S("")))),
             .backend = backend,
-            .weight = 100,
+            .weight = PLAN_SHARE_ALL - value_get_int(canary, S("share"), 0),
+            .canary = value_get_text(canary, S("backend"), STR_NONE),
             .rules = value_get(one, S("rules")) ? json_format(r->a, value_get(one, S("rules")))
                                                 : STR_NONE,
         };

@@ -336,6 +336,13 @@ void run_wish(struct run *r, enum schedule_wish wish)
     wait_signal(&r->task);
 }
 
+void run_advance(struct run *r, struct str actor)
+{
+    for (size_t i = 0; r->is_loaded && i < r->plan.items.n; i++)
+        if (r->children[i].task && r->plan.items.p[i].action == PLAN_GATE)
+            gate_task_advance(&r->children[i].task->gate, actor);
+}
+
 void run_take_over(struct run *r, struct str service)
 {
     for (size_t i = 0; r->is_loaded && i < r->plan.items.n; i++) {

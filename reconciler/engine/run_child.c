@@ -17,7 +17,7 @@ static void run_note_traffic(struct run *r, size_t index)
     const struct plan_item *item = &r->plan.items.p[index];
     const struct value *members = value_get(item->desired, S("members"));
 
-    if (members && r->schedule.items[index] == ITEM_DONE)
+    if (members && plan_item_share(item) == PLAN_SHARE_ALL && r->schedule.items[index] == ITEM_DONE)
         r->moved(r, members, r->ctx);
     if (item->action == PLAN_SWITCH && item->lane == LANE_MAIN)
         CRASH_POINT(ROLLOUT_AFTER_SWITCH);

@@ -93,7 +93,9 @@ int run_rows_flip(struct run *r, struct tx *tx, const struct plan_item *item, st
     struct str moves = value_get_text(item->desired, S("moves"), S(""));
     struct rec_rollout *rollout = item->group >= 0 ? &r->rollouts[item->group] : NULL;
 
-    for (size_t i = 0; !str_eq_c(moves, "away") && i < value_count(members); i++)
+    for (size_t i = 0; !str_eq_c(moves, "away") && plan_item_share(item) == PLAN_SHARE_ALL &&
+                       i < value_count(members);
+         i++)
         if (rows_flip_member(r, tx, item->group, value_item(members, i), str_eq_c(moves, "back"),
                              err))
             return err->code;
@@ -424,7 +426,8 @@ int run_rows_mark(struct run *r, struct tx *tx, const struct plan_item *item, st
 
 int run_group_goes_back(const struct run *r, int group, int has_failed)
 {
-    if (has_failed && !r->plan.groups.p[group].auto_revert)
+    if (has_failed && !r->plan.groups.p[group].auto_revert &&
+        !schedule_is_shared(&r->schedule, group)) /* a share of requests is never left to fail */
         return 0;
     for (size_t i = 0; i < r->plan.items.n; i++)
         if (r->plan.items.p[i].group == group && r->plan.items.p[i].lane == LANE_REVERT)

@@ -247,6 +247,8 @@ static int set_routes(const struct view *v, struct value *map, const struct rec_
         value_set_text(v->a, one, S("route"), rows[i].route);
         value_set_text(v->a, one, S("backend"), rows[i].backend);
         value_set_int(v->a, one, S("weight"), rows[i].weight);
+        if (rows[i].canary.p)
+            value_set_text(v->a, one, S("canary"), rows[i].canary);
         rc = set_rules(v, one, rows[i].rules, err);
         value_add(v->a, list, one);
     }

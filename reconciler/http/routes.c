@@ -188,6 +188,8 @@ static const struct route routes[] = {
       .fields = ROUTE_FIELD_REF, .text = "the plan of a commit that is not merged, stored nowhere" },
     { "POST", ENV "/cancel", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_CANCEL, .fields = REASON,
       .text = "the running plan goes back" },
+    { "POST", ENV "/advance", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_ADVANCE, .fields = REASON,
+      .text = "end a pause or a bake: the running plan goes on" },
     { "POST", ENV "/undo", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_UNDO,
       .fields = REASON | ROUTE_FIELD_OVERRIDE,
       .text = "back to the previous sets" },

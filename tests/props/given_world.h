@@ -51,6 +51,8 @@ static inline const char *given_words(struct arena *a, struct chance *c)
         sb_add_c(&b, chance_of(c, 15)   ? " recreate"
                      : chance_of(c, 20) ? " rolling=1"
                      : chance_of(c, 10) ? " rolling=2"
+                     : chance_of(c, 10) ? " canary=1000,5000"
+                     : chance_of(c, 10) ? " canary=2000"
                                         : "");
         runs = (int)(chance_next(c) % 100);
         sb_add_c(&b, runs < 20 ? " release" : runs < 30 ? " verify" : runs < 40 ? " bake" : "");

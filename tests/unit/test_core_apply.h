@@ -109,24 +109,24 @@ static inline void world_do_backend(struct world *w, const struct plan_item *ite
     set->servers = value_get(item->desired, S("servers"));
 }
 
-/* The ways that the groups of this plan have gone so far. */
-static inline enum plan_way *world_ways(struct world *w, const struct plan *plan)
+/* The last switch of each group of this plan. */
+static inline const struct plan_item **world_switches(struct world *w, const struct plan *plan)
 {
-    if (!w->ways || !digest_eq(&w->ways_of, &plan->id)) {
-        w->ways = arena_new_n(w->a, enum plan_way, plan->groups.n + 1);
-        w->ways_of = plan->id;
+    if (!w->switches || !digest_eq(&w->switches_of, &plan->id)) {
+        w->switches = arena_new_n(w->a, const struct plan_item *, plan->groups.n + 1);
+        w->switches_of = plan->id;
     }
-    return w->ways;
+    return w->switches;
 }
 
 static inline struct generation world_generation(struct world *w, const struct plan *plan,
                                                  const struct plan_item *item,
-                                                 const enum plan_way *ways)
+                                                 const struct plan_item *const *last)
 {
     struct generation made;
     struct err err = ERR_INIT;
 
-    if (generation_make(w->a, plan, (size_t)(item - plan->items.p), ways, &made, &err))
+    if (generation_make(w->a, plan, (size_t)(item - plan->items.p), last, &made, &err))
         fail_msg("generation: %s", err.text);
     return made;
 }
@@ -141,7 +141,7 @@ static inline void world_do_routes(struct world *w, const struct plan *plan,
         return;
     w->next.n = 0;
     w->next_item = item;
-    made = world_generation(w, plan, item, world_ways(w, plan));
+    made = world_generation(w, plan, item, world_switches(w, plan));
     for (size_t i = 0; i < made.n; i++) {
         const struct plan_route *r = made.p[i].route;
         struct world_set *set = world_find_live(w, r->service);
@@ -155,7 +155,13 @@ static inline void world_do_routes(struct world *w, const struct plan *plan,
         if (!set || !set->rec.backend.p)
             continue;
         slot = vec_push(w->a, &w->next);
-        *slot = (struct world_route){ plan_route_key(w->a, r), r->service, set->rec.set_key };
+        *slot = (struct world_route){ .key = plan_route_key(w->a, r),
+                                      .service = r->service,
+                                      .set = set->rec.set_key };
+        if (made.p[i].share.set.p) {
+            assert_int_equal(digest_from_hex(made.p[i].share.set, &slot->canary), 0);
+            slot->canary_service = made.p[i].share.service;
+        }
     }
 }
 
@@ -201,7 +207,7 @@ static inline void world_flip(struct world *w, const struct plan *plan,
 {
     const struct value *members = value_get(item->desired, S("members"));
 
-    for (size_t i = 0; i < value_count(members); i++)
+    for (size_t i = 0; plan_item_share(item) == PLAN_SHARE_ALL && i < value_count(members); i++)
         world_flip_member(w, plan->cause, value_item(members, i),
                           value_get_text(item->desired, S("moves"), S("")));
 }
@@ -234,7 +240,7 @@ static inline void world_do_switch(struct world *w, const struct plan *plan,
         *slot = w->next.p[i];
     }
     w->generation++;
-    generation_note(plan, (size_t)(item - plan->items.p), world_ways(w, plan));
+    generation_note(plan, (size_t)(item - plan->items.p), world_switches(w, plan));
     world_flip(w, plan, item);
     world_expect_awake(w);
 }

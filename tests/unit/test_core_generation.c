@@ -1,7 +1,8 @@
 /* core/generation: what each switch brings in, one after the other. SPDX-License-Identifier: Apache-2.0
  *
- * A step is "SERVICE>" forward, "SERVICE<" back or "SERVICE-" away, of the group of that service ("*": of the
- * group that has none), and the routes that its generation holds. */
+ * A step is "SERVICE>" forward, "SERVICE<" back, "SERVICE-" away or "SERVICE%" a first share, of the group of that
+ * service ("*": of the group that has none), and the routes that its generation holds: "/=a%a@v2" where v2 has a
+ * share. */
 #include "tests/unit/test_core_apply.h"
 
 static const struct {
@@ -36,6 +37,21 @@ static const struct {
       "a v1 port recreate;b v1 port;domain d h /a=a /b=b",
       "a v2 port recreate;b v2 port;domain d h /a=a /b=b",
       "a- /b=b|b> /b=b@v2|a> /a=a@v2 /b=b|a< /a=a@v1 /b=b" },
+    { "a share leaves everything where it is", "a v1 port;b v1 port;domain d h /=a /b=b",
+      "a v2 port canary=1000;b v1 port;domain d h /=a /b=b",
+      "a% /=a%a@v2 /b=b|a> /=a@v2 /b=b|a< /=a@v1 /b=b" },
+    { "a place that comes is the new set's, one that goes stays until then",
+      "a v1 port;domain d h /=a /old=a", "a v2 port canary=1000;domain d h /=a /new=a",
+      "a% /=a%a@v2 /new=a@v2 /old=a|a> /=a@v2 /new=a@v2" },
+    { "what a route asks changes with the whole", "a v1 port;domain d h /=a+deny",
+      "a v2 port canary=1000;domain d h /=a", "a% /=deny a%a@v2|a> /=a@v2" },
+    { "a place changes hands by shares too", "a v1 port needs=b;b v1 port;domain d h /=a",
+      "a v2 port needs=b canary=1000;b v2 port;domain d h /=b", "a% /=a%b@v2|a> /=b@v2" },
+    { "others switch while it has a share", "a v1 port;b v1 port;domain d h /a=a /b=b",
+      "a v2 port canary=1000;b v2 port;domain d h /a=a /b=b /new=a",
+      "a% /a=a%a@v2 /b=b /new=a@v2|b> /a=a%a@v2 /b=b@v2 /new=a@v2|b< /a=a%a@v2 /b=b@v1 "
+      "/new=a@v2|a< "
+      "/a=a@v1 /b=b" },
     { "a first deploy that goes back leaves nothing", "",
       "a v1 port;b v1 port;domain d h /a=a /b=b", "a> /a=a@v1|a<|b> /b=b@v1" },
 };
@@ -43,14 +59,15 @@ static const struct {
 static const struct plan_item *find_switch(const struct plan *plan, struct str step, size_t *ret_at)
 {
     struct str service = str_slice(step, 0, 1);
-    enum plan_way way = step.p[1] == '>' ? WAY_FORWARD : step.p[1] == '<' ? WAY_BACK : WAY_AWAY;
+    enum plan_way way = step.p[1] == '<' ? WAY_BACK : step.p[1] == '-' ? WAY_AWAY : WAY_FORWARD;
+    int is_shared = step.p[1] == '%';
 
     for (size_t i = 0; i < plan->items.n; i++) {
         const struct plan_item *item = &plan->items.p[i];
         const struct plan_group *g = item->group >= 0 ? &plan->groups.p[item->group] : NULL;
 
-        if (item->action == PLAN_SWITCH && g &&
-            plan_way_from_name(value_get_text(item->desired, S("moves"), S(""))) == way &&
+        if (item->action == PLAN_SWITCH && g && plan_item_way(item) == way &&
+            is_shared == (plan_item_share(item) < PLAN_SHARE_ALL) &&
             (g->services.n ? str_eq(g->services.p[0], service) : str_eq_c(service, "*"))) {
             *ret_at = i;
             return &plan->items.p[value_get_int(item->desired, S("routes_item"), -1)];
@@ -77,7 +94,7 @@ static struct str format_step(struct world *w, const struct plan *plan, struct s
 {
     size_t at = 0;
     const struct plan_item *item = find_switch(plan, step, &at);
-    struct generation made = world_generation(w, plan, item, world_ways(w, plan));
+    struct generation made = world_generation(w, plan, item, world_switches(w, plan));
     struct sb b;
 
     sb_init(&b, w->a);
@@ -87,8 +104,11 @@ static struct str format_step(struct world *w, const struct plan *plan, struct s
 
         sb_addf(&b, " %.*s=%s%.*s", STR_ARG(r->path), r->rules ? "deny " : "",
                 STR_ARG(made.p[i].set.p ? version_of(w, r->service, made.p[i].set) : r->service));
+        if (made.p[i].share.set.p)
+            sb_addf(&b, "%%%.*s",
+                    STR_ARG(version_of(w, made.p[i].share.service, made.p[i].share.set)));
     }
-    generation_note(plan, at, world_ways(w, plan));
+    generation_note(plan, at, world_switches(w, plan));
     return sb_str(&b);
 }
 
@@ -131,15 +151,15 @@ static void test_an_item_without_its_switch_makes_nothing(void **state)
     struct plan plan;
     struct generation made;
     struct err err = ERR_INIT;
-    enum plan_way ways[1] = { WAY_NONE };
+    const struct plan_item *last[1] = { NULL };
 
     (void)state;
     arena_init(&a, 0);
     given_world(&w, &a);
     want = given_spec(&a, "a v1 port;domain d h /=a");
     plan = world_plan(&w, &want, PLAN_CAUSE_COMMIT);
-    assert_int_equal(generation_make(&a, &plan, 0, ways, &made, &err), ERR_CORRUPT);
-    assert_int_equal(generation_make(&a, &plan, plan.items.n - 1, ways, &made, &err), ERR_CORRUPT);
+    assert_int_equal(generation_make(&a, &plan, 0, last, &made, &err), ERR_CORRUPT);
+    assert_int_equal(generation_make(&a, &plan, plan.items.n - 1, last, &made, &err), ERR_CORRUPT);
     arena_fini(&a);
 }
 

@@ -2,7 +2,7 @@
  * test_core_given: specs written as sentences. SPDX-License-Identifier: Apache-2.0
  *
  * A spec: resources parted by ';', words by spaces:
- *     api v1 port x2 needs=db uses=web recreate rolling=1 hold ask stopped built release manual contract settings=s1
+ *     api v1 port x2 needs=db uses=web recreate rolling=1 canary=1000,5000! hold ask stopped built release manual contract settings=s1
  *     domain app a.example /=web /api=api /x=api+deny /y=api+ip
  *     database main engine=postgres needs=redis/jobs policy=delete moved=old drift=storage:report
  *     forget database/main
@@ -77,6 +77,29 @@ static inline int given_word_prefix(struct str word, const char *prefix, struct 
     return 1;
 }
 
+/* Shares of 10000, parted by commas; `!` behind one that a person ends. */
+static inline void given_canary(struct arena *a, struct value *rollout, struct str shares)
+{
+    struct value *list = value_list(a), *canary = value_map(a);
+    struct str one;
+
+    while (str_next(&shares, ',', &one)) {
+        struct value *step = value_map(a);
+        int is_manual = one.p[one.n - 1] == '!';
+        int64_t share = 0;
+
+        assert_int_equal(str_to_i64(str_slice(one, 0, one.n - (size_t)is_manual), &share), 0);
+        value_set_int(a, step, S("weight"), share);
+        value_set_int(a, step, S("pause_ms"), 30000);
+        if (is_manual)
+            value_set(a, step, S("manual"), value_bool(a, 1));
+        value_add(a, list, step);
+    }
+    value_set(a, canary, S("steps"), list);
+    value_set(a, rollout, S("canary"), canary);
+    value_set_text(a, rollout, S("strategy"), S("canary"));
+}
+
 static inline void given_word(struct arena *a, struct given_service *s, struct str word)
 {
     struct str rest;
@@ -91,6 +114,8 @@ static inline void given_word(struct arena *a, struct given_service *s, struct s
         assert_int_equal(str_to_i64(rest, &n), 0);
         value_set_text(a, s->rollout, S("strategy"), S("rolling"));
         value_set_int(a, s->rollout, S("max_unavailable"), n);
+    } else if (given_word_prefix(word, "canary=", &rest)) {
+        given_canary(a, s->rollout, rest);
     } else if (str_eq_c(word, "hold")) {
         value_set(a, s->rollout, S("auto_revert"), value_bool(a, 0));
     } else if (str_eq_c(word, "ask")) {

@@ -56,7 +56,7 @@ static inline int play_has_way_back(const struct play *p, int group)
 {
     for (size_t i = 0; i < p->plan->items.n; i++)
         if (p->plan->items.p[i].group == group && p->plan->items.p[i].lane == LANE_REVERT)
-            return p->plan->groups.p[group].auto_revert;
+            return p->plan->groups.p[group].auto_revert || schedule_is_shared(&p->s, group);
     return 0;
 }
 
@@ -86,11 +86,15 @@ static inline void play_law_not_routed(struct play *p, const struct plan_item *i
             return;
     }
     for (size_t i = 0; i < p->w->routes.n; i++) {
-        const struct world_set *set = world_find_set(p->w, p->w->routes.p[i].service,
-                                                     &p->w->routes.p[i].set);
+        const struct world_route *r = &p->w->routes.p[i];
+        const struct world_set *set = world_find_set(p->w, r->service, &r->set),
+                               *canary = world_find_set(p->w, r->canary_service, &r->canary);
 
-        play_law(p, !set || !play_is_among(set->servers, item->name), "%.*s is stopped and routed",
-                 STR_ARG(item->name));
+        play_law(
+            p,
+            (!set || !play_is_among(set->servers, item->name)) &&
+                (!r->canary_service.p || !canary || !play_is_among(canary->servers, item->name)),
+            "%.*s is stopped and routed", STR_ARG(item->name));
     }
 }
 
@@ -180,23 +184,23 @@ play_find_route(const struct play *p, const struct plan_routes *routes, struct s
  * goes away leaves its place to who is wanted there. */
 static inline void play_law_own_routes(struct play *p)
 {
-    const enum plan_way *ways = world_ways(p->w, p->plan);
+    const struct plan_item **last = world_switches(p->w, p->plan);
 
     for (size_t i = 0; i < p->w->routes.n; i++) {
         const struct world_route *r = &p->w->routes.p[i];
         const struct plan_group *g = play_find_group(p, r->service), *before_g;
         const struct plan_route *before = play_find_route(p, &p->plan->routes_before, r->key),
                                 *wanted = play_find_route(p, &p->plan->routes, r->key);
-        enum plan_way way = g ? ways[g - p->plan->groups.p] : WAY_FORWARD;
+        enum plan_way way = g ? plan_item_way(last[g - p->plan->groups.p]) : WAY_FORWARD;
 
         if (way == WAY_FORWARD || !wanted || !str_eq(wanted->service, r->service))
             continue;
         before_g = before ? play_find_group(p, before->service) : NULL;
-        play_law(p,
-                 before && (str_eq(before->service, r->service) ||
-                            (before_g && ways[before_g - p->plan->groups.p] == WAY_AWAY)),
-                 "%.*s is routed to %.*s, which has not switched", STR_ARG(r->key),
-                 STR_ARG(r->service));
+        play_law(
+            p,
+            before && (str_eq(before->service, r->service) ||
+                       (before_g && plan_item_way(last[before_g - p->plan->groups.p]) == WAY_AWAY)),
+            "%.*s is routed to %.*s, which has not switched", STR_ARG(r->key), STR_ARG(r->service));
     }
 }
 
@@ -253,6 +257,9 @@ static inline void play_law_end(struct play *p)
              m++)
             play_law_routed(p, group->services.p[m]);
     }
+    for (size_t i = 0; i < p->w->routes.n; i++)
+        play_law(p, !p->w->routes.p[i].canary_service.p, "%.*s is shared for ever",
+                 STR_ARG(p->w->routes.p[i].key));
     play_law_leftovers(p);
 }
 

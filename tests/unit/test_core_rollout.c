@@ -51,6 +51,10 @@ static void add_item(struct world *w, const struct versions *v, struct sb *b,
             STR_ARG(item->kind), STR_ARG(plain_name(w, v, item->name)), item->step);
     if (str_eq_c(item->kind, "backend") && item->action != PLAN_DELETE)
         sb_addf(b, " of %zu", value_count(servers));
+    if (plan_item_share(item) < PLAN_SHARE_ALL)
+        sb_addf(b, " %lld of 10000", (long long)plan_item_share(item));
+    if (value_get_bool(item->gate, S("manual"), 0))
+        sb_add_c(b, " by a person");
     if (item->only_after >= 0)
         sb_addf(b, " ?%d", item->only_after);
     for (size_t n = 0; n < item->needs.n; n++)
@@ -62,13 +66,13 @@ static void add_item(struct world *w, const struct versions *v, struct sb *b,
 static void add_routes(struct world *w, const struct versions *v, struct sb *b,
                        const struct plan *plan, size_t item)
 {
-    enum plan_way *ways = arena_new_n(w->a, enum plan_way, plan->groups.n + 1);
+    const struct plan_item **last = arena_new_n(w->a, const struct plan_item *, plan->groups.n + 1);
     struct generation made;
 
     for (size_t i = 0; i < item; i++)
         if (plan->items.p[i].lane == LANE_MAIN)
-            generation_note(plan, i, ways);
-    made = world_generation(w, plan, &plan->items.p[item], ways);
+            generation_note(plan, i, last);
+    made = world_generation(w, plan, &plan->items.p[item], last);
     sb_add_c(b, "  routes:");
     for (size_t i = 0; i < made.n; i++) {
         struct str set = made.p[i].set;
@@ -79,6 +83,8 @@ static void add_routes(struct world *w, const struct versions *v, struct sb *b,
                 STR_ARG(made.p[i].route->service));
         if (word)
             sb_addf(b, "@%.*s", STR_ARG(*word));
+        if (made.p[i].share.set.p)
+            sb_addf(b, "%%%lld", (long long)made.p[i].share.of_10000);
     }
     sb_add_c(b, "\n");
 }

@@ -17,6 +17,8 @@ struct world_set {
 struct world_route {
     struct str key, service;
     struct digest set;
+    struct str canary_service; /* STR_NONE: nobody has a share */
+    struct digest canary;
 };
 
 struct world {
@@ -26,8 +28,8 @@ struct world {
     VEC(struct observed_instance) instances;
     VEC(struct world_route) next, routes; /* made; in use */
     const struct plan_item *next_item;    /* that made it */
-    enum plan_way *ways;                  /* of the groups of the plan `ways_of` */
-    struct digest ways_of;
+    const struct plan_item **switches;    /* of the groups of the plan `switches_of` */
+    struct digest switches_of;
     struct map artifacts, releases;
     struct map documents; /* hex of desired -> value */
     struct map asked;     /* "kind/name HEX" -> spec_resource */
