@@ -2,6 +2,8 @@
 #include "specs/schema.h"
 #include "specs/schema_path.h"
 
+#define MERGE_INSTEAD_MAX 8 /* more fields of one object do not exclude each other */
+
 static struct value *merge_object(struct arena *a, enum schema_object object,
                                   const struct value *base, const struct value *over);
 
@@ -35,15 +37,29 @@ static struct value *merge_map(struct arena *a, const struct schema_field *f,
     return merged;
 }
 
-/* Something of the override stands in the place of that field. */
-static int merge_is_replaced(enum schema_object object, struct str name, const struct value *over)
+/* What of the base something of the override stands in the place of. */
+struct merge_instead {
+    const char *words[MERGE_INSTEAD_MAX];
+    size_t n;
+};
+
+static void merge_find_instead(enum schema_object object, const struct value *over,
+                               struct merge_instead *ret)
 {
-    for (size_t i = 0; i < value_count(over); i++) {
+    ret->n = 0;
+    for (size_t i = 0; i < value_count(over) && ret->n < MERGE_INSTEAD_MAX; i++) {
         const struct schema_field *f = schema_field(object, over->u.map.entries[i].key);
 
-        if (f && schema_is_word(name, f->instead))
-            return 1;
+        if (f && f->instead)
+            ret->words[ret->n++] = f->instead;
     }
+}
+
+static int merge_is_replaced(const struct merge_instead *instead, struct str name)
+{
+    for (size_t i = 0; i < instead->n; i++)
+        if (schema_is_word(name, instead->words[i]))
+            return 1;
     return 0;
 }
 
@@ -51,13 +67,15 @@ static struct value *merge_object(struct arena *a, enum schema_object object,
                                   const struct value *base, const struct value *over)
 {
     struct value *merged = value_map(a);
+    struct merge_instead instead;
 
+    merge_find_instead(object, over, &instead);
     if (merged)
         merged->place = base ? base->place : over ? over->place : (struct value_place){ 0 };
     for (size_t i = 0; i < value_count(base); i++) {
         const struct value_entry *e = &base->u.map.entries[i];
 
-        if (!merge_is_replaced(object, e->key, over))
+        if (!merge_is_replaced(&instead, e->key))
             value_set_placed(a, merged, e->key, e->key_place, e->value);
     }
     for (size_t i = 0; i < value_count(over); i++) {
