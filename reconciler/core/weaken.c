@@ -126,6 +126,46 @@ struct weaken_row {
     struct str within; /* not where this is gone: that says a row of its own */
 };
 
+/* Checks that were asked for: each is, from whoever it was to come. */
+static int weaken_checks(const struct value *before, const struct value *after)
+{
+    for (size_t i = 0; i < value_count(before); i++) {
+        const struct value *was = value_item(before, i), *app = value_get(was, S("app"));
+        size_t j = 0;
+
+        while (j < value_count(after) &&
+               !(value_eq(value_get(value_item(after, j), S("name")), value_get(was, S("name"))) &&
+                 (!app || value_eq(value_get(value_item(after, j), S("app")), app))))
+            j++;
+        if (j == value_count(after))
+            return 1;
+    }
+    return 0;
+}
+
+/* "healthy" is more than "in_sync", "commit" more than "tree". */
+static int weaken_word(const struct value *before, const struct value *after, struct str name,
+                       const char *stricter)
+{
+    return str_eq_c(value_get_text(before, name, S("")), stricter) &&
+           !str_eq_c(value_get_text(after, name, S("")), stricter);
+}
+
+/* Environments that come first. */
+static int weaken_firsts(const struct value *before, const struct value *after)
+{
+    for (size_t i = 0; i < value_count(before); i++) {
+        const struct value_entry *was = &before->u.map.entries[i];
+        const struct value *is = value_get(after, was->key);
+
+        if (!is || weaken_word(was->value, is, S("state"), "healthy") ||
+            weaken_word(was->value, is, S("same"), "commit") ||
+            weaken_less(value_get(was->value, S("for_ms")), value_get(is, S("for_ms"))))
+            return 1;
+    }
+    return 0;
+}
+
 /* clang-format off */
 /* What can be restored is less, or goes back less far. */
 static const struct weaken_row weaken_data_rows[] = {
@@ -149,6 +189,8 @@ static const struct weaken_row weaken_rows[] = {
     { "policy",  S_INIT("approval.auto_if"),                                weaken_one_more,     S_INIT("") },
     { "policy",  S_INIT("approval.windows.downtime"),                       weaken_more_of_each, S_INIT("") },
     { "policy",  S_INIT("approval.allow_self"),                             weaken_turned_on,    S_INIT("") },
+    { "policy",  S_INIT("trigger.require_environment"),                     weaken_firsts,       S_INIT("") },
+    { "policy",  S_INIT("trigger.require_checks"),                          weaken_checks,       S_INIT("") },
     { "policy",  S_INIT("waive"),                                           weaken_one_more,     S_INIT("") },
     { "service", S_INIT("build.network"),                                   weaken_asked,        S_INIT("") },
     { "service", S_INIT("healthcheck.readiness"),                           weaken_gone,         S_INIT("") },

@@ -66,6 +66,7 @@ struct engine {
     size_t n_edges;
     VEC(struct env_task *) envs;
     struct map envs_by_name;             /* name -> struct env_task * */
+    int n_awaiting;                      /* environments that wait for another one */
     int n_cycles;                        /* environments that are between SPEC and REST */
     struct env_task *queue, **queue_end; /* those that wait for their turn */
     int stopping;

@@ -4,6 +4,7 @@
 #include "reconciler/core/windows.h"
 #include "reconciler/engine/approvals.h"
 #include "reconciler/engine/env_row.h"
+#include "reconciler/engine/env_trigger.h"
 #include "reconciler/engine/zones.h"
 #include "specs/json_io.h"
 #include "specs/policy.h"
@@ -48,15 +49,27 @@ static const struct value *applied_policy(const struct env_task *env)
     return NULL;
 }
 
+/* What has to come first, both as it was asked for and as it is. */
+static void add_trigger(struct arena *a, struct value *list, const struct value *policy)
+{
+    const struct value *trigger = value_get(policy, S("trigger"));
+
+    if (trigger)
+        value_add(a, list, value_copy(a, trigger));
+}
+
 /* What the spec that was applied last asked for, what the new one asks for, and the daemon's floor of now: a
  * commit is not judged by what it makes of the policy itself, and a floor that was lowered holds nobody. */
 static const struct value *judging_policy(struct env_task *env)
 {
-    struct value *policy = value_map(&env->cycle);
+    struct value *policy = value_map(&env->cycle), *triggers = value_list(&env->cycle);
 
     value_set(&env->cycle, policy, S("approval"),
               policy_stricter(&env->cycle, value_get(applied_policy(env), S("asked")),
                               value_get(env->spec.policy, S("approval"))));
+    add_trigger(&env->cycle, triggers, applied_policy(env));
+    add_trigger(&env->cycle, triggers, env->spec.policy);
+    value_set(&env->cycle, policy, S("triggers"), triggers);
     return policy;
 }
 
@@ -200,13 +213,13 @@ static int overrides_hold(const struct env_task *env)
 
 /* What stands in the way of a plan, however many said yes; STR_NONE: nothing of that. */
 struct bars {
-    struct str held, frozen, shut, crowded;
+    struct str held, frozen, early, shut, crowded;
 };
 
 static int find_bars(struct env_task *env, const struct rec_plan *row, const struct value *policy,
                      struct bars *ret, struct err *err)
 {
-    int held = is_held(env, &ret->held, err), frozen, shut;
+    int held = is_held(env, &ret->held, err), frozen, early, shut;
 
     if (held < 0)
         return held;
@@ -216,6 +229,9 @@ static int find_bars(struct env_task *env, const struct rec_plan *row, const str
     frozen = is_frozen(env, row, policy, &ret->frozen, err);
     if (frozen < 0)
         return frozen;
+    early = env_trigger_waits(env, value_get(policy, S("triggers")), &ret->early, err);
+    if (early < 0)
+        return early;
     shut = is_shut(env, row, policy, &ret->shut, err);
     if (shut < 0 || env_creates_wait(env, &ret->crowded, err) < 0)
         return err->code;
@@ -223,6 +239,12 @@ static int find_bars(struct env_task *env, const struct rec_plan *row, const str
         ret->held = STR_NONE;
     if (!frozen)
         ret->frozen = STR_NONE;
+    if (early > 0)
+        early = unless_overridden(env, row, policy, err);
+    if (early < 0)
+        return early;
+    if (!early)
+        ret->early = STR_NONE;
     if (!shut)
         ret->shut = STR_NONE;
     return 0;
@@ -264,6 +286,8 @@ int env_decide(struct env_task *env, const struct rec_plan *row, struct env_deci
     } else if (bars.frozen.p) {
         ret->sync = S("frozen");
         ret->reason = bar_reason(env, bars.frozen, &verdict, is_approved);
+    } else if (bars.early.p) {
+        ret->reason = bar_reason(env, bars.early, &verdict, is_approved);
     } else if (bars.shut.p) {
         ret->reason = bar_reason(env, bars.shut, &verdict, is_approved);
     } else if (bars.crowded.p && may_run) {

@@ -1,5 +1,5 @@
 /* The plans of an environment that are being applied. SPDX-License-Identifier: Apache-2.0 */
-#include "reconciler/engine/env_task.h"
+#include "reconciler/engine/env_trigger.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -55,6 +55,7 @@ static void env_main_ended(struct run *r, void *ctx)
         LOG_S("env", env->name), LOG_C("end", words[r->main_end]), LOG_S("reason", r->reason));
     if (!run_is_over(r)) /* else its end wakes, once for both */
         env_task_wake(env);
+    env_trigger_moved(env->engine);
 }
 
 /* The tails of earlier plans keep nothing of what this one moved. */

@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "reconciler/engine/env_objects.h"
 #include "reconciler/engine/env_queue.h"
+#include "reconciler/engine/env_trigger.h"
 
 #define ENV_CYCLE_MAX (256u << 20)
 #define ENV_OWN_BYTES 192u /* three short names, in most environments */
@@ -60,7 +61,7 @@ static const struct task_state env_states[] = {
     [ENV_EDGE]    = { "EDGE",    TO(ENV_OBSERVE),                         ENV_TROUBLE,   0 },
     [ENV_OBSERVE] = { "OBSERVE", TO2(ENV_OBSERVE, ENV_PLAN),              ENV_TROUBLE,   0 }, /* one provider after the other */
     [ENV_PLAN]    = { "PLAN",    TO(ENV_DECIDE),                          ENV_TROUBLE,   0 },
-    [ENV_DECIDE]  = { "DECIDE",  TO3(ENV_REST, ENV_DESCENT, ENV_AUTHORS), ENV_TROUBLE,   0 },
+    [ENV_DECIDE]  = { "DECIDE",  TO2(ENV_REST, ENV_DESCENT) | TO2(ENV_AUTHORS, ENV_PLAN), ENV_TROUBLE,   0 },
     [ENV_TROUBLE] = { "TROUBLE", TO(ENV_REST),                            ENV_REST,      0 }, /* says why; serves on */
     [ENV_REST]    = { "REST",    TO2(ENV_ACCEPT, ENV_SPEC),               ENV_ACCEPT,    0 }, /* woken early: something moved */
 };
@@ -78,6 +79,9 @@ static void env_drop_cycle(struct env_task *env)
     env->trouble = STR_NONE;
     env->rewound = S("");
     env->starts = env->is_doubtful = env->keeps_ask = env->lacks_authors = 0;
+    env->firsts.p = NULL;
+    env->firsts.n = env->firsts.cap = 0;
+    env->lacks_firsts = 0;
     env->authors_to = STR_NONE;
     env->n_observations = env->n_objects = 0;
 }
@@ -105,6 +109,7 @@ static void env_begin_cycle(struct env_task *env)
     if (env->next_source)
         env_move(env);
     env->is_in_trouble = env->is_woken = 0;
+    env->again_ms = -1;
     env->head = head_use(env->source ? source_task_head(env->source, env->branch) : NULL);
 }
 
@@ -128,12 +133,23 @@ static int env_supersedes_main(struct env_task *env)
     return !digest_eq(&env->spec.revision, &env->wanted);
 }
 
+/* It asks for each plan to be finished; and what may have to wait itself takes nobody's place. */
+static int finishes_first(const struct env_task *env)
+{
+    const struct value *trigger = value_get(env->spec.policy, S("trigger"));
+
+    return str_eq_c(value_get_text(trigger, S("concurrency"), S("latest")), "queue") ||
+           value_count(value_get(trigger, S("require_environment"))) ||
+           value_count(value_get(trigger, S("require_checks")));
+}
+
 /* A newer commit while a plan is in its main part: at the next boundary, but not for ever. */
 static enum task_verdict env_compare_with_main(struct env_task *env)
 {
     if (env_supersedes_main(env) && !env_task_knows_descent(env))
         return task_goto(&env->task, ENV_DESCENT);
-    if (env_supersedes_main(env) && env->superseded_in_row < ENV_SUPERSEDED_MAX)
+    if (env_supersedes_main(env) && env->superseded_in_row < ENV_SUPERSEDED_MAX &&
+        !finishes_first(env))
         run_wish(env->main, WISH_SUPERSEDE);
     wait_work_start(&env->task, POOL_STATE, env_note_parked);
     return task_then(&env->task, ENV_REST);
@@ -267,6 +283,15 @@ static int env_make_plan(struct task *t, struct err *err)
     return rc;
 }
 
+/* Who waits for another is woken when a plan of that one ends. */
+static void env_note_awaiting(struct env_task *env)
+{
+    int awaits = env->firsts.n && !env->starts;
+
+    env->engine->n_awaiting += awaits - env->awaits;
+    env->awaits = awaits;
+}
+
 static enum task_verdict env_decide(struct env_task *env)
 {
     CRASH_POINT(PLAN_AFTER_STARTED);
@@ -274,6 +299,11 @@ static enum task_verdict env_decide(struct env_task *env)
         return task_goto(&env->task, ENV_DESCENT);
     if (env->lacks_authors)
         return task_goto(&env->task, ENV_AUTHORS);
+    if (env->lacks_firsts) {
+        env_trigger_look(env);
+        return task_goto(&env->task, ENV_PLAN);
+    }
+    env_note_awaiting(env);
     if (env->has_spec)
         env->tried = env->spec.revision;
     if (env->has_spec && !env_is_asked(&env->ask))
@@ -329,6 +359,8 @@ static enum task_verdict env_rest(struct env_task *env)
         at_ms = now_ms + ENV_TROUBLE_MS;         /* whatever was away may be back */
     if (env_is_asked(&env->asked) && !env->main) /* it could not be planned */
         at_ms = now_ms + ENV_ASK_AGAIN_MS;
+    if (env->again_ms >= 0 && at_ms > now_ms + env->again_ms)
+        at_ms = now_ms + env->again_ms;
     env->is_resting = !env->is_woken;
     if (env->engine->options.once && !env_task_is_settled(env))
         at_ms = now_ms + (env->main ? ENV_ONCE_MAIN_MS : ENV_ONCE_LOOK_MS);
@@ -428,6 +460,7 @@ static enum task_verdict env_step(struct task *t)
     case ENV_OBSERVE:
         return env_observe(env);
     case ENV_PLAN:
+        env_trigger_note(env);
         wait_work_start(t, POOL_STATE, env_make_plan);
         return task_then(t, ENV_DECIDE);
     case ENV_DECIDE:

@@ -16,6 +16,7 @@
 #pragma once
 
 #include "base/guard.h"
+#include "reconciler/core/trigger.h"
 #include "reconciler/engine/run.h"
 #include "reconciler/engine/snapshot_load.h"
 #include "reconciler/engine/source_task.h"
@@ -89,11 +90,17 @@ struct env_task {
         edge; /* the switch: reading it makes sure that the proxy runs; env "" for none */
     struct snapshot snapshot;
     struct plan plan;
-    int waits;       /* what is wanted failed a moment ago: only what is lost is looked after */
-    int starts;      /* the plan was written as applying */
-    int keeps_ask;   /* what a person asked for waits for an approval */
-    int is_doubtful; /* nothing was stored: it is not known whether the commit goes on */
+    int waits;        /* what is wanted failed a moment ago: only what is lost is looked after */
+    int starts;       /* the plan was written as applying */
+    int keeps_ask;    /* what a person asked for waits for an approval */
+    int is_doubtful;  /* nothing was stored: it is not known whether the commit goes on */
+    int lacks_firsts; /* nothing was stored: those that come first have not been looked at */
+    VEC(struct trigger_first) firsts; /* environments that come first */
+    int64_t debounces_ms;             /* so long further commits are waited for */
+    int64_t again_ms; /* after so long what it waits for is looked at again; -1: no such thing */
     /* across cycles */
+    struct trigger_burst burst;
+    int awaits; /* it waits for another environment */
     struct run *runs;
     struct run *main; /* the one in its main part, or NULL */
     struct digest wanted,

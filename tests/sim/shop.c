@@ -167,8 +167,9 @@ struct str shop_text(struct arena *a, const struct shop *s)
     for (int i = 0; i < s->n_envs; i++)
         sb_addf(&b,
                 "---\napiVersion: reeve/v1\nkind: Environment\nname: %s\napplication: shop\n"
-                "trigger: {branch: main}\napproval: {policy: %s%s}\n%s%s",
-                shop_envs[i], s->is_manual[i] ? "manual" : "auto", s->asks ? s->asks : "",
+                "trigger: {branch: main%s}\napproval: {policy: %s%s}\n%s%s",
+                shop_envs[i], !i && s->trigger ? s->trigger : "",
+                s->is_manual[i] ? "manual" : "auto", s->asks ? s->asks : "",
                 s->settings ? "" : "reconcile: {interval: 20s}\n", s->settings ? s->settings : "");
     return sb_str(&b);
 }

@@ -28,6 +28,7 @@ struct shop {
     int keep_s; /* keep_previous of every service */
     struct shop_service services[N_SHOP];
     int is_manual[2];     /* approval of prod, stage */
+    const char *trigger;  /* of prod: ", debounce: 15s"; NULL: nothing */
     const char *asks;     /* more of it: ", freeze: [..]"; NULL: nothing */
     const char *more;     /* more of the application, whole lines; NULL: nothing */
     int blog_path;        /* where the blog is routed: a change of routes alone */
