@@ -3,6 +3,7 @@
 
 #include "specs/schema.h"
 #include "specs/schema_path.h"
+#include "specs/uncarried.h"
 
 #define EXPLAIN_COLUMN 22
 
@@ -79,6 +80,8 @@ static void add_field_facts(struct sb *b, const struct schema_field *f)
         add_required(b, f);
     else if (f->fallback && f->type != SCHEMA_TYPE_OBJECT)
         add_words(b, "default", f->fallback);
+    if (f->instead)
+        add_words(b, "in an override it stands in the place of", f->instead);
     if (f->flags & SCHEMA_EXPAND)
         sb_addf(b, "  placeholders: ${env} ${branch} ${number} ${slug}%s%s\n",
                 f->flags & SCHEMA_PORT ? " ${port}" : "",
@@ -135,8 +138,9 @@ static struct str explain_from(struct explain *e, enum schema_object object, str
     enum schema_object at = object;
     struct str rest = path, part;
     int may_skip = 0;
-    struct sb b;
+    struct sb b, field;
 
+    sb_init(&field, e->a);
     while (rest.n && str_next(&rest, '.', &part)) {
         const struct schema_field *next;
 
@@ -144,6 +148,8 @@ static struct str explain_from(struct explain *e, enum schema_object object, str
         next = at ? find_field(e, at, part) : NULL;
         if (!next && (!may_skip || e->nearest.name.n))
             return STR_NONE; /* a name near to a field's is a slip, not an entry of the map */
+        if (next)
+            sb_addf(&field, "%s%.*s", field.n ? "." : "", STR_ARG(next->name));
         may_skip = next && next->shape == SCHEMA_MAP;
         f = next ? next : at ? NULL : f; /* an entry of a map is its object */
         at = next ? next->nested : at;
@@ -153,8 +159,10 @@ static struct str explain_from(struct explain *e, enum schema_object object, str
         sb_addf(&b, "%.*s: %s\n", STR_ARG(f->name), f->text);
     else
         sb_addf(&b, "%s\n", schema_object_text(at));
-    if (f)
+    if (f) {
         add_field_facts(&b, f);
+        uncarried_explain(&b, sb_str(&field));
+    }
     if (at)
         add_fields(&b, f && f->type == SCHEMA_TYPE_VALUE ? SCHEMA_REFERENCE : at);
     else if (f && f->type == SCHEMA_TYPE_VALUE)

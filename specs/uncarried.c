@@ -140,3 +140,44 @@ void uncarried_check(struct normalise *n, const struct environment_spec *spec)
     uncarried_check_document(n, "environment", n->document);
     uncarried_check_document(n, "rule", n->in->rule);
 }
+
+/* "depends_on.*.condition" of a service is services.depends_on.condition. */
+static int uncarried_is_field(const struct uncarried *row, struct str field)
+{
+    static const struct {
+        const char *kind;
+        struct str begins;
+    } kinds[] = { { "service", S_INIT("services.") },
+                  { "job", S_INIT("jobs.") },
+                  { "domain", S_INIT("domains.") },
+                  { "environment", S_INIT("") } };
+    struct str rest = str_from_c(row->path), part, name;
+    size_t i = 0;
+
+    while (i < N_ELEMENTS(kinds) && !str_eq_c(str_from_c(row->kind), kinds[i].kind))
+        i++;
+    if (i == N_ELEMENTS(kinds))
+        return 0;
+    if (!rest.n)
+        return str_eq(field, str_slice(kinds[i].begins, 0, kinds[i].begins.n - 1));
+    if (!str_starts(field, kinds[i].begins))
+        return 0;
+    field = str_slice(field, kinds[i].begins.n, field.n);
+    while (str_next(&rest, '.', &part))
+        if (!str_eq_c(part, "*") && (!str_next(&field, '.', &name) || !str_eq(name, part)))
+            return 0;
+    return !field.n;
+}
+
+void uncarried_explain(struct sb *b, struct str field)
+{
+    for (size_t i = 0; i < N_ELEMENTS(uncarried_rows); i++) {
+        const struct uncarried *row = &uncarried_rows[i];
+
+        if (uncarried_is_field(row, field))
+            sb_addf(b, "  %s%s: %s; %s\n",
+                    row->drivers[0] ? "of drivers these alone act on it: "
+                                    : "nothing acts on it yet",
+                    row->drivers, row->what, row->mend);
+    }
+}

@@ -9,4 +9,7 @@
 
 #include "specs/normalise.h"
 
+/* What of a field, such as services.rollout.strategy, nothing acts on: a line each. */
+void uncarried_explain(struct sb *b, struct str field);
+
 void uncarried_check(struct normalise *n, const struct environment_spec *spec);

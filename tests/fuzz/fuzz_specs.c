@@ -8,22 +8,33 @@
 #include "specs/spec.h"
 #include "tests/fuzz/fuzz.h"
 
-static void read_environments(struct arena *a, const struct bundle *b, struct spec_messages *m)
+static void read_one(struct arena *a, const struct bundle *b, const struct normalise_input *in,
+                     struct spec_messages *m)
 {
     struct err err = ERR_INIT;
+    struct normalise_wants wants = { 0 };
+    struct environment_spec spec = { 0 };
+
+    if (!normalise_wants(a, b, in, &wants, m, &err) &&
+        !normalise_environment(a, b, in, &spec, m, &err))
+        for (size_t r = 0; r < spec.resources.n; r++)
+            (void)json_format(a,
+                              spec.resources.p[r].desired); /* the canonical form can be written */
+}
+
+static void read_environments(struct arena *a, const struct bundle *b, struct spec_messages *m)
+{
+    struct normalise_input in = { .branch = S("main"), .spec_path = S(".reeve") };
 
     for (size_t i = 0; i < b->environments.n; i++) {
-        const struct normalise_input in = { .environment = b->environments.entries[i].key,
-                                            .branch = S("main"),
-                                            .spec_path = S(".reeve") };
-        struct normalise_wants wants = { 0 };
-        struct environment_spec spec = { 0 };
-
-        if (!normalise_wants(a, b, &in, &wants, m, &err) &&
-            !normalise_environment(a, b, &in, &spec, m, &err))
-            for (size_t r = 0; r < spec.resources.n; r++)
-                (void)json_format(
-                    a, spec.resources.p[r].desired); /* the canonical form can be written */
+        in.environment = b->environments.entries[i].key;
+        read_one(a, b, &in, m);
+    }
+    for (size_t i = 0; i < b->previews.n; i++) {
+        in.preview = b->previews.entries[i].key;
+        in.number = i % 2 ? S("7") : STR_NONE;
+        in.slug = S("a-branch");
+        read_one(a, b, &in, m);
     }
 }
 
