@@ -15,42 +15,49 @@ static void json_guard_free(json_t **j)
 }
 #define AUTO_JSON __attribute__((cleanup(json_guard_free)))
 
-static int json_convert(struct arena *a, json_t *j, unsigned depth, struct value **ret,
+struct json_reader {
+    struct arena *a;
+    int takes_fractions; /* as the text that they are */
+};
+
+static int json_convert(const struct json_reader *r, json_t *j, unsigned depth, struct value **ret,
                         struct err *err);
 
-static int json_convert_array(struct arena *a, json_t *j, unsigned depth, struct value *list,
-                              struct err *err)
+static int json_convert_array(const struct json_reader *r, json_t *j, unsigned depth,
+                              struct value *list, struct err *err)
 {
     struct value *item;
 
     for (size_t i = 0; i < json_array_size(j); i++) {
-        int rc = json_convert(a, json_array_get(j, i), depth, &item, err);
+        int rc = json_convert(r, json_array_get(j, i), depth, &item, err);
 
         if (rc)
             return rc;
-        value_add(a, list, item);
+        value_add(r->a, list, item);
     }
     return 0;
 }
 
-static int json_convert_object(struct arena *a, json_t *j, unsigned depth, struct value *map,
-                               struct err *err)
+static int json_convert_object(const struct json_reader *r, json_t *j, unsigned depth,
+                               struct value *map, struct err *err)
 {
     for (void *at = json_object_iter(j); at; at = json_object_iter_next(j, at)) {
-        struct str key = str_copy(a, str_from_c(json_object_iter_key(at)));
+        struct str key = str_copy(r->a, str_from_c(json_object_iter_key(at)));
         struct value *item;
-        int rc = json_convert(a, json_object_iter_value(at), depth, &item, err);
+        int rc = json_convert(r, json_object_iter_value(at), depth, &item, err);
 
         if (rc)
             return rc;
-        value_set(a, map, key, item);
+        value_set(r->a, map, key, item);
     }
     return 0;
 }
 
-static int json_convert(struct arena *a, json_t *j, unsigned depth, struct value **ret,
+static int json_convert(const struct json_reader *r, json_t *j, unsigned depth, struct value **ret,
                         struct err *err)
 {
+    struct arena *a = r->a;
+
     if (depth > JSON_DEPTH_MAX)
         return err_set(err, ERR_LIMIT, "json: nested deeper than %d", JSON_DEPTH_MAX);
     switch (json_typeof(j)) {
@@ -69,19 +76,23 @@ static int json_convert(struct arena *a, json_t *j, unsigned depth, struct value
                           str_copy(a, (struct str){ json_string_value(j), json_string_length(j) }));
         return 0;
     case JSON_REAL:
+        if (r->takes_fractions) {
+            *ret = value_text(a, str_fmt(a, "%g", json_real_value(j)));
+            return 0;
+        }
         return err_set(err, ERR_INVALID, "json: %g is not an integer", json_real_value(j));
     case JSON_ARRAY:
         *ret = value_list(a);
-        return json_convert_array(a, j, depth + 1, *ret, err);
+        return json_convert_array(r, j, depth + 1, *ret, err);
     case JSON_OBJECT:
         *ret = value_map(a);
-        return json_convert_object(a, j, depth + 1, *ret, err);
+        return json_convert_object(r, j, depth + 1, *ret, err);
     }
     UNREACHABLE();
 }
 
-int json_parse(struct arena *a, struct str text, size_t limit_bytes, struct value **ret,
-               struct err *err)
+static int json_read(const struct json_reader *r, struct str text, size_t limit_bytes,
+                     struct value **ret, struct err *err)
 {
     json_error_t at = { 0 };
     AUTO_JSON json_t *j = NULL;
@@ -99,12 +110,25 @@ int json_parse(struct arena *a, struct str text, size_t limit_bytes, struct valu
                        json_error_code(&at) == json_error_out_of_memory ? ERR_NOMEM : ERR_INVALID,
                        "json: line %d, column %d: %s", at.line, at.column, at.text);
 
-    rc = json_convert(a, j, 0, &v, err);
+    rc = json_convert(r, j, 0, &v, err);
     if (!rc)
-        rc = arena_status(a, err);
+        rc = arena_status(r->a, err);
     if (!rc)
         *ret = v;
     return rc;
+}
+
+int json_parse(struct arena *a, struct str text, size_t limit_bytes, struct value **ret,
+               struct err *err)
+{
+    return json_read(&(struct json_reader){ .a = a }, text, limit_bytes, ret, err);
+}
+
+int json_parse_answer(struct arena *a, struct str text, size_t limit_bytes, struct value **ret,
+                      struct err *err)
+{
+    return json_read(&(struct json_reader){ .a = a, .takes_fractions = 1 }, text, limit_bytes, ret,
+                     err);
 }
 
 struct str json_format(struct arena *a, const struct value *v)

@@ -16,6 +16,9 @@
 
 int json_parse(struct arena *a, struct str text, size_t limit_bytes, struct value **ret,
                struct err *err);
+/* Of programs that are not ours: fractions become text. */
+int json_parse_answer(struct arena *a, struct str text, size_t limit_bytes, struct value **ret,
+                      struct err *err);
 struct str json_format(struct arena *a, const struct value *v);
 void json_write(struct sb *b, const struct value *v);
 /* For people: the order as it is, two spaces a level, a line end. */

@@ -5,6 +5,7 @@
 
 #include "base/guard.h"
 #include "base/utf8.h"
+#include "reconciler/core/health_word.h"
 #include "specs/json_io.h"
 
 #define PROBE_HEADERS_MAX 16
@@ -59,7 +60,7 @@ static void probe_ask_http(struct probe_task *p, const struct value *http)
                        STR_ARG(value_get_text(http, S("path"), S("/"))))
                    .p,
         .headers = probe_headers(p, http),
-        .body_max = PROBE_BODY_MAX,
+        .body_max = value_get(http, S("expect_json")) ? HEALTH_WORD_BYTES_MAX + 1 : PROBE_BODY_MAX,
         .timeout_ms = value_get_int(p->probe, S("timeout_ms"), PROBE_TIMEOUT_MS),
         .follow_redirects = value_get_bool(http, S("follow_redirects"), 0),
         .fresh = 1,
@@ -90,8 +91,21 @@ static int probe_status_is_good(struct probe_task *p)
     return 0;
 }
 
+static void probe_judge_word(struct probe_task *p, const struct value *expect)
+{
+    struct str says;
+    enum health_word word = health_word_judge(&p->arena, expect, p->reply.body, &says);
+
+    p->ok = word != HEALTH_WORD_BAD;
+    p->is_degraded = word == HEALTH_WORD_DEGRADED;
+    if (word != HEALTH_WORD_HEALTHY)
+        probe_say(p, says);
+}
+
 static void probe_judge_answer(struct probe_task *p)
 {
+    const struct value *expect = value_at(p->probe, S("http.expect_json"));
+
     if (p->task.rc) {
         probe_say(p, str_from_c(p->task.err.text));
     } else if (value_get(p->probe, S("http")) && !probe_status_is_good(p)) {
@@ -99,6 +113,8 @@ static void probe_judge_answer(struct probe_task *p)
             p, str_fmt(&p->arena, "%.*s answered %d",
                        STR_ARG(value_get_text(value_get(p->probe, S("http")), S("path"), S("/"))),
                        p->reply.status));
+    } else if (expect) {
+        probe_judge_word(p, expect);
     } else {
         p->ok = 1;
     }
@@ -230,7 +246,7 @@ static enum task_verdict probe_step(struct task *t)
 void probe_task_start(struct probe_task *p, struct engine *e, task_ended *ended, void *ctx)
 {
     p->engine = e;
-    p->ok = p->is_unknown = 0;
+    p->ok = p->is_unknown = p->is_degraded = 0;
     p->restarts = -1;
     p->full = 0;
     p->has_exited = p->is_gone = 0;

@@ -27,6 +27,7 @@ struct probe_task {
     struct http_reply reply;
     struct driver_answer answer;
     int ok;
+    int is_degraded; /* it says so of itself: ok all the same, with a message */
     int is_unknown; /* only its provider could tell, which does not answer: neither ok nor failed */
     int64_t restarts;          /* as observed; -1: not known */
     int64_t full;              /* observed: how often it ended for what it wrote */

@@ -53,6 +53,7 @@ static int watch_add(struct watch_task *w, const struct rec_instance *row,
     s->probe.provider_id = r.provider_id;
     s->probe.owner = r.owner;
     s->probe.address = row->address;
+    s->start_period_ms = value_get_int(s->probe.probe, S("start_period_ms"), 0);
     s->threshold = value_get_int(s->probe.probe, S("failure_threshold"), WATCH_FAILURES_MAX);
     if (liveness && value_get_int(liveness, S("interval_ms"), WATCH_INTERVAL_MS) < w->interval_ms)
         w->interval_ms = value_get_int(liveness, S("interval_ms"), WATCH_INTERVAL_MS);
@@ -123,6 +124,8 @@ static struct watch_noted *watch_note(struct watch_task *w, const struct watch_s
     if (!n && (!s->probe.ok || s->probe.full)) {
         n = arena_new(&w->memory, struct watch_noted);
         if (n)
+            n->restarts = s->row.restarts;
+        if (n)
             map_put(&w->noted, str_copy(&w->memory, s->probe.resource), n);
     }
     return n;
@@ -150,12 +153,24 @@ static int watch_tells_full(struct watch_task *w, const struct watch_subject *s,
     return 1;
 }
 
+static int watch_has_just_started(struct watch_task *w, const struct watch_subject *s,
+                                  struct watch_noted *n)
+{
+    int64_t now_ms = loop_mono_ms(w->task.loop);
+
+    if (s->probe.restarts > n->restarts) {
+        n->restarts = s->probe.restarts;
+        n->restarted_ms = now_ms;
+    }
+    return n->restarted_ms && now_ms - n->restarted_ms < s->start_period_ms;
+}
+
 static int watch_is_well(struct watch_task *w, struct watch_subject *s)
 {
     struct watch_noted *n = watch_note(w, s);
 
     if (n && !s->probe.is_unknown)
-        n->n_failed = s->probe.ok ? 0 : n->n_failed + 1;
+        n->n_failed = s->probe.ok || watch_has_just_started(w, s, n) ? 0 : n->n_failed + 1;
     s->is_full = n && s->probe.full && watch_tells_full(w, s, n);
     w->n_full += s->is_full;
     if (s->probe.has_exited)
@@ -171,11 +186,12 @@ static size_t watch_judge_service(struct watch_task *w, size_t first, size_t *un
     for (; i < w->n_subjects && str_eq(w->subjects[i].row.service, w->subjects[first].row.service);
          i++) {
         struct watch_subject *s = &w->subjects[i];
+        int is_well;
 
-        if (watch_is_well(w, s))
-            continue;
-        n_unwell++;
-        if (!w->reason.n)
+        w->n_degraded += s->probe.is_degraded;
+        is_well = watch_is_well(w, s);
+        n_unwell += !is_well;
+        if ((!is_well || s->probe.is_degraded) && !w->reason.n)
             w->reason = str_fmt(&w->round, "%.*s: %s", STR_ARG(s->probe.resource),
                                 s->probe.message);
     }
@@ -190,13 +206,13 @@ static void watch_judge(struct watch_task *w)
     struct str edge_trouble = engine_edge_trouble(w->engine, w->edge);
     size_t unwell = 0;
 
-    w->n_lost = w->n_full = w->n_untold = 0;
+    w->n_lost = w->n_full = w->n_untold = w->n_degraded = 0;
     w->health = S("healthy");
     w->reason = S("");
     watch_forget(w);
     for (size_t i = 0; i < w->n_subjects;)
         i = watch_judge_service(w, i, &unwell);
-    if (unwell && str_eq_c(w->health, "healthy"))
+    if ((unwell || w->n_degraded) && str_eq_c(w->health, "healthy"))
         w->health = S("degraded");
     if (edge_trouble.n) {
         w->health = S("unhealthy");

@@ -12,6 +12,7 @@
  *     APP_HEALTH        ok (default), fail, fail_after:MS
  *     APP_STATUS        status of ordinary answers
  *     APP_DELAY_MS      time before them
+ *     APP_WORD          /healthz says {"status":WORD}
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,7 @@ int main(void)
         .version = app_version(version, sizeof(version)),
         .idle_ms = app_number("APP_IDLE_MS", 0),
         .status = app_number("APP_STATUS", 0),
+        .word = getenv("APP_WORD"),
         .delay_ms = app_number("APP_DELAY_MS", 0),
         .health_fail_ms = app_health(),
         .term = app_term(),

@@ -159,6 +159,40 @@ a_death_while_it_verifies_runs_it_once()
     expect_equal "times it ran" "$(wc -l <"$WORLD/asked")" 5
 }
 
+# --- what it says of itself -------------------------------------------------------------------------
+
+worded()
+{
+    spec version="$1" env="APP_WORD: $2" deadline=2s
+    sed -i 's|healthcheck: {readiness: {http: {path: /healthz}|healthcheck: {liveness: {interval: 300ms, http: {path: /healthz, expect_json: {path: status}}}, readiness: {http: {path: /healthz, expect_json: {path: status}}|' "$WORLD/repo/.reeve/app.yaml"
+}
+
+health_is()
+{
+    reeve status prod | head -n 1 | grep -qw "$1"
+}
+
+what_says_that_it_is_degraded_serves_and_alarms()
+{
+    given_world
+    worded v1 ok
+    commit 'healthy'
+    start_daemon
+    await_converged
+    await 30 "it is healthy" health_is healthy
+    worded v2 degraded
+    deploy 'degraded'
+    await_converged
+    expect_serves v2
+    await 30 "it is degraded" health_is degraded
+    expect_has "the reason" "$(history)" "'status' is 'degraded'"
+    worded v3 broken
+    deploy 'broken'
+    await 30 "it is reverted" sync_is reverted
+    expect_serves v2
+    expect_has "the reason" "$(explained)" "'status' is 'broken'"
+}
+
 run_cases what_answers_slowly_is_reverted what_answers_in_time_is_not a_death_in_the_watch_forgets_nothing \
     what_is_verified_before_the_switch_gets_no_request what_is_verified_in_the_watch_is_taken_back \
-    a_death_while_it_verifies_runs_it_once
+    a_death_while_it_verifies_runs_it_once what_says_that_it_is_degraded_serves_and_alarms

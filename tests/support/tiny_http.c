@@ -219,7 +219,10 @@ static void tiny_answer(struct tiny_server *s, struct tiny_connection *c,
         body = c->in.p;
         n_body = r->n_head;
     }
-    if (is_post || tiny_is_at(r, "/headers"))
+    if (s->o->word && tiny_is_at(r, "/healthz"))
+        n_line = (size_t)snprintf(line, sizeof(line), "{\"uptime\":0.5,\"status\":\"%s\"}",
+                                  s->o->word);
+    else if (is_post || tiny_is_at(r, "/headers"))
         n_line = (size_t)snprintf(line, sizeof(line), "%s\n", s->o->version);
     else
         n_line = (size_t)snprintf(line, sizeof(line), "%s\n%.*s %.*s\n", s->o->version, r->n_method,
