@@ -258,6 +258,7 @@ int plan_make(struct arena *a, const struct snapshot *s, struct plan *ret, struc
     plan_budget_judge(&p);
     plan_lower_all(&p);
     plan_limits_remark(&p);
+    plan_promises_remark(&p);
     collect_records(&p);
     ret->target = effective_revision(&p);
     collect_reads(&p);

@@ -11,6 +11,7 @@
  *   plan_budget.c    whether it takes too much away
  *   plan_lower.c     what runs
  *   plan_limits.c    what of it is not kept
+ *   plan_promises.c  and what is, by whom
  */
 #pragma once
 
@@ -182,3 +183,4 @@ void plan_budget_judge(struct planner *p); /* after the lines */
 
 void plan_lower_all(struct planner *p);
 void plan_limits_remark(struct planner *p);
+void plan_promises_remark(struct planner *p);

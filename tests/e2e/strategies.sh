@@ -84,7 +84,7 @@ a_rolling_change_loses_nothing()
         await_converged 60
         expect_serves "v$i"
     done
-    expect_has "what a plan says" "$(reeve plan prod 2>&1)$(history)" rolling
+    expect_has "what the plan promised" "$(reeve plan "$(plan_id)")" 'lost requests: 0, by reeve'
     expect_nothing_lost 5000
     expect_whole 3
 }
@@ -276,7 +276,8 @@ a_recreated_service_is_down_for_a_while()
     recreate 1
     deploy 'version 1'
     await 20 "it waits" sync_is waiting
-    expect_has "what it says" "$(reeve plan prod)" downtime
+    expect_has "its class" "$(reeve plan prod)" downtime
+    expect_has "what it promises" "$(reeve plan prod)" 'it is down for a while'
     expect_serves v0
     reeve approve "$(plan_id)" --reason 'at night' >/dev/null || fail "it failed"
     await_converged

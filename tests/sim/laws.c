@@ -105,9 +105,11 @@ static const char *check_switch(struct world *w, struct laws *l, const struct nu
         return BROKEN("%.*s uses generation %lld, which is not there", STR_ARG(o->name),
                       (long long)value_get_int(sw, S("generation"), -1));
     for (size_t i = 0; i < value_count(routes); i++) {
-        const struct value *r = value_item(routes, i);
+        const struct value *r = value_item(routes, i), *canary = value_get(r, S("canary"));
         const char *broken = check_backend(w, &a, value_get_text(r, S("backend"), S("")));
 
+        if (!broken && canary)
+            broken = check_backend(w, &a, value_get_text(canary, S("backend"), S("")));
         if (broken)
             return broken;
         serves |= value_get_text(r, S("host"), S("")).n &&

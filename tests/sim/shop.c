@@ -56,7 +56,10 @@ static void shop_change_service(struct shop *s, uint64_t *random)
     int which = shop_draw(random, N_SHOP);
     struct shop_service *x = &s->services[which];
 
-    switch (shop_draw(random, 12)) {
+    switch (shop_draw(random, 13)) {
+    case 12:
+        x->strategy = (enum shop_strategy)shop_draw(random, N_SHOP_STRATEGIES);
+        break;
     case 0:
         x->replicas = 1 + shop_draw(random, SHOP_REPLICAS_MAX);
         return;
@@ -104,6 +107,15 @@ void shop_change(struct shop *s, uint64_t *random)
         shop_change_service(s, random);
 }
 
+static const char *shop_strategy(enum shop_name which, const struct shop_service *x)
+{
+    if (x->strategy == SHOP_CANARY)
+        return "canary, canary: {steps: [{weight: 10%, pause: 3s}, {weight: 50%, pause: 4s}]}";
+    if (x->strategy == SHOP_ROLLING)
+        return "rolling, max_unavailable: 1";
+    return which == SHOP_CRON ? "recreate" : "blue_green";
+}
+
 static void shop_add_service(struct sb *b, const struct shop *s, enum shop_name which)
 {
     const struct shop_service *x = &s->services[which];
@@ -135,8 +147,7 @@ static void shop_add_service(struct sb *b, const struct shop *s, enum shop_name 
             "    rollout: {strategy: %s, healthy_deadline: 15s, progress_deadline: 40s, "
             "min_healthy_time: 2s, bake_time: 5s, keep_previous: %ds%s}\n"
             "    termination: {drain: 2s, stop_grace_period: 1s}\n",
-            which == SHOP_CRON ? "recreate" : "blue_green", s->keep_s,
-            x->is_left ? ", auto_revert: false" : "");
+            shop_strategy(which, x), s->keep_s, x->is_left ? ", auto_revert: false" : "");
 }
 
 struct str shop_text(struct arena *a, const struct shop *s)

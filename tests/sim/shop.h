@@ -5,6 +5,8 @@
  *     blog                      a group of its own, with a port
  *     cron                      no port, recreated
  *
+ * Each of them may become a canary, or roll.
+ *
  * A version stands in each service's environment, so that what runs says what it was made from.
  *
  * Thread   one.
@@ -15,12 +17,15 @@
 
 enum shop_name { SHOP_WEB, SHOP_API, SHOP_WORKER, SHOP_BLOG, SHOP_CRON, N_SHOP };
 
+enum shop_strategy { SHOP_AS_EVER, SHOP_CANARY, SHOP_ROLLING, N_SHOP_STRATEGIES };
+
 struct shop_service {
     int present, version, replicas;
     int bad;      /* 1: never gets healthy; 2: only at first; services with a port alone */
     int built;    /* version of what it is built from; 0: no build */
     int released; /* with a release command */
     int is_left;  /* auto_revert: false */
+    enum shop_strategy strategy;
 };
 
 struct shop {

@@ -320,8 +320,8 @@ static void test_what_is_remarked_changes_nothing(void **state)
     *vec_push(&a, &plan.remarks) = S("secret 'db' is absent");
     assert_int_equal(plan_parse(&a, plan_format(&a, &plan), &again, &err), 0);
     assert_true(digest_eq(&again.id, &plan.id));
-    assert_int_equal(again.remarks.n, 1);
-    assert_string_equal(again.remarks.p[0].p, "secret 'db' is absent");
+    assert_int_equal(again.remarks.n, plan.remarks.n);
+    assert_string_equal(again.remarks.p[again.remarks.n - 1].p, "secret 'db' is absent");
     assert_int_equal(again.notes.n, 0); /* those say that something is left undone */
     arena_fini(&a);
 }
@@ -372,6 +372,48 @@ static size_t bytes_of_estate(int n_services, size_t *ret_n_groups)
 }
 
 /* The routes stand once, whoever switches: else the document grows with the square of the estate. */
+/* What a plan says that will not be lost, and by whom. */
+static void test_promises_are_said(void **state)
+{
+    static const struct {
+        const char *before, *want;
+        enum plan_cause cause;
+        const char *remark;
+    } rows[] = {
+        { "a v1 port;b v1 port;domain d h /=a", "a v2 port;b v2 port canary=100;domain d h /=a",
+          PLAN_CAUSE_COMMIT,
+          "a, b: lost requests: 0, by reeve; undo: 10m, by reeve; bake: 1m, by reeve" },
+        { "a v1 port x2", "a v2 port x2 rolling=1", PLAN_CAUSE_COMMIT,
+          "a: lost requests: 0, by reeve; undo: none, only a rollout back; bake: 1m, by reeve" },
+        { "a v1 x2", "a v2 x2 rolling=1", PLAN_CAUSE_COMMIT,
+          "a: requests: it gets none; undo: none, only a rollout back; bake: 1m, by reeve" },
+        { "a v1 port", "a v2 port recreate", PLAN_CAUSE_COMMIT,
+          "a: lost requests: nobody keeps them, it is down for a while; undo: none, only a rollout "
+          "back; bake: 1m, by reeve" },
+        { "", "a v1 port", PLAN_CAUSE_COMMIT,
+          "a: lost requests: 0, by reeve; undo: none, only a rollout back; bake: 1m, by reeve" },
+        { "a v1 port x1", "a v1 port x2", PLAN_CAUSE_COMMIT, NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct arena a;
+        struct world w;
+        struct environment_spec want;
+        struct plan plan;
+
+        arena_init(&a, 0);
+        given_world(&w, &a);
+        (void)given_applied(&w, rows[i].before, TAIL_RUNS);
+        want = given_spec(&a, rows[i].want);
+        plan = world_plan(&w, &want, rows[i].cause);
+        assert_int_equal(plan.remarks.n, rows[i].remark != NULL);
+        if (rows[i].remark)
+            assert_string_equal(plan.remarks.p[0].p, rows[i].remark);
+        arena_fini(&a);
+    }
+}
+
 static void test_a_plan_grows_with_what_changes(void **state)
 {
     size_t n_few, n_many, few = bytes_of_estate(40, &n_few), many = bytes_of_estate(400, &n_many);
@@ -437,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_a_secret_that_is_gone_asks),
         cmocka_unit_test(test_what_is_remarked_changes_nothing),
         cmocka_unit_test(test_what_a_rollout_left_behind_is_taken_away),
+        cmocka_unit_test(test_promises_are_said),
         cmocka_unit_test(test_a_plan_grows_with_what_changes),
         cmocka_unit_test(test_what_clears_is_no_part_of_the_id),
     };
