@@ -26,8 +26,13 @@ passages='
            revert    6   2
            delete    3   1
            recover   1   1
+           canary    4   2
+           rolling   3   2
 '
-WORKERS=('create recover' 'update switch' 'revert' 'delete')
+WORKERS=('create recover' 'update switch' 'revert canary' 'delete rolling')
+# What the points of operations, gates and switches are for canaries and rolling changes: the others do not know them.
+STEP_POINTS=' OP_AFTER_INTENT OP_BEFORE_IDENTIFIED OP_AFTER_ACT OP_AFTER_VERIFIED GATE_AFTER_OPENED GATE_AFTER_VERDICT ROLLOUT_AFTER_SWITCH '
+
 AT_ONCE=2
 API=a1
 
@@ -79,6 +84,34 @@ push_revert()
     life
     shop "bad$1" fail_after:1200 '' 5s
     WANTED=good$1 SYNC=reverted
+}
+
+# Dies with a share, and with the next one.
+given_canary()
+{
+    given_secret_world
+    STRATEGY='canary, canary: {steps: [{weight: 10%, pause: 200ms}, {weight: 50%, pause: 200ms}]}'
+    shop v0 ok
+    life
+}
+
+push_canary()
+{
+    push_update "$1"
+}
+
+# Dies with instances of both behind one backend.
+given_rolling()
+{
+    given_secret_world
+    STRATEGY='rolling' REPLICAS=3
+    shop v0 ok
+    life
+}
+
+push_rolling()
+{
+    push_update "$1"
 }
 
 given_delete()
@@ -135,6 +168,7 @@ points_of()
         case $1:$point in
         recover:RECOVER_*) echo "$point" ;;
         recover:* | *:RECOVER_*) ;;
+        canary:* | rolling:*) [[ $STEP_POINTS != *" $point "* ]] || echo "$point" ;;
         *) echo "$point" ;;
         esac
     done
@@ -189,6 +223,7 @@ run_scenario()
     local scenario=$1 point n=0
 
     shift
+    STRATEGY=blue_green REPLICAS=1
     for point; do
         n=$((n + 1))
         now

@@ -4,6 +4,7 @@
 #
 #     given_secret_world                         given_world of the library, with a secret that may be read
 #     shop VERSION HEALTH [API_VERSION [BAKE]]   writes and commits the specs: web, and api where it has a version
+#                                                STRATEGY and REPLICAS are web's
 #     life [POINT]                               one life of the daemon; $? is 137 when it was killed
 #     settle                                     lives until the world is at rest
 #     expect_rest VERSION SYNC [API]             what must be true then; the sentences are in $WRONG
@@ -47,7 +48,8 @@ services:
     port: 8000
     environment: {VERSION: "$1", APP_HEALTH: "$2", TOKEN: {secret: token}, KEY: {secret: key}}
     healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 1, failure_threshold: 1}}
-    rollout: {strategy: blue_green, healthy_deadline: ${HEALTHY_DEADLINE:-5s}, min_healthy_time: 50ms, bake_time: ${4:-100ms}, keep_previous: 0s}
+    replicas: ${REPLICAS:-1}
+    rollout: {strategy: ${STRATEGY:-blue_green}, healthy_deadline: ${HEALTHY_DEADLINE:-5s}, min_healthy_time: 50ms, bake_time: ${4:-100ms}, keep_previous: 0s}
     termination: {drain: 2s, stop_grace_period: 1s}
 $api_rows
 domains:
