@@ -30,8 +30,8 @@ static void bundle_document(struct arena *a, enum bundle_kind kind, const struct
 }
 
 /* What was written is needed until it was checked. */
-int bundle_read_file(struct arena *a, enum bundle_kind kind, const struct spec_file *file,
-                     struct bundle_file *ret, struct err *err)
+static int bundle_read_one(struct arena *a, enum bundle_kind kind, const struct spec_file *file,
+                           size_t max_messages, struct bundle_file *ret, struct err *err)
 {
     AUTO_ARENA struct arena scratch;
     struct bundle_file read = { .path = str_copy(a, file->path) };
@@ -41,6 +41,7 @@ int bundle_read_file(struct arena *a, enum bundle_kind kind, const struct spec_f
 
     arena_init(&scratch, 0);
     spec_messages_init(&read.messages, a);
+    read.messages.max = max_messages;
     rc = yaml_read(&scratch, &named, &documents, &read.messages, err);
     if (rc)
         return err_wrap(err, "read '%.*s'", STR_ARG(file->path));
@@ -53,6 +54,12 @@ int bundle_read_file(struct arena *a, enum bundle_kind kind, const struct spec_f
         return ERR_NOMEM;
     *ret = read;
     return 0;
+}
+
+int bundle_read_file(struct arena *a, enum bundle_kind kind, const struct spec_file *file,
+                     struct bundle_file *ret, struct err *err)
+{
+    return bundle_read_one(a, kind, file, SPEC_MESSAGES_MAX, ret, err);
 }
 
 static void bundle_copy_file(struct arena *a, const struct bundle_file *read,
@@ -213,7 +220,7 @@ int bundle_read(struct arena *a, enum bundle_kind kind, const struct spec_file *
     if (!read || !list)
         return arena_status(a, err);
     for (size_t i = 0; i < n_files; i++) {
-        if (bundle_read_file(a, kind, &files[i], &read[i], err))
+        if (bundle_read_one(a, kind, &files[i], m->max, &read[i], err))
             return err->code;
         list[i] = &read[i];
     }

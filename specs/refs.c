@@ -31,8 +31,11 @@ void refs_need(struct normalise *n, struct spec_resource *of, const char *kind, 
 static const struct value *refs_find(const struct refs *r, const struct value *in, const char *what,
                                      const struct value *name)
 {
-    const struct value *found = value_get(in, name->u.text);
+    const struct value *found = NULL;
 
+    if (!value_is(name, VALUE_TEXT))
+        return NULL; /* said already */
+    found = value_get(in, name->u.text);
     if (!found)
         normalise_complain(r->n, name->place, "reference",
                            normalise_hint(r->n->arena, name->u.text, in), "there is no %s '%.*s'",

@@ -341,6 +341,8 @@ static struct value *check_object(const struct schema_check *c, enum schema_obje
     const struct schema_variant *variants = schema_variants(object, &n), *chosen;
     struct schema_check whole = *c;
 
+    if (!v)
+        return NULL; /* the arena remembers */
     if (!value_is(v, VALUE_MAP)) {
         complain(c, path, v->place, "type", STR_NONE, "must be a map, not %s", kind_name(v));
         return NULL;

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/guard.h"
 #include "base/utf8.h"
-#include "specs/yaml_text.h"
 
 #define SPEC_TEXT_MAX 600u       /* of one message; foreign text in it may be long */
 #define SPEC_CARET_LINE_MAX 160u /* bytes; longer lines are not shown */
@@ -22,7 +22,7 @@ int spec_schema_change(struct str word)
 
 void spec_messages_init(struct spec_messages *m, struct arena *a)
 {
-    *m = (struct spec_messages){ .arena = a };
+    *m = (struct spec_messages){ .arena = a, .max = SPEC_MESSAGES_MAX };
 }
 
 static int spec_compare_places(const struct value_place *a, const struct value_place *b)
@@ -46,11 +46,65 @@ static int spec_compare(const void *one, const void *two)
     return order ? order : str_cmp(a->text, b->text);
 }
 
+static size_t spec_hash(const struct spec_message *m)
+{
+    const struct str parts[] = { m->place.file, m->rule, m->text };
+    uint64_t hash = 14695981039346656037u ^ m->place.line ^ (uint64_t)m->place.column << 32;
+
+    for (size_t i = 0; i < N_ELEMENTS(parts); i++)
+        for (size_t k = 0; k < parts[i].n; k++)
+            hash = (hash ^ (unsigned char)parts[i].p[k]) * 1099511628211u; /* FNV-1a */
+    return (size_t)(hash ^ hash >> 32);
+}
+
+/* Where it is, or a free slot; there always is one. */
+static uint32_t *spec_slot(const struct spec_messages *m, const struct spec_message *wanted)
+{
+    size_t at = spec_hash(wanted) & (m->n_slots - 1);
+
+    while (m->slots[at] && spec_compare(&m->list.p[m->slots[at] - 1], wanted))
+        at = (at + 1) & (m->n_slots - 1);
+    return &m->slots[at];
+}
+
+/* Slots for what is kept and one more; 0 when there is no memory. */
+static int spec_make_room(struct spec_messages *m)
+{
+    size_t n = m->n_slots ? m->n_slots : 64;
+    uint32_t *slots;
+
+    while (n < (m->list.n + 1) * 2)
+        n *= 2;
+    if (n == m->n_slots)
+        return 1;
+    slots = arena_new_n(m->arena, uint32_t, n);
+    if (!slots)
+        return 0; /* the arena remembers */
+    m->slots = slots;
+    m->n_slots = n;
+    for (size_t i = 0; i < m->list.n; i++)
+        *spec_slot(m, &m->list.p[i]) = (uint32_t)i + 1;
+    return 1;
+}
+
+static void spec_keep(struct spec_messages *m, const struct spec_message *message)
+{
+    struct spec_message *slot = spec_make_room(m) ? vec_push(m->arena, &m->list) : NULL;
+    uint32_t *index;
+
+    if (!slot)
+        return; /* the arena remembers */
+    *slot = *message;
+    index = spec_slot(m, message);
+    if (!*index)
+        *index = (uint32_t)m->list.n;
+}
+
 void spec_message_add(struct spec_messages *m, enum spec_severity severity,
                       struct value_place place, struct str rule, struct str hint, const char *fmt,
                       ...)
 {
-    struct spec_message added = { severity, place, STR_NONE, rule, hint }, *slot;
+    struct spec_message added = { severity, place, STR_NONE, rule, hint };
     char text[SPEC_TEXT_MAX];
     va_list ap;
 
@@ -59,32 +113,27 @@ void spec_message_add(struct spec_messages *m, enum spec_severity severity,
     va_end(ap);
     utf8_trim(text);
     added.text = str_from_c(text);
-    for (size_t i = 0; i < m->list.n && m->list.n < SPEC_MESSAGES_MAX; i++)
-        if (!spec_compare(&m->list.p[i], &added))
-            return;
+    if (!spec_make_room(m) || *spec_slot(m, &added))
+        return;
     m->n_errors += severity == SPEC_ERROR;
-    slot = m->list.n < SPEC_MESSAGES_MAX ? vec_push(m->arena, &m->list) : NULL;
-    if (!slot)
-        return; /* enough of them, or the arena remembers */
+    if (m->list.n >= m->max)
+        return; /* enough of them */
     added.text = str_copy(m->arena, added.text);
-    *slot = added;
+    spec_keep(m, &added);
 }
 
 void spec_messages_join(struct spec_messages *m, const struct spec_messages *more)
 {
     m->n_errors += more->n_errors;
-    for (size_t i = 0; i < more->list.n && m->list.n < SPEC_MESSAGES_MAX; i++) {
-        struct spec_message *slot = vec_push(m->arena, &m->list);
-
-        if (slot)
-            *slot = more->list.p[i];
-    }
+    for (size_t i = 0; i < more->list.n && m->list.n < m->max; i++)
+        spec_keep(m, &more->list.p[i]);
 }
 
 void spec_messages_sort(struct spec_messages *m)
 {
     if (m->list.n)
         qsort(m->list.p, m->list.n, sizeof(*m->list.p), spec_compare);
+    m->n_slots = 0; /* they have moved: the next one finds them again */
 }
 
 /* What a terminal takes for something else stands for itself in words. */
@@ -105,9 +154,8 @@ static void spec_add_shown(struct sb *b, struct str text)
 
 /* The line and a caret under the column; columns are code points, as are those of the place. A secret that is
  * written out is not shown once more: what checks specs keeps its output. */
-static void spec_add_caret(struct sb *b, const struct spec_message *m, struct str source)
+static void spec_add_caret(struct sb *b, const struct spec_message *m, struct str line)
 {
-    struct str line = yaml_text_line(source, m->place.line);
     uint32_t column = 1, end = str_eq_c(m->rule, "secret-literal") ? m->place.column : UINT32_MAX;
 
     if (!line.n || line.n > SPEC_CARET_LINE_MAX) /* an empty one shows nothing */
@@ -128,7 +176,7 @@ static void spec_add_caret(struct sb *b, const struct spec_message *m, struct st
     sb_add(b, S("^\n"));
 }
 
-void spec_message_format(struct sb *b, const struct spec_message *m, struct str source, int colour)
+void spec_message_format(struct sb *b, const struct spec_message *m, struct str line, int colour)
 {
     static const struct {
         const char *word, *colour;
@@ -145,11 +193,21 @@ void spec_message_format(struct sb *b, const struct spec_message *m, struct str 
             colour ? severities[m->severity].colour : "", severities[m->severity].word, reset);
     spec_add_shown(b, m->text);
     sb_addf(b, " [%.*s]\n", STR_ARG(m->rule));
-    if (source.p && m->place.line)
-        spec_add_caret(b, m, source);
+    if (line.p && m->place.line)
+        spec_add_caret(b, m, line);
     if (m->hint.n) {
         sb_add(b, S("    "));
         spec_add_shown(b, m->hint);
         sb_add_char(b, '\n');
     }
+}
+
+struct str spec_line(struct spec_lines *l, struct str text, uint32_t n)
+{
+    if (l->text.p != text.p || n < l->n)
+        *l = (struct spec_lines){ .text = text, .rest = text };
+    for (; l->n < n; l->n++)
+        if (!str_next(&l->rest, '\n', &l->line))
+            return STR_NONE;
+    return n && str_ends(l->line, S("\r")) ? str_slice(l->line, 0, l->line.n - 1) : l->line;
 }

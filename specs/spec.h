@@ -24,12 +24,15 @@ struct spec_message { /* printed as file:line:col: error: text [rule] */
     struct str text, rule, hint; /* hint: "did you mean ..." or how to mend it; STR_NONE */
 };
 
-#define SPEC_MESSAGES_MAX 1000u /* further ones are counted only */
+#define SPEC_MESSAGES_MAX 1000u
 
 struct spec_messages {
     struct arena *arena;
     VEC(struct spec_message) list;
     size_t n_errors;
+    size_t max; /* SPEC_MESSAGES_MAX unless somebody wants more; further ones are counted only */
+    uint32_t *slots; /* index + 1 by hash, to find the same one again; internal */
+    size_t n_slots;
 };
 
 /* The same message at the same place is kept once. */
@@ -39,10 +42,17 @@ void spec_message_add(struct spec_messages *m, enum spec_severity severity,
                       ...) __attribute__((format(printf, 6, 7)));
 /* Those of another list behind these: of other places; they are borrowed. */
 void spec_messages_join(struct spec_messages *m, const struct spec_messages *more);
-/* Sorted by file, line, column; one line each, hints indented below. `source` (text of the file, or
- * STR_NONE) gives the caret. */
+/* Sorted by file, line, column; one line each, hints indented below. `line` (of its place, or STR_NONE)
+ * gives the caret. */
 void spec_messages_sort(struct spec_messages *m);
-void spec_message_format(struct sb *b, const struct spec_message *m, struct str source, int colour);
+void spec_message_format(struct sb *b, const struct spec_message *m, struct str line, int colour);
+
+/* The line of a text; quickly where the next one asked for is the same or below. `l` begins as zeroes. */
+struct spec_lines {
+    struct str text, rest, line;
+    uint32_t n;
+};
+struct str spec_line(struct spec_lines *l, struct str text, uint32_t n);
 
 struct spec_file {
     struct str path; /* from the root of the tree: ".reeve/app.yaml" */

@@ -126,36 +126,39 @@ static error_t parse_timeout(const char *arg, struct cli_args *args)
     return 0;
 }
 
-static int parse_word(const char *text, const char *const *words, size_t n, int *ret)
+/* Some formats are of some verbs alone. */
+static error_t parse_output(const char *arg, struct cli_args *args)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(text, words[i])) {
-            *ret = (int)i;
+    static const struct {
+        const char *word;
+        unsigned option;
+    } outputs[] = { [OUTPUT_TEXT] = { "text", 0 },
+                    [OUTPUT_JSON] = { "json", 0 },
+                    [OUTPUT_MARKDOWN] = { "markdown", OPTION_MARKDOWN },
+                    [OUTPUT_SARIF] = { "sarif", OPTION_SARIF } };
+    unsigned options = args->verb ? args->verb->options : 0;
+
+    for (size_t i = 0; i < N_ELEMENTS(outputs); i++)
+        if (!strcmp(arg, outputs[i].word) && (outputs[i].option & options) == outputs[i].option) {
+            args->output = (enum cli_output)i;
             return 0;
         }
-    return -1;
+    return refuse_value(args, 'o', arg,
+                        options & OPTION_MARKDOWN ? "text, json or markdown"
+                        : options & OPTION_SARIF  ? "text, json or sarif"
+                                                  : "text or json");
 }
 
-static error_t parse_choice(int key, const char *arg, struct cli_args *args)
+static error_t parse_colour(const char *arg, struct cli_args *args)
 {
-    static const char *const outputs[] = { "text", "json", "markdown" };
     static const char *const colours[] = { "auto", "always", "never" };
-    int choice = 0;
 
-    if (key == 'o') {
-        size_t n = N_ELEMENTS(outputs) - !(args->verb && args->verb->options & OPTION_MARKDOWN);
-
-        if (parse_word(arg, outputs, n, &choice))
-            return refuse_value(args, key, arg,
-                                n == N_ELEMENTS(outputs) ? "text, json or markdown"
-                                                         : "text or json");
-        args->output = (enum cli_output)choice;
-    } else {
-        if (parse_word(arg, colours, N_ELEMENTS(colours), &choice))
-            return refuse_value(args, key, arg, "auto, always or never");
-        args->colour = (enum cli_colour)choice;
-    }
-    return 0;
+    for (size_t i = 0; i < N_ELEMENTS(colours); i++)
+        if (!strcmp(arg, colours[i])) {
+            args->colour = (enum cli_colour)i;
+            return 0;
+        }
+    return refuse_value(args, KEY_COLOUR, arg, "auto, always or never");
 }
 
 static error_t parse_flag(int key, struct cli_args *args)
@@ -228,8 +231,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         args->bundle = arg;
         return 0;
     case 'o':
+        return parse_output(arg, args);
     case KEY_COLOUR:
-        return parse_choice(key, arg, args);
+        return parse_colour(arg, args);
     case 'n':
         return parse_count(key, arg, args);
     case KEY_TIMEOUT:

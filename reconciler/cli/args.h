@@ -36,9 +36,10 @@ enum cli_option { /* sets of verbs.def */
                   OPTION_BUNDLE = 1u << 22,
                   OPTION_DIFF = 1u << 23,
                   OPTION_REF = 1u << 24,
+                  OPTION_SARIF = 1u << 25, /* -o sarif */
 };
 
-enum cli_output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_MARKDOWN };
+enum cli_output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_MARKDOWN, OUTPUT_SARIF };
 enum cli_colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 
 struct cli_verb;

@@ -143,16 +143,21 @@ void cli_note(struct cli *c, const char *fmt, ...)
     (void)fprintf(c->err_out, "%s\n", sb_str(&b).p);
 }
 
-int cli_wrote_json(struct cli *c, const struct value *v)
+void cli_write_json(struct cli *c, const struct value *v)
 {
     struct sb b;
 
-    if (c->args.output != OUTPUT_JSON)
-        return 0;
     sb_init(&b, c->arena);
     sb_add(&b, render_safe_json(c->arena, json_format(c->arena, v)));
     sb_add_char(&b, '\n');
     cli_write(c, &b);
+}
+
+int cli_wrote_json(struct cli *c, const struct value *v)
+{
+    if (c->args.output != OUTPUT_JSON)
+        return 0;
+    cli_write_json(c, v);
     return 1;
 }
 

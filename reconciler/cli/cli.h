@@ -83,6 +83,7 @@ void cli_note(struct cli *c, const char *fmt, ...) __attribute__((format(printf,
 void cli_report(struct cli *c, const struct err *err);
 /* -o json: write it and answer 1. On a terminal, too, no character of it is one that steers. */
 int cli_wrote_json(struct cli *c, const struct value *v);
+void cli_write_json(struct cli *c, const struct value *v); /* whatever was asked for */
 struct render cli_render(struct cli *c, struct sb *b);
 /* For the terminal, or as a comment. `about`: of render_plan(). */
 void cli_write_plan(struct cli *c, const struct plan *p, const struct value *about);

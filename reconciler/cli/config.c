@@ -29,12 +29,14 @@ static const char *find_config(const struct cli *c)
 
 static void print_messages(struct cli *c, struct spec_messages *m, struct str text)
 {
+    struct spec_lines lines = { 0 };
     struct sb b;
 
     sb_init(&b, c->arena);
     spec_messages_sort(m);
     for (size_t i = 0; i < m->list.n; i++)
-        spec_message_format(&b, &m->list.p[i], text, c->colour && c->err_is_terminal);
+        spec_message_format(&b, &m->list.p[i], spec_line(&lines, text, m->list.p[i].place.line),
+                            c->colour && c->err_is_terminal);
     (void)fputs(sb_str(&b).p, c->err_out); /* nothing to be done when nobody can be told */
 }
 

@@ -10,6 +10,7 @@
 #include "base/guard.h"
 #include "base/sys.h"
 #include "providers/registry.h"
+#include "reconciler/cli/messages.h"
 #include "reconciler/cli/verbs.h"
 #include "reconciler/core/graph.h"
 #include "reconciler/engine/try_plan.h"
@@ -27,6 +28,7 @@ struct offline {
     VEC(struct spec_file) files;
     struct bundle bundle;
     struct spec_messages messages;
+    int is_asked; /* the messages are the answer, in any format */
     const struct value
         *rule;     /* of the configuration, where one was named; else everything is allowed */
     struct db *db; /* NULL: nothing is recorded */
@@ -256,63 +258,29 @@ static int read_preview(struct offline *o, struct str name, struct err *err)
     return read_one(o, &in, &unused, err);
 }
 
-static struct str text_of_file(const struct offline *o, struct str path)
-{
-    for (size_t i = 0; i < o->files.n; i++)
-        if (str_eq(o->files.p[i].path, path))
-            return o->files.p[i].text;
-    return STR_NONE;
-}
-
 /* As one can open it from here. */
-static struct str path_from_here(const struct offline *o, struct str path)
+static struct str path_from_here(void *ctx, struct str path)
 {
+    const struct offline *o = ctx;
+
     return o->root.n && !str_eq_c(o->root, ".") ? join(o->c->arena, o->root, path) : path;
-}
-
-static struct value *messages_json(const struct offline *o)
-{
-    struct arena *a = o->c->arena;
-    struct value *list = value_list(a);
-
-    for (size_t i = 0; i < o->messages.list.n; i++) {
-        const struct spec_message *m = &o->messages.list.p[i];
-        struct value *one = value_map(a);
-
-        value_set_text(a, one, S("severity"),
-                       m->severity == SPEC_ERROR ? S("error") : S("warning"));
-        value_set_text(a, one, S("file"), path_from_here(o, m->place.file));
-        value_set_int(a, one, S("line"), m->place.line);
-        value_set_int(a, one, S("column"), m->place.column);
-        value_set_text(a, one, S("text"), m->text);
-        value_set_text(a, one, S("rule"), m->rule);
-        if (m->hint.n)
-            value_set_text(a, one, S("hint"), m->hint);
-        value_add(a, list, one);
-    }
-    return list;
 }
 
 /* All messages; ERR_INVALID when one is an error. */
 static int report_messages(struct offline *o, struct err *err)
 {
-    struct sb b;
+    const struct messages in = { .list = &o->messages,
+                                 .files = o->files.p,
+                                 .n_files = o->files.n,
+                                 .path = path_from_here,
+                                 .ctx = o };
 
-    spec_messages_sort(&o->messages);
-    sb_init(&b, o->c->arena);
-    for (size_t i = 0; i < o->messages.list.n; i++) {
-        struct spec_message m = o->messages.list.p[i];
-        struct str text = text_of_file(o, m.place.file);
-
-        m.place.file = path_from_here(o, m.place.file);
-        spec_message_format(&b, &m, text, o->c->colour);
-    }
-    if (o->c->args.output == OUTPUT_TEXT)
-        cli_write(o->c, &b);
+    if (o->c->args.output == OUTPUT_TEXT || o->is_asked)
+        messages_write(o->c, &in);
     if (o->messages.n_errors)
-        return err_set(err, ERR_INVALID, "%zu error%s in %zu file%s", o->messages.n_errors,
-                       o->messages.n_errors == 1 ? "" : "s", o->files.n,
-                       o->files.n == 1 ? "" : "s");
+        return err_set(err, ERR_INVALID, "%zu error%s in %zu file%s%s", o->messages.n_errors,
+                       o->messages.n_errors == 1 ? "" : "s", o->files.n, o->files.n == 1 ? "" : "s",
+                       o->messages.list.n >= o->messages.max ? ", not all of them shown" : "");
     return 0;
 }
 
@@ -335,10 +303,11 @@ static const char *counted(const struct offline *o, const char *before, size_t n
 
 int offline_validate(struct cli *c, const char *path, struct err *err)
 {
-    struct offline o = { .c = c };
+    struct offline o = { .c = c, .is_asked = 1 };
     int rc, goes_on;
 
     spec_messages_init(&o.messages, c->arena);
+    o.messages.max = MESSAGES_MAX;
     rc = read_specs(&o, path, err);
     goes_on = is_read_whole(&o);
     for (size_t i = 0; !rc && goes_on && i < o.bundle.environments.n; i++) {
@@ -351,7 +320,7 @@ int offline_validate(struct cli *c, const char *path, struct err *err)
     if (rc)
         return rc;
     rc = report_messages(&o, err);
-    if (!cli_wrote_json(c, messages_json(&o)) && !rc)
+    if (c->args.output == OUTPUT_TEXT && !rc)
         (void)fprintf(c->out, "%s%s%s: good\n", counted(&o, "", o.files.n, "file"),
                       counted(&o, ", ", o.bundle.environments.n, "environment"),
                       o.bundle.previews.n ? counted(&o, ", ", o.bundle.previews.n, "preview") : "");
@@ -445,6 +414,7 @@ int offline_plan(struct cli *c, const char *path, struct str env, int *ret_chang
     int rc;
 
     spec_messages_init(&o.messages, c->arena);
+    o.messages.max = MESSAGES_MAX;
     rc = read_specs(&o, path, err);
     if (!rc && o.messages.n_errors)
         return report_messages(&o, err);

@@ -134,18 +134,6 @@ static int plan_diff(struct cli *c, int *ret_differs, struct err *err)
 
 /* --- of a commit that is not merged -------------------------------------------------------------- */
 
-/* One line of a text that is elsewhere, where it stands. */
-static struct str as_source(struct arena *a, struct str line, int64_t at)
-{
-    struct sb b;
-
-    sb_init(&b, a);
-    for (int64_t i = 1; line.n && i < at; i++)
-        sb_add_char(&b, '\n');
-    sb_add(&b, line);
-    return line.n ? sb_str(&b) : STR_NONE;
-}
-
 /* As `reeve validate` shows them. */
 static void show_messages(struct cli *c, const struct value *messages)
 {
@@ -166,8 +154,7 @@ static void show_messages(struct cli *c, const struct value *messages)
             .hint = cli_text(one, "hint")
         };
 
-        spec_message_format(&b, &m, as_source(c->arena, cli_text(one, "source"), m.place.line),
-                            c->colour);
+        spec_message_format(&b, &m, cli_text(one, "source"), c->colour);
     }
     cli_write(c, &b);
 }

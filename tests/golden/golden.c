@@ -189,6 +189,7 @@ static struct str run_case(struct arena *a, const struct golden_case *c)
     struct golden g = { .a = a, .c = c };
     struct err err = ERR_INIT;
     struct str rest = c->show, word;
+    struct spec_lines lines = { 0 };
     struct sb text;
 
     spec_messages_init(&g.m, a);
@@ -205,7 +206,10 @@ static struct str run_case(struct arena *a, const struct golden_case *c)
         show(&g, word, &rest);
     spec_messages_sort(&g.m);
     for (size_t i = 0; i < g.m.list.n; i++)
-        spec_message_format(&text, &g.m.list.p[i], source_of(&g, g.m.list.p[i].place.file), 0);
+        spec_message_format(
+            &text, &g.m.list.p[i],
+            spec_line(&lines, source_of(&g, g.m.list.p[i].place.file), g.m.list.p[i].place.line),
+            0);
     sb_add(&text, sb_str(&g.out));
     return sb_str(&text);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "golden_case.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define GOLDEN_MARK S("=== ")
+#define GOLDEN_REPEAT_MAX 1000000
 
 static struct str unescape(struct arena *a, struct str text)
 {
@@ -37,6 +37,7 @@ static struct str repeat(struct arena *a, struct str text, struct str count)
     struct sb b;
 
     (void)str_to_i64(count, &n); /* a bad count repeats nothing, and the case fails */
+    n = n < GOLDEN_REPEAT_MAX ? n : GOLDEN_REPEAT_MAX;
     sb_init(&b, a);
     if (str_ends(text, S("\n")))
         text.n--;
@@ -108,11 +109,14 @@ int golden_case_parse(struct arena *a, struct str text, struct golden_case *ret)
     map_init(&ret->secrets, a);
     map_init(&ret->outputs, a);
     while (at < text.n) {
-        size_t line_end = at + str_find_char(str_slice(text, at, text.n), '\n');
+        size_t n_line = str_find_char(str_slice(text, at, text.n), '\n');
+        size_t line_end = n_line == STR_NPOS ? text.n : at + n_line;
         size_t next = next_mark(text, line_end);
         struct str head = str_slice(text, at + GOLDEN_MARK.n, line_end - at - GOLDEN_MARK.n);
 
         if (str_eq_c(head, "output")) {
+            if (n_line == STR_NPOS)
+                return -1;
             ret->input = str_slice(text, 0, line_end + 1);
             ret->output = str_slice(text, line_end + 1, text.n);
             return 0;
@@ -120,11 +124,9 @@ int golden_case_parse(struct arena *a, struct str text, struct golden_case *ret)
         if (!ret->title.p)
             ret->title = head;
         else if (add_section(a, ret, head, str_slice(text, line_end + 1, next - line_end - 1))) {
-            (void)fprintf(stderr, "unknown section '%.*s'\n", STR_ARG(head));
             return -1;
         }
         at = next;
     }
-    (void)fprintf(stderr, "no section 'output'\n");
     return -1;
 }

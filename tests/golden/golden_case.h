@@ -33,5 +33,5 @@ struct golden_case {
     struct str input, output; /* the text before and behind the line "=== output" */
 };
 
-/* 0, or -1 with a sentence on standard error. */
+/* 0, or -1: a section is unknown, or there is none `output`; `ret` has what stands before. */
 int golden_case_parse(struct arena *a, struct str text, struct golden_case *ret);

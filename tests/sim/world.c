@@ -259,7 +259,7 @@ static void world_read_daemon(struct world *w)
         MUST(normalise_daemon(&w->arena, &b, &w->daemon, &m, err));
     sb_init(&said, &w->arena);
     for (size_t i = 0; i < m.list.n; i++)
-        spec_message_format(&said, &m.list.p[i], file.text, 0);
+        spec_message_format(&said, &m.list.p[i], STR_NONE, 0);
     if (m.n_errors)
         (void)fprintf(stderr, "%s", sb_str(&said).p);
     PRE(m.n_errors == 0);

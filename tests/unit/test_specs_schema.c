@@ -322,7 +322,7 @@ static void test_colour_is_asked_for(void **state)
     (void)state;
     arena_init(&a, 0);
     sb_init(&b, &a);
-    spec_message_format(&b, &m, S("one\n  \xc3\xa4\xc3\xb6x\n"), 1);
+    spec_message_format(&b, &m, S("  \xc3\xa4\xc3\xb6x"), 1);
     assert_string_equal(sb_str(&b).p, "a.yaml:2:4: \033[1;31merror\033[0m: wrong [type]\n"
                                       "      \xc3\xa4\xc3\xb6x\n       ^\n    mend it\n");
 }
