@@ -61,6 +61,34 @@ static int gate_is(const struct gate_task *g, const char *type)
 
 /* --- rows: on STATE ------------------------------------------------------------------------------ */
 
+static int gate_is_manual(const struct gate_task *g)
+{
+    return value_get_bool(g->need, S("manual"), 0);
+}
+
+/* While only a person can end it the environment says so. */
+static int gate_tell(struct gate_task *g, struct tx *tx, struct err *err)
+{
+    struct arena *a = &g->arena;
+    int64_t share = value_get_int(g->need, S("share"), 0);
+    struct rec_environment env;
+
+    if (!gate_is_manual(g))
+        return 0;
+    if (environments_by_uid(g->engine->db, a, g->rec.env, &env, err))
+        return err->code;
+    env.sync = g->verdict ? S("converging") : S("waiting");
+    env.reason = S("");
+    if (!g->verdict)
+        env.reason = str_fmt(a, "%s: reeve advance %.*s goes on, reeve cancel %.*s goes back",
+                             share ? str_fmt(a, "the new set has %lld.%02lld%% of the requests",
+                                             (long long)share / 100, (long long)share % 100)
+                                         .p
+                                   : "the new set is ready",
+                             STR_ARG(env.name), STR_ARG(env.name));
+    return tx_put(tx, REC_environment, &env, err);
+}
+
 static int gate_write(struct gate_task *g, struct str kind, struct err *err)
 {
     struct tx *tx;
@@ -75,7 +103,8 @@ static int gate_write(struct gate_task *g, struct str kind, struct err *err)
                   },
                   &tx, err))
         return err->code;
-    if (tx_put(tx, REC_operation, &g->rec, err) || tx_put(tx, REC_gate, &g->row, err)) {
+    if (tx_put(tx, REC_operation, &g->rec, err) || tx_put(tx, REC_gate, &g->row, err) ||
+        gate_tell(g, tx, err)) {
         tx_rollback(tx);
         return err_wrap(err, "write gate '%.*s'", STR_ARG(g->item->name));
     }
@@ -184,7 +213,7 @@ static void gate_set_end(struct gate_task *g)
     if (g->was_open && length - gone < gate_least_ms(g))
         gone = length - gate_least_ms(g);
     g->end_mono_ms = loop_mono_ms(g->task.loop) + length - gone;
-    if (value_get_bool(g->need, S("manual"), 0))
+    if (gate_is_manual(g))
         g->end_mono_ms = INT64_MAX;
     g->progress_mono_ms = loop_mono_ms(g->task.loop) + (progress > gone ? progress - gone : 0);
 }
@@ -396,6 +425,11 @@ void gate_task_advance(struct gate_task *g, struct str actor)
     g->is_advanced = 1;
     g->row.advanced_by = str_copy(&g->run->arena, actor);
     wait_signal(&g->task);
+}
+
+int gate_task_needs_person(const struct gate_task *g)
+{
+    return gate_is_manual(g) && g->end_mono_ms && !g->is_advanced && !g->verdict;
 }
 
 int gate_task_is_keeping(const struct gate_task *g)

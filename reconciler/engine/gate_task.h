@@ -63,6 +63,8 @@ void gate_task_cancel(struct gate_task *g);
 int gate_can_advance(const struct value *need);
 /* Somebody did: its row says who. It passes when what it looks at is well. */
 void gate_task_advance(struct gate_task *g, struct str actor);
+/* It looks on, and only a person ends it, or what it sees. */
+int gate_task_needs_person(const struct gate_task *g);
 /* Nothing happens before its end, which is still ahead. */
 int gate_task_is_keeping(const struct gate_task *g);
 void gate_task_fini(struct gate_task *g);

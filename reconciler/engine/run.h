@@ -98,7 +98,7 @@ int run_is_over(const struct run *r);
 /* Its main part is through, and what is left of its tail has to wait: for a time that is ahead, or for a
  * provider that refuses. */
 int run_is_waiting(const struct run *r);
-/* It cannot go on: whatever of it runs was tried again and again. */
+/* It cannot go on: whatever of it runs was tried again and again, or needs a person. */
 int run_is_stuck(const struct run *r);
 /* The daemon ends: tasks are cancelled, rows stay open. */
 void run_stop(struct run *r);

@@ -143,7 +143,9 @@ int run_child_waits(const struct run_child *c)
 
 int run_child_is_stuck(const struct run_child *c)
 {
-    return !child_is(c, PLAN_GATE) && !child_is(c, PLAN_MARK) && op_task_is_stuck(&c->task->op);
+    if (child_is(c, PLAN_GATE))
+        return gate_task_needs_person(&c->task->gate);
+    return !child_is(c, PLAN_MARK) && op_task_is_stuck(&c->task->op);
 }
 
 void run_child_give_up(struct run_child *c)

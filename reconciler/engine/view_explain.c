@@ -104,6 +104,9 @@ static int explain_plan(const struct view *v, const struct rec_environment *env,
         add_choice(v, choices, str_fmt(v->a, "reeve reject %.*s --reason ...", STR_ARG(id)),
                    "keep things as they are until something it was made of changes");
     }
+    if (str_eq_c(plan.state, "applying") && str_eq_c(env->sync, "waiting"))
+        add_choice(v, choices, str_fmt(v->a, "reeve advance %.*s", STR_ARG(env->name)),
+                   "let it go on");
     if (str_eq_c(plan.state, "applying"))
         add_choice(v, choices, str_fmt(v->a, "reeve cancel %.*s --reason ...", STR_ARG(env->name)),
                    "stop it and go back");

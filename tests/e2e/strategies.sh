@@ -258,17 +258,14 @@ a_canary_is_cancelled()
 
 # --- auto_promote: false ----------------------------------------------------------------------------
 
-waits_for_a_person()
-{
-    history_has '"promote:'
-}
-
 what_is_ready_waits_for_a_person()
 {
     given_served rollout='auto_promote: false'
     spec version=v2 rollout='auto_promote: false'
     deploy 'version 2'
-    await 20 "it waits" waits_for_a_person
+    await 20 "it waits" sync_is waiting
+    expect_has "the reason" "$(reeve status prod)" 'the new set is ready'
+    expect_has "what a person can do" "$(explained)" 'reeve advance prod'
     expect_serves v1
     kill_daemon
     start_daemon
@@ -277,6 +274,13 @@ what_is_ready_waits_for_a_person()
     await_converged
     expect_serves v2
     expect_has "who" "$(history)" '"advanced_by":"'
+    expect_has_not "what it was" "$(reeve status prod)" 'the new set is ready'
+    stop_daemon
+    spec version=v3 rollout='auto_promote: false'
+    commit 'version 3'
+    reeve once >>"$WORLD/daemon.log" 2>&1
+    expect_equal "the status of once, which waits for nobody" $? 2
+    expect_serves v2
 }
 
 # --- recreate, and a group --------------------------------------------------------------------------
