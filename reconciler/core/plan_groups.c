@@ -167,6 +167,11 @@ static const struct rec_quarantine *find_quarantine(struct planner *p, struct di
     return NULL;
 }
 
+int plan_groups_is_quarantined(struct planner *p, struct digest name)
+{
+    return !planner_is_asked(p) && find_quarantine(p, name);
+}
+
 static void note_quarantine(struct planner *p, const struct rec_quarantine *q)
 {
     planner_note(

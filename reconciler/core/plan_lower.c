@@ -92,19 +92,22 @@ static int any_switches(const struct planner *p)
     return 0;
 }
 
-/* Routes that no group moves move by themselves. */
+/* Routes that no group moves move by themselves. Where those that are wanted are kept out, what is left of them, new
+ * addresses, has a name of its own. */
 static void lower_routes(struct planner *p)
 {
+    struct digest name = p->keeps_routes ? plan_routes_digest(p->low.a, &p->plan->routes)
+                                         : p->plan->routes_wanted;
     struct plan_group *g;
     int index;
 
     if (planner_only_repairs(p) || !p->s->edge_provider.p || any_switches(p) ||
-        !plan_routes_differ(p))
+        !plan_routes_differ(p) || plan_groups_is_quarantined(p, name))
         return;
     g = plan_groups_add(p, &index);
     if (!g)
         return;
-    g->digest = p->plan->routes_wanted;
+    g->digest = name;
     g->is_switching = 1;
     note_proven(p, rollout_lower_routes(&p->low, index));
 }

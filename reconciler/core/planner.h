@@ -113,6 +113,8 @@ void plan_subjects_keep_needed(struct planner *p);
 
 /* Made, less those that are quarantined. */
 void plan_groups_make(struct planner *p);
+/* A person who asks for a proven revision gets it. */
+int plan_groups_is_quarantined(struct planner *p, struct digest name);
 struct plan_group *plan_groups_add(struct planner *p, int *ret_index);
 /* Which group must be proven before which: `ret` pairs of (waits, for). */
 struct group_order {

@@ -30,10 +30,38 @@ static inline int chance_of(struct chance *c, int percent)
     return (int)(chance_next(c) % 100) < percent;
 }
 
+/* Databases a, b ..., what backs them up, a redis and a name. Engines differ by name alone: what cannot be changed
+ * in place and is protected never converges. */
+static inline void given_objects(struct sb *b, struct chance *c, int n)
+{
+    static const char *const modes[] = { "enforce", "report", "ignore", "keep" };
+
+    for (int i = 0; i < n; i++) {
+        sb_addf(b, "database %c storage=%d version=%d%s", 'a' + i, (int)(chance_next(c) % 3),
+                14 + (int)(chance_next(c) % 2), chance_of(c, 30) ? " policy=delete" : "");
+        if (chance_of(c, 20))
+            sb_addf(b, " drift=storage:%s", modes[chance_next(c) % 4]);
+        if (chance_of(c, 20))
+            sb_addf(b, " moved=%c", 'a' + n + (int)(chance_next(c) % 2));
+        sb_add_c(b, ";");
+        if (chance_of(c, 30))
+            sb_addf(b, "backup %c days=%d needs=database/%c;", 'a' + i, (int)(chance_next(c) % 3),
+                    'a' + i);
+    }
+    if (n && chance_of(c, 40))
+        sb_addf(b, "redis jobs memory=%d policy=delete;", (int)(chance_next(c) % 2));
+    if (n && chance_of(c, 40))
+        sb_addf(b, "dns host ip=%d%s;", (int)(chance_next(c) % 2),
+                chance_of(c, 30) ? " by=others" : "");
+    if (chance_of(c, 10))
+        sb_add_c(b, "forget database/d;");
+}
+
 static inline const char *given_words(struct arena *a, struct chance *c)
 {
     struct sb b;
     int has_port[GIVEN_SERVICES], is_there[GIVEN_SERVICES];
+    int objects = chance_of(c, 60) ? 1 + (int)(chance_next(c) % 3) : 0;
 
     sb_init(&b, a);
     for (int i = 0; i < GIVEN_SERVICES; i++) {
@@ -59,6 +87,8 @@ static inline const char *given_words(struct arena *a, struct chance *c)
         sb_add_c(&b, chance_of(c, 20) ? " built" : "");
         standby = (int)(chance_next(c) % 100);
         sb_add_c(&b, standby < 20 ? " stopped" : standby < 40 ? " frozen" : "");
+        if (objects && chance_of(c, 40))
+            sb_addf(&b, " db=database/%c", 'a' + (int)(chance_next(c) % (uint64_t)objects));
         for (int j = i + 1; j < GIVEN_SERVICES; j++)
             if (is_there[j] && chance_of(c, 20))
                 sb_addf(&b, " %s=%c", has_port[j] && chance_of(c, 50) ? "uses" : "needs", 'a' + j);
@@ -73,6 +103,7 @@ static inline const char *given_words(struct arena *a, struct chance *c)
                 sb_addf(&b, " /%c%d=%c", 'a' + (int)(chance_next(c) % 3), i, 'a' + i);
         sb_add_c(&b, ";");
     }
+    given_objects(&b, c, objects);
     return sb_str(&b).p;
 }
 
@@ -87,6 +118,23 @@ static inline void given_quarantine(struct world *w, const struct play *p)
                 .culprit = p->plan->groups.p[g].services.p[0],
                 .reason = S("not ready"),
             };
+}
+
+/* Somebody else changed it, took it away, or it cannot be read. */
+static inline void given_drift(struct world *w, struct chance *c, struct recorded *r)
+{
+    if (chance_of(c, 15) && r->seen)
+        r->seen = object_with(w->a, r->seen, S("storage"), value_text(w->a, S("77")));
+    if (chance_of(c, 5)) {
+        r->is_lost = r->state == OBJECT_READY;
+        r->seen = NULL;
+    }
+    if (chance_of(c, 5))
+        r->seen = NULL;
+    if (chance_of(c, 5))
+        r->memory = given_json(w->a, "{\"storage\":{\"is\":\"unstable\"}}");
+    if (chance_of(c, 5) && r->protect.n)
+        r->protect = S("forget");
 }
 
 /* What a few specs, carried out with failures, leave behind; the words of the last one, or NULL. */
@@ -111,5 +159,8 @@ static inline const char *given_history(struct world *w, struct chance *c, int q
     for (size_t i = 0; i < w->instances.n; i++)
         if (chance_of(c, 5))
             w->instances.p[i].health = INSTANCE_LOST;
+    for (size_t i = 0; i < w->recorded.n; i++)
+        if (object_is_kind(w->recorded.p[i].kind))
+            given_drift(w, c, &w->recorded.p[i]);
     return words;
 }

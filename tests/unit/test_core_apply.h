@@ -54,6 +54,8 @@ static inline void world_claim(struct world *w, const struct plan *plan,
 {
     struct observed_instance *o;
 
+    if (object_is_kind(item->kind))
+        world_claim_object(w, item);
     if (!str_eq_c(item->kind, "instance") || item->action == PLAN_DELETE)
         return;
     if (!world_find_set(w, item->service, &item->set_key)) {

@@ -51,6 +51,28 @@ static inline void world_settle_object(struct world *w, struct recorded *r,
     r->n_needs = of ? of->needs.n : 0;
 }
 
+/* When one is begun its row is there, whatever becomes of it. */
+static inline void world_claim_object(struct world *w, const struct plan_item *item)
+{
+    struct recorded *r;
+
+    if (item->action != PLAN_CREATE || world_find(w, item->kind, item->name))
+        return;
+    r = vec_push(w->a, &w->recorded);
+    *r = (struct recorded){
+        .kind = item->kind, .name = item->name, .provider = item->provider, .state = OBJECT_LEFT
+    };
+}
+
+/* It happened, and nobody could see that. */
+static inline void world_half_object(struct world *w, const struct plan_item *item)
+{
+    struct recorded *r = world_find(w, item->kind, item->name);
+
+    if (r && (item->action == PLAN_CREATE || item->action == PLAN_UPDATE))
+        r->seen = item->desired;
+}
+
 static inline void world_do_object(struct world *w, const struct plan *plan,
                                    const struct plan_item *item)
 {

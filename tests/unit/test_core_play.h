@@ -396,7 +396,9 @@ static inline void play_end_item(struct play *p, size_t i)
     const struct plan_item *item = &p->plan->items.p[i];
 
     if (play_may_fail(item) && play_chance(p, p->odds.fail)) {
-        if (item->action != PLAN_SWITCH && item->action != PLAN_GATE && play_chance(p, 500))
+        if (object_is_kind(item->kind))
+            world_half_object(p->w, item);
+        else if (item->action != PLAN_SWITCH && item->action != PLAN_GATE && play_chance(p, 500))
             world_do(p->w, p->plan, item); /* it happened, and could not be seen */
         play_set(p, i, ITEM_FAILED);
     } else if (item->action != PLAN_GATE && item->action != PLAN_MARK &&
