@@ -80,6 +80,21 @@ static const struct rec_set *find_warm(const struct planner *p, const struct mem
     return set;
 }
 
+/* Between two numbers whoever runs it chooses: as many as there are, where that is within them. */
+static int64_t wanted_replicas(const struct value *desired, const struct rec_set *live)
+{
+    const struct value *range = value_get(desired, S("replicas"));
+    int64_t min, max;
+
+    if (!value_is(range, VALUE_MAP))
+        return value_get_int(desired, S("replicas"), 1);
+    min = value_get_int(range, S("min"), 1);
+    max = value_get_int(range, S("max"), min);
+    if (!live || live->replicas < min)
+        return min;
+    return live->replicas > max ? max : live->replicas;
+}
+
 static int is_resting(const struct planner *p, const struct rec_set *set)
 {
     for (size_t i = 0; set && i < p->estate.n_instances; i++) {
@@ -115,7 +130,7 @@ static void add_subject(struct planner *p, const struct spec_resource *want,
         m->set_key = identity_set_key(p->low.a, m->desired);
         m->warm = find_warm(p, m);
         m->is_resting = is_resting(p, m->warm);
-        m->replicas = value_get_int(m->desired, S("replicas"), 1);
+        m->replicas = wanted_replicas(m->desired, m->live);
     }
     x->fate = judge_fate(p, x);
     m->is_leaving = x->fate == FATE_ROLLING;
@@ -125,7 +140,7 @@ static void add_subject(struct planner *p, const struct spec_resource *want,
 
 static int check_replicas(const struct spec_resource *r, struct err *err)
 {
-    if (value_get_int(r->desired, S("replicas"), 1) > 0)
+    if (wanted_replicas(r->desired, NULL) > 0)
         return 0;
     return err_set(err, ERR_INVALID,
                    "%.*s:%u:%u: error: service '%.*s' has no replicas; 'enabled: false' leaves it "

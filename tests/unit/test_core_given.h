@@ -162,6 +162,14 @@ static inline void given_word(struct arena *a, struct given_service *s, struct s
         value_set_text(a, output, S("key"), S("url"));
         value_set_text(a, output, S("version"), S("1"));
         *slot = rest;
+    } else if (given_word_prefix(word, "between=", &rest)) {
+        struct value *range = given_member(a, s->v, S("replicas"));
+        int64_t min = 0, max = 0;
+
+        assert_int_equal(str_to_i64(str_slice(rest, 0, 1), &min), 0);
+        assert_int_equal(str_to_i64(str_slice(rest, 2, 1), &max), 0);
+        value_set_int(a, range, S("min"), min);
+        value_set_int(a, range, S("max"), max);
     } else if (word.p[0] == 'x') {
         int64_t n = 0;
 
