@@ -106,6 +106,7 @@ static int normalise_prepare(struct normalise *n)
     n->domains = value_get(n->document, S("domains"));
     n->secrets = value_get(n->document, S("secrets"));
     map_init(&n->used_secrets, n->arena);
+    map_init(&n->moved, n->arena);
     normalise_from(n);
     return 1;
 }

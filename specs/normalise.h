@@ -21,6 +21,7 @@ struct normalise {
     struct value *services, *jobs, *databases, *redis, *backups; /* those that are enabled */
     const struct value *domains, *secrets;
     int is_of_commit;        /* an image is named by ${commit} or ${tag} */
+    struct map moved;        /* "kind/OLDNAME" -> struct value *: where it is said first */
     struct map used_secrets; /* name -> struct value *: {store, path, key} */
 };
 

@@ -3,6 +3,8 @@
 #include "specs/normalise.h"
 #include "specs/schema_path.h"
 
+#define BESIDE_MODES_MAX 1000 /* each is held against each resource */
+
 /* clang-format off */
 static const struct beside_kind {
     const char *kind, *documents; /* "service", and its map in a document */
@@ -74,6 +76,8 @@ static void beside_of_document(struct normalise *n, const struct beside_kind *ki
 {
     const struct value *modes = value_at(n->document, S("reconcile.drift"));
 
+    if (value_count(modes) > BESIDE_MODES_MAX)
+        return; /* said by check_modes() */
     NORMALISE_ENTRIES(modes, mode)
     {
         struct str rest = mode->key, first, name = STR_NONE;
@@ -89,20 +93,18 @@ static void beside_of_document(struct normalise *n, const struct beside_kind *ki
 
 /* Of two that were one, neither is it. */
 static void check_moved_once(struct normalise *n, const struct value_entry *written,
-                             const struct beside_kind *kind, const struct value *moved)
+                             const struct beside_kind *kind, struct value *moved)
 {
-    const struct value *all = normalise_enabled(n, str_from_c(kind->kind));
+    struct str key = str_fmt(n->arena, "%s/%.*s", kind->kind, STR_ARG(moved->u.text));
+    const struct value *other = map_find(&n->moved, key);
 
-    NORMALISE_ENTRIES(all, other)
-    {
-        const struct value *its = value_get(other->value, S("moved"));
-
-        if (its && str_cmp(other->key, written->key) < 0 && value_eq(its, moved))
-            normalise_complain(n, moved->place, "conflict", STR_NONE,
-                               "%s '%.*s' became '%.*s' already (%.*s:%u:%u)", kind->kind,
-                               STR_ARG(moved->u.text), STR_ARG(other->key),
-                               STR_ARG(its->place.file), its->place.line, its->place.column);
-    }
+    if (!other)
+        map_put(&n->moved, key, moved);
+    else if (other != moved)
+        normalise_complain(n, moved->place, "conflict", STR_NONE,
+                           "%s '%.*s' has another name already (%.*s:%u:%u), not '%.*s'",
+                           kind->kind, STR_ARG(moved->u.text), STR_ARG(other->place.file),
+                           other->place.line, other->place.column, STR_ARG(written->key));
 }
 
 void normalise_beside(struct normalise *n, const struct value_entry *written,
@@ -110,7 +112,8 @@ void normalise_beside(struct normalise *n, const struct value_entry *written,
 {
     const struct beside_kind *kind = beside_find(r->kind);
     const struct value *own = value_get(written->value, S("drift"));
-    const struct value *moved = value_get(written->value, S("moved"));
+    const struct value_entry *moving = value_entry(written->value, S("moved"));
+    struct value *moved = moving ? moving->value : NULL;
     struct value *drift = value_map(n->arena);
 
     if (!kind)
@@ -137,6 +140,10 @@ static void check_modes(struct normalise *n)
 {
     const struct value *modes = value_at(n->document, S("reconcile.drift"));
 
+    if (value_count(modes) > BESIDE_MODES_MAX)
+        normalise_complain(n, modes->place, "range", S("say it in the resources themselves"),
+                           "reconcile.drift: has %zu entries, at most %d", value_count(modes),
+                           BESIDE_MODES_MAX);
     NORMALISE_ENTRIES(modes, mode)
     {
         struct str rest = mode->key, first, name = S("");

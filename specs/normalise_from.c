@@ -3,6 +3,7 @@
 #include "specs/normalise.h"
 
 #define FROM_CHAIN_MAX 16
+#define FROM_VALUES_MAX 100000 /* taken by all together, as of the aliases of a file */
 
 static const struct str from_artifact[] = { S_INIT("source"), S_INIT("image"),
                                             S_INIT("image_wait_ms") };
@@ -32,8 +33,9 @@ static const struct value *from_end(struct normalise *n, const struct value *wri
         if (i == FROM_CHAIN_MAX) {
             const struct value *name = value_get(written, field);
 
-            normalise_complain(n, name->place, "reference", STR_NONE, "%.*s leads back to itself",
-                               STR_ARG(field));
+            normalise_complain(n, name->place, "reference", STR_NONE,
+                               "%.*s leads back to itself, or through more than %d services",
+                               STR_ARG(field), FROM_CHAIN_MAX);
             return NULL;
         }
         at = from_find(n, at, field);
@@ -79,23 +81,52 @@ static struct value *from_variables(struct normalise *n, const struct value *wri
     return all;
 }
 
-static void from_set(struct normalise *n, const struct value *all)
+static size_t from_count(const struct value *v)
+{
+    size_t n_values = 1;
+
+    for (size_t i = 0; i < value_count(v); i++)
+        n_values += from_count(v->kind == VALUE_LIST ? value_item(v, i)
+                                                     : v->u.map.entries[i].value);
+    return n_values;
+}
+
+/* One that is over the limit ends it for all others, and is said. */
+static void from_add(struct normalise *n, const struct value *from, const struct value *taken,
+                     size_t *n_values)
+{
+    *n_values += from_count(taken);
+    if (*n_values > FROM_VALUES_MAX)
+        normalise_complain(n, from->place, "limit", STR_NONE,
+                           "more than %d values are taken from services", FROM_VALUES_MAX);
+}
+
+static void from_set(struct normalise *n, const struct value *all, size_t *n_values)
 {
     NORMALISE_ENTRIES(all, e)
     {
-        if (value_get(e->value, S("image_from")))
-            from_set_artifact(n, e->value);
+        const struct value *from = value_get(e->value, S("image_from"));
+
+        if (!from || *n_values > FROM_VALUES_MAX)
+            continue;
+        from_set_artifact(n, e->value);
+        from_add(n, from, value_get(e->value, S("source")), n_values);
     }
     NORMALISE_ENTRIES(all, e)
     {
-        if (value_get(e->value, S("environment_from")) &&
-            from_end(n, e->value, S("environment_from")))
-            value_set(n->arena, e->value, S("environment"), from_variables(n, e->value));
+        const struct value *from = value_get(e->value, S("environment_from"));
+
+        if (!from || *n_values > FROM_VALUES_MAX || !from_end(n, e->value, S("environment_from")))
+            continue;
+        value_set(n->arena, e->value, S("environment"), from_variables(n, e->value));
+        from_add(n, from, value_get(e->value, S("environment")), n_values);
     }
 }
 
 void normalise_from(struct normalise *n)
 {
-    from_set(n, n->services);
-    from_set(n, n->jobs);
+    size_t n_values = 0;
+
+    from_set(n, n->services, &n_values);
+    from_set(n, n->jobs, &n_values);
 }
