@@ -13,6 +13,10 @@ static const struct rule_line {
     { S_INIT("branch"), "its document counts at this branch alone", "" },
     { S_INIT("providers.services"), "who may run its services; the first runs those that name none", "it has no services" },
     { S_INIT("providers.domains"), "who serves its domains", "it has no domains" },
+    { S_INIT("providers.databases"), "who may keep its databases", "it has no databases" },
+    { S_INIT("providers.redis"), "who may keep its redis", "it has no redis" },
+    { S_INIT("providers.backups"), "who may keep its backups", "it has no backups" },
+    { S_INIT("providers.dns"), "who may keep its records in DNS", "it has no records in DNS" },
     { S_INIT("secrets"), "the paths it may read, with all that is below them, each for what it says", "it reads no secrets" },
     { S_INIT("domains"), "the hosts it may have; '*.' is one label", "it has no hosts" },
     { S_INIT("registries"), "where its images may come from", "no image is allowed" },
@@ -24,6 +28,7 @@ static const struct rule_line {
     { S_INIT("ceiling.cpus"), "thousandths of processors of its services together, at most", "its processors are not limited together" },
     { S_INIT("ceiling.memory"), "bytes of memory of its services together, at most", "its memory is not limited together" },
     { S_INIT("ceiling.storage"), "bytes of its databases together, at most", "its storage is not limited" },
+    { S_INIT("ceiling.creates"), "instances that commits may make in an hour", "its instances are not counted by the hour" },
     { S_INIT("ceiling.monthly_cost"), "what it may cost in a month, at most; an unknown price is over it", "its price is not limited" },
     { S_INIT("budget.deletes"), "more than this share of its services and domains is deleted with a person's word alone, whoever starts it; in hundredths of a percent", "any number may be deleted" },
     { S_INIT("budget.replaces"), "the same of those that are stopped before they are made anew", "any number may be replaced" },
@@ -34,6 +39,9 @@ static const struct rule_line {
     { S_INIT("floor.freeze"), "no commit is applied then", "its own freezes alone hold" },
     { S_INIT("floor.auto_if"), "such plans need nobody, where its own auto_if says so too", "manual is manual" },
     { S_INIT("floor.signed"), "whether approvals are signed", "they need not be" },
+    { S_INIT("floor.signatures"), "which of its commits must be signed", "its commits need not be signed" },
+    { S_INIT("floor.checks"), "what must have succeeded on the exact commit", "no check is asked for" },
+    { S_INIT("floor.anchor"), "nothing is applied while the history cannot be anchored", "it does not wait for anchors" },
     { S_INIT("floor.waivable"), "rules it may waive", "it waives no rule" },
 };
 /* clang-format on */
