@@ -42,14 +42,50 @@ static void check_seed(struct normalise *n, const struct value *seed, struct val
     value_set_text(n->arena, copy, S("mode"), mode);
 }
 
-static void set_seed(struct normalise *n, struct value *desired, const struct value *in)
+static int refers_to(const struct value *service, struct str database)
 {
-    const struct value *seed = value_get(in, S("seed"));
+    static const struct str maps[] = { S_INIT("environment"), S_INIT("release.environment") };
+
+    for (size_t i = 0; i < N_ELEMENTS(maps); i++)
+        NORMALISE_ENTRIES(value_at(service, maps[i]), variable)
+        {
+            if (str_eq(value_get_text(variable->value, S("database"), STR_NONE), database))
+                return 1;
+        }
+    return 0;
+}
+
+/* Whose artifact and variables a command has, where nobody is named. */
+static void set_seed_service(struct normalise *n, const struct value_entry *database,
+                             const struct value *seed, struct value *copy)
+{
+    struct str first = STR_NONE;
+
+    if (!value_get(seed, S("command")) || value_get(seed, S("service")))
+        return;
+    NORMALISE_ENTRIES(n->services, service)
+    {
+        if (refers_to(service->value, database->key) &&
+            (!first.p || str_cmp(service->key, first) < 0))
+            first = service->key;
+    }
+    if (first.p)
+        value_set_text(n->arena, copy, S("service"), first);
+    else
+        normalise_complain(n, seed->place, "required", S("add service: NAME"),
+                           "seed: no service refers to database '%.*s', so none has the command",
+                           STR_ARG(database->key));
+}
+
+static void set_seed(struct normalise *n, struct value *desired, const struct value_entry *database)
+{
+    const struct value *seed = value_get(database->value, S("seed"));
     struct value *copy = value_copy_content(n->arena, seed);
 
     if (!seed)
         return;
     check_seed(n, seed, copy);
+    set_seed_service(n, database, seed, copy);
     check_mask(n, seed);
     check_from(n, seed);
     value_set(n->arena, desired, S("seed"), copy);
@@ -76,7 +112,7 @@ void normalise_database(struct normalise *n, const struct value_entry *database,
 
     ret->provider = rule_provider(n, "databases", value_get(in, S("provider")), ret->place);
     normalise_take_all(n, desired, in, taken);
-    set_seed(n, desired, in);
+    set_seed(n, desired, database);
     check_refresh(n, in);
     rule_check_cost(n, str_fmt(n->arena, "database '%.*s'", STR_ARG(database->key)), ret->provider,
                     ret->place);
