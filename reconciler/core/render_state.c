@@ -232,7 +232,7 @@ static void render_instances(struct render *r, const struct value *service)
 
 static void render_resources(struct render *r, const struct value *list)
 {
-    static const char *const members[] = { "name", "status", "provider", "reason" };
+    static const char *const members[] = { "name", "status", "provider", "reason", "drift" };
     struct render_table t;
 
     if (!value_count(list))

@@ -109,6 +109,30 @@ static int weaken_guard(const struct value *before, const struct value *after)
     return weaken_policy_rank(after) < weaken_policy_rank(before);
 }
 
+/* enforce report keep ignore; of what is not named, by `default`. */
+static int weaken_mode_rank(const struct value *modes, struct str path)
+{
+    struct str word = value_get_text(modes, path,
+                                     value_get_text(modes, S("default"), S("enforce")));
+
+    return str_eq_c(word, "enforce") ? 3 : str_eq_c(word, "report") ? 2 : str_eq_c(word, "keep");
+}
+
+/* {PATH: MODE}: some field is watched less than it was. */
+static int weaken_watch(const struct value *before, const struct value *after)
+{
+    const struct value *sides[] = { before, after };
+
+    for (size_t side = 0; side < N_ELEMENTS(sides); side++)
+        for (size_t i = 0; i < value_count(sides[side]); i++) {
+            struct str path = sides[side]->u.map.entries[i].key;
+
+            if (weaken_mode_rank(after, path) < weaken_mode_rank(before, path))
+                return 1;
+        }
+    return 0;
+}
+
 /* Of a map of numbers: one is less, or gone. */
 static int weaken_any_less(const struct value *before, const struct value *after)
 {
@@ -191,6 +215,7 @@ static const struct weaken_row weaken_rows[] = {
     { "policy",  S_INIT("approval.allow_self"),                             weaken_turned_on,    S_INIT("") },
     { "policy",  S_INIT("trigger.require_environment"),                     weaken_firsts,       S_INIT("") },
     { "policy",  S_INIT("trigger.require_checks"),                          weaken_checks,       S_INIT("") },
+    { "policy",  S_INIT("reconcile.drift"),                                 weaken_watch,        S_INIT("") },
     { "policy",  S_INIT("waive"),                                           weaken_one_more,     S_INIT("") },
     { "service", S_INIT("build.network"),                                   weaken_asked,        S_INIT("") },
     { "service", S_INIT("healthcheck.readiness"),                           weaken_gone,         S_INIT("") },

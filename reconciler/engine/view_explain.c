@@ -180,6 +180,8 @@ static int explain_resource(const struct view *v, const struct rec_environment *
         view_set(v, one, "provider_id", rows[i].provider_id);
         view_set_digest(v, one, "desired", &rows[i].desired);
         view_set_digest(v, one, "observed", &rows[i].observed);
+        view_set(v, one, "protect", rows[i].protect);
+        view_set(v, one, "drift", view_drift_text(v, &rows[i]));
         rc = view_set_time(v, one, "from_ms", rows[i].valid_from, err);
         value_add(v->a, history, one);
     }
@@ -248,6 +250,8 @@ int view_explain(const struct view *v, struct str name, struct str subject, stru
     add_all(v, reasons, stops);
     add_all(v, choices, ends);
     rc = explain_operations(v, &env, subject, map, reasons, choices, err);
+    if (!rc)
+        rc = view_add_drift(v, &env, reasons, err);
     if (!rc)
         rc = explain_rollouts(v, &env, map, reasons, err);
     if (!rc)

@@ -45,3 +45,9 @@ int view_quarantine(const struct view *v, struct str env, struct value **ret, st
 int view_clock(const struct view *v, const struct value **ret, struct err *err);
 /* The plan of an environment that has not ended, else none: ret->env is "". */
 int view_open_plan(const struct view *v, struct str env, struct rec_plan *ret, struct err *err);
+
+/* view_drift.c: "storage differs from what was asked for"; "" where nothing does. */
+struct str view_drift_text(const struct view *v, const struct rec_resource *row);
+/* A reason for each object of which something does. */
+int view_add_drift(const struct view *v, const struct rec_environment *env, struct value *reasons,
+                   struct err *err);

@@ -276,6 +276,7 @@ static int set_resources(const struct view *v, struct value *map, struct str env
         view_set(v, one, "provider", rows[i].provider);
         view_set(v, one, "provider_id", rows[i].provider_id);
         view_set(v, one, "reason", rows[i].reason);
+        view_set(v, one, "drift", view_drift_text(v, &rows[i]));
         view_set_json(v, one, "outputs", rows[i].outputs);
         value_add(v->a, list, one);
     }

@@ -173,10 +173,28 @@ static void what_drifts_again_is_told_and_left(struct story *s)
     assert_true(str_find(row_of(s, "database", "main").drift, S("unstable")) != STR_NPOS);
 }
 
+static void approve_all(struct story *s)
+{
+    struct rec_plan *rows;
+    struct err err = ERR_INIT;
+    size_t n;
+
+    if (DB_SELECT(world_reader(&s->w), &s->w.arena, plan, "WHERE state = 'waiting'", &rows, &n,
+                  &err))
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < n; i++)
+        decide(s, COMMAND_APPROVE, digest_hex(&s->w.arena, &rows[i].id));
+}
+
 static void what_is_reported_is_told_once(struct story *s)
 {
-    s->shop.settings = "reconcile: {interval: 20s, drift: {default: report}}\n";
     given_data(s);
+    s->shop.settings = "reconcile: {interval: 20s, drift: {default: report}}\n";
+    push(s);
+    run(s, MINUTE);
+    expect_status(s, "waiting: class weaken");
+    approve_all(s);
+    run(s, MINUTE);
     given_drift(s, "main", "{\"observed\":{\"storage\":1}}");
     run(s, 3 * MINUTE);
     assert_true(is_drifted(s, "main"));
@@ -390,6 +408,43 @@ static void it_dies_while_a_database_is_made(struct story *s)
     }
 }
 
+static void lose_and_recover(struct story *s)
+{
+    const char *broken;
+    int done;
+
+    world_stop(&s->w);
+    world_lose_database(&s->w, WORLD_LOSES_ALL);
+    broken = world_recover(&s->w, N_CRASH_POINTS, &done);
+    if (broken)
+        fail_msg("%s", broken);
+    assert_int_equal(done, 1);
+}
+
+/* Labels are all that is left of it: nothing is made twice, nothing goes, and its data is guarded. */
+static void it_is_known_when_the_database_is_lost(struct story *s)
+{
+    struct rec_resource row;
+    struct str id;
+
+    given_data(s);
+    id = row_of(s, "database", "main").provider_id;
+    lose_and_recover(s);
+    run(s, 10 * SECOND);
+    expect_row(s, "database", "main", "ready");
+    assert_true(str_eq(row_of(s, "database", "main").provider_id, id));
+    assert_true(str_eq_c(row_of(s, "database", "main").protect, "retain"));
+    expect_nowhere(s, password_of(s, "main"));
+    say(s, COMMAND_RESUME);
+    world_say(&s->w, &(struct command){ .verb = COMMAND_RESUME, .env = S("stage"), .as = S("") },
+              &s->done);
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    assert_int_equal(count(s, "rollout.began"), 0);
+    row = row_of(s, "database", "main");
+    assert_true(!digest_is_none(&row.desired));
+}
+
 int main(void)
 {
     static struct story_row rows[] = {
@@ -406,6 +461,7 @@ int main(void)
         STORY(one_that_the_document_forgets_stays),
         STORY(one_that_a_person_lets_go_may_come_back),
         STORY(what_nobody_asks_for_is_not_taken),
+        STORY(it_is_known_when_the_database_is_lost),
         STORY(a_failed_rollout_leaves_the_database),
         STORY(it_dies_while_a_database_is_made),
     };
