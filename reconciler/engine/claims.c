@@ -64,6 +64,18 @@ struct value *claims_elsewhere(const struct source_task *s, struct arena *a)
     return list;
 }
 
+/* They are checked, and nobody waits for one in vain. */
+static void claims_look_at_previews(struct head *h)
+{
+    for (size_t i = 0; i < h->bundle.previews.n; i++) {
+        const struct map_entry *preview = &h->bundle.previews.entries[i];
+        const struct value *name = value_get(preview->value, S("name"));
+
+        spec_message_add(&h->refused, SPEC_ERROR, name->place, S("unsupported"), STR_NONE,
+                         "preview '%.*s': this version makes no previews", STR_ARG(preview->key));
+    }
+}
+
 void claims_look(struct engine *e, const struct source_task *s, struct head *h)
 {
     if (!h)
@@ -72,6 +84,8 @@ void claims_look(struct engine *e, const struct source_task *s, struct head *h)
     h->elsewhere.n = 0;
     for (size_t i = 0; !h->messages.n_errors && i < h->envs.n; i++)
         claims_look_at(e, s, h, h->envs.entries[i].value);
+    if (!h->messages.n_errors)
+        claims_look_at_previews(h);
     spec_messages_sort(&h->refused);
 }
 

@@ -67,11 +67,14 @@ plans_whole()
     for env in $ENVIRONMENTS; do
         expect_planned "$env"
     done
-    stop_daemon
 }
 
 grove() { plans_whole grove; }
-delight() { plans_whole delight; }
+delight()
+{
+    plans_whole delight
+    expect_has "what is said of its previews" "$(reeve status)" "preview 'pr': this version makes no previews"
+}
 salina() { plans_whole salina; }
 nuggetwise() { plans_whole nuggetwise; }
 signupflow() { plans_whole signupflow; }
