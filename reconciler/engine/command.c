@@ -47,8 +47,10 @@ static void act_fetch(struct command_call *c, struct command_found *f, struct en
         if (!env || env->source == s)
             value_set_int(&c->arena, f->rounds, s->name, source_task_fetch_now(s));
     }
-    if (env)
+    if (env) {
+        env->checks.again_mono_ms = 0; /* the forge is asked at once */
         env_task_wake(env);
+    }
 }
 
 /* What a cancelled plan comes to; one that has ended meanwhile is not there. */

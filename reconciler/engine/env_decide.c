@@ -230,6 +230,8 @@ static int find_bars(struct env_task *env, const struct rec_plan *row, const str
     if (frozen < 0)
         return frozen;
     early = env_trigger_waits(env, value_get(policy, S("triggers")), &ret->early, err);
+    if (!early)
+        early = env_checks_wait(env, value_get(policy, S("triggers")), &ret->early, err);
     if (early < 0)
         return early;
     shut = is_shut(env, row, policy, &ret->shut, err);

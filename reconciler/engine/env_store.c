@@ -233,7 +233,7 @@ int env_store_plan(struct env_task *env, struct err *err)
         return err->code;
     env->lacks_authors = d.needs.p && env->plan.cause == PLAN_CAUSE_COMMIT &&
                          !env_authors_are_known(env, &row);
-    if (env->lacks_authors || env->lacks_firsts)
+    if (env->lacks_authors || env->lacks_firsts || env->lacks_checks)
         return 0;
     env->keeps_ask = str_eq_c(d.state, "waiting") &&
                      env->plan.classes & (PLAN_CLASS_DOWNGRADE | PLAN_CLASS_BUDGET);

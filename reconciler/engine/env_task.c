@@ -37,6 +37,8 @@ enum {
     ENV_OBSERVE,
     ENV_PLAN,
     ENV_DECIDE,
+    ENV_CHECKS,
+    ENV_CHECKED,
     ENV_TROUBLE,
     ENV_REST,
 };
@@ -61,7 +63,9 @@ static const struct task_state env_states[] = {
     [ENV_EDGE]    = { "EDGE",    TO(ENV_OBSERVE),                         ENV_TROUBLE,   0 },
     [ENV_OBSERVE] = { "OBSERVE", TO2(ENV_OBSERVE, ENV_PLAN),              ENV_TROUBLE,   0 }, /* one provider after the other */
     [ENV_PLAN]    = { "PLAN",    TO(ENV_DECIDE),                          ENV_TROUBLE,   0 },
-    [ENV_DECIDE]  = { "DECIDE",  TO2(ENV_REST, ENV_DESCENT) | TO2(ENV_AUTHORS, ENV_PLAN), ENV_TROUBLE,   0 },
+    [ENV_DECIDE]  = { "DECIDE",  TO3(ENV_REST, ENV_DESCENT, ENV_CHECKS) | TO2(ENV_AUTHORS, ENV_PLAN), ENV_TROUBLE,   0 },
+    [ENV_CHECKS]  = { "CHECKS",  TO(ENV_CHECKED),                         ENV_CHECKED,   0 }, /* the forge's deadlines */
+    [ENV_CHECKED] = { "CHECKED", TO(ENV_PLAN),                            NO_ERROR_EDGE, 0 },
     [ENV_TROUBLE] = { "TROUBLE", TO(ENV_REST),                            ENV_REST,      0 }, /* says why; serves on */
     [ENV_REST]    = { "REST",    TO2(ENV_ACCEPT, ENV_SPEC),               ENV_ACCEPT,    0 }, /* woken early: something moved */
 };
@@ -81,7 +85,8 @@ static void env_drop_cycle(struct env_task *env)
     env->starts = env->is_doubtful = env->keeps_ask = env->lacks_authors = 0;
     env->firsts.p = NULL;
     env->firsts.n = env->firsts.cap = 0;
-    env->lacks_firsts = 0;
+    env->lacks_firsts = env->lacks_checks = 0;
+    env->checks_wanted = NULL;
     env->authors_to = STR_NONE;
     env->n_observations = env->n_objects = 0;
 }
@@ -110,6 +115,7 @@ static void env_begin_cycle(struct env_task *env)
         env_move(env);
     env->is_in_trouble = env->is_woken = 0;
     env->again_ms = -1;
+    env->checks.is_heard = 0;
     env->head = head_use(env->source ? source_task_head(env->source, env->branch) : NULL);
 }
 
@@ -303,6 +309,8 @@ static enum task_verdict env_decide(struct env_task *env)
         env_trigger_look(env);
         return task_goto(&env->task, ENV_PLAN);
     }
+    if (env->lacks_checks)
+        return task_goto(&env->task, ENV_CHECKS);
     env_note_awaiting(env);
     if (env->has_spec)
         env->tried = env->spec.revision;
@@ -359,6 +367,9 @@ static enum task_verdict env_rest(struct env_task *env)
         at_ms = now_ms + ENV_TROUBLE_MS;         /* whatever was away may be back */
     if (env_is_asked(&env->asked) && !env->main) /* it could not be planned */
         at_ms = now_ms + ENV_ASK_AGAIN_MS;
+    if (env->checks.is_heard && env->checks.state != CHECK_PASSED &&
+        at_ms > env->checks.again_mono_ms)
+        at_ms = env->checks.again_mono_ms;
     if (env->again_ms >= 0 && at_ms > now_ms + env->again_ms)
         at_ms = now_ms + env->again_ms;
     env->is_resting = !env->is_woken;
@@ -465,6 +476,11 @@ static enum task_verdict env_step(struct task *t)
         return task_then(t, ENV_DECIDE);
     case ENV_DECIDE:
         return env_decide(env);
+    case ENV_CHECKS:
+        return env_checks_ask(env) ? task_then(t, ENV_CHECKED) : task_goto(t, ENV_CHECKED);
+    case ENV_CHECKED:
+        env_checks_heard(env);
+        return task_goto(t, ENV_PLAN);
     case ENV_TROUBLE:
         return env_trouble(env);
     case ENV_REST:

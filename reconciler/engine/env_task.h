@@ -17,6 +17,7 @@
 
 #include "base/guard.h"
 #include "reconciler/core/trigger.h"
+#include "reconciler/engine/forge_task.h"
 #include "reconciler/engine/run.h"
 #include "reconciler/engine/snapshot_load.h"
 #include "reconciler/engine/source_task.h"
@@ -95,10 +96,14 @@ struct env_task {
     int keeps_ask;    /* what a person asked for waits for an approval */
     int is_doubtful;  /* nothing was stored: it is not known whether the commit goes on */
     int lacks_firsts; /* nothing was stored: those that come first have not been looked at */
-    VEC(struct trigger_first) firsts; /* environments that come first */
-    int64_t debounces_ms;             /* so long further commits are waited for */
+    VEC(struct trigger_first) firsts;  /* environments that come first */
+    int lacks_checks;                  /* nothing was stored: the forge has not been asked */
+    const struct value *checks_wanted; /* list of {name, app?} */
+    struct forge_task *forge;
+    int64_t debounces_ms; /* so long further commits are waited for */
     int64_t again_ms; /* after so long what it waits for is looked at again; -1: no such thing */
     /* across cycles */
+    struct checks_known checks; /* what the forge said last */
     struct trigger_burst burst;
     int awaits; /* it waits for another environment */
     struct run *runs;

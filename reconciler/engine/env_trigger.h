@@ -14,6 +14,13 @@
 int env_trigger_waits(struct env_task *env, const struct value *triggers, struct str *ret_reason,
                       struct err *err);
 
+/* The same of the checks of the forge, which the rule's floor may ask for too: env->lacks_checks. */
+int env_checks_wait(struct env_task *env, const struct value *triggers, struct str *ret_reason,
+                    struct err *err);
+/* The loop's: 1: the forge is asked, the wait began. 0: it was, a moment ago. */
+int env_checks_ask(struct env_task *env);
+void env_checks_heard(struct env_task *env);
+
 /* The loop's: before PLAN, whether further commits are waited for. */
 void env_trigger_note(struct env_task *env);
 /* The loop's: those that PLAN asked for. */

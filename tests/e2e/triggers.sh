@@ -1,0 +1,186 @@
+#!/bin/bash
+# triggers: what a commit waits for at a real daemon: checks of a forge. SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/lib.sh"
+
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+CONTRACTS=${CONTRACTS:-$ROOT/../shared/contracts}
+FORGE=
+
+end_forge()
+{
+    [ -z "$FORGE" ] || kill_child "$FORGE"
+    FORGE=
+}
+
+# A world whose source has a forge of that type; the token stands in the daemon's environment.
+given_forge()
+{
+    local type=$1
+
+    end_forge
+    given_world
+    trap 'status=$?; end_forge; end_script $status' EXIT
+    python3 "$ROOT/tests/support/fake_forge.py" "$WORLD/forge.port" "$WORLD/forge.log" 9>&- &
+    FORGE=$!
+    await 20 "the forge listens" test -s "$WORLD/forge.port"
+    FORGE_AT=http://127.0.0.1:$(cat "$WORLD/forge.port")
+    write_daemon extra="secrets: {default: env, stores: {env: {type: env, prefix: T_}}}" "${@:2}"
+    sed -i "s|branches: \[main\], poll: 30s|branches: [main], poll: 30s, forge: {type: $type, api: \"$FORGE_AT/$type\", repository: acme/shop, credentials: {secret: forge_token}}|" \
+        "$WORLD/reeve.yaml"
+}
+
+# What the trigger says besides the branch.
+require()
+{
+    sed -i "s|^trigger: .*|trigger: {branch: main, $1}|" "$WORLD/repo/.reeve/app.yaml"
+}
+
+forge()
+{
+    curl -sf -X POST -d "$2" "$FORGE_AT/ctl/$1" >/dev/null || fail "the forge does not listen"
+}
+
+# report NAME STATE [APP]
+report()
+{
+    forge say "{\"name\":\"$1\",\"state\":\"$2\",\"app\":\"${3:-ci}\",\"url\":\"https://ci.test/7\"}"
+}
+
+# Now, and not when it is asked for the next time.
+look()
+{
+    reeve apply prod --no-wait >/dev/null 2>&1
+}
+
+waits_for()
+{
+    look
+    [[ $(reeve status prod -o json 2>/dev/null) == *"$1"* ]]
+}
+
+converges()
+{
+    look
+    is_converged
+}
+
+await_reason()
+{
+    await 60 "it says: $1" waits_for "$1"
+}
+
+# Each type is asked in its own way, with its own words.
+checks_of()
+{
+    given_forge "$1"
+    spec version=v1
+    require 'require_checks: [{name: build}, {name: audit, app: auditor}]'
+    commit 'version 1'
+    start_daemon T_FORGE_TOKEN=forge-token
+    await_reason "waits for check 'build', which nobody has reported yet"
+    expect_equal "what waits" "$(field sync)" waiting
+    report build pending
+    report audit success somebody
+    await_reason '"waits for check '"'build'"'"'
+    report build success
+    await_reason "waits for check 'audit' of auditor, which nobody has reported yet"
+    report audit success auditor
+    await 60 'in sync' converges
+    expect_serves v1
+    cat "$WORLD/forge.log" >>"$ROOT_LOG"
+}
+
+checks_of_github()
+{
+    checks_of github
+}
+
+checks_of_gitlab()
+{
+    checks_of gitlab
+}
+
+checks_of_gitea()
+{
+    checks_of gitea
+}
+
+# Who passed is not asked again; a failed one refuses, in no words but its own.
+a_check_that_failed()
+{
+    forge clear '{}'
+    report audit success auditor
+    report build failed $'ci'
+    forge say '{"name":"build","state":"failed","app":"ci","url":"https://ci.test/\u001b[2J<img>"}'
+    spec version=v2
+    require 'require_checks: [{name: build}, {name: audit, app: auditor}]'
+    deploy 'version 2'
+    await_reason "refused: check 'build' failed: https://ci.test/"
+    expect_has_not "what is said" "$(reeve status prod; reeve plan prod)" $'\033'
+    expect_has "the plan" "$(reeve plan prod)" "waiting: refused: check 'build' failed"
+    expect_serves v1
+    report build success
+    await 60 'in sync' converges
+    expect_serves v2
+}
+
+# No answer is none: it is waited for, and what serves serves on.
+a_forge_that_does_not_answer()
+{
+    spec version=v3
+    require 'require_checks: [{name: build}]'
+    forge status '{"status": 503}'
+    deploy 'version 3'
+    await_reason "waits for checks: the forge answers with status 503"
+    forge status '{"status": 401}'
+    await_reason "waits for checks: the forge refuses the credentials: status 401"
+    expect_serves v2
+    expect_has_not "the log" "$(cat "$WORLD/daemon.log")" forge-token
+    expect_has_not "the answers" "$(reeve status prod -o json; reeve plan prod -o json; history)" forge-token
+    ! grep -q forge-token "$WORLD/var/reeve.db" || fail "the token lies in the database"
+    forge status '{"status": 200}'
+    await 90 "the forge was heard" waits_for 'class weaken'
+    run_approve
+    expect_serves v3
+}
+
+run_approve()
+{
+    reeve approve "$(plan_id)" --reason 'one check less' >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
+    await_converged 60
+}
+
+# The rule asks for it, whatever the specs say; and a source without a forge has nobody to ask.
+the_floor_asks_too()
+{
+    given_forge github rule='    floor: {checks: [{name: build, app: ci}]}'
+    spec version=v1
+    commit 'version 1'
+    start_daemon T_FORGE_TOKEN=forge-token
+    await_reason "waits for check 'build' of ci, which nobody has reported yet"
+    report build success
+    await 60 'in sync' converges
+    expect_serves v1
+    end_forge
+    given_world
+    spec version=v1
+    require 'require_checks: [{name: build}]'
+    commit 'version 1'
+    start_daemon
+    await_reason "waits for checks, but source 'shop' has no \`forge\` to ask"
+}
+
+requests_are_those_of_the_contracts()
+{
+    if [ ! -d "$CONTRACTS/gitlab" ]; then
+        say "   not looked at: no contracts at $CONTRACTS"
+        return
+    fi
+    python3 "$ROOT/tests/support/forge_contracts.py" "$CONTRACTS" "$ROOT_LOG" || fail "requests"
+}
+
+ROOT_LOG=$(mktemp /tmp/e2e-forge.XXXXXX)
+trap 'rm -f "$ROOT_LOG"' EXIT
+run_cases checks_of_gitlab checks_of_gitea checks_of_github a_check_that_failed a_forge_that_does_not_answer \
+    the_floor_asks_too requests_are_those_of_the_contracts
+rm -f "$ROOT_LOG"
