@@ -3,6 +3,8 @@
 #include "specs/refs.h"
 #include "specs/rule.h"
 
+#define SITE_PORT 80
+
 /* Fields whose filled form is the canonical one. */
 static const struct str normalise_taken[] = { S_INIT("command"),     S_INIT("port"),
                                               S_INIT("replicas"),    S_INIT("termination"),
@@ -66,7 +68,7 @@ static void set_probe(struct normalise *n, struct value *healthcheck, const stru
 
     if (!probe)
         return;
-    check_probe(n, probe, name, value_get(service, S("port")) != NULL);
+    check_probe(n, probe, name, value_get(service, S("port")) || value_get(service, S("static")));
     if (http && host.p && !value_get(http->value, S("host")))
         value_set_text(n->arena, http->value, S("host"), str_copy(n->arena, host));
     value_set(n->arena, healthcheck, str_from_c(name), copy);
@@ -193,6 +195,13 @@ static void check_command(struct normalise *n, const struct value_entry *service
                            "services.%.*s: static needs a source", STR_ARG(service->key));
 }
 
+/* It is listened for by a program of ours, which has a port like any other. */
+static void set_site(struct normalise *n, struct value *desired, const struct value *service)
+{
+    if (value_get(service, S("static")) && !value_get(service, S("port")))
+        value_set_int(n->arena, desired, S("port"), SITE_PORT);
+}
+
 static void set_needs(struct normalise *n, const struct value *service, struct spec_resource *of)
 {
     const struct value *depends_on = value_get(service, S("depends_on"));
@@ -215,6 +224,7 @@ void normalise_service(struct normalise *n, const struct value_entry *service,
     normalise_take_all(n, desired, in, normalise_taken);
     normalise_artifact(n, desired, in, ret);
     set_rollout(n, desired, value_get(in, S("rollout")));
+    set_site(n, desired, in);
     set_standby(n, desired, in);
     check_replicas(n, value_get(in, S("replicas")));
     check_command(n, service);

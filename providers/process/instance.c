@@ -82,13 +82,41 @@ static int instance_port(struct process_call *c, int64_t *ret)
     return process_port_take(c, value_get_int(c->view.about, S("port"), 0), ret);
 }
 
+/* What a site is served by: a program of ours, on the files of its artifact. */
+static int instance_site(struct process_call *c, struct str dir, const struct value **ret)
+{
+    const struct value *site = value_get(c->desired, S("static")),
+                       *immutable = value_get(site, S("immutable"));
+    struct str below = value_get_text(site, S("directory"), S(".")),
+               fallback = value_get_text(site, S("fallback"), STR_NONE);
+    struct arena *a = &c->arena;
+    struct value *argv = value_list(a);
+
+    if (below.n && below.p[0] == '/')
+        return process_fail(c, RV_USER, RV_ACTED_NO, "static.directory is not relative");
+    value_add(a, argv, value_text(a, c->self->site));
+    value_add(a, argv, value_text(a, str_fmt(a, "%.*s/%.*s", STR_ARG(dir), STR_ARG(below))));
+    if (fallback.p) {
+        value_add(a, argv, value_text(a, S("fallback")));
+        value_add(a, argv, value_text(a, fallback));
+    }
+    for (size_t i = 0; i < value_count(immutable); i++) {
+        value_add(a, argv, value_text(a, S("immutable")));
+        value_add(a, argv, value_text(a, value_item(immutable, i)->u.text));
+    }
+    *ret = argv;
+    return 0;
+}
+
 static int instance_want(struct process_call *c, int64_t port, struct keeper_want *ret)
 {
     const struct value *t = value_get(c->desired, S("termination"));
+    const struct value *argv = value_get(c->desired, S("command"));
     struct str dir;
 
     if (process_artifact_dir(c, &dir) ||
-        process_command(c, value_get(c->desired, S("command")), dir, port, ret) ||
+        (value_get(c->desired, S("static")) && instance_site(c, dir, &argv)) ||
+        process_command(c, argv, dir, port, ret) ||
         process_isolate(c, process_artifact_tree(c), LAUNCH_READ, ret))
         return (int)c->ret->verdict;
     ret->restart = KEEPER_ALWAYS;

@@ -88,6 +88,7 @@ static int process_open(const struct rv_host *h, struct rv_str config, uint32_t 
     s->directory = str_copy(&s->arena, value_get_text(v, S("directory"), S("")));
     s->keeper = str_copy(&s->arena, value_get_text(v, S("keeper"), S("")));
     s->launcher = process_beside(s, s->keeper, "reeve-spawn");
+    s->site = process_beside(s, s->keeper, "reeve-site");
     s->covers = value_get(v, S("covers"));
     s->groups = value_get(v, S("groups"));
     s->quota_bytes = value_get_int(v, S("quota"), PROCESS_QUOTA_BYTES);

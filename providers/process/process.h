@@ -28,7 +28,7 @@
 struct process {
     struct arena arena;
     struct str directory, runs, artifacts, exports, ports, keeper;
-    struct str launcher;        /* beside the keeper */
+    struct str launcher, site;  /* beside the keeper */
     const struct value *covers; /* paths that isolated code does not see */
     const struct value *groups; /* where control groups are made (kit_groups.h) */
     int64_t port_from, port_to, quota_bytes, memory_bytes, processes;

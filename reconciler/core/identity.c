@@ -6,9 +6,9 @@
 
 /* The fields of a service that are in its set key, and nothing else. */
 static const struct str identity_set_fields[] = {
-    S_INIT("artifact"),    S_INIT("command"),   S_INIT("environment"),
-    S_INIT("healthcheck"), S_INIT("limits"),    S_INIT("termination"),
-    S_INIT("port"),        S_INIT("isolation"), S_INIT("provider"),
+    S_INIT("artifact"), S_INIT("command"),     S_INIT("environment"), S_INIT("healthcheck"),
+    S_INIT("limits"),   S_INIT("termination"), S_INIT("port"),        S_INIT("isolation"),
+    S_INIT("provider"), S_INIT("static"),
 };
 
 static void identity_take(struct arena *a, struct value *map, const struct value *from,

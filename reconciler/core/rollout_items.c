@@ -200,6 +200,7 @@ static const struct value *instance_desired(struct lowering *low, const struct m
     set_part(low, desired, S("artifact"), service, S("artifact"));
     value_set_text(a, desired, S("context"), place_of(service).context);
     set_part(low, desired, S("command"), service, S("command"));
+    set_part(low, desired, S("static"), service, S("static"));
     set_part(low, desired, S("environment"), service, S("environment"));
     set_part(low, desired, S("port"), service, S("port"));
     set_part(low, desired, S("termination"), service, S("termination"));

@@ -318,6 +318,29 @@ static void test_a_little_over_its_quota_it_is_held(void **state)
     assert_int_equal(world_state(w, OWNER, "restarts"), 0);
 }
 
+static int is_listening(struct world *w, void *ctx)
+{
+    struct rv_op op = test_op(RV_NONE, "instance", "api@s.1", OWNER, "", "");
+    struct rv_result ret = { .size = sizeof(ret) };
+
+    (void)ctx;
+    w->driver->health(w->self, &w->t.host, &op, &ret);
+    return ret.verdict == RV_DONE && test_rv_has(ret.observed, "\"listening\":true");
+}
+
+/* Our program that serves it lies where nothing else is seen. */
+static void test_a_site_is_served(void **state)
+{
+    struct world *w = &((struct isolated *)*state)->world;
+
+    assert_int_equal(drive(w, "instance", RV_CREATE,
+                           "{\"static\":{\"directory\":\".\"},\"port\":80,"
+                           "\"isolation\":\"namespace\"}")
+                         .verdict,
+                     RV_DONE);
+    world_wait(w, is_listening, NULL, "it listens");
+}
+
 static int has_begun(struct world *w, void *ctx)
 {
     (void)ctx;
@@ -409,7 +432,7 @@ static void add_rows(struct CMUnitTest *tests, size_t *n, const struct isolated_
 
 int main(void)
 {
-    struct CMUnitTest tests[10 + N_ELEMENTS(isolated_rows) + N_ELEMENTS(hiding_rows)] = {
+    struct CMUnitTest tests[11 + N_ELEMENTS(isolated_rows) + N_ELEMENTS(hiding_rows)] = {
         ISOLATED_TEST(test_a_build_writes_its_tree_and_has_no_network),
         ISOLATED_TEST(test_a_build_that_may_has_the_network),
         ISOLATED_TEST(test_what_cannot_be_started_says_so),
@@ -419,9 +442,10 @@ int main(void)
         ISOLATED_TEST(test_its_stop_signal_is_handed_on),
         ISOLATED_TEST(test_a_little_over_its_quota_it_is_held),
         ISOLATED_TEST(test_a_frozen_one_rests),
+        ISOLATED_TEST(test_a_site_is_served),
         ISOLATED_TEST(test_a_home_over_its_quota_is_not_written),
     };
-    size_t n = 10;
+    size_t n = 11;
 
     add_rows(tests, &n, isolated_rows, N_ELEMENTS(isolated_rows), test_row);
     add_rows(tests, &n, hiding_rows, N_ELEMENTS(hiding_rows), test_hiding);

@@ -1,0 +1,110 @@
+#!/bin/bash
+# site: files of an artifact are served, switched and undone as any service is. SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/lib.sh"
+
+# site VERSION: a folder of files that is built by a copy.
+site()
+{
+    local root=$WORLD/repo/site/dist
+
+    mkdir -p "$root/assets" "$root/docs" "$WORLD/repo/.reeve"
+    echo "$1" >"$root/index.html"
+    echo "docs $1" >"$root/docs/index.html"
+    echo "body{}" >"$root/assets/a.$1.css"
+    printf 0123456789 >"$root/ten.txt"
+    printf packed >"$root/big.js"
+    printf zipped >"$root/big.js.gz"
+    echo hidden >"$root/.secret"
+    ln -sfn ten.txt "$root/inner"
+    cat >"$WORLD/repo/.reeve/app.yaml" <<END
+apiVersion: reeve/v1
+kind: Application
+name: shop
+services:
+  web:
+    source: {context: site, build: [ln, -s, /etc/passwd, dist/link]}
+    static: {directory: dist, fallback: /index.html, immutable: [/assets/*]}
+    healthcheck: {readiness: {http: {path: /}, interval: 100ms, success_threshold: 2}}
+    rollout: {min_healthy_time: 200ms, bake_time: 300ms, keep_previous: 60s}
+    termination: {drain: 5s, stop_grace_period: 500ms}
+domains:
+  app: {hosts: [$HOST], routes: {/: {service: web}}}
+---
+apiVersion: reeve/v1
+kind: Environment
+name: prod
+application: shop
+trigger: {branch: main}
+END
+}
+
+# asked PATH [HEADER..]: the whole answer into $ANSWER.
+asked()
+{
+    local path=$1 more=()
+
+    shift
+    for header; do more+=(-H "$header"); done
+    ANSWER=$(curl -sS -i --path-as-is -H "Host: $HOST" "${more[@]}" "http://127.0.0.1:$HTTP$path" | tr -d '\r')
+}
+
+# expect_answer SENTENCE PATH STATUS TEXT [HEADER..]
+expect_answer()
+{
+    local what=$1 status=$3 text=$4
+
+    asked "$2" "${@:5}"
+    expect_has "$what" "$ANSWER" "HTTP/1.1 $status"
+    expect_has "$what" "$ANSWER" "$text"
+}
+
+files_are_served()
+{
+    local tag
+
+    given_world
+    site v1
+    commit 'the first version'
+    start_daemon
+    await_converged
+    expect_answer "the index" / 200 v1
+    expect_answer "its type" / 200 'content-type: text/html; charset=utf-8'
+    expect_answer "it is asked for again" / 200 'cache-control: no-cache'
+    expect_answer "a directory" /docs/ 200 'docs v1'
+    expect_answer "one without its slash" /docs 308 'location: docs/'
+    expect_answer "what no file is" /app/route 200 v1
+    expect_answer "an asset" /assets/a.v1.css 200 'cache-control: public, max-age=31536000, immutable'
+    expect_answer "an asset that is not there" /assets/a.v0.css 404 ''
+    expect_answer "a part" /ten.txt 206 'content-range: bytes 2-4/10' 'Range: bytes=2-4'
+    expect_has "its bytes" "$ANSWER" 234
+    expect_answer "the end" /ten.txt 206 789 'Range: bytes=-3'
+    expect_answer "nothing of it" /ten.txt 416 'bytes */10' 'Range: bytes=10-'
+    expect_answer "packed" /big.js 200 'content-encoding: gzip' 'Accept-Encoding: gzip'
+    expect_answer "not packed" /big.js 200 packed
+    tag=$(grep -i '^etag:' <<<"$ANSWER" | cut -d ' ' -f 2)
+    expect_answer "what is known already" /big.js 304 '' "If-None-Match: $tag"
+    expect_answer "a link within" /inner 200 0123456789
+    asked /link
+    expect_has_not "a link out of it" "$ANSWER" root:
+    asked /.secret
+    expect_has_not "what begins with a dot" "$ANSWER" hidden
+    asked /%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd
+    expect_has_not "a way out" "$ANSWER" root:
+    expect_equal "HEAD" "$(curl -sS -I -H "Host: $HOST" "http://127.0.0.1:$HTTP/ten.txt" | tr -d '\r' | grep -i '^content-length')" 'content-length: 10'
+    expect_equal "POST" "$(curl -sS -o /dev/null -w '%{http_code}' -X POST -H "Host: $HOST" "http://127.0.0.1:$HTTP/")" 405
+}
+
+a_site_is_switched_and_undone()
+{
+    start_load --path / --new 4 --kept 4 --pause-ms 2
+    site v2
+    deploy 'the second version'
+    await_converged
+    serves v2 || fail "v2 is not served, but '$BODY'"
+    reeve undo prod --reason 'the test goes back' >/dev/null || fail "undo is refused"
+    serves v1 || fail "v1 is not served, but '$BODY'"
+    end_load
+    expect_equal "lost requests" "$(counted lost)" 0
+}
+
+run_cases files_are_served a_site_is_switched_and_undone
