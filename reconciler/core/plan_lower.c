@@ -128,6 +128,31 @@ void plan_lower_group_waits(struct planner *p, int group, size_t item)
     }
 }
 
+/* A share that nobody rolls out any more is taken back before anything else: its set cannot go while it has one. */
+static size_t lower_unshare(struct planner *p)
+{
+    struct plan_group *g;
+    size_t item;
+    int index;
+
+    if (!p->s->is_shared || p->s->cause == PLAN_CAUSE_REPAIR || !p->s->edge_provider.p)
+        return ROLLOUT_NO_ITEM;
+    g = plan_groups_add(p, &index);
+    if (!g)
+        return ROLLOUT_NO_ITEM;
+    g->digest = plan_routes_digest(p->low.a, &p->plan->routes_before);
+    g->is_switching = 1;
+    item = rollout_lower_unshare(&p->low, index);
+    note_proven(p, item);
+    return item;
+}
+
+static void wait_for_unshare(struct planner *p, size_t unshared)
+{
+    for (size_t g = 0; unshared != ROLLOUT_NO_ITEM && g + 1 < p->plan->groups.n; g++)
+        plan_lower_group_waits(p, (int)g, unshared); /* the last group is that one */
+}
+
 static void order_groups(struct planner *p, size_t last_address)
 {
     struct group_orders orders = plan_groups_order(p);
@@ -177,7 +202,7 @@ static int is_leftover(const struct rec_set *set)
 }
 
 /* What a rollout could not take away; groups clear their own. */
-static void lower_left_sets(struct planner *p)
+static void lower_left_sets(struct planner *p, size_t unshared)
 {
     for (size_t i = 0; i < p->estate.n_sets; i++) {
         const struct rec_set *set = p->estate.sets[i];
@@ -186,7 +211,7 @@ static void lower_left_sets(struct planner *p)
         if (!is_leftover(set) || (x && x->fate > FATE_SCALE))
             continue;
         rollout_lower_leftover(&p->low, set, x ? &x->m : NULL,
-                               x && x->group >= 0 ? p->proven.p[x->group] : ROLLOUT_NO_ITEM);
+                               x && x->group >= 0 ? p->proven.p[x->group] : unshared);
         plan_lines_add_leftover(p, S("set"),
                                 identity_set_name(p->low.a, set->service, &set->set_key));
     }
@@ -207,11 +232,11 @@ static void lower_left_addresses(struct planner *p)
     }
 }
 
-static void lower_leftovers(struct planner *p)
+static void lower_leftovers(struct planner *p, size_t unshared)
 {
     if (p->s->cause != PLAN_CAUSE_COMMIT && p->s->cause != PLAN_CAUSE_ROLLBACK)
         return;
-    lower_left_sets(p);
+    lower_left_sets(p, unshared);
     lower_left_addresses(p);
 }
 
@@ -235,7 +260,7 @@ static void lower_applied(struct planner *p)
 
 void plan_lower_all(struct planner *p)
 {
-    size_t last_address, n_groups = p->plan->groups.n;
+    size_t last_address, unshared, n_groups = p->plan->groups.n;
 
     last_address = lower_addresses(p);
     plan_object_items_make(p);
@@ -243,11 +268,13 @@ void plan_lower_all(struct planner *p)
     for (size_t g = 0; g < n_groups; g++)
         lower_group(p, (int)g);
     lower_routes(p);
+    unshared = lower_unshare(p);
     order_groups(p, last_address);
+    wait_for_unshare(p, unshared);
     plan_object_items_order(p);
     plan_object_items_drop(p);
     lower_repairs(p);
-    lower_leftovers(p);
+    lower_leftovers(p, unshared);
     if (p->plan->lines.n || p->plan->items.n)
         lower_applied(p);
     plan_routes_drop(p);

@@ -285,6 +285,19 @@ size_t rollout_lower_routes(struct lowering *low, int group)
     return proven;
 }
 
+size_t rollout_lower_unshare(struct lowering *low, int group)
+{
+    struct lane l = rollout_items_lane(low, LANE_MAIN, group),
+                back = rollout_items_lane(low, LANE_REVERT, group);
+    size_t proven;
+
+    (void)rollout_switch(&l, NULL, 0, WAY_BACK);
+    rollout_items_drop_routes(&l, ROLLOUT_STALE_MAX);
+    proven = rollout_items_mark(&l, 8, S("routed"), NULL);
+    (void)rollout_items_mark(&back, 8, S("reverted"), NULL);
+    return proven;
+}
+
 /* It may come back at another address: its backend is told. */
 void rollout_lower_repair(struct lowering *low, const struct observed_instance *lost,
                           const struct member *m)

@@ -44,6 +44,8 @@ size_t rollout_lower_rolling(struct lowering *low, int group, const struct membe
 size_t rollout_lower_scale(struct lowering *low, int group, const struct member *member);
 size_t rollout_lower_remove(struct lowering *low, int group, const struct member *member);
 size_t rollout_lower_routes(struct lowering *low, int group);
+/* Back to what is live alone, where a canary was left with a share. */
+size_t rollout_lower_unshare(struct lowering *low, int group);
 /* A lost instance of the live set: run again in its place. */
 void rollout_lower_repair(struct lowering *low, const struct observed_instance *lost,
                           const struct member *member);

@@ -92,4 +92,5 @@ struct snapshot {
     const struct value *budget;  /* {deletes, replaces}: shares in basis points; NULL: no limit */
     const struct value *schemas; /* {PROVIDER: {TYPE: {..}}} of drivers; NULL: there are none */
     struct str edge_provider;    /* STR_NONE: no domains possible */
+    int is_shared; /* what is routed now gives a share to sets that nobody rolls out any more */
 };

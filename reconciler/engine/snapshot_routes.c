@@ -86,7 +86,7 @@ static int add_served(struct arena *a, const struct snapshot *s, const struct re
 }
 
 static int load_served(struct arena *a, const struct snapshot_load *in, const struct snapshot *s,
-                       struct served_list *ret, struct err *err)
+                       struct served_list *ret, int *ret_is_shared, struct err *err)
 {
     int64_t generation = generation_in_use(a, in, s, err);
     struct rec_route *rows;
@@ -97,9 +97,12 @@ static int load_served(struct arena *a, const struct snapshot_load *in, const st
     if (sets_routes(in->engine->db, a, in->env_uid, generation, &rows, &n, err))
         return err->code;
     *ret = (struct served_list){ arena_new_n(a, struct served, n + 1), 0 };
-    for (size_t i = 0; ret->p && i < n; i++)
+    *ret_is_shared = 0;
+    for (size_t i = 0; ret->p && i < n; i++) {
+        *ret_is_shared |= rows[i].canary.p != NULL;
         if (add_served(a, s, &rows[i], ret, err))
             return err->code;
+    }
     return arena_status(a, err);
 }
 
@@ -235,7 +238,7 @@ int snapshot_routes_load(struct arena *a, const struct snapshot_load *in, struct
     struct served_list served;
     struct recorded *more;
 
-    if (load_served(a, in, s, &served, err))
+    if (load_served(a, in, s, &served, &s->is_shared, err))
         return err->code;
     more = arena_new_n(a, struct recorded, s->n_recorded + served.n + 1);
     if (!more)

@@ -101,6 +101,33 @@ static void a_share_outlives_the_daemon(struct story *s)
     expect_version(s, SHOP_BLOG, 2);
 }
 
+/* Nobody remembers that it was rolled out: what has a share is no more than left behind. */
+static void a_share_outlives_the_database(struct story *s)
+{
+    int done = 0;
+
+    given_strategy(s, SHOP_BLOG, SHOP_CANARY);
+    push(s);
+    run_until_shared(s);
+    world_keep_copy(&s->w);
+    world_kill(&s->w);
+    world_lose_database(&s->w, WORLD_LOSES_ALL);
+    assert_null(world_recover(&s->w, N_CRASH_POINTS, &done));
+    assert_int_equal(done, 1);
+    laws_recovered(&s->w, &s->laws);
+    assert_true(count_routes(s, "WHERE canary IS NOT NULL") > 0);
+    run(s, MINUTE);
+    for (int i = 0; i < SHOP_ENVS; i++)
+        world_say(&s->w,
+                  &(struct command){
+                      .verb = COMMAND_RESUME, .env = str_from_c(shop_envs[i]), .as = S("") },
+                  NULL);
+    run(s, 4 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 2);
+    assert_int_equal(count_routes(s, "WHERE canary IS NOT NULL"), 0);
+}
+
 static void a_person_takes_a_share_back(struct story *s)
 {
     s->shop.n_envs = 1;
@@ -203,6 +230,7 @@ int main(void)
         STORY(what_rots_with_a_share_goes_back),
         STORY(a_newer_commit_waits_for_a_share),
         STORY(a_share_outlives_the_daemon),
+        STORY(a_share_outlives_the_database),
         STORY(a_person_takes_a_share_back),
         STORY(a_person_lets_it_go_on),
         STORY(it_rolls_instance_by_instance),

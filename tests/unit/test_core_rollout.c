@@ -117,6 +117,7 @@ enum twist {
     TWIST_RAISED,
     TWIST_NO_ADDRESS,
     TWIST_HALF_WAY,
+    TWIST_SHARED,
 };
 
 static const struct {
@@ -129,14 +130,13 @@ static const struct {
 #include "tests/unit/test_core_rollout.rows"
 };
 
-/* One of three was exchanged, and the way back was not gone. */
-static void given_half_way(struct world *w)
+/* A rollout of this came so far, and the way back was not gone. */
+static void given_part(struct world *w, const char *words, size_t n_items)
 {
-    struct environment_spec spec = given_spec(w->a,
-                                              "api v2 port x3 rolling=1;domain app a.b /=api");
+    struct environment_spec spec = given_spec(w->a, words);
     struct plan plan = world_plan(w, &spec, PLAN_CAUSE_COMMIT);
 
-    for (size_t i = 0; i <= 4; i++) {
+    for (size_t i = 0; i < n_items; i++) {
         world_claim(w, &plan, &plan.items.p[i]);
         world_do(w, &plan, &plan.items.p[i]);
     }
@@ -172,7 +172,10 @@ static void twist_world(struct world *w, enum twist twist, const struct environm
                 w->recorded.p[i].digest = (struct digest){ { 0 } };
         break;
     case TWIST_HALF_WAY:
-        given_half_way(w);
+        given_part(w, "api v2 port x3 rolling=1;domain app a.b /=api", 5);
+        break;
+    case TWIST_SHARED:
+        given_part(w, "api v2 port canary=1000;domain app a.b /=api", 5);
         break;
     case TWIST_REMADE:
         w->sets.p[0].rec.proven_seq = REC_NONE;

@@ -165,6 +165,8 @@ static inline struct snapshot world_snapshot(struct world *w, const struct envir
         .edge_provider = w->has_edge ? S("edge") : STR_NONE,
     };
 
+    for (size_t i = 0; i < w->routes.n; i++)
+        s.is_shared |= w->routes.p[i].canary_service.p != NULL;
     s.env.live_rev = w->live_rev;
     s.sets = arena_new_n(w->a, struct rec_set, w->sets.n + 1);
     s.n_sets = w->sets.n;
