@@ -20,20 +20,20 @@ enum command_verb {
     COMMAND_APPROVE,   /* plan, reason */
     COMMAND_REJECT,    /* plan, reason */
     COMMAND_CANCEL,    /* env, reason: the running plan goes back */
-    COMMAND_ADVANCE, /* env, reason: what it watches, or waits for a person with, has been watched enough */
-    COMMAND_UNDO,     /* env, reason: to the previous sets */
-    COMMAND_ROLLBACK, /* env, revision, reason */
-    COMMAND_HOLD,     /* env, service or none, reason, until_ms or 0 */
-    COMMAND_RESUME,   /* env: ends its holds */
-    COMMAND_CLOCK,    /* the wall clock is right, whatever it did */
-    COMMAND_RETRY,    /* env: lifts quarantine and back-off */
-    COMMAND_SETTLE,   /* operation, as (done failed retry), reason */
+    COMMAND_UNDO,      /* env, reason: to the previous sets */
+    COMMAND_ROLLBACK,  /* env, revision, reason */
+    COMMAND_HOLD,      /* env, service or none, reason, until_ms or 0 */
+    COMMAND_RESUME,    /* env: ends its holds */
+    COMMAND_CLOCK,     /* the wall clock is right, whatever it did */
+    COMMAND_RETRY,     /* env: lifts quarantine and back-off */
+    COMMAND_SETTLE,    /* operation, as (done failed retry), reason */
     COMMAND_OVERRIDE, /* plan, reason: it runs whatever the policy asks, but never where data is at stake */
     COMMAND_BUNDLE, /* source, bundle, signature, reason: its branches go on as the bundle says */
     COMMAND_TRY, /* env, ref: the plan of a commit that is not merged; its result is that plan, stored nowhere */
     COMMAND_REBIND, /* env, source, branch, reason: its name belongs there from now on */
     COMMAND_ADOPT,  /* env, resource, id, reason: the object of that id is the resource */
     COMMAND_FORGET, /* env, resource, reason: it leaves our hands, and is not destroyed */
+    COMMAND_ADVANCE, /* env, reason: what it watches, or waits for a person with, has been watched enough */
     N_COMMANDS
 };
 
