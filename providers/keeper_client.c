@@ -50,6 +50,8 @@ static int keeper_orders(struct arena *a, const struct keeper_want *want, int *r
     keeper_pair(
         &b, "log",
         str_fmt(a, "%lld", (long long)(want->log_bytes ? want->log_bytes : KEEPER_LOG_BYTES)));
+    if (want->log_keep_ms)
+        keeper_pair(&b, "keep", str_fmt(a, "%lld", (long long)want->log_keep_ms));
     keeper_pair(&b, "epoch", str_fmt(a, "%llu", (unsigned long long)want->epoch));
     keeper_pair(&b, "leave", str_fmt(a, "%lld", (long long)want->leave_ms));
     for (size_t i = 0; i < want->n_once; i++)

@@ -89,6 +89,7 @@ struct keeper_want {
     int64_t grace_ms;       /* between the stop signal and KILL */
     int64_t timeout_ms;     /* then it is stopped; 0: none */
     int64_t log_bytes;      /* of `log` before it becomes `log.1`; 0: KEEPER_LOG_BYTES */
+    int64_t log_keep_ms;    /* nothing in them is older; 0: however old */
     /* For keeper_replace(): argv of this start alone, and how long the old one may go on. */
     const struct str *once;
     size_t n_once;

@@ -120,6 +120,8 @@ static int instance_want(struct process_call *c, int64_t port, struct keeper_wan
         process_isolate(c, process_artifact_tree(c), LAUNCH_READ, ret))
         return (int)c->ret->verdict;
     ret->restart = KEEPER_ALWAYS;
+    ret->log_bytes = value_get_int(value_get(c->desired, S("logs")), S("max"), 0) / 2; /* of two */
+    ret->log_keep_ms = value_get_int(value_get(c->desired, S("logs")), S("keep_ms"), 0);
     ret->stop_signal = value_get_text(t, S("stop_signal"), S("TERM"));
     ret->grace_ms = value_get_int(t, S("stop_grace_period_ms"), 30000);
     return 0;

@@ -9,7 +9,7 @@
  *                  `----------`-> stopping -> stopped        stopping: signal to the group, grace, KILL
  *
  * `state` always says where it is (by rename); `exited` and `stopped` end the keeper, which lets go
- * of the lock. Instructions are pairs "name NUL value NUL": dir, restart, signal, grace, timeout, log,
+ * of the lock. Instructions are pairs "name NUL value NUL": dir, restart, signal, grace, timeout, log, keep,
  * leave, epoch, launch, arg (many), env (many), once (many). They come on a descriptor, because values may be secret, and stay in
  * memory for restarts.
  *
@@ -64,12 +64,14 @@ static void keeper_take_time(struct keeper *k)
     keeper_hand_take_time(k, now_ms);
     if (now_ms >= k->write_at_ms)
         keeper_files_state(k);
+    if (now_ms >= k->log_turn_ms)
+        keeper_files_turn(k);
 }
 
 static int keeper_timeout(const struct keeper *k)
 {
-    int64_t at_ms[] = { k->start_at_ms, k->kill_at_ms,    k->timeout_at_ms,
-                        k->write_at_ms, k->take_until_ms, k->leave_until_ms };
+    int64_t at_ms[] = { k->start_at_ms,   k->kill_at_ms,     k->timeout_at_ms, k->write_at_ms,
+                        k->take_until_ms, k->leave_until_ms, k->log_turn_ms };
     int64_t next_ms = KEEPER_NEVER_MS, now_ms = keeper_now_ms();
 
     for (size_t i = 0; i < sizeof(at_ms) / sizeof(at_ms[0]); i++)
@@ -178,6 +180,8 @@ int main(int argc, char **argv)
         return 2;
     (void)close(KEEPER_INPUT_FD); /* was read; the memory goes with it */
     k.epoch = k.orders.epoch;
+    k.log_turn_ms = k.orders.log_keep_ms ? keeper_now_ms() + k.orders.log_keep_ms / 2
+                                         : KEEPER_NEVER_MS;
     keeper_program_start(&k);
     keeper_say_ready(&k);
     keeper_loop(&k);

@@ -23,7 +23,7 @@ struct keeper_orders { /* what the instructions say; texts point into `text` */
     const char *dir;
     int restart_always, stop_signal;
     int n_launch; /* of argv: what starts the program, isolated (providers/launch/launch.h); 0: we do */
-    int64_t grace_ms, timeout_ms, log_bytes, leave_ms;
+    int64_t grace_ms, timeout_ms, log_bytes, log_keep_ms, leave_ms;
     uint64_t epoch;
 };
 
@@ -51,7 +51,8 @@ struct keeper {
     int64_t take_until_ms, leave_until_ms;
     int exit, signal, timed_out, frozen;
     int64_t restarts, log_size;
-    int64_t full;                            /* how often it ended for what it wrote: by SIGXFSZ */
+    int64_t full;        /* how often it ended for what it wrote: by SIGXFSZ */
+    int64_t log_turn_ms; /* when what is older goes; KEEPER_NEVER_MS: by its size alone */
     int64_t log_room, log_room_ms, log_lost; /* bytes that may come, since when, and did not */
     char boot[40], message[256];
     struct keeper_client clients[KEEPER_CLIENTS];
@@ -69,6 +70,7 @@ void keeper_files_state(struct keeper *k);
 void keeper_files_enter(struct keeper *k, enum keeper_state state);
 void keeper_files_log(struct keeper *k, const char *text, size_t n);
 void keeper_files_output(struct keeper *k);
+void keeper_files_turn(struct keeper *k);     /* nothing in them is older than log_keep_ms */
 void keeper_files_say_lost(struct keeper *k); /* what was over the rate until now */
 
 /* program */

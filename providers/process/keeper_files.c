@@ -67,6 +67,20 @@ void keeper_files_log(struct keeper *k, const char *text, size_t n)
         k->log_size += (int64_t)n;
 }
 
+/* Twice in that time: what is written now is in `log`, then in `log.1`, then gone. */
+void keeper_files_turn(struct keeper *k)
+{
+    struct stat st;
+
+    if (k->log >= 0)
+        (void)close(k->log); /* the next line opens another one */
+    k->log = -1;
+    if (fstatat(k->dir, "log", &st, AT_SYMLINK_NOFOLLOW) || !st.st_size ||
+        renameat(k->dir, "log", k->dir, "log.1"))
+        (void)unlinkat(k->dir, "log.1", 0); /* there may be none */
+    k->log_turn_ms = keeper_now_ms() + k->orders.log_keep_ms / 2;
+}
+
 void keeper_files_say_lost(struct keeper *k)
 {
     char note[80];

@@ -49,6 +49,8 @@ static void keeper_order(struct keeper_orders *o, const char *name, char *value,
         o->timeout_ms = strtoll(value, NULL, 10);
     else if (!strcmp(name, "log"))
         o->log_bytes = strtoll(value, NULL, 10);
+    else if (!strcmp(name, "keep"))
+        o->log_keep_ms = strtoll(value, NULL, 10);
     else if (!strcmp(name, "leave"))
         o->leave_ms = strtoll(value, NULL, 10);
     else if (!strcmp(name, "launch"))

@@ -206,6 +206,7 @@ static const struct value *instance_desired(struct lowering *low, const struct m
     set_part(low, desired, S("termination"), service, S("termination"));
     set_part(low, desired, S("isolation"), service, S("isolation"));
     set_part(low, desired, S("limits"), service, S("limits"));
+    set_part(low, desired, S("logs"), service, S("logs"));
     return desired;
 }
 

@@ -313,6 +313,42 @@ static void test_log_is_bounded(void **state)
     assert_true(one.st_size <= 4 << 20 && two.st_size <= 4 << 20);
 }
 
+#define LOGS ",\"logs\":{\"max\":131072,\"keep_ms\":4000}"
+
+static int is_forgotten(struct world *w, void *unused)
+{
+    (void)unused;
+    return !world_has(w, "run/" OWNER "/log") && !world_has(w, "run/" OWNER "/log.1");
+}
+
+static int is_remembered(struct world *w, void *unused)
+{
+    return !is_forgotten(w, unused);
+}
+
+/* In bytes, of both files together; and in time, though nothing more is said. */
+static void test_log_is_kept_as_asked(void **state)
+{
+    struct world *w = *state;
+    struct stat one = { 0 }, two = { 0 };
+    char path[128];
+
+    (void)apply(w, RV_CREATE, OWNER, "k1",
+                INSTANCE(SH("yes reeve | head -c 600000; echo finished; sleep 1000"),
+                         ",\"logs\":{\"max\":131072}"));
+    world_wait(w, has_log, "finished", "it has said everything");
+    (void)snprintf(path, sizeof(path), "%s/run/" OWNER "/log", w->dir);
+    assert_int_equal(stat(path, &one), 0);
+    (void)snprintf(path, sizeof(path), "%s/run/" OWNER "/log.1", w->dir);
+    assert_int_equal(stat(path, &two), 0);
+    assert_true(one.st_size + two.st_size <= 131072);
+    assert_int_equal(apply(w, RV_DELETE, OWNER, "k2", "").verdict, RV_DONE);
+
+    (void)apply(w, RV_CREATE, OWNER, "k3", INSTANCE(SH("echo once; sleep 1000"), LOGS));
+    world_wait(w, is_remembered, NULL, "it has said something");
+    world_wait(w, is_forgotten, NULL, "what it said is too old");
+}
+
 static void test_ports_run_out_and_rest(void **state)
 {
     struct world *w = *state;
@@ -469,6 +505,7 @@ int main(void)
         ROW(test_missing_command_is_named),
         ROW(test_a_keeper_that_hangs_is_killed),
         ROW(test_log_is_bounded),
+        ROW(test_log_is_kept_as_asked),
         ROW(test_ports_run_out_and_rest),
         ROW(test_secrets_touch_no_file),
         ROW(test_missing_secret_starts_nothing),
