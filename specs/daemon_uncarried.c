@@ -107,3 +107,23 @@ void daemon_uncarried(const struct value *daemon, const struct value *built_in, 
     for (size_t i = 0; i < N_ELEMENTS(rows); i++)
         look(&c, &rows[i], rows[i].path, daemon, (struct value_place){ 0 }, NULL);
 }
+
+/* "sources.*.forge" is sources.forge. */
+static int is_field(const struct uncarried *row, struct str field)
+{
+    struct str rest = row->path, part, name;
+
+    while (str_next(&rest, '.', &part))
+        if (!str_eq_c(part, "*") && (!str_next(&field, '.', &name) || !str_eq(name, part)))
+            return 0;
+    return !field.n;
+}
+
+void daemon_uncarried_explain(struct sb *b, struct str field)
+{
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        if (is_field(&rows[i], field))
+            sb_addf(b, "  not in this version%s%.*s: %s%s\n", rows[i].word.n ? ", " : "",
+                    STR_ARG(rows[i].word), rows[i].without,
+                    rows[i].severity == SPEC_ERROR ? "; reeve serve does not start with it" : "");
+}

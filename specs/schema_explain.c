@@ -161,7 +161,10 @@ static struct str explain_from(struct explain *e, enum schema_object object, str
         sb_addf(&b, "%s\n", schema_object_text(at));
     if (f) {
         add_field_facts(&b, f);
-        uncarried_explain(&b, sb_str(&field));
+        if (object == SCHEMA_DAEMON)
+            daemon_uncarried_explain(&b, sb_str(&field));
+        else
+            uncarried_explain(&b, sb_str(&field));
     }
     if (at)
         add_fields(&b, f && f->type == SCHEMA_TYPE_VALUE ? SCHEMA_REFERENCE : at);

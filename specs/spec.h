@@ -173,6 +173,8 @@ int normalise_daemon(struct arena *a, const struct bundle *b, const struct value
 enum daemon_use { DAEMON_READ, DAEMON_SERVED };
 void daemon_uncarried(const struct value *daemon, const struct value *built_in, enum daemon_use use,
                       struct spec_messages *m);
+/* What of one of its fields, such as sources.forge, nothing acts on: a line each. */
+void daemon_uncarried_explain(struct sb *b, struct str field);
 /* The first rule that matches, with its index (ret_index may be NULL); NULL: denied. */
 const struct value *daemon_rule(const struct value *daemon, struct str source, struct str kind,
                                 struct str name, size_t *ret_index);

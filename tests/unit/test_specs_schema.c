@@ -32,6 +32,67 @@ static void test_every_row_is_whole(void **state)
 }
 
 /* What is written as a default must pass its own row: a default that does not would stop the process. */
+#define EXPLAIN_DEPTH_MAX 12
+
+/* Each field of an object by its path from the document, less names of entries of maps; an object is walked once. */
+static size_t expect_explained(struct str path, enum schema_object object, unsigned char *is_walked,
+                               int depth)
+{
+    size_t n, n_variants, n_explained = 0;
+    const struct schema_field *f = schema_fields(object, &n);
+    const struct schema_variant *variants = schema_variants(object, &n_variants);
+
+    if (is_walked[object] || depth > EXPLAIN_DEPTH_MAX)
+        return 0;
+    is_walked[object] = 1;
+    for (size_t i = 0; i < n_variants; i++)
+        n_explained += expect_explained(path, variants[i].nested, is_walked, depth + 1);
+    for (size_t i = 0; i < n; i++) {
+        AUTO_ARENA struct arena a;
+        struct str hint, inner, text;
+
+        arena_init(&a, 0);
+        inner = str_fmt(&a, "%.*s.%.*s", STR_ARG(path), STR_ARG(f[i].name));
+        text = schema_explain(&a, inner, &hint);
+        if (!str_starts(text, f[i].name))
+            fail_msg("%.*s is not explained", STR_ARG(inner));
+        n_explained++;
+        if (f[i].nested)
+            n_explained += expect_explained(inner, f[i].nested, is_walked, depth + 1);
+    }
+    return n_explained;
+}
+
+static void test_every_field_is_explained(void **state)
+{
+    unsigned char is_walked[N_SCHEMA_OBJECTS] = { 0 };
+    size_t n, n_explained = 0;
+    const struct schema_variant *kinds = schema_variants(SCHEMA_DOCUMENT, &n);
+
+    (void)state;
+    for (size_t i = 0; i < n; i++)
+        n_explained += expect_explained(kinds[i].word, kinds[i].nested, is_walked, 0);
+    print_message("  %zu fields\n", n_explained);
+    assert_true(n_explained > 400);
+}
+
+/* Two documents have a field of this name, of which something else is said. */
+static void test_the_daemons_fields_say_what_nothing_acts_on(void **state)
+{
+    AUTO_ARENA struct arena a;
+    struct str hint, text;
+
+    (void)state;
+    arena_init(&a, 0);
+    text = schema_explain(&a, S("Daemon.notifications"), &hint);
+    assert_true(str_find(text, S("not in this version: nobody would be told; reeve serve does not "
+                                 "start with it")) != STR_NPOS);
+    text = schema_explain(&a, S("Daemon.environments.match.kind"), &hint);
+    assert_true(str_find(text, S("not in this version, preview: ")) != STR_NPOS);
+    text = schema_explain(&a, S("Daemon.sources.poll"), &hint);
+    assert_true(str_find(text, S("not in this version")) == STR_NPOS);
+}
+
 /* A form without an expression would be any text in `reeve schema`. */
 static void test_every_form_has_an_expression(void **state)
 {
@@ -333,6 +394,8 @@ int main(void)
         cmocka_unit_test(test_every_row_is_whole),
         cmocka_unit_test(test_every_default_passes_its_row),
         cmocka_unit_test(test_every_form_has_an_expression),
+        cmocka_unit_test(test_every_field_is_explained),
+        cmocka_unit_test(test_the_daemons_fields_say_what_nothing_acts_on),
         cmocka_unit_test(test_scalars_are_strict),
         cmocka_unit_test(test_yaml11_is_known),
         cmocka_unit_test(test_explain_finds_fields),
