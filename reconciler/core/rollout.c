@@ -107,40 +107,51 @@ static int is_pointer_swap(const struct lowering *low, const struct member *memb
     return low->s->cause == PLAN_CAUSE_UNDO;
 }
 
+static void lower_swap(struct lane *l, const struct member *members, size_t n,
+                       struct rollout_made *made)
+{
+    for (size_t i = 0; i < n; i++)
+        rollout_steps_note(l->low->a, made, ROLLOUT_NO_ITEM, ROLLOUT_NO_ITEM);
+    made->flip = rollout_switch(l, members, n, WAY_FORWARD);
+    made->n_switches = 1;
+}
+
+/* Steps 1 to 7. */
+static void lower_takeover(struct lane *l, const struct member *members, size_t n,
+                           struct rollout_made *made)
+{
+    struct canary canary = rollout_canary_of(l->low, l->group, members, n);
+    struct flip flip;
+
+    lower_green(l, members, n, made);
+    for (size_t i = 0; i < n; i++)
+        rollout_items_ready(l, &members[i], members[i].desired, &members[i].set_key,
+                            members[i].warm ? members[i].warm->replicas : members[i].replicas);
+    rollout_items_step(l);
+    rollout_verify(l, 5, members, n, "before_switch", &made->verified);
+    if (!canary.n)
+        rollout_items_promote(l, 5, members, n);
+    made->flip = rollout_canary_lower(l, &canary, members, n);
+    made->n_switches = (int)canary.n + 1;
+    flip = rollout_switch(l, members, n, WAY_FORWARD);
+    if (!canary.n)
+        made->flip = flip;
+    rollout_items_bake(l, members, n);
+    rollout_verify(l, 7, members, n, "bake", &made->verified);
+}
+
 size_t rollout_lower(struct lowering *low, int group, const struct member *members, size_t n)
 {
     struct lane l = rollout_items_lane(low, LANE_MAIN, group);
     struct rollout_made made = { 0 };
-    struct flip flip;
     int is_swap = is_pointer_swap(low, members, n);
-    struct canary canary = { .n = 0 };
     size_t proven;
 
     rollout_standby_wake(&l, members, n);
-    if (!is_swap)
-        canary = rollout_canary_of(low, group, members, n);
     if (is_swap)
-        for (size_t i = 0; i < n; i++)
-            rollout_steps_note(low->a, &made, ROLLOUT_NO_ITEM, ROLLOUT_NO_ITEM);
+        lower_swap(&l, members, n, &made);
     else
-        lower_green(&l, members, n, &made);
-    for (size_t i = 0; !is_swap && i < n; i++)
-        rollout_items_ready(&l, &members[i], members[i].desired, &members[i].set_key,
-                            members[i].warm ? members[i].warm->replicas : members[i].replicas);
-    rollout_items_step(&l);
-    if (!is_swap)
-        rollout_verify(&l, 5, members, n, "before_switch", &made.verified);
-    if (!is_swap && !canary.n)
-        rollout_items_promote(&l, 5, members, n);
-    made.flip = rollout_canary_lower(&l, &canary, members, n);
-    made.n_switches = (int)canary.n + 1;
-    flip = rollout_switch(&l, members, n, WAY_FORWARD);
-    if (!canary.n)
-        made.flip = flip;
-    if (!is_swap) {
-        rollout_items_bake(&l, members, n);
-        rollout_verify(&l, 7, members, n, "bake", &made.verified);
-    }
+        lower_takeover(&l, members, n, &made);
     rollout_items_step(&l);
     proven = rollout_items_mark(&l, 8, S("proven"), NULL);
 

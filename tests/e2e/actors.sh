@@ -25,10 +25,16 @@ given_people()
         "$WORLD/reeve.yaml"
 }
 
+# A release of this version that waits for a person.
+asks()
+{
+    printf '    release: {command: [/bin/echo, %s], run: manual}' "$1"
+}
+
 # A version whose plan waits for a person, by the author of that name.
 version_by()
 {
-    spec version="$1" rollout='auto_promote: false'
+    spec version="$1" service="$(asks "$1")"
     commit_by "$2" "version $1"
 }
 
@@ -116,7 +122,7 @@ a_stranger_asks_for_one_more()
     expect_equal "exit status of the first approval" $? 2
     expect_has "the first approval" "$said" '1 of 2 approvals'
     said=$(as bin approve "$PLAN" --reason again --timeout 30 2>&1)
-    expect_equal "exit status of the same person's second" $? 2
+    expect_equal "exit status of the same person's second" $? 5
     approved_by sys
     expect_serves v3
 }
@@ -163,7 +169,7 @@ is_over()
 # Whatever became of a plan that was begun: what it was to bring is a change of whoever made it.
 what_was_cancelled_is_still_a_change_of_theirs()
 {
-    spec version=v6 bake=20s rollout='auto_promote: false'
+    spec version=v6 bake=20s service="$(asks v6)"
     commit_by ann 'version v6'
     await_waiting
     as bin approve "$PLAN" --reason seen --no-wait >/dev/null || fail approve

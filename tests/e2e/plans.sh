@@ -82,7 +82,9 @@ members_are_those_of_the_docs()
     deploy 'version 2'
     await_waiting
     keep_plan waiting
-    run 0 'in sync' approve "$PLAN" --reason seen
+    run 0 '' approve "$PLAN" --reason seen --no-wait
+    await 30 "it waits with what is ready, and goes on" reeve advance prod
+    await_converged
     keep_plan approved
     spec version=v3 more="$API" keep=60s approval=manual
     deploy 'version 3'
