@@ -59,13 +59,14 @@ static void push(struct history *h)
     if (!h->shop.is_broken)
         h->good = h->shop;
     world_push(&h->world, shop_text(&h->world.arena, &h->shop));
-    note(h, str_fmt(&h->world.arena, "push web %d%s api %d%s worker %d blog %d%s%s cron %d%s%s",
-                    h->shop.services[0].version, h->shop.services[0].bad ? " bad" : "",
-                    h->shop.services[1].version, h->shop.services[1].bad ? " bad" : "",
-                    h->shop.services[2].version, h->shop.services[3].version,
-                    h->shop.services[3].bad ? " bad" : "",
-                    h->shop.services[3].present ? "" : " gone", h->shop.services[4].version,
-                    h->shop.services[4].present ? "" : " gone", h->shop.is_broken ? " broken" : "")
+    note(h, str_fmt(
+                &h->world.arena, "push web %d%s api %d%s worker %d blog %d%s%s cron %d%s data %d%s",
+                h->shop.services[0].version, h->shop.services[0].bad ? " bad" : "",
+                h->shop.services[1].version, h->shop.services[1].bad ? " bad" : "",
+                h->shop.services[2].version, h->shop.services[3].version,
+                h->shop.services[3].bad ? " bad" : "", h->shop.services[3].present ? "" : " gone",
+                h->shop.services[4].version, h->shop.services[4].present ? "" : " gone",
+                h->shop.storage, h->shop.is_broken ? " broken" : "")
                 .p);
 }
 
@@ -233,6 +234,9 @@ static void happen(struct history *h)
         push(h);
     } else if (which < 50) {
         say_something(h);
+    } else if (which < 53) {
+        world_drift(w);
+        note(h, "databases drift");
     } else if (which < 66) {
         add_fault(h);
     } else if (which < 72) {
@@ -465,6 +469,7 @@ void history_run(struct history *h, uint64_t seed)
     *h = (struct history){ .random = seed };
     world_init(&h->world, seed, WORLD_ONE_BOX);
     shop_init(&h->shop);
+    h->shop.storage = draw(h, 3);
     h->shop.n_envs = chance(h, 30) ? SHOP_ENVS : 1;
     h->good = h->shop;
     world_push(&h->world, shop_text(&h->world.arena, &h->shop));

@@ -100,6 +100,9 @@ void shop_change(struct shop *s, uint64_t *random)
     case 2:
         s->is_manual[1] = !s->is_manual[1];
         break;
+    case 3:
+        s->storage = shop_draw(random, 4);
+        break;
     default:
         break;
     }
@@ -135,6 +138,8 @@ static void shop_add_service(struct sb *b, const struct shop *s, enum shop_name 
             which == SHOP_WEB ? ", API: {service: api, key: internal_url}" : "");
     if (which == SHOP_API) /* one that is there, and one that is made for this version */
         sb_addf(b, ", TOKEN: {secret: token}, KEY: {secret: key_%d}", x->version);
+    if (which == SHOP_API && s->storage)
+        sb_add_c(b, ", DATABASE_URL: {database: main, key: url}");
     if (which == SHOP_API && s->uses)
         sb_addf(b, ", %s", s->uses);
     sb_add_c(b, "}\n");
@@ -174,6 +179,9 @@ struct str shop_text(struct arena *a, const struct shop *s)
     if (s->services[SHOP_BLOG].present)
         sb_addf(&b, ", /blog%d: {service: blog}", s->blog_path);
     sb_add_c(&b, "}}\n");
+    if (s->storage)
+        sb_addf(&b, "databases: {main: {engine: postgres, version: \">=15\", storage: %dG}}\n",
+                s->storage);
     sb_add_c(&b, s->data ? s->data : "");
     for (int i = 0; i < s->n_envs; i++)
         sb_addf(&b,

@@ -109,6 +109,9 @@ void world_calm(struct world *w);
 /* One instance dies: its place stays, nobody lives in it. 0 when there is none. */
 int world_lose_instance(struct world *w, uint64_t random);
 
+/* Somebody changes every database behind our back. */
+void world_drift(struct world *w);
+
 /* `done` is raised when it was carried out; the daemon must run. */
 void world_say(struct world *w, const struct command *command, int *done);
 
