@@ -25,10 +25,10 @@ given_people()
         "$WORLD/reeve.yaml"
 }
 
-# A release of this version that waits for a person.
+# A release of this version that waits for a person, each time anew.
 asks()
 {
-    printf '    release: {command: [/bin/echo, %s], run: manual}' "$1"
+    printf '    release: {command: [/bin/echo, %s, "%s"], run: manual}' "$1" "$EPOCHREALTIME"
 }
 
 # A version whose plan waits for a person, by the author of that name.
