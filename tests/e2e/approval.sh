@@ -65,6 +65,11 @@ an_approval_is_of_one_plan()
     expect_serves v2
 }
 
+explains()
+{
+    [[ $(explained) == *"$1"* ]]
+}
+
 plan_is()
 {
     [ "$(plan_id)" = "$1" ]
@@ -87,7 +92,7 @@ one_person_is_one_approval()
     expect_equal "what waits" "$(field sync)" waiting
     expect_serves v1
     run 0 '' reject "$PLAN" --reason 'on second thought'
-    expect_has "rejected" "$(reeve explain prod)" 'the plan was rejected'
+    await 20 "it is rejected" explains "the plan was rejected"
 }
 
 MANY='  b: &one
