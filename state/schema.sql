@@ -396,6 +396,25 @@ CREATE TABLE spec_cache (
     PRIMARY KEY (blob_id, path, grammar)
 ) STRICT;
 
+CREATE TABLE job_runs (
+    env TEXT NOT NULL,
+    job TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    cause TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    state TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    revision BLOB NOT NULL,
+    began_ms INTEGER,
+    ended_ms INTEGER,
+    exit INTEGER,
+    message TEXT,
+    is_left INTEGER NOT NULL,
+    PRIMARY KEY (env, job, at_ms)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX job_runs_open ON job_runs (env) WHERE state IN ('waiting', 'running') OR is_left = 1;
+
 CREATE TABLE outbox (
     uid TEXT NOT NULL PRIMARY KEY,
     subject TEXT NOT NULL,

@@ -161,6 +161,7 @@ static const struct {
     { "artifact", null_artifact, null_artifact_seen },
     { "release", null_release, null_release_seen },
     { "verify", null_release, null_release_seen },
+    { "job", null_release, null_release_seen },
     { "backend", null_backend, null_backend_seen },
     { "routes", null_generation, null_routes_seen },
     { "switch", null_generation, null_generation },

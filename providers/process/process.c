@@ -19,7 +19,8 @@
 #define PROCESS_LOCK_TRIES 500 /* 10 ms each */
 
 static const struct process_type *const process_types[] = { &process_artifact, &process_release,
-                                                            &process_verify, &process_instance };
+                                                            &process_verify, &process_job,
+                                                            &process_instance };
 
 static struct rv_str process_schema(void)
 {
@@ -28,6 +29,8 @@ static struct rv_str process_schema(void)
         "\"outputs\":[\"key\",\"digest\",\"bytes\"],\"stateful\":false},"
         "\"instance\":{\"consistency_window_ms\":0,\"idempotency\":\"key\",\"identity\":\"owner\","
         "\"outputs\":[\"address\",\"port\",\"pid\"],\"stateful\":false},"
+        "\"job\":{\"consistency_window_ms\":0,\"idempotency\":\"key\",\"identity\":\"owner\","
+        "\"outputs\":[\"exit\"],\"stateful\":false},"
         "\"release\":{\"consistency_window_ms\":0,\"idempotency\":\"key\",\"identity\":\"owner\","
         "\"outputs\":[\"exit\"],\"stateful\":false},"
         "\"verify\":{\"consistency_window_ms\":0,\"idempotency\":\"key\",\"identity\":\"owner\","

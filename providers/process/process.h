@@ -59,7 +59,7 @@ struct process_type {
     int (*forget)(
         struct process_call *c); /* before the directory goes; 0, or the verdict answered */
 };
-extern const struct process_type process_artifact, process_release, process_verify,
+extern const struct process_type process_artifact, process_release, process_verify, process_job,
     process_instance;
 
 /* Repeats itself until it is done. */

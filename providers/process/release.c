@@ -1,4 +1,4 @@
-/* release, verify: commands that run once, to their end. SPDX-License-Identifier: Apache-2.0 */
+/* release, verify, job: commands that run once, to their end. SPDX-License-Identifier: Apache-2.0 */
 #include "providers/process/process.h"
 
 static int release_has_ended(const struct keeper_view *v)
@@ -102,6 +102,14 @@ static int release_forget(struct process_call *c)
 
 const struct process_type process_release = {
     .name = "release",
+    .read = release_read,
+    .apply = release_apply,
+    .resume = release_resume,
+    .forget = release_forget,
+};
+
+const struct process_type process_job = {
+    .name = "job",
     .read = release_read,
     .apply = release_apply,
     .resume = release_resume,

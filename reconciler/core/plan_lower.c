@@ -240,6 +240,34 @@ static void lower_leftovers(struct planner *p, size_t unshared)
     lower_left_addresses(p);
 }
 
+static int is_built(const struct planner *p, struct str provider, struct str key)
+{
+    for (size_t i = 0; i < p->plan->items.n; i++) {
+        const struct plan_item *item = &p->plan->items.p[i];
+
+        if (str_eq_c(item->kind, "artifact") && str_eq(item->provider, provider) &&
+            str_eq(value_get_text(item->desired, S("key"), S("")), key))
+            return 1;
+    }
+    return map_has(p->s->artifacts, key);
+}
+
+/* A job runs at its time: only what it is built from comes with the plan, unless a service brings it. */
+static void lower_jobs(struct planner *p)
+{
+    for (size_t i = 0; p->s->cause != PLAN_CAUSE_REPAIR && i < p->estate.n_wanted; i++) {
+        const struct spec_resource *r = p->estate.wanted[i];
+        const struct member m = { .service = r->name,
+                                  .provider = r->provider,
+                                  .desired = r->desired };
+        struct lane l = rollout_items_lane(&p->low, LANE_MAIN, -1);
+        struct str key = value_get_text(r->desired, S("artifact"), STR_NONE);
+
+        if (str_eq_c(r->kind, "job") && key.p && !is_built(p, r->provider, key))
+            rollout_items_build(&l, &m);
+    }
+}
+
 /* The last item: everything that is not in a group is recorded, the revision is live and proven. */
 static void lower_applied(struct planner *p)
 {
@@ -275,6 +303,7 @@ void plan_lower_all(struct planner *p)
     plan_object_items_drop(p);
     lower_repairs(p);
     lower_leftovers(p, unshared);
+    lower_jobs(p);
     if (p->plan->lines.n || p->plan->items.n)
         lower_applied(p);
     plan_routes_drop(p);

@@ -245,6 +245,36 @@ static void render_resources(struct render *r, const struct value *list)
     render_table_write(r, &t, "  ");
 }
 
+/* The last run of each, and when the next one is. */
+static void render_jobs(struct render *r, const struct value *list)
+{
+    struct arena *a = r->out->arena;
+    struct render_table t;
+
+    if (!value_count(list))
+        return;
+    render_text(r, TONE_DIM, S("\njobs\n"));
+    render_table_init(&t, a, NULL, 4);
+    for (size_t i = 0; i < value_count(list); i++) {
+        const struct value *one = value_item(list, i),
+                           *run = value_item(value_get(one, S("runs")), 0);
+        int64_t next_ms = value_get_int(one, S("next_ms"), 0);
+
+        render_cell(&t, TONE_PLAIN, text_of(one, "name"));
+        render_cell(&t, TONE_PLAIN,
+                    run ? str_fmt(a, "%.*s %.*s", STR_ARG(text_of(run, "state")),
+                                  STR_ARG(render_time(a, value_get_int(run, S("at_ms"), 0))))
+                        : S("never ran"));
+        render_cell(&t, TONE_PLAIN,
+                    next_ms ? str_fmt(a, "next %.*s", STR_ARG(render_time(a, next_ms))) : S(""));
+        render_cell(&t, TONE_DIM,
+                    next_ms ? str_fmt(a, "%.*s %.*s", STR_ARG(text_of(one, "schedule")),
+                                      STR_ARG(text_of(one, "tz")))
+                            : S("when a person asks: reeve run"));
+    }
+    render_table_write(r, &t, "  ");
+}
+
 static void render_revisions(struct render *r, const struct value *env)
 {
     const struct value *revisions = value_get(env, S("revisions"));
@@ -298,5 +328,6 @@ void render_environment(struct render *r, const struct value *env)
     for (size_t i = 0; i < value_count(services); i++)
         render_instances(r, value_item(services, i));
     render_resources(r, value_get(env, S("resources")));
+    render_jobs(r, value_get(env, S("jobs")));
     render_revisions(r, env);
 }

@@ -91,6 +91,7 @@ static void act_resume(struct command_call *c, struct command_found *f, struct e
     (void)f;
     env_task_trust(env);
     env_task_wake(env);
+    job_task_wake(&env->jobs);
 }
 
 /* What has expired meanwhile ends now. */
@@ -99,7 +100,16 @@ static void act_clock(struct command_call *c, struct command_found *f, struct en
     (void)f;
     (void)env;
     for (size_t i = 0; i < c->engine->envs.n; i++)
+        job_task_wake(&c->engine->envs.p[i]->jobs);
+    for (size_t i = 0; i < c->engine->envs.n; i++)
         env_task_wake(c->engine->envs.p[i]);
+}
+
+static void act_run(struct command_call *c, struct command_found *f, struct env_task *env)
+{
+    (void)c;
+    (void)f;
+    job_task_wake(&env->jobs);
 }
 
 static void act_retry(struct command_call *c, struct command_found *f, struct env_task *env)
@@ -144,6 +154,7 @@ static const struct command_row command_rows[N_COMMANDS] = {
     [COMMAND_HOLD] = { "hold", 1, 0, command_write_hold, act_wake },
     [COMMAND_RESUME] = { "resume", 0, 0, command_write_resume, act_resume },
     [COMMAND_CLOCK] = { "clock", 0, 1, command_write_clock, act_clock },
+    [COMMAND_RUN] = { "run", 0, 0, command_write_run, act_run },
     [COMMAND_RETRY] = { "retry", 0, 0, command_write_retry, act_retry },
     [COMMAND_BUNDLE] = { "bundle", 1, 1, command_write_bundle, act_bundle },
     [COMMAND_REBIND] = { "rebind", 1, 0, command_write_rebind, act_rebind },

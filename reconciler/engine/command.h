@@ -34,6 +34,7 @@ enum command_verb {
     COMMAND_ADOPT,  /* env, resource, id, reason: the object of that id is the resource */
     COMMAND_FORGET, /* env, resource, reason: it leaves our hands, and is not destroyed */
     COMMAND_ADVANCE, /* env, reason: what it watches, or waits for a person with, has been watched enough */
+    COMMAND_RUN, /* env, service (a job), reason: it runs now */
     N_COMMANDS
 };
 

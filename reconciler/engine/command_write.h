@@ -100,5 +100,8 @@ int command_write_adopt(struct command_call *c, struct command_found *f, struct 
                         struct err *err);
 int command_write_forget(struct command_call *c, struct command_found *f, struct tx *tx,
                          struct err *err);
+/* command_run.c. What is refused while it is held says so as here. */
+int command_write_run(struct command_call *c, struct command_found *f, struct tx *tx,
+                      struct err *err);
 int command_write_settle(struct command_call *c, struct command_found *f, struct tx *tx,
                          struct err *err);

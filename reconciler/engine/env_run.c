@@ -36,6 +36,7 @@ static void env_main_ended(struct run *r, void *ctx)
     int is_repair = plan_cause_repairs(r->plan.cause), repair_failed = env->cannot_repair;
 
     env->main = NULL;
+    job_task_wake(&env->jobs);
     env->is_unswept = 1;
     env->is_held_told = 0;
     if (is_repair || r->main_end == SCHEDULE_APPLIED)

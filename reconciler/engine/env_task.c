@@ -509,6 +509,7 @@ struct env_task *env_task_start(struct engine *e, struct source_task *source, st
     task_start(&env->task, e->loop, "env", env_states, N_ELEMENTS(env_states), ENV_ACCEPT, env_step,
                engine_task_ended, e);
     watch_task_start(&env->watch, e, env);
+    job_task_start(&env->jobs, e, env);
     return env;
 }
 
@@ -524,6 +525,7 @@ void env_task_fini(struct env_task *env)
     if (env->head)
         head_let_go(TAKE(env->head));
     watch_task_fini(&env->watch);
+    job_task_fini(&env->jobs);
     arena_fini(&env->cycle);
     arena_fini(&env->own);
 }

@@ -18,6 +18,7 @@
 #include "base/guard.h"
 #include "reconciler/core/trigger.h"
 #include "reconciler/engine/forge_task.h"
+#include "reconciler/engine/job_task.h"
 #include "reconciler/engine/run.h"
 #include "reconciler/engine/snapshot_load.h"
 #include "reconciler/engine/source_task.h"
@@ -59,6 +60,7 @@ struct env_task {
     int is_held_told;      /* its row says so */
     struct env_left *left; /* plans of a former life that it would go on with */
     struct watch_task watch;
+    struct job_task jobs;
     struct env_ask asked; /* for the next cycle in which no plan runs */
     /* of this cycle */
     struct env_ask ask;

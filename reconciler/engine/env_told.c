@@ -64,6 +64,7 @@ int env_task_is_settled(const struct env_task *env)
 void env_task_stop(struct env_task *env)
 {
     task_cancel(&env->watch.task, ERR_CANCELLED);
+    job_task_stop(&env->jobs);
     task_cancel(&env->task, ERR_CANCELLED);
     for (struct run *r = env->runs; r; r = r->next)
         run_stop(r);

@@ -4,7 +4,7 @@
 #include "base/guard.h"
 #include "base/map.h"
 #include "reconciler/core/generation.h"
-#include "reconciler/engine/op_outputs.h"
+#include "reconciler/engine/fill.h"
 #include "reconciler/engine/run.h"
 #include "reconciler/engine/uids.h"
 #include "specs/json_io.h"
@@ -27,126 +27,9 @@ static struct str body_env_word(struct op_task *op)
     return sb_str(&word);
 }
 
-static int body_output(struct op_task *op, struct str of, struct str key, const struct value **ret,
-                       struct err *err)
+static struct fill body_filled_of(struct op_task *op)
 {
-    struct rec_resource r;
-    struct value *outputs;
-    size_t slash = str_find_char(of, '/');
-    int rc;
-
-    if (slash == STR_NPOS)
-        return err_set(err, ERR_INVALID, "output of '%.*s'", STR_ARG(of));
-    rc = resources_now(body_db(op), &op->arena, op->rec.env, str_slice(of, 0, slash),
-                       str_slice(of, slash + 1, of.n), &r, err);
-    if (rc)
-        return rc;
-    if (json_parse(&op->arena, r.outputs, KIT_BODY_MAX, &outputs, err))
-        return err->code;
-    *ret = value_get(outputs, key);
-    if (!*ret)
-        return err_set(err, ERR_NOT_FOUND, "'%.*s' has no output '%.*s'", STR_ARG(of),
-                       STR_ARG(key));
-    return 0;
-}
-
-static int body_fill(struct op_task *op, const struct value *v, struct value **ret,
-                     struct err *err);
-
-static int body_fill_map(struct op_task *op, const struct value *v, struct value **ret,
-                         struct err *err)
-{
-    struct value *map = value_map(&op->arena);
-
-    for (size_t i = 0; i < value_count(v); i++) {
-        struct value *filled;
-
-        if (body_fill(op, v->u.map.entries[i].value, &filled, err))
-            return err->code;
-        value_set(&op->arena, map, v->u.map.entries[i].key, filled);
-    }
-    *ret = map;
-    return 0;
-}
-
-/* {"join": [..], "with": ","}: outputs are joined here; a secret among them keeps the join for the driver. */
-static int body_join(struct op_task *op, const struct value *v, struct value **ret, struct err *err)
-{
-    struct value *parts;
-    struct sb text;
-
-    if (body_fill(op, value_get(v, S("join")), &parts, err))
-        return err->code;
-    sb_init(&text, &op->arena);
-    for (size_t i = 0; i < value_count(parts); i++) {
-        const struct value *part = value_item(parts, i);
-
-        if (part->kind != VALUE_TEXT) {
-            struct value *map = value_map(&op->arena);
-
-            value_set(&op->arena, map, S("join"), parts);
-            value_set_text(&op->arena, map, S("with"), value_get_text(v, S("with"), S("")));
-            *ret = map;
-            return 0;
-        }
-        if (i)
-            sb_add(&text, value_get_text(v, S("with"), S("")));
-        sb_add(&text, part->u.text);
-    }
-    *ret = value_text(&op->arena, sb_str(&text));
-    return 0;
-}
-
-/* A copy with every output filled in, and secrets as the reference that host.secret() takes. */
-static int body_fill(struct op_task *op, const struct value *v, struct value **ret, struct err *err)
-{
-    struct arena *a = &op->arena;
-
-    if (v->kind == VALUE_LIST) {
-        struct value *list = value_list(a);
-
-        for (size_t i = 0; i < value_count(v); i++) {
-            struct value *filled;
-
-            if (body_fill(op, value_item(v, i), &filled, err))
-                return err->code;
-            value_add(a, list, filled);
-        }
-        *ret = list;
-        return 0;
-    }
-    if (v->kind != VALUE_MAP) {
-        *ret = value_copy(a, v);
-        return 0;
-    }
-    if (op_outputs_ref(a, v).p) {
-        struct value *map = value_map(a);
-
-        value_set_text(a, map, S("secret"), op_outputs_ref(a, v));
-        *ret = map;
-        return 0;
-    }
-    if (value_get(v, S("output"))) {
-        const struct value *output;
-
-        if (body_output(op, value_get_text(v, S("output"), S("")),
-                        value_get_text(v, S("key"), S("")), &output, err))
-            return err->code;
-        *ret = value_copy(a, output);
-        return 0;
-    }
-    if (value_get(v, S("join")))
-        return body_join(op, v, ret, err);
-    if (value_get(v, S("secret")) && value_get(v, S("version"))) {
-        struct value *map = value_map(a);
-
-        value_set_text(a, map, S("secret"),
-                       str_fmt(a, "%.*s@%.*s", STR_ARG(value_get_text(v, S("secret"), S(""))),
-                               STR_ARG(value_get_text(v, S("version"), S("")))));
-        *ret = map;
-        return 0;
-    }
-    return body_fill_map(op, v, ret, err);
+    return (struct fill){ body_db(op), &op->arena, op->rec.env };
 }
 
 /* --- routes and switch --------------------------------------------------------------------------- */
@@ -192,6 +75,7 @@ static int body_route(struct op_task *op, const struct generation_route *made,
                       const struct map *backends, struct value *list, struct err *err)
 {
     struct arena *a = &op->arena;
+    const struct fill fill = body_filled_of(op);
     const struct plan_route *r = made->route;
     const struct rec_set *set = map_find(
         backends, made->set.p ? body_set_name(a, r->service, made->set) : r->service);
@@ -216,14 +100,15 @@ static int body_route(struct op_task *op, const struct generation_route *made,
     if (r->rules) {
         struct value *rules;
 
-        if (body_fill(op, r->rules, &rules, err))
+        if (fill_value(&fill, r->rules, &rules, err))
             return err->code;
         value_set(a, one, S("rules"), rules);
     }
     if (r->address.n) {
         const struct value *port;
 
-        if (body_output(op, str_fmt(a, "address/%.*s", STR_ARG(r->address)), S("port"), &port, err))
+        if (fill_output(&fill, str_fmt(a, "address/%.*s", STR_ARG(r->address)), S("port"), &port,
+                        err))
             return err->code;
         value_set(a, one, S("port"), value_copy(a, port));
     }
@@ -369,13 +254,15 @@ static const struct {
 
 int op_body_make(struct op_task *op, struct value **ret, struct err *err)
 {
+    const struct fill fill = body_filled_of(op);
+
     for (size_t i = 0; i < N_ELEMENTS(body_rows); i++)
         if (str_eq_c(op->item->kind, body_rows[i].kind) &&
             (!body_rows[i].name || str_eq_c(op->item->name, body_rows[i].name))) {
             *ret = value_map(&op->arena);
             return body_rows[i].fn(op, *ret, err);
         }
-    return body_fill(op, op->item->desired, ret, err);
+    return fill_value(&fill, op->item->desired, ret, err);
 }
 
 /* Of what its name shows the beginning of: a set, an artifact, a release. STR_NONE: of nothing. */

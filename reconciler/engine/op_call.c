@@ -46,7 +46,7 @@ static int op_secret(void *ctx, struct rv_str ref, struct arena *a, struct str *
     struct err err = ERR_INIT;
 
     if (op_outputs_is_ref(kit_str(ref))
-            ? !op_outputs_give(op, a, kit_str(ref), ret, &err)
+            ? !op_outputs_give(op->engine, &op->task, op->rec.env, a, kit_str(ref), ret, &err)
             : !secret_sets_give(op->engine->sealed, &want, a, kit_str(ref), ret, &err))
         return 0;
     LOG(LOG_WARN, "a secret cannot be given, tried again", LOG_S("env", r->env_name),

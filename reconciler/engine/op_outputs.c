@@ -34,8 +34,9 @@ int op_outputs_is_ref(struct str ref)
 }
 
 struct wanted_output {
-    struct op_task *op;
-    struct str kind, name, key, scheme;
+    struct engine *engine;
+    struct task *task; /* its cancel ends the call */
+    struct str env, kind, name, key, scheme;
     struct arena arena;
     struct rec_resource row;
 };
@@ -60,8 +61,7 @@ static int find_row(void *ctx, struct err *err)
 {
     struct wanted_output *w = ctx;
 
-    return resources_now(w->op->engine->db, &w->arena, w->op->rec.env, w->kind, w->name, &w->row,
-                         err);
+    return resources_now(w->engine->db, &w->arena, w->env, w->kind, w->name, &w->row, err);
 }
 
 /* "postgresql://.." in another scheme. */
@@ -79,8 +79,8 @@ static int ask_provider(struct wanted_output *w, struct arena *a, struct str *re
     struct driver_answer answer;
     const struct value *v;
     const struct driver_call call = {
-        .engine = w->op->engine,
-        .task = &w->op->task,
+        .engine = w->engine,
+        .task = w->task,
         .provider = w->row.provider,
         .kind = CALL_READ,
         .op = { .type = kit_rv(w->kind),
@@ -102,15 +102,15 @@ static int ask_provider(struct wanted_output *w, struct arena *a, struct str *re
     return arena_status(a, err);
 }
 
-int op_outputs_give(struct op_task *op, struct arena *a, struct str ref, struct str *ret,
-                    struct err *err)
+int op_outputs_give(struct engine *e, struct task *task, struct str env, struct arena *a,
+                    struct str ref, struct str *ret, struct err *err)
 {
-    struct wanted_output w = { .op = op };
+    struct wanted_output w = { .engine = e, .task = task, .env = env };
     int rc;
 
     arena_init(&w.arena, 0);
     parse_ref(ref, &w);
-    rc = wait_work_call(op->engine->loop, POOL_STATE, find_row, &w, err);
+    rc = wait_work_call(e->loop, POOL_STATE, find_row, &w, err);
     if (!rc)
         rc = ask_provider(&w, a, ret, err);
     arena_fini(&w.arena);

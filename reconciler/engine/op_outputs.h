@@ -16,5 +16,5 @@ struct str op_outputs_ref(struct arena *a, const struct value *v);
 /* 1: the reference is to such a value. */
 int op_outputs_is_ref(struct str ref);
 /* Into an arena that its owner wipes. Fails ERR_NOT_FOUND: there is no such output; ERR_UNREACHABLE. */
-int op_outputs_give(struct op_task *op, struct arena *a, struct str ref, struct str *ret,
-                    struct err *err);
+int op_outputs_give(struct engine *e, struct task *task, struct str env, struct arena *a,
+                    struct str ref, struct str *ret, struct err *err);

@@ -72,6 +72,31 @@ static int put_artifact(struct recover *r, const struct recover_env *e, const st
     return tx_put(r->tx, REC_artifact, &row, err);
 }
 
+/* A run of a job goes on where it still runs; how others ended stands nowhere any more. */
+static int put_job_run(struct recover *r, const struct recover_env *e, const struct owned *o,
+                       struct err *err)
+{
+    size_t at = str_find_char(o->name, '@');
+    int runs = str_eq_c(value_get_text(o->observed, S("state"), S("")), "running");
+    struct rec_job_run row = { .env = e->uid,
+                               .job = str_slice(o->name, 0, at),
+                               .cause = S("person"),
+                               .actor = S("reeve"),
+                               .state = runs ? S("running") : S("unknown"),
+                               .provider = o->provider,
+                               .owner = o->owner,
+                               .began_ms = r->now_ms,
+                               .ended_ms = runs ? REC_NONE : r->now_ms,
+                               .exit = REC_NONE,
+                               .message = S("recovered"),
+                               .is_left = 1 };
+
+    if (at == STR_NPOS || str_to_i64(str_slice(o->name, at + 1, o->name.n), &row.at_ms))
+        return 0;
+    (void)digest_from_hex(o->revision, &row.revision); /* none: it is only taken away */
+    return tx_put(r->tx, REC_job_run, &row, err);
+}
+
 /* One that ran to its end must not run again. */
 static int put_release(struct recover *r, const struct recover_env *e, const struct owned *o,
                        struct err *err)
@@ -144,7 +169,10 @@ static int put_things(struct recover *r, const struct recover_env *e, struct err
     for (size_t i = 0; i < e->n; i++) {
         const struct owned *o = &e->things[i];
 
-        if (put_user(r, e, o, err) || put_resource(r, e, o, err))
+        int is_run = str_eq_c(o->kind, "job");
+
+        if (put_user(r, e, o, err) ||
+            (is_run ? put_job_run(r, e, o, err) : put_resource(r, e, o, err)))
             return err_wrap(err, "%.*s/%.*s", STR_ARG(o->kind), STR_ARG(o->name));
         for (size_t k = 0; k < N_ELEMENTS(recover_kinds); k++)
             if (str_eq_c(o->kind, recover_kinds[k].kind) && recover_kinds[k].put(r, e, o, err))

@@ -106,6 +106,8 @@ void run_stop(struct run *r);
 /* --- run_load.c, run_rows.c: on STATE ------------------------------------------------------------------------ */
 
 /* The plan and everything a former life did; statuses, group states, rollout rows. */
+/* What was in its store once is never generated again: "NAME@VERSION" -> anything. */
+int run_rows_made(struct engine *e, struct str env_uid, struct map *ret, struct err *err);
 int run_rows_load(struct run *r, struct err *err);
 /* What a person settled since: parked items take the state of their rows. */
 int run_rows_reload(struct run *r, struct err *err);

@@ -195,21 +195,20 @@ static int rows_load_wish(struct run *r, struct err *err)
     return 0;
 }
 
-/* What was in its store once is never generated again. */
-static int rows_load_made(struct run *r, struct err *err)
+int run_rows_made(struct engine *e, struct str env_uid, struct map *ret, struct err *err)
 {
     struct rec_secret_version *rows;
     size_t n;
 
-    if (DB_SELECT(r->engine->db, &r->arena, secret_version,
+    if (DB_SELECT(e->db, ret->arena, secret_version,
                   "WHERE env = $1 AND version LIKE 'g:%' AND fingerprint <> ''", &rows, &n, err,
-                  DB_T(r->plan.env_uid)))
+                  DB_T(env_uid)))
         return err->code;
     for (size_t i = 0; i < n; i++)
-        map_put(&r->made,
-                str_fmt(&r->arena, "%.*s@%.*s", STR_ARG(rows[i].name), STR_ARG(rows[i].version)),
+        map_put(ret,
+                str_fmt(ret->arena, "%.*s@%.*s", STR_ARG(rows[i].name), STR_ARG(rows[i].version)),
                 NULL);
-    return arena_status(&r->arena, err);
+    return arena_status(ret->arena, err);
 }
 
 /* What its target refers to, also where nothing of that changes. */
@@ -229,7 +228,7 @@ static int rows_load_pins(struct run *r, struct err *err)
         return rc == ERR_NOT_FOUND ? 0 : rc;
     for (size_t i = 0; i < target.resources.n; i++)
         secret_sets_collect(target.resources.p[i].desired, &r->pins);
-    return rows_load_made(r, err);
+    return run_rows_made(r->engine, r->plan.env_uid, &r->made, err);
 }
 
 int run_rows_load(struct run *r, struct err *err)

@@ -33,13 +33,32 @@ static int judge_generation(struct arena *a, struct db *db, const struct owned *
     return 0;
 }
 
+/* A run of a job has a row before it has anything else. */
+static int judge_run(struct arena *a, struct db *db, const struct owned *o, struct str *ret_why,
+                     struct err *err)
+{
+    size_t at = str_find_char(o->name, '@');
+    struct rec_job_run row = { .env = o->env_uid, .job = str_slice(o->name, 0, at) };
+    int rc = str_to_i64(str_slice(o->name, at + 1, o->name.n), &row.at_ms)
+                 ? ERR_NOT_FOUND
+                 : db_get(db, a, REC_job_run, &row, err);
+
+    if (rc == ERR_NOT_FOUND)
+        *ret_why = str_fmt(a, "it does not know the run job/%.*s of '%.*s'", STR_ARG(o->name),
+                           STR_ARG(o->env));
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
 /* The row of what is gone has the incarnation that comes next. */
 static int judge_thing(struct arena *a, struct db *db, const struct owned *o, struct str *ret_why,
                        struct err *err)
 {
     struct rec_resource row;
-    int rc = resources_now(db, a, o->env_uid, o->kind, o->name, &row, err);
+    int rc;
 
+    if (str_eq_c(o->kind, "job"))
+        return judge_run(a, db, o, ret_why, err);
+    rc = resources_now(db, a, o->env_uid, o->kind, o->name, &row, err);
     if (rc && rc != ERR_NOT_FOUND)
         return rc;
     if (!rc && (row.incarnation > o->incarnation ||

@@ -1,7 +1,7 @@
 /* Environments, and one of them in full. SPDX-License-Identifier: Apache-2.0 */
 #include "base/map.h"
 #include "providers/kit.h"
-#include "reconciler/engine/view_rows.h"
+#include "reconciler/engine/view_jobs.h"
 #include "state/events.h"
 
 #define REVISIONS_SHOWN "10"
@@ -318,6 +318,8 @@ int view_environment(const struct view *v, struct str name, struct value **ret, 
         rc = set_routes(v, map, &env, err);
     if (!rc)
         rc = set_resources(v, map, env.uid, err);
+    if (!rc)
+        rc = view_jobs_set(v, map, env.uid, err);
     if (!rc)
         rc = set_revisions(v, map, env.uid, err);
     if (!rc)

@@ -199,6 +199,8 @@ static const struct route routes[] = {
       .fields = REASON | ROUTE_FIELD_SERVICE | ROUTE_FIELD_UNTIL_MS, .text = "change nothing" },
     { "POST", ENV "/resume", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_RESUME, .fields = REASON,
       .text = "end the holds" },
+    { "POST", ENV "/run", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_RUN,
+      .fields = REASON | ROUTE_FIELD_JOB, .text = "a job runs now" },
     { "POST", ENV "/rebind", AUTH_ADMIN, .verb = COMMAND_REBIND,
       .fields = REASON | ROUTE_FIELD_BINDING, .text = "the name belongs to another source or branch" },
     { "POST", API "/sources/NAME/bundle", AUTH_ADMIN, .verb = COMMAND_BUNDLE,
@@ -304,6 +306,7 @@ static const struct {
 } field_rows[] = {
     { "reason", ROUTE_FIELD_REASON, VALUE_TEXT },
     { "service", ROUTE_FIELD_SERVICE, VALUE_TEXT },
+    { "job", ROUTE_FIELD_JOB, VALUE_TEXT },
     { "until_ms", ROUTE_FIELD_UNTIL_MS, VALUE_INT },
     { "revision", ROUTE_FIELD_REVISION, VALUE_INT },
     { "as", ROUTE_FIELD_AS, VALUE_TEXT },
@@ -348,20 +351,23 @@ int routes_command(const struct route_call *call, struct command *ret, struct er
 
     if (rc)
         return rc;
-    *ret = (struct command){ .verb = call->route->verb,
-                             .reason = value_get_text(call->body, S("reason"), S("")),
-                             .service = value_get_text(call->body, S("service"), S("")),
-                             .as = value_get_text(call->body, S("as"), S("")),
-                             .source = value_get_text(call->body, S("source"), S("")),
-                             .branch = value_get_text(call->body, S("branch"), S("")),
-                             .resource = value_get_text(call->body, S("resource"), S("")),
-                             .id = value_get_text(call->body, S("id"), S("")),
-                             .signature = value_get_text(call->body, S("signature"), S("")),
-                             .ref = value_get_text(call->body, S("ref"), S("")),
-                             .bundle = value_get_text(call->body, S("bundle"), S("")),
-                             .overrides = value_get_bool(call->body, S("override"), 0),
-                             .revision = value_get_int(call->body, S("revision"), 0),
-                             .until_ms = value_get_int(call->body, S("until_ms"), 0) };
+    *ret = (struct command){
+        .verb = call->route->verb,
+        .reason = value_get_text(call->body, S("reason"), S("")),
+        .service = value_get_text(
+            call->body, call->route->fields & ROUTE_FIELD_JOB ? S("job") : S("service"), S("")),
+        .as = value_get_text(call->body, S("as"), S("")),
+        .source = value_get_text(call->body, S("source"), S("")),
+        .branch = value_get_text(call->body, S("branch"), S("")),
+        .resource = value_get_text(call->body, S("resource"), S("")),
+        .id = value_get_text(call->body, S("id"), S("")),
+        .signature = value_get_text(call->body, S("signature"), S("")),
+        .ref = value_get_text(call->body, S("ref"), S("")),
+        .bundle = value_get_text(call->body, S("bundle"), S("")),
+        .overrides = value_get_bool(call->body, S("override"), 0),
+        .revision = value_get_int(call->body, S("revision"), 0),
+        .until_ms = value_get_int(call->body, S("until_ms"), 0)
+    };
     if (str_starts(path, S(ENV)))
         ret->env = call->param;
     else if (str_starts(path, S(PLAN)))

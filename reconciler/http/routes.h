@@ -59,6 +59,7 @@ enum route_field {
     ROUTE_FIELD_OVERRIDE = 512, /* needs that role as well */
     ROUTE_FIELD_REF = 1024,
     ROUTE_FIELD_RESOURCE = 2048, /* resource, id */
+    ROUTE_FIELD_JOB = 4096,
 };
 
 #define ROUTE_WAIT_MAX_MS 30000

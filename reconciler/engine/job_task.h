@@ -1,0 +1,38 @@
+/*
+ * job_task: the jobs of an environment, at their times. SPDX-License-Identifier: Apache-2.0
+ *
+ *   REST -> LOOK -> BEGIN -> REST
+ *
+ * LOOK asks core/jobs what is due of each job as it was applied, and writes a row for it; BEGIN starts what has a row (job_run). Nothing
+ * starts while the environment is held, is suspected, or the clock is; a freeze stops none. Without jobs it sleeps until something
+ * is applied or asked for.
+ *
+ * Owns     its runs.
+ * Thread   the loop's.
+ */
+#pragma once
+
+#include "base/vec.h"
+#include "reconciler/engine/job_run.h"
+
+struct env_task;
+
+struct job_task {
+    struct task task;
+    struct engine *engine;
+    struct env_task *env;
+    struct arena round;
+    struct job_run *runs;
+    VEC(struct rec_job_run) open; /* of this look: not over, or something is left */
+    VEC(struct str) replaced;     /* jobs of which all but the newest run end */
+    int64_t next_ms;              /* wall; TZ_NEVER: nothing is due by itself */
+    int is_held;
+};
+
+void job_task_start(struct job_task *j, struct engine *e, struct env_task *env);
+/* Something was applied, asked for or resumed. */
+void job_task_wake(struct job_task *j);
+void job_task_stop(struct job_task *j);
+void job_task_fini(struct job_task *j);
+/* A run has ended. */
+task_ended job_task_ended;

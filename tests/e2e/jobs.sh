@@ -1,0 +1,107 @@
+#!/bin/bash
+# jobs: a real one, by hand and by its schedule, and what its runs leave behind. SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/lib.sh"
+
+# run STATUS PART WORDS..: everything it said into $SAID.
+run()
+{
+    local wanted=$1 part=$2 status
+
+    shift 2
+    SAID=$("$REEVE" "$@" 2>&1 9>&-)
+    status=$?
+    [ $status -eq "$wanted" ] || fail "reeve $*: exit status $status instead of $wanted: $SAID"
+    expect_has "reeve $*" "$SAID" "$part"
+}
+
+# Of all runs of all jobs: those of that state.
+runs_in_state()
+{
+    reeve status prod -o json | grep -o '"cause":"[^}]*"state":"'"$1"'"' | wc -l
+}
+
+nothing_is_left()
+{
+    [ -z "$(grep -l '"resource":"job/' "$WORLD"/var/services/run/*/spec.json 2>/dev/null)" ]
+}
+
+given_jobs()
+{
+    given_world
+    write_daemon rule='    secrets: [{path: "env:token", for: services}]'
+    mkdir "$WORLD/repo/tools"
+    printf '#!/bin/sh\necho "tidied $1 with $TOKEN"\n' >"$WORLD/repo/tools/tidy"
+    printf '#!/bin/sh\necho begun >>"$LIST"\nwhile [ ! -e "$LIST.end" ]; do sleep 0.05; done\necho ended >>"$LIST"\n' >"$WORLD/repo/tools/long"
+    chmod +x "$WORLD"/repo/tools/*
+    spec
+    sed -i "s|^domains:|jobs:\\
+  tidy: {source: {context: tools}, command: [./tidy, everything], environment: {TOKEN: {secret: token}}}\\
+  broken: {command: [sh, -c, 'echo this is why; exit 3']}\\
+  endless: {command: [sleep, '1000'], timeout: 1s}\\
+  long: {source: {context: tools}, command: [./long], environment: {LIST: $WORLD/list}}\\
+  nightly: {command: ['true'], schedule: '30 3 * * *', tz: Europe/Berlin}\\
+  often: {command: [sh, -c, 'echo often >>$WORLD/often'], schedule: '* * * * *'}\\
+secrets: {token: {}}\\
+&|" "$WORLD/repo/.reeve/app.yaml"
+    commit 'jobs'
+    start_daemon REEVE_SECRET_TOKEN=a-value-that-nobody-may-see-123456
+    await_converged
+}
+
+a_person_runs_a_job()
+{
+    given_jobs
+    run 0 'tidy is done' run prod tidy --reason 'it is full'
+    expect_has_not "its secret" "$SAID" a-value-that-nobody
+    run 1 'this is why' run prod broken
+    expect_has "its exit status" "$SAID" 'exit 3'
+    run 1 'endless is failed' run prod endless
+    run 6 "no job 'other'" run prod other
+    run 6 "no environment 'stage'" run stage tidy
+    await 20 "nothing of them is left" nothing_is_left
+    expect_has "status" "$(reeve status prod)" 'nightly  never ran'
+    expect_has "when it comes" "$(reeve status prod)" '30 3 * * * Europe/Berlin'
+    expect_has "history" "$(reeve history prod -n 1000)" 'command.run'
+}
+
+has_begun()
+{
+    [ -e "$WORLD/list" ]
+}
+
+long_has_ended()
+{
+    [ "$(runs_in_state running)" = 0 ] && [ "$(grep -c ended "$WORLD/list")" = 1 ]
+}
+
+# It has a keeper of its own; the next life goes on with it, and never begins it again.
+a_run_outlives_the_daemon()
+{
+    run 0 '' run prod long --no-wait
+    await 20 "it runs" has_begun
+    run 7 "job 'long' runs already" run prod long
+    kill_daemon
+    start_daemon REEVE_SECRET_TOKEN=a-value-that-nobody-may-see-123456
+    : >"$WORLD/list.end"
+    await 30 "its end is known" long_has_ended
+    expect_equal "how often it was begun" "$(grep -c begun "$WORLD/list")" 1
+    await 20 "nothing of it is left" nothing_is_left
+}
+
+nobody_runs_one_while_it_is_held()
+{
+    reeve hold prod --reason 'a quiet hour' >/dev/null
+    run 5 'is held by' run prod tidy
+    reeve resume prod >/dev/null
+    run 0 'tidy is done' run prod tidy
+}
+
+# The minute that is long enough to see it.
+the_schedule_runs_it()
+{
+    await 90 "a minute is over" test -s "$WORLD/often"
+    expect_equal "what is in it" "$(sort -u "$WORLD/often")" often
+    expect "a run of the schedule" grep -q '"cause":"schedule"' <<<"$(reeve status prod -o json)"
+}
+
+run_cases a_person_runs_a_job a_run_outlives_the_daemon nobody_runs_one_while_it_is_held the_schedule_runs_it
