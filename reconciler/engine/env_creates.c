@@ -26,8 +26,8 @@ int env_creates_wait(struct env_task *env, struct str *ret_reason, struct err *e
     if (most < 0 || !wanted || env->plan.cause != PLAN_CAUSE_COMMIT)
         return 0;
     if (DB_SELECT(env->engine->db, &env->cycle, operation,
-                  "WHERE env = $1 AND action = 'create' AND intent_ms > $2 AND kind NOT IN "
-                  "('artifact', 'release', 'backend', 'routes', 'switch', 'address', 'gate')",
+                  "WHERE env = $1 AND action = 'create' AND intent_ms > $2 AND kind IN "
+                  "('instance', 'database', 'redis', 'backup', 'dns')",
                   &made, &n, err, DB_T(env->uid),
                   DB_I(clock_task_due_ms(&env->engine->clock) - CREATES_WITHIN_MS)))
         return err->code;
