@@ -139,6 +139,17 @@ weight_is()
     [ "$(reeve status prod -o json 2>/dev/null | grep -o '"weight":[0-9]*' | cut -d : -f 2)" = "$1" ]
 }
 
+is_advanced()
+{
+    reeve advance prod >/dev/null 2>&1
+}
+
+# A person says so, as soon as there is something to end.
+goes_on()
+{
+    await 20 "it is advanced" is_advanced
+}
+
 # Answers of v1 in a thousand, while clients ask as fast as they can.
 share_of_v1()
 {
@@ -165,10 +176,10 @@ a_canary_gets_its_share()
     deploy 'version 1'
     await 20 "a fifth goes to the new set" weight_is 8000
     expect_share 200
-    reeve advance prod >/dev/null || fail "advance is refused"
+    goes_on
     await 20 "half goes to the new set" weight_is 5000
     expect_share 500
-    reeve advance prod >/dev/null || fail "advance is refused"
+    goes_on
     await_converged
     share_of_v1 1000
     expect_equal "answers of the new set, of a thousand" "$SHARE" 1000
@@ -225,6 +236,25 @@ a_failing_canary_goes_back()
     expect_whole 1
 }
 
+# The live set was well all its life, and answers as badly as the new one in the same time.
+what_both_answer_blames_nobody()
+{
+    given_world
+    canary 0 '{weight: 10%}'
+    commit 'the first version'
+    start_daemon
+    await_converged
+    "$LOAD" --target "127.0.0.1:$HTTP" --host "$HOST" --new 4 --kept 4 --seconds 2 >"$WORLD/load.json" 9>&-
+    start_load --path '/status?code=500' --new 2 --kept 2
+    canary 1 '{weight: 20%, pause: 1s}, {weight: 50%, manual: true}'
+    deploy 'version 1'
+    await 20 "the first step is passed" weight_is 5000
+    end_load
+    goes_on
+    await_converged
+    expect_serves v1
+}
+
 killed_inside_a_canary_step()
 {
     given_load canary 0 '{weight: 10%}'
@@ -270,7 +300,7 @@ what_is_ready_waits_for_a_person()
     kill_daemon
     start_daemon
     expect_serves v1
-    await 20 "it goes on" reeve advance prod
+    goes_on
     await_converged
     expect_serves v2
     expect_has "who" "$(history)" '"advanced_by":"'
@@ -349,6 +379,7 @@ a_group_of_three_moves_as_one()
 }
 
 run_cases a_rolling_change_loses_nothing a_failed_rolling_change_goes_back killed_inside_a_rolling_step \
-    a_canary_gets_its_share a_canary_loses_nothing websockets_stay_where_they_are a_failing_canary_goes_back killed_inside_a_canary_step \
+    a_canary_gets_its_share a_canary_loses_nothing websockets_stay_where_they_are a_failing_canary_goes_back \
+    what_both_answer_blames_nobody killed_inside_a_canary_step \
     a_canary_is_cancelled what_is_ready_waits_for_a_person a_recreated_service_is_down_for_a_while \
     a_group_of_three_moves_as_one
