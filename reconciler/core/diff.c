@@ -2,15 +2,9 @@
 #include "reconciler/core/diff.h"
 
 #include "specs/json_io.h"
+#include "specs/reference.h"
 
 #define DIFF_TEXT_MAX 400u /* a shown value; what is longer is cut and says so */
-
-/* What is one value although it is written as a map. */
-static int diff_is_value(const struct value *v)
-{
-    return value_is(v, VALUE_MAP) &&
-           (value_get(v, S("secret")) || value_get(v, S("output")) || value_get(v, S("join")));
-}
 
 static struct str diff_show(struct arena *a, const struct value *v);
 
@@ -31,15 +25,16 @@ static void diff_add_output(struct sb *b, const struct value *v)
 
 static struct str diff_show_value(struct arena *a, const struct value *v)
 {
+    enum reference reference = reference_of(v);
     const struct value *parts = value_get(v, S("join"));
     struct sb b;
 
-    if (value_get(v, S("secret")))
+    if (reference == REFERENCE_SECRET)
         return str_fmt(a, "secret(%.*s)", STR_ARG(value_get_text(v, S("version"), S("?"))));
     sb_init(&b, a);
-    if (!parts)
+    if (reference == REFERENCE_OUTPUT)
         diff_add_output(&b, v);
-    for (size_t i = 0; i < value_count(parts); i++) {
+    for (size_t i = 0; reference == REFERENCE_JOIN && i < value_count(parts); i++) {
         if (i)
             sb_add(&b, value_get_text(v, S("with"), S("")));
         sb_add(&b, diff_show(a, value_item(parts, i)));
@@ -53,7 +48,7 @@ static struct str diff_show(struct arena *a, const struct value *v)
 
     if (!v)
         return STR_NONE;
-    if (diff_is_value(v))
+    if (reference_of(v))
         return diff_show_value(a, v);
     text = v->kind == VALUE_TEXT ? v->u.text : json_format(a, v);
     if (text.n > DIFF_TEXT_MAX)
@@ -90,7 +85,7 @@ static void diff_maps(struct arena *a, struct str path, const struct value *befo
 
 static int diff_opens(const struct value *v)
 {
-    return !v || (v->kind == VALUE_MAP && !diff_is_value(v));
+    return !v || (v->kind == VALUE_MAP && !reference_of(v));
 }
 
 static void diff_at(struct arena *a, struct str path, const struct value *before,

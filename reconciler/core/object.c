@@ -3,6 +3,7 @@
 
 #include "base/guard.h"
 #include "base/map.h"
+#include "specs/reference.h"
 
 int object_is_kind(struct str kind)
 {
@@ -57,12 +58,6 @@ struct comparing {
     int with_equal;
 };
 
-static int is_filled_later(const struct value *v)
-{
-    return value_is(v, VALUE_MAP) &&
-           (value_get(v, S("secret")) || value_get(v, S("output")) || value_get(v, S("join")));
-}
-
 static int has_item(const struct value *list, const struct value *item)
 {
     for (size_t i = 0; i < value_count(list); i++)
@@ -101,7 +96,7 @@ static void compare_at(struct comparing *c, struct str path, const struct value 
 {
     struct object_difference *slot;
 
-    if (!seen || is_filled_later(wanted) || is_label(path))
+    if (!seen || reference_of(wanted) || is_label(path))
         return;
     if (value_is(wanted, VALUE_MAP) && value_is(seen, VALUE_MAP)) {
         for (size_t i = 0; i < value_count(wanted); i++) {

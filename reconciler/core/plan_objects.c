@@ -9,6 +9,7 @@
 #include "reconciler/core/rollout_items.h"
 #include "reconciler/core/weaken.h"
 #include "specs/digest.h"
+#include "specs/reference.h"
 
 static int compare_objects(const void *a, const void *b)
 {
@@ -236,7 +237,7 @@ void plan_objects_used(const struct value *v, struct map *ret)
 {
     struct str output = value_get_text(v, S("output"), STR_NONE);
 
-    if (output.p && !str_starts(output, S("address/")))
+    if (reference_of(v) == REFERENCE_OUTPUT && !str_starts(output, S("address/")))
         map_put(ret, output, NULL);
     for (size_t i = 0; i < value_count(v); i++)
         plan_objects_used(v->kind == VALUE_LIST ? value_item(v, i) : v->u.map.entries[i].value,

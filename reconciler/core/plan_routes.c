@@ -2,6 +2,7 @@
 #include "reconciler/core/edge_rules.h"
 #include "reconciler/core/planner.h"
 #include "specs/digest.h"
+#include "specs/reference.h"
 
 static void add_route(struct planner *p, struct plan_routes *list, struct plan_route route)
 {
@@ -71,7 +72,7 @@ void plan_routes_addresses(const struct value *v, struct map *ret)
     static const struct str prefix = S_INIT("address/");
     struct str output = value_get_text(v, S("output"), STR_NONE);
 
-    if (output.p && str_starts(output, prefix))
+    if (reference_of(v) == REFERENCE_OUTPUT && str_starts(output, prefix))
         map_put(ret, str_slice(output, prefix.n, output.n), NULL);
     for (size_t i = 0; i < value_count(v); i++)
         plan_routes_addresses(v->kind == VALUE_LIST ? value_item(v, i) : v->u.map.entries[i].value,

@@ -3,6 +3,7 @@
 
 #include "reconciler/engine/snapshot_load.h"
 #include "specs/digest.h"
+#include "specs/reference.h"
 #include "state/revisions.h"
 #include "state/secrets.h"
 #include "state/sets.h"
@@ -145,7 +146,7 @@ static struct value *replace_pins(struct arena *a, const struct value *v,
 
     if (!value_is(v, VALUE_LIST) && !value_is(v, VALUE_MAP))
         return value_copy(a, v);
-    if (name.p && version.p)
+    if (reference_of(v) == REFERENCE_SECRET)
         now = map_find(replaced, str_fmt(a, "%.*s@%.*s", STR_ARG(name), STR_ARG(version)));
     for (size_t i = 0; i < value_count(v); i++) {
         if (value_is(v, VALUE_LIST))

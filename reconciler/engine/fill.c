@@ -4,6 +4,7 @@
 #include "providers/kit.h"
 #include "reconciler/engine/op_outputs.h"
 #include "specs/json_io.h"
+#include "specs/reference.h"
 #include "state/resources.h"
 
 int fill_output(const struct fill *f, struct str of, struct str key, const struct value **ret,
@@ -74,54 +75,60 @@ static int fill_join(const struct fill *f, const struct value *v, struct value *
     return 0;
 }
 
+static int fill_list(const struct fill *f, const struct value *v, struct value **ret,
+                     struct err *err)
+{
+    struct value *list = value_list(f->a);
+
+    for (size_t i = 0; i < value_count(v); i++) {
+        struct value *filled;
+
+        if (fill_value(f, value_item(v, i), &filled, err))
+            return err->code;
+        value_add(f->a, list, filled);
+    }
+    *ret = list;
+    return 0;
+}
+
+static struct value *fill_ref(const struct fill *f, struct str ref)
+{
+    struct value *map = value_map(f->a);
+
+    value_set_text(f->a, map, S("secret"), ref);
+    return map;
+}
+
 /* A copy with every output filled in, and secrets as the reference that host.secret() takes. */
 int fill_value(const struct fill *f, const struct value *v, struct value **ret, struct err *err)
 {
-    struct arena *a = f->a;
+    const struct value *output;
 
-    if (v->kind == VALUE_LIST) {
-        struct value *list = value_list(a);
-
-        for (size_t i = 0; i < value_count(v); i++) {
-            struct value *filled;
-
-            if (fill_value(f, value_item(v, i), &filled, err))
-                return err->code;
-            value_add(a, list, filled);
+    switch (reference_of(v)) {
+    case REFERENCE_OUTPUT:
+        if (op_outputs_ref(f->a, v).p) {
+            *ret = fill_ref(f, op_outputs_ref(f->a, v));
+            return 0;
         }
-        *ret = list;
-        return 0;
-    }
-    if (v->kind != VALUE_MAP) {
-        *ret = value_copy(a, v);
-        return 0;
-    }
-    if (op_outputs_ref(a, v).p) {
-        struct value *map = value_map(a);
-
-        value_set_text(a, map, S("secret"), op_outputs_ref(a, v));
-        *ret = map;
-        return 0;
-    }
-    if (value_get(v, S("output"))) {
-        const struct value *output;
-
         if (fill_output(f, value_get_text(v, S("output"), S("")),
                         value_get_text(v, S("key"), S("")), &output, err))
             return err->code;
-        *ret = value_copy(a, output);
+        *ret = value_copy(f->a, output);
         return 0;
-    }
-    if (value_get(v, S("join")))
+    case REFERENCE_JOIN:
         return fill_join(f, v, ret, err);
-    if (value_get(v, S("secret")) && value_get(v, S("version"))) {
-        struct value *map = value_map(a);
-
-        value_set_text(a, map, S("secret"),
-                       str_fmt(a, "%.*s@%.*s", STR_ARG(value_get_text(v, S("secret"), S(""))),
-                               STR_ARG(value_get_text(v, S("version"), S("")))));
-        *ret = map;
+    case REFERENCE_SECRET:
+        *ret = fill_ref(f,
+                        str_fmt(f->a, "%.*s@%.*s", STR_ARG(value_get_text(v, S("secret"), S(""))),
+                                STR_ARG(value_get_text(v, S("version"), S("")))));
         return 0;
+    case REFERENCE_NONE:
+        break;
     }
-    return fill_map(f, v, ret, err);
+    if (v->kind == VALUE_LIST)
+        return fill_list(f, v, ret, err);
+    if (v->kind == VALUE_MAP)
+        return fill_map(f, v, ret, err);
+    *ret = value_copy(f->a, v);
+    return 0;
 }

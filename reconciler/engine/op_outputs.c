@@ -4,6 +4,7 @@
 #include "base/guard.h"
 #include "reconciler/core/object.h"
 #include "specs/json_io.h"
+#include "specs/reference.h"
 
 /* --- references ---------------------------------------------------------------------------------- */
 
@@ -19,7 +20,7 @@ struct str op_outputs_ref(struct arena *a, const struct value *v)
     struct str of = value_get_text(v, S("output"), STR_NONE),
                scheme = value_get_text(v, S("scheme"), S(""));
 
-    if (!of.p || !is_object(of))
+    if (reference_of(v) != REFERENCE_OUTPUT || !is_object(of))
         return STR_NONE;
     return str_fmt(a, "%.*s#%.*s%s%.*s@%.*s", STR_ARG(of),
                    STR_ARG(value_get_text(v, S("key"), S(""))), scheme.n ? "?scheme=" : "",

@@ -9,6 +9,7 @@
 #include "base/crash.h"
 #include "base/guard.h"
 #include "base/log.h"
+#include "specs/reference.h"
 
 struct secret_sets {
     struct secret_store *store;
@@ -60,7 +61,8 @@ void secret_sets_collect(const struct value *v, struct map *ret)
 {
     struct str version = value_get_text(v, S("version"), STR_NONE),
                name = value_get_text(v, S("secret"), STR_NONE);
-    struct str *slot = name.p && version.p ? arena_new(ret->arena, struct str) : NULL;
+    struct str *slot = reference_of(v) == REFERENCE_SECRET ? arena_new(ret->arena, struct str)
+                                                           : NULL;
 
     if (slot) {
         *slot = str_copy(ret->arena, name);

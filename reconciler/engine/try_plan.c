@@ -4,6 +4,7 @@
 #include "reconciler/engine/snapshot_load.h"
 #include "specs/json_io.h"
 #include "specs/policy.h"
+#include "specs/reference.h"
 
 /* A snapshot is read from the state of an engine: this one has nothing but that. */
 static int load_recorded(struct arena *a, const struct try_plan *in, struct snapshot *ret,
@@ -101,7 +102,7 @@ static void collect(struct arena *a, const struct value *v, struct map *trees, s
     for (size_t i = 0; i < value_count(of_build); i++)
         put_text(a, trees, of_build->u.map.entries[i].key,
                  of_build->u.map.entries[i].value->u.text);
-    if (secret.n)
+    if (reference_of(v) == REFERENCE_SECRET)
         put_text(a, secrets, secret, value_get_text(v, S("version"), S("")));
     for (size_t i = 0; value_is(v, VALUE_MAP) && i < value_count(v); i++)
         collect(a, v->u.map.entries[i].value, trees, secrets);

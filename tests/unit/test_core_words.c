@@ -32,6 +32,11 @@ static void test_differences_are_told_path_by_path(void **state)
         { "a join is what it joins", "{\"P\":\"x\"}",
           "{\"P\":{\"join\":[\"a\",{\"secret\":\"b\",\"version\":\"v1\"}],\"with\":\",\"}}",
           "P: x -> a,secret(v1)" },
+        { "folders may be called like a reference",
+          "{\"trees\":{\"output\":\"1a\",\"key\":\"2b\"}}",
+          "{\"trees\":{\"output\":\"1c\",\"key\":\"2b\"}}", "trees.output: 1a -> 1c" },
+        { "services may", "{\"depends_on\":{\"secret\":{\"a\":1},\"join\":{}}}",
+          "{\"depends_on\":{\"secret\":{\"a\":2},\"join\":{}}}", "depends_on.secret.a: 1 -> 2" },
         { "a map that becomes text", "{\"P\":{\"a\":1}}", "{\"P\":\"x\"}", "P: {\"a\":1} -> x" },
     };
 
