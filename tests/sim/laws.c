@@ -230,8 +230,8 @@ static const char *check_every_object_has_a_row(struct world *w, struct arena *a
 
 static int is_of_the_box(struct str kind)
 {
-    static const char *const kinds[] = { "instance", "backend",  "routes", "switch",
-                                         "address",  "artifact", "release" };
+    static const char *const kinds[] = { "instance", "backend",  "routes",  "switch",
+                                         "address",  "artifact", "release", "verify" };
 
     for (size_t i = 0; i < N_ELEMENTS(kinds); i++)
         if (str_eq_c(kind, kinds[i]))

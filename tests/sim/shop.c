@@ -12,8 +12,12 @@ static const struct {
     int port;         /* 0: none */
     const char *more; /* of the service's document */
 } shop_rows[N_SHOP] = {
-    [SHOP_WEB] = { "web", 8000, "    depends_on: {api: {condition: service_healthy}}\n" },
-    [SHOP_API] = { "api", 8001, "    depends_on: {worker: {condition: service_healthy}}\n" },
+    [SHOP_WEB] = { "web", 8000,
+                   "    depends_on: {api: {condition: service_healthy}}\n    standby: frozen\n"
+                   "    verify: {command: [./smoke], when: bake}\n" },
+    [SHOP_API] = { "api", 8001,
+                   "    depends_on: {worker: {condition: service_healthy}}\n"
+                   "    verify: {command: [./smoke]}\n" },
     [SHOP_WORKER] = { "worker", 0, "" },
     [SHOP_BLOG] = { "blog", 8002, "" },
     [SHOP_CRON] = { "cron", 0, "" },

@@ -70,6 +70,28 @@ static void what_is_busy_is_given_up(struct story *s)
     expect_version(s, SHOP_BLOG, 1);
 }
 
+/* In the watch: traffic is moved back, and the run goes with what it was run for. */
+static void what_is_not_verified_goes_back(struct story *s)
+{
+    struct world_walk walk = { 0 };
+    struct null_object *o;
+
+    s->shop.n_envs = 1;
+    change(s, SHOP_WEB, 0);
+    push(s);
+    refuse(s, "verify", "run", S(""), "apply", RV_USER);
+    run(s, 3 * MINUTE);
+    expect_status(s, "reverted: ");
+    expect_version(s, SHOP_WEB, 1);
+    while ((o = world_next(&s->w, &walk)))
+        assert_false(str_eq_c(o->type, "verify"));
+    world_calm(&s->w);
+    change(s, SHOP_WEB, 0);
+    push(s);
+    run(s, 3 * MINUTE);
+    expect_status(s, "in_sync: ");
+}
+
 static void a_gate_that_cannot_open_is_cancelled(struct story *s)
 {
     s->shop.n_envs = 1;
@@ -290,6 +312,7 @@ int main(void)
         STORY(a_rollout_in_which_everything_vanished_is_tried_again),
         STORY(what_is_parked_for_days_costs_no_memory),
         STORY(what_is_busy_is_given_up),
+        STORY(what_is_not_verified_goes_back),
         STORY(a_gate_that_cannot_open_is_cancelled),
         STORY(a_repair_that_fails_takes_its_time_without_specs),
         STORY(what_cannot_be_repaired_is_replaced),
