@@ -3,21 +3,34 @@
 
 #include "base/guard.h"
 
+/* Its branch, or else its pattern of tags. */
 static const struct value *claim_asked(const struct value *document)
 {
-    const struct value *asked = value_at(document, S("trigger.branch"));
+    const struct value *branch = value_at(document, S("trigger.branch"));
+    const struct value *tag = value_at(document, S("trigger.tag"));
 
-    return value_is(asked, VALUE_TEXT) ? asked : NULL;
+    return value_is(branch, VALUE_TEXT) ? branch : value_is(tag, VALUE_TEXT) ? tag : NULL;
+}
+
+static int claim_is_bound(const struct value *document, struct str bound)
+{
+    const struct value *asked = claim_asked(document);
+
+    if (!asked)
+        return 1;
+    if (asked == value_at(document, S("trigger.branch")))
+        return str_eq(asked->u.text, bound);
+    return str_starts(bound, S(CLAIM_TAGS)) &&
+           str_eq(asked->u.text, str_slice(bound, sizeof(CLAIM_TAGS) - 1, SIZE_MAX));
 }
 
 enum claim claim_judge(const struct claim_case *c)
 {
     struct str bound = value_get_text(c->rule, S("branch"), S(""));
-    const struct value *asked = claim_asked(c->document);
 
     if (!c->rule)
         return CLAIM_DENIED;
-    if (asked && !str_eq(asked->u.text, bound))
+    if (!claim_is_bound(c->document, bound))
         return CLAIM_ASTRAY;
     if (!str_eq(c->branch, bound))
         return CLAIM_ELSEWHERE;

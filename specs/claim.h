@@ -9,6 +9,8 @@
 
 #include "specs/spec.h"
 
+#define CLAIM_TAGS "refs/tags/" /* what a rule binds to begins so where it is a pattern of tags */
+
 enum claim {
     CLAIM_COUNTS,
     CLAIM_ELSEWHERE, /* it counts at another branch, and does not say otherwise */

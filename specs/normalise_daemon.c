@@ -2,6 +2,7 @@
 #include "specs/normalise_daemon.h"
 
 #include "base/guard.h"
+#include "specs/claim.h"
 #include "specs/schema_path.h"
 
 void normalise_daemon_check_named(const struct daemon_check *c, const struct value *name,
@@ -305,8 +306,39 @@ static struct str generated_path(const struct value *secrets)
     return value_get_text(secrets, S("generated_path"), is_vault ? S("kv/reeve") : S("generated"));
 }
 
+/* The newest tag of a pattern is followed as a branch is, whose name is the pattern. */
+static void complete_tag(struct arena *a, struct value *daemon, struct value *rule,
+                         struct spec_messages *m)
+{
+    const struct value *tag = value_get(rule, S("tag")), *branch = value_get(rule, S("branch"));
+    const struct value *match = value_get(rule, S("match"));
+    const struct value_entry *sources = value_entry(daemon, S("sources"));
+    const struct value_entry *source = value_entry(sources ? sources->value : NULL,
+                                                   value_get_text(match, S("source"), S("")));
+    const struct value_entry *branches = value_entry(source ? source->value : NULL, S("branches"));
+    struct value *name;
+    size_t i = 0;
+
+    if (!value_is(tag, VALUE_TEXT))
+        return;
+    if (branch)
+        spec_message_add(m, SPEC_ERROR, tag->place, S("conflict"), STR_NONE,
+                         "tag and branch (%.*s:%u:%u) exclude each other",
+                         STR_ARG(branch->place.file), branch->place.line, branch->place.column);
+    name = value_text(a, str_fmt(a, CLAIM_TAGS "%.*s", STR_ARG(tag->u.text)));
+    if (!name)
+        return; /* the arena remembers */
+    name->place = tag->place;
+    value_set(a, rule, S("branch"), name);
+    while (branches && i < value_count(branches->value) &&
+           !value_eq(value_item(branches->value, i), name))
+        i++;
+    if (branches && i == value_count(branches->value))
+        value_add(a, branches->value, name);
+}
+
 /* Rules travel alone: what they need of the rest of the document goes with them. */
-static void complete_rules(struct arena *a, struct value *daemon)
+static void complete_rules(struct arena *a, struct value *daemon, struct spec_messages *m)
 {
     const struct value_entry *rules = value_entry(daemon, S("environments"));
     const struct value *secrets = value_get(daemon, S("secrets"));
@@ -317,6 +349,7 @@ static void complete_rules(struct arena *a, struct value *daemon)
     for (size_t i = 0; rules && i < value_count(rules->value); i++) {
         struct value *rule = rules->value->u.list.items[i];
 
+        complete_tag(a, daemon, rule, m);
         value_set_text(a, rule, S("default_store"),
                        value_get_text(secrets, S("default"), STR_NONE));
         value_set_text(a, rule, S("generated_store"),
@@ -356,7 +389,7 @@ int normalise_daemon(struct arena *a, const struct bundle *b, const struct value
         fill.directory = directory_of(document->place.file);
         daemon = schema_fill(&fill, SCHEMA_DAEMON, document, STR_NONE);
         add_default_store(a, &fill, daemon);
-        complete_rules(a, daemon);
+        complete_rules(a, daemon, m);
         c.daemon = daemon;
         for (size_t i = 0; i < value_count(value_get(daemon, S("environments"))); i++)
             check_rule(&c, value_item(value_get(daemon, S("environments")), i));

@@ -48,7 +48,14 @@ int env_task_knows_descent(const struct env_task *env)
 int env_commits_ask_descent(struct env_task *env)
 {
     const struct source *source = env->source->source;
+    const struct head *h = env->head;
 
+    if (h->moved_from.n && env->applied.n && !str_eq(env->applied, h->commit)) {
+        env->rewound = str_fmt(&env->cycle, "rewound: tag %.*s was moved from %.*s to %.*s",
+                               STR_ARG(h->tag), STR_ARG(str_slice(h->moved_from, 0, 12)), 12,
+                               h->commit.p);
+        return 0;
+    }
     if (!env->applied.n || str_eq(env->applied, env->head->commit) ||
         str_eq_c(env->applied, env->head->ancestor)) {
         env->line = env->head->line;

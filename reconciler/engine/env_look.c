@@ -52,6 +52,7 @@ int env_look_read(struct env_task *env, struct spec_messages *ret, struct err *e
     struct map unread;
     struct normalise_input in = { .environment = env->name,
                                   .branch = env->branch,
+                                  .tag = env->head->tag,
                                   .commit = env->head->commit,
                                   .trees = &env->head->trees,
                                   .zone_is_there = zones_is_there,

@@ -280,7 +280,8 @@ static int answer_take_head(struct arena *a, const struct value_entry *entry,
                                   value_get_text(entry->value, S("tree"), STR_NONE),
                                   snapshot,
                                   value_get_text(entry->value, S("host"), STR_NONE),
-                                  value_get_text(entry->value, S("host_is"), STR_NONE) };
+                                  value_get_text(entry->value, S("host_is"), STR_NONE),
+                                  answer_time_ms(entry->value) };
     return read ? answer_take_snapshot(a, read, snapshot, err) : 0;
 }
 

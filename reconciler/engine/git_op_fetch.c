@@ -317,6 +317,7 @@ static int fetch_settle_head(struct fetch *f, const struct fetch_head *head, str
         value_set_text(a, entry, S("commit"), git_mirror_hex(a, git_object_id(commit)));
         value_set_text(a, entry, S("tree"),
                        git_mirror_hex(a, git_commit_tree_id((git_commit *)commit)));
+        value_set_int(a, entry, S("time_ms"), git_commit_time((git_commit *)commit) * 1000);
         value_set(a, heads, head->name, entry);
         fetch_read_moved(f, head, entry);
     }

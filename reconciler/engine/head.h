@@ -45,6 +45,8 @@ struct head {
     struct str source, branch, commit, tree,
         spec_path; /* source, branch and spec_path are borrowed */
     struct source_commit about;
+    struct str tag,
+        moved_from;  /* of a branch of tags: its name, and the commit that it was on before */
     struct str code; /* the commit without the specs */
     int64_t
         line; /* the same in heads that go on from each other: nothing was rewound between them */

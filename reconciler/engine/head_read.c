@@ -383,7 +383,7 @@ static void head_keep_commit(struct head *h, const struct head_read *in)
     const struct source_snapshot *s = in->snapshot;
     struct arena *a = &h->arena;
 
-    h->line = in->before ? in->before->line + !(s->has_base && s->goes_on) : 1;
+    h->line = in->before ? in->before->line + !(s->has_base && s->goes_on && !h->moved_from.n) : 1;
     h->code = str_copy(a, s->code);
     h->about = (struct source_commit){
         .id = str_copy(a, s->commit.id),

@@ -86,6 +86,7 @@ struct source_head {
     const struct source_snapshot *snapshot; /* NULL: not read, or not readable; read() says why */
     struct str host,
         host_is; /* where `ahead` stands: what the host has, "behind" or "diverged"; else STR_NONE */
+    int64_t time_ms; /* of the commit */
 };
 struct source_heads {
     VEC(struct source_head) heads; /* sorted by name */

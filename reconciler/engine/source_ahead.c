@@ -22,7 +22,8 @@ int source_ahead_load(struct engine *e, struct err *err)
     size_t n;
 
     map_init(&e->ahead, e->process);
-    if (DB_SELECT(e->db, e->process, meta, "WHERE k LIKE $1", &rows, &n, err, DB_T(S(AHEAD "%"))))
+    if (DB_SELECT(e->db, e->process, meta, "WHERE k LIKE $1 OR k LIKE $2", &rows, &n, err,
+                  DB_T(S(AHEAD "%")), DB_T(S(SOURCE_TAG_ROWS "%"))))
         return err->code;
     for (size_t i = 0; i < n; i++)
         map_put(&e->ahead, rows[i].k, &rows[i].v);

@@ -22,7 +22,7 @@ static int branch_is_news(struct source_task *s, const struct branch *b, const s
     const struct head *head = b->heads.newest;
     struct str error = branch_error(s, b);
 
-    if (b->is_ahead_over)
+    if (b->is_ahead_over || b->is_tag_new)
         return 1;
     if (!head && !b->is_gone)
         return 0;
@@ -49,7 +49,7 @@ static int source_write_head(struct source_task *s, struct tx *tx, struct branch
     row.seen_ms = tx_time_ms(tx);
     row.gone_ms = b->is_gone ? tx_time_ms(tx) : REC_NONE;
     row.error = branch_error(s, b);
-    if (source_ahead_note(s, tx, b, err))
+    if (source_ahead_note(s, tx, b, err) || source_tag_note(s, tx, b, err))
         return err->code;
     return tx_put(tx, REC_head, &row, err);
 }

@@ -135,7 +135,7 @@ static void source_take_heads(struct source_task *s)
         const struct source_head *h = &s->heads.heads.p[i];
         struct branch *b = source_branch(s, h->name);
 
-        if (!b)
+        if (!b || source_tag_is(b))
             continue;
         b->is_gone = 0;
         source_ahead_hear(s, b, h);
@@ -152,6 +152,9 @@ static void source_take_heads(struct source_task *s)
         if (b)
             b->is_gone = 1; /* what it was goes on being wanted */
     }
+    for (size_t i = 0; i < s->branches.n; i++)
+        if (source_tag_is(&s->branches.p[i]))
+            source_tag_take(s, &s->branches.p[i]);
 }
 
 /* --- read ---------------------------------------------------------------------------------------- */
@@ -448,6 +451,7 @@ void source_task_start(struct source_task *s, struct engine *e, struct str name,
             continue;
         b->name = value_item(branches, i)->u.text;
         source_ahead_start(s, b);
+        source_tag_start(s, b);
     }
     task_start(&s->task, e->loop, "source", source_states, N_ELEMENTS(source_states),
                SOURCE_SIGN_IN, source_step, engine_task_ended, e);

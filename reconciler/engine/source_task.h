@@ -21,7 +21,7 @@
 #include "reconciler/engine/proof_task.h"
 
 struct branch {
-    struct str name;
+    struct str name;                    /* or "refs/tags/v*": the newest tag of that pattern */
     struct heads heads;                 /* newest NULL: none yet */
     struct head *next;                  /* being read */
     const struct source_snapshot *told; /* what the fetch brought along of it, or NULL */
@@ -29,6 +29,9 @@ struct branch {
     int is_gone;
     char ahead[64], ahead_tree[64]; /* what a bundle brought and the host has not; "" for nothing */
     char host_says[160];            /* of it; "" for nothing */
+    char tag[256], tag_commit[64], tag_tree[64]; /* that counts; "" for none */
+    char moved_from[64];                         /* the commit it was on; "": it was not moved */
+    int is_tag_new;                              /* the row does not know it */
     int is_ahead_new,
         is_ahead_over; /* not read yet; the host has it, and the row does not know that */
 };
@@ -88,6 +91,17 @@ void source_ahead_ask(struct source_task *s);
 void source_ahead_hear(struct source_task *s, struct branch *b, const struct source_head *h);
 int source_ahead_note(struct source_task *s, struct tx *tx, struct branch *b,
                       struct err *err); /* STATE */
+
+/* --- source_tag.c --------------------------------------------------------------------------------- */
+
+#define SOURCE_TAG_ROWS "tag/" /* of meta */
+
+int source_tag_is(const struct branch *b);
+void source_tag_start(struct source_task *s, struct branch *b);
+/* Of what the host lists now. */
+void source_tag_take(struct source_task *s, struct branch *b);
+int source_tag_note(struct source_task *s, struct tx *tx, struct branch *b,
+                    struct err *err); /* STATE */
 
 /* --- source_turn.c ------------------------------------------------------------------------------- */
 

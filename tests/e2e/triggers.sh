@@ -1,5 +1,5 @@
 #!/bin/bash
-# triggers: what a commit waits for at a real daemon: checks of a forge. SPDX-License-Identifier: Apache-2.0
+# triggers: what a commit waits for at a real daemon: checks of a forge, and tags. SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
 
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
@@ -179,8 +179,100 @@ requests_are_those_of_the_contracts()
     python3 "$ROOT/tests/support/forge_contracts.py" "$CONTRACTS" "$ROOT_LOG" || fail "requests"
 }
 
+# --- tags ---------------------------------------------------------------------------------------------
+
+# tag NAME VERSION [OPTION..]: a commit on main with that version, and a tag of it.
+tag()
+{
+    local name=$1
+
+    spec version="$2" keep=60s
+    sed -i 's|^trigger: .*|trigger: {tag: "v*"}|' "$WORLD/repo/.reeve/app.yaml"
+    commit "version $2"
+    git -C "$WORLD/repo" tag "${@:3}" "$name" || fail "no tag $name"
+}
+
+await_served()
+{
+    fetch_now
+    await 60 "$1 is served" serves "$1"
+    await 30 "in sync" sync_is in_sync
+}
+
+serves()
+{
+    get && [[ $BODY == *"$1"* ]]
+}
+
+# Fetched once more, and nothing is to be done.
+expect_nothing_moves()
+{
+    local rounds
+
+    reeve apply prod --timeout 60 >"$WORLD/said" 2>&1 || fail "apply: $(cat "$WORLD/said")"
+    expect_serves "$1"
+}
+
+the_newest_tag_counts()
+{
+    end_forge
+    given_world
+    sed -i 's|^    branch: main|    tag: "v*"|' "$WORLD/reeve.yaml"
+    tag v1.9 one
+    start_daemon
+    await_served one
+    tag v1.10 two -a -m 'annotated'
+    await_served two
+    tag v1.10-rc.1 early
+    tag w2 other
+    commit 'on main alone'
+    expect_nothing_moves two
+    expect_has "the branch" "$(reeve status prod)" 'refs/tags/v*'
+}
+
+# One that is deleted goes on counting, also in the next life.
+a_deleted_tag_changes_nothing()
+{
+    git -C "$WORLD/repo" tag -d v1.10 >/dev/null
+    expect_nothing_moves two
+    stop_daemon
+    start_daemon
+    expect_nothing_moves two
+    expect_equal "plans that wait" "$(field sync)" in_sync
+}
+
+# Forward as well: a person looks at it.
+a_moved_tag_is_held()
+{
+    tag v1.11 three
+    await_served three
+    tag v1.11 four -f >/dev/null
+    fetch_now
+    await 60 "it waits" waits_for 'rewound: tag v1.11 was moved from '
+    expect_serves three
+    stop_daemon
+    start_daemon
+    await 60 "it waits in the next life" waits_for 'rewound: tag v1.11 was moved from '
+    expect_serves three
+    reeve approve "$(plan_id)" --reason 'the tag was on the wrong commit' >"$WORLD/said" 2>&1 ||
+        fail "$(cat "$WORLD/said")"
+    await_served four
+}
+
+# A document that asks for a branch does not count where its rule binds it to tags.
+a_branch_is_no_tag()
+{
+    spec version=five
+    commit 'asks for a branch'
+    git -C "$WORLD/repo" tag v2
+    fetch_now
+    await 60 "it is refused" waits_for "is bound to branch 'refs/tags/v*' by the rule"
+    expect_serves four
+}
+
 ROOT_LOG=$(mktemp /tmp/e2e-forge.XXXXXX)
 trap 'rm -f "$ROOT_LOG"' EXIT
 run_cases checks_of_gitlab checks_of_gitea checks_of_github a_check_that_failed a_forge_that_does_not_answer \
-    the_floor_asks_too requests_are_those_of_the_contracts
+    the_floor_asks_too requests_are_those_of_the_contracts the_newest_tag_counts a_deleted_tag_changes_nothing \
+    a_moved_tag_is_held a_branch_is_no_tag
 rm -f "$ROOT_LOG"
