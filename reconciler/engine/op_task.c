@@ -162,20 +162,21 @@ static enum task_verdict op_claim(struct op_task *op)
     return task_then(t, OP_SLOT);
 }
 
-/* What a build is made of lies in the provider's `exports` before it is asked to build. */
+/* What a build is made of lies in the provider's `exports` before it is asked to build. One that keeps nothing on the
+ * disk builds nothing either. */
 static enum task_verdict op_export(struct op_task *op)
 {
     int is_artifact = !op->was_open && str_eq_c(op->item->kind, "artifact");
     const struct provider *p = engine_provider(op->engine, op->item->provider);
     const struct env_task *env = is_artifact ? engine_env(op->engine, op->rec.env) : NULL;
+    struct str directory = p ? value_get_text(p->config, S("directory"), S("")) : S("");
 
-    if (!p || !env || !env->source)
+    if (!directory.n || !env || !env->source)
         return task_goto(&op->task, OP_CLAIM);
     op->export = (struct source_export){
         .commit = op->run->commit_id,
         .path = value_get_text(op->item->desired, S("export"), S(".")),
-        .dest = str_fmt(&op->arena, "%.*s/exports/%.*s",
-                        STR_ARG(value_get_text(p->config, S("directory"), S(""))),
+        .dest = str_fmt(&op->arena, "%.*s/exports/%.*s", STR_ARG(directory),
                         STR_ARG(value_get_text(op->item->desired, S("key"), S("")))),
     };
     env->source->source->ops->export(env->source->source, &op->task, &op->arena, &op->export,

@@ -55,4 +55,32 @@ an_edge_that_cannot_listen()
     expect_serves v1
 }
 
-run_cases what_can_be_done_is_done nothing_to_do a_plan_that_waits an_edge_that_cannot_listen
+# A provider that keeps nothing on the disk gets no files to build from.
+a_provider_without_a_directory()
+{
+    given_world
+    write_daemon providers='  nowhere: {driver: "null"}'
+    sed -i 's/services: \[local\], domains: edge/services: [nowhere]/' "$WORLD/reeve.yaml"
+    cat >"$WORLD/repo/.reeve/app.yaml" <<END
+apiVersion: reeve/v1
+kind: Application
+name: shop
+services:
+  web:
+    source: {build: ["true"]}
+    command: [web]
+    rollout: {min_healthy_time: 0s, bake_time: 0s, keep_previous: 0s}
+---
+apiVersion: reeve/v1
+kind: Environment
+name: prod
+application: shop
+trigger: {branch: main}
+END
+    commit 'version 1'
+    once 0
+    [ ! -e /exports ] || fail "files are exported to /exports"
+}
+
+run_cases what_can_be_done_is_done nothing_to_do a_plan_that_waits an_edge_that_cannot_listen \
+    a_provider_without_a_directory
