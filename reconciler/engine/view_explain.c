@@ -1,7 +1,7 @@
 /* Why it is as it is, and what a person can do about it. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
 #include "reconciler/core/render.h"
-#include "reconciler/engine/view_rows.h"
+#include "reconciler/engine/view_jobs.h"
 
 #define HELD "held by " /* how the word of a held environment begins */
 #define OPERATIONS_SHOWN " ORDER BY intent_ms DESC LIMIT 20"
@@ -250,6 +250,8 @@ int view_explain(const struct view *v, struct str name, struct str subject, stru
     add_all(v, reasons, stops);
     add_all(v, choices, ends);
     rc = explain_operations(v, &env, subject, map, reasons, choices, err);
+    if (!rc)
+        rc = view_jobs_explain(v, env.uid, subject, reasons, err);
     if (!rc)
         rc = view_add_drift(v, &env, reasons, err);
     if (!rc)

@@ -4,8 +4,11 @@
 #include "base/guard.h"
 #include "providers/kit.h"
 #include "reconciler/core/jobs.h"
+#include "reconciler/core/render.h"
 #include "reconciler/core/windows.h"
 #include "reconciler/engine/zones.h"
+
+#define RUNS_EXPLAINED 3
 
 static struct value *run_value(const struct view *v, const struct rec_job_run *run)
 {
@@ -85,4 +88,47 @@ int view_jobs_set(const struct view *v, struct value *map, struct str env, struc
     }
     value_set(v->a, map, S("jobs"), list);
     return 0;
+}
+
+static void explain_run(const struct view *v, const struct value *run, struct value *reasons)
+{
+    int64_t exit = value_get_int(run, S("exit"), REC_NONE);
+
+    value_add(
+        v->a, reasons,
+        value_text(v->a, str_fmt(v->a, "the run of %.*s, started by %.*s, is %.*s%.*s",
+                                 STR_ARG(render_time(v->a, value_get_int(run, S("at_ms"), 0))),
+                                 STR_ARG(value_get_text(run, S("actor"), S(""))),
+                                 STR_ARG(value_get_text(run, S("state"), S(""))),
+                                 STR_ARG(exit == REC_NONE ? S("")
+                                                          : str_fmt(v->a, ", exit status %lld",
+                                                                    (long long)exit)))));
+}
+
+int view_jobs_explain(const struct view *v, struct str env, struct str subject,
+                      struct value *reasons, struct err *err)
+{
+    struct value *map = value_map(v->a);
+    const struct value *jobs, *runs;
+
+    if (!str_starts(subject, S("job/")))
+        return 0;
+    if (view_jobs_set(v, map, env, err))
+        return err->code;
+    jobs = value_get(map, S("jobs"));
+    for (size_t i = 0; i < value_count(jobs); i++) {
+        const struct value *job = value_item(jobs, i);
+        int64_t next_ms = value_get_int(job, S("next_ms"), 0);
+
+        if (!str_eq(value_get_text(job, S("name"), S("")), str_slice(subject, 4, subject.n)))
+            continue;
+        runs = value_get(job, S("runs"));
+        for (size_t k = 0; k < value_count(runs) && k < RUNS_EXPLAINED; k++)
+            explain_run(v, value_item(runs, k), reasons);
+        if (next_ms)
+            value_add(v->a, reasons,
+                      value_text(v->a, str_fmt(v->a, "it runs next at %.*s",
+                                               STR_ARG(render_time(v->a, next_ms)))));
+    }
+    return arena_status(v->a, err);
 }

@@ -61,6 +61,8 @@ a_person_runs_a_job()
     await 20 "nothing of them is left" nothing_is_left
     expect_has "status" "$(reeve status prod)" 'nightly  never ran'
     expect_has "when it comes" "$(reeve status prod)" '30 3 * * * Europe/Berlin'
+    expect_has "why" "$(reeve explain prod/job/broken)" 'is failed, exit status 3'
+    expect_has "when" "$(reeve explain prod/job/nightly)" 'it runs next at '
     expect_has "history" "$(reeve history prod -n 1000)" 'command.run'
 }
 
