@@ -253,7 +253,8 @@ static void render_decisions(struct render *r, const struct plan *p, const struc
 
     for (size_t i = 0; i < value_count(decisions); i++)
         render_decision(r, value_item(decisions, i));
-    if (!str_eq_c(value_get_text(about, S("state"), S("")), "waiting"))
+    if (!str_eq_c(value_get_text(about, S("state"), S("")), "waiting") ||
+        !value_get(about, S("needs"))) /* what it waits for is nobody's word */
         return;
     row(r, "next", TONE_PLAIN, str_fmt(a, "reeve approve %.*s --reason \"...\"", STR_ARG(id)));
     row(r, "", TONE_PLAIN, str_fmt(a, "reeve reject %.*s --reason \"...\"", STR_ARG(id)));

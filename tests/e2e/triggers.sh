@@ -118,6 +118,7 @@ a_check_that_failed()
     await_reason "refused: check 'build' failed: https://ci.test/"
     expect_has_not "what is said" "$(reeve status prod; reeve plan prod)" $'\033'
     expect_has "the plan" "$(reeve plan prod)" "waiting: refused: check 'build' failed"
+    expect_has_not "what nobody has to approve" "$(reeve plan prod)" 'reeve approve'
     expect_serves v1
     report build success
     await 60 'in sync' converges

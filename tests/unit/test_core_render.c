@@ -259,7 +259,7 @@ static void test_a_plan_says_its_risk_first(void **state)
         given(
             &p.arena,
             "{\"environment\":\"production\",\"state\":\"waiting\",\"reason\":\"class destroy\","
-            "\"base\":{\"revision\":42},\"expires_ms\":1732127291000,"
+            "\"needs\":{\"min\":1},\"base\":{\"revision\":42},\"expires_ms\":1732127291000,"
             "\"target\":{\"revision\":43,\"commits\":[{\"commit\":\"77be014aabb\",\"author\":\"a\","
             "\"summary\":\"bump\"}]},\"decisions\":[{\"actor\":\"local:ann(1000)\","
             "\"verdict\":\"approved\",\"reason\":\"seen\",\"at_ms\":1732098971000}]}"));
