@@ -74,7 +74,7 @@ write_smoke()
 {
     cat >"$WORLD/smoke" <<END
 #!/bin/bash
-echo "asked \$REEVE_TARGET with \$TOKEN" | tee -a "$WORLD/asked"
+echo "asked \$REEVE_TARGET with \$WORD" | tee -a "$WORLD/asked"
 [ "\$1" != wait ] || until [ -e "$WORLD/go" ]; do read -r -t 0.05 <>"$WORLD/never"; done
 exec {fd}<>"/dev/tcp/\${REEVE_TARGET%:*}/\${REEVE_TARGET#*:}"
 printf 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >&\$fd
@@ -88,7 +88,7 @@ END
 # verified VERSION WHEN MODE EXPECTED
 verified()
 {
-    spec version="$1" service="    verify: {command: [$WORLD/smoke, $3, $4], when: $2, timeout: 20s, environment: {TOKEN: plain}}"
+    spec version="$1" service="    verify: {command: [$WORLD/smoke, $3, $4], when: $2, timeout: 20s, environment: {WORD: plain}}"
 }
 
 has_asked()
