@@ -172,6 +172,9 @@ int progress_follow(struct cli *c, struct str env, struct str plan, struct err *
         show(&w, progress);
         if (!is_going(cli_text(progress, "state")))
             return judge(&w, progress, err);
+        if (value_get(progress, S("waits")))
+            return err_set(err, ERR_WAITING, "plan %.*s waits: %.*s", STR_ARG(render_short(plan)),
+                           STR_ARG(cli_text(progress, "waits")));
         if (c->args.timeout_ms && sys_mono_ms() - w.since_ms > c->args.timeout_ms)
             return err_set(err, ERR_TIMEOUT, "plan %.*s is still %.*s; it goes on",
                            STR_ARG(render_short(plan)), STR_ARG(cli_text(progress, "state")));

@@ -280,6 +280,21 @@ static int set_running(const struct view *v, const struct rec_plan *plan, struct
     return rc;
 }
 
+/* A pause that only a person ends: the environment says what it has come to. */
+static int set_pause(const struct view *v, const struct rec_plan *plan, struct value *map,
+                     struct err *err)
+{
+    struct rec_environment env = { .uid = plan->env };
+
+    if (!str_eq_c(plan->state, "applying"))
+        return 0;
+    if (db_get(v->db, v->a, REC_environment, &env, err))
+        return err->code;
+    if (str_eq_c(env.sync, "waiting"))
+        value_set_text(v->a, map, S("waits"), env.reason);
+    return 0;
+}
+
 int view_progress(const struct view *v, struct str id, int64_t after_seq, struct value **ret,
                   struct err *err)
 {
@@ -295,6 +310,8 @@ int view_progress(const struct view *v, struct str id, int64_t after_seq, struct
         rc = set_running(v, &plan, map, err);
     if (!rc)
         rc = set_rollouts(v, &plan, map, err);
+    if (!rc)
+        rc = set_pause(v, &plan, map, err);
     if (!rc)
         *ret = map;
     return rc ? rc : arena_status(v->a, err);

@@ -290,9 +290,14 @@ a_canary_is_cancelled()
 
 what_is_ready_waits_for_a_person()
 {
+    local said
+
     given_served rollout='auto_promote: false'
     spec version=v2 rollout='auto_promote: false'
-    deploy 'version 2'
+    commit 'version 2'
+    said=$(reeve apply prod --timeout 60 2>&1)
+    expect_equal "exit status of apply" $? 2
+    expect_has "apply" "$said" 'waits: the new set is ready: reeve advance prod'
     await 20 "it waits" sync_is waiting
     expect_has "the reason" "$(reeve status prod)" 'the new set is ready'
     expect_has "what a person can do" "$(explained)" 'reeve advance prod'
