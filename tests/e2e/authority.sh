@@ -31,13 +31,14 @@ sources:
 providers:
   local: {driver: process, directory: var/services, ports: $((FIRST + 40))-$((FIRST + 99))}
   vault: {driver: process, directory: var/vault, ports: $((FIRST + 100))-$((FIRST + 159))}
+  nothing: {driver: "null"}
   edge: {driver: haproxy, directory: var/edge, http: "127.0.0.1:$HTTP", internal: $((FIRST + 1))-$((FIRST + 30))}
 secrets: {default: files, stores: {files: {type: file, directory: secrets}, env: {type: env}}}
 auth: {same_user: allow}
 environments:
   - match: {source: shop, name: prod}
     branch: main
-    providers: {services: [local], domains: edge}
+    providers: {services: [local], domains: edge, databases: nothing, backups: nothing}
     secrets: [{path: "files:shop/prod"}, {path: "files:shop/backup", for: backup}, {path: "files:git_token"}]
     registries: [registry.example.test/shop]
     buckets: [shop-backups/prod/]
@@ -217,6 +218,12 @@ reconcile: {interval: 1s}
 END
 }
 
+# backup DESTINATION [FIELDS]: of a database, for prod
+backup()
+{
+    printf 'databases: {main: {}}\nbackups: {main: {destination: {type: s3, %s}, database: main, schedule: "0 3 * * *", retention: {daily: 1}%s}}\n' "$1" "${2:-}" >>.reeve/prod.yaml
+}
+
 refused()
 {
     judged is_refused "$@"
@@ -281,7 +288,7 @@ a_committer_without_rights()
     refused 'another source, a name without a rule' evil main 'stage stage-1 evil' \
         "$E:3:7: error: environment 'stage-1' of source 'evil' matches none of the rules at $RULES [refused-environment]"
     refused 'a tag instead of a branch' shop main 'prod "s/branch: main/tag: v1/"' \
-        "$P:5:11: error: trigger: 'tag' is not supported by this version [unsupported]"
+        "$P:5:16: error: environment 'prod' is bound to branch 'main' by the rule at $RULE [refused-branch]"
     refused 'a branch with ..' shop main 'prod "s/branch: main/branch: main..develop/"' \
         "$P:5:19: error: trigger.branch: 'main..develop' is not a branch name [type]"
     refused 'a branch spelled as a ref' shop main 'prod "s/branch: main/branch: refs\/heads\/main/"' \
@@ -301,7 +308,7 @@ a_committer_without_rights()
 
     refused 'a preview, to be an environment of its own' shop main \
         'printf "apiVersion: reeve/v1\nkind: Preview\nname: pr\n" >.reeve/pr.yaml' \
-        ".reeve/pr.yaml:1:1: error: kind 'Preview' is not supported by this version [unsupported]"
+        ".reeve/pr.yaml:1:1: error: 'application' is missing [required]"
 
     # hosts
     refused_later 'the host of another environment, sent on from' evil main \
@@ -365,9 +372,9 @@ a_committer_without_rights()
     refused 'what the daemon signs in with, where the rule was too wide' shop main 'app "s/path: \"shop.*\"/path: git_token/"' \
         "$A:13:12: error: secret 'session': files:git_token is the daemon's own [refused-secret]"
     refused 'the key of backups wired into a service' shop main 'app "s/shop\/\\\${env}\/session/shop\/backup\/key/"' \
-        "$A:13:12: error: secret 'session': files:shop/backup/key is not for services: $WORLD/reeve.yaml:19:42, in the rule at $RULE, says what it is for [refused-secret]"
+        "$A:13:12: error: secret 'session': files:shop/backup/key is not for services: $WORLD/reeve.yaml:20:42, in the rule at $RULE, says what it is for [refused-secret]"
     refused 'a key of a service for backups' shop main \
-        'echo "backups: {main: {encryption: {key: {secret: session}}}}" >>.reeve/prod.yaml' \
+        'backup "bucket: shop-backups, prefix: prod/" ", encryption: {key: {secret: session}}"' \
         "$A:13:12: error: secret 'session': files:shop/prod/session is not for backup: "
     refused 'a secret of a build' shop main 'app "s/^    port: 8000/    port: 8000\n    source: {secrets: [session]}/"' \
         "$A:14:12: error: secret 'session': files:shop/prod/session is not for build: "
@@ -377,23 +384,23 @@ a_committer_without_rights()
 
     # data, images
     refused 'backups into a foreign bucket' shop main \
-        'echo "backups: {main: {destination: {type: s3, bucket: evil, prefix: prod/}}}" >>.reeve/prod.yaml' \
-        "$P:7:50: error: bucket 'evil/prod/' is not allowed by the rule at $RULE [refused-bucket]"
+        'backup "bucket: evil, prefix: prod/"' \
+        "$P:8:50: error: bucket 'evil/prod/' is not allowed by the rule at $RULE [refused-bucket]"
     refused 'another folder of the bucket' shop main \
-        'echo "backups: {main: {destination: {type: s3, bucket: shop-backups, prefix: production/}}}" >>.reeve/prod.yaml' \
-        "$P:7:50: error: bucket 'shop-backups/production/' is not allowed by the rule at $RULE [refused-bucket]"
+        'backup "bucket: shop-backups, prefix: production/"' \
+        "$P:8:50: error: bucket 'shop-backups/production/' is not allowed by the rule at $RULE [refused-bucket]"
     refused 'the same, with ..' shop main \
         'echo "backups: {main: {destination: {type: s3, bucket: shop-backups, prefix: prod/../x/}}}" >>.reeve/prod.yaml' \
         "$P:7:72: error: backups.main.destination.prefix: 'prod/../x/' is not a path"
-    refused 'its own bucket, which nobody serves here' shop main \
-        'echo "backups: {main: {destination: {type: s3, bucket: shop-backups, prefix: prod/}}}" >>.reeve/prod.yaml' \
-        "$P:7:10: error: no provider of this version carries backups [unsupported]"
+    refused 'its own bucket, by a provider that is not its own' shop main \
+        'backup "bucket: shop-backups, prefix: prod/" ", provider: vault"' \
+        "$P:8:152: error: provider 'vault' is not allowed by the rule at $RULE [refused-provider]"
     refused 'the data of another environment' shop main \
-        'echo "databases: {main: {seed: {mode: clone, from: {environment: live}}}}" >>.reeve/prod.yaml' \
-        "$P:7:60: error: the data of environment 'live' is not allowed here by the rule at $RULE [refused-seed]"
+        'echo "databases: {main: {seed: {mode: clone, from: {environment: prod}}}}" >>.reeve/prod.yaml' \
+        "$P:7:60: error: the data of environment 'prod' is not allowed here by the rule at $RULE [refused-seed]"
     refused 'the same, every morning' shop main \
-        'echo "databases: {main: {refresh: {from: {environment: live}}}}" >>.reeve/prod.yaml' \
-        "$P:7:50: error: the data of environment 'live' is not allowed here by the rule at $RULE [refused-seed]"
+        'echo "databases: {main: {refresh: {from: {environment: prod}, schedule: \"0 6 * * *\"}}}" >>.reeve/prod.yaml' \
+        "$P:7:50: error: the data of environment 'prod' is not allowed here by the rule at $RULE [refused-seed]"
     refused 'an image of another registry' shop main 'app "s/^    port: 8000/    port: 8000\n    image: evil.example.com\/shop:1/"' \
         "$A:8:12: error: image 'evil.example.com/shop:1' is not allowed by the rule at $RULE [refused-registry]"
     refused 'a folder of the registry that begins alike' shop main 'app "s/^    port: 8000/    port: 8000\n    image: registry.example.test\/shopping\/x/"' \
@@ -427,7 +434,7 @@ a_committer_without_rights()
     refused 'a number that overflows' shop main 'app "s/replicas: 1/replicas: 18446744073709551617/"' \
         "$A:8:15: error: services.web.replicas: "
     refused 'its instances as root' shop main 'app "s/^    port: 8000/    port: 8000\n    user: root/"' \
-        "$A:8:5: error: services.web: 'user' is not supported by this version [unsupported]"
+        "$A:8:11: error: provider 'local' (driver process) does not carry a user inside a container [unsupported]"
     refused 'LD_PRELOAD' shop main 'app "s/VERSION: \"v1\"/LD_PRELOAD: \/tmp\/x.so/"' \
         "$A:9:19: error: services.web.environment: 'LD_PRELOAD' is not a variable that may be set"
     refused 'PATH' shop main 'app "s/VERSION: \"v1\"/PATH: \/tmp/"' \
