@@ -11,6 +11,11 @@
 
 #include "specs/schema.h"
 
+struct normalise_variable { /* of a service or job, its build, its release or what verifies it */
+    const struct value *of;
+    const struct value_entry *variable;
+};
+
 struct normalise {
     struct arena *arena;
     const struct normalise_input *in;
@@ -23,6 +28,7 @@ struct normalise {
     int is_of_commit;        /* an image is named by ${commit} or ${tag} */
     struct map moved;        /* "kind/OLDNAME" -> struct value *: where it is said first */
     struct map used_secrets; /* name -> struct value *: {store, path, key} */
+    VEC(struct normalise_variable) variables; /* while the rules of policy look at them */
 };
 
 /* An error about a part of the environment; fmt is a literal. */

@@ -131,7 +131,7 @@ static void set_rollout(struct normalise *n, struct value *desired, const struct
     NORMALISE_ENTRIES(rollout, e)
     {
         if ((!str_eq_c(e->key, "canary") || is_canary) && !str_eq_c(e->key, "max_unavailable"))
-            value_set(n->arena, copy, e->key, value_copy_content(n->arena, e->value));
+            value_set(n->arena, copy, e->key, e->value);
     }
     if (is_rolling)
         value_set_int(n->arena, copy, S("max_unavailable"),

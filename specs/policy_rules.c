@@ -58,8 +58,7 @@ int policy_rules_is_development(const struct normalise *n)
     return name_has_word(n->environment, "dev|development|local|test");
 }
 
-static void look_at_variables(struct normalise *n, const struct policy_rule *rule,
-                              const struct value *parts, policy_rules_variable_fn *look)
+static void collect_variables(struct normalise *n, const struct value *parts)
 {
     static const struct str maps[] = { S_INIT("environment"), S_INIT("source.environment"),
                                        S_INIT("release.environment"),
@@ -68,14 +67,19 @@ static void look_at_variables(struct normalise *n, const struct policy_rule *rul
     NORMALISE_ENTRIES(parts, part)
     for (size_t i = 0; i < N_ELEMENTS(maps); i++)
         NORMALISE_ENTRIES(value_at(part->value, maps[i]), variable)
-    look(n, rule, part->value, variable);
+        {
+            struct normalise_variable *slot = vec_push(n->arena, &n->variables);
+
+            if (slot)
+                *slot = (struct normalise_variable){ part->value, variable };
+        }
 }
 
 void policy_rules_each_variable(struct normalise *n, const struct policy_rule *rule,
                                 policy_rules_variable_fn *look)
 {
-    look_at_variables(n, rule, n->services, look);
-    look_at_variables(n, rule, n->jobs, look);
+    for (size_t i = 0; i < n->variables.n; i++)
+        look(n, rule, n->variables.p[i].of, n->variables.p[i].variable);
 }
 
 /* --- waivers ------------------------------------------------------------------------------------- */
@@ -166,6 +170,8 @@ void policy_rules_check(struct normalise *n)
     check_waivers(n, value_get(service->value, S("waive")));
     NORMALISE_ENTRIES(n->jobs, job)
     check_waivers(n, value_get(job->value, S("waive")));
+    collect_variables(n, n->services);
+    collect_variables(n, n->jobs);
     for (size_t i = 0; i < N_ELEMENTS(policy_rules_rows); i++) {
         const struct policy_rule *rule = &policy_rules_rows[i];
 
