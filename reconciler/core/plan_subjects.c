@@ -44,7 +44,7 @@ static enum fate judge_change(const struct member *m)
 
     if (str_eq_c(strategy, "recreate"))
         return FATE_RECREATE;
-    return str_eq_c(strategy, "rolling") && m->before ? FATE_ROLLING : FATE_ROLL;
+    return str_eq_c(strategy, "rolling") && m->runs ? FATE_ROLLING : FATE_ROLL;
 }
 
 static enum fate judge_fate(const struct planner *p, const struct subject *x)
@@ -107,6 +107,24 @@ static int is_resting(const struct planner *p, const struct rec_set *set)
     return 0;
 }
 
+static int makes_live(const struct planner *p, const struct member *m, const struct value *service)
+{
+    struct digest key;
+
+    if (!service || !m->live)
+        return 0;
+    key = identity_set_key(p->low.a, service);
+    return digest_eq(&key, &m->live->set_key);
+}
+
+/* What was left for a person is live, and is neither recorded nor need it be wanted still. */
+static const struct value *what_runs(const struct planner *p, const struct member *m)
+{
+    if (m->desired && m->live && digest_eq(&m->live->set_key, &m->set_key))
+        return m->desired;
+    return makes_live(p, m, m->before) ? m->before : NULL;
+}
+
 static void add_subject(struct planner *p, const struct spec_resource *want,
                         const struct recorded *have)
 {
@@ -132,6 +150,7 @@ static void add_subject(struct planner *p, const struct spec_resource *want,
         m->is_resting = is_resting(p, m->warm);
         m->replicas = wanted_replicas(m->desired, m->live);
     }
+    m->runs = what_runs(p, m);
     x->fate = judge_fate(p, x);
     m->is_leaving = x->fate == FATE_ROLLING;
     if (x->fate == FATE_RECREATE || x->fate == FATE_ROLLING)
@@ -164,22 +183,11 @@ static int collect_wanted(struct planner *p, struct err *err)
     return 0;
 }
 
-/* Is what is recorded the set that is live? */
-static int is_recorded_live(struct planner *p, const struct subject *x)
-{
-    struct digest key;
-
-    if (!x->have || !x->m.before)
-        return 0;
-    key = identity_set_key(p->low.a, x->m.before);
-    return digest_eq(&key, &x->m.live->set_key);
-}
-
 /* A live set that was never proven was left for a person: recording it would prove it. */
 static void keep_unproven(struct planner *p, struct subject *x)
 {
     if (planner_is_asked(p) || !x->want || !x->m.live || x->m.live->proven_seq != REC_NONE ||
-        !digest_eq(&x->m.live->set_key, &x->m.set_key) || is_recorded_live(p, x))
+        !digest_eq(&x->m.live->set_key, &x->m.set_key) || makes_live(p, &x->m, x->m.before))
         return;
     planner_note(p, str_fmt(p->low.a, "unproven: %.*s (its rollout was left for a person)",
                             STR_ARG(x->m.service)));

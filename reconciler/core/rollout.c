@@ -315,7 +315,7 @@ void rollout_lower_repair(struct lowering *low, const struct observed_instance *
 {
     struct lane l = rollout_items_lane(low, LANE_MAIN, -1);
 
-    (void)rollout_items_instance(&l, PLAN_UPDATE, m, m->before, &lost->rec.set_key,
+    (void)rollout_items_instance(&l, PLAN_UPDATE, m, m->runs, &lost->rec.set_key,
                                  lost->rec.ordinal);
     rollout_items_step(&l);
     if (m->live->backend.p)

@@ -17,7 +17,8 @@
 struct member {
     struct str service, provider;
     const struct value *desired; /* of the wanted set; NULL: the service goes */
-    const struct value *before;  /* of the live set; NULL: none */
+    const struct value *before;  /* as recorded; NULL: none */
+    const struct value *runs;    /* what the live set was made of; NULL: nobody knows */
     struct digest set_key;
     const struct rec_set *live;  /* NULL: none */
     const struct rec_set *warm;  /* the wanted set, still whole as previous; NULL: to be made */

@@ -36,7 +36,7 @@ static void lower_remake(struct lane *l, const struct member *m, const struct un
     rollout_items_step(l);
     for (int64_t i = 0; i < m->live->replicas; i++) {
         l->only_after = (int)(u->instances + (size_t)i);
-        (void)rollout_items_instance(l, PLAN_CREATE, m, m->before, key, i);
+        (void)rollout_items_instance(l, PLAN_CREATE, m, m->runs, key, i);
     }
     rollout_items_step(l);
     if (u->backend != ROLLOUT_NO_ITEM) {
@@ -93,7 +93,7 @@ size_t rollout_lower_recreate(struct lowering *low, int group, const struct memb
     rollout_steps_drop_verified(low, group, proven, &made.verified);
     if (made.flip.routes != made.flip.flip)
         rollout_steps_drop_stale(low, group, proven, 1);
-    if (low->plan->groups.p[group].is_one_way || !made.backends.n)
+    if (low->plan->groups.p[group].is_one_way || !m->runs || !made.backends.n)
         return proven;
 
     rollout_verify_drop(&back, &made.verified);

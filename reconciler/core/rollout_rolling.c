@@ -166,12 +166,12 @@ static void take_back_batch(struct rolling *r, struct lane *l, const struct batc
 
     for (int64_t i = b->gone.from; i < b->gone.to; i++) {
         l->only_after = (int)(b->first_gone + (size_t)(i - b->gone.from));
-        (void)rollout_items_instance(l, PLAN_CREATE, m, m->before, key, i);
+        (void)rollout_items_instance(l, PLAN_CREATE, m, m->runs, key, i);
     }
     rollout_items_step(l);
     if (span_count(b->gone)) {
         l->only_after = (int)b->first_gone;
-        rollout_items_ready(l, m, m->before, key, b->gone.to);
+        rollout_items_ready(l, m, m->runs, key, b->gone.to);
         rollout_items_step(l);
     }
     if (b->backend != ROLLOUT_NO_ITEM) {

@@ -118,6 +118,8 @@ enum twist {
     TWIST_NO_ADDRESS,
     TWIST_HALF_WAY,
     TWIST_SHARED,
+    TWIST_LEFT,
+    TWIST_LEFT_LOST,
 };
 
 static const struct {
@@ -176,6 +178,12 @@ static void twist_world(struct world *w, enum twist twist, const struct environm
         break;
     case TWIST_SHARED:
         given_part(w, "api v2 port canary=1000;domain app a.b /=api", 5);
+        break;
+    case TWIST_LEFT:
+    case TWIST_LEFT_LOST: /* live, left for a person, never recorded */
+        given_part(w, "w v2 hold", 3);
+        if (twist == TWIST_LEFT_LOST)
+            w->instances.p[1].health = INSTANCE_LOST;
         break;
     case TWIST_REMADE:
         w->sets.p[0].rec.proven_seq = REC_NONE;
