@@ -28,7 +28,8 @@ static void null_instance_seen(struct arena *a, const struct null_object *o,
                                const struct value *desired, struct value *v)
 {
     null_instance(a, o, desired, v);
-    value_set_text(a, v, S("state"), S("running"));
+    value_set_text(a, v, S("state"),
+                   value_get_bool(desired, S("frozen"), 0) ? S("frozen") : S("running"));
     value_set_int(a, v, S("restarts"), 0);
 }
 

@@ -24,6 +24,7 @@ struct found_set {
     int64_t replicas; /* the highest ordinal and one */
     struct str state; /* live previous failed */
     int is_routed, listens;
+    int rests; /* an instance of it is frozen: it was kept */
 };
 
 struct found_sets {

@@ -40,6 +40,11 @@ static struct found_set *set_of(struct recover *r, struct recover_env *e, const 
     return slot;
 }
 
+static int is_frozen(const struct owned *o)
+{
+    return str_eq_c(value_get_text(o->observed, S("state"), S("")), "frozen");
+}
+
 static void find_sets(struct recover *r, struct recover_env *e)
 {
     for (size_t i = 0; i < e->n; i++) {
@@ -58,6 +63,7 @@ static void find_sets(struct recover *r, struct recover_env *e)
         }
         set->revision = o->revision;
         set->n_instances++;
+        set->rests |= is_frozen(o);
         set->listens |= value_get_text(o->outputs, S("address"), S("")).n != 0;
         if (name_ordinal(o->name) >= set->replicas)
             set->replicas = name_ordinal(o->name) + 1;
@@ -151,12 +157,13 @@ static int is_cut_off(struct recover *r, const struct recover_env *e, const stru
                                !copied_state_is(r, e, set, "previous"));
 }
 
-/* What the proxy serves; else what the copy says; else the one with the most instances. */
+/* What the proxy serves; else what the copy says; else the one with the most instances. What rests was kept since,
+ * whatever the copy says. */
 static int rank_of(struct recover *r, const struct recover_env *e, const struct found_set *set)
 {
     int n = set->n_instances < 1000 ? (int)set->n_instances : 999;
 
-    if (is_cut_off(r, e, set))
+    if (is_cut_off(r, e, set) || (set->rests && !set->is_routed))
         return 0;
     return (set->is_routed ? 4000 : 0) + (copied_state_is(r, e, set, "live") ? 2000 : 0) + n;
 }
@@ -225,8 +232,7 @@ static int put_instance(struct recover *r, const struct recover_env *e, const st
         .ordinal = name_ordinal(o->name),
         .provider_id = o->id,
         .address = value_get_text(o->outputs, S("address"), S("")),
-        .state = str_eq_c(value_get_text(o->observed, S("state"), S("")), "frozen") ? S("frozen")
-                                                                                    : S("running"),
+        .state = is_frozen(o) ? S("frozen") : S("running"),
         .restarts = value_get_int(o->observed, S("restarts"), 0),
     };
 

@@ -367,6 +367,21 @@ static void test_a_set_that_the_edge_lost(void **state)
     assert_string_equal(state_of(l, NEWER, KEY_1), "failed");
 }
 
+/* It was put to rest when something else took over, however many of it there are. */
+static void test_what_rests_is_not_live(void **state)
+{
+    struct lost *l = *state;
+
+    given(l, (struct thing){ OURS, NEWER, "instance/web@111111111111.0", KEY_1, 1, 0,
+                             "\"frozen\":true," });
+    given(l, (struct thing){ OURS, NEWER, "instance/web@111111111111.1", KEY_1, 1, 0,
+                             "\"frozen\":true," });
+    given(l, (struct thing){ OURS, NEWER, "instance/web@222222222222.0", KEY_2, 1, 0, NULL });
+    assert_int_equal(recovered(l), 0);
+    assert_string_equal(state_of(l, NEWER, KEY_2), "live");
+    assert_string_equal(state_of(l, NEWER, KEY_1), "previous");
+}
+
 static void test_nothing_is_lost(void **state)
 {
     struct lost *l = *state;
@@ -396,6 +411,7 @@ int main(void)
         TEST(test_the_id_of_another_installation),
         TEST(test_a_file_of_another_installation),
         TEST(test_a_set_that_the_edge_lost),
+        TEST(test_what_rests_is_not_live),
         TEST(test_nothing_is_lost),
     };
 
