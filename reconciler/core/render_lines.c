@@ -179,11 +179,13 @@ struct str render_path_value(struct arena *a, struct str path, struct str value)
     return render_safe(a, value);
 }
 
-/* What the spec asked for and what then holds are mostly the same: it is said once. */
+/* What the spec asked for and what then holds are mostly the same: it is said once. What says nothing is not said. */
 int render_repeats(const struct plan_line *line, const struct plan_change *c)
 {
     struct str rest = str_slice(c->path, 6, SIZE_MAX);
 
+    if (str_eq_c(c->path, "provider") && !c->before.n && !c->after.n)
+        return 1; /* nobody said who: there is no rule */
     if (!str_starts(c->path, S("asked.")))
         return 0;
     for (size_t i = 0; i < line->changes.n; i++) {
