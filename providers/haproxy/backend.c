@@ -4,6 +4,7 @@
  * that requests under way to a removed one end where they began. */
 #include <inttypes.h>
 
+#include "providers/haproxy/facts.h"
 #include "providers/haproxy/latency.h"
 #include "providers/haproxy/sync.h"
 #include "providers/haproxy/types.h"
@@ -69,6 +70,7 @@ static struct value *backend_body(struct haproxy_call *c, const struct haproxy_m
 {
     const struct value *servers = value_get(c->desired, S("servers"));
     const struct value *label = value_get(c->desired, S("label"));
+    const struct value *before = r ? value_get(r->body, S("before")) : NULL;
     size_t n_slots = (size_t)m->conf.n_slots;
     struct str *slots = arena_new_n(c->arena, struct str, n_slots);
     struct value *body = value_map(c->arena), *list = value_list(c->arena);
@@ -80,22 +82,26 @@ static struct value *backend_body(struct haproxy_call *c, const struct haproxy_m
         value_add(c->arena, list,
                   value_text(c->arena, str_eq(slots[i], S("-")) ? S("") : slots[i]));
     value_set(c->arena, body, S("slots"), list);
+    if (before)
+        value_set(c->arena, body, S("before"), value_copy(c->arena, before));
     if (label)
         value_set(c->arena, body, S("label"), value_copy(c->arena, label));
     return body;
 }
 
-static int backend_take(struct haproxy_call *c, struct haproxy_store *s,
+static int backend_take(struct haproxy_call *c, struct haproxy_store *s, struct value *body,
                         struct haproxy_record **ret)
 {
+    struct value *before;
     struct str id = haproxy_model_take_backend(&s->model);
     int rc;
 
     if (!id.n)
         return haproxy_fail(c, RV_USER, "the pool is used up: all %" PRId64 " backends serve a set",
                             s->model.conf.n_backends);
-    if ((rc = haproxy_latency_clear(c, id)))
+    if ((rc = haproxy_latency_clear(c, id)) || (rc = haproxy_facts_before(c, id, &before)))
         return rc;
+    value_set(c->arena, body, S("before"), before);
     return haproxy_add(c, s, S("backend"), id, ret);
 }
 
@@ -112,7 +118,7 @@ static int backend_put(struct haproxy_call *c, struct haproxy_store *s, struct h
                             s->model.conf.n_slots);
     if (!(body = backend_body(c, &s->model, r)))
         return haproxy_fail(c, RV_RETRY, "out of memory");
-    if (!r && (rc = backend_take(c, s, &r)))
+    if (!r && (rc = backend_take(c, s, body, &r)))
         return rc;
 
     haproxy_model_set(r, body);

@@ -39,8 +39,42 @@ static struct value *facts_servers(struct haproxy_call *c, const struct haproxy_
     return servers;
 }
 
-static int facts_count(struct haproxy_call *c, struct str backend)
+int haproxy_facts_before(struct haproxy_call *c, struct str backend, struct value **ret)
 {
+    const struct haproxy_stat *all;
+    struct haproxy_stats stats;
+    int64_t since = 0;
+    int rc;
+
+    if ((rc = facts_since(c, &since)) || (rc = haproxy_read_stats(c, backend, &stats)))
+        return rc;
+    if (!(all = haproxy_stats_find(&stats, S("BACKEND"))))
+        return haproxy_fail(c, RV_RETRY, "the proxy has no backend '%.*s'", STR_ARG(backend));
+    *ret = value_map(c->arena);
+    value_set_int(c->arena, *ret, S("since"), since);
+    value_set_int(c->arena, *ret, S("requests"), all->requests);
+    value_set_int(c->arena, *ret, S("responses_5xx"), all->responses_5xx);
+    return 0;
+}
+
+/* What other sets had in the same place is not this one's; a proxy that was started since counts from 0. */
+static const struct value *facts_read_before(struct haproxy_call *c,
+                                             const struct haproxy_glance *backend, int64_t since)
+{
+    struct err ignored = ERR_INIT; /* unreadable: as if nothing had been counted before */
+    const struct value *before;
+    struct value *record;
+
+    if (json_parse(c->arena, backend->json, KIT_BODY_MAX, &record, &ignored))
+        return NULL;
+    before = value_at(record, S("body.before"));
+    return value_get_int(before, S("since"), -1) == since ? before : NULL;
+}
+
+static int facts_count(struct haproxy_call *c, const struct haproxy_glance *glance)
+{
+    struct str backend = glance->id;
+    const struct value *before;
     struct haproxy_stats stats;
     int64_t since = 0, still = 0, leaving = haproxy_edge_is_leaving(c);
     struct value *out = value_map(c->arena), *latency = NULL;
@@ -54,12 +88,15 @@ static int facts_count(struct haproxy_call *c, struct str backend)
         return haproxy_fail(c, RV_RETRY, "the proxy was replaced meanwhile");
     if (!(all = haproxy_stats_find(&stats, S("BACKEND"))))
         return haproxy_fail(c, RV_RETRY, "the proxy has no backend '%.*s'", STR_ARG(backend));
+    before = facts_read_before(c, glance, since);
     value_set_text(c->arena, out, S("backend"), backend);
     value_set_int(c->arena, out, S("since"), since);
     value_set_int(c->arena, out, S("current"), all->current + leaving);
     value_set_int(c->arena, out, S("queued"), all->queued);
-    value_set_int(c->arena, out, S("requests"), all->requests);
-    value_set_int(c->arena, out, S("responses_5xx"), all->responses_5xx);
+    value_set_int(c->arena, out, S("requests"),
+                  all->requests - value_get_int(before, S("requests"), 0));
+    value_set_int(c->arena, out, S("responses_5xx"),
+                  all->responses_5xx - value_get_int(before, S("responses_5xx"), 0));
     value_set_int(c->arena, out, S("errors_connect"), all->errors_connect);
     value_set_int(c->arena, out, S("errors_response"), all->errors_response);
     value_set_int(c->arena, out, S("retries"), all->retries);
@@ -74,16 +111,16 @@ static int facts_count(struct haproxy_call *c, struct str backend)
 
 int haproxy_count(struct haproxy_call *c)
 {
-    struct str backend = haproxy_store_glance(c);
+    struct haproxy_glance backend = haproxy_store_glance(c);
     int rc;
 
-    if (!backend.n || (rc = facts_count(c, backend)) == RV_RETRY) {
+    if (!backend.id.n || (rc = facts_count(c, &backend)) == RV_RETRY) {
         if ((rc = haproxy_edge_start(c)))
             return rc;
         backend = haproxy_store_glance(c);
-        rc = backend.n ? facts_count(c, backend)
-                       : haproxy_fail(c, RV_ABSENT, "nothing of '%.*s' is here",
-                                      STR_ARG(kit_str(c->op->owner)));
+        rc = backend.id.n ? facts_count(c, &backend)
+                          : haproxy_fail(c, RV_ABSENT, "nothing of '%.*s' is here",
+                                         STR_ARG(kit_str(c->op->owner)));
     }
     return rc;
 }

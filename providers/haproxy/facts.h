@@ -9,6 +9,8 @@
 
 #include "providers/haproxy/call.h"
 
+/* What the proxy has counted of a place of the pool so far, before another set takes it: {since, requests, responses_5xx}. */
+int haproxy_facts_before(struct haproxy_call *c, struct str backend, struct value **ret);
 /* The counters of the operation's backend, into the answer; RV_ABSENT: it has none. */
 int haproxy_count(struct haproxy_call *c);
 /* One that was started once runs for ever: what is gone is started again. RV_ABSENT: it never was. */

@@ -100,7 +100,7 @@ int haproxy_model_parse(struct arena *a, struct str text, const struct haproxy_c
     return arena_status(a, err);
 }
 
-struct str haproxy_model_glance(struct str text, struct str type, struct str owner)
+struct haproxy_glance haproxy_model_glance(struct str text, struct str type, struct str owner)
 {
     struct str line;
 
@@ -109,9 +109,9 @@ struct str haproxy_model_glance(struct str text, struct str type, struct str own
 
         if (model_split(line, &comment) && str_eq(comment.owner, owner) &&
             str_eq(comment.type, type))
-            return comment.id;
+            return (struct haproxy_glance){ comment.id, comment.json };
     }
-    return STR_NONE;
+    return (struct haproxy_glance){ STR_NONE, STR_NONE };
 }
 
 static struct str model_edge_comment(struct haproxy_model *m)

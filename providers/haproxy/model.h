@@ -45,8 +45,11 @@ void haproxy_model_init(struct haproxy_model *m, struct arena *a, const struct h
 /* Records of a rendered file. ERR_CORRUPT: it is cut, or names the line. `conf` gives what the file does not. */
 int haproxy_model_parse(struct arena *a, struct str text, const struct haproxy_conf *conf,
                         struct haproxy_model *ret, struct err *err);
-/* Only the id of an owner's record in a rendered file; STR_NONE: it has none. */
-struct str haproxy_model_glance(struct str text, struct str type, struct str owner);
+/* Only the id and the body, unread, of an owner's record in a rendered file; STR_NONE: it has none. */
+struct haproxy_glance {
+    struct str id, json;
+};
+struct haproxy_glance haproxy_model_glance(struct str text, struct str type, struct str owner);
 
 /* 0: every record can be read again when it is written; else ERR_LIMIT names the first that is too large. */
 int haproxy_model_check(struct haproxy_model *m, struct err *err);

@@ -81,14 +81,14 @@ int haproxy_store_is_there(struct haproxy_call *c)
     return path && sys_exists(path);
 }
 
-struct str haproxy_store_glance(struct haproxy_call *c)
+struct haproxy_glance haproxy_store_glance(struct haproxy_call *c)
 {
     struct err ignored = ERR_INIT; /* unreadable: found nothing, and opening will say why */
     struct str text;
 
     if (sys_read_file(c->arena, store_path(c, HAPROXY_CONFIG_FILE), STORE_FILE_MAX, &text,
                       &ignored))
-        return STR_NONE;
+        return (struct haproxy_glance){ STR_NONE, STR_NONE };
     return haproxy_model_glance(text, kit_str(c->op->type), kit_str(c->op->owner));
 }
 

@@ -26,7 +26,7 @@ struct haproxy_store {
 /* Is there a rendered file: was the proxy ever started? */
 int haproxy_store_is_there(struct haproxy_call *c);
 /* The id of the operation's owner in the file, without the lock; STR_NONE: none there. */
-struct str haproxy_store_glance(struct haproxy_call *c);
+struct haproxy_glance haproxy_store_glance(struct haproxy_call *c);
 
 int haproxy_store_open(struct haproxy_call *c, struct haproxy_store *ret);
 /* Write it where a second proxy may start from it: HAPROXY_OFFER_FILE, and the maps. */

@@ -116,6 +116,30 @@ static void test_who_leaves_is_counted(void **state)
     assert_true(test_rv_has(e->ret.observed, name));
 }
 
+/* A place of the pool is taken again: what it counted before is somebody else's. */
+static void test_a_set_is_not_told_what_another_had(void **state)
+{
+    struct test_edge *e = *state;
+    struct test_edge_answer a;
+    char first[16], other[16], again[16];
+
+    test_edge_fini(e);
+    assert_int_equal(test_edge_init(e, 2, 2), 0);
+    assert_true(test_edge_backend(e, "rv1a", test_edge_server(e, "v0", NULL), first));
+    assert_true(given_routes(e, "e", 1, first));
+    assert_int_equal(when_switched(e, "e", 1), RV_DONE);
+    test_edge_get(e->http, "e.test", "/status?code=500", &a);
+    assert_int_equal(count_requests(e, "rv1a"), 1);
+    assert_true(test_edge_backend(e, "rv1b", test_edge_server(e, "v1", NULL), other));
+    assert_true(given_routes(e, "e", 2, other));
+    assert_int_equal(when_switched(e, "e", 2), RV_DONE);
+    assert_true(test_edge_must(e, RV_DELETE, "backend", "n", "rv1a", ""));
+    assert_true(test_edge_backend(e, "rv1c", test_edge_server(e, "v2", NULL), again));
+    assert_string_equal(again, first);
+    assert_int_equal(count_requests(e, "rv1c"), 0);
+    assert_true(test_rv_has(e->ret.observed, "\"responses_5xx\":0"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +147,7 @@ int main(void)
         EDGE_TEST(test_what_has_a_share_stays),
         EDGE_TEST(test_a_share_is_a_part),
         EDGE_TEST(test_who_leaves_is_counted),
+        EDGE_TEST(test_a_set_is_not_told_what_another_had),
     };
 
     return cmocka_run_group_tests_name("haproxy share", tests, NULL, NULL);

@@ -232,8 +232,8 @@ static void test_records_survive_in_the_rendered_file(void **state)
     assert_non_null(haproxy_model_find_owner(&again, S("backend"), S("rv1x"), &n));
     assert_int_equal(n, 1);
     assert_true(str_eq(haproxy_render(&again, &n_rules), text));
-    assert_true(str_eq_c(haproxy_model_glance(text, S("address"), S("rv1x")), "21001"));
-    assert_null(haproxy_model_glance(text, S("switch"), S("rv1x")).p);
+    assert_true(str_eq_c(haproxy_model_glance(text, S("address"), S("rv1x")).id, "21001"));
+    assert_null(haproxy_model_glance(text, S("switch"), S("rv1x")).id.p);
 }
 
 static void test_a_broken_record_is_corrupt(void **state)
