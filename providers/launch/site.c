@@ -34,7 +34,7 @@
 #include <unistd.h>
 
 #define SITE_HEAD_MAX 16384
-#define SITE_CONNECTIONS 512
+#define SITE_CONNECTIONS 500 /* two descriptors each: all of them within 1024 */
 #define SITE_IDLE_MS 30000
 #define SITE_PATH_MAX 4096
 
