@@ -308,6 +308,9 @@ void plan_objects_add_reads(struct planner *p)
         if (o->have->is_lost)
             planner_add_read(p, planner_id(p, o->kind, o->have->name), S("state"),
                              hash_bytes(S("lost")));
+        if (o->fate == OBJECT_TAKEN)
+            planner_add_read(p, planner_id(p, o->kind, o->name), S("adopts"),
+                             hash_bytes(o->have->id));
         if (!o->want)
             continue;
         all = object_compared(a, o->type, o->want->desired, o->have->seen);
@@ -369,14 +372,29 @@ static void weigh_changes(struct planner *p, const struct planned_object *o, str
     }
 }
 
-static void weigh_lost(struct planner *p, const struct planned_object *o, struct plan_line *line)
+/* It held data where it was; who goes back wants that of before, too. */
+static void weigh_empty(struct planner *p, const struct planned_object *o, struct plan_line *line)
 {
-    add_reason(p, line, S("it is gone"));
-    if (!o->have->protect.n)
+    int is_lost = o->have && o->have->is_lost;
+
+    if (is_lost)
+        add_reason(p, line, S("it is gone"));
+    if (is_lost ? !o->have->protect.n
+                : p->s->cause == PLAN_CAUSE_COMMIT || !object_is_stateful(o->type))
         return;
     add_reason(p, line, S("a new one holds no data"));
     line->disruption = S("data-loss");
     plan_lines_classify(p, line, PLAN_CLASS_DATA);
+}
+
+/* Of what it was asked for no more is known than how its data is guarded. */
+static const struct value *guarded_as(struct planner *p, const struct recorded *have)
+{
+    struct value *v = value_map(p->low.a);
+
+    if (have->protect.n)
+        value_set_text(p->low.a, v, S("deletion_policy"), have->protect);
+    return v;
 }
 
 /* Laxer, or less of it can be restored. */
@@ -384,7 +402,8 @@ static void weigh_policy(struct planner *p, const struct planned_object *o, stru
 {
     struct str shorter = weaken_data(p->low.a, o->kind, o->have->desired, o->want->desired);
 
-    plan_lines_classify_laxer(p, line, o->have->desired, o->want->desired);
+    plan_lines_classify_laxer(p, line, o->have->desired ? o->have->desired : guarded_as(p, o->have),
+                              o->want->desired);
     if (!shorter.p)
         return;
     add_reason(p, line, str_fmt(p->low.a, "less can be restored: %.*s", STR_ARG(shorter)));
@@ -406,8 +425,10 @@ static void weigh(struct planner *p, const struct planned_object *o, struct plan
                    str_fmt(p->low.a, "it was %.*s/%.*s", STR_ARG(o->kind), STR_ARG(o->have->name)));
     if (o->fate == OBJECT_UPDATED || o->fate == OBJECT_MOVED)
         weigh_changes(p, o, line);
-    if (o->fate == OBJECT_CREATED && o->have && o->have->is_lost)
-        weigh_lost(p, o, line);
+    if (o->fate == OBJECT_CREATED)
+        weigh_empty(p, o, line);
+    if (o->fate == OBJECT_TAKEN)
+        add_reason(p, line, o->have->id);
     if (o->fate == OBJECT_DELETED && str_eq_c(o->have->protect, "snapshot"))
         add_reason(p, line, S("a last snapshot is taken before"));
     if (o->want && o->have)

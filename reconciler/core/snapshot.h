@@ -42,10 +42,12 @@ struct recorded {
     const struct value *desired;
     struct digest digest;
     /* of objects alone */
+    struct str id; /* its provider's, or that a person named */
     enum object_state state;
-    const struct value *seen;   /* as its provider shows it; NULL: it could not be read */
-    int is_lost;                /* its provider looked, and it is not there */
-    struct str protect;         /* retain snapshot delete; forget: a person said so; "" */
+    const struct value *seen; /* as its provider shows it; NULL: it could not be read */
+    int is_lost;              /* its provider looked, and it is not there */
+    struct str
+        protect; /* retain snapshot delete; forget, adopt: a person said so; "": it never held data */
     const struct value *memory; /* of its drift (drift.h) */
     const struct str *needs;    /* "kind/name", as it was recorded */
     size_t n_needs;

@@ -45,6 +45,8 @@ int command_write_adopt(struct command_call *c, struct command_found *f, struct 
     if (!c->in.id.n || c->in.id.n > COMMAND_ID_MAX)
         return err_set(err, ERR_USAGE, "which one? reeve adopt %.*s %.*s ID", STR_ARG(f->env.name),
                        STR_ARG(c->in.resource));
+    if (!str_eq(str_clean(&c->arena, c->in.id), c->in.id))
+        return err_set(err, ERR_USAGE, "an id is text without control characters");
     rc = find_row(c, f, &of, &row, err);
     if (rc && rc != ERR_NOT_FOUND)
         return rc;
@@ -63,6 +65,7 @@ int command_write_adopt(struct command_call *c, struct command_found *f, struct 
         return err_set(err, ERR_CONFLICT, "'%.*s' of '%.*s' is there: it is '%.*s'",
                        STR_ARG(c->in.resource), STR_ARG(f->env.name), STR_ARG(row.provider_id));
     row.status = S("adopting");
+    row.protect = S("adopt");
     row.provider_id = c->in.id;
     row.reason = S("named by a person");
     f->state = f->env.sync;

@@ -67,12 +67,11 @@ int env_objects_list(struct env_task *env, struct err *err)
 
 /* --- one of them --------------------------------------------------------------------------------- */
 
-/* What it shows is kept as far as it was asked for: outputs are not. */
-int env_objects_look(struct env_task *env, size_t i, struct err *err)
+/* Absence counts when reading the id and looking for the owner both say so. */
+static int ask_of(struct env_task *env, const struct object_look *look, struct arena *a,
+                  struct driver_answer *ret, struct err *err)
 {
-    struct object_look *look = &env->objects[i];
-    struct driver_answer answer;
-    const struct driver_call call = {
+    struct driver_call call = {
         .engine = env->engine,
         .task = &env->task,
         .provider = look->row.provider,
@@ -82,12 +81,26 @@ int env_objects_look(struct env_task *env, size_t i, struct err *err)
                 .owner = kit_rv(look->row.owner),
                 .id = kit_rv(look->row.provider_id) },
     };
+
+    if (driver_call(&call, a, ret, err))
+        return err->code;
+    if (ret->verdict != RV_ABSENT || call.kind == CALL_FIND)
+        return 0;
+    call.kind = CALL_FIND;
+    return driver_call(&call, a, ret, err);
+}
+
+/* What it shows is kept as far as it was asked for: outputs are not. */
+int env_objects_look(struct env_task *env, size_t i, struct err *err)
+{
+    struct object_look *look = &env->objects[i];
+    struct driver_answer answer;
     AUTO_WIPED_ARENA struct arena scratch;
 
     if (!engine_provider(env->engine, look->row.provider))
         return 0; /* nobody can say */
     arena_init(&scratch, 0);
-    if (driver_call(&call, &scratch, &answer, err))
+    if (ask_of(env, look, &scratch, &answer, err))
         return err->code;
     look->is_lost = answer.verdict == RV_ABSENT;
     if (answer.verdict == RV_DONE)

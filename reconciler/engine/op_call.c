@@ -150,7 +150,7 @@ int op_call_look(struct task *t, struct err *err)
 
     CRASH_POINT(OP_AFTER_SETTLED);
     op_next_round(op);
-    if (op->item->action == PLAN_FORGET) /* it is there, and must not be ours any more */
+    if (op->item->action == PLAN_FORGET || op->item->action == PLAN_ADOPT) /* whose is it? */
         return op_look(op, CALL_FIND, err);
     if (!op->rec.provider_id.n)
         rc = op_look(op, CALL_FIND, err);

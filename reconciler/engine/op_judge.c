@@ -37,6 +37,8 @@ static int op_is_as_asked(struct op_task *op)
 
     if (op->item->action == PLAN_DELETE || op->item->action == PLAN_FORGET)
         return op->is_absent;
+    if (op->item->action == PLAN_ADOPT) /* however it shows: it is found by our label */
+        return !op->is_absent;
     if (json_parse(op_round(op), op->body, KIT_BODY_MAX, &desired, &err) ||
         json_parse(op_round(op), op->answer.observed.n ? op->answer.observed : S("{}"),
                    KIT_BODY_MAX, &observed, &err))

@@ -25,7 +25,7 @@ int op_object_is_as_asked(struct op_task *op, const struct value *desired,
 int op_object_is_missed(const struct op_task *op)
 {
     return object_is_kind(op->rec.kind) && op->item->action != PLAN_DELETE &&
-           !digest_is_none(&op->resource.desired);
+           (!digest_is_none(&op->resource.desired) || op->resource.protect.n);
 }
 
 /* --- outputs ------------------------------------------------------------------------------------- */
@@ -205,4 +205,16 @@ int op_object_verified(struct op_task *op, struct tx *tx, struct err *err)
     return op->item->action == PLAN_DELETE || op->item->action == PLAN_FORGET
                ? put_gone(op, tx, err)
                : put_ready(op, tx, err);
+}
+
+int op_object_not_adopted(struct op_task *op, struct tx *tx, struct err *err)
+{
+    struct rec_resource *r = &op->resource;
+    int is_renamed = op->item->from.n > 0;
+
+    r->status = is_renamed ? S("gone") : op->end == OP_IS_PARKED ? S("parked") : S("adopting");
+    r->protect = is_renamed ? S("") : S("adopt");
+    if (is_renamed)
+        r->provider_id = STR_NONE;
+    return tx_put_resource(tx, r, err);
 }

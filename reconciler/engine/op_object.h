@@ -14,9 +14,11 @@
 /* Its last writer was this operation, or it shows what was asked for. */
 int op_object_is_as_asked(struct op_task *op, const struct value *desired,
                           const struct value *observed);
-/* It was there and ready, and is gone: its row says so still. */
+/* It was ours, and is gone: its row stands. */
 int op_object_is_missed(const struct op_task *op);
 int op_object_verified(struct op_task *op, struct tx *tx, struct err *err);
+/* It stays with the name that it had; one that a person named stays named, and no other is made for it. */
+int op_object_not_adopted(struct op_task *op, struct tx *tx, struct err *err);
 
 /* Those of a row after `outputs`, JSON as a driver answers it. */
 int op_object_outputs(struct engine *e, struct arena *a, const struct rec_resource *row,

@@ -153,7 +153,7 @@ static int rows_load_resource(struct op_task *op, struct err *err)
         .turn = 0,
         .provider = op->item->provider,
         .outputs = S("{}"),
-        .status = S("unknown"),
+        .status = S("gone"),
         .protect = S(""),
         .drift = S("{}"),
         .reason = S(""),

@@ -361,7 +361,7 @@ static int rows_unpark(struct op_task *op, struct tx *tx, struct err *err)
     struct rec_operation *rows;
     size_t n;
 
-    if (!str_eq_c(op->resource.status, "parked"))
+    if (!str_eq_c(op->resource.status, "parked") && op->item->action != PLAN_ADOPT)
         return 0;
     if (DB_SELECT(op->engine->db, &op->arena, operation,
                   "WHERE env = $1 AND kind = $2 AND name = $3 AND outcome = 'parked'", &rows, &n,
@@ -405,8 +405,10 @@ int op_rows_verified(struct op_task *op, struct tx *tx, struct err *err)
 int op_rows_ended(struct op_task *op, struct tx *tx, struct err *err)
 {
     op->resource.turn++;
-    op->resource.provider_id = op->is_absent ? STR_NONE : op->rec.provider_id;
     op->resource.reason = op->rec.message.p ? op->rec.message : S("");
+    if (op->item->action == PLAN_ADOPT)
+        return op_object_not_adopted(op, tx, err);
+    op->resource.provider_id = op->is_absent ? STR_NONE : op->rec.provider_id;
     return rows_put_resource(op, tx,
                              op->end == OP_IS_PARKED                     ? S("parked")
                              : op->is_absent && !op_object_is_missed(op) ? S("gone")

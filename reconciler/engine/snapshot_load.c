@@ -33,11 +33,11 @@ static enum object_state object_state_of(const struct rec_resource *row)
 {
     if (str_eq_c(row->status, "kept"))
         return OBJECT_KEPT;
-    if (str_eq_c(row->status, "adopting"))
+    if (str_eq_c(row->status, "adopting") || str_eq_c(row->protect, "adopt"))
         return OBJECT_TAKING;
     if (!digest_is_none(&row->desired))
         return OBJECT_READY;
-    return str_eq_c(row->status, "ready") ? OBJECT_FOUND : OBJECT_LEFT;
+    return row->protect.n || str_eq_c(row->status, "ready") ? OBJECT_FOUND : OBJECT_LEFT;
 }
 
 static int load_object(struct arena *a, struct db *db, const struct object_look *look,
@@ -49,6 +49,7 @@ static int load_object(struct arena *a, struct db *db, const struct object_look 
     *ret = (struct recorded){ .kind = row->kind,
                               .name = row->name,
                               .provider = row->provider,
+                              .id = row->provider_id,
                               .digest = row->desired,
                               .state = object_state_of(row),
                               .seen = look->seen,

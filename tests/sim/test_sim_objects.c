@@ -279,6 +279,7 @@ static void a_renamed_one_is_the_same(struct story *s)
     expect_row(s, "database", "primary", "ready");
     assert_int_equal(world_find(&s->w, row_of(s, "database", "primary").provider_id)->number,
                      number);
+    assert_int_equal(count(s, "operation.ended"), 0); /* at once */
 }
 
 static void one_that_the_document_forgets_stays(struct story *s)
@@ -360,6 +361,81 @@ static void what_nobody_asks_for_is_not_taken(struct story *s)
     say_of(s, COMMAND_FORGET, "database/other", S(""));
     run(s, MINUTE);
     expect_row(s, "database", "other", "gone");
+}
+
+static int64_t count_databases(struct story *s)
+{
+    struct world_walk walk = { 0 };
+    int64_t n = 0;
+
+    for (struct null_object *o = world_next(&s->w, &walk); o; o = world_next(&s->w, &walk))
+        n += str_eq_c(o->type, "database");
+    return n;
+}
+
+/* No empty one is made in the place of that a person meant, and nobody's goes when nothing is asked for any more. */
+static void what_cannot_be_taken_stays_named(struct story *s)
+{
+    struct str id;
+    int64_t n;
+
+    given_data(s);
+    n = count_databases(s);
+    s->shop.data = s->shop.uses = NULL;
+    push(s);
+    run(s, 2 * MINUTE);
+    say_of(s, COMMAND_FORGET, "database/main", S(""));
+    run(s, MINUTE);
+    id = loose_id(s);
+
+    s->shop.data = DATA_20;
+    say_of(s, COMMAND_ADOPT, "database/main", S("nowhere"));
+    run(s, SECOND);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_row(s, "database", "main", "adopting");
+    assert_int_equal(count_databases(s), n);
+    s->shop.data = NULL;
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_row(s, "database", "main", "adopting");
+    expect_status(s, "in_sync: ");
+
+    s->shop.data = DATA_20;
+    say_of(s, COMMAND_ADOPT, "database/main", id);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_row(s, "database", "main", "ready");
+    assert_int_equal(count_databases(s), n);
+}
+
+static void a_rename_that_fails_leaves_the_name(struct story *s)
+{
+    struct str id;
+    int64_t n;
+
+    given_data(s);
+    n = count_databases(s);
+    id = row_of(s, "database", "main").provider_id;
+    world_fault(&s->w, (struct null_fault){ .type = S("database"),
+                                            .action = S("adopt"),
+                                            .call = S("apply"),
+                                            .name = S(""),
+                                            .nth = 1,
+                                            .kind = NULL_FAULT_BEFORE,
+                                            .verdict = RV_USER,
+                                            .acted = RV_ACTED_NO });
+    s->shop.data = "databases:\n  primary: {engine: postgres, version: \">=15\", storage: 10G, "
+                   "moved: main}\n";
+    s->shop.uses = "DATABASE_URL: {database: primary, key: url}";
+    push(s);
+    run(s, 3 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_row(s, "database", "main", "gone");
+    expect_row(s, "database", "primary", "ready");
+    assert_null(world_find(&s->w, id)); /* its label is that of the new name */
+    assert_int_equal(count_databases(s), n);
 }
 
 /* The way back of a group leaves what was done to the database. */
@@ -445,6 +521,36 @@ static void it_is_known_when_the_database_is_lost(struct story *s)
     assert_true(!digest_is_none(&row.desired));
 }
 
+/* Nothing is known of what was asked for, and a change of it fails: it is guarded all the same. */
+static void one_that_cannot_be_changed_is_guarded(struct story *s)
+{
+    struct str id;
+
+    given_data(s);
+    id = row_of(s, "database", "main").provider_id;
+    lose_and_recover(s);
+    world_fault(&s->w, (struct null_fault){ .type = S("database"),
+                                            .action = S("update"),
+                                            .call = S("apply"),
+                                            .name = S(""),
+                                            .kind = NULL_FAULT_BEFORE,
+                                            .verdict = RV_USER,
+                                            .acted = RV_ACTED_NO });
+    s->shop.data = DATA_20;
+    push(s);
+    run(s, 10 * SECOND);
+    say(s, COMMAND_RESUME);
+    world_say(&s->w, &(struct command){ .verb = COMMAND_RESUME, .env = S("stage"), .as = S("") },
+              &s->done);
+    run(s, MINUTE);
+    expect_row(s, "database", "main", "failed");
+    s->shop.data = s->shop.uses = NULL;
+    push(s);
+    run(s, 3 * MINUTE);
+    assert_non_null(world_find(&s->w, id));
+    expect_row(s, "database", "main", "kept");
+}
+
 int main(void)
 {
     static struct story_row rows[] = {
@@ -461,7 +567,10 @@ int main(void)
         STORY(one_that_the_document_forgets_stays),
         STORY(one_that_a_person_lets_go_may_come_back),
         STORY(what_nobody_asks_for_is_not_taken),
+        STORY(what_cannot_be_taken_stays_named),
+        STORY(a_rename_that_fails_leaves_the_name),
         STORY(it_is_known_when_the_database_is_lost),
+        STORY(one_that_cannot_be_changed_is_guarded),
         STORY(a_failed_rollout_leaves_the_database),
         STORY(it_dies_while_a_database_is_made),
     };
