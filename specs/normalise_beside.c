@@ -107,6 +107,21 @@ static void check_moved_once(struct normalise *n, const struct value_entry *writ
                            other->place.line, other->place.column, STR_ARG(written->key));
 }
 
+/* A new set of the new name takes over from the old one: for a while there are both. */
+static void check_moved_beside(struct normalise *n, const struct value_entry *written,
+                               const struct value *moved)
+{
+    struct str strategy = value_get_text(value_get(written->value, S("rollout")), S("strategy"),
+                                         S(""));
+
+    if (str_eq_c(strategy, "recreate"))
+        normalise_complain(n, moved->place, "conflict",
+                           S("rename it with another strategy, and take `moved` out afterwards"),
+                           "service '%.*s': strategy recreate allows no two beside each other, and "
+                           "a renamed one begins beside the old one",
+                           STR_ARG(written->key));
+}
+
 void normalise_beside(struct normalise *n, const struct value_entry *written,
                       struct spec_resource *r)
 {
@@ -129,6 +144,7 @@ void normalise_beside(struct normalise *n, const struct value_entry *written,
         return;
     r->moved_from = str_copy(n->arena, moved->u.text);
     check_moved_once(n, written, kind, moved);
+    check_moved_beside(n, written, moved);
     if (value_get(normalise_enabled(n, r->kind), moved->u.text))
         normalise_complain(n, moved->place, "conflict", STR_NONE,
                            "%s '%.*s' is still there: it has not become '%.*s'", kind->kind,

@@ -171,6 +171,7 @@ CREATE TABLE resources (
     protect TEXT NOT NULL,
     drift TEXT NOT NULL,
     reason TEXT NOT NULL,
+    was TEXT,
     PRIMARY KEY (env, kind, name, valid_from)
 ) STRICT;
 CREATE UNIQUE INDEX resources_now ON resources (env, kind, name) WHERE valid_to IS NULL;

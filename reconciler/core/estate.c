@@ -28,6 +28,14 @@ static int compare_wanted(const void *a, const void *b)
     return order_names(x->kind, x->name, y->kind, y->name);
 }
 
+static int compare_renamed(const void *a, const void *b)
+{
+    const struct spec_resource *x = *(const struct spec_resource *const *)a,
+                               *y = *(const struct spec_resource *const *)b;
+
+    return order_names(x->kind, x->moved_from, y->kind, y->moved_from);
+}
+
 static int compare_recorded(const void *a, const void *b)
 {
     const struct recorded *x = *(const struct recorded *const *)a,
@@ -53,6 +61,21 @@ static int compare_instances(const void *a, const void *b)
     return order ? order : (x->ordinal > y->ordinal) - (x->ordinal < y->ordinal);
 }
 
+/* Whoever has its own name already is renamed no more, unless that is how it came by it. A name that is taken was
+ * given up by nobody. */
+static void collect_renamed(struct estate *e)
+{
+    for (size_t i = 0; i < e->n_wanted; i++) {
+        const struct spec_resource *r = e->wanted[i];
+        const struct recorded *have = estate_find_recorded(e, r->kind, r->name);
+
+        if (r->moved_from.n && (!have || str_eq(have->was, r->moved_from)) &&
+            !estate_find_wanted(e, r->kind, r->moved_from))
+            e->renamed[e->n_renamed++] = r;
+    }
+    qsort(e->renamed, e->n_renamed, sizeof(e->renamed[0]), compare_renamed);
+}
+
 int estate_make(struct arena *a, const struct snapshot *s, struct estate *ret, struct err *err)
 {
     struct estate e = { .s = s,
@@ -62,6 +85,7 @@ int estate_make(struct arena *a, const struct snapshot *s, struct estate *ret, s
                         .n_instances = s->n_instances };
 
     e.wanted = arena_new_n(a, const struct spec_resource *, e.n_wanted + 1);
+    e.renamed = arena_new_n(a, const struct spec_resource *, e.n_wanted + 1);
     e.recorded = arena_new_n(a, const struct recorded *, e.n_recorded + 1);
     e.sets = arena_new_n(a, const struct rec_set *, e.n_sets + 1);
     e.instances = arena_new_n(a, const struct observed_instance *, e.n_instances + 1);
@@ -79,6 +103,7 @@ int estate_make(struct arena *a, const struct snapshot *s, struct estate *ret, s
     qsort(e.recorded, e.n_recorded, sizeof(e.recorded[0]), compare_recorded);
     qsort(e.sets, e.n_sets, sizeof(e.sets[0]), compare_sets);
     qsort(e.instances, e.n_instances, sizeof(e.instances[0]), compare_instances);
+    collect_renamed(&e);
     *ret = e;
     return 0;
 }
@@ -98,6 +123,29 @@ const struct recorded *estate_find_recorded(const struct estate *e, struct str k
     const struct recorded key = { .kind = kind, .name = name }, *at = &key, **found;
 
     found = bsearch(&at, e->recorded, e->n_recorded, sizeof(e->recorded[0]), compare_recorded);
+    return found ? *found : NULL;
+}
+
+const struct recorded *estate_find_was(const struct estate *e, const struct spec_resource *want)
+{
+    return want->moved_from.n && estate_find_renamed(e, want->kind, want->moved_from) == want
+               ? estate_find_recorded(e, want->kind, want->moved_from)
+               : NULL;
+}
+
+const struct recorded *estate_find_before(const struct estate *e, const struct spec_resource *want)
+{
+    const struct recorded *have = estate_find_recorded(e, want->kind, want->name);
+
+    return have ? have : estate_find_was(e, want);
+}
+
+const struct spec_resource *estate_find_renamed(const struct estate *e, struct str kind,
+                                                struct str name)
+{
+    const struct spec_resource key = { .kind = kind, .moved_from = name }, *at = &key, **found;
+
+    found = bsearch(&at, e->renamed, e->n_renamed, sizeof(e->renamed[0]), compare_renamed);
     return found ? *found : NULL;
 }
 

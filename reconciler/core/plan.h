@@ -58,6 +58,7 @@ struct plan_change {
 struct plan_line {
     enum plan_action action;
     struct str kind, name;
+    struct str from; /* the name that it had; "" for no other */
     int classes;
     struct str disruption; /* none restart downtime data-loss */
     struct str reason;

@@ -102,6 +102,8 @@ struct value *plan_line_value(struct arena *a, const struct plan_line *line)
     value_set_text(a, v, S("action"), str_from_c(action_names[line->action]));
     value_set_text(a, v, S("kind"), line->kind);
     value_set_text(a, v, S("name"), line->name);
+    if (line->from.n)
+        value_set_text(a, v, S("from"), line->from);
     value_set(a, v, S("classes"), plan_classes_value(a, line->classes));
     value_set_text(a, v, S("back"), str_from_c(back_names[line->way_back]));
     value_set_text(a, v, S("disruption"), line->disruption);
@@ -325,6 +327,7 @@ void plan_line_parse(struct arena *a, const struct value *v, struct plan_line *r
                                               value_get_text(v, S("action"), S("")));
     ret->kind = value_get_text(v, S("kind"), S(""));
     ret->name = value_get_text(v, S("name"), S(""));
+    ret->from = value_get_text(v, S("from"), S(""));
     ret->classes = plan_classes_parse(value_get(v, S("classes")));
     ret->way_back = (enum plan_back)find_name(back_names, N_PLAN_BACKS,
                                               value_get_text(v, S("back"), S("")));

@@ -249,7 +249,7 @@ static void take_member(struct planner *p, struct plan_group *g, struct subject 
         g->is_one_way = 1;
     if (g->is_one_way || !value_get_bool(rollout, S("auto_revert"), 1))
         g->auto_revert = 0;
-    if (x->fate != FATE_SCALE && x->m.live && p->s->cause == PLAN_CAUSE_COMMIT &&
+    if (x->fate != FATE_SCALE && (x->m.live || x->was) && p->s->cause == PLAN_CAUSE_COMMIT &&
         !value_get_bool(rollout, S("auto_promote"), 1))
         g->holds = 1;
     if (release_asks(p, &x->m))
@@ -370,6 +370,17 @@ static void order_replaced(struct planner *p, struct group_orders *orders)
     }
 }
 
+/* And after who has its name from now on, whatever it served. */
+static void order_renamed(struct planner *p, struct group_orders *orders)
+{
+    for (size_t i = 0; i < p->subjects.n; i++) {
+        const struct subject *y = &p->subjects.p[i];
+
+        if (y->fate == FATE_REMOVE && y->becomes && y->becomes->group >= 0)
+            add_order(p, orders, y->group, y->becomes->group);
+    }
+}
+
 /* A group that stands on both sides of another cannot wait for it: neither does. */
 struct group_orders plan_groups_order(struct planner *p)
 {
@@ -378,6 +389,7 @@ struct group_orders plan_groups_order(struct planner *p)
     order_alone(p, &all);
     order_removed(p, &all);
     order_replaced(p, &all);
+    order_renamed(p, &all);
     if (all.n)
         qsort(all.p, all.n, sizeof(all.p[0]), compare_orders);
     for (size_t i = 0; i < all.n; i++) {

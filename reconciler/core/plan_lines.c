@@ -75,6 +75,17 @@ static enum plan_back service_way_back(const struct planner *p, const struct sub
     return x->fate == FATE_ROLL && x->m.live ? PLAN_BACK_SWITCH : PLAN_BACK_PLAN;
 }
 
+static int is_renamed(const struct subject *x)
+{
+    return x->was && x->was->fate == FATE_REMOVE;
+}
+
+static void say_renamed(struct planner *p, struct plan_line *line, struct str from, const char *how)
+{
+    line->from = from;
+    line->reason = str_fmt(p->low.a, "renamed from %.*s%s", STR_ARG(from), how);
+}
+
 static void add_service(struct planner *p, const struct subject *x)
 {
     static const struct {
@@ -82,6 +93,7 @@ static void add_service(struct planner *p, const struct subject *x)
         const char *reason, *disruption;
         int classes;
     } words[] = {
+        [FATE_SAME] = { PLAN_UPDATE, "", "none", 0 },
         [FATE_SETTINGS] = { PLAN_UPDATE, "settings", "none", 0 },
         [FATE_SCALE] = { PLAN_UPDATE, "replicas", "none", 0 },
         [FATE_ROLL] = { PLAN_UPDATE, "blue-green", "none", 0 },
@@ -89,12 +101,13 @@ static void add_service(struct planner *p, const struct subject *x)
         [FATE_RECREATE] = { PLAN_UPDATE, "recreate", "downtime", PLAN_CLASS_DOWNTIME },
         [FATE_REMOVE] = { PLAN_DELETE, "no longer in the specs", "downtime", PLAN_CLASS_DESTROY },
     };
-    int is_new = x->want && !x->m.live;
+    int is_new = x->want && !x->m.live && !is_renamed(x);
+    const struct value *before = x->have || !x->was ? x->m.before : x->was->m.before;
     struct plan_line *line;
 
-    if (x->fate == FATE_SAME)
-        return;
-    if (x->fate == FATE_SETTINGS && !x->have) {
+    if ((x->fate == FATE_SAME && !is_renamed(x)) || (x->fate == FATE_REMOVE && x->becomes))
+        return; /* of one that is renamed, its new name has a line */
+    if (x->fate == FATE_SETTINGS && !x->have && !is_renamed(x)) {
         add_adopted(p, S("service"), x->m.service, x->want);
         return;
     }
@@ -108,10 +121,13 @@ static void add_service(struct planner *p, const struct subject *x)
     line->disruption = str_from_c(words[x->fate].disruption);
     if (x->m.warm && x->fate == FATE_ROLL)
         line->reason = S("the set of that revision is still warm");
-    diff_values(p->low.a, x->m.before, x->m.desired, line);
+    if (is_renamed(x))
+        say_renamed(p, line, x->was->m.service,
+                    x->fate == FATE_ROLL && !x->have ? ": a new set takes over" : "");
+    diff_values(p->low.a, before, x->m.desired, line);
     plan_lines_classify(p, line, words[x->fate].classes);
     classify_gone(p, line, x->want);
-    plan_lines_classify_laxer(p, line, x->m.before, x->m.desired);
+    plan_lines_classify_laxer(p, line, before, x->m.desired);
 }
 
 /* Nothing runs for it by itself. */
@@ -120,33 +136,55 @@ static int is_record(struct str kind)
     return str_eq_c(kind, "domain") || str_eq_c(kind, "job");
 }
 
+/* As they were, by the names that their services have now. */
+static struct plan_routes routes_before(const struct planner *p)
+{
+    const struct plan_routes *were = &p->plan->routes_before;
+    struct plan_routes ret = { .p = arena_copy(p->low.a, were->p, were->n * sizeof(*were->p)) };
+
+    for (size_t i = 0; ret.p && i < were->n; i++) {
+        const struct spec_resource *now = estate_find_renamed(&p->estate, S("service"),
+                                                              were->p[i].service);
+
+        if (now)
+            ret.p[i].service = now->name;
+        ret.n++;
+    }
+    return ret;
+}
+
 /* Domains, compared as a whole and moved by a switch; jobs. */
 static void add_others(struct planner *p)
 {
     const struct estate *e = &p->estate;
+    struct plan_routes before = routes_before(p);
 
     for (size_t i = 0; i < e->n_wanted; i++) {
         const struct spec_resource *r = e->wanted[i];
-        const struct recorded *have = estate_find_recorded(e, r->kind, r->name);
+        const struct recorded *have = estate_find_before(e, r), *was = estate_find_was(e, r);
         struct plan_line *line;
 
         if (str_eq_c(r->kind, "service") || object_is_kind(r->kind) ||
             plan_routes_bars_domain(p, r) ||
-            (have && (digest_eq(&have->digest, &r->digest) || plan_routes_is_still(p, r->name))))
+            (have && !was &&
+             (digest_eq(&have->digest, &r->digest) || plan_routes_is_still(p, r->name))))
             continue;
         line = plan_lines_new(p, have ? PLAN_UPDATE : PLAN_CREATE, r->kind, r->name, r);
         if (!line)
             continue;
+        if (was)
+            say_renamed(p, line, was->name, "");
         diff_values(p->low.a, have ? have->desired : NULL, r->desired, line);
         classify_gone(p, line, r);
-        if (edge_rules_weaker(&p->plan->routes_before, &p->plan->routes, r->name))
+        if (edge_rules_weaker(&before, &p->plan->routes, r->name))
             plan_lines_classify(p, line, PLAN_CLASS_WEAKEN);
     }
     for (size_t i = 0; p->prunes && !p->keeps_routes && i < e->n_recorded; i++) {
         const struct recorded *have = e->recorded[i];
         struct plan_line *line;
 
-        if (!is_record(have->kind) || estate_find_wanted(e, have->kind, have->name))
+        if (!is_record(have->kind) || estate_find_wanted(e, have->kind, have->name) ||
+            estate_find_renamed(e, have->kind, have->name))
             continue;
         line = plan_lines_new(p, PLAN_DELETE, have->kind, have->name, NULL);
         if (!line)

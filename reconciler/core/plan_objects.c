@@ -191,17 +191,6 @@ static void add_object(struct planner *p, const struct spec_resource *want,
         o->is_drift = 0;
 }
 
-/* By its own name, else by the one that it had. */
-static const struct recorded *find_have(const struct planner *p, const struct spec_resource *want)
-{
-    const struct recorded *have = estate_find_recorded(&p->estate, want->kind, want->name);
-
-    if (!have && want->moved_from.n &&
-        !estate_find_wanted(&p->estate, want->kind, want->moved_from))
-        have = estate_find_recorded(&p->estate, want->kind, want->moved_from);
-    return have;
-}
-
 int plan_objects_collect(struct planner *p, struct err *err)
 {
     const struct estate *e = &p->estate;
@@ -213,7 +202,7 @@ int plan_objects_collect(struct planner *p, struct err *err)
 
         if (!object_is_kind(e->wanted[i]->kind))
             continue;
-        have = find_have(p, e->wanted[i]);
+        have = estate_find_before(e, e->wanted[i]);
         if (!have && asks_for_nothing(p))
             continue;
         if (have)

@@ -81,8 +81,9 @@ void plan_routes_addresses(const struct value *v, struct map *ret)
 
 int plan_routes_keeps_domain(const struct planner *p, const struct recorded *r)
 {
-    return (!p->prunes || p->keeps_routes) && str_eq_c(r->kind, "domain") &&
-           !estate_find_wanted(&p->estate, r->kind, r->name);
+    if (!str_eq_c(r->kind, "domain") || estate_find_wanted(&p->estate, r->kind, r->name))
+        return 0;
+    return p->keeps_routes || (!p->prunes && !estate_find_renamed(&p->estate, r->kind, r->name));
 }
 
 int plan_routes_bars_domain(const struct planner *p, const struct spec_resource *r)

@@ -217,6 +217,24 @@ static void collect_forgotten(struct planner *p)
     }
 }
 
+/* A new set takes over from that of the old name, which goes then, whether or not others would. */
+static void link_renamed(struct planner *p)
+{
+    for (size_t i = 0; i < p->subjects.n; i++) {
+        struct subject *x = &p->subjects.p[i],
+                       *y = x->want && x->want->moved_from.n
+                                ? planner_find_subject(p, x->want->moved_from)
+                                : NULL;
+
+        if (!y || estate_find_renamed(&p->estate, S("service"), y->m.service) != x->want)
+            continue;
+        x->was = y;
+        y->becomes = x;
+        y->fate = FATE_REMOVE;
+        y->is_kept = 0;
+    }
+}
+
 int plan_subjects_collect(struct planner *p, struct err *err)
 {
     const struct estate *e = &p->estate;
@@ -238,6 +256,7 @@ int plan_subjects_collect(struct planner *p, struct err *err)
         collect_forgotten(p);
     if (p->subjects.n)
         qsort(p->subjects.p, p->subjects.n, sizeof(p->subjects.p[0]), compare_subjects);
+    link_renamed(p);
     for (size_t i = 0; i < p->subjects.n; i++)
         keep_unproven(p, &p->subjects.p[i]);
     return 0;
@@ -274,12 +293,25 @@ static int keep_needed_of(struct planner *p, const struct subject *x)
     return n_kept;
 }
 
+/* Its new name is kept out: it goes on under the old one. */
+static int keep_unrenamed(struct planner *p, struct subject *y)
+{
+    if (y->fate != FATE_REMOVE || !y->becomes || y->becomes->have || !y->becomes->is_kept)
+        return 0;
+    planner_note(p, str_fmt(p->low.a, "kept: %.*s (%.*s has not taken over)", STR_ARG(y->m.service),
+                            STR_ARG(y->becomes->m.service)));
+    plan_subjects_keep(y);
+    return 1;
+}
+
 void plan_subjects_keep_needed(struct planner *p)
 {
     int n_kept;
 
     do {
         n_kept = 0;
+        for (size_t i = 0; i < p->subjects.n; i++)
+            n_kept += keep_unrenamed(p, &p->subjects.p[i]);
         for (size_t i = 0; i < p->subjects.n; i++)
             if (p->subjects.p[i].is_kept)
                 n_kept += keep_needed_of(p, &p->subjects.p[i]);

@@ -34,7 +34,9 @@ struct subject {
     struct member m;
     const struct spec_resource *want; /* NULL: goes, or stays as it is recorded */
     const struct recorded *have;      /* NULL: new */
-    size_t node;                      /* in the graph; n: not there */
+    struct subject *was;     /* the one that it takes over from under another name; NULL: none */
+    struct subject *becomes; /* who takes over from it; NULL: nobody */
+    size_t node;             /* in the graph; n: not there */
     enum fate fate;
     size_t leader;              /* first subject of its group */
     struct digest group_digest; /* of the group that it leads */

@@ -38,6 +38,7 @@ enum object_state {
 /* A resource as it was last applied. */
 struct recorded {
     struct str kind, name; /* service, domain, address, database ... */
+    struct str was;        /* the name that it had before this one; "": none */
     struct str provider;
     const struct value *desired;
     struct digest digest;

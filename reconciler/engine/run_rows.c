@@ -108,8 +108,18 @@ int run_rows_flip(struct run *r, struct tx *tx, const struct plan_item *item, st
 
 /* --- marks --------------------------------------------------------------------------------------- */
 
+static struct str name_before(const struct run *r, struct str service)
+{
+    for (size_t i = 0; i < r->plan.lines.n; i++)
+        if (str_eq_c(r->plan.lines.p[i].kind, "service") &&
+            str_eq(r->plan.lines.p[i].name, service))
+            return r->plan.lines.p[i].from;
+    return S("");
+}
+
+/* `was`: the name that it had; "": as it was recorded. */
 static int rows_record(struct run *r, struct tx *tx, const struct plan_record *record,
-                       struct str status, struct err *err)
+                       struct str status, struct str was, struct err *err)
 {
     struct arena *a = &r->rows;
     struct rec_resource row;
@@ -136,6 +146,8 @@ static int rows_record(struct run *r, struct tx *tx, const struct plan_record *r
     row.provider = record->provider;
     row.desired = row.observed = record->desired;
     row.status = status;
+    if (was.n || str_eq_c(status, "gone"))
+        row.was = was.n ? was : STR_NONE;
     row.turn++;
     return tx_put_resource(tx, &row, err);
 }
@@ -152,7 +164,7 @@ static int rows_record_group(struct run *r, struct tx *tx, int group, struct str
         const struct plan_record *record = plan_find_record(&r->plan, S("service"),
                                                             g->services.p[i]);
 
-        if (rows_record(r, tx, record ? record : &gone, status, err))
+        if (rows_record(r, tx, record ? record : &gone, status, name_before(r, gone.name), err))
             return err->code;
     }
     return 0;
@@ -365,15 +377,16 @@ static int mark_applied(struct run *r, struct tx *tx, const struct plan_item *it
     (void)item;
     for (size_t i = 0; i < r->plan.records.n; i++)
         if (!object_is_kind(r->plan.records.p[i].kind) &&
-            rows_record(r, tx, &r->plan.records.p[i], S("ready"), err))
+            rows_record(r, tx, &r->plan.records.p[i], S("ready"), S(""), err))
             return err->code;
     for (size_t i = 0; i < r->plan.lines.n; i++) {
         const struct plan_line *line = &r->plan.lines.p[i];
-        struct plan_record gone = { .kind = line->kind, .name = line->name, .provider = S("") };
+        struct plan_record gone = { .kind = line->kind,
+                                    .name = line->action == PLAN_DELETE ? line->name : line->from,
+                                    .provider = S("") };
 
-        if (line->action == PLAN_DELETE &&
-            (str_eq_c(line->kind, "domain") || str_eq_c(line->kind, "job")) &&
-            rows_record(r, tx, &gone, S("gone"), err))
+        if (gone.name.n && (str_eq_c(line->kind, "domain") || str_eq_c(line->kind, "job")) &&
+            rows_record(r, tx, &gone, S("gone"), S(""), err))
             return err->code;
     }
     if (db_get(db, a, REC_plan, &plan, err) ||

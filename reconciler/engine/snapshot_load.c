@@ -95,7 +95,11 @@ static int load_row(struct arena *a, struct db *db, const struct rec_resource *r
     if (digest_is_none(&row->desired) || (!is_recorded && !str_eq_c(row->kind, "address")))
         return 0;
     *r = (struct recorded){
-        .kind = row->kind, .name = row->name, .provider = row->provider, .digest = row->desired
+        .kind = row->kind,
+        .name = row->name,
+        .was = row->was,
+        .provider = row->provider,
+        .digest = row->desired,
     };
     if (!is_recorded && str_eq_c(row->status, "failed"))
         r->digest = (struct digest){ { 0 } }; /* it may be there or not */

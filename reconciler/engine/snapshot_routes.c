@@ -106,22 +106,23 @@ static int load_served(struct arena *a, const struct snapshot_load *in, const st
     return arena_status(a, err);
 }
 
-static const struct served *find_served(const struct served_list *l, struct str domain,
-                                        struct str host, struct str path)
+static const struct served *find_served(const struct served_list *l, struct str host,
+                                        struct str path)
 {
     for (size_t i = 0; i < l->n; i++)
-        if (str_eq(l->p[i].domain, domain) && str_eq(l->p[i].host, host) &&
-            str_eq(l->p[i].path, path))
+        if (str_eq(l->p[i].host, host) && str_eq(l->p[i].path, path))
             return &l->p[i];
     return NULL;
 }
 
-/* 0: it is served otherwise; what is found is counted. */
-static int is_served_so(const struct snapshot *s, const struct served *x, struct str service,
-                        const struct value *rules, size_t *n_found)
+/* 0: it is served otherwise, by another domain too; what is found is counted. */
+static int is_served_so(const struct snapshot *s, const struct served *x, struct str domain,
+                        struct str service, const struct value *rules, size_t *n_found)
 {
-    *n_found += x != NULL;
-    return x ? str_eq(x->service, service) && value_eq(x->rules, rules) : !is_served(s, service);
+    if (!x)
+        return !is_served(s, service);
+    *n_found += 1;
+    return str_eq(x->domain, domain) && str_eq(x->service, service) && value_eq(x->rules, rules);
 }
 
 /* Every route of the document that can be served is, and nothing else. */
@@ -136,13 +137,13 @@ static int is_what_is_served(struct arena *a, const struct snapshot *s, const st
         for (size_t i = 0; i < value_count(routes); i++) {
             const struct value_entry *e = &routes->u.map.entries[i];
 
-            if (!is_served_so(s, find_served(l, domain, value_item(hosts, h)->u.text, e->key),
+            if (!is_served_so(s, find_served(l, value_item(hosts, h)->u.text, e->key), domain,
                               value_get_text(e->value, S("service"), S("")),
                               edge_rules_of_route(a, doc, e->value), &n_found))
                 return 0;
         }
     for (size_t h = 0; h < value_count(moved); h++)
-        if (!is_served_so(s, find_served(l, domain, value_item(moved, h)->u.text, S("/")),
+        if (!is_served_so(s, find_served(l, value_item(moved, h)->u.text, S("/")), domain,
                           edge_rules_redirect_service(doc), edge_rules_of_redirect(a, doc),
                           &n_found))
             return 0;
@@ -232,6 +233,17 @@ static struct recorded *find_domain(struct snapshot *s, struct str domain)
     return NULL;
 }
 
+/* No row tells of it: a plan that gave another one this name ended half way, or it was all forgotten. */
+static struct recorded made_of(const struct snapshot *s, struct str domain)
+{
+    const struct spec_resource *want = find_target(s, domain);
+
+    return (struct recorded){ .kind = S("domain"),
+                              .name = domain,
+                              .was = want ? want->moved_from : STR_NONE,
+                              .provider = s->edge_provider };
+}
+
 int snapshot_routes_load(struct arena *a, const struct snapshot_load *in, struct snapshot *s,
                          struct err *err)
 {
@@ -248,9 +260,7 @@ int snapshot_routes_load(struct arena *a, const struct snapshot_load *in, struct
     s->recorded = more;
     for (size_t i = 0; i < served.n; i++)
         if (!find_domain(s, served.p[i].domain))
-            s->recorded[s->n_recorded++] = (struct recorded){ .kind = S("domain"),
-                                                              .name = served.p[i].domain,
-                                                              .provider = s->edge_provider };
+            s->recorded[s->n_recorded++] = made_of(s, served.p[i].domain);
     for (size_t i = 0; i < s->n_recorded; i++)
         if (str_eq_c(s->recorded[i].kind, "domain"))
             correct(a, s, &served, &s->recorded[i]);

@@ -1,5 +1,5 @@
 #!/bin/bash
-# moved: a service that another provider runs from now on leaves nothing behind. SPDX-License-Identifier: Apache-2.0
+# moved: a service that another provider runs from now on, or that has another name, leaves nothing behind. SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
 
 nothing_runs_there()
@@ -55,4 +55,38 @@ nothing_but_the_provider_changes()
     [ -n "$(processes "$WORLD/var/other/run/")" ] || fail "it does not run there"
 }
 
-run_cases nothing_but_the_provider_changes a_service_moves_to_another_provider
+# Those that ran before.
+old_ones_ended()
+{
+    local pid
+
+    for pid in $OLD; do
+        ! kill -0 "$pid" 2>/dev/null || return 1
+    done
+}
+
+# Nobody has to approve it: nothing is destroyed.
+a_service_and_its_domain_get_other_names()
+{
+    given_world
+    spec version=v1
+    commit 'here'
+    start_daemon
+    await_converged
+    OLD=$(processes "$WORLD/var/services/run/")
+    [ -n "$OLD" ] || fail "nothing runs"
+    start_load --path / --path /a/b --new 3 --kept 3 --slow 2
+    spec version=v2
+    sed -i 's/^  web:/  site:\n    moved: web/; s/service: web/service: site/; s/^  app: {/  front: {moved: app, /' \
+        "$WORLD/repo/.reeve/app.yaml"
+    deploy 'another name'
+    await 60 "the new one serves" serves v2
+    await_converged
+    await 60 "nothing runs under the old name" old_ones_ended
+    end_load
+    expect_equal "lost requests" "$(counted lost)" 0
+    expect_equal "requests that nobody of ours answered" "$(counted unrouted)" 0
+    expect_serves v2
+}
+
+run_cases nothing_but_the_provider_changes a_service_moves_to_another_provider a_service_and_its_domain_get_other_names

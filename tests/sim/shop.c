@@ -123,13 +123,20 @@ static const char *shop_strategy(enum shop_name which, const struct shop_service
     return which == SHOP_CRON ? "recreate" : "blue_green";
 }
 
+static const char *name_now(const struct shop *s, enum shop_name which)
+{
+    return which == SHOP_WEB && s->web ? s->web : shop_rows[which].name;
+}
+
 static void shop_add_service(struct sb *b, const struct shop *s, enum shop_name which)
 {
     const struct shop_service *x = &s->services[which];
     int has_port = shop_has_port(which);
 
-    sb_addf(b, "  %s:\n    command: [./%s]\n    replicas: %d\n%s", shop_rows[which].name,
+    sb_addf(b, "  %s:\n    command: [./%s]\n    replicas: %d\n%s", name_now(s, which),
             shop_rows[which].name, x->replicas, shop_rows[which].more);
+    if (name_now(s, which) != shop_rows[which].name)
+        sb_addf(b, "    moved: %s\n", shop_rows[which].name);
     if (has_port)
         sb_addf(b,
                 "    port: %d\n    healthcheck: {readiness: {http: {path: /healthz}, interval: "
@@ -177,9 +184,10 @@ struct str shop_text(struct arena *a, const struct shop *s)
     if (s->more)
         sb_add_c(&b, s->more);
     sb_addf(&b,
-            "domains:\n  app: {hosts: [\"${env}.example.test\"], routes: {/: {service: %s}, "
+            "domains:\n  %s: {%shosts: [\"${env}.example.test\"], routes: {/: {service: %s}, "
             "/api: {service: api}%s",
-            shop_names[s->front], s->has_more ? ", /more: {service: web}" : "");
+            s->domain ? s->domain : "app", s->domain ? "moved: app, " : "", name_now(s, s->front),
+            s->has_more ? ", /more: {service: web}" : "");
     if (s->services[SHOP_BLOG].present)
         sb_addf(&b, ", /blog%d: {service: blog}", s->blog_path);
     sb_add_c(&b, "}}\n");

@@ -38,6 +38,8 @@ struct shop {
     const char *more;     /* more of the application, whole lines; NULL: nothing */
     int blog_path;        /* where the blog is routed: a change of routes alone */
     enum shop_name front; /* who has "/" */
+    const char *web;      /* the name that web has since; NULL: its own */
+    const char *domain;   /* the name that app has since; NULL: its own */
     int has_more;         /* one route more to web */
     int comment;          /* a commit that changes nothing */
     int is_broken;        /* no YAML at all */

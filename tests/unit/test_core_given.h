@@ -145,6 +145,8 @@ static inline void given_word(struct arena *a, struct given_service *s, struct s
                                               "\"schema_change\":\"contract\"}")));
     } else if (given_word_prefix(word, "settings=", &rest)) {
         value_set_text(a, s->rollout, S("note"), rest);
+    } else if (given_word_prefix(word, "moved=", &rest)) {
+        s->r->moved_from = rest;
     } else if (given_word_prefix(word, "needs=", &rest)) {
         (void)given_member(a, s->depends, rest);
         given_need(a, s->r, rest);
@@ -217,6 +219,8 @@ static inline void given_domain(struct arena *a, struct spec_resource *r, struct
             continue;
         if (!r->name.p) {
             r->name = word;
+        } else if (given_word_prefix(word, "moved=", &r->moved_from)) {
+            continue;
         } else if (at == STR_NPOS) {
             value_add(a, hosts, value_text(a, word));
         } else {

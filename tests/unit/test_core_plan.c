@@ -64,6 +64,34 @@ static void test_lines_say_what_changes_and_why(void **state)
           "update service/a (settings, none) [] rollout.note" },
         { "a removal destroys", "a v1;b v1", "a v1", PLAN_CAUSE_COMMIT, NULL,
           "delete service/b (no longer in the specs, downtime) [destroy]" },
+        { "a renamed one is taken over from", "web v1 port;domain d h /=web",
+          "site v1 port moved=web;domain d h /=site", PLAN_CAUSE_COMMIT, NULL,
+          "update service/site (renamed from web: a new set takes over, none) []|"
+          "update domain/d (, none) [] routes./.service" },
+        { "and may change on the way", "a v1", "b v2 hold moved=a", PLAN_CAUSE_COMMIT, NULL,
+          "update service/b (renamed from a: a new set takes over; laxer: rollout.auto_revert, "
+          "none) [weaken] command rollout.auto_revert" },
+        { "even where nothing is pruned", "a v1", "b v1 moved=a", PLAN_CAUSE_COMMIT,
+          "{\"approval\":{\"policy\":\"auto\"},\"reconcile\":{\"prune\":false}}",
+          "update service/b (renamed from a: a new set takes over, none) []|"
+          "update policy/environment (, none) [] reconcile.prune" },
+        { "what was there beside it has not become it", "a v1;b v1", "b v1 moved=a",
+          PLAN_CAUSE_COMMIT, NULL,
+          "delete service/a (no longer in the specs, downtime) [destroy]" },
+        { "a name that nobody had is no other", "b v1", "a v1 moved=old;b v1", PLAN_CAUSE_COMMIT,
+          NULL, "create service/a (blue-green, none) []" },
+        { "a renamed domain is the same", "a v1 port;domain d h /=a",
+          "a v1 port;domain e moved=d h /=a", PLAN_CAUSE_COMMIT, NULL,
+          "update domain/e (renamed from d, none) []" },
+        { "and opens no more than another", "a v1 port;domain d h /=a+ip",
+          "b v1 port moved=a;domain e moved=d h i /=b", PLAN_CAUSE_COMMIT, NULL,
+          "update service/b (renamed from a: a new set takes over, none) []|update domain/e "
+          "(renamed from d, none) [weaken]" },
+        { "nor does a new name of what was guarded", "a v1 port;domain d h /=a+ip",
+          "b v1 port moved=a;domain d h /=b+ip;domain e i /=b", PLAN_CAUSE_COMMIT, NULL,
+          "update service/b (renamed from a: a new set takes over, none) []|"
+          "update domain/d (, none) [] routes./.service|"
+          "create domain/e (, none) [weaken] hosts routes./.service" },
         { "a service that is made beside one that stays", "a v1", "a v1;b v1", PLAN_CAUSE_COMMIT,
           NULL, "create service/b (blue-green, none) []" },
         { "a domain comes", "a v1 port", "a v1 port;domain d h /=a", PLAN_CAUSE_COMMIT, NULL,
