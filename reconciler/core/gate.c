@@ -198,6 +198,9 @@ static struct gate_opinion judge_bake(struct arena *a, const struct value *need,
         const struct value *member = member_of(need, service);
         int64_t restarts = value_get_int(value_get(member, S("abort_if")), S("restarts"), -1);
 
+        if (s->is_live && s->is_gone && s->failed_in_row >= GATE_THRESHOLD)
+            return say(OPINION_OUTAGE,
+                       str_fmt(a, "%.*s is gone, and is made again first", STR_ARG(s->subject)));
         if (s->is_live)
             continue;
         if (restarts >= 0 && s->restarts > restarts)

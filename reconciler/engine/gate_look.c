@@ -95,10 +95,17 @@ static int look_digest(const struct value *map, struct str key, struct digest *r
     return digest_from_hex(value_get_text(map, key, S("")), ret) == 0;
 }
 
+/* While it has requests, or a person makes up their mind: what serves is not repaired meanwhile. */
+static int look_watches_live(const struct gate_task *g)
+{
+    return value_get(g->need, S("share")) || value_get_bool(g->need, S("manual"), 0);
+}
+
 static int look_load_members(struct gate_task *g, struct err *err)
 {
     const struct value *members = value_get(g->need, S("members"));
 
+    g->asks_live = look_watches_live(g);
     g->backends = arena_new_n(&g->arena, struct gate_backend, value_count(members) + 1);
     if (!g->backends)
         return arena_status(&g->arena, err);
@@ -111,7 +118,8 @@ static int look_load_members(struct gate_task *g, struct err *err)
         if (!look_digest(m, S("set"), &set))
             return err_set(err, ERR_CORRUPT, "gate '%.*s' names no set", STR_ARG(g->item->name));
         if (look_add_set(g, service, &set, value_get(m, S("probe")), 0, err) ||
-            look_add_backend(g, service, &set, has_live ? &live : NULL, err))
+            look_add_backend(g, service, &set, has_live ? &live : NULL, err) ||
+            (has_live && g->asks_live && look_add_set(g, service, &live, NULL, 1, err)))
             return err->code;
     }
     return 0;

@@ -146,6 +146,37 @@ static void a_person_takes_a_share_back(struct story *s)
     expect_status(s, "in_sync: ");
 }
 
+static void lose_live(struct story *s, struct str service)
+{
+    struct arena *a = &s->w.arena;
+    struct rec_environment env;
+    struct rec_set *live;
+    size_t n;
+
+    MUST(environments_by_name(world_reader(&s->w), a, S("prod"), &env, err));
+    MUST(DB_SELECT(world_reader(&s->w), a, set,
+                   "WHERE env = $1 AND service = $2 AND state = 'live'", &live, &n, err,
+                   DB_T(env.uid), DB_T(service)));
+    assert_int_equal(n, 1);
+    assert_true(
+        world_lose_named(&s->w, env.uid, identity_instance_name(a, service, &live->set_key, 0)));
+}
+
+/* What serves most of the requests is not left alone for as long as a canary takes. */
+static void what_serves_is_made_again_first(struct story *s)
+{
+    s->shop.n_envs = 1;
+    given_strategy(s, SHOP_BLOG, SHOP_CANARY);
+    push(s);
+    run_until_shared(s);
+    lose_live(s, S("blog"));
+    run(s, 10 * SECOND);
+    assert_int_equal(count(s, "rollout.reverting"), 1);
+    run(s, 3 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 2);
+}
+
 static void a_person_lets_it_go_on(struct story *s)
 {
     given_strategy(s, SHOP_BLOG, SHOP_CANARY);
@@ -232,6 +263,7 @@ int main(void)
         STORY(a_share_outlives_the_daemon),
         STORY(a_share_outlives_the_database),
         STORY(a_person_takes_a_share_back),
+        STORY(what_serves_is_made_again_first),
         STORY(a_person_lets_it_go_on),
         STORY(it_rolls_instance_by_instance),
         STORY(what_rots_while_it_rolls_goes_back),

@@ -160,19 +160,38 @@ void world_drift(struct world *w)
     }
 }
 
+static void world_lose(struct world *w, struct null_object *o)
+{
+    struct err err = ERR_INIT;
+
+    PRE(!null_object_set(o, &o->type, S("lost")) &&
+        !null_object_set(o, &o->desired, desired_of_lost(w, o)) &&
+        !null_store_keep(&w->box->store, o, &err));
+}
+
+int world_lose_named(struct world *w, struct str env_uid, struct str name)
+{
+    struct null_object *o;
+    int n;
+
+    for (int i = 0; (o = world_nth_instance(w, i, &n)); i++)
+        if (str_eq(o->name, name) && str_find(o->desired, env_uid) != STR_NPOS) {
+            world_lose(w, o);
+            return 1;
+        }
+    return 0;
+}
+
 int world_lose_instance(struct world *w, uint64_t random)
 {
     struct null_object *o;
-    struct err err = ERR_INIT;
     int n;
 
     (void)world_nth_instance(w, -1, &n);
     if (!n)
         return 0;
     o = world_nth_instance(w, (int)(random % (uint64_t)n), &n);
-    PRE(!null_object_set(o, &o->type, S("lost")) &&
-        !null_object_set(o, &o->desired, desired_of_lost(w, o)) &&
-        !null_store_keep(&w->box->store, o, &err));
+    world_lose(w, o);
     return 1;
 }
 

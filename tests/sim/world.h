@@ -108,6 +108,8 @@ void world_fault(struct world *w, struct null_fault fault);
 void world_calm(struct world *w);
 /* One instance dies: its place stays, nobody lives in it. 0 when there is none. */
 int world_lose_instance(struct world *w, uint64_t random);
+/* The one of an environment that has this name. */
+int world_lose_named(struct world *w, struct str env_uid, struct str name);
 
 /* Somebody changes every database behind our back. */
 void world_drift(struct world *w);
