@@ -152,7 +152,7 @@ static int put_drift(struct op_task *op, struct tx *tx, const struct value *seen
     return 0;
 }
 
-/* Its row has another name now. */
+/* Its row has another name now; who was made when it had the old one finds it by its label. */
 static int leave_old_name(struct op_task *op, struct tx *tx, struct err *err)
 {
     struct rec_resource was;
@@ -166,6 +166,8 @@ static int leave_old_name(struct op_task *op, struct tx *tx, struct err *err)
         return rc == ERR_NOT_FOUND ? 0 : rc;
     was.incarnation++;
     was.provider_id = STR_NONE;
+    was.provider = op->resource.provider;
+    was.owner = op->resource.owner;
     was.desired = was.observed = (struct digest){ { 0 } };
     was.status = S("gone");
     was.protect = S("");

@@ -83,7 +83,7 @@ static int ask_provider(struct wanted_output *w, struct arena *a, struct str *re
         .engine = w->engine,
         .task = w->task,
         .provider = w->row.provider,
-        .kind = CALL_READ,
+        .kind = w->row.provider_id.n ? CALL_READ : CALL_FIND, /* a name that it had: by its label */
         .op = { .type = kit_rv(w->kind),
                 .name = kit_rv(w->name),
                 .owner = kit_rv(w->row.owner),

@@ -282,6 +282,48 @@ static void a_renamed_one_is_the_same(struct story *s)
     assert_int_equal(count(s, "operation.ended"), 0); /* at once */
 }
 
+/* Instances that are given its URL under this name; and which of all instances one of them is. */
+static int64_t count_users(struct story *s, const char *ref, uint64_t *ret_one)
+{
+    struct world_walk walk = { 0 };
+    uint64_t at = 0;
+    int64_t n = 0;
+
+    for (struct null_object *o = world_next(&s->w, &walk); o; o = world_next(&s->w, &walk)) {
+        if (!str_eq_c(o->type, "instance"))
+            continue;
+        if (str_find(o->desired, str_from_c(ref)) != STR_NPOS) {
+            n++;
+            *ret_one = at;
+        }
+        at++;
+    }
+    return n;
+}
+
+/* The set that stays when the rollout fails knows the name that the database had. */
+static void who_knows_the_old_name_is_made_again(struct story *s)
+{
+    uint64_t one;
+    int64_t n;
+
+    given_data(s);
+    s->shop.data = "databases:\n  primary: {engine: postgres, version: \">=15\", storage: 10G, "
+                   "moved: main}\n";
+    s->shop.uses = "DATABASE_URL: {database: primary, key: url}";
+    change(s, SHOP_API, 1);
+    push(s);
+    run(s, 3 * MINUTE);
+    expect_status(s, "reverted: ");
+    expect_row(s, "database", "primary", "ready");
+    n = count_users(s, "database/main#url", &one);
+    assert_true(n > 0);
+    assert_true(world_lose_instance(&s->w, one));
+    assert_int_equal(count_users(s, "database/main#url", &one), n - 1);
+    run(s, 3 * MINUTE);
+    assert_int_equal(count_users(s, "database/main#url", &one), n);
+}
+
 static void one_that_the_document_forgets_stays(struct story *s)
 {
     int64_t n = 0, number;
@@ -564,6 +606,7 @@ int main(void)
         STORY(without_its_block_the_data_stays),
         STORY(after_the_guard_was_lifted_a_person_is_asked),
         STORY(a_renamed_one_is_the_same),
+        STORY(who_knows_the_old_name_is_made_again),
         STORY(one_that_the_document_forgets_stays),
         STORY(one_that_a_person_lets_go_may_come_back),
         STORY(what_nobody_asks_for_is_not_taken),
