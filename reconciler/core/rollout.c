@@ -202,7 +202,7 @@ static size_t lower_scale_up(struct lowering *low, int group, const struct membe
         back.only_after = (int)rollout_items_backend(&l, 6, PLAN_UPDATE, m, key, added.to);
         (void)rollout_items_backend(&back, 6, PLAN_UPDATE, m, key, added.from);
         rollout_items_step(&back);
-        rollout_items_drained(&back, 10, m, m->desired, key);
+        rollout_items_left(&back, 10, m, m->desired, key, key, added);
         rollout_items_step(&back);
         back.only_after = -1;
     }
@@ -228,7 +228,7 @@ static size_t lower_scale_down(struct lowering *low, int group, const struct mem
         rollout_items_step(&back);
         back.only_after = -1;
         rollout_items_step(&l);
-        rollout_items_drained(&l, 10, m, m->desired, key);
+        rollout_items_left(&l, 10, m, m->desired, key, key, gone);
         rollout_items_step(&l);
     }
     rollout_items_stop(&l, 11, m, m->desired, key, gone, ROLLOUT_NO_ITEM);

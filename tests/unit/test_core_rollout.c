@@ -45,7 +45,8 @@ static void add_item(struct world *w, const struct versions *v, struct sb *b,
 {
     static const char *const lanes[] = { "", "!", "~" };
     const struct plan_item *item = &plan->items.p[i];
-    const struct value *servers = value_get(item->desired, S("servers"));
+    const struct value *servers = value_get(item->desired, S("servers")),
+                       *leaving = value_get(item->gate, S("leaving"));
 
     sb_addf(b, "%s%zu %s %.*s/%.*s %d", lanes[item->lane], i, plan_action_name(item->action),
             STR_ARG(item->kind), STR_ARG(plain_name(w, v, item->name)), item->step);
@@ -53,6 +54,9 @@ static void add_item(struct world *w, const struct versions *v, struct sb *b,
         sb_addf(b, " of %zu", value_count(servers));
     if (plan_item_share(item) < PLAN_SHARE_ALL)
         sb_addf(b, " %lld of 10000", (long long)plan_item_share(item));
+    if (leaving)
+        sb_addf(b, " of %lld..%lld", (long long)value_get_int(leaving, S("from"), 0),
+                (long long)value_get_int(leaving, S("to"), 0));
     if (value_get_bool(item->gate, S("manual"), 0))
         sb_add_c(b, " by a person");
     if (item->only_after >= 0)
