@@ -18,7 +18,7 @@ write_secrets()
     done
 }
 
-# Its repository, with both branches at one commit, and its Daemon document, by which every plan waits for a person: nothing of it runs.
+# Its repository, with both branches and a version at one commit, and its Daemon document, by which every plan waits for a person: nothing of it runs.
 given_system()
 {
     given_world
@@ -28,7 +28,8 @@ given_system()
     git init -q -b develop "$WORLD/repo"
     commit "all of $1"
     git -C "$WORLD/repo" branch main
-    sed -E "/^    floor:/d; s/^    branch: .*/&\n    floor: {approval: manual}/; s/^    providers: .*/&\n    isolation: none/; s#file:///srv/git/$1.git#file://$WORLD/repo#;
+    git -C "$WORLD/repo" tag v1.0.0
+    sed -E "/^    floor:/d; s/^    (branch|tag): .*/&\n    floor: {approval: manual}/; s/^    providers: .*/&\n    isolation: none/; s#file:///srv/git/$1.git#file://$WORLD/repo#;
         s/^state:/user: \"$(id -u):$(id -g)\"\nauth: {same_user: allow}\nstate:/" "$EXAMPLES/$1/reeve.yaml" >"$WORLD/reeve.yaml"
     ENVIRONMENTS=$(sed -n '/^kind: Environment/{n;s/name: //p}' "$WORLD"/repo/.reeve/*.yaml)
     write_secrets "$1"
