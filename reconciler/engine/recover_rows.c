@@ -8,6 +8,7 @@
 #include "specs/spec.h"
 #include "state/documents.h"
 #include "state/environments.h"
+#include "state/resources.h"
 
 /* An epoch: no idempotency key, no plan's id and no route generation of before comes again. */
 #define RECOVER_TURNS 1000000
@@ -22,6 +23,18 @@ static int put_document(struct recover *r, const struct owned *o, struct digest 
 
     *ret = documents_digest(S("operation"), body);
     return tx_document(r->tx, S("operation"), ret, body, err);
+}
+
+/* Versions of its outputs, as far as the copy knows them: who refers to one is not made anew. */
+static struct str copied_outputs(struct recover *r, const struct owned *o)
+{
+    struct err ignored = ERR_INIT; /* then it does not know them */
+    struct rec_resource row;
+
+    return r->copy && !resources_now(r->copy, r->a, o->env_uid, o->kind, o->name, &row, &ignored) &&
+                   row.incarnation == o->incarnation
+               ? row.outputs
+               : S("{}");
 }
 
 static int put_resource(struct recover *r, const struct recover_env *e, const struct owned *o,
@@ -45,7 +58,7 @@ static int put_resource(struct recover *r, const struct recover_env *e, const st
 
     if (object_is_kind(
             o->kind)) { /* what was asked for is not known, and its outputs are secrets */
-        row.outputs = S("{}");
+        row.outputs = copied_outputs(r, o);
         row.protect = S("retain");
         return tx_put_resource(r->tx, &row, err);
     }

@@ -563,6 +563,43 @@ static void it_is_known_when_the_database_is_lost(struct story *s)
     assert_true(!digest_is_none(&row.desired));
 }
 
+static void versions_of_its_outputs_are_in_the_copy(struct story *s)
+{
+    const char *broken;
+    uint64_t one;
+    int64_t n;
+    int done;
+
+    given_data(s);
+    given_drift(s, "main",
+                "{\"observed\":{\"storage\":1},\"outputs\":{\"url\":\"postgresql://elsewhere\"},"
+                "\"stays\":true}");
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    world_keep_copy(&s->w);
+    world_stop(&s->w);
+    change(s, SHOP_WEB, 0);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    n = count_users(s, "database/main#url@2", &one);
+    assert_true(n > 0);
+    world_stop(&s->w);
+    world_lose_database(&s->w, WORLD_LOSES_SOME);
+    broken = world_recover(&s->w, N_CRASH_POINTS, &done);
+    if (broken)
+        fail_msg("%s", broken);
+    assert_int_equal(done, 1);
+    run(s, 10 * SECOND);
+    assert_true(str_find(row_of(s, "database", "main").outputs, S("\"v\":2")) != STR_NPOS);
+    say(s, COMMAND_RESUME);
+    world_say(&s->w, &(struct command){ .verb = COMMAND_RESUME, .env = S("stage"), .as = S("") },
+              &s->done);
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    assert_int_equal(count_users(s, "database/main#url@2", &one), n);
+}
+
 /* Nothing is known of what was asked for, and a change of it fails: it is guarded all the same. */
 static void one_that_cannot_be_changed_is_guarded(struct story *s)
 {
@@ -613,6 +650,7 @@ int main(void)
         STORY(what_cannot_be_taken_stays_named),
         STORY(a_rename_that_fails_leaves_the_name),
         STORY(it_is_known_when_the_database_is_lost),
+        STORY(versions_of_its_outputs_are_in_the_copy),
         STORY(one_that_cannot_be_changed_is_guarded),
         STORY(a_failed_rollout_leaves_the_database),
         STORY(it_dies_while_a_database_is_made),
