@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <inttypes.h>
-
 #include "base/guard.h"
 #include "providers/haproxy/runtime.h"
 

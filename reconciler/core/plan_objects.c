@@ -63,7 +63,8 @@ static const struct value *as_it_is(struct planner *p, struct planned_object *o)
     const struct value *base = have ? have->desired : NULL, *before = base;
     struct object_differences all;
 
-    if (have && !have->desired && have->state == OBJECT_FOUND && o->want)
+    if (have && !have->desired && o->want &&
+        (have->state == OBJECT_FOUND || have->state == OBJECT_KEPT))
         before = base = o->want->desired; /* what it was asked for is not known: as much as shows */
     if (!before || !have->seen)
         return before;

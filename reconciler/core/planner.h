@@ -91,12 +91,12 @@ struct planner {
 
 struct str planner_id(struct planner *p, struct str kind, struct str name);
 struct subject *planner_find_subject(struct planner *p, struct str service);
-/* A plan that a person asked for by name: quarantine does not hold it. */
 /* 1: some of its items clear. */
 int plan_clears(const struct plan *p);
 /* The same plan without them: who needed them needs what they needed. */
 void plan_drop_clears(struct arena *a, struct plan *p);
 
+/* A plan that a person asked for by name: quarantine does not hold it. */
 int planner_is_asked(const struct planner *p);
 /* Of what is lost or has drifted: nothing new is made. */
 int planner_only_repairs(const struct planner *p);
