@@ -119,7 +119,8 @@ static int look_load_members(struct gate_task *g, struct err *err)
             return err_set(err, ERR_CORRUPT, "gate '%.*s' names no set", STR_ARG(g->item->name));
         if (look_add_set(g, service, &set, value_get(m, S("probe")), 0, err) ||
             look_add_backend(g, service, &set, has_live ? &live : NULL, err) ||
-            (has_live && g->asks_live && look_add_set(g, service, &live, NULL, 1, err)))
+            (has_live && g->asks_live && !value_get_bool(m, S("unrecorded"), 0) &&
+             look_add_set(g, service, &live, NULL, 1, err)))
             return err->code;
     }
     return 0;
