@@ -120,6 +120,8 @@ static const struct object_row object_rows[] = {
       "forget database/main none", "kept:database/main; applied" },
     { "and ours again as it is, when it is asked for", DB, DB, "database/main found kept",
       PLAN_CAUSE_COMMIT, "adopt database/main none", "adopted:database/main; applied" },
+    { "but not without its guard, unasked", DB, GONE, "database/main found kept", PLAN_CAUSE_COMMIT,
+      "adopt database/main [weaken] none", "adopted:database/main; applied" },
     { "who goes back to one that is not there is told that it is empty", "a v1", DB ";a v1", "",
       PLAN_CAUSE_ROLLBACK, "create database/main [data] data-loss",
       "create database/main; applied" },
