@@ -73,89 +73,18 @@ static const struct task_state env_states[] = {
 
 /* --- steps --------------------------------------------------------------------------------------- */
 
-/* What a pass knew; resting environments are many, and hold nothing. */
-static void env_drop_cycle(struct env_task *env)
-{
-    if (env->head)
-        head_let_go(TAKE(env->head));
-    arena_reset(&env->cycle);
-    env->has_spec = 0;
-    env->trouble = STR_NONE;
-    env->rewound = S("");
-    env->starts = env->is_doubtful = env->keeps_ask = env->lacks_authors = 0;
-    env->firsts.p = NULL;
-    env->firsts.n = env->firsts.cap = 0;
-    env->lacks_firsts = env->lacks_checks = 0;
-    env->checks_wanted = NULL;
-    env->authors_to = STR_NONE;
-    env->n_observations = env->n_objects = 0;
-}
-
-static void env_find_rule(struct env_task *env)
-{
-    env->rule = env->source ? daemon_rule(env->engine->options.daemon, env->source->name,
-                                          S("environment"), env->name, &env->rule_index)
-                            : NULL;
-}
-
-/* The line of its commits was that of another branch. */
-static void env_move(struct env_task *env)
-{
-    env->source = TAKE(env->next_source);
-    env->branch = env->next_branch;
-    env->line = 0;
-    env_find_rule(env);
-}
-
-static void env_begin_cycle(struct env_task *env)
-{
-    env_drop_cycle(env);
-    in_work_mark(&env->engine->in_work, env->slot, env->uid);
-    if (env->next_source)
-        env_move(env);
-    env->is_in_trouble = env->is_woken = 0;
-    env->again_ms = -1;
-    env->checks.is_heard = 0;
-    env->head = head_use(env->source ? source_task_head(env->source, env->branch) : NULL);
-}
-
 static int env_note_parked(struct task *t, struct err *err)
 {
     return env_plan_note_parked(env_of(t), err);
 }
 
-/* Whether the newest commit wants something else than the plan that runs. A plan of a former life says by
- * itself what it is for; a repair is in nobody's way. */
-static int env_supersedes_main(struct env_task *env)
-{
-    const struct run *r = env->main;
-
-    if (!env->has_spec || env->rewound.n || !r->is_loaded || plan_cause_repairs(r->plan.cause))
-        return 0;
-    if (digest_is_none(&env->wanted) &&
-        (r->plan.cause != PLAN_CAUSE_COMMIT || str_eq(r->commit_id, env->head->commit) ||
-         digest_eq(&r->plan.target, &env->spec.revision)))
-        env->wanted = env->spec.revision;
-    return !digest_eq(&env->spec.revision, &env->wanted);
-}
-
-/* It asks for each plan to be finished; and what may have to wait itself takes nobody's place. */
-static int finishes_first(const struct env_task *env)
-{
-    const struct value *trigger = value_get(env->spec.policy, S("trigger"));
-
-    return str_eq_c(value_get_text(trigger, S("concurrency"), S("latest")), "queue") ||
-           value_count(value_get(trigger, S("require_environment"))) ||
-           value_count(value_get(trigger, S("require_checks")));
-}
-
 /* A newer commit while a plan is in its main part: at the next boundary, but not for ever. */
 static enum task_verdict env_compare_with_main(struct env_task *env)
 {
-    if (env_supersedes_main(env) && !env_task_knows_descent(env))
+    if (env_cycle_supersedes_main(env) && !env_task_knows_descent(env))
         return task_goto(&env->task, ENV_DESCENT);
-    if (env_supersedes_main(env) && env->superseded_in_row < ENV_SUPERSEDED_MAX &&
-        !finishes_first(env))
+    if (env_cycle_supersedes_main(env) && env->superseded_in_row < ENV_SUPERSEDED_MAX &&
+        !env_cycle_finishes_first(env))
         run_wish(env->main, WISH_SUPERSEDE);
     wait_work_start(&env->task, POOL_STATE, env_note_parked);
     return task_then(&env->task, ENV_REST);
@@ -375,7 +304,7 @@ static enum task_verdict env_rest(struct env_task *env)
     env->is_resting = !env->is_woken;
     if (env->engine->options.once && !env_task_is_settled(env))
         at_ms = now_ms + (env->main ? ENV_ONCE_MAIN_MS : ENV_ONCE_LOOK_MS);
-    env_drop_cycle(env);
+    env_cycle_drop(env);
     if (!env->main)
         in_work_clear(&env->engine->in_work, env->slot);
     env_queue_leave(env);
@@ -436,7 +365,7 @@ static enum task_verdict env_step(struct task *t)
             wait_signal_start(t, -1);
             return task_then(t, ENV_SPEC);
         }
-        env_begin_cycle(env);
+        env_cycle_begin(env);
         return env_spec(env);
     case ENV_KNOWN:
         wait_work_start(t, POOL_FILE, env_look_specs);
@@ -505,7 +434,7 @@ struct env_task *env_task_start(struct engine *e, struct source_task *source, st
     env->branch = str_copy(&env->own, branch);
     env->source = source;
     env->is_unswept = 1;
-    env_find_rule(env);
+    env_cycle_find_rule(env);
     task_start(&env->task, e->loop, "env", env_states, N_ELEMENTS(env_states), ENV_ACCEPT, env_step,
                engine_task_ended, e);
     watch_task_start(&env->watch, e, env);

@@ -185,6 +185,18 @@ static inline struct env_task *env_of(struct task *t)
 
 void env_run_begin(struct env_task *env, const struct digest *plan_id, int is_main);
 
+/* --- env_cycle.c: on the loop -------------------------------------------------------------------- */
+
+void env_cycle_begin(struct env_task *env);
+/* What a pass knew; resting environments are many, and hold nothing. */
+void env_cycle_drop(struct env_task *env);
+void env_cycle_find_rule(struct env_task *env);
+/* Whether the newest commit wants something else than the plan that runs. A plan of a former life says by
+ * itself what it is for; a repair is in nobody's way. */
+int env_cycle_supersedes_main(struct env_task *env);
+/* It asks for each plan to be finished; and what may have to wait itself takes nobody's place. */
+int env_cycle_finishes_first(const struct env_task *env);
+
 /* --- env_look.c ---------------------------------------------------------------------------------- */
 
 int env_look_specs(struct task *t, struct err *err); /* FILE: the newest commit, normalised */

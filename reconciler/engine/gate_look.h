@@ -32,10 +32,18 @@ struct gate_backend {
     int is_new; /* no baseline yet */
 };
 
+/* --- gate_load.c ---------------------------------------------------------------------------------- */
+
 /* STATE: the instances and backends that the gate's item names. */
 int gate_look_load(struct gate_task *g, struct err *err);
+
+/* --- gate_count.c --------------------------------------------------------------------------------- */
+
 /* Loop: begin one round of counters; the first one is the baseline. */
 void gate_look_count(struct gate_task *g);
+
+/* --- gate_look.c ---------------------------------------------------------------------------------- */
+
 /* Loop: begin a probe of every instance and wait for all of them. */
 void gate_look_begin(struct gate_task *g);
 void gate_look_probed(struct gate_task *g);

@@ -103,7 +103,7 @@ int run_is_stuck(const struct run *r);
 /* The daemon ends: tasks are cancelled, rows stay open. */
 void run_stop(struct run *r);
 
-/* --- run_load.c, run_rows.c: on STATE ------------------------------------------------------------------------ */
+/* --- run_load.c, run_rows.c, run_mark_rows.c: on STATE ------------------------------------------------------------------------ */
 
 /* The plan and everything a former life did; statuses, group states, rollout rows. */
 /* What was in its store once is never generated again: "NAME@VERSION" -> anything. */
@@ -123,6 +123,9 @@ struct str run_rows_stays(struct run *r, struct arena *a);
 int run_group_goes_back(const struct run *r, int group, int has_failed);
 /* A group begins to go back, or has no way back. */
 int run_rows_group(struct run *r, struct tx *tx, const struct schedule_move *move, struct err *err);
+/* The group of a rollout came to its end: `state` says which. */
+int run_rows_end_rollout(struct run *r, struct tx *tx, int group, struct str state,
+                         struct err *err);
 /* Nothing is left to do in any lane: the groups' rows say so, and no later life looks again. */
 int run_rows_over(struct run *r, struct tx *tx, struct err *err);
 /* The main part ended without its last mark. */
