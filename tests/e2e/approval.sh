@@ -6,18 +6,6 @@
 
 ZONE=Australia/Lord_Howe
 
-# run STATUS PART WORDS..: everything it said into $SAID.
-run()
-{
-    local wanted=$1 part=$2 status
-
-    shift 2
-    SAID=$("$REEVE" "$@" 2>&1 9>&-)
-    status=$?
-    [ $status -eq "$wanted" ] || fail "reeve $*: exit status $status instead of $wanted: $SAID"
-    expect_has "reeve $*" "$SAID" "$part"
-}
-
 waits_at_head()
 {
     sync_is "${1:-waiting}" && [[ $(reeve plan prod -o json) == *"\"commit\":\"$(head_commit)\""* ]]

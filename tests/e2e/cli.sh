@@ -8,18 +8,6 @@
 ESC=$(printf '\033')
 HOSTILE=$(printf 'evil\033[2J\302\2331m\342\200\256\r\nnext')
 
-# run STATUS PART WORDS..: everything it said into $SAID.
-run()
-{
-    local wanted=$1 part=$2 status
-
-    shift 2
-    SAID=$("$REEVE" "$@" 2>&1 9>&-)
-    status=$?
-    [ $status -eq "$wanted" ] || fail "reeve $*: exit status $status instead of $wanted: $SAID"
-    expect_has "reeve $*" "$SAID" "$part"
-}
-
 # expect_json PART WORDS..: one JSON text in one line, and nothing in it moves a cursor.
 expect_json()
 {

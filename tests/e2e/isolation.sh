@@ -55,9 +55,10 @@ END
     export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 }
 
+# And nothing watches it any more: what is done to it now is no verdict on its commit.
 neighbour_serves()
 {
-    HOST=neigh.test serves attacker
+    HOST=neigh.test serves attacker && [[ $(reeve status neigh -o json) == *'"sync":"in_sync"'* ]]
 }
 
 # Every number the machine knows a process of this world by.
@@ -82,10 +83,7 @@ attacker_spec()
     env+=", ATTACK_PATHS: \"$WORLD/var/reeve.db:$WORLD/reeve.yaml:$WORLD/var/edge/haproxy.cfg:$(ls -d "$WORLD"/var/services/run/*/spec.json | paste -sd :)\""
     env+=", ATTACK_SOCKETS: \"$WORLD/var/reeve.sock:$(find "$WORLD/var" -type s | paste -sd :)\""
     env+=", ATTACK_PORT: \"$(neighbour_port)\""
-    cat >"$WORLD/repo/.reeve/app.yaml" <<END
-apiVersion: reeve/v1
-kind: Application
-name: shop
+    write_shop <<END
 services:
   web:
     source: {context: code, build: [./attacker], environment: {$env, ATTACK_EDGE: "$HTTP"}}
@@ -99,13 +97,6 @@ services:
     rollout: {min_healthy_time: 100ms, bake_time: 100ms, keep_previous: 1s}
 domains:
   app: {hosts: [$HOST], routes: {/: {service: web}}}
----
-apiVersion: reeve/v1
-kind: Environment
-name: prod
-application: shop
-trigger: {branch: main}
-approval: {policy: auto}
 END
 }
 
@@ -276,6 +267,7 @@ uid_lives_and_dies_with_its_keeper()
     await 90 "its keeper starts it again, nobody asked" is_another "$pid"
     pid=$(neighbour_pid)
     start_daemon
+    await 30 "the neighbour serves" neighbour_serves
     expect_equal "the program, another daemon" "$(neighbour_pid)" "$pid"
     kill -KILL "$(grep -l '"type":"instance"' "$WORLD"/var/services/run/*/spec.json | head -n 1 |
         sed 's/spec.json/state/' | xargs grep -o '"keeper":[0-9]*' | cut -d : -f 2)"

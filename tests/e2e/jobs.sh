@@ -2,18 +2,6 @@
 # jobs: a real one, by hand and by its schedule, and what its runs leave behind. SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
 
-# run STATUS PART WORDS..: everything it said into $SAID.
-run()
-{
-    local wanted=$1 part=$2 status
-
-    shift 2
-    SAID=$("$REEVE" "$@" 2>&1 9>&-)
-    status=$?
-    [ $status -eq "$wanted" ] || fail "reeve $*: exit status $status instead of $wanted: $SAID"
-    expect_has "reeve $*" "$SAID" "$part"
-}
-
 # Of all runs of all jobs: those of that state.
 runs_in_state()
 {

@@ -22,104 +22,8 @@ DAEMON=
 LOADER=
 LOOK_S=0.05
 
-# --- telling ----------------------------------------------------------------------------------------
-
-# Milliseconds of the wall clock, into $NOW.
-now()
-{
-    NOW=$((${EPOCHREALTIME/./} / 1000))
-}
-
-say()
-{
-    printf '%s\n' "$*"
-}
-
-# What a person would look at.
-show_world()
-{
-    [ -n "$WORLD" ] && [ -d "$WORLD" ] || return 0
-    reeve status prod >"$WORLD/shown" 2>&1
-    reeve explain prod >>"$WORLD/shown" 2>&1
-    reeve history prod -n 1000 2>/dev/null | tail -n 15 >>"$WORLD/shown"
-    tail -n 12 "$WORLD/daemon.log" >>"$WORLD/shown"
-    df -h --output=avail,iavail,target "$WORLD" >>"$WORLD/shown"
-    sed 's/^/    | /' "$WORLD/shown" >&2
-}
-
-fail()
-{
-    printf 'FAILED: %s\n' "$*" >&2
-    show_world
-    exit 1
-}
-
-# The test cannot run here; ctest counts 77 as skipped.
-skip()
-{
-    printf 'SKIPPED: %s\n' "$*"
-    exit 77
-}
-
-# Runs functions in order; E2E_CASE='a b' runs those alone.
-run_cases()
-{
-    local name began
-
-    for name in ${E2E_CASE:-"$@"}; do
-        now
-        began=$NOW
-        say "-- ${name//_/ }"
-        "$name"
-        now
-        say "   ok, $((NOW - began)) ms"
-    done
-}
-
-# --- waiting and expecting --------------------------------------------------------------------------
-
-# await SECONDS SENTENCE COMMAND..: until the command succeeds.
-await()
-{
-    local seconds=$1 what=$2 end
-
-    shift 2
-    now
-    end=$((NOW + seconds * 1000))
-    until "$@"; do
-        now
-        [ $NOW -lt $end ] || fail "not within $seconds s: $what"
-        sleep $LOOK_S
-    done
-}
-
-expect()
-{
-    local what=$1
-
-    shift
-    "$@" || fail "$what"
-}
-
-expect_equal()
-{
-    [ "$2" = "$3" ] || fail "$1: '$2' instead of '$3'"
-}
-
-expect_has()
-{
-    case $2 in
-    *"$3"*) ;;
-    *) fail "$1: '$3' is missing in: $2" ;;
-    esac
-}
-
-expect_has_not()
-{
-    case $2 in
-    *"$3"*) fail "$1: '$3' is in: $2" ;;
-    esac
-}
+. "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/machine.sh"
 
 # --- the world --------------------------------------------------------------------------------------
 
@@ -274,6 +178,17 @@ end_script()
 
 # --- specs ------------------------------------------------------------------------------------------
 
+# write_shop [APPROVAL]: the rest of application shop from the standard input, as environment prod of main.
+write_shop()
+{
+    {
+        printf 'apiVersion: reeve/v1\nkind: Application\nname: shop\n'
+        cat
+        printf -- '---\napiVersion: reeve/v1\nkind: Environment\nname: prod\napplication: shop\ntrigger: {branch: main}\n'
+        printf 'approval: {policy: %s}\n' "${1:-auto}"
+    } >"$WORLD/repo/.reeve/app.yaml"
+}
+
 # The specs of environment prod with service web. Words: version=v1 env='NAME: VALUE, ..' replicas=1
 # bake=300ms keep=1s deadline=5s progress=8s healthy=200ms drain=5s grace=500ms command=PATH path=/healthz
 # rollout='more: fields' service='more rows' approval=auto more='rows of services'.
@@ -283,10 +198,7 @@ spec()
     local drain=5s grace=500ms command=$APP path=/healthz rollout= service= approval=auto more= threshold=2
 
     [ $# -eq 0 ] || local "$@"
-    cat >"$WORLD/repo/.reeve/app.yaml" <<END
-apiVersion: reeve/v1
-kind: Application
-name: shop
+    write_shop "$approval" <<END
 services:
   web:
     command: ["$command"]
@@ -300,13 +212,6 @@ $service
 $more
 domains:
   app: {hosts: [$HOST], routes: {/: {service: web}}}
----
-apiVersion: reeve/v1
-kind: Environment
-name: prod
-application: shop
-trigger: {branch: main}
-approval: {policy: $approval}
 END
 }
 
@@ -450,61 +355,6 @@ given_served()
     start_daemon
     await_converged
     expect_serves v1
-}
-
-# --- a small disk -----------------------------------------------------------------------------------
-
-DISK=
-
-# var/state is a file system of its own, small enough to be filled. Fails where none can be mounted.
-mount_disk()
-{
-    mkdir -p "$WORLD/var/state"
-    mount -t tmpfs -o size=12m none "$WORLD/var/state" 2>/dev/null || return
-    DISK=$WORLD/var/state
-    trap 'status=$?; end_disk; end_script $status' EXIT
-    sed -i 's|var/reeve.db|var/state/reeve.db|' "$WORLD/reeve.yaml"
-}
-
-end_disk()
-{
-    [ -z "$DISK" ] || umount -l "$DISK" 2>/dev/null
-    DISK=
-}
-
-fill_disk()
-{
-    dd if=/dev/zero of="$DISK/filler" bs=64k 2>/dev/null
-}
-
-# --- the wall clock ---------------------------------------------------------------------------------
-
-# libfaketime is installed: into $CLOCK_LIBRARY.
-has_clock()
-{
-    for CLOCK_LIBRARY in /usr/lib/*/faketime/libfaketimeMT.so.1; do
-        [ ! -e "$CLOCK_LIBRARY" ] || return 0
-    done
-    return 1
-}
-
-# A world whose daemon has a wall clock of its own; $CLOCK starts it again with that.
-given_clock()
-{
-    given_world
-    set_clock +0
-    CLOCK="LD_PRELOAD=$CLOCK_LIBRARY FAKETIME_TIMESTAMP_FILE=$WORLD/clock FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1"
-    spec version=v1 keep=60s
-    commit 'version 1'
-    start_daemon $CLOCK
-    await_converged
-    expect_serves v1
-}
-
-set_clock()
-{
-    printf '%s\n' "$1" >"$WORLD/clock.new"
-    mv "$WORLD/clock.new" "$WORLD/clock"
 }
 
 # --- traffic ----------------------------------------------------------------------------------------

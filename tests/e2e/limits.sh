@@ -25,10 +25,7 @@ given_limited_world()
 # limited_spec LIMITS SCRIPT [MORE]: of `other`.
 limited_spec()
 {
-    cat >"$WORLD/repo/.reeve/app.yaml" <<END
-apiVersion: reeve/v1
-kind: Application
-name: shop
+    write_shop <<END
 services:
   web:
     source: {context: code}
@@ -46,13 +43,6 @@ services:
     ${3:-}
 domains:
   app: {hosts: [$HOST], routes: {/: {service: web}}}
----
-apiVersion: reeve/v1
-kind: Environment
-name: prod
-application: shop
-trigger: {branch: main}
-approval: {policy: auto}
 END
     [ "$(id -u)" != 0 ] || chown -R $ORDINARY:$ORDINARY "$WORLD"
 }

@@ -61,21 +61,12 @@ a_provider_without_a_directory()
     given_world
     write_daemon providers='  nowhere: {driver: "null"}'
     sed -i 's/services: \[local\], domains: edge/services: [nowhere]/' "$WORLD/reeve.yaml"
-    cat >"$WORLD/repo/.reeve/app.yaml" <<END
-apiVersion: reeve/v1
-kind: Application
-name: shop
+    write_shop <<END
 services:
   web:
     source: {build: ["true"]}
     command: [web]
     rollout: {min_healthy_time: 0s, bake_time: 0s, keep_previous: 0s}
----
-apiVersion: reeve/v1
-kind: Environment
-name: prod
-application: shop
-trigger: {branch: main}
 END
     commit 'version 1'
     once 0

@@ -15,7 +15,7 @@ as_both()
     chmod 755 "$PROGRAMS"
     from=$(dirname "$REEVE_KEEPER")
     cp "$REEVE" "$REEVE_KEEPER" "$from/reeve-spawn" "$from/reeve-users" "$from/edge_connect.so" "$0" \
-        "$(dirname "$0")/lib.sh" "$(dirname "$0")/ordinary.sh" "$PROGRAMS" || exit
+        "$(dirname "$0")"/{lib,expect,machine,ordinary}.sh "$PROGRAMS" || exit
     export PROGRAMS REEVE=$PROGRAMS/reeve REEVE_KEEPER=$PROGRAMS/keeper
     for name in "${@:2}"; do
         case $name in

@@ -16,10 +16,7 @@ site()
     printf zipped >"$root/big.js.gz"
     echo hidden >"$root/.secret"
     ln -sfn ten.txt "$root/inner"
-    cat >"$WORLD/repo/.reeve/app.yaml" <<END
-apiVersion: reeve/v1
-kind: Application
-name: shop
+    write_shop <<END
 services:
   web:
     source: {context: site, build: [ln, -s, /etc/passwd, dist/link]}
@@ -29,12 +26,6 @@ services:
     termination: {drain: 5s, stop_grace_period: 500ms}
 domains:
   app: {hosts: [$HOST], routes: {/: {service: web}}}
----
-apiVersion: reeve/v1
-kind: Environment
-name: prod
-application: shop
-trigger: {branch: main}
 END
 }
 

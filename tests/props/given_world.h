@@ -30,6 +30,19 @@ static inline int chance_of(struct chance *c, int percent)
     return (int)(chance_next(c) % 100) < percent;
 }
 
+/* All that has to be done before an item. */
+static inline void mark_before(const struct plan *p, size_t item, unsigned char *marks)
+{
+    for (size_t i = 0; i < p->items.p[item].needs.n; i++) {
+        size_t need = p->items.p[item].needs.p[i];
+
+        if (!marks[need]) {
+            marks[need] = 1;
+            mark_before(p, need, marks);
+        }
+    }
+}
+
 /* Databases a, b ..., what backs them up, a redis and a name. Engines differ by name alone: what cannot be changed
  * in place and is protected never converges. */
 static inline void given_objects(struct sb *b, struct chance *c, int n)

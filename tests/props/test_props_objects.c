@@ -86,18 +86,6 @@ static void test_applying_converges_and_no_id_comes_again(void **state)
 
 /* --- order --------------------------------------------------------------------------------------- */
 
-static void mark_before(const struct plan *p, size_t item, unsigned char *marks)
-{
-    for (size_t i = 0; i < p->items.p[item].needs.n; i++) {
-        size_t need = p->items.p[item].needs.p[i];
-
-        if (!marks[need]) {
-            marks[need] = 1;
-            mark_before(p, need, marks);
-        }
-    }
-}
-
 static int names(const struct plan_item *item, struct str id)
 {
     size_t slash = str_find_char(id, '/');

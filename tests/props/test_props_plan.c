@@ -383,18 +383,6 @@ static void test_the_policy_is_no_part_of_the_target(void **state)
 
 /* --- order --------------------------------------------------------------------------------------- */
 
-static void mark_before(const struct plan *p, size_t item, unsigned char *marks)
-{
-    for (size_t i = 0; i < p->items.p[item].needs.n; i++) {
-        size_t need = p->items.p[item].needs.p[i];
-
-        if (!marks[need]) {
-            marks[need] = 1;
-            mark_before(p, need, marks);
-        }
-    }
-}
-
 static size_t find_mark(const struct plan *p, struct str service)
 {
     for (size_t i = 0; i < p->items.n; i++) {
