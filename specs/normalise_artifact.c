@@ -59,25 +59,37 @@ static void set_builder(struct normalise *n, struct value *build, const struct v
     normalise_take(n, build, source, S("dockerfile"));
 }
 
-/* Other versions of them make nothing anew. */
-static void set_build_secrets(struct normalise *n, struct value *build, const struct value *source)
+/* By their names, and in the key by where they lie: what was built with a secret of another place is another
+ * artifact, and another version makes nothing anew. */
+static struct value *build_secrets(struct normalise *n, struct value *keyed,
+                                   const struct value *source)
 {
     const struct value *names = value_get(source, S("secrets"));
-    struct value *list = value_list(n->arena);
+    struct value *pinned = value_map(n->arena), *places = value_map(n->arena);
 
-    for (size_t i = 0; i < value_count(names); i++)
-        value_add(n->arena, list, refs_secret_named(n, value_item(names, i), "build"));
-    if (value_count(list))
-        value_set(n->arena, build, S("secrets"), list);
+    for (size_t i = 0; i < value_count(names); i++) {
+        struct str name = value_item(names, i)->u.text;
+        struct value *reference = refs_secret_named(n, value_item(names, i), "build");
+        struct value *place = map_find(&n->used_secrets, name);
+
+        if (reference)
+            value_set(n->arena, pinned, name, reference);
+        if (place)
+            value_set(n->arena, places, name, place);
+    }
+    if (value_count(places))
+        value_set(n->arena, keyed, S("secrets"), places);
+    return pinned;
 }
 
-/* `build` and the artifact key, which is the digest of it, without its timeout, and of who builds: what one
- * provider has built lies with no other. */
+/* `build` and the artifact key, which is the digest of it, without its timeout and the versions of secrets, and of
+ * who builds: what one provider has built lies with no other. */
 static void set_build(struct normalise *n, struct value *desired, const struct value *source,
                       struct spec_resource *of)
 {
     struct value *build = value_map(n->arena), *keyed = value_map(n->arena), *environment;
     const struct value *argv = value_get(source, S("build"));
+    struct value *secrets;
     struct digest key;
 
     environment = refs_variables(n, value_get(source, S("environment")), REFS_BUILD, of);
@@ -90,9 +102,11 @@ static void set_build(struct normalise *n, struct value *desired, const struct v
     set_network(n, build, source);
     value_set(n->arena, keyed, S("build"), build);
     value_set_text(n->arena, keyed, S("builder"), of->provider);
+    secrets = build_secrets(n, keyed, source);
     key = digest_value(n->arena, S("artifact"), keyed);
     normalise_take(n, build, source, S("timeout_ms"));
-    set_build_secrets(n, build, source);
+    if (value_count(secrets))
+        value_set(n->arena, build, S("secrets"), secrets);
     value_set_text(n->arena, desired, S("artifact"), digest_hex(n->arena, &key));
     value_set(n->arena, desired, S("build"), build);
 }

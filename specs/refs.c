@@ -136,8 +136,9 @@ static struct value *refs_secret(const struct refs *r, const struct value *v)
     if (!secret)
         return NULL;
     if (r->use == REFS_BUILD) {
-        normalise_complain(r->n, v->place, "build-secret", STR_NONE,
-                           "secret '%.*s': a build gets no secrets, they would be in the artifact",
+        normalise_complain(r->n, v->place, "build-secret",
+                           S("name it in source.secrets: the build sees it as a file"),
+                           "secret '%.*s': in a variable of a build it would be in the artifact",
                            STR_ARG(name->u.text));
         return NULL;
     }

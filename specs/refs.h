@@ -3,7 +3,7 @@
  *
  * {secret} becomes {secret, version}; {service}, {database} and {redis} an output that is filled in when the
  * operation that needs it begins; {domain} the text it is; {join} of texts one text. What a build uses is part of
- * the artifact's identity, so it may hold neither secrets nor outputs.
+ * the artifact's identity, so its variables may hold neither secrets nor outputs.
  */
 #pragma once
 

@@ -151,11 +151,13 @@ static int users_open_dir(void)
     return chmod(path, 0700) ? -1 : openat(USERS_DIR_FD, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-static int users_own(uint32_t uid, uint32_t gid)
+typedef int users_tree_fn(int dir, uint32_t uid, uint32_t gid);
+
+static int users_own(users_tree_fn *own, uint32_t uid, uint32_t gid)
 {
     int dir = users_open_dir();
 
-    return dir < 0 ? -1 : users_tree_own(dir, uid, gid);
+    return dir < 0 ? -1 : own(dir, uid, gid);
 }
 
 static int users_remove(uint32_t uid)
@@ -188,8 +190,8 @@ int main(int argc, char **argv)
         grant(numbers);
     if (setns(USERS_FD, CLONE_NEWUSER))
         return 2;
-    if (!strcmp(what, "own"))
-        return -users_own(numbers[0], numbers[1]);
+    if (!strcmp(what, "own") || !strcmp(what, "give"))
+        return -users_own(*what == 'o' ? users_tree_own : users_tree_give, numbers[0], numbers[1]);
     if (!strcmp(what, "remove"))
         return users_remove(numbers[0]) ? 1 : 0;
     return !strcmp(what, "holds") && !users_holds_any(argv + 2) ? 0 : 1;

@@ -3,6 +3,7 @@
  *
  *     reeve-users grant UID GID FROM TO     3 = requests: one struct users_ask, and a socket to answer on
  *     reeve-users own UID GID               3 = users; 4 = a directory, which becomes theirs with all that is in it
+ *     reeve-users give UID GID              the same of what is in it: the directory stays as it is
  *     reeve-users remove UID                3 = users; 4 = a directory, which UID makes empty
  *     reeve-users holds INODE.. -- PID..    3 = users; status 0: one of the processes has one of the sockets
  *
@@ -19,7 +20,7 @@
 
 #define USERS_MAGIC 0x73757372u
 enum { USERS_FD = 3, USERS_DIR_FD };
-#define USERS_TOO_DEEP 3 /* status of `own` */
+#define USERS_TOO_DEEP 3 /* status of `own` and `give` */
 
 struct users_ask {
     uint32_t magic, uid;
@@ -28,6 +29,7 @@ struct users_ask {
 /* What the files of reeve-users share. A directory becomes `uid`'s, with all that is in it: only while no
  * foreign code can change it. 0, -1 or -USERS_TOO_DEEP. */
 int users_tree_own(int dir, uint32_t uid, uint32_t gid);
+int users_tree_give(int dir, uint32_t uid, uint32_t gid); /* without the directory itself */
 /* Empty a directory, however deep; nothing is followed, and no other file system entered. */
 int users_tree_remove(int dir);
 /* Does one of the processes hold one of the sockets? */

@@ -71,10 +71,16 @@ static int tree_own(struct tree_walk *w, int dir, const char *name, int is_dir, 
     return rc;
 }
 
-int users_tree_own(int dir, uint32_t uid, uint32_t gid)
+int users_tree_give(int dir, uint32_t uid, uint32_t gid)
 {
     struct tree_walk w = { .visit = tree_own, .uid = uid, .gid = gid };
-    int rc = tree_each(&w, dir, 0);
+
+    return tree_each(&w, dir, 0);
+}
+
+int users_tree_own(int dir, uint32_t uid, uint32_t gid)
+{
+    int rc = users_tree_give(dir, uid, gid);
 
     return !rc && fchown(dir, uid, gid) ? -1 : rc;
 }

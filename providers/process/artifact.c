@@ -64,13 +64,25 @@ static int artifact_has_ended(const struct keeper_view *v)
            (str_eq(v->state, S("exited")) || str_eq(v->state, S("stopped")));
 }
 
+/* What it made is refused, and why; STR_NONE: it is not. It stays for whoever asks for the same build again. */
+static struct str artifact_refused(struct process_call *c)
+{
+    struct err err = ERR_INIT;
+    struct str text;
+
+    return sys_read_file(&c->arena, artifact_scratch(c, "/refused"), ARTIFACT_FILE_MAX, &text, &err)
+               ? STR_NONE
+               : text;
+}
+
 static void artifact_read(struct process_call *c)
 {
     const struct value *outputs = artifact_outputs(c);
     struct value *seen = outputs ? value_copy(&c->arena, outputs) : value_map(&c->arena);
     struct str state = c->view.life == KEEPER_LIVES ? S("building")
                        : outputs                    ? S("built")
-                       : artifact_has_ended(&c->view) && (c->view.exit || c->view.signal)
+                       : artifact_has_ended(&c->view) &&
+                               (c->view.exit || c->view.signal || artifact_refused(c).p)
                            ? S("failed")
                            : S("lost");
 
@@ -130,17 +142,55 @@ static int artifact_publish(struct process_call *c, struct err *err)
     return sys_fsync_dir(str_to_c(&c->arena, c->self->artifacts), err);
 }
 
-/* What it was built of and in is not needed any more. The source goes where it was put for this operation, as
+/* What it was built of and with is not needed any more. The source goes where it was put for this operation, as
  * `export` says: who builds the key again gets it again. */
-static void artifact_clear(struct process_call *c)
+static void artifact_clear_beside(struct process_call *c)
 {
     struct err ignored = ERR_INIT; /* what stays goes with the resource */
 
     process_clear_home(c);
-    (void)process_users_remove(c, artifact_scratch(c, "/tree"), &ignored);
-    (void)sys_remove_all(artifact_scratch(c, ""), &ignored);
+    process_secrets_remove(c);
     if (artifact_key(c).n && value_get(c->desired, S("export")))
         (void)sys_remove_all(artifact_path(c, c->self->exports, ""), &ignored);
+}
+
+static void artifact_clear(struct process_call *c)
+{
+    struct err ignored = ERR_INIT; /* what stays goes with the resource */
+
+    artifact_clear_beside(c);
+    (void)process_users_remove(c, artifact_scratch(c, "/tree"), &ignored);
+    (void)sys_remove_all(artifact_scratch(c, ""), &ignored);
+}
+
+/* The same key gives the same answer. */
+static void artifact_refuse(struct process_call *c, struct str why)
+{
+    struct err err = ERR_INIT;
+
+    if (sys_write_file(artifact_scratch(c, "/refused"), 0400, why, &err) ||
+        sys_remove_all(artifact_scratch(c, "/tree"), &err)) {
+        (void)process_fail_err(c, RV_ACTED_YES, &err);
+        return;
+    }
+    artifact_clear_beside(c);
+    (void)process_fail(c, RV_USER, RV_ACTED_YES, "%.*s", STR_ARG(why));
+}
+
+/* Whose it was is ours now, and holds none of what it was given. 0, or the verdict answered. */
+static int artifact_check(struct process_call *c)
+{
+    const char *tree = artifact_scratch(c, "/tree");
+    struct err err = ERR_INIT;
+    struct str why = artifact_refused(c);
+
+    if (!why.p && process_users_own(c, tree, PROCESS_OURS, &err))
+        return process_fail_err(c, RV_ACTED_YES, &err);
+    if (!why.p && process_secrets_find(c, tree, &why))
+        return (int)c->ret->verdict;
+    if (why.n)
+        artifact_refuse(c, why);
+    return why.n ? (int)c->ret->verdict : 0;
 }
 
 /* Seal what was built; the lock of our directory is held. Dying in between repeats it. */
@@ -148,11 +198,12 @@ static void artifact_finish(struct process_call *c)
 {
     struct process_tree_sum sum;
     struct err err = ERR_INIT;
+    int is_there = artifact_outputs(c) != NULL;
 
-    if (!artifact_outputs(c) &&
-        (process_users_own(c, artifact_scratch(c, "/tree"), PROCESS_OURS, &err) ||
-         process_tree_seal(c, artifact_scratch(c, "/tree"), &sum, &err) ||
-         artifact_write_sum(c, &sum, &err) || artifact_publish(c, &err))) {
+    if (!is_there && artifact_check(c))
+        return;
+    if (!is_there && (process_tree_seal(c, artifact_scratch(c, "/tree"), &sum, &err) ||
+                      artifact_write_sum(c, &sum, &err) || artifact_publish(c, &err))) {
         (void)process_fail_err(c, RV_ACTED_YES, &err);
         return;
     }
@@ -171,6 +222,7 @@ static void artifact_resume(struct process_call *c)
             artifact_clear(c); /* who published it may have died before */
         artifact_done(c, RV_ACTED_YES);
     } else if (!artifact_has_ended(&c->view)) {
+        process_secrets_remove(c);
         (void)process_fail(c, RV_RETRY, RV_ACTED_MAYBE, "build: its keeper died, it starts again");
     } else if (process_judge_exit(c, "build")) {
         if (!process_take_ended(c, &hold))
@@ -228,13 +280,14 @@ static void artifact_build(struct process_call *c, struct keeper_hold *hold)
         return;
     }
     if (process_work_dir(c, str_from_c(artifact_scratch(c, "/tree")), &dir) ||
-        process_command(c, argv, dir, 0, &want) ||
+        process_command(c, argv, dir, 0, &want) || process_secrets_write(c) ||
         process_isolate(c, artifact_scratch(c, "/tree"), LAUNCH_WRITE, &want)) {
         c->ret->acted = RV_ACTED_YES; /* there is a directory */
-        return;
-    }
-    if (!keeper_start(c->h, &c->arena, &c->place, &want, hold, &c->view, c->ret))
+    } else if (!keeper_start(c->h, &c->arena, &c->place, &want, hold, &c->view, c->ret)) {
         artifact_pending(c);
+    }
+    if (hold->lock >= 0) /* no keeper has them */
+        process_secrets_remove(c);
 }
 
 static void artifact_apply(struct process_call *c)

@@ -85,6 +85,9 @@ static int command_environment(struct process_call *c, int64_t port, struct keep
         *slot = home;
     if (port && !value_get(map, S("PORT")) && (slot = vec_push(a, &env)))
         *slot = str_fmt(a, "PORT=%lld", (long long)port);
+    if (process_secrets_dir(c).p && !value_get(map, S("REEVE_SECRETS")) &&
+        (slot = vec_push(a, &env)))
+        *slot = str_fmt(a, "REEVE_SECRETS=%.*s", STR_ARG(process_secrets_dir(c)));
     for (size_t i = 0; i < value_count(map); i++) {
         const struct value_entry *e = &map->u.map.entries[i];
         struct sb b;

@@ -20,6 +20,8 @@ static int isolate_places(struct process_call *c, const char *tree, enum launch_
     if (kit_launch_add(plan, LAUNCH_COVER, c->self->directory, err) ||
         kit_launch_add(plan, LAUNCH_WRITE, isolate_home(c), err))
         return err->code;
+    if (process_secrets_dir(c).p && kit_launch_add(plan, LAUNCH_READ, process_secrets_dir(c), err))
+        return err->code;
     if (value_get(c->desired, S("static")) && kit_launch_add(plan, LAUNCH_READ, c->self->site, err))
         return err->code;
     return tree ? kit_launch_add(plan, how, str_from_c(tree), err) : 0;

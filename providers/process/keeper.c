@@ -185,6 +185,7 @@ int main(int argc, char **argv)
     keeper_program_start(&k);
     keeper_say_ready(&k);
     keeper_loop(&k);
+    keeper_files_forget(&k);
     (void)unlinkat(k.dir, "sock", 0); /* nobody will answer */
     keeper_orders_forget(&k.orders);
     keeper_orders_forget(&k.next);

@@ -70,8 +70,9 @@ void keeper_files_state(struct keeper *k);
 void keeper_files_enter(struct keeper *k, enum keeper_state state);
 void keeper_files_log(struct keeper *k, const char *text, size_t n);
 void keeper_files_output(struct keeper *k);
-void keeper_files_turn(struct keeper *k);     /* nothing in them is older than log_keep_ms */
-void keeper_files_say_lost(struct keeper *k); /* what was over the rate until now */
+void keeper_files_turn(struct keeper *k);         /* nothing in them is older than log_keep_ms */
+void keeper_files_say_lost(struct keeper *k);     /* what was over the rate until now */
+void keeper_files_forget(const struct keeper *k); /* secrets/, which was for the program alone */
 
 /* program */
 unsigned long long keeper_program_stat(pid_t pid, char *ret_state, pid_t *ret_parent,

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "providers/process/keeper.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -117,4 +119,19 @@ void keeper_files_output(struct keeper *k)
 
     for (int i = 0; i < 64 && (n = read(k->out[0], block, sizeof(block))) > 0; i++)
         keeper_files_take(k, block, (size_t)n);
+}
+
+/* Whoever they were given to, the directory is ours. What stays is removed by who takes our place. */
+void keeper_files_forget(const struct keeper *k)
+{
+    int fd = openat(k->dir, "secrets", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir)))
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+            (void)unlinkat(fd, entry->d_name, 0);
+    if (dir)
+        (void)closedir(dir);                         /* only read */
+    (void)unlinkat(k->dir, "secrets", AT_REMOVEDIR); /* most have none */
 }

@@ -333,6 +333,8 @@ void process_read_one(void *self, const struct rv_host *h, const struct rv_op *o
                 keeper_forget(&c.arena, &c.place);
             (void)process_fail(&c, RV_ABSENT, RV_ACTED_NO, "%s", "");
         } else {
+            if (c.self->may_write)
+                process_secrets_sweep(&c);
             type->read(&c);
         }
     }

@@ -101,6 +101,16 @@ const char *process_artifact_tree(struct process_call *c); /* of desired.artifac
 int process_isolate(struct process_call *c, const char *tree, enum launch_how how,
                     struct keeper_want *ret);
 
+/* secrets: what a build sees as files, each by its name in the directory of $REEVE_SECRETS. They are there while its
+ * keeper lives, which removes them; who takes its place does it again. */
+int process_secrets_write(struct process_call *c); /* 0, or the verdict answered */
+void process_secrets_remove(struct process_call *c);
+void process_secrets_sweep(
+    struct process_call *c); /* those of whoever died with them: nobody lives there */
+struct str process_secrets_dir(struct process_call *c); /* STR_NONE: it was asked for none */
+/* What of them a tree holds, as it is, into `ret`: a sentence, or "". 0, or the verdict answered. */
+int process_secrets_find(struct process_call *c, const char *tree, struct str *ret);
+
 /* limits: the control groups of what is isolated: made, and into `about`, so that they are found again. */
 int process_limits_set(struct process_call *c, struct launch *plan, struct value *about,
                        struct err *err);
@@ -119,6 +129,8 @@ int process_users_take(struct process_call *c, struct err *err); /* into c->user
 /* A directory with all that is in it, while nothing foreign runs there. */
 int process_users_own(struct process_call *c, const char *path, enum process_owner owner,
                       struct err *err);
+/* What is in it becomes theirs, and the directory stays ours. */
+int process_users_give(struct process_call *c, const char *path, struct err *err);
 /* One that is theirs, as they; one that is ours or not there stays. */
 int process_users_remove(struct process_call *c, const char *path, struct err *err);
 int process_users_listen(struct process_call *c, int64_t port);
@@ -137,6 +149,13 @@ struct process_tree_sum {
     int64_t bytes;
 };
 int process_tree_copy(struct process_call *c, const char *from, const char *to, struct err *err);
+/* The first file, link or name that holds one of `texts`: its path, and which; STR_NONE: none does. */
+struct process_tree_found {
+    struct str path;
+    size_t text;
+};
+int process_tree_find(struct process_call *c, const char *root, const struct str *texts, size_t n,
+                      struct process_tree_found *ret, struct err *err);
 /* Take every write bit away and list what is there: mode, size, SHA-256 and name, sorted. */
 int process_tree_seal(struct process_call *c, const char *root, struct process_tree_sum *ret,
                       struct err *err);

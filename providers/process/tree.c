@@ -154,6 +154,84 @@ int process_tree_copy(struct process_call *c, const char *from, const char *to, 
     return 0;
 }
 
+/* --- find --- */
+
+static size_t tree_find_in(struct str text, const struct str *texts, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && !memmem(text.p, text.n, texts[i].p, texts[i].n))
+        i++;
+    return i;
+}
+
+/* Block by block, each behind the end of the one before. *ret: which, or n. */
+static int tree_find_in_file(const char *path, const struct str *texts, size_t n, struct str block,
+                             size_t *ret, struct err *err)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    size_t kept = block.n - TREE_BLOCK, have = 0;
+    char *p = (char *)(uintptr_t)block.p;
+    ssize_t got = 1;
+
+    *ret = n;
+    while (fd >= 0 && *ret == n && (got = read(fd, p + have, TREE_BLOCK)) > 0) {
+        have += (size_t)got;
+        *ret = tree_find_in((struct str){ p, have }, texts, n);
+        if (have > kept) {
+            memmove(p, p + have - kept, kept);
+            have = kept;
+        }
+    }
+    return fd < 0 || got < 0 ? err_sys(err, "read '%s'", path) : 0;
+}
+
+static int tree_find_one(struct process_call *c, const struct tree_entry *e, const char *path,
+                         const struct str *texts, size_t n, struct str block, size_t *ret,
+                         struct err *err)
+{
+    struct str target;
+
+    *ret = tree_find_in(e->path, texts, n);
+    if (*ret < n || e->kind == TREE_DIR)
+        return 0;
+    if (e->kind == TREE_FILE)
+        return tree_find_in_file(path, texts, n, block, ret, err);
+    if (tree_read_link(c, path, &target, err))
+        return err->code;
+    *ret = tree_find_in(target, texts, n);
+    return 0;
+}
+
+int process_tree_find(struct process_call *c, const char *root, const struct str *texts, size_t n,
+                      struct process_tree_found *ret, struct err *err)
+{
+    struct tree_list tree = { 0 };
+    struct str block = { .n = TREE_BLOCK };
+
+    *ret = (struct process_tree_found){ .path = STR_NONE };
+    for (size_t i = 0; i < n; i++)
+        if (texts[i].n + TREE_BLOCK > block.n)
+            block.n = texts[i].n + TREE_BLOCK;
+    block.p = arena_alloc(&c->arena, block.n);
+    if (!block.p || tree_visit(c, root, S(""), 0, &tree, err))
+        return block.p ? err->code : arena_status(&c->arena, err);
+    for (size_t i = 0; n && i < tree.list.n; i++) {
+        const char *path = tree_join(&c->arena, root, tree.list.p[i].path);
+
+        if (arena_status(&c->arena, err) ||
+            tree_find_one(c, &tree.list.p[i], path, texts, n, block, &ret->text, err))
+            return err->code;
+        if (ret->text < n) {
+            ret->path = tree.list.p[i].path;
+            return 0;
+        }
+        if (!(i % 64) && c->h->cancelled(c->h->ctx))
+            return err_set(err, ERR_CANCELLED, "cancelled");
+    }
+    return 0;
+}
+
 /* --- seal --- */
 
 static int tree_by_path(const void *a, const void *b)

@@ -65,6 +65,16 @@ int process_users_own(struct process_call *c, const char *path, enum process_own
     return users_run(c, "own", uid, dir, err);
 }
 
+int process_users_give(struct process_call *c, const char *path, struct err *err)
+{
+    AUTO_CLOSE int dir = -1;
+
+    if (users_open(path, &dir, err))
+        return err->code;
+    return dir < 0 ? err_sys(err, "open '%s'", path)
+                   : users_run(c, "give", process_users_uid(c), dir, err);
+}
+
 int process_users_remove(struct process_call *c, const char *path, struct err *err)
 {
     AUTO_CLOSE int dir = -1;

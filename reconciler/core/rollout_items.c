@@ -118,6 +118,7 @@ void rollout_items_build(struct lane *l, const struct member *m)
     value_set_text(a, desired, S("key"), key);
     set_part(l->low, desired, S("argv"), m->desired, S("build.argv"));
     set_part(l->low, desired, S("environment"), m->desired, S("build.environment"));
+    set_part(l->low, desired, S("secrets"), m->desired, S("build.secrets"));
     value_set_text(a, desired, S("context"), place_of(m->desired).context);
     value_set_text(a, desired, S("export"), place_of(m->desired).exported);
     set_part(l->low, desired, S("network"), m->desired, S("build.network"));

@@ -367,7 +367,7 @@ a_committer_without_rights()
     refused 'a store that the path names' shop main 'app "s/\"shop/\"env:shop/"' \
         "$A:13:12: error: secret 'session': files:env:shop/prod/session is not allowed by the rule at $RULE [refused-secret]"
     refused 'a secret in a build' shop main 'app "s/^    port: 8000/    port: 8000\n    source: {environment: {K: {secret: session}}}/"' \
-        "$A:8:31: error: secret 'session': a build gets no secrets"
+        "$A:8:31: error: secret 'session': in a variable of a build it would be in the artifact"
 
     refused 'what the daemon signs in with, where the rule was too wide' shop main 'app "s/path: \"shop.*\"/path: git_token/"' \
         "$A:13:12: error: secret 'session': files:git_token is the daemon's own [refused-secret]"

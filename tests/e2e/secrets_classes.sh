@@ -38,7 +38,8 @@ given_secret()
     cp "$APP" "$WORLD/repo/code/app"
     printf '%s\n' "$CANARY" >"$WORLD/secrets/filed"
     printf '%s\n' "$DOOR" >"$WORLD/secrets/door"
-    write_daemon rule="    secrets: [{path: \"files:filed\", for: services}, {path: \"files:door\", for: services}]" \
+    printf '%s\n' "$SECOND" >"$WORLD/secrets/npm"
+    write_daemon rule="    secrets: [{path: \"files:filed\", for: services}, {path: \"files:door\", for: services}, {path: \"files:npm\", for: build}]" \
         extra="secrets: {default: files, stores: {files: {type: file, directory: $WORLD/secrets}}}"
     sed -i "s/    isolation: none/    isolation: $CLASS/; /^auth:/d" "$WORLD/reeve.yaml"
     secret_spec version=v1
@@ -123,9 +124,113 @@ END
         expect_equal "files that hold it" \
             "$(grep -laF -e "$spelling" "$WORLD"/var/reeve.db* "$WORLD/daemon.log" "$WORLD/said" "$WORLD/shown.txt")" ""
     done
+    expect_serves v3
+}
+
+# build LINE..: a commit whose build is these lines.
+build()
+{
+    { echo 'set -e'; printf '%s\n' "$@"; } >"$WORLD/repo/code/build"
+    secret_spec version=v3
+    sed -i 's|secrets: {filed: {}|secrets: {npm: {}, filed: {}|; s|source: {context: code}|source: {context: code, build: [/bin/sh, ./build], secrets: [npm]}|' \
+        "$WORLD/repo/.reeve/app.yaml"
+    commit 'a build with a secret'
+}
+
+# Where the files of a build are, while there are any.
+lies_there()
+{
+    LIES=$(echo "$WORLD"/var/services/run/*/secrets/npm)
+    [ -e "$LIES" ] && [ -e "${LIES%/secrets/npm}/state" ]
+}
+
+has_gone()
+{
+    [ -z "$(echo "$WORLD"/var/services/run/*/secrets | grep -v '\*')" ]
+}
+
+is_told()
+{
+    explained | grep -qF -- "$1"
+}
+
+# fails_with TEXT: the build that was committed last; what was delivered before it serves on.
+fails_with()
+{
+    reeve apply prod --timeout 40 >"$WORLD/said" 2>&1
+    await 20 "it says '$1'" is_told "$1"
+    expect "its secret is gone" has_gone
     expect_serves v1
+}
+
+# Nobody has to come back for that.
+a_build_loses_its_secret_without_a_daemon()
+{
+    build 'exec sleep 1000'
+    fetch_now
+    await 40 "the build has it" lies_there
+    expect_equal "mode" "$(stat -c %a "$LIES")" 400
+    [ "$CLASS" != uid ] || expect "its user is the environment's" test "$(stat -c %u "$LIES")" -ge 60100
+    kill_daemon
+    expect "it has it still" lies_there
+    kill -KILL "$(sed 's/.*"pid":\([0-9]*\).*/\1/' "${LIES%/secrets/npm}/state")"
+    await 20 "it is gone" has_gone
+    start_daemon
+    fails_with 'build: ended by signal 9'
+    and_nothing_else
+}
+
+# What it made is the service's, and stays: not with a value in it.
+what_it_made_holds_none()
+{
+    build 'cp "$REEVE_SECRETS/npm" .npmrc'
+    fails_with "holds the value of secret 'npm': .npmrc"
+    and_nothing_else
+}
+
+a_build_sees_its_secret_as_a_file()
+{
+    build 'sha256sum <"$REEVE_SECRETS/npm" | grep -q '"$(printf %s "$SECOND" | sha256sum | cut -d ' ' -f 1)" 'stat -c "%a %u $(id -u)" "$REEVE_SECRETS/npm" >proof'
+    fetch_now
+    await 40 "it serves" serves v3
+    await_converged
+    await 20 "one set is left" one_set_is_left
+    expect "it was its user's alone" grep -qsE '^400 ([0-9]+) \1$' "$WORLD"/var/services/artifacts/*/tree/proof
+    expect "it is gone" has_gone
+    and_nothing_else
+}
+
+# Another version makes nothing anew: the next build has it.
+another_version_builds_nothing()
+{
+    local artifacts
+
+    artifacts=$(ls "$WORLD/var/services/artifacts")
+    printf '%s\n' "$SHORT" >"$WORLD/secrets/npm"
+    reeve apply prod --timeout 40 >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
+    await_converged
+    expect_equal "artifacts" "$(ls "$WORLD/var/services/artifacts")" "$artifacts"
+    and_nothing_else
+    printf '%s\n' "$SECOND" >"$WORLD/secrets/npm"
+    reeve apply prod --timeout 40 >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
+}
+
+a_build_that_fails_tells_none()
+{
+    local spelling
+
+    build 'cat "$REEVE_SECRETS/npm"; base64 -w 0 "$REEVE_SECRETS/npm"; exit 3'
+    reeve apply prod --timeout 40 >"$WORLD/said" 2>&1
+    expect_has "reason" "$(explained)" '***'
+    for spelling in $(spellings "$SECOND"); do
+        expect_equal "files that hold it" "$(grep -laF -e "$spelling" "$WORLD"/var/reeve.db* "$WORLD/daemon.log" "$WORLD/said")" ""
+        expect_equal "what is told" "$(history | grep -caF -e "$spelling")" 0
+    done
+    expect "its secret is gone" has_gone
+    expect_serves v3
 }
 
 say "class $CLASS, as $(id -u)"
 run_cases a_value_reaches_its_service_and_nothing_else a_restart_needs_no_store no_core_can_be_left what_was_handed_out_is_forgotten \
-    a_release_that_fails_tells_no_spelling
+    a_build_loses_its_secret_without_a_daemon what_it_made_holds_none a_build_sees_its_secret_as_a_file another_version_builds_nothing \
+    a_build_that_fails_tells_none a_release_that_fails_tells_no_spelling

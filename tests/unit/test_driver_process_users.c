@@ -162,11 +162,38 @@ static void test_what_is_too_deep_is_not_taken_over(void **state)
     close(at);
 }
 
+static uid_t owner(const char *name)
+{
+    char path[128];
+    struct stat st;
+
+    (void)snprintf(path, sizeof(path), "%s/home%s", dir, name);
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_uid;
+}
+
+static void test_what_is_given_lies_in_a_directory_of_ours(void **state)
+{
+    int at = given_home(), file = openat(at, "file", O_WRONLY | O_CREAT, 0400);
+
+    (void)state;
+    assert_true(file >= 0 && fchown(file, OURS, OURS) == 0 && fchown(at, OURS, OURS) == 0);
+    close(file);
+    assert_int_equal(run("give", at), 0);
+    assert_int_equal(owner("/file"), THEIRS);
+    assert_int_equal(owner(""), OURS);
+    assert_int_equal(run("own", at), 0);
+    assert_int_equal(owner(""), THEIRS);
+    close(at);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_whatever_it_left_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_too_deep_is_not_taken_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_given_lies_in_a_directory_of_ours, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
