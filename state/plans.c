@@ -84,8 +84,10 @@ int plans_applying(struct db *db, struct arena *a, struct str env, struct rec_pl
 {
     struct rec_plan *rows = NULL;
     size_t n = 0;
-    int rc = DB_SELECT(db, a, plan, "WHERE env = $1 AND state = 'applying'", &rows, &n, err,
-                       DB_T(env));
+    int rc = DB_SELECT(db, a, plan,
+                       "WHERE env = $1 AND state = 'applying' "
+                       "ORDER BY cause IN ('repair', 'drift'), started_seq LIMIT 1",
+                       &rows, &n, err, DB_T(env));
 
     return plans_first(rows, n, rc, "applying", ret, err);
 }

@@ -199,7 +199,9 @@ CREATE TABLE plans (
     authors_to TEXT
 ) STRICT;
 CREATE INDEX plans_of_env ON plans (env, made_seq);
-CREATE UNIQUE INDEX plans_applying ON plans (env) WHERE state = 'applying';
+-- beside one that waits for a person another one repairs
+CREATE UNIQUE INDEX plans_applying ON plans (env)
+    WHERE state = 'applying' AND cause NOT IN ('repair', 'drift');
 
 CREATE TABLE plan_reads (
     plan BLOB NOT NULL,

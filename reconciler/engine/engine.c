@@ -167,8 +167,20 @@ static int start_read(struct task *t, struct err *err)
         db, &s->arena, plan,
         "WHERE state = 'applying' OR (ended_seq IS NOT NULL AND started_seq IS NOT NULL AND ("
         "id IN (SELECT plan FROM operations WHERE outcome IS NULL) OR "
-        "id IN (SELECT plan FROM rollouts WHERE step < 11))) ORDER BY made_seq",
+        "id IN (SELECT plan FROM rollouts WHERE step < 11))) ORDER BY cause IN ('repair', "
+        "'drift'), started_seq",
         &s->plans, &s->n_plans, err);
+}
+
+/* The one that repairs beside another that is being applied comes after it. */
+static enum env_lane lane_of(const struct starter *s, size_t plan)
+{
+    if (!str_eq_c(s->plans[plan].state, "applying"))
+        return ENV_RUNS_TAIL;
+    for (size_t i = 0; i < plan; i++)
+        if (str_eq(s->plans[i].env, s->plans[plan].env) && str_eq_c(s->plans[i].state, "applying"))
+            return ENV_RUNS_BESIDE;
+    return ENV_RUNS_MAIN;
 }
 
 static void start_env(struct starter *s, const struct rec_environment *row)
@@ -210,7 +222,7 @@ static enum task_verdict start_step(struct task *t)
         struct env_task *env = engine_env(e, s->plans[i].env);
 
         if (env)
-            env_task_resume(env, &s->plans[i].id, str_eq_c(s->plans[i].state, "applying"));
+            env_task_resume(env, &s->plans[i].id, lane_of(s, i));
     }
     for (size_t i = 0; i < e->n_sources; i++)
         source_task_start(e->sources[i], e, e->sources[i]->name, e->sources[i]->config,

@@ -9,7 +9,7 @@ void env_cycle_drop(struct env_task *env)
     env->has_spec = 0;
     env->trouble = STR_NONE;
     env->rewound = S("");
-    env->starts = env->is_doubtful = env->keeps_ask = env->lacks_authors = 0;
+    env->starts = env->is_beside = env->is_doubtful = env->keeps_ask = env->lacks_authors = 0;
     env->firsts.p = NULL;
     env->firsts.n = env->firsts.cap = 0;
     env->lacks_firsts = env->lacks_checks = 0;

@@ -142,6 +142,16 @@ static int say_settled(struct env_task *env, struct err *err)
     return env_row_say(env, w, err);
 }
 
+/* Beside a plan that waits for a person: what is lost of what that one leaves alone. */
+static int make_beside(struct env_task *env, struct err *err)
+{
+    if (!count_lost(env) || digest_is_none(&env->snapshot.env.live_rev))
+        return 0;
+    if (plan_for_revision(env, PLAN_CAUSE_REPAIR, err))
+        return err->code;
+    return plan_is_empty(&env->plan) ? 0 : env_store_plan(env, err);
+}
+
 int env_plan_make(struct env_task *env, struct err *err)
 {
     const struct environment_spec newest = env->spec;
@@ -151,6 +161,8 @@ int env_plan_make(struct env_task *env, struct err *err)
     env->starts = 0;
     if (environments_by_uid(env->engine->db, &env->cycle, env->uid, &env->snapshot.env, err))
         return err->code;
+    if (env->is_beside)
+        return make_beside(env, err);
     if (env->has_spec && env_secrets_note(env->engine, &env->cycle, env->uid, &env->pins, err))
         return err->code;
     if (take_up_ask(env, err) || env_objects_judge(env, err))

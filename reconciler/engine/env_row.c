@@ -124,7 +124,8 @@ int env_plan_list_instances(struct env_task *env, struct err *err)
 
         if (rc && rc != ERR_NOT_FOUND)
             return rc;
-        if (rc || (!str_eq_c(set.state, "live") && !str_eq_c(set.state, "previous")))
+        if (rc || (!str_eq_c(set.state, "live") && !str_eq_c(set.state, "previous")) ||
+            (env->is_beside && map_has(&env->moving, rows[i].service)))
             continue;
         if (resources_now(db, a, env->uid, S("instance"), name, &r, err))
             return err->code;

@@ -7,6 +7,15 @@
 
 #define ENV_FAILED_FIRST_MS 10000 /* before a plan that failed is tried again */
 
+/* What repairs beside it is the main one then: nothing else begins before its end. */
+static void env_run_leave(struct env_task *env, const struct run *r)
+{
+    if (env->main == r)
+        env->main = TAKE(env->beside);
+    else if (env->beside == r)
+        env->beside = NULL;
+}
+
 static void env_run_ended(struct task *t, void *ctx)
 {
     struct run *r = container_of(t, struct run, task), **at;
@@ -17,10 +26,9 @@ static void env_run_ended(struct task *t, void *ctx)
     for (at = &env->runs; *at != r; at = &(*at)->next)
         PRE(*at != NULL);
     *at = r->next;
-    if (env->main == r) { /* it could not even be loaded */
-        env->main = NULL;
+    if (env->main == r || env->beside == r) /* it could not even be loaded */
         LOG(LOG_ERROR, "plan cannot go on", LOG_S("env", env->name), LOG_C("err", t->err.text));
-    }
+    env_run_leave(env, r);
     run_fini(r);
     alloc_free(r);
     env->is_unswept = 1;
@@ -35,13 +43,15 @@ static void env_main_ended(struct run *r, void *ctx)
 
     int is_repair = plan_cause_repairs(r->plan.cause), repair_failed = env->cannot_repair;
 
-    env->main = NULL;
+    if (env->main == r)
+        env->superseded_in_row = r->main_end == SCHEDULE_SUPERSEDED ? env->superseded_in_row + 1
+                                                                    : 0;
+    env_run_leave(env, r);
     job_task_wake(&env->jobs);
     env->is_unswept = 1;
     env->is_held_told = 0;
     if (is_repair || r->main_end == SCHEDULE_APPLIED)
         env->cannot_repair = r->main_end != SCHEDULE_APPLIED;
-    env->superseded_in_row = r->main_end == SCHEDULE_SUPERSEDED ? env->superseded_in_row + 1 : 0;
     if (r->main_end == SCHEDULE_FAILED || r->main_end == SCHEDULE_REVERTED) {
         env->failures++;
         env->not_before_mono_ms = loop_mono_ms(env->task.loop) + ENV_FAILED_FIRST_MS +
@@ -69,7 +79,18 @@ static void env_run_moved(struct run *moving, const struct value *members, void 
             run_take_over(r, value_get_text(value_item(members, i), S("service"), S("")));
 }
 
-void env_run_begin(struct env_task *env, const struct digest *plan_id, int is_main)
+/* What somebody has to settle, or says yes to, is all that it waits for. */
+int env_run_leaves_rest(struct env_task *env)
+{
+    if (!env->main || env->beside || !run_needs_person(env->main) ||
+        loop_mono_ms(env->task.loop) < env->not_before_mono_ms)
+        return 0;
+    map_init(&env->moving, &env->cycle);
+    run_add_moving(env->main, &env->moving);
+    return 1;
+}
+
+void env_run_begin(struct env_task *env, const struct digest *plan_id, enum env_lane lane)
 {
     struct run *r = alloc_zero(sizeof(*r));
 
@@ -85,20 +106,23 @@ void env_run_begin(struct env_task *env, const struct digest *plan_id, int is_ma
                                         .ctx = env });
     r->next = env->runs;
     env->runs = r;
-    if (is_main)
+    if (lane == ENV_RUNS_MAIN || (lane == ENV_RUNS_BESIDE && !env->main))
         env->main = r;
+    else if (lane == ENV_RUNS_BESIDE)
+        env->beside = r;
 }
 
-void env_task_resume(struct env_task *env, const struct digest *plan_id, int is_main)
+void env_task_resume(struct env_task *env, const struct digest *plan_id, enum env_lane lane)
 {
-    int waits = env->is_left || (env->is_suspect && !is_main); /* the main part goes back */
+    int waits = env->is_left ||
+                (env->is_suspect && lane != ENV_RUNS_MAIN); /* the main part goes back */
     struct env_left *left = waits ? arena_new(&env->own, struct env_left) : NULL;
 
     if (left) {
-        *left = (struct env_left){ env->left, *plan_id, is_main };
+        *left = (struct env_left){ env->left, *plan_id, lane };
         env->left = left;
     } else if (!waits) {
-        env_run_begin(env, plan_id, is_main);
+        env_run_begin(env, plan_id, lane);
     }
 }
 
@@ -111,6 +135,6 @@ void env_task_reload(struct env_task *env, const struct digest *plan_id)
     if (r)
         run_reload(r);
     else
-        env_run_begin(env, plan_id, 0);
+        env_run_begin(env, plan_id, ENV_RUNS_TAIL);
     env_task_wake(env);
 }

@@ -124,9 +124,11 @@ static int put_plan(struct env_task *env, struct tx *tx, struct rec_plan *row,
     row->needs = d->needs;
     if (env_authors_put(env, tx, row, err))
         return err->code;
-    e.sync = d->sync;
-    e.reason = d->reason;
-    (void)env_row_drop_ask(env, &e);
+    if (!env->is_beside) {
+        e.sync = d->sync;
+        e.reason = d->reason;
+        (void)env_row_drop_ask(env, &e);
+    }
     if (d->starts) {
         row->started_seq = tx_seq(tx);
         e.apply_seq++;
@@ -233,7 +235,8 @@ int env_store_plan(struct env_task *env, struct err *err)
         return err->code;
     env->lacks_authors = d.needs.p && env->plan.cause == PLAN_CAUSE_COMMIT &&
                          !env_authors_are_known(env, &row);
-    if (env->lacks_authors || env->lacks_firsts || env->lacks_checks)
+    if (env->lacks_authors || env->lacks_firsts || env->lacks_checks ||
+        (env->is_beside && !d.starts)) /* nobody is asked beside what waits already */
         return 0;
     env->keeps_ask = str_eq_c(d.state, "waiting") &&
                      env->plan.classes & (PLAN_CLASS_DOWNGRADE | PLAN_CLASS_BUDGET);

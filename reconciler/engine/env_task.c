@@ -33,6 +33,7 @@ enum {
     ENV_AUTHORS_TOLD,
     ENV_ASTRAY,
     ENV_LOOK,
+    ENV_BESIDE,
     ENV_EDGE,
     ENV_OBSERVE,
     ENV_PLAN,
@@ -48,7 +49,7 @@ static const struct task_state env_states[] = {
     /*                name       successors                               on error       deadline_ms */
     [ENV_ACCEPT]  = { "ACCEPT",  TO2(ENV_SPEC, ENV_TROUBLE),              ENV_TROUBLE,   0 },
     [ENV_SUSPECT] = { "SUSPECT", TO(ENV_SPEC),                            ENV_SPEC,      0 }, /* until a person trusts it */
-    [ENV_SPEC]    = { "SPEC",    TO3(ENV_SPEC, ENV_LOOK, ENV_SUSPECT) | TO3(ENV_ASTRAY, ENV_REST, ENV_PROVE) | TO(ENV_KNOWN), ENV_ASTRAY, 0 }, /* waits for its turn */
+    [ENV_SPEC]    = { "SPEC",    TO3(ENV_SPEC, ENV_LOOK, ENV_SUSPECT) | TO3(ENV_ASTRAY, ENV_BESIDE, ENV_PROVE) | TO(ENV_KNOWN), ENV_ASTRAY, 0 }, /* waits for its turn */
     [ENV_KNOWN]   = { "KNOWN",   TO(ENV_LOOK),                            ENV_ASTRAY,    0 },
     [ENV_PROVE]   = { "PROVE",   TO(ENV_PROVEN),                          ENV_ASTRAY,    0 },
     [ENV_PROVEN]  = { "PROVEN",  TO2(ENV_KNOWN, ENV_ASTRAY),              ENV_ASTRAY,    0 },
@@ -58,8 +59,9 @@ static const struct task_state env_states[] = {
     [ENV_AUTHORS] = { "AUTHORS", TO(ENV_AUTHORS_ASK),                     ENV_ASTRAY,    0 },
     [ENV_AUTHORS_ASK] = { "AUTHORS_ASK", TO(ENV_AUTHORS_TOLD),            ENV_ASTRAY,    0 }, /* the worker's deadline */
     [ENV_AUTHORS_TOLD] = { "AUTHORS_TOLD", TO2(ENV_LOOK, ENV_ASTRAY),     NO_ERROR_EDGE, 0 },
-    [ENV_ASTRAY]  = { "ASTRAY",  TO2(ENV_LOOK, ENV_REST),                 NO_ERROR_EDGE, 0 }, /* no specs: what is lost is repaired all the same */
-    [ENV_LOOK]    = { "LOOK",    TO3(ENV_EDGE, ENV_REST, ENV_DESCENT),    ENV_TROUBLE,   0 },
+    [ENV_ASTRAY]  = { "ASTRAY",  TO2(ENV_LOOK, ENV_BESIDE),               NO_ERROR_EDGE, 0 }, /* no specs: what is lost is repaired all the same */
+    [ENV_LOOK]    = { "LOOK",    TO3(ENV_EDGE, ENV_BESIDE, ENV_DESCENT),  ENV_TROUBLE,   0 },
+    [ENV_BESIDE]  = { "BESIDE",  TO2(ENV_EDGE, ENV_REST),                 ENV_TROUBLE,   0 }, /* a plan runs: what it leaves alone */
     [ENV_EDGE]    = { "EDGE",    TO(ENV_OBSERVE),                         ENV_TROUBLE,   0 },
     [ENV_OBSERVE] = { "OBSERVE", TO2(ENV_OBSERVE, ENV_PLAN),              ENV_TROUBLE,   0 }, /* one provider after the other */
     [ENV_PLAN]    = { "PLAN",    TO(ENV_DECIDE),                          ENV_TROUBLE,   0 },
@@ -87,7 +89,7 @@ static enum task_verdict env_compare_with_main(struct env_task *env)
         !env_cycle_finishes_first(env))
         run_wish(env->main, WISH_SUPERSEDE);
     wait_work_start(&env->task, POOL_STATE, env_note_parked);
-    return task_then(&env->task, ENV_REST);
+    return task_then(&env->task, ENV_BESIDE);
 }
 
 static int env_find_applied(struct task *t, struct err *err)
@@ -100,7 +102,7 @@ static enum task_verdict env_spec(struct env_task *env)
     struct task *t = &env->task;
 
     if (env->main && env_is_asked(&env->asked))
-        return task_goto(t, ENV_REST); /* its turn comes when the plan that runs has ended */
+        return task_goto(t, ENV_BESIDE); /* its turn comes when the plan that runs has ended */
     env->ask = env->asked;
     env->asked = (struct env_ask){ .cause = PLAN_CAUSE_COMMIT };
     if (env_is_asked(&env->ask))
@@ -171,7 +173,7 @@ static enum task_verdict env_astray(struct env_task *env)
         env->task.rc = 0;
         env->has_spec = 0;
     }
-    return task_goto(&env->task, env->main ? ENV_REST : ENV_LOOK);
+    return task_goto(&env->task, env->main ? ENV_BESIDE : ENV_LOOK);
 }
 
 static enum task_verdict env_look(struct env_task *env)
@@ -185,6 +187,15 @@ static enum task_verdict env_look(struct env_task *env)
                  (!env->has_spec || digest_eq(&env->spec.revision, &env->tried));
     wait_work_start(t, POOL_STATE, env_look_instances);
     return task_then(t, ENV_EDGE);
+}
+
+static enum task_verdict env_beside(struct env_task *env)
+{
+    env->is_beside = env_run_leaves_rest(env);
+    if (!env->is_beside)
+        return task_goto(&env->task, ENV_REST);
+    wait_work_start(&env->task, POOL_STATE, env_look_instances);
+    return task_then(&env->task, ENV_EDGE);
 }
 
 static enum task_verdict env_edge(struct env_task *env)
@@ -230,6 +241,11 @@ static void env_note_awaiting(struct env_task *env)
 static enum task_verdict env_decide(struct env_task *env)
 {
     CRASH_POINT(PLAN_AFTER_STARTED);
+    if (env->is_beside) {
+        if (env->starts)
+            env_run_begin(env, &env->plan.id, ENV_RUNS_BESIDE);
+        return task_goto(&env->task, ENV_REST);
+    }
     if (env->is_doubtful)
         return task_goto(&env->task, ENV_DESCENT);
     if (env->lacks_authors)
@@ -246,7 +262,7 @@ static enum task_verdict env_decide(struct env_task *env)
     if (env->has_spec && !env_is_asked(&env->ask))
         env->wanted = env->spec.revision;
     if (env->starts)
-        env_run_begin(env, &env->plan.id, 1);
+        env_run_begin(env, &env->plan.id, ENV_RUNS_MAIN);
     return task_goto(&env->task, ENV_REST);
 }
 
@@ -395,12 +411,15 @@ static enum task_verdict env_step(struct task *t)
         return env_astray(env);
     case ENV_LOOK:
         return env_look(env);
+    case ENV_BESIDE:
+        return env_beside(env);
     case ENV_EDGE:
         return env_edge(env);
     case ENV_OBSERVE:
         return env_observe(env);
     case ENV_PLAN:
-        env_trigger_note(env);
+        if (!env->is_beside)
+            env_trigger_note(env);
         wait_work_start(t, POOL_STATE, env_make_plan);
         return task_then(t, ENV_DECIDE);
     case ENV_DECIDE:

@@ -8,9 +8,10 @@
  * something has to go on from the one that was applied last: where that is not known, PLAN stores nothing,
  * DESCENT asks, and a person decides where it does not. Before a person is asked, AUTHORS reads who made the
  * changes: they do not approve them. A plan that runs is left alone but for a newer
- * commit, which asks it to end at its next boundary.
+ * commit, which asks it to end at its next boundary. While it waits for a person, BESIDE looks after what is
+ * lost of services that it leaves alone: no repair waits for a yes to something else.
  *
- * Owns     its runs: at most one in its main part, and the tails of earlier ones.
+ * Owns     its runs: at most one in its main part, one repair beside it, and the tails of earlier ones.
  * Thread   the loop's.
  */
 #pragma once
@@ -36,10 +37,16 @@ struct env_change {
     char from[48], to[48], word[16];
 };
 
+enum env_lane {
+    ENV_RUNS_MAIN,
+    ENV_RUNS_BESIDE, /* a repair, while the main one waits for a person */
+    ENV_RUNS_TAIL,
+};
+
 struct env_left {
     struct env_left *next;
     struct digest plan;
-    int is_main;
+    enum env_lane lane;
 };
 
 struct env_task {
@@ -93,11 +100,13 @@ struct env_task {
         edge; /* the switch: reading it makes sure that the proxy runs; env "" for none */
     struct snapshot snapshot;
     struct plan plan;
-    int waits;        /* what is wanted failed a moment ago: only what is lost is looked after */
-    int starts;       /* the plan was written as applying */
-    int keeps_ask;    /* what a person asked for waits for an approval */
-    int is_doubtful;  /* nothing was stored: it is not known whether the commit goes on */
-    int lacks_firsts; /* nothing was stored: those that come first have not been looked at */
+    int waits;     /* what is wanted failed a moment ago: only what is lost is looked after */
+    int starts;    /* the plan was written as applying */
+    int is_beside; /* another one is being applied: only what that leaves alone is looked after */
+    struct map moving; /* services that it does not; then */
+    int keeps_ask;     /* what a person asked for waits for an approval */
+    int is_doubtful;   /* nothing was stored: it is not known whether the commit goes on */
+    int lacks_firsts;  /* nothing was stored: those that come first have not been looked at */
     VEC(struct trigger_first) firsts;  /* environments that come first */
     int lacks_checks;                  /* nothing was stored: the forge has not been asked */
     const struct value *checks_wanted; /* list of {name, app?} */
@@ -109,7 +118,8 @@ struct env_task {
     struct trigger_burst burst;
     int awaits; /* it waits for another environment */
     struct run *runs;
-    struct run *main; /* the one in its main part, or NULL */
+    struct run *main;   /* the one in its main part, or NULL */
+    struct run *beside; /* the one that repairs meanwhile, or NULL */
     struct digest wanted,
         tried; /* revision of the newest commit; of the one that was planned last */
     int64_t failures, superseded_in_row, not_before_mono_ms;
@@ -157,7 +167,7 @@ int env_task_knows_descent(const struct env_task *env);
 void env_task_reload(struct env_task *env, const struct digest *plan_id);
 
 /* A plan of a former life that was being applied, or whose tail is open. */
-void env_task_resume(struct env_task *env, const struct digest *plan_id, int is_main);
+void env_task_resume(struct env_task *env, const struct digest *plan_id, enum env_lane lane);
 
 /* --- engine.c ------------------------------------------------------------------------------------ */
 
@@ -183,7 +193,9 @@ static inline struct env_task *env_of(struct task *t)
 
 /* --- env_run.c ----------------------------------------------------------------------------------- */
 
-void env_run_begin(struct env_task *env, const struct digest *plan_id, int is_main);
+void env_run_begin(struct env_task *env, const struct digest *plan_id, enum env_lane lane);
+/* The main one waits for a person, and nothing is repaired beside it: env->moving is what it is about. */
+int env_run_leaves_rest(struct env_task *env);
 
 /* --- env_cycle.c: on the loop -------------------------------------------------------------------- */
 

@@ -389,6 +389,30 @@ int run_is_stuck(const struct run *r)
     return n_open > 0;
 }
 
+int run_needs_person(const struct run *r)
+{
+    if (!r->is_loaded || r->schedule.wish != WISH_NONE)
+        return 0;
+    for (size_t i = 0; i < r->plan.items.n; i++)
+        if (r->plan.items.p[i].action == PLAN_GATE && r->children[i].task &&
+            gate_task_needs_person(&r->children[i].task->gate))
+            return 1;
+    return run_is_parked(r);
+}
+
+void run_add_moving(const struct run *r, struct map *ret)
+{
+    for (size_t i = 0; i < r->plan.items.n; i++) {
+        const struct plan_item *item = &r->plan.items.p[i];
+        enum group_state group = item->group < 0 ? GROUP_ROLLING : r->schedule.groups[item->group];
+        int is_done = r->schedule.items[i] == ITEM_DONE || r->schedule.items[i] == ITEM_SKIPPED;
+
+        if (item->service.n && !(item->group < 0 && is_done) && group != GROUP_PROVEN &&
+            group != GROUP_REVERTED)
+            map_put(ret, item->service, NULL);
+    }
+}
+
 void run_stop(struct run *r)
 {
     task_cancel(&r->task, ERR_CANCELLED);

@@ -100,6 +100,10 @@ int run_is_over(const struct run *r);
 int run_is_waiting(const struct run *r);
 /* It cannot go on: whatever of it runs was tried again and again, or needs a person. */
 int run_is_stuck(const struct run *r);
+/* A person has to let it go on, or to settle something of it, whatever else of it runs. */
+int run_needs_person(const struct run *r);
+/* Services of which something is left to do in its main part, as keys of `ret`. */
+void run_add_moving(const struct run *r, struct map *ret);
 /* The daemon ends: tasks are cancelled, rows stay open. */
 void run_stop(struct run *r);
 
@@ -128,5 +132,7 @@ int run_rows_end_rollout(struct run *r, struct tx *tx, int group, struct str sta
                          struct err *err);
 /* Nothing is left to do in any lane: the groups' rows say so, and no later life looks again. */
 int run_rows_over(struct run *r, struct tx *tx, struct err *err);
+/* 1: it repairs beside another that is being applied, which says how the environment is. */
+int run_rows_is_beside(struct run *r, struct err *err);
 /* The main part ended without its last mark. */
 int run_rows_end(struct run *r, struct tx *tx, enum schedule_end end, struct err *err);

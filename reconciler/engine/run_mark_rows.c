@@ -254,16 +254,9 @@ static int rows_prove_commit(struct run *r, const struct rec_environment *env,
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
-/* Everything that no group recorded; the revision is live and proven. */
-static int mark_applied(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err)
+/* Everything that no group recorded. */
+static int record_rest(struct run *r, struct tx *tx, struct err *err)
 {
-    struct arena *a = &r->rows;
-    struct db *db = r->engine->db;
-    struct rec_plan plan = { .id = r->plan_id };
-    struct rec_environment env;
-    struct rec_revision rev = { .env = r->plan.env_uid, .digest = r->plan.target };
-
-    (void)item;
     for (size_t i = 0; i < r->plan.records.n; i++)
         if (!object_is_kind(r->plan.records.p[i].kind) &&
             rows_record(r, tx, &r->plan.records.p[i], S("ready"), S(""), err))
@@ -278,11 +271,29 @@ static int mark_applied(struct run *r, struct tx *tx, const struct plan_item *it
             rows_record(r, tx, &gone, S("gone"), S(""), err))
             return err->code;
     }
+    return 0;
+}
+
+/* The revision is live and proven. */
+static int mark_applied(struct run *r, struct tx *tx, const struct plan_item *item, struct err *err)
+{
+    struct arena *a = &r->rows;
+    struct db *db = r->engine->db;
+    struct rec_plan plan = { .id = r->plan_id };
+    struct rec_environment env;
+    struct rec_revision rev = { .env = r->plan.env_uid, .digest = r->plan.target };
+    int is_beside = run_rows_is_beside(r, err);
+
+    (void)item;
+    if (is_beside < 0 || (!is_beside && record_rest(r, tx, err)))
+        return err->code;
     if (db_get(db, a, REC_plan, &plan, err) ||
         environments_by_uid(db, a, r->plan.env_uid, &env, err))
         return err->code;
     plan.state = S("applied");
     plan.ended_seq = tx_seq(tx);
+    if (is_beside)
+        return tx_put(tx, REC_plan, &plan, err);
     if (!plan_cause_repairs(r->plan.cause)) /* which makes nothing new */
         env.live_rev = env.proven_rev = r->plan.target;
     env.sync = S("in_sync");

@@ -1,6 +1,7 @@
 /* The rows that a run's switches, groups and end leave. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
 #include "reconciler/engine/run.h"
+#include "state/plans.h"
 
 #define ROLLOUT_OVER_STEP 11 /* the last of PROTOCOL 2: its tail is through */
 
@@ -194,6 +195,16 @@ static const struct {
     [SCHEDULE_FAILED] = { "failed", "failed" },
 };
 
+int run_rows_is_beside(struct run *r, struct err *err)
+{
+    struct rec_plan row;
+    int rc = plans_applying(r->engine->db, &r->rows, r->plan.env_uid, &row, err);
+
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    return !digest_eq(&row.id, &r->plan_id);
+}
+
 int run_rows_end(struct run *r, struct tx *tx, enum schedule_end end, struct err *err)
 {
     struct arena *a = &r->rows;
@@ -201,8 +212,9 @@ int run_rows_end(struct run *r, struct tx *tx, enum schedule_end end, struct err
     struct rec_plan plan = { .id = r->plan_id };
     struct rec_environment env;
     struct str stays;
+    int is_beside = run_rows_is_beside(r, err);
 
-    if (db_get(db, a, REC_plan, &plan, err) ||
+    if (is_beside < 0 || db_get(db, a, REC_plan, &plan, err) ||
         environments_by_uid(db, a, r->plan.env_uid, &env, err))
         return err->code;
     plan.state = r->schedule.wish == WISH_CANCEL ? S("cancelled") : str_from_c(end_words[end].plan);
@@ -215,5 +227,5 @@ int run_rows_end(struct run *r, struct tx *tx, enum schedule_end end, struct err
     env.reason = r->reason;
     if (tx_put(tx, REC_plan, &plan, err))
         return err->code;
-    return tx_put(tx, REC_environment, &env, err);
+    return is_beside ? 0 : tx_put(tx, REC_environment, &env, err);
 }

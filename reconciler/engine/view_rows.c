@@ -273,7 +273,7 @@ int view_open_plan(const struct view *v, struct str env, struct rec_plan *ret, s
     size_t n;
     int rc = DB_SELECT(v->db, v->a, plan,
                        "WHERE env = $1 AND state IN ('open', 'waiting', 'approved', 'applying') "
-                       "ORDER BY made_seq DESC LIMIT 1",
+                       "ORDER BY cause IN ('repair', 'drift'), made_seq DESC LIMIT 1",
                        &rows, &n, err, DB_T(env));
 
     if (rc)

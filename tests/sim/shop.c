@@ -161,9 +161,10 @@ static void shop_add_service(struct sb *b, const struct shop *s, enum shop_name 
                 x->version);
     sb_addf(b,
             "    rollout: {strategy: %s, healthy_deadline: 15s, progress_deadline: 40s, "
-            "min_healthy_time: 2s, bake_time: 5s, keep_previous: %ds%s}\n"
+            "min_healthy_time: 2s, bake_time: 5s, keep_previous: %ds%s%s}\n"
             "    termination: {drain: 2s, stop_grace_period: 1s}\n",
-            shop_strategy(which, x), s->keep_s, x->is_left ? ", auto_revert: false" : "");
+            shop_strategy(which, x), s->keep_s, x->is_left ? ", auto_revert: false" : "",
+            x->pauses ? ", auto_promote: false" : "");
 }
 
 struct str shop_text(struct arena *a, const struct shop *s)

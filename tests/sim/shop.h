@@ -25,6 +25,7 @@ struct shop_service {
     int built;    /* version of what it is built from; 0: no build */
     int released; /* with a release command */
     int is_left;  /* auto_revert: false */
+    int pauses;   /* auto_promote: false */
     enum shop_strategy strategy;
 };
 

@@ -149,9 +149,94 @@ static void a_freeze_ends_by_the_clock_of_its_zone(struct story *s)
     expect_version(s, SHOP_BLOG, 2);
 }
 
+static void lose_live(struct story *s, struct str service)
+{
+    struct arena *a = &s->w.arena;
+    struct rec_environment env;
+    struct rec_set *live;
+    size_t n;
+
+    MUST(environments_by_name(world_reader(&s->w), a, S("prod"), &env, err));
+    MUST(DB_SELECT(world_reader(&s->w), a, set,
+                   "WHERE env = $1 AND service = $2 AND state = 'live'", &live, &n, err,
+                   DB_T(env.uid), DB_T(service)));
+    assert_int_equal(n, 1);
+    assert_true(
+        world_lose_named(&s->w, env.uid, identity_instance_name(a, service, &live->set_key, 0)));
+}
+
+static size_t count_lost(struct story *s)
+{
+    struct world_walk walk = { 0 };
+    struct null_object *o;
+    size_t n = 0;
+
+    while (s->w.box && (o = world_next(&s->w, &walk)))
+        n += str_eq_c(o->type, "lost") ? 1 : 0;
+    return n;
+}
+
+static void what_is_lost_is_repaired_while_a_plan_waits(struct story *s)
+{
+    s->shop.n_envs = 1;
+    s->shop.is_manual[0] = 1;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, MINUTE);
+    assert_true(plan_in_state(s, "waiting").n > 0);
+    lose_live(s, S("cron"));
+    assert_int_equal(count_lost(s), 1);
+    run(s, 2 * MINUTE);
+    assert_int_equal(count_lost(s), 0);
+    decide(s, COMMAND_REJECT, plan_in_state(s, "waiting"));
+}
+
+/* A new set of the blog is ready, and somebody has to say that it may serve. */
+static void given_pause(struct story *s)
+{
+    s->shop.n_envs = 1;
+    s->shop.services[SHOP_BLOG].pauses = 1;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, MINUTE);
+    expect_status(s, "waiting: the new set is ready: ");
+}
+
+static void what_is_lost_is_repaired_during_a_pause(struct story *s)
+{
+    given_pause(s);
+    lose_live(s, S("cron"));
+    run(s, 2 * MINUTE);
+    assert_int_equal(count_lost(s), 0);
+    expect_status(s, "waiting: the new set is ready: ");
+    say(s, COMMAND_ADVANCE);
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 2);
+    assert_int_equal(count(s, "rollout.reverting"), 0);
+}
+
+static void a_repair_during_a_pause_outlives_the_daemon(struct story *s)
+{
+    given_pause(s);
+    lose_live(s, S("cron"));
+    world_die(&s->w, CRASH_OP_AFTER_INTENT, 1, 2);
+    run(s, 2 * MINUTE);
+    assert_int_equal(count_lost(s), 0);
+    assert_int_equal(s->w.died[CRASH_OP_AFTER_INTENT], 2);
+    expect_status(s, "waiting: the new set is ready: ");
+    say(s, COMMAND_ADVANCE);
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 2);
+}
+
 int main(void)
 {
     struct story_row rows[] = {
+        STORY(what_is_lost_is_repaired_while_a_plan_waits),
+        STORY(what_is_lost_is_repaired_during_a_pause),
+        STORY(a_repair_during_a_pause_outlives_the_daemon),
         STORY(the_previous_set_stays_warm_while_it_is_held),
         STORY(an_undo_while_it_is_held_needs_the_role),
         STORY(a_rejected_plan_is_open_again_when_its_inputs_return),
