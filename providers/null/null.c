@@ -7,6 +7,7 @@
 
 static struct rv_str null_schema(void)
 {
+#define JOB_LOOK_MS 1000
 #define NULL_RULES                                                                                 \
     "\"consistency_window_ms\":0,\"idempotency\":\"key\",\"identity\":\"owner\",\"forget\":true,"
     static const char text[] =
@@ -200,12 +201,19 @@ static int null_epoch(struct null_call *c)
     return 0;
 }
 
+static int null_is_job(const struct null_object *o)
+{
+    return str_eq_c(o->type, "job");
+}
+
 static void null_pend(struct null_call *c)
 {
     (void)kit_answer(c->h, c->ret, RV_PENDING, RV_ACTED_YES, "%s", "running");
     c->ret->id = kit_give(c->h, c->object->owner);
     c->ret->token = kit_give(c->h, c->object->owner);
-    c->ret->again_ms = c->self->latency_ms ? c->self->latency_ms : 1;
+    c->ret->again_ms = c->self->latency_ms      ? c->self->latency_ms
+                       : null_is_job(c->object) ? JOB_LOOK_MS
+                                                : 1;
 }
 
 static void null_delete(struct null_call *c)
@@ -231,6 +239,17 @@ static void null_delete(struct null_call *c)
     }
 }
 
+/* A job takes its time. */
+static void null_begin_pending(struct null_call *c, struct null_object *o)
+{
+    o->pending = c->self->pending;
+    if (!null_is_job(o))
+        return;
+    o->pending += c->self->job_looks;
+    if (c->self->begun)
+        c->self->begun(c->self->begun_ctx, o);
+}
+
 /* Write what is asked for; the same key twice writes once. */
 static int null_write(struct null_call *c)
 {
@@ -247,10 +266,10 @@ static int null_write(struct null_call *c)
         null_object_set(o, &o->key, kit_str(c->op->key)) ||
         null_object_set(o, &o->desired, kit_str(c->op->desired)))
         return kit_answer(c->h, c->ret, RV_RETRY, RV_ACTED_MAYBE, "out of memory");
+    null_begin_pending(c, o);
     if (null_look_at(c, o, desired, RV_ACTED_MAYBE))
         return (int)c->ret->verdict;
     o->epoch = c->op->epoch;
-    o->pending = c->self->pending;
     c->object = o;
     if (null_store_keep(&c->self->store, o, &err) || null_store_mend(&c->self->store, o, &err))
         return kit_answer_err(c->h, c->ret, RV_ACTED_MAYBE, &err);
@@ -331,6 +350,18 @@ static void (*null_fn(uint32_t action))(struct null_call *c)
     return action == RV_DELETE ? null_delete : action == RV_FORGET ? null_forget : null_make;
 }
 
+/* One look nearer to its end; then it looks different. */
+static void null_comes_nearer(struct null_call *c)
+{
+    struct err ignored = ERR_INIT; /* it takes its time again when it is read anew */
+
+    if (--c->object->pending)
+        return;
+    c->object->observed.n = 0;
+    if (null_is_job(c->object))
+        (void)null_store_keep(&c->self->store, c->object, &ignored);
+}
+
 static void null_do(void *self, const struct rv_host *h, const char *call, const struct rv_op *op,
                     struct rv_result *ret)
 {
@@ -338,8 +369,8 @@ static void null_do(void *self, const struct rv_host *h, const char *call, const
 
     arena_init(&c.arena, 0);
     if (!null_begin(&c, call, op->owner)) {
-        if (call[0] == 'r' && c.object && c.object->pending > 0) /* one look nearer to its end */
-            c.object->pending--;
+        if (call[0] == 'r' && c.object && c.object->pending > 0)
+            null_comes_nearer(&c);
         if (!null_epoch(&c))
             null_fn(op->action)(&c);
         null_end(&c);

@@ -54,6 +54,10 @@ struct null_driver_self {
     uint32_t latency_ms;
     int64_t pending;
     int may_write;
+    /* Set by tests: how many looks a job takes, a second apart; and who hears that one is begun. */
+    int64_t job_looks;
+    void (*begun)(void *ctx, const struct null_object *job);
+    void *begun_ctx;
 };
 
 /* store: with the mutex held. Errors are of the directory. */

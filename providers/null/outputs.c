@@ -62,8 +62,9 @@ static void null_release(struct arena *a, const struct null_object *o, const str
 static void null_release_seen(struct arena *a, const struct null_object *o,
                               const struct value *desired, struct value *v)
 {
-    null_release(a, o, desired, v);
-    value_set_text(a, v, S("state"), S("exited"));
+    if (!o->pending)
+        null_release(a, o, desired, v);
+    value_set_text(a, v, S("state"), o->pending ? S("running") : S("exited"));
 }
 
 static void null_backend(struct arena *a, const struct null_object *o, const struct value *desired,

@@ -6,6 +6,19 @@ int jobs_is_open(const struct rec_job_run *run)
     return str_eq_c(run->state, "waiting") || str_eq_c(run->state, "running");
 }
 
+int jobs_is_ending(const struct rec_job_run *run)
+{
+    return str_eq_c(run->state, "cancelled") && run->is_left;
+}
+
+/* One that waits was not begun: nothing of it is left. */
+void jobs_make_way(struct rec_job_run *run, int64_t now_ms)
+{
+    run->state = S("cancelled");
+    run->ended_ms = now_ms;
+    run->message = S("ended: another one takes its place");
+}
+
 int jobs_is_old(const struct rec_job_run *run, size_t n_newer)
 {
     return !jobs_is_open(run) && n_newer >= JOBS_KEPT;
@@ -28,7 +41,7 @@ static int64_t newest_scheduled(const struct jobs_facts *f)
     return -TZ_NEVER;
 }
 
-static enum jobs_act act_beside(const struct jobs_facts *f)
+enum jobs_act jobs_act_beside(const struct jobs_facts *f)
 {
     struct str word = value_get_text(f->desired, S("concurrency"), S("forbid"));
 
@@ -50,7 +63,7 @@ int jobs_judge(const struct jobs_facts *f, struct jobs_move *ret, struct err *er
         move.at_ms = cron_previous_ms(&c, f->tz, f->now_ms);
         move.next_ms = cron_next_ms(&c, f->tz, f->now_ms);
         if (move.at_ms > f->since_ms && move.at_ms > newest_scheduled(f))
-            move.act = act_beside(f);
+            move.act = jobs_act_beside(f);
     }
     *ret = move;
     return 0;

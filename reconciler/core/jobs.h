@@ -27,7 +27,7 @@ enum jobs_act {
     JOBS_NOTHING,
     JOBS_START,   /* the run of `at_ms` */
     JOBS_SKIP,    /* it is noted and not run: another one is under way */
-    JOBS_REPLACE, /* what runs is ended, then this one starts */
+    JOBS_REPLACE, /* what is open makes way, then this one starts */
 };
 
 struct jobs_move {
@@ -36,9 +36,15 @@ struct jobs_move {
     int64_t next_ms; /* when there will be something to do; TZ_NEVER: it has no schedule */
 };
 
+/* What becomes of one that is due, or asked for: START, SKIP or REPLACE. */
+enum jobs_act jobs_act_beside(const struct jobs_facts *f);
 /* ERR_INVALID: the schedule cannot be read, which specs do not let through. */
 int jobs_judge(const struct jobs_facts *f, struct jobs_move *ret, struct err *err);
 /* waiting running: it is not over. */
 int jobs_is_open(const struct rec_job_run *run);
+/* It is cancelled, and may still run: the one that takes its place waits. */
+int jobs_is_ending(const struct rec_job_run *run);
+/* The row of one that makes way for another. */
+void jobs_make_way(struct rec_job_run *run, int64_t now_ms);
 /* Whether the row may go, so many newer ones of its job being there. */
 int jobs_is_old(const struct rec_job_run *run, size_t n_newer);

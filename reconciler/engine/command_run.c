@@ -2,6 +2,7 @@
 #include "reconciler/core/jobs.h"
 #include "reconciler/engine/command_write.h"
 #include "reconciler/engine/env_task.h"
+#include "reconciler/engine/job_rows.h"
 #include "specs/json_io.h"
 #include "state/holds.h"
 
@@ -45,24 +46,27 @@ static int find_job(struct command_call *c, const struct command_found *f,
 }
 
 /* No two of one instant; and none beside another where that is not allowed. */
-static int find_instant(struct command_call *c, const struct command_found *f,
-                        const struct value *desired, int64_t *at_ms, struct err *err)
+static int make_room(struct command_call *c, const struct command_found *f, struct tx *tx,
+                     const struct value *desired, int64_t *at_ms, struct err *err)
 {
-    int is_alone = !str_eq_c(value_get_text(desired, S("concurrency"), S("forbid")), "allow");
+    struct jobs_facts facts = { .desired = desired };
     struct rec_job_run *runs;
+    enum jobs_act act;
     size_t n;
 
     if (DB_SELECT(c->engine->db, &c->arena, job_run,
                   "WHERE env = $1 AND job = $2 ORDER BY at_ms DESC LIMIT $3", &runs, &n, err,
                   DB_T(f->env.uid), DB_T(c->in.service), DB_I(RUNS_LOOKED_AT)))
         return err->code;
-    for (size_t i = n; i-- > 0;) {
-        if (is_alone && jobs_is_open(&runs[i]))
-            return err_set(err, ERR_CONFLICT, "job '%.*s' runs already", STR_ARG(c->in.service));
+    facts.runs = runs;
+    facts.n_runs = n;
+    act = jobs_act_beside(&facts);
+    if (act == JOBS_SKIP)
+        return err_set(err, ERR_CONFLICT, "job '%.*s' runs already", STR_ARG(c->in.service));
+    for (size_t i = n; i-- > 0;)
         if (*at_ms <= runs[i].at_ms)
             *at_ms = runs[i].at_ms + 1;
-    }
-    return 0;
+    return act == JOBS_REPLACE ? job_rows_make_way(tx, runs, n, err) : 0;
 }
 
 int command_write_run(struct command_call *c, struct command_found *f, struct tx *tx,
@@ -83,7 +87,7 @@ int command_write_run(struct command_call *c, struct command_found *f, struct tx
     struct value *desired;
 
     if (refuse_held(c, f, err) || find_job(c, f, &desired, err) ||
-        find_instant(c, f, desired, &row.at_ms, err))
+        make_room(c, f, tx, desired, &row.at_ms, err))
         return err->code;
     f->state = row.state;
     f->message = str_fmt(&c->arena, "%.*s@%lld", STR_ARG(row.job), (long long)row.at_ms);

@@ -323,7 +323,7 @@ void engine_settled(struct engine *e)
         if (!e->sources[i]->rounds_ended)
             return;
     for (size_t i = 0; i < e->envs.n; i++)
-        if (!env_task_is_settled(e->envs.p[i]))
+        if (!env_task_is_settled(e->envs.p[i]) || !job_task_is_settled(&e->envs.p[i]->jobs))
             return;
     engine_stop(e);
 }

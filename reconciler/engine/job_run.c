@@ -2,6 +2,7 @@
 #include "reconciler/engine/job_run.h"
 
 #include "base/alloc.h"
+#include "base/crash.h"
 #include "base/guard.h"
 #include "base/log.h"
 #include "reconciler/core/identity.h"
@@ -20,6 +21,7 @@
 
 #define RUN_ARENA_MAX (16u << 20)
 #define RUN_TRIED_MS (3600 * 1000) /* to start it at all */
+#define RUN_ONCE_MS 2000           /* what ends so soon is told by the same `once` */
 
 enum {
     RUN_LOAD,
@@ -60,6 +62,22 @@ static struct engine *run_engine(const struct job_run *r)
 
 /* --- rows: on STATE ------------------------------------------------------------------------------ */
 
+/* Whether it was to make way for another before this: what is there says so. */
+static int run_reads(struct job_run *r, struct err *err)
+{
+    struct rec_job_run now = { .env = r->row.env, .job = r->row.job, .at_ms = r->row.at_ms };
+
+    if (!jobs_is_open(&r->row))
+        return 0;
+    if (db_get(run_engine(r)->db, &r->own, REC_job_run, &now, err))
+        return err->code;
+    if (!jobs_is_open(&now)) {
+        r->row = now;
+        r->is_untold = 0;
+    }
+    return 0;
+}
+
 /* What is new of it, as an event: it runs, it has ended, nothing of it is left. */
 static int run_write(struct task *t, struct err *err)
 {
@@ -71,6 +89,8 @@ static int run_write(struct task *t, struct err *err)
     int rc;
 
     arena_reset(&r->round);
+    if (run_reads(r, err) || !r->is_untold)
+        return err->code;
     if (engine_tx(
             run_engine(r),
             &(struct engine_event){ .kind = str_from_c(kind),
@@ -259,10 +279,17 @@ static int run_act(struct task *t, struct err *err)
 {
     struct job_run *r = run_of(t);
 
+    int rc;
+
     arena_reset(&r->round);
     r->is_looked = 0;
     r->attempt++;
-    return run_call(r, r->token.n ? CALL_RESUME : CALL_APPLY, RV_RUN, err);
+    if (!r->token.n)
+        CRASH_POINT(JOB_AFTER_STARTED);
+    rc = run_call(r, r->token.n ? CALL_RESUME : CALL_APPLY, RV_RUN, err);
+    if (!r->token.n)
+        CRASH_POINT(JOB_AFTER_ACT);
+    return rc;
 }
 
 static int run_look(struct task *t, struct err *err)
@@ -276,10 +303,14 @@ static int run_look(struct task *t, struct err *err)
 static int run_clear(struct task *t, struct err *err)
 {
     struct job_run *r = run_of(t);
+    int rc;
 
     arena_reset(&r->round);
     r->token = STR_NONE;
-    return run_call(r, CALL_APPLY, RV_DELETE, err);
+    CRASH_POINT(JOB_AFTER_ENDED);
+    rc = run_call(r, CALL_APPLY, RV_DELETE, err);
+    CRASH_POINT(JOB_AFTER_CLEARED);
+    return rc;
 }
 
 /* --- judging ------------------------------------------------------------------------------------- */
@@ -288,6 +319,7 @@ static void run_ends(struct job_run *r, const char *state, struct str message)
 {
     const struct value *said = driver_answer_value(&r->own, r->answer.outputs);
 
+    CRASH_POINT(JOB_BEFORE_ENDED);
     r->row.state = str_from_c(state);
     r->row.exit = value_get_int(said, S("exit"), REC_NONE);
     r->row.message = message.n ? str_copy(&r->own, message) : STR_NONE;
@@ -363,7 +395,9 @@ static void run_swept(struct job_run *r)
         return;
     }
     if (jobs_is_open(&r->row))
-        run_ends(r, "cancelled", S("ended: another one takes its place"));
+        jobs_make_way(&r->row, 0);
+    if (jobs_is_ending(&r->row))
+        r->row.ended_ms = loop_wall_ms(r->task.loop);
     r->row.is_left = 0;
     r->is_untold = 1;
 }
@@ -393,8 +427,9 @@ static enum task_verdict run_next(struct job_run *r)
         run_pauses(r, 0);
     }
     t->rc = r->rests = 0; /* a rest that ended by time is no trouble */
-    if (r->until_mono_ms > loop_mono_ms(t->loop) && !(r->is_replaced && r->token.n)) {
+    if (r->until_mono_ms > loop_mono_ms(t->loop) && !(r->makes_way && r->token.n)) {
         r->rests = 1;
+        engine_settled(run_engine(r));
         wait_signal_start(t, r->until_mono_ms);
         return task_then(t, RUN_NEXT);
     }
@@ -409,7 +444,7 @@ static enum task_verdict run_next(struct job_run *r)
         return task_goto(t, RUN_WRITE);
     if (!jobs_is_open(&r->row) && !r->row.is_left)
         return task_goto(t, RUN_OVER);
-    if (r->is_replaced || !jobs_is_open(&r->row))
+    if (r->makes_way || !jobs_is_open(&r->row))
         return task_goto(t, RUN_CLEAR);
     return task_goto(t, r->doubts ? RUN_LOOK : RUN_ACT);
 }
@@ -454,6 +489,7 @@ struct job_run *job_run_start(struct job_task *of, const struct rec_job_run *row
     r->of = of;
     arena_init(&r->own, RUN_ARENA_MAX);
     arena_init(&r->round, RUN_ARENA_MAX);
+    r->since_mono_ms = loop_mono_ms(of->engine->loop);
     r->row = *row;
     r->row.env = str_copy(&r->own, row->env);
     r->row.job = str_copy(&r->own, row->job);
@@ -468,12 +504,17 @@ struct job_run *job_run_start(struct job_task *of, const struct rec_job_run *row
     return r;
 }
 
-void job_run_replace(struct job_run *r)
+void job_run_make_way(struct job_run *r)
 {
-    if (!jobs_is_open(&r->row) || r->is_replaced)
+    if (!jobs_is_open(&r->row) || r->makes_way)
         return;
-    r->is_replaced = 1;
+    r->makes_way = 1;
     wait_signal(&r->task);
+}
+
+int job_run_may_be_left(const struct job_run *r)
+{
+    return r->rests && loop_mono_ms(r->task.loop) - r->since_mono_ms >= RUN_ONCE_MS;
 }
 
 void job_run_fini(struct job_run *r)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/job_task.h"
 
+#include "base/crash.h"
 #include "base/guard.h"
 #include "base/log.h"
 #include "reconciler/core/jobs.h"
 #include "reconciler/core/windows.h"
 #include "reconciler/engine/env_row.h"
+#include "reconciler/engine/job_rows.h"
 #include "reconciler/engine/zones.h"
 #include "specs/json_io.h"
 #include "state/events.h"
@@ -76,10 +78,11 @@ static int look_facts(struct job_task *j, struct job_look *l, struct err *err)
     return jobs_judge(&l->facts, &l->move, err);
 }
 
-static int put_run(struct job_task *j, const struct rec_job_run *run, const char *kind,
-                   struct err *err)
+static int put_run(struct job_task *j, const struct job_look *l, const struct rec_job_run *run,
+                   const char *kind, struct err *err)
 {
     struct tx *tx;
+    int rc = 0;
 
     if (engine_tx(
             j->engine,
@@ -88,7 +91,9 @@ static int put_run(struct job_task *j, const struct rec_job_run *run, const char
                                     .env = run->env },
             &tx, err))
         return err->code;
-    return env_row_finish(tx, tx_put(tx, REC_job_run, run, err), err);
+    if (l->move.act == JOBS_REPLACE)
+        rc = job_rows_make_way(tx, l->runs, l->facts.n_runs, err);
+    return env_row_finish(tx, rc ? rc : tx_put(tx, REC_job_run, run, err), err);
 }
 
 /* What is due has a row from now on, whether it runs or not: it is never due again. */
@@ -111,16 +116,9 @@ static int note_due(struct job_task *j, const struct job_look *l, const struct d
         .exit = REC_NONE,
         .message = skips ? S("the one before still runs") : STR_NONE,
     };
-    struct str *slot;
-
     if (l->move.act == JOBS_NOTHING)
         return 0;
-    if (l->move.act == JOBS_REPLACE) {
-        slot = vec_push(&j->round, &j->replaced);
-        if (slot)
-            *slot = l->row.name;
-    }
-    return put_run(j, &run, skips ? "job.skipped" : "job.due", err);
+    return put_run(j, l, &run, skips ? "job.skipped" : "job.due", err);
 }
 
 /* Rows of old runs go. */
@@ -168,8 +166,7 @@ static int find_held(struct job_task *j, struct err *err)
         return err->code;
     while (i < n && holds[i].service.p)
         i++;
-    j->is_held = i < n || j->engine->options.hold_all || j->engine->options.once ||
-                 clock_task_is_suspect(&j->engine->clock);
+    j->is_held = i < n || j->engine->options.hold_all || clock_task_is_suspect(&j->engine->clock);
     return 0;
 }
 
@@ -197,7 +194,7 @@ static int job_look(struct task *t, struct err *err)
     size_t n;
 
     j->next_ms = TZ_NEVER;
-    j->open.n = j->replaced.n = 0;
+    j->open.n = 0;
     if (environments_by_uid(j->engine->db, &j->round, j->env->uid, &env, err) ||
         find_held(j, err) ||
         DB_SELECT(j->engine->db, &j->round, resource,
@@ -222,19 +219,10 @@ static struct job_run *find_run(const struct job_task *j, const struct rec_job_r
     return r;
 }
 
-static int is_replaced(const struct job_task *j, const struct rec_job_run *row)
-{
-    for (size_t i = 0; i < j->replaced.n; i++)
-        if (str_eq(j->replaced.p[i], row->job) && !str_eq_c(row->state, "waiting"))
-            return 1;
-    return 0;
-}
-
-/* A run of its job is not over yet: one that was to be replaced. */
 static int waits_for_another(const struct job_task *j, const struct rec_job_run *row)
 {
-    for (const struct job_run *r = j->runs; r; r = r->next)
-        if (str_eq(r->row.job, row->job) && r->is_replaced && jobs_is_open(&r->row))
+    for (size_t i = 0; i < j->open.n; i++)
+        if (str_eq(j->open.p[i].job, row->job) && jobs_is_ending(&j->open.p[i]))
             return 1;
     return 0;
 }
@@ -245,8 +233,8 @@ static void job_begin(struct job_task *j)
     for (size_t i = 0; i < j->open.n; i++) {
         struct job_run *r = find_run(j, &j->open.p[i]);
 
-        if (r && is_replaced(j, &j->open.p[i]))
-            job_run_replace(r);
+        if (r && jobs_is_ending(&j->open.p[i]))
+            job_run_make_way(r);
     }
     for (size_t i = 0; i < j->open.n; i++) {
         const struct rec_job_run *row = &j->open.p[i];
@@ -255,6 +243,8 @@ static void job_begin(struct job_task *j)
 
         if (find_run(j, row) || (is_new && (j->is_held || waits_for_another(j, row))))
             continue;
+        if (is_new)
+            CRASH_POINT(JOB_AFTER_DUE);
         r = job_run_start(j, row);
         if (!r)
             continue;
@@ -290,6 +280,8 @@ static enum task_verdict job_rest(struct job_task *j)
     t->rc = 0;
     j->open.n = 0;
     arena_reset(&j->round);
+    j->is_resting = !t->signalled;
+    engine_settled(j->engine);
     wait_signal_start(
         t, ahead_ms == TZ_NEVER ? -1 : loop_mono_ms(t->loop) + (ahead_ms > 0 ? ahead_ms : 0));
     return task_then(t, JOB_LOOK);
@@ -305,7 +297,7 @@ static enum task_verdict job_step(struct task *t)
     case JOB_REST:
         return job_rest(j);
     case JOB_LOOK:
-        t->rc = 0;
+        t->rc = j->is_resting = 0;
         if (!j->env->uid.p || j->env->is_suspect) {
             j->next_ms = TZ_NEVER;
             return task_goto(t, JOB_REST);
@@ -329,7 +321,16 @@ void job_task_start(struct job_task *j, struct engine *e, struct env_task *env)
 
 void job_task_wake(struct job_task *j)
 {
+    j->is_resting = 0;
     wait_signal(&j->task);
+}
+
+int job_task_is_settled(const struct job_task *j)
+{
+    for (const struct job_run *r = j->runs; r; r = r->next)
+        if (!job_run_may_be_left(r))
+            return 0;
+    return j->is_resting;
 }
 
 void job_task_stop(struct job_task *j)

@@ -3,7 +3,8 @@
  *
  *   REST -> LOOK -> BEGIN -> REST
  *
- * LOOK asks core/jobs what is due of each job as it was applied, and writes a row for it; BEGIN starts what has a row (job_run). Nothing
+ * LOOK asks core/jobs what is due of each job as it was applied, and writes a row for it, with those of the runs that make way for
+ * it; BEGIN starts what has a row (job_run), as soon as nothing of its job is on its way out. Nothing
  * starts while the environment is held, is suspected, or the clock is; a freeze stops none. Without jobs it sleeps until something
  * is applied or asked for.
  *
@@ -24,9 +25,9 @@ struct job_task {
     struct arena round;
     struct job_run *runs;
     VEC(struct rec_job_run) open; /* of this look: not over, or something is left */
-    VEC(struct str) replaced;     /* jobs of which all but the newest run end */
     int64_t next_ms;              /* wall; TZ_NEVER: nothing is due by itself */
     int is_held;
+    int is_resting; /* nothing moved since it looked */
 };
 
 void job_task_start(struct job_task *j, struct engine *e, struct env_task *env);
@@ -34,5 +35,7 @@ void job_task_start(struct job_task *j, struct engine *e, struct env_task *env);
 void job_task_wake(struct job_task *j);
 void job_task_stop(struct job_task *j);
 void job_task_fini(struct job_task *j);
+/* Whether `once` may end: what is due was begun; what runs on is left to the next life. */
+int job_task_is_settled(const struct job_task *j);
 /* A run has ended. */
 task_ended job_task_ended;

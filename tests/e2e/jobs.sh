@@ -20,6 +20,14 @@ given_jobs()
     mkdir "$WORLD/repo/tools"
     printf '#!/bin/sh\necho "tidied $1 with $TOKEN"\n' >"$WORLD/repo/tools/tidy"
     printf '#!/bin/sh\necho begun >>"$LIST"\nwhile [ ! -e "$LIST.end" ]; do sleep 0.05; done\necho ended >>"$LIST"\n' >"$WORLD/repo/tools/long"
+    mkdir "$WORLD/both" "$WORLD/swap"
+    cat >"$WORLD/repo/tools/alone" <<'END'
+#!/bin/bash
+exec 8>"$DIR/lock"
+flock -n 8 || echo beside >>"$DIR/list"
+echo begun >>"$DIR/list"
+while [ ! -e "$DIR/end" ]; do sleep 0.05; done
+END
     chmod +x "$WORLD"/repo/tools/*
     spec
     sed -i "s|^domains:|jobs:\\
@@ -27,6 +35,8 @@ given_jobs()
   broken: {command: [sh, -c, 'echo this is why; exit 3']}\\
   endless: {command: [sleep, '1000'], timeout: 1s}\\
   long: {source: {context: tools}, command: [./long], environment: {LIST: $WORLD/list}}\\
+  both: {source: {context: tools}, command: [./alone], concurrency: allow, environment: {DIR: $WORLD/both}}\\
+  swap: {source: {context: tools}, command: [./alone], concurrency: replace, environment: {DIR: $WORLD/swap}}\\
   nightly: {command: ['true'], schedule: '30 3 * * *', tz: Europe/Berlin}\\
   often: {command: [sh, -c, 'echo often >>$WORLD/often'], schedule: '* * * * *'}\\
 secrets: {token: {}}\\
@@ -86,6 +96,60 @@ nobody_runs_one_while_it_is_held()
     run 0 'tidy is done' run prod tidy
 }
 
+# times JOB WORD N: its runs wrote so.
+times()
+{
+    [ "$(grep -c "^$2\$" "$WORLD/$1/list" 2>/dev/null)" = "$3" ]
+}
+
+nothing_runs()
+{
+    [ "$(runs_in_state running)" = 0 ] && [ "$(runs_in_state waiting)" = 0 ] && nothing_is_left
+}
+
+two_may_run_at_once()
+{
+    run 0 '' run prod both --no-wait
+    await 20 "the first runs" times both begun 1
+    run 0 '' run prod both --no-wait
+    await 20 "the second runs" times both begun 2
+    expect_equal "how often it ran beside another" "$(grep -c beside "$WORLD/both/list")" 1
+    expect_equal "runs" "$(runs_in_state running)" 2
+    kill_daemon
+    start_daemon REEVE_SECRET_TOKEN=a-value-that-nobody-may-see-123456
+    : >"$WORLD/both/end"
+    await 30 "both have ended" nothing_runs
+    expect_equal "how often it was begun" "$(grep -c begun "$WORLD/both/list")" 2
+}
+
+daemon_is_dead()
+{
+    ! kill -0 "$DAEMON" 2>/dev/null
+}
+
+# Also when the daemon dies after the old one was ended and before the new one begins.
+the_newer_one_takes_the_place()
+{
+    run 0 '' run prod swap --no-wait
+    await 20 "the first runs" times swap begun 1
+    run 0 '' run prod swap --no-wait
+    await 20 "the second runs" times swap begun 2
+    expect_equal "runs that made way" "$(runs_in_state cancelled)" 1
+    stop_daemon
+    start_daemon REEVE_SECRET_TOKEN=a-value-that-nobody-may-see-123456 REEVE_CRASH=JOB_AFTER_CLEARED
+    run 0 '' run prod swap --no-wait
+    await 20 "it dies in between" daemon_is_dead
+    wait "$DAEMON"
+    expect_equal "how often it was begun by then" "$(grep -c begun "$WORLD/swap/list")" 2
+    start_daemon REEVE_SECRET_TOKEN=a-value-that-nobody-may-see-123456
+    await 20 "the third runs" times swap begun 3
+    expect_equal "runs that made way" "$(runs_in_state cancelled)" 2
+    : >"$WORLD/swap/end"
+    await 30 "it has ended" nothing_runs
+    expect_equal "how often two ran at once" "$(grep -c beside "$WORLD/swap/list")" 0
+    expect_equal "how often it was begun" "$(grep -c begun "$WORLD/swap/list")" 3
+}
+
 # The minute that is long enough to see it.
 the_schedule_runs_it()
 {
@@ -94,4 +158,30 @@ the_schedule_runs_it()
     expect "a run of the schedule" grep -q '"cause":"schedule"' <<<"$(reeve status prod -o json)"
 }
 
-run_cases a_person_runs_a_job a_run_outlives_the_daemon nobody_runs_one_while_it_is_held the_schedule_runs_it
+once()
+{
+    REEVE_SECRET_TOKEN=a-value-that-nobody-may-see-123456 "$REEVE" once >>"$WORLD/daemon.log" 2>&1 9>&- ||
+        fail "once fails"
+}
+
+is_another_minute()
+{
+    [ "$(date +%M)" != "$1" ]
+}
+
+# For who has a timer in place of a daemon.
+once_runs_what_is_due()
+{
+    local n
+
+    stop_daemon
+    n=$(wc -l <"$WORLD/often")
+    await 90 "a minute is over" is_another_minute "$(date +%M)"
+    once
+    expect "it ran" [ "$(wc -l <"$WORLD/often")" -gt "$n" ]
+    expect_equal "what is known of it" "$(runs_in_state running)" 0
+    nothing_is_left || fail "something of it is left"
+}
+
+run_cases a_person_runs_a_job a_run_outlives_the_daemon nobody_runs_one_while_it_is_held the_schedule_runs_it \
+    two_may_run_at_once the_newer_one_takes_the_place once_runs_what_is_due

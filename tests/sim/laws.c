@@ -193,6 +193,48 @@ void laws_recovered(struct world *w, struct laws *l)
     l->recovered = seq;
 }
 
+/* --- jobs ---------------------------------------------------------------------------------------- */
+
+static struct str job_of(const struct null_object *o)
+{
+    return str_slice(o->name, 0, str_find_char(o->name, '@'));
+}
+
+static struct str env_of(struct arena *a, const struct null_object *o)
+{
+    return value_get_text(value_get(desired_of(a, o), S("label")), S("env_uid"), S(""));
+}
+
+/* Two runs of one job, neither of which has ended. */
+static const char *check_alone(struct world *w, const struct null_object *job)
+{
+    struct world_walk walk = { 0 };
+    struct null_object *o;
+
+    while ((o = world_next(w, &walk))) {
+        AUTO_ARENA struct arena a = { 0 };
+
+        if (o != job && o->pending && str_eq_c(o->type, "job") && str_eq(job_of(o), job_of(job)) &&
+            str_eq(env_of(&a, o), env_of(&a, job)))
+            return BROKEN("%.*s runs beside %.*s", STR_ARG(o->name), STR_ARG(job->name));
+    }
+    return NULL;
+}
+
+static const char *check_jobs(struct world *w)
+{
+    struct world_walk walk = { 0 };
+    struct null_object *o;
+    const char *broken = NULL;
+
+    if (w->begun_twice.n)
+        return BROKEN("%.*s was begun twice", STR_ARG(w->begun_twice));
+    while (!broken && (o = world_next(w, &walk)))
+        if (str_eq_c(o->type, "job") && o->pending && !str_eq_c(job_of(o), SHOP_ALLOWED))
+            broken = check_alone(w, o);
+    return broken;
+}
+
 const char *laws_now(struct world *w, struct laws *l)
 {
     struct world_walk walk = { 0 };
@@ -202,10 +244,21 @@ const char *laws_now(struct world *w, struct laws *l)
     while (!broken && w->box && (o = world_next(w, &walk)))
         if (str_eq_c(o->type, "switch"))
             broken = check_switch(w, l, o);
-    return broken;
+    return broken || !w->box ? broken : check_jobs(w);
 }
 
 /* --- rows and objects ---------------------------------------------------------------------------- */
+
+static int is_run_known(struct world *w, struct arena *a, const struct null_object *o)
+{
+    struct rec_job_run *rows;
+    size_t n;
+
+    MUST(DB_SELECT(world_reader(w), a, job_run,
+                   "WHERE is_left = 1 AND job || '@' || at_ms = $1 AND env = $2", &rows, &n, err,
+                   DB_T(o->name), DB_T(env_of(a, o))));
+    return n == 1;
+}
 
 static const char *check_every_object_has_a_row(struct world *w, struct arena *a)
 {
@@ -219,6 +272,11 @@ static const char *check_every_object_has_a_row(struct world *w, struct arena *a
             continue;
         if (str_eq_c(o->type, "lost"))
             return BROKEN("%.*s is lost and was not run again", STR_ARG(o->name));
+        if (str_eq_c(o->type, "job")) {
+            if (!is_run_known(w, a, o))
+                return BROKEN("orphan: %.*s has no row of a run", STR_ARG(o->name));
+            continue;
+        }
         MUST(DB_SELECT(world_reader(w), a, resource,
                        "WHERE owner = $1 AND valid_to IS NULL AND status <> 'gone'", &rows, &n, err,
                        DB_T(o->owner)));

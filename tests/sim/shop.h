@@ -51,6 +51,7 @@ struct shop {
 };
 
 #define SHOP_ENVS 2
+#define SHOP_ALLOWED "both" /* the job that may run beside itself */
 extern const char *const shop_envs[SHOP_ENVS];
 extern const char *const shop_names[N_SHOP];
 

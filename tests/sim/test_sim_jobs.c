@@ -20,9 +20,8 @@ static size_t list_runs(struct story *s, const char *state, struct rec_job_run *
     struct err err = ERR_INIT;
     size_t n;
 
-    if (DB_SELECT(world_reader(&s->w), &s->w.arena, job_run,
-                  "WHERE job = 'cleanup' AND state LIKE $1 ORDER BY at_ms", ret, &n, &err,
-                  DB_T(str_from_c(state))))
+    if (DB_SELECT(world_reader(&s->w), &s->w.arena, job_run, "WHERE state LIKE $1 ORDER BY at_ms",
+                  ret, &n, &err, DB_T(str_from_c(state))))
         fail_msg("%s", err.text);
     return n;
 }
@@ -69,6 +68,141 @@ static void it_is_never_run_twice_for_one_instant(struct story *s)
     assert_true(count_runs(s, "done") >= 20);
     assert_int_equal(count(s, "job.started"), 40);
     assert_int_equal(count(s, "job.ended"), 40);
+}
+
+static int64_t at_once(struct story *s)
+{
+    struct world_walk walk = { 0 };
+    struct null_object *o;
+    int64_t n = 0;
+
+    while ((o = world_next(&s->w, &walk)))
+        n += str_eq_c(o->type, "job") && o->pending;
+    return n;
+}
+
+/* How long those last that begin from now on. */
+static void last(struct story *s, int seconds)
+{
+    s->w.job_looks = seconds;
+    world_calm(&s->w); /* and its provider is told */
+}
+
+static void given_long_job(struct story *s, const char *name, const char *more, int seconds)
+{
+    last(s, seconds);
+    s->shop.n_envs = 1;
+    s->shop.more = str_fmt(&s->w.arena, "jobs:\n  %s: {command: [./%s], %s, %s}\n", name, name,
+                           EVERY_TWO, more)
+                       .p;
+    push(s);
+    run(s, 10 * SECOND);
+    run(s, 2 * MINUTE - loop_wall_ms(s->w.loop) % (2 * MINUTE) - SECOND);
+}
+
+/* Each takes five minutes, and one comes every two. */
+static void two_may_run_at_once(struct story *s)
+{
+    given_long_job(s, SHOP_ALLOWED, "concurrency: allow", 290);
+    run(s, 10 * SECOND);
+    assert_int_equal(at_once(s), 1);
+    run(s, 2 * MINUTE);
+    assert_int_equal(at_once(s), 2);
+    world_kill(&s->w);
+    run(s, 2 * MINUTE);
+    assert_int_equal(at_once(s), 3);
+    run(s, 12 * MINUTE);
+    assert_int_equal(at_once(s), 3);
+    assert_int_equal(s->w.begun.n, 9);
+    assert_int_equal(count(s, "job.started"), 9);
+}
+
+/* That no two run at once is a law. */
+static void the_newer_one_takes_the_place(struct story *s)
+{
+    given_long_job(s, "cleanup", "concurrency: replace", 290);
+    run(s, 10 * MINUTE);
+    assert_int_equal(s->w.begun.n, 5);
+    assert_int_equal(count_runs(s, "cancelled"), 4);
+    assert_int_equal(count_runs(s, "running"), 1);
+    last(s, 10);
+    run(s, 2 * MINUTE);
+    assert_int_equal(count_runs(s, "cancelled"), 5);
+    assert_int_equal(count_runs(s, "done"), 1);
+    assert_int_equal(at_once(s), 0);
+}
+
+/* At every moment from the row of the new one to its beginning. */
+static void one_is_replaced_across_deaths(struct story *s)
+{
+    given_long_job(s, "cleanup", "concurrency: replace", 290);
+    run(s, 10 * SECOND);
+    for (int at_ms = 0; at_ms < 60; at_ms++) {
+        int64_t to_next = 2 * MINUTE - loop_wall_ms(s->w.loop) % (2 * MINUTE);
+
+        world_run(&s->w, to_next + at_ms);
+        world_kill(&s->w);
+        run(s, 20 * SECOND);
+        assert_int_equal(at_once(s), 1);
+        assert_int_equal(count_runs(s, "running"), 1);
+    }
+    assert_int_equal(s->w.begun.n, 61);
+    assert_int_equal(count(s, "job.due"), 61);
+}
+
+/* It has not begun, it is on its way out, nobody wrote so: killed at each point of both, twice. */
+static void deaths_at_every_point_of_a_replacement(struct story *s)
+{
+    given_long_job(s, "cleanup", "concurrency: replace", 290);
+    run(s, 10 * SECOND);
+    for (int point = CRASH_JOB_AFTER_DUE; point <= CRASH_JOB_AFTER_CLEARED; point++) {
+        size_t n = s->w.begun.n;
+
+        world_die(&s->w, (enum crash_point)point, 1, 2);
+        run(s, 2 * MINUTE);
+        assert_int_equal(at_once(s), 1);
+        assert_int_equal(s->w.begun.n, n + 1);
+        assert_true(s->w.died[point] > 0 || point == CRASH_JOB_BEFORE_ENDED);
+    }
+}
+
+/* Nobody begins what made way before it began. */
+static void one_that_waits_is_replaced_too(struct story *s)
+{
+    given_long_job(s, "cleanup", "concurrency: replace", 290);
+    run(s, 10 * SECOND);
+    world_fault(&s->w, (struct null_fault){ .type = S("job"),
+                                            .call = S("apply"),
+                                            .action = S(""),
+                                            .name = S(""),
+                                            .kind = NULL_FAULT_BEFORE,
+                                            .verdict = RV_RETRY,
+                                            .acted = RV_ACTED_NO });
+    run(s, 6 * MINUTE); /* the first does not go away */
+    assert_int_equal(s->w.begun.n, 1);
+    assert_int_equal(count_runs(s, "waiting"), 1);
+    assert_int_equal(count_runs(s, "cancelled"), 3);
+    last(s, 3600);
+    run(s, 10 * MINUTE); /* it is asked ever more seldom */
+    assert_int_equal(at_once(s), 1);
+    assert_true(s->w.begun.n >= 2);
+    assert_int_equal(count_runs(s, "waiting"), 0);
+}
+
+static void a_person_replaces_it(struct story *s)
+{
+    const struct command in = {
+        .verb = COMMAND_RUN, .env = S("prod"), .service = S("cleanup"), .as = S("")
+    };
+
+    given_long_job(s, "cleanup", "concurrency: replace", 290);
+    run(s, 10 * SECOND);
+    world_say(&s->w, &in, &s->done);
+    world_say(&s->w, &in, &s->done);
+    run(s, 20 * SECOND);
+    assert_int_equal(s->done, 2);
+    assert_int_equal(count_runs(s, "running"), 1);
+    assert_int_equal(count_runs(s, "cancelled"), 2);
 }
 
 static void rows_of_old_runs_go(struct story *s)
@@ -128,6 +262,42 @@ static void a_person_runs_it(struct story *s)
     say(s, COMMAND_RESUME);
 }
 
+/* A pass of `once` an hour: the last instant of those in between, once. */
+static void a_pass_runs_what_is_due(struct story *s)
+{
+    given_job(s, EVERY_TWO);
+    world_stop(&s->w);
+    for (int pass = 1; pass <= 3; pass++) {
+        s->w.wall_ms += 60 * MINUTE;
+        world_once(&s->w);
+        assert_int_equal(s->w.begun.n, pass);
+        assert_int_equal(count_runs(s, "done"), pass);
+        world_once(&s->w);
+        assert_int_equal(s->w.begun.n, pass);
+    }
+}
+
+/* It ends without it, and the next one knows of it. */
+static void a_pass_leaves_what_runs(struct story *s)
+{
+    int64_t began_ms;
+
+    given_job(s, EVERY_TWO);
+    world_stop(&s->w);
+    s->w.job_looks = 1000;
+    s->w.wall_ms += 60 * MINUTE;
+    began_ms = s->w.wall_ms;
+    world_once(&s->w);
+    assert_in_range(s->w.wall_ms - began_ms, 2 * SECOND, MINUTE);
+    assert_int_equal(count_runs(s, "running"), 1);
+    s->w.wall_ms += 60 * MINUTE;
+    world_once(&s->w);
+    assert_int_equal(count_runs(s, "skipped"), 1);
+    assert_int_equal(s->w.begun.n, 1);
+    run(s, 20 * MINUTE);
+    assert_int_equal(s->w.begun.n, 2); /* the first has ended */
+}
+
 static void a_job_that_is_gone_runs_no_more(struct story *s)
 {
     size_t n;
@@ -151,10 +321,18 @@ int main(void)
     struct story_row rows[] = {
         STORY(it_runs_at_its_times),
         STORY(it_is_never_run_twice_for_one_instant),
+        STORY(two_may_run_at_once),
+        STORY(the_newer_one_takes_the_place),
+        STORY(one_is_replaced_across_deaths),
+        STORY(deaths_at_every_point_of_a_replacement),
+        STORY(one_that_waits_is_replaced_too),
+        STORY(a_person_replaces_it),
         STORY(rows_of_old_runs_go),
         STORY(what_is_missed_runs_once),
         STORY(a_freeze_stops_no_job),
         STORY(a_person_runs_it),
+        STORY(a_pass_runs_what_is_due),
+        STORY(a_pass_leaves_what_runs),
         STORY(a_job_that_is_gone_runs_no_more),
     };
 

@@ -91,6 +91,16 @@ void world_die(struct world *w, enum crash_point point, int nth, int times)
     w->crash_times = times;
 }
 
+static void world_note_begun(void *ctx, const struct null_object *job)
+{
+    struct world *w = ctx;
+
+    if (map_has(&w->begun, job->owner))
+        w->begun_twice = str_copy(&w->arena, job->name);
+    else
+        map_put(&w->begun, str_copy(&w->arena, job->owner), NULL);
+}
+
 static void world_tell_box(struct world *w)
 {
     if (!w->box)
@@ -99,6 +109,9 @@ static void world_tell_box(struct world *w)
     w->box->n_faults = w->n_faults;
     w->box->latency_ms = w->latency_ms;
     w->box->pending = w->pending;
+    w->box->job_looks = w->job_looks;
+    w->box->begun = world_note_begun;
+    w->box->begun_ctx = w;
 }
 
 void world_fault(struct world *w, struct null_fault fault)
@@ -308,6 +321,7 @@ void world_init(struct world *w, uint64_t seed, enum world_boxes boxes)
     *w = (struct world){ .seed = seed, .wall_ms = WORLD_WALL_MS, .work_ms_max = 5, .boxes = boxes };
     world_chance = seed;
     arena_init(&w->arena, 0);
+    map_init(&w->begun, &w->arena);
     (void)snprintf(w->dir, sizeof(w->dir), "%s/reeve-sim-XXXXXX",
                    access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
     PRE(mkdtemp(w->dir) != NULL);

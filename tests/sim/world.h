@@ -70,7 +70,9 @@ struct world {
     struct null_fault faults[WORLD_FAULTS_MAX];
     size_t n_faults;
     uint32_t latency_ms;
-    int64_t pending;
+    int64_t pending, job_looks;
+    struct map begun; /* runs of jobs, by their owner */
+    struct str begun_twice;
     /* die at this passage of this point, so often */
     enum crash_point crash_point;
     int crash_nth, crash_times;

@@ -41,6 +41,8 @@ static const struct row {
     { "both may run", HOURLY, "allow", 1, 120, "60 running", JOBS_START, 120, 180 },
     { "the new one takes its place", HOURLY, "replace", 1, 120, "60 running", JOBS_REPLACE, 120,
       180 },
+    { "what makes way is not under way", HOURLY, "replace", 1, 180, "120 cancelled;60 done",
+      JOBS_START, 180, 240 },
     { "nothing is there to be replaced", HOURLY, "replace", 1, 120, "60 done", JOBS_START, 120,
       180 },
     { "when a person asks", NULL, "forbid", 1, 120, "", JOBS_NOTHING, 0, -1 },
@@ -122,12 +124,29 @@ static void test_rows_of_old_runs_go(void **state)
     assert_false(jobs_is_old(&runs, JOBS_KEPT));
 }
 
+static void test_one_that_makes_way_is_ending_while_something_is_left(void **state)
+{
+    struct rec_job_run waits = { .state = S("waiting") },
+                       runs = { .state = S("running"), .is_left = 1 };
+
+    (void)state;
+    assert_false(jobs_is_ending(&runs));
+    jobs_make_way(&waits, 1);
+    jobs_make_way(&runs, 1);
+    assert_false(jobs_is_open(&waits) || jobs_is_open(&runs));
+    assert_false(jobs_is_ending(&waits));
+    assert_true(jobs_is_ending(&runs));
+    runs.is_left = 0;
+    assert_false(jobs_is_ending(&runs));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_jobs_are_due),
         cmocka_unit_test(test_a_zone_that_nobody_knows_is_never_due),
         cmocka_unit_test(test_rows_of_old_runs_go),
+        cmocka_unit_test(test_one_that_makes_way_is_ending_while_something_is_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
