@@ -208,7 +208,12 @@ static void set_needs(struct normalise *n, const struct value *service, struct s
 
     NORMALISE_ENTRIES(depends_on, on)
     {
-        refs_need(n, of, "service", on->key);
+        refs_need(n, of,
+                  str_eq_c(value_get_text(on->value, S("condition"), S("")),
+                           "service_completed_successfully")
+                      ? "job"
+                      : "service",
+                  on->key);
     }
 }
 

@@ -1,17 +1,40 @@
 /* What refers to nothing, stands twice or contradicts the daemon's rule. SPDX-License-Identifier: Apache-2.0 */
 #include "specs/policy_rules_check.h"
 
+static void check_dependency(struct normalise *n, const struct policy_rule *rule,
+                             const struct value_entry *service, const struct value_entry *on)
+{
+    int ends = str_eq_c(value_get_text(on->value, S("condition"), S("")),
+                        "service_completed_successfully");
+
+    if (value_get(ends ? n->jobs : n->services, on->key) &&
+        (ends || !str_eq(on->key, service->key)))
+        return;
+    if (!ends && str_eq(on->key, service->key))
+        complain(n, rule, NULL, on->key_place, "service '%.*s' depends on itself",
+                 STR_ARG(on->key));
+    else if (ends && value_get(n->services, on->key))
+        complain(n, rule, NULL, on->key_place,
+                 "service '%.*s' waits for the end of service '%.*s', which has none: name a job",
+                 STR_ARG(service->key), STR_ARG(on->key));
+    else if (!ends && value_get(n->jobs, on->key))
+        complain(n, rule, NULL, on->key_place,
+                 "service '%.*s' depends on job '%.*s': a job is waited for to its end, with "
+                 "condition: service_completed_successfully",
+                 STR_ARG(service->key), STR_ARG(on->key));
+    else
+        complain(n, rule, NULL, on->key_place,
+                 "service '%.*s' depends on '%.*s', which is not here", STR_ARG(service->key),
+                 STR_ARG(on->key));
+}
+
 void policy_rules_dependencies(struct normalise *n, const struct policy_rule *rule)
 {
     NORMALISE_ENTRIES(n->services, service)
     NORMALISE_ENTRIES(value_get(service->value, S("depends_on")), on)
-    if (str_eq(on->key, service->key))
-        complain(n, rule, NULL, on->key_place, "service '%.*s' depends on itself",
-                 STR_ARG(on->key));
-    else if (!value_get(n->services, on->key))
-        complain(n, rule, NULL, on->key_place,
-                 "service '%.*s' depends on '%.*s', which is not here", STR_ARG(service->key),
-                 STR_ARG(on->key));
+    {
+        check_dependency(n, rule, service, on);
+    }
 }
 
 void policy_rules_routes(struct normalise *n, const struct policy_rule *rule)

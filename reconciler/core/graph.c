@@ -183,6 +183,27 @@ unsigned char *graph_spread(struct arena *a, const struct graph *g, const unsign
     return reached;
 }
 
+int graph_filter(struct arena *a, const struct graph *g, graph_keeps_fn *keeps, void *ctx,
+                 struct graph *ret, struct err *err)
+{
+    struct graph kept = *g;
+    size_t at = 0;
+
+    kept.first = arena_new_n(a, size_t, g->n + 1);
+    kept.to = arena_new_n(a, size_t, g->first[g->n] + 1);
+    if (!kept.first || !kept.to)
+        return arena_status(a, err);
+    for (size_t i = 0; i < g->n; i++) {
+        kept.first[i] = at;
+        for (size_t e = g->first[i]; e < g->first[i + 1]; e++)
+            if (keeps(ctx, i, g->to[e]))
+                kept.to[at++] = g->to[e];
+    }
+    kept.first[g->n] = at;
+    *ret = kept;
+    return 0;
+}
+
 int graph_needs(const struct graph *g, struct str from, struct str to)
 {
     size_t i = graph_find(g, from), j = graph_find(g, to);

@@ -30,5 +30,9 @@ const unsigned char *graph_mark(const struct graph *g, size_t from);
 enum graph_direction { GRAPH_DOWN, GRAPH_UP };
 unsigned char *graph_spread(struct arena *a, const struct graph *g, const unsigned char *marked,
                             enum graph_direction direction);
+/* The same resources with the needs that `keeps` alone; ERR_NOMEM. */
+typedef int graph_keeps_fn(void *ctx, size_t from, size_t to);
+int graph_filter(struct arena *a, const struct graph *g, graph_keeps_fn *keeps, void *ctx,
+                 struct graph *ret, struct err *err);
 /* Whether `from` needs `to`, directly or through others. Unknown names need nothing. */
 int graph_needs(const struct graph *g, struct str from, struct str to);

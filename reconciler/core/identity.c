@@ -35,6 +35,18 @@ struct digest identity_release_key(struct arena *a, const struct value *service)
     return digest_value(a, S("release"), map);
 }
 
+struct digest identity_awaited_key(struct arena *a, const struct value *job,
+                                   const struct value *sets)
+{
+    struct value *map = value_map(a);
+
+    identity_take(a, map, job, S("artifact"));
+    identity_take(a, map, job, S("command"));
+    identity_take(a, map, job, S("environment"));
+    share_part(a, map, S("sets"), sets);
+    return digest_value(a, S("awaited"), map);
+}
+
 static struct value *identity_tuple(struct arena *a, const struct identity_subject *subject)
 {
     struct value *list = value_list(a);

@@ -15,6 +15,9 @@
 struct digest identity_set_key(struct arena *a, const struct value *service);
 /* Once per artifact and release block. */
 struct digest identity_release_key(struct arena *a, const struct value *service);
+/* Of a job that ends before services begin: once for what it does and for the sets, {service: key}, that wait. */
+struct digest identity_awaited_key(struct arena *a, const struct value *job,
+                                   const struct value *sets);
 
 struct identity_subject {
     struct str installation, env_uid, kind, name;

@@ -249,8 +249,8 @@ int plan_make(struct arena *a, const struct snapshot *s, struct plan *ret, struc
     };
     p.prunes = value_get_bool(value_get(s->target->policy, S("reconcile")), S("prune"), 1);
     if (graph_make(a, s->target, &p.graph, err) || estate_make(a, s, &p.estate, err) ||
-        plan_subjects_collect(&p, err) || plan_routes_collect(&p, err) ||
-        plan_objects_collect(&p, err))
+        plan_subjects_collect(&p, err) || plan_depends_collect(&p, err) ||
+        plan_routes_collect(&p, err) || plan_objects_collect(&p, err))
         return err->code;
     plan_groups_make(&p);
     plan_objects_keep_needed(&p);

@@ -20,7 +20,7 @@ static size_t find_root(size_t *roots, size_t i)
  * two sides that stands between one that rolls, above, and one that rolls, below. */
 static void join_nodes(struct planner *p, size_t *roots)
 {
-    const struct graph *g = &p->graph;
+    const struct graph *g = &p->ties;
     unsigned char *rolls = arena_new_n(p->low.a, unsigned char, g->n + 1), *above, *below;
 
     if (!rolls)
@@ -103,9 +103,11 @@ static struct value *routes_of_group(struct planner *p, size_t leader)
     return list;
 }
 
-/* Its set, what is released for it and what verifies it: one of these that was mended is another change. */
-static struct str member_word(struct arena *a, const struct member *m)
+/* Its set, what is released for it, what verifies it and the jobs that end before it: one of these that was mended is
+ * another change. */
+static struct str member_word(struct arena *a, const struct subject *x)
 {
+    const struct member *m = &x->m;
     const struct value *verify = value_get(m->desired, S("verify"));
     struct digest digest;
     struct sb b;
@@ -122,6 +124,8 @@ static struct str member_word(struct arena *a, const struct member *m)
         digest = digest_value(a, S("verify"), verify);
         sb_addf(&b, "?%.*s", STR_ARG(digest_hex(a, &digest)));
     }
+    for (size_t i = 0; i < x->jobs.n; i++)
+        sb_addf(&b, "!%.*s", STR_ARG(digest_hex(a, &x->jobs.p[i]->key)));
     return sb_str(&b);
 }
 
@@ -134,7 +138,7 @@ static struct digest group_digest(struct planner *p, size_t leader)
     for (size_t i = leader; i < p->subjects.n; i = p->subjects.p[i].next) {
         const struct subject *x = &p->subjects.p[i];
 
-        value_set_text(a, sets, x->m.service, member_word(a, &x->m));
+        value_set_text(a, sets, x->m.service, member_word(a, x));
     }
     if (p->subjects.p[leader].fate == FATE_SCALE)
         value_set_int(a, all, S("replicas"), p->subjects.p[leader].m.replicas);
@@ -317,7 +321,7 @@ static void order_alone(struct planner *p, struct group_orders *orders)
 
         if (x->fate != FATE_ROLL && !is_alone(x))
             continue;
-        marks = graph_mark(&p->graph, x->node);
+        marks = graph_mark(&p->ties, x->node);
         for (size_t j = 0; j < p->subjects.n; j++) {
             const struct subject *y = &p->subjects.p[j];
 

@@ -86,6 +86,15 @@ static void say_renamed(struct planner *p, struct plan_line *line, struct str fr
     line->reason = str_fmt(p->low.a, "renamed from %.*s%s", STR_ARG(from), how);
 }
 
+/* What runs and ends before it begins. */
+static void say_awaited(struct planner *p, struct plan_line *line, const struct subject *x)
+{
+    for (size_t i = 0; i < x->jobs.n; i++)
+        if (plan_depends_runs(p, x, x->jobs.p[i]))
+            line->reason = str_fmt(p->low.a, "%.*s, after job/%.*s", STR_ARG(line->reason),
+                                   STR_ARG(x->jobs.p[i]->job->name));
+}
+
 static void add_service(struct planner *p, const struct subject *x)
 {
     static const struct {
@@ -124,6 +133,7 @@ static void add_service(struct planner *p, const struct subject *x)
     if (is_renamed(x))
         say_renamed(p, line, x->was->m.service,
                     x->fate == FATE_ROLL && !x->have ? ": a new set takes over" : "");
+    say_awaited(p, line, x);
     diff_values(p->low.a, before, x->m.desired, line);
     plan_lines_classify(p, line, words[x->fate].classes);
     classify_gone(p, line, x->want);

@@ -240,7 +240,7 @@ static void lower_leftovers(struct planner *p, size_t unshared)
     lower_left_addresses(p);
 }
 
-static int is_built(const struct planner *p, struct str provider, struct str key)
+int plan_lower_is_built(const struct planner *p, struct str provider, struct str key)
 {
     for (size_t i = 0; i < p->plan->items.n; i++) {
         const struct plan_item *item = &p->plan->items.p[i];
@@ -263,7 +263,7 @@ static void lower_jobs(struct planner *p)
         struct lane l = rollout_items_lane(&p->low, LANE_MAIN, -1);
         struct str key = value_get_text(r->desired, S("artifact"), STR_NONE);
 
-        if (str_eq_c(r->kind, "job") && key.p && !is_built(p, r->provider, key))
+        if (str_eq_c(r->kind, "job") && key.p && !plan_lower_is_built(p, r->provider, key))
             rollout_items_build(&l, &m);
     }
 }
@@ -292,6 +292,7 @@ void plan_lower_all(struct planner *p)
 
     last_address = lower_addresses(p);
     plan_object_items_make(p);
+    plan_depends_make(p, last_address);
     plan_object_items_mark_users(p);
     for (size_t g = 0; g < n_groups; g++)
         lower_group(p, (int)g);
@@ -300,6 +301,7 @@ void plan_lower_all(struct planner *p)
     order_groups(p, last_address);
     wait_for_unshare(p, unshared);
     plan_object_items_order(p);
+    plan_depends_order(p);
     plan_object_items_drop(p);
     lower_repairs(p);
     lower_leftovers(p, unshared);

@@ -266,10 +266,7 @@ int plan_subjects_collect(struct planner *p, struct err *err)
 
 void plan_subjects_needed_before(const struct subject *x, struct map *ret)
 {
-    const struct value *depends = value_get(x->m.before, S("depends_on"));
-
-    for (size_t i = 0; i < value_count(depends); i++)
-        map_put(ret, depends->u.map.entries[i].key, NULL);
+    plan_depends_services(x->m.before, ret);
     plan_routes_addresses(x->m.before, ret);
 }
 

@@ -3,6 +3,7 @@
  *
  *   plan.c           the order of it all, what stands in the records and in the id
  *   plan_subjects.c  what happens to each service, and what is left alone
+ *   plan_depends.c   what they wait for that is not part of the same switch
  *   plan_groups.c    which of them switch as one, and which group waits for which
  *   plan_objects.c   what happens to each object: databases and the like
  *   plan_object_items.c  what runs for them, and who waits for whom
@@ -30,6 +31,13 @@ enum fate {
     FATE_REMOVE,
 };
 
+/* A job that ends well before services begin. */
+struct awaited_job {
+    const struct spec_resource *job;
+    struct digest key;  /* it runs once for it */
+    size_t first, last; /* of its items; ROLLOUT_NO_ITEM: it does not run */
+};
+
 struct subject {
     struct member m;
     const struct spec_resource *want; /* NULL: goes, or stays as it is recorded */
@@ -38,12 +46,13 @@ struct subject {
     struct subject *becomes; /* who takes over from it; NULL: nobody */
     size_t node;             /* in the graph; n: not there */
     enum fate fate;
-    size_t leader;              /* first subject of its group */
-    struct digest group_digest; /* of the group that it leads */
-    size_t next;                /* of the group, by name; all: it is the last */
-    VEC(size_t) routes;         /* that lead to it, of the plan's */
-    int group;                  /* -1: none */
-    int is_kept;                /* as it is recorded, whatever is wanted */
+    size_t leader;                  /* first subject of its group */
+    struct digest group_digest;     /* of the group that it leads */
+    size_t next;                    /* of the group, by name; all: it is the last */
+    VEC(size_t) routes;             /* that lead to it, of the plan's */
+    VEC(struct awaited_job *) jobs; /* that it waits for, by name */
+    int group;                      /* -1: none */
+    int is_kept;                    /* as it is recorded, whatever is wanted */
 };
 
 /* What happens to one object. */
@@ -81,6 +90,8 @@ struct planner {
     struct estate estate;
     struct plan *plan;
     struct graph graph;
+    struct graph ties;                  /* the same without needs that join nobody */
+    VEC(struct awaited_job *) jobs;     /* by name */
     VEC(struct subject) subjects;       /* by name */
     VEC(struct planned_object) objects; /* by kind and name */
     VEC(size_t) proven;                 /* last main item of each group */
@@ -104,6 +115,18 @@ int planner_only_repairs(const struct planner *p);
 int planner_keeps_policy(const struct planner *p);
 
 void planner_note(struct planner *p, struct str text);
+
+/* Jobs that are waited for, and which needs join services that roll. */
+int plan_depends_collect(struct planner *p, struct err *err);
+/* One of its jobs runs for the set that is made of it. */
+int plan_depends_runs(const struct planner *p, const struct subject *x,
+                      const struct awaited_job *j);
+/* Items of jobs, which need nothing of a group; `last_address` may be ROLLOUT_NO_ITEM. */
+void plan_depends_make(struct planner *p, size_t last_address);
+/* Who waits for them, and for instances of others. */
+void plan_depends_order(struct planner *p);
+/* Names of services that `depends_on` of a service names, as keys of `ret`. */
+void plan_depends_services(const struct value *service, struct map *ret);
 
 int plan_subjects_collect(struct planner *p, struct err *err);
 /* It stays as it is recorded. */
@@ -171,6 +194,8 @@ void plan_object_items_drop(struct planner *p);
 void plan_object_items_mark_users(struct planner *p);
 /* Groups wait for what their services need. */
 void plan_object_items_order(struct planner *p);
+/* Something in the plan builds it, or it is there. */
+int plan_lower_is_built(const struct planner *p, struct str provider, struct str key);
 /* The first items of a group wait for an item outside. */
 void plan_lower_group_waits(struct planner *p, int group, size_t item);
 

@@ -100,7 +100,9 @@ static int find_lost_need(const struct schedule *s, size_t group)
     for (size_t i = g->first_item; i < g->first_item + g->n_items; i++) {
         const struct plan_item *item = item_at(s, i);
 
-        for (size_t n = 0; item->lane == LANE_MAIN && n < item->needs.n; n++) {
+        if (item->lane != LANE_MAIN || s->items[i] != ITEM_NONE)
+            continue;
+        for (size_t n = 0; n < item->needs.n; n++) {
             size_t need = item->needs.p[n];
 
             if (item_at(s, need)->group != (int)group && is_lost(s, need))
@@ -131,7 +133,7 @@ static void move_rolling_group(const struct schedule *s, size_t group, struct mo
 {
     struct tally t = tally_lane(s, group, LANE_MAIN);
     struct schedule_move out = { .kind = MOVE_REVERT, .group = (int)group, .culprit = t.failed };
-    int lost = t.begun ? -1 : find_lost_need(s, group);
+    int lost = find_lost_need(s, group);
 
     if (!t.left) {
         add_move(m, (struct schedule_move){ .kind = MOVE_PROVEN, .group = (int)group });

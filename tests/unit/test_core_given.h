@@ -3,6 +3,7 @@
  *
  * A spec: resources parted by ';', words by spaces:
  *     api v1 port x2 needs=db uses=web recreate rolling=1 canary=1000,5000! hold ask stopped built release manual contract settings=s1
+ *     api v1 starts=web after=seed; job seed v1 built uses=web
  *     domain app a.example /=web /api=api /x=api+deny /y=api+ip
  *     database main engine=postgres needs=redis/jobs policy=delete moved=old drift=storage:report
  *     forget database/main
@@ -150,6 +151,15 @@ static inline void given_word(struct arena *a, struct given_service *s, struct s
     } else if (given_word_prefix(word, "needs=", &rest)) {
         (void)given_member(a, s->depends, rest);
         given_need(a, s->r, rest);
+    } else if (given_word_prefix(word, "starts=", &rest)) {
+        value_set_text(a, given_member(a, s->depends, rest), S("condition"), S("service_started"));
+        given_need(a, s->r, rest);
+    } else if (given_word_prefix(word, "after=", &rest)) {
+        struct str *slot = vec_push(a, &s->r->needs);
+
+        value_set_text(a, given_member(a, s->depends, rest), S("condition"),
+                       S("service_completed_successfully"));
+        *slot = str_fmt(a, "job/%.*s", STR_ARG(rest));
     } else if (given_word_prefix(word, "uses=", &rest)) {
         struct value *output = given_member(a, s->environment, str_fmt(a, "U_%.*s", STR_ARG(rest)));
 
@@ -203,6 +213,20 @@ static inline void given_service(struct arena *a, struct spec_resource *r, struc
         else if (word.n)
             given_word(a, &s, word);
     r->desired = s.v;
+}
+
+static inline void given_job(struct arena *a, struct spec_resource *r, struct str words)
+{
+    static const struct str own[] = { S_INIT("command"), S_INIT("environment"),
+                                      S_INIT("artifact") };
+    struct value *v = value_map(a);
+
+    given_service(a, r, words);
+    r->kind = S("job");
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        if (value_get(r->desired, own[i]))
+            value_set(a, v, own[i], value_copy(a, value_get(r->desired, own[i])));
+    r->desired = v;
 }
 
 static inline void given_domain(struct arena *a, struct spec_resource *r, struct str words)
@@ -318,6 +342,8 @@ static inline struct environment_spec given_spec(struct arena *a, const char *te
         r = vec_push(a, &spec.resources);
         if (given_is_object(one))
             given_object(a, r, one);
+        else if (str_starts(one, S("job ")))
+            given_job(a, r, str_slice(one, 4, one.n));
         else if (str_starts(one, S("domain ")))
             given_domain(a, r, str_slice(one, 7, one.n));
         else

@@ -290,6 +290,16 @@ static void test_plans_are_played(void **state)
           "a v2 port canary=1000 needs=b;b v2 port;c v2 port canary=100,200;e v2 port "
           "needs=b;domain d h /=a /b=b /c=c",
           PLAN_CAUSE_COMMIT },
+        { "what is only started first, of several groups",
+          "a v1 port;b v1 port;c v1 x2 rolling=1;domain d h /=a /b=b",
+          "a v2 port starts=b;b v2 port starts=c;c v2 x2 rolling=1;e v1 built starts=a;"
+          "domain d h /=a /b=b",
+          PLAN_CAUSE_COMMIT },
+        { "jobs that end first, one behind a service",
+          "a v1 port after=seed;b v1 port;job seed v9;domain d h /=a /b=b",
+          "a v2 port after=seed;b v2 port;c v1 recreate after=fill after=seed;job seed v9 built;"
+          "job fill v8 uses=b;domain d h /=a /b=b",
+          PLAN_CAUSE_COMMIT },
         { "scaled up", "a v1 port x1;domain d h /=a", "a v1 port x3;domain d h /=a",
           PLAN_CAUSE_COMMIT },
         { "scaled down", "a v1 port x3;domain d h /=a", "a v1 port x1;domain d h /=a",
