@@ -60,13 +60,40 @@ int scalar_is_registry(struct str s)
     return scalar_is_host(s) || scalar_is_address(s);
 }
 
+/* Host and port behind a user, where one is possible; never a password. */
+static int scalar_has_no_password(struct str authority, int may_have_user)
+{
+    size_t at = str_find_char(authority, '@');
+    struct str user = S(""), host;
+
+    if (may_have_user && at != STR_NPOS)
+        (void)str_next(&authority, '@', &user);
+    if (str_find_char(user, ':') != STR_NPOS || str_find_char(authority, '@') != STR_NPOS)
+        return 0;
+    if (str_find_char(authority, '[') != STR_NPOS)
+        return 1;
+    (void)str_next(&authority, ':', &host);
+    for (size_t i = 0; i < authority.n; i++)
+        if (authority.p[i] < '0' || authority.p[i] > '9')
+            return 0;
+    return 1;
+}
+
 int scalar_is_git_url(struct str s)
 {
-    static const struct str schemes[] = { S_INIT("https://"), S_INIT("ssh://"), S_INIT("file://") };
+    static const struct {
+        struct str prefix;
+        int may_have_user;
+    } schemes[] = { { S_INIT("https://"), 0 }, { S_INIT("ssh://"), 1 }, { S_INIT("file://"), 0 } };
 
-    for (size_t i = 0; i < N_ELEMENTS(schemes); i++)
-        if (str_starts(s, schemes[i]) && s.n > schemes[i].n)
-            return scalar_is_file(s);
+    for (size_t i = 0; i < N_ELEMENTS(schemes); i++) {
+        struct str rest = str_slice(s, schemes[i].prefix.n, s.n);
+
+        if (str_starts(s, schemes[i].prefix) && rest.n)
+            return scalar_has_no_password(str_slice(rest, 0, str_find_char(rest, '/')),
+                                          schemes[i].may_have_user) &&
+                   scalar_is_file(s);
+    }
     return 0;
 }
 

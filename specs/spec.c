@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/guard.h"
+#include "base/url.h"
 #include "base/utf8.h"
 
 #define SPEC_TEXT_MAX 600u       /* of one message; foreign text in it may be long */
@@ -111,6 +113,7 @@ void spec_message_add(struct spec_messages *m, enum spec_severity severity,
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap); /* a longer text is cut */
     va_end(ap);
+    url_hide_logins(text, strlen(text));
     utf8_trim(text);
     added.text = str_from_c(text);
     if (!spec_make_room(m) || *spec_slot(m, &added))
@@ -157,9 +160,13 @@ static void spec_add_shown(struct sb *b, struct str text)
 static void spec_add_caret(struct sb *b, const struct spec_message *m, struct str line)
 {
     uint32_t column = 1, end = str_eq_c(m->rule, "secret-literal") ? m->place.column : UINT32_MAX;
+    char shown[SPEC_CARET_LINE_MAX];
 
     if (!line.n || line.n > SPEC_CARET_LINE_MAX) /* an empty one shows nothing */
         return;
+    memcpy(shown, line.p, line.n);
+    url_hide_logins(shown, line.n);
+    line.p = shown;
     sb_add(b, S("    "));
     for (size_t at = 0, n; at < line.n && column < end; at += n ? n : 1, column++) {
         uint32_t c;

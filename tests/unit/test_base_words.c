@@ -6,11 +6,13 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/map.h"
+#include "base/url.h"
 #include "base/utf8.h"
 #include "base/vec.h"
 
@@ -48,6 +50,34 @@ static void test_distance_counts_edits(void **state)
     assert_int_equal(str_distance(S("replcias"), S("replicas"), 3), 1);
     assert_int_equal(str_distance(S("enviroment"), S("environment"), 3), 1);
     assert_int_equal(str_distance(S("abc"), S("xyz"), 2), 3);
+}
+
+static void test_who_signs_in_by_an_address_is_hidden(void **state)
+{
+    static const struct {
+        const char *text, *shown;
+    } rows[] = {
+        { "https://a.dev/x", "https://a.dev/x" },
+        { "at https://a.dev:443/x: 404", "at https://a.dev:443/x: 404" },
+        { "https://u:p@a.dev/x", "https://***@a.dev/x" },
+        { "'ssh://token@a.dev'", "'ssh://*****@a.dev'" },
+        { "https://u:p/w@a.dev/x", "https://*****@a.dev/x" },
+        { "https://u:p@w@a.dev", "https://*****@a.dev" },
+        { "x://u:1@a y://v:2@b", "x://***@a y://***@b" },
+        { "https://a.dev/x@v1", "https://a.dev/x@v1" },
+        { "cut off: https://u:pass", "cut off: https://******" },
+        { "://", "://" },
+        { "a@b", "a@b" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[64];
+
+        (void)snprintf(text, sizeof(text), "%s", rows[i].text); /* fits */
+        url_hide_logins(text, strlen(text));
+        assert_string_equal(text, rows[i].shown);
+    }
 }
 
 static void test_foreign_bytes_become_text(void **state)
@@ -218,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers_are_strict),
         cmocka_unit_test(test_distance_counts_edits),
+        cmocka_unit_test(test_who_signs_in_by_an_address_is_hidden),
         cmocka_unit_test(test_foreign_bytes_become_text),
         cmocka_unit_test(test_a_cut_text_ends_with_a_character),
         cmocka_unit_test(test_a_long_error_is_text),
