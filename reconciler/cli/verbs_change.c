@@ -277,8 +277,11 @@ int verb_cancel(struct cli *c, struct err *err)
 
 int verb_advance(struct cli *c, struct err *err)
 {
-    return post_and_say(c, cli_path(c, "environments", cli_arg(c, 0), "/advance"), reason_body(c),
-                        err);
+    struct value *body = reason_body(c);
+
+    if (cli_arg(c, 1).n)
+        value_set_text(c->arena, body, S("service"), cli_arg(c, 1));
+    return post_and_say(c, cli_path(c, "environments", cli_arg(c, 0), "/advance"), body, err);
 }
 
 int verb_hold(struct cli *c, struct err *err)

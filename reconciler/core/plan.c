@@ -321,6 +321,18 @@ int64_t plan_item_share(const struct plan_item *item)
     return item ? value_get_int(item->desired, S("share"), PLAN_SHARE_ALL) : PLAN_SHARE_ALL;
 }
 
+int plan_item_is_about(const struct plan *p, size_t item, struct str service)
+{
+    const struct plan_group *g = item < p->items.n && p->items.p[item].group >= 0
+                                     ? &p->groups.p[p->items.p[item].group]
+                                     : NULL;
+    int is_about = !service.n;
+
+    for (size_t i = 0; g && i < g->services.n; i++)
+        is_about |= str_eq(g->services.p[i], service);
+    return is_about;
+}
+
 int plan_item_keeps(const struct plan_item *item)
 {
     return item->action == PLAN_GATE &&

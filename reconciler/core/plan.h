@@ -161,6 +161,8 @@ enum plan_way plan_item_way(const struct plan_item *item);
 #define PLAN_SHARE_ALL 10000
 /* What the wanted sets get of the requests by this switch, of PLAN_SHARE_ALL; less: the live ones stay live. */
 int64_t plan_item_share(const struct plan_item *item);
+/* Its group holds the service; "" is held by all. */
+int plan_item_is_about(const struct plan *p, size_t item, struct str service);
 /* The gate of step 9: the previous set stays for a while. */
 int plan_item_keeps(const struct plan_item *item);
 const struct plan_record *plan_find_record(const struct plan *p, struct str kind, struct str name);

@@ -76,7 +76,7 @@ static void act_advance(struct command_call *c, struct command_found *f, struct 
 {
     f->message = S("the running plan goes on");
     if (env->main && digest_eq(&env->main->plan_id, &f->plan.id))
-        run_advance(env->main, c->in.actor);
+        run_advance(env->main, c->in.service, c->in.actor);
 }
 
 static void act_ask(struct command_call *c, struct command_found *f, struct env_task *env)

@@ -30,11 +30,11 @@ enum command_verb {
     COMMAND_OVERRIDE, /* plan, reason: it runs whatever the policy asks, but never where data is at stake */
     COMMAND_BUNDLE, /* source, bundle, signature, reason: its branches go on as the bundle says */
     COMMAND_TRY, /* env, ref: the plan of a commit that is not merged; its result is that plan, stored nowhere */
-    COMMAND_REBIND, /* env, source, branch, reason: its name belongs there from now on */
-    COMMAND_ADOPT,  /* env, resource, id, reason: the object of that id is the resource */
-    COMMAND_FORGET, /* env, resource, reason: it leaves our hands, and is not destroyed */
-    COMMAND_ADVANCE, /* env, reason: what it watches, or waits for a person with, has been watched enough */
-    COMMAND_RUN, /* env, service (a job), reason: it runs now */
+    COMMAND_REBIND,  /* env, source, branch, reason: its name belongs there from now on */
+    COMMAND_ADOPT,   /* env, resource, id, reason: the object of that id is the resource */
+    COMMAND_FORGET,  /* env, resource, reason: it leaves our hands, and is not destroyed */
+    COMMAND_ADVANCE, /* env, service or none, reason: what it watches, or waits for a person with, has been watched enough */
+    COMMAND_RUN,     /* env, service (a job), reason: it runs now */
     N_COMMANDS
 };
 

@@ -123,16 +123,28 @@ int command_write_cancel(struct command_call *c, struct command_found *f, struct
     return rc > 0 ? command_write_cancelled(c, f, tx, err) : rc;
 }
 
-/* Each open gate that it may end says who ended it. */
+static int read_plan(struct command_call *c, const struct rec_plan *row, struct plan *ret,
+                     struct err *err)
+{
+    struct str document;
+
+    if (db_document(command_db(c), &c->arena, &row->doc, &document, err))
+        return err->code;
+    return plan_parse(&c->arena, document, ret, err);
+}
+
+/* Each open gate that it may end says who ended it; of the group of one service where that is named. */
 static int advance_gates(struct command_call *c, struct command_found *f, struct tx *tx, int *ret_n,
                          struct err *err)
 {
     struct arena *a = &c->arena;
     struct rec_operation *ops;
+    struct plan plan;
     size_t n;
 
     *ret_n = 0;
-    if (DB_SELECT(command_db(c), a, operation,
+    if (read_plan(c, &f->plan, &plan, err) ||
+        DB_SELECT(command_db(c), a, operation,
                   "WHERE plan = $1 AND kind = 'gate' AND outcome IS NULL", &ops, &n, err,
                   DB_D(&f->plan.id)))
         return err->code;
@@ -143,7 +155,8 @@ static int advance_gates(struct command_call *c, struct command_found *f, struct
         if (db_get(command_db(c), a, REC_gate, &gate, err) ||
             json_parse(a, gate.need, KIT_BODY_MAX, &need, err))
             return err->code;
-        if (!gate_can_advance(need) || gate.advanced_by.p)
+        if (!gate_can_advance(need) || gate.advanced_by.p ||
+            !plan_item_is_about(&plan, (size_t)ops[i].item, c->in.service))
             continue;
         gate.advanced_by = c->in.actor;
         if (tx_put(tx, REC_gate, &gate, err))
@@ -163,6 +176,9 @@ int command_write_advance(struct command_call *c, struct command_found *f, struc
     f->state = f->env.sync;
     if (n)
         return 0;
+    if (c->in.service.n)
+        return err_set(err, ERR_CONFLICT, "nothing of service '%.*s' of '%.*s' waits to go on",
+                       STR_ARG(c->in.service), STR_ARG(f->env.name));
     return err_set(err, ERR_CONFLICT, "nothing of environment '%.*s' waits to go on",
                    STR_ARG(f->env.name));
 }

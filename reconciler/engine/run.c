@@ -336,10 +336,11 @@ void run_wish(struct run *r, enum schedule_wish wish)
     wait_signal(&r->task);
 }
 
-void run_advance(struct run *r, struct str actor)
+void run_advance(struct run *r, struct str service, struct str actor)
 {
     for (size_t i = 0; r->is_loaded && i < r->plan.items.n; i++)
-        if (r->children[i].task && r->plan.items.p[i].action == PLAN_GATE)
+        if (r->children[i].task && r->plan.items.p[i].action == PLAN_GATE &&
+            plan_item_is_about(&r->plan, i, service))
             gate_task_advance(&r->children[i].task->gate, actor);
 }
 

@@ -87,8 +87,9 @@ void run_fini(struct run *r);
 
 /* A newer commit or a person wants it to end: at the next boundary, or now. */
 void run_wish(struct run *r, enum schedule_wish wish);
-/* A person let it go on: gates that are watched, or wait for that, end when what they look at is well. */
-void run_advance(struct run *r, struct str actor);
+/* A person let it go on: gates that are watched, or wait for that, end when what they look at is well. Of the
+ * group of this service; "": all. */
+void run_advance(struct run *r, struct str service, struct str actor);
 /* A later plan moved the service: what this one's tail kept of it is kept no more. */
 void run_take_over(struct run *r, struct str service);
 /* A person settled an operation of it. */

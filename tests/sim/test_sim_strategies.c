@@ -192,6 +192,44 @@ static void a_person_lets_it_go_on(struct story *s)
     assert_int_equal(s->done, 1);
 }
 
+static void say_advance(struct story *s, const char *service)
+{
+    world_say(&s->w,
+              &(struct command){ .verb = COMMAND_ADVANCE,
+                                 .env = S("prod"),
+                                 .service = str_from_c(service),
+                                 .as = S("") },
+              &s->done);
+}
+
+/* web is of the group of api; the blog is alone. */
+static void a_person_lets_one_of_two_go_on(struct story *s)
+{
+    int64_t n_proven = count(s, "rollout.proven");
+
+    s->shop.n_envs = 1;
+    s->shop.services[SHOP_API].pauses = s->shop.services[SHOP_BLOG].pauses = 1;
+    change(s, SHOP_API, 0);
+    change(s, SHOP_WEB, 0);
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, MINUTE);
+    expect_status(s, "waiting: the new set is ready: ");
+    say_advance(s, "web");
+    run(s, MINUTE);
+    assert_int_equal(s->done, 1);
+    assert_int_equal(count(s, "rollout.proven"), n_proven + 1);
+    say_advance(s, "web");  /* it is through */
+    say_advance(s, "cron"); /* it is not rolled out */
+    run(s, SECOND);
+    assert_int_equal(s->done, 1);
+    say_advance(s, "blog");
+    run(s, 2 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_WEB, 2);
+    expect_version(s, SHOP_BLOG, 2);
+}
+
 static void it_rolls_instance_by_instance(struct story *s)
 {
     s->shop.services[SHOP_WEB].replicas = 3;
@@ -265,6 +303,7 @@ int main(void)
         STORY(a_person_takes_a_share_back),
         STORY(what_serves_is_made_again_first),
         STORY(a_person_lets_it_go_on),
+        STORY(a_person_lets_one_of_two_go_on),
         STORY(it_rolls_instance_by_instance),
         STORY(what_rots_while_it_rolls_goes_back),
         STORY(what_was_left_half_way_is_made_whole),
