@@ -315,8 +315,7 @@ static void artifact_apply(struct process_call *c)
 
 /* --- delete --- */
 
-/* The type and artifact of one directory of run/. */
-static const struct value *artifact_about(struct process_call *c, const char *owner)
+const struct value *process_about_of(struct process_call *c, const char *owner)
 {
     const char *path = str_fmt(&c->arena, "%.*s/%s/spec.json", STR_ARG(c->self->runs), owner).p;
     struct err err = ERR_INIT;
@@ -342,8 +341,9 @@ static struct str artifact_user(struct process_call *c, struct str key, struct s
 
         if (entry->d_name[0] == '.' || str_eq_c(c->place.owner, entry->d_name))
             continue;
-        about = artifact_about(c, entry->d_name);
-        if (!str_eq(value_get_text(about, S("artifact"), S("")), key))
+        about = process_about_of(c, entry->d_name);
+        if (!str_eq(value_get_text(about, S("artifact"), S("")), key) &&
+            !process_assets_use(about, key))
             continue;
         user = str_copy(&c->arena, str_from_c(entry->d_name));
         *ret_type = value_get_text(about, S("type"), S(""));

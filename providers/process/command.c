@@ -153,7 +153,8 @@ struct value *process_about(struct process_call *c, int64_t port)
 {
     static const struct str kept[] = { S_INIT("label"),     S_INIT("artifact"), S_INIT("service"),
                                        S_INIT("set"),       S_INIT("ordinal"),  S_INIT("context"),
-                                       S_INIT("isolation"), S_INIT("limits"),   S_INIT("static") };
+                                       S_INIT("isolation"), S_INIT("limits"),   S_INIT("static"),
+                                       S_INIT("assets") };
     struct value *about = value_map(&c->arena);
 
     for (size_t i = 0; i < N_ELEMENTS(kept); i++) {
@@ -201,6 +202,8 @@ const char *process_artifact_tree(struct process_call *c)
 {
     struct str key = value_get_text(c->desired, S("artifact"), STR_NONE);
 
+    if (process_assets_copy(c).p)
+        return process_assets_copy(c).p;
     return key.p ? str_fmt(&c->arena, "%.*s/%.*s/tree", STR_ARG(c->self->artifacts), STR_ARG(key)).p
                  : NULL;
 }

@@ -135,7 +135,7 @@ static void instance_start(struct process_call *c)
 
     if (process_take(c, &hold))
         return;
-    if (instance_port(c, &port) || instance_want(c, port, &want)) {
+    if (instance_port(c, &port) || process_assets_make(c) || instance_want(c, port, &want)) {
         c->ret->acted = RV_ACTED_YES; /* there is a directory */
         return;
     }

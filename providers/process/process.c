@@ -281,13 +281,15 @@ static const struct process_type *process_type_of(struct rv_str name)
     return NULL;
 }
 
+/* Who it is, and what stood beside its own files when it began, make it no other. */
 static struct str process_want(struct arena *a, const struct value *desired)
 {
     struct value *bare = value_map(a);
     struct digest d;
 
     for (size_t i = 0; i < value_count(desired); i++)
-        if (!str_eq(desired->u.map.entries[i].key, S("label")))
+        if (!str_eq(desired->u.map.entries[i].key, S("label")) &&
+            !str_eq(desired->u.map.entries[i].key, S("assets")))
             value_set(a, bare, desired->u.map.entries[i].key, desired->u.map.entries[i].value);
     d = hash_bytes(json_format(a, bare));
     return digest_hex(a, &d);

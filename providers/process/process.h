@@ -2,7 +2,7 @@
  * process: artifacts, releases and instances on this machine, each under a keeper of its own.
  * SPDX-License-Identifier: Apache-2.0
  *
- *     DIRECTORY/run/<owner label>/     identity, keeper and log of one resource
+ *     DIRECTORY/run/<owner label>/     identity, keeper, log, home, secrets and working copy of one resource
  *               artifacts/<K>/         tree/, manifest, artifact.json: sealed, shared by key
  *               exports/<K>/           the source, put there by the reconciler
  *               ports/<N>              a link whose text says whose the port is
@@ -97,6 +97,8 @@ int process_work_dir(struct process_call *c, struct str root, struct str *ret); 
 int process_artifact_dir(struct process_call *c,
                          struct str *ret);                 /* of desired.artifact, or home */
 const char *process_artifact_tree(struct process_call *c); /* of desired.artifact, or NULL */
+/* What run/OWNER remembers of what was asked, or NULL. */
+const struct value *process_about_of(struct process_call *c, const char *owner);
 /* Into `ret`, as desired.isolation says: what it sees of our directory is `tree`, as `how`, and its home. */
 int process_isolate(struct process_call *c, const char *tree, enum launch_how how,
                     struct keeper_want *ret);
@@ -110,6 +112,13 @@ void process_secrets_sweep(
 struct str process_secrets_dir(struct process_call *c); /* STR_NONE: it was asked for none */
 /* What of them a tree holds, as it is, into `ret`: a sentence, or "". 0, or the verdict answered. */
 int process_secrets_find(struct process_call *c, const char *tree, struct str *ret);
+
+/* assets: an instance that is asked for files of earlier versions runs in a working copy of its artifact, of hard
+ * links, with those of each of desired.assets.of beside its own; and the copies of those that run get its own. */
+int process_assets_make(struct process_call *c);        /* 0, or the verdict answered */
+struct str process_assets_copy(struct process_call *c); /* STR_NONE: none is asked for */
+int process_assets_use(const struct value *about,
+                       struct str key); /* whether it was made with this artifact */
 
 /* limits: the control groups of what is isolated: made, and into `about`, so that they are found again. */
 int process_limits_set(struct process_call *c, struct launch *plan, struct value *about,
@@ -149,6 +158,10 @@ struct process_tree_sum {
     int64_t bytes;
 };
 int process_tree_copy(struct process_call *c, const char *from, const char *to, struct err *err);
+/* Links to what lies below `from`/`of`, at `at` below `to`, whose own stays. Nothing is followed in either, so what
+ * would lead out of them is left out. */
+int process_tree_link(struct process_call *c, const char *from, struct str of, const char *to,
+                      struct str at, struct err *err);
 /* The first file, link or name that holds one of `texts`: its path, and which; STR_NONE: none does. */
 struct process_tree_found {
     struct str path;

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/guard.h"
@@ -152,6 +154,97 @@ int process_tree_copy(struct process_call *c, const char *from, const char *to, 
             return err_set(err, ERR_CANCELLED, "cancelled");
     }
     return 0;
+}
+
+/* --- link --- */
+
+static int tree_open_beneath(struct arena *a, int root, struct str path)
+{
+    const struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                                  .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+
+    return (int)syscall(SYS_openat2, root, path.n ? str_to_c(a, path) : ".", &how, sizeof(how));
+}
+
+/* Something else is there, or nothing. */
+static int tree_is_apart(void)
+{
+    return errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EXDEV ||
+           errno == EEXIST;
+}
+
+static int tree_link_at(struct process_call *c, int parent, const char *name,
+                        const struct tree_entry *e, const char *from, struct err *err)
+{
+    struct str target;
+
+    switch (e->kind) {
+    case TREE_DIR:
+        return mkdirat(parent, name, 0755) || fchmodat(parent, name, 0755, 0) ? -1 : 0;
+    case TREE_LINK:
+        return tree_read_link(c, from, &target, err) || symlinkat(target.p, parent, name) ? -1 : 0;
+    case TREE_FILE:
+        return linkat(AT_FDCWD, from, parent, name, 0);
+    }
+    UNREACHABLE();
+}
+
+/* `path` is below the root. */
+static int tree_link_one(struct process_call *c, int root, struct str path,
+                         const struct tree_entry *e, const char *from, struct err *err)
+{
+    size_t slash = path.n;
+    AUTO_CLOSE int parent = -1;
+    const char *name;
+
+    while (slash && path.p[slash - 1] != '/')
+        slash--;
+    name = str_to_c(&c->arena, str_slice(path, slash, path.n));
+    parent = tree_open_beneath(&c->arena, root, str_slice(path, 0, slash ? slash - 1 : 0));
+    if (arena_status(&c->arena, err))
+        return err->code;
+    if ((parent < 0 || tree_link_at(c, parent, name, e, from, err)) && !tree_is_apart())
+        return err->code ? err->code : err_sys(err, "link '%.*s'", STR_ARG(path));
+    return 0;
+}
+
+static int tree_link_all(struct process_call *c, const char *from, int root, struct str at,
+                         struct err *err)
+{
+    const struct tree_entry dir = { .kind = TREE_DIR };
+    struct tree_list tree = { 0 };
+
+    if (tree_visit(c, from, S(""), 0, &tree, err))
+        return err->code;
+    for (size_t i = 0; i <= at.n; i++)
+        if (at.n && (i == at.n || at.p[i] == '/') &&
+            tree_link_one(c, root, str_slice(at, 0, i), &dir, from, err))
+            return err->code;
+    for (size_t i = 1; i < tree.list.n; i++) { /* behind the root */
+        const struct tree_entry *e = &tree.list.p[i];
+        struct str path = at.n ? str_fmt(&c->arena, "%.*s/%.*s", STR_ARG(at), STR_ARG(e->path))
+                               : e->path;
+
+        if (tree_link_one(c, root, path, e, tree_join(&c->arena, from, e->path), err))
+            return err->code;
+        if (!(i % 64) && c->h->cancelled(c->h->ctx))
+            return err_set(err, ERR_CANCELLED, "cancelled");
+    }
+    return 0;
+}
+
+int process_tree_link(struct process_call *c, const char *from, struct str of, const char *to,
+                      struct str at, struct err *err)
+{
+    AUTO_CLOSE int source = open(from, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    AUTO_CLOSE int root = open(to, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    AUTO_CLOSE int below = source < 0 ? -1 : tree_open_beneath(&c->arena, source, of);
+
+    if (below < 0)
+        return tree_is_apart() ? 0 : err_sys(err, "open '%s'", from);
+    if (root < 0)
+        return err_sys(err, "open '%s'", to);
+    return tree_link_all(c, str_fmt(&c->arena, "/proc/self/fd/%d/.", below).p, root, at, err);
 }
 
 /* --- find --- */

@@ -202,6 +202,7 @@ static const struct value *instance_desired(struct lowering *low, const struct m
     value_set_text(a, desired, S("context"), place_of(service).context);
     set_part(low, desired, S("command"), service, S("command"));
     set_part(low, desired, S("static"), service, S("static"));
+    set_part(low, desired, S("assets"), service, S("assets"));
     set_part(low, desired, S("environment"), service, S("environment"));
     set_part(low, desired, S("port"), service, S("port"));
     set_part(low, desired, S("termination"), service, S("termination"));

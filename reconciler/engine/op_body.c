@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "reconciler/core/generation.h"
 #include "reconciler/engine/fill.h"
+#include "reconciler/engine/op_assets.h"
 #include "reconciler/engine/run.h"
 #include "reconciler/engine/uids.h"
 #include "specs/json_io.h"
@@ -262,7 +263,9 @@ int op_body_make(struct op_task *op, struct value **ret, struct err *err)
             *ret = value_map(&op->arena);
             return body_rows[i].fn(op, *ret, err);
         }
-    return fill_value(&fill, op->item->desired, ret, err);
+    return fill_value(&fill, op->item->desired, ret, err) || op_assets_fill(op, *ret, err)
+               ? err->code
+               : 0;
 }
 
 /* Of what its name shows the beginning of: a set, an artifact, a release. STR_NONE: of nothing. */

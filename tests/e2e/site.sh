@@ -10,7 +10,9 @@ site()
     mkdir -p "$root/assets" "$root/docs" "$WORLD/repo/.reeve"
     echo "$1" >"$root/index.html"
     echo "docs $1" >"$root/docs/index.html"
+    rm -f "$root/assets"/*
     echo "body{}" >"$root/assets/a.$1.css"
+    echo "of $1" >"$root/assets/same.txt"
     printf 0123456789 >"$root/ten.txt"
     printf packed >"$root/big.js"
     printf zipped >"$root/big.js.gz"
@@ -20,7 +22,8 @@ site()
 services:
   web:
     source: {context: site, build: [ln, -s, /etc/passwd, dist/link]}
-    static: {directory: dist, fallback: /index.html, immutable: [/assets/*]}
+    static: {directory: dist, fallback: /index.html, immutable: [/assets/a.*]}
+    assets: {path: dist/assets, retain: 2}
     healthcheck: {readiness: {http: {path: /}, interval: 100ms, success_threshold: 2}}
     rollout: {min_healthy_time: 200ms, bake_time: 300ms, keep_previous: 60s}
     termination: {drain: 5s, stop_grace_period: 500ms}
@@ -98,4 +101,50 @@ a_site_is_switched_and_undone()
     expect_equal "lost requests" "$(counted lost)" 0
 }
 
-run_cases files_are_served a_site_is_switched_and_undone
+# has VERSION STATUS: what a page of that version asks for.
+has()
+{
+    asked "/assets/a.$1.css"
+    expect_has "the file of $1" "$ANSWER" "HTTP/1.1 $2"
+}
+
+# Who loaded a page before goes on with it, after two more versions, and not after three.
+a_page_of_before_finds_its_files()
+{
+    local version
+
+    reeve retry prod --reason 'the second version again' >/dev/null || fail "retry is refused"
+    await 20 "v2 is served" serves v2
+    await_converged
+    has v1 200
+    start_load --path /assets/a.v2.css --new 4 --kept 4 --pause-ms 2
+    for version in v3 v4; do
+        site $version
+        deploy "version $version"
+        await 30 "$version is served" serves $version
+        await_converged
+        has v2 200
+        has $version 200
+        expect_answer "its own is not replaced" /assets/same.txt 200 "of $version"
+    done
+    end_load
+    expect_equal "lost requests" "$(counted lost)" 0
+    expect_has_not "answers" "$(cat "$WORLD/load.json")" '"404"'
+    has v3 200
+    has v1 404
+    expect_equal "places where the first has it" \
+        "$(find "$WORLD"/var/services/artifacts/*/tree -name a.v1.css | wc -l)" 1
+}
+
+# The set before is asked for what the pages since need.
+an_undo_serves_files_of_what_was_undone()
+{
+    reeve undo prod --reason 'the test goes back' >/dev/null || fail "undo is refused"
+    await 20 "v3 is served" serves v3
+    has v4 200
+    has v3 200
+    has v2 200
+    expect_answer "its own is not replaced" /assets/same.txt 200 "of v3"
+}
+
+run_cases files_are_served a_site_is_switched_and_undone a_page_of_before_finds_its_files an_undo_serves_files_of_what_was_undone
