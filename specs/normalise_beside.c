@@ -1,6 +1,6 @@
 /* What stands beside a desired value and is no part of it. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
-#include "specs/normalise.h"
+#include "specs/rule.h"
 #include "specs/schema_path.h"
 
 #define BESIDE_MODES_MAX 1000 /* each is held against each resource */
@@ -56,13 +56,43 @@ static int beside_path(enum schema_object object, struct str path, struct schema
     return 1;
 }
 
+/* Of a service nothing can become another but how many instances there are; edges are written whole, and jobs do not
+ * stand. What does nothing keeps everything. */
+static void beside_check_mode(struct normalise *n, const struct beside_kind *kind, struct str path,
+                              const struct spec_resource *r, const struct value_entry *mode)
+{
+    int is_service = str_eq_c(S("service"), kind->kind);
+    struct str word = mode->value->u.text;
+
+    if (!n->in->rule || !r->provider.n || str_eq_c(word, "enforce") ||
+        str_eq_c(rule_driver(n->in->rule, r->provider), "null") ||
+        !(is_service || str_eq_c(S("domain"), kind->kind) || str_eq_c(S("job"), kind->kind)))
+        return;
+    if (!is_service)
+        normalise_complain(n, mode->key_place, "unsupported", S("leave it out"),
+                           "drift: nothing of a %s can become another by itself, so nothing can be "
+                           "met with '%.*s'",
+                           kind->kind, STR_ARG(word));
+    else if (!str_eq_c(path, "replicas"))
+        normalise_complain(n, mode->key_place, "unsupported", S("say it of replicas"),
+                           "drift: of a service only replicas can become others, so '%.*s' of "
+                           "'%.*s' would do nothing",
+                           STR_ARG(word), STR_ARG(path.n ? path : S("default")));
+    else if (str_eq_c(word, "keep"))
+        normalise_complain(n, mode->key_place, "unsupported", S("use ignore or report"),
+                           "drift: nobody but Reeve changes replicas here, so there is nothing to "
+                           "'keep'");
+}
+
 static void beside_add(struct normalise *n, struct value *drift, const struct beside_kind *kind,
-                       struct str path, const struct value_entry *mode)
+                       struct str path, const struct spec_resource *r,
+                       const struct value_entry *mode)
 {
     struct schema_nearest nearest = { 0 };
     struct sb b;
 
     sb_init(&b, n->arena);
+    beside_check_mode(n, kind, path, r, mode);
     if (beside_path(kind->object, path, &nearest, &b))
         value_set(n->arena, drift, sb_str(&b).p ? sb_str(&b) : S(""), mode->value);
     else
@@ -87,7 +117,7 @@ static void beside_of_document(struct normalise *n, const struct beside_kind *ki
             value_set(n->arena, drift, S(""), mode->value);
         else if (str_eq_c(first, kind->documents) && str_next(&rest, '.', &name) &&
                  str_eq(name, r->name))
-            beside_add(n, drift, kind, rest.p ? rest : S(""), mode);
+            beside_add(n, drift, kind, rest.p ? rest : S(""), r, mode);
     }
 }
 
@@ -136,7 +166,7 @@ void normalise_beside(struct normalise *n, const struct value_entry *written,
     beside_of_document(n, kind, r, drift);
     NORMALISE_ENTRIES(own, mode)
     {
-        beside_add(n, drift, kind, str_eq_c(mode->key, "default") ? S("") : mode->key, mode);
+        beside_add(n, drift, kind, str_eq_c(mode->key, "default") ? S("") : mode->key, r, mode);
     }
     if (value_count(drift))
         r->drift = value_copy_content(n->arena, drift);

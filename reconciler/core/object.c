@@ -165,9 +165,23 @@ struct object_differences object_compared(struct arena *a, const struct value *t
 
 /* --- drift --------------------------------------------------------------------------------------- */
 
-enum drift_mode object_mode(const struct value *modes, struct str path)
+static enum drift_mode mode_from(const struct value *word)
 {
     static const char *const words[] = { "enforce", "report", "ignore", "keep" };
+
+    for (size_t i = 0; word && i < N_ELEMENTS(words); i++)
+        if (value_is(word, VALUE_TEXT) && str_eq_c(word->u.text, words[i]))
+            return (enum drift_mode)i;
+    return DRIFT_ENFORCE;
+}
+
+enum drift_mode object_mode_of_replicas(const struct value *modes)
+{
+    return mode_from(value_get(modes, S("replicas")));
+}
+
+enum drift_mode object_mode(const struct value *modes, struct str path)
+{
     const struct value *best = NULL;
     size_t length = 0;
 
@@ -179,10 +193,7 @@ enum drift_mode object_mode(const struct value *modes, struct str path)
             length = e->key.n;
         }
     }
-    for (size_t i = 0; best && i < N_ELEMENTS(words); i++)
-        if (value_is(best, VALUE_TEXT) && str_eq_c(best->u.text, words[i]))
-            return (enum drift_mode)i;
-    return DRIFT_ENFORCE;
+    return mode_from(best);
 }
 
 struct value *object_with(struct arena *a, const struct value *base, struct str path,

@@ -43,6 +43,8 @@ struct object_differences object_compared(struct arena *a, const struct value *t
                                           const struct value *wanted, const struct value *seen);
 
 enum drift_mode { DRIFT_ENFORCE, DRIFT_REPORT, DRIFT_IGNORE, DRIFT_KEEP };
+/* Of a service its replicas alone can differ, and only where that is said: a lost instance is else run again. */
+enum drift_mode object_mode_of_replicas(const struct value *modes);
 /* By the longest path of {PATH: MODE} that holds it, else "". */
 enum drift_mode object_mode(const struct value *modes, struct str path);
 

@@ -41,8 +41,9 @@ static void read_instances(struct planner *p)
 {
     for (size_t i = 0; i < p->estate.n_instances; i++) {
         const struct observed_instance *o = p->estate.instances[i];
+        const struct subject *x = planner_find_subject(p, o->rec.service);
 
-        if (o->health == INSTANCE_LOST)
+        if (o->health == INSTANCE_LOST && !(x && x->m.leaves_gaps && !plan_subjects_fills(x)))
             planner_add_read(p,
                              planner_id(p, S("instance"),
                                         identity_instance_name(p->low.a, o->rec.service,

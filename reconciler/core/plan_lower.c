@@ -177,7 +177,7 @@ static void lower_repairs(struct planner *p)
                                       ? planner_find_subject(p, o->rec.service)
                                       : NULL;
 
-        if (!x || !x->m.live || !x->m.runs || x->fate > FATE_SCALE ||
+        if (!x || !x->m.live || !x->m.runs || !plan_subjects_fills(x) ||
             !digest_eq(&x->m.live->set_key, &o->rec.set_key) ||
             (x->fate == FATE_SCALE && o->rec.ordinal >= x->m.replicas))
             continue;

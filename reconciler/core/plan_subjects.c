@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "reconciler/core/identity.h"
+#include "reconciler/core/object.h"
 #include "reconciler/core/planner.h"
 
 static int compare_subjects(const void *a, const void *b)
@@ -26,6 +27,20 @@ int planner_is_asked(const struct planner *p)
 int planner_only_repairs(const struct planner *p)
 {
     return plan_cause_repairs(p->s->cause);
+}
+
+/* A commit that asks for another number gets all of it. */
+int plan_subjects_fills(const struct subject *x)
+{
+    return x->fate == FATE_SCALE || (x->fate < FATE_SCALE && !x->m.leaves_gaps);
+}
+
+/* How it is met is said by the newest commit, also where nothing else of that is wanted. */
+static int leaves_gaps(const struct planner *p, struct str service)
+{
+    const struct spec_resource *r = estate_find_wanted(&p->estate, S("service"), service);
+
+    return r && object_mode_of_replicas(r->drift) != DRIFT_ENFORCE;
 }
 
 void plan_subjects_keep(struct subject *x)
@@ -151,6 +166,7 @@ static void add_subject(struct planner *p, const struct spec_resource *want,
         m->replicas = wanted_replicas(m->desired, m->live);
     }
     m->runs = what_runs(p, m);
+    m->leaves_gaps = leaves_gaps(p, m->service);
     x->fate = judge_fate(p, x);
     m->is_leaving = x->fate == FATE_ROLLING;
     if (x->fate == FATE_RECREATE || x->fate == FATE_ROLLING)

@@ -129,6 +129,8 @@ void plan_depends_order(struct planner *p);
 void plan_depends_services(const struct value *service, struct map *ret);
 
 int plan_subjects_collect(struct planner *p, struct err *err);
+/* Whether an instance of its live set that is lost is run again by this plan. */
+int plan_subjects_fills(const struct subject *x);
 /* It stays as it is recorded. */
 void plan_subjects_keep(struct subject *x);
 /* Names of the services that it needed as it is recorded, as keys of `ret`. */

@@ -29,7 +29,8 @@ struct member {
     int has_address; /* an internal one, made before */
     int is_resting;  /* an instance of the warm set is frozen */
     int is_leaving; /* what is live is left instance by instance: no switch goes back to it later */
-    int lets_go;    /* its live set uses what goes with this plan: it is not kept */
+    int leaves_gaps; /* what is lost of its live set is not run again by itself */
+    int lets_go;     /* its live set uses what goes with this plan: it is not kept */
 };
 
 struct lowering {

@@ -67,7 +67,8 @@ static struct value *watched_member(struct lowering *low, const struct member *m
     value_set_text(a, one, S("set"), digest_hex(a, key));
     if (m->live)
         value_set_text(a, one, S("live"), digest_hex(a, &m->live->set_key));
-    if (m->live && !m->runs) /* what of it is lost cannot be made again: that ends no watch */
+    if (m->live &&
+        (!m->runs || m->leaves_gaps)) /* what of it is lost is not made again: that ends no watch */
         value_set(a, one, S("unrecorded"), value_bool(a, 1));
     set_part(low, one, S("abort_if"), service, S("rollout.abort_if"));
     set_part(low, one, S("probe"), service, S("healthcheck.readiness"));

@@ -145,25 +145,24 @@ static int judge_one(struct env_task *env, const struct environment_spec *spec,
     return arena_status(a, err);
 }
 
-static int put_memory(struct env_task *env, struct object_look *look, const struct drift_news *news,
-                      struct err *err)
+int env_objects_put_drift(struct env_task *env, const struct rec_resource *row,
+                          const struct drift_news *news, struct err *err)
 {
     struct arena *a = &env->cycle;
     struct tx *tx;
 
-    if (engine_tx(
-            env->engine,
-            &(struct engine_event){ .kind = S("resource.drift"),
-                                    .subject = str_fmt(a, "%.*s/%.*s", STR_ARG(look->row.kind),
-                                                       STR_ARG(look->row.name)),
-                                    .env = env->uid },
-            &tx, err))
+    if (engine_tx(env->engine,
+                  &(struct engine_event){
+                      .kind = S("resource.drift"),
+                      .subject = str_fmt(a, "%.*s/%.*s", STR_ARG(row->kind), STR_ARG(row->name)),
+                      .env = env->uid },
+                  &tx, err))
         return err->code;
     if (news->reported.n)
         tx_note(tx, S("reported"), json_format(a, value_text(a, news->reported)));
     if (news->unstable.n)
         tx_note(tx, S("unstable"), json_format(a, value_text(a, news->unstable)));
-    return env_row_finish(tx, tx_put_resource(tx, &look->row, err), err);
+    return env_row_finish(tx, tx_put_resource(tx, row, err), err);
 }
 
 /* The newest commit's, else what was applied last. */
@@ -183,7 +182,7 @@ int env_objects_judge(struct env_task *env, struct err *err)
 {
     struct environment_spec spec;
 
-    if (find_spec(env, &spec, err))
+    if (find_spec(env, &spec, err) || env_gaps_judge(env, &spec, err))
         return err->code;
     for (size_t i = 0; i < env->n_objects; i++) {
         struct object_look *look = &env->objects[i];
@@ -201,7 +200,7 @@ int env_objects_judge(struct env_task *env, struct err *err)
         if (str_eq(memory, look->row.drift))
             continue;
         look->row.drift = memory;
-        if (put_memory(env, look, &news, err))
+        if (env_objects_put_drift(env, &look->row, &news, err))
             return err->code;
     }
     return arena_status(&env->cycle, err);

@@ -8,11 +8,17 @@
  */
 #pragma once
 
+#include "reconciler/core/drift.h"
 #include "reconciler/engine/env_task.h"
 
 int env_objects_know(struct task *t, struct err *err);                 /* STATE */
 int env_objects_list(struct env_task *env, struct err *err);           /* STATE */
 int env_objects_look(struct env_task *env, size_t i, struct err *err); /* DRIVER */
+/* What is told of one, into its row. */
+int env_objects_put_drift(struct env_task *env, const struct rec_resource *row,
+                          const struct drift_news *news, struct err *err);
+/* env_gaps.c, STATE: how lost instances are met, and services that run with fewer. */
+int env_gaps_judge(struct env_task *env, const struct environment_spec *spec, struct err *err);
 /* STATE: what differs, into the rows. */
 int env_objects_judge(struct env_task *env, struct err *err);
 /* After it: something is to be made as it was. */

@@ -4,12 +4,14 @@
 #include "reconciler/engine/env_secrets.h"
 #include "state/plans.h"
 
-static int count_lost(const struct env_task *env)
+/* Of those that are met like this, or more strictly. */
+static int count_lost(const struct env_task *env, enum drift_mode mode)
 {
     int n = 0;
 
     for (size_t i = 0; i < env->n_observations; i++)
-        n += env->observations[i].is_live && env->observations[i].health == INSTANCE_LOST;
+        n += env->observations[i].is_live && env->observations[i].health == INSTANCE_LOST &&
+             env->observations[i].mode <= mode;
     return n;
 }
 
@@ -35,7 +37,7 @@ static enum plan_cause plan_cause_now(const struct env_task *env)
 {
     if (env->ask.cause != PLAN_CAUSE_COMMIT)
         return env->ask.cause;
-    if (count_lost(env) && !digest_is_none(&env->snapshot.env.live_rev))
+    if (count_lost(env, DRIFT_ENFORCE) && !digest_is_none(&env->snapshot.env.live_rev))
         return PLAN_CAUSE_REPAIR; /* before anything new: a set that is not whole cannot be compared with */
     if (env_objects_have_drifted(env) && !digest_is_none(&env->snapshot.env.live_rev))
         return PLAN_CAUSE_DRIFT;
@@ -129,7 +131,7 @@ static int say_settled(struct env_task *env, struct err *err)
         .sync = !env->plan.notes.n                                   ? S("in_sync")
                 : str_starts(env->plan.notes.p[0], S("protected: ")) ? S("waiting")
                                                                      : S("reverted"),
-        .health = count_lost(env) ? S("degraded") : STR_NONE,
+        .health = count_lost(env, DRIFT_REPORT) ? S("degraded") : STR_NONE,
         .reason = env->plan.notes.n ? env->plan.notes.p[0] : env_below_floor(env),
         .with_commit = env->has_spec && !env->plan.notes.n,
     };
@@ -145,7 +147,7 @@ static int say_settled(struct env_task *env, struct err *err)
 /* Beside a plan that waits for a person: what is lost of what that one leaves alone. */
 static int make_beside(struct env_task *env, struct err *err)
 {
-    if (!count_lost(env) || digest_is_none(&env->snapshot.env.live_rev))
+    if (!count_lost(env, DRIFT_ENFORCE) || digest_is_none(&env->snapshot.env.live_rev))
         return 0;
     if (plan_for_revision(env, PLAN_CAUSE_REPAIR, err))
         return err->code;

@@ -131,7 +131,11 @@ int env_plan_list_instances(struct env_task *env, struct err *err)
             return err->code;
         env->instances[env->n_observations] = rows[i];
         env->observations[env->n_observations++] = (struct observation){
-            name, r.provider, INSTANCE_UNKNOWN, str_eq_c(set.state, "live")
+            .name = name,
+            .provider = r.provider,
+            .health = INSTANCE_UNKNOWN,
+            .is_live = str_eq_c(set.state, "live"),
+            .service = rows[i].service,
         };
     }
     return env_objects_list(env, err);

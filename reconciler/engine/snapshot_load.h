@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "reconciler/core/object.h"
 #include "reconciler/core/plan.h"
 #include "reconciler/engine/engine_state.h"
 
@@ -14,6 +15,8 @@ struct observation {
     struct str name, provider;
     enum instance_health health;
     int is_live; /* of a live set; else of a previous one */
+    struct str service;
+    enum drift_mode mode; /* how it is met that it is lost */
 };
 
 /* What an object's provider said of it. */
