@@ -112,6 +112,8 @@ static const struct query queries[] = {
     { note_wrong,
       "SELECT 'item done twice: ' || kind || '/' || name FROM operations WHERE outcome = 'done' "
       "GROUP BY plan, item HAVING count(*) > 1" },
+    { note_wrong, "SELECT 'run of ' || job || ' is ' || state FROM job_runs WHERE state IN ('waiting', 'running')" },
+    { note_wrong, "SELECT 'something is left of a run of ' || job FROM job_runs WHERE is_left" },
     { note_wrong, "SELECT 'gate open: ' || need FROM gates WHERE verdict IS NULL" },
     { note_wrong, "SELECT 'plan applying' FROM plans WHERE state = 'applying'" },
     { note_wrong, "SELECT 'set of ' || service || ' is ' || state FROM sets WHERE state <> 'live'" },

@@ -7,8 +7,8 @@
 # A row is one change of a world that is at rest: the change is pushed, the daemon is killed at the point,
 # started and killed at the same point if it comes by again, then left alone. Afterwards rows and world
 # must agree (inventory.h), the chain must hold, and the wanted version must be served. A world is used
-# for the next row unless something was wrong; `create` has a new one each time, and so has `delete`: its daemon
-# serves, and an environment in which that dies three times in five minutes is held.
+# for the next row unless something was wrong; `create` has a new one each time, and so have those whose daemon
+# serves (delete, undo, jobs, replace), and an environment in which that dies three times in five minutes is held.
 #
 # Printed: `2` killed twice, `1` killed once (the second life did not come by), `-` not reached, `!` wrong.
 # A point that no scenario reaches is a failure. What is lost in `recover` is the database: it is put back as it was a
@@ -28,10 +28,22 @@ passages='
            recover   1   1
            canary    4   2
            rolling   3   2
+           verify    3   2
+           frozen    6   2
+           undo      1   1
+           moved     4   2
+           jobs      1   1
+           replace   2   1
 '
-WORKERS=('create recover' 'update switch' 'revert canary' 'delete rolling')
+WORKERS=('create recover' 'update switch' 'revert canary' 'delete rolling' 'undo jobs' 'replace moved verify frozen')
 # What the points of operations, gates and switches are for canaries and rolling changes: the others do not know them.
 STEP_POINTS=' OP_AFTER_INTENT OP_BEFORE_IDENTIFIED OP_AFTER_ACT OP_AFTER_VERIFIED GATE_AFTER_OPENED GATE_AFTER_VERDICT ROLLOUT_AFTER_SWITCH '
+# One operation of a kind that the others do not have: a verify command, a set that is frozen or woken.
+ACT_POINTS=' OP_AFTER_INTENT OP_BEFORE_IDENTIFIED OP_AFTER_ACT OP_AFTER_SETTLED OP_AFTER_VERIFIED '
+UNDO_POINTS=' OP_AFTER_ACT PLAN_AFTER_STARTED ROLLOUT_AFTER_SWITCH '
+MOVED_POINTS="$UNDO_POINTS PLAN_AFTER_STORED ROLLOUT_AFTER_PROVEN "
+# In jobs, which is one run alone, it dies at every point.
+REPLACE_POINTS=' JOB_AFTER_DUE JOB_AFTER_STARTED JOB_AFTER_ENDED JOB_AFTER_CLEARED '
 
 AT_ONCE=2
 API=a1
@@ -114,6 +126,150 @@ push_rolling()
     push_update "$1"
 }
 
+# What verifies says so, once a version.
+given_verify()
+{
+    given_secret_world
+    shop v0 ok
+    life
+}
+
+push_verify()
+{
+    MORE="    verify: {command: [sh, -c, 'echo v$1 >>$WORLD/verified']}"
+    push_update "$1"
+}
+
+expect_verified()
+{
+    [ "$(grep -c "^$WANTED\$" "$WORLD/verified")" = 1 ] || note_wrong "$WANTED was not verified once: $(tr '\n' ' ' <"$WORLD/verified")"
+}
+
+# The set before is frozen, and goes soon.
+given_frozen()
+{
+    given_secret_world
+    KEEP=300ms MORE='    standby: frozen'
+    shop v0 ok
+    life
+}
+
+push_frozen()
+{
+    push_update "$1"
+}
+
+# To a frozen set, with one that is frozen then. Afterwards a commit that keeps none.
+given_undo()
+{
+    given_frozen
+}
+
+push_undo()
+{
+    WANTED=$(served)
+    KEEP=60s
+    shop "gone$1" ok
+    life
+    SYNC=in_sync
+}
+
+served()
+{
+    get /
+    echo "$BODY"
+}
+
+asks_to_undo()
+{
+    if serves "gone$NUMBER"; then
+        "$REEVE" undo prod --no-wait -m 'it is not wanted' >>"$WORLD/daemon.log" 2>&1 9>&-
+        return 1
+    fi
+    [[ $("$REEVE" status prod -o json 2>/dev/null 9>&-) != *'"state":"applying"'* ]] && serves "$WANTED"
+}
+
+# Everything is called something else.
+given_moved()
+{
+    given_secret_world
+    shop v0 ok
+    life
+}
+
+push_moved()
+{
+    OLD_NAME=${NAME:-web} OLD_DOMAIN=${DOMAIN:-app} NAME=site$1 DOMAIN=front$1
+    push_update "$1"
+}
+
+# A run writes a line, and another one where it runs beside another.
+given_jobs()
+{
+    given_secret_world
+    JOBS="jobs:
+  run:
+    concurrency: ${CONCURRENCY:-forbid}
+    command: [bash, -c, 'exec 8>$WORLD/lock; flock -n 8 || echo beside >>$WORLD/list; echo begun >>$WORLD/list; while [ ! -e $WORLD/end ]; do sleep 0.02; done']"
+    shop v0 ok
+    life
+    : >"$WORLD/list"
+}
+
+n_asked()
+{
+    "$REEVE" status prod -o json 2>/dev/null 9>&- | grep -o '"cause":"person"' | wc -l
+}
+
+n_begun()
+{
+    grep -c begun "$WORLD/list"
+}
+
+# One run more than there were: until it is begun.
+asks_to_run()
+{
+    if [ "$(n_asked)" -lt "$ASKED" ]; then
+        "$REEVE" run prod run --no-wait >>"$WORLD/daemon.log" 2>&1 9>&-
+        return 1
+    fi
+    [ "$(n_begun)" -ge "$ASKED" ]
+}
+
+asks_for_its_end()
+{
+    asks_to_run || return 1
+    : >"$WORLD/end"
+    "$INVENTORY" "$WORLD/var" >/dev/null
+}
+
+push_jobs()
+{
+    rm -f "$WORLD/end"
+    ASKED=$(($(n_begun) + 1)) WANTED=v0 SYNC=in_sync
+}
+
+expect_runs()
+{
+    [ "$(n_begun)" = "$ASKED" ] || note_wrong "of $ASKED runs $(n_begun) were begun"
+    [ "$(n_asked)" = "$ASKED" ] || note_wrong "of $ASKED runs $(n_asked) are known"
+    ! grep -q beside "$WORLD/list" || note_wrong "two ran at once"
+}
+
+given_replace()
+{
+    CONCURRENCY=replace
+    given_jobs
+}
+
+# One that runs makes way for the next.
+push_replace()
+{
+    push_jobs
+    life_that asks_to_run
+    ASKED=$((ASKED + 1))
+}
+
 given_delete()
 {
     given_secret_world
@@ -168,6 +324,12 @@ points_of()
         case $1:$point in
         recover:RECOVER_*) echo "$point" ;;
         recover:* | *:RECOVER_*) ;;
+        jobs:JOB_*) echo "$point" ;;
+        replace:*) [[ $REPLACE_POINTS != *" $point "* ]] || echo "$point" ;;
+        jobs:* | *:JOB_*) ;;
+        verify:* | frozen:*) [[ $ACT_POINTS != *" $point "* ]] || echo "$point" ;;
+        undo:*) [[ $UNDO_POINTS != *" $point "* ]] || echo "$point" ;;
+        moved:*) [[ $MOVED_POINTS != *" $point "* ]] || echo "$point" ;;
         canary:* | rolling:*) [[ $STEP_POINTS != *" $point "* ]] || echo "$point" ;;
         *) echo "$point" ;;
         esac
@@ -179,6 +341,8 @@ life_of()
     case $1 in
     recover) quietly recover_once "${2:-}" ;;
     delete) life_with_approval "${2:-}" ;;
+    jobs | replace) life_that asks_for_its_end "${2:-}" ;;
+    undo) life_that asks_to_undo "${2:-}" ;;
     *) life "${2:-}" ;;
     esac
 }
@@ -188,7 +352,7 @@ life_of()
 passage()
 {
     awk -v scenario="$1" -v point="$2" '
-        $1 == scenario { print point == "OP_AFTER_PENDING" ? 1 : point == "RECOVER_BETWEEN_FILES" ? 3 : point ~ /^OP_/ ? $2 : point ~ /^GATE_/ ? $3 : 1 }' <<<"$passages"
+        $1 == scenario { print point == "OP_AFTER_PENDING" ? 1 : point == "RECOVER_BETWEEN_FILES" ? 3 : point ~ /^OP_/ ? $2 : point ~ /^GATE_/ ? $3 : point ~ /^JOB_AFTER_(STARTED|ACT)/ ? $2 : 1 }' <<<"$passages"
 }
 
 # row SCENARIO POINT NUMBER: into $RESULT and $AT.
@@ -196,6 +360,7 @@ row()
 {
     local scenario=$1 point=$2
 
+    NUMBER=$3 UNDONE=
     "push_$scenario" "$3"
     RESULT=- AT=
     life_of "$scenario" "$point:$(passage "$scenario" "$point")"
@@ -206,12 +371,31 @@ row()
         [ $? = 137 ] && RESULT=2
     fi
     again() { life_of "$scenario"; }
+    if [ "$scenario" = undo ]; then # what is kept goes with the next commit
+        again
+        serves "$WANTED" || UNDONE="$WANTED does not serve after the undo, but '$BODY'"
+        KEEP=0s
+        push_update "$3"
+        again() { life; }
+    fi
     settle again
     if [ "$scenario" = delete ]; then
         expect_rest "$WANTED" "$SYNC" ''
     elif [ "$scenario" = recover ]; then
         expect_rest "$WANTED" "$SYNC"
         expect_recovered
+        [ -z "$WRONG" ]
+    elif [ "$scenario" = jobs ] || [ "$scenario" = replace ]; then
+        expect_rest "$WANTED" "$SYNC"
+        expect_runs
+        [ -z "$WRONG" ]
+    elif [ "$scenario" = verify ]; then
+        expect_rest "$WANTED" "$SYNC"
+        expect_verified
+        [ -z "$WRONG" ]
+    elif [ "$scenario" = undo ]; then
+        expect_rest "$WANTED" "$SYNC"
+        [ -z "$UNDONE" ] || note_wrong "$UNDONE"
         [ -z "$WRONG" ]
     else
         expect_rest "$WANTED" "$SYNC"
@@ -223,13 +407,13 @@ run_scenario()
     local scenario=$1 point n=0
 
     shift
-    STRATEGY=blue_green REPLICAS=1
+    STRATEGY=blue_green REPLICAS=1 KEEP= MORE= NAME= OLD_NAME= DOMAIN= OLD_DOMAIN= JOBS= CONCURRENCY=
     for point; do
         n=$((n + 1))
         now
         began=$NOW
         case ${WORLD:+old}:$scenario in
-        :* | *:create | *:delete | *:recover) "given_$scenario" ;;
+        :* | *:create | *:delete | *:recover | *:undo | *:jobs | *:replace) "given_$scenario" ;;
         esac
         row "$scenario" "$point" $n
         now

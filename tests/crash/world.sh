@@ -4,8 +4,10 @@
 #
 #     given_secret_world                         given_world of the library, with a secret that may be read
 #     shop VERSION HEALTH [API_VERSION [BAKE]]   writes and commits the specs: web, and api where it has a version
-#                                                STRATEGY and REPLICAS are web's
+#                                                STRATEGY, REPLICAS, KEEP and MORE (lines) are web's; NAME and OLD_NAME, DOMAIN
+#                                                and OLD_DOMAIN what it and the domain are called and were before; JOBS all lines
 #     life [POINT]                               one life of the daemon; $? is 137 when it was killed
+#     life_that FUNCTION [POINT]                 the same as a service that answers, until FUNCTION is 0: it is asked again and again
 #     settle                                     lives until the world is at rest
 #     expect_rest VERSION SYNC [API]             what must be true then; the sentences are in $WRONG
 #
@@ -43,24 +45,28 @@ kind: Application
 name: shop
 secrets: {token: {}, key: {generate: 32}}
 services:
-  web:
+  ${NAME:-web}:
     command: ["$APP"]
     port: 8000
     environment: {VERSION: "$1", APP_HEALTH: "$2", TOKEN: {secret: token}, KEY: {secret: key}}
     healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 1, failure_threshold: 1}}
     replicas: ${REPLICAS:-1}
-    rollout: {strategy: ${STRATEGY:-blue_green}, healthy_deadline: ${HEALTHY_DEADLINE:-5s}, min_healthy_time: 50ms, bake_time: ${4:-100ms}, keep_previous: 0s}
+    rollout: {strategy: ${STRATEGY:-blue_green}, healthy_deadline: ${HEALTHY_DEADLINE:-5s}, min_healthy_time: 50ms, bake_time: ${4:-100ms}, keep_previous: ${KEEP:-0s}}
     termination: {drain: 2s, stop_grace_period: 1s}
+${OLD_NAME:+    moved: $OLD_NAME
+}${MORE:-}
 $api_rows
+${JOBS:-}
 domains:
-  app:
-    hosts: [$HOST]
+  ${DOMAIN:-app}:
+${OLD_DOMAIN:+    moved: $OLD_DOMAIN
+}    hosts: [$HOST]
     headers: {set: {X-Version: "$1"}}
     routes:
-      /: {service: web}
+      /: {service: ${NAME:-web}}
       /closed: {deny: true}
-      /known: {service: web, access: {type: basic, users: {ann: {secret: token}}}}
-      /near: {service: web, access: {type: ip, allow: [127.0.0.0/8]}}
+      /known: {service: ${NAME:-web}, access: {type: basic, users: {ann: {secret: token}}}}
+      /near: {service: ${NAME:-web}, access: {type: ip, allow: [127.0.0.0/8]}}
 $api_route
 ---
 apiVersion: reeve/v1
@@ -94,19 +100,34 @@ reeve_once()
 # The same, with somebody who approves whatever waits.
 life_with_approval()
 {
-    local plan approved= end
+    APPROVED=
+    life_that approves "${1:-}"
+}
 
-    quietly serve_begin "${1:-}"
+approves()
+{
+    local plan
+
+    plan=$("$REEVE" status -o json 2>/dev/null 9>&- | sed -n 's/.*"id":"\([0-9a-f]*\)"[^}]*"state":"waiting".*/\1/p')
+    if [ -n "$plan" ] && [ "$plan" != "$APPROVED" ]; then
+        "$REEVE" approve "$plan" --no-wait -m 'it is not needed any more' >>"$WORLD/daemon.log" 2>&1 9>&-
+        APPROVED=$plan
+        return 1
+    fi
+    "$INVENTORY" "$WORLD/var" >/dev/null && is_converged
+}
+
+life_that()
+{
+    local end
+
+    quietly serve_begin "${2:-}"
     now
     end=$((NOW + 20000))
     while kill -0 "$DAEMON" 2>/dev/null; do
         now
         [ $NOW -lt $end ] || break
-        plan=$("$REEVE" status -o json 2>/dev/null 9>&- | sed -n 's/.*"id":"\([0-9a-f]*\)"[^}]*"state":"waiting".*/\1/p')
-        if [ -n "$plan" ] && [ "$plan" != "$approved" ]; then
-            "$REEVE" approve "$plan" --no-wait -m 'it is not needed any more' >>"$WORLD/daemon.log" 2>&1 9>&-
-            approved=$plan
-        elif "$INVENTORY" "$WORLD/var" >/dev/null && is_converged; then
+        if "$1"; then
             kill -TERM "$DAEMON" 2>/dev/null
             break
         fi
