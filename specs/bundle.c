@@ -35,18 +35,21 @@ static int bundle_read_one(struct arena *a, enum bundle_kind kind, const struct 
 {
     AUTO_ARENA struct arena scratch;
     struct bundle_file read = { .path = str_copy(a, file->path) };
-    const struct spec_file named = { read.path, file->text };
+    struct spec_file *named = arena_new(a, struct spec_file); /* places borrow its path */
     struct value *documents = NULL;
     int rc;
 
     arena_init(&scratch, 0);
+    if (!named)
+        return arena_status(a, err);
+    *named = (struct spec_file){ read.path, file->text };
     spec_messages_init(&read.messages, a);
     read.messages.max = max_messages;
-    rc = yaml_read(&scratch, &named, &documents, &read.messages, err);
+    rc = yaml_read(&scratch, named, &documents, &read.messages, err);
     if (rc)
         return err_wrap(err, "read '%.*s'", STR_ARG(file->path));
     if (!value_count(documents) && !read.messages.n_errors)
-        spec_message_add(&read.messages, SPEC_ERROR, (struct value_place){ read.path, 1, 1 },
+        spec_message_add(&read.messages, SPEC_ERROR, (struct value_place){ &named->path, 1, 1 },
                          S("yaml"), STR_NONE, "no document");
     for (size_t i = 0; i < value_count(documents); i++)
         bundle_document(a, kind, value_item(documents, i), &read);
@@ -118,8 +121,8 @@ static void bundle_add(struct map *map, struct str key, const char *what,
         return;
     }
     spec_message_add(m, SPEC_ERROR, name ? name->place : document->place, S("duplicate"), STR_NONE,
-                     "%s '%.*s' is also at %.*s:%u:%u", what, STR_ARG(key), STR_ARG(at->file),
-                     at->line, at->column);
+                     "%s '%.*s' is also at %.*s:%u:%u", what, STR_ARG(key),
+                     STR_ARG(value_file(*at)), at->line, at->column);
 }
 
 static void bundle_add_document(struct bundle *b, const struct value *document,

@@ -47,14 +47,15 @@ static void claim_complain_bound(const struct claim_case *c, struct value_place 
     spec_message_add(m, SPEC_ERROR, place, S("refused-branch"), STR_NONE,
                      "environment '%.*s' is bound to branch '%.*s' by the rule at %.*s:%u:%u",
                      STR_ARG(name), STR_ARG(value_get_text(c->rule, S("branch"), S(""))),
-                     STR_ARG(c->rule->place.file), c->rule->place.line, c->rule->place.column);
+                     STR_ARG(value_file(c->rule->place)), c->rule->place.line,
+                     c->rule->place.column);
 }
 
 static void claim_complain_taken(const struct claim_case *c, const struct value *name,
                                  struct spec_messages *m)
 {
     const struct value *owner = value_get(c->owner_document, S("name"));
-    struct str at = owner ? str_fmt(m->arena, " (%.*s:%u:%u)", STR_ARG(owner->place.file),
+    struct str at = owner ? str_fmt(m->arena, " (%.*s:%u:%u)", STR_ARG(value_file(owner->place)),
                                     owner->place.line, owner->place.column)
                           : S("");
 
@@ -84,7 +85,7 @@ void claim_complain(const struct claim_case *c, enum claim claim, struct spec_me
         spec_message_add(m, SPEC_ERROR, name->place, S("refused-environment"), STR_NONE,
                          "environment '%.*s' of source '%.*s' matches none of the rules at "
                          "%.*s:%u:%u",
-                         STR_ARG(name->u.text), STR_ARG(c->source), STR_ARG(at->place.file),
+                         STR_ARG(name->u.text), STR_ARG(c->source), STR_ARG(value_file(at->place)),
                          at->place.line, at->place.column);
         return;
     case CLAIM_TAKEN:

@@ -142,8 +142,7 @@ static void add_resource(struct normalise *n, struct environment_spec *spec, con
         return; /* the arena remembers */
     r->kind = str_from_c(kind);
     r->name = str_copy(n->arena, e->key);
-    r->place = e->key_place;
-    r->place.file = str_copy(n->arena, r->place.file);
+    r->place = value_place_copy(n->arena, e->key_place);
     make(n, e, r);
     normalise_beside(n, e, r);
     r->provider = str_copy(n->arena, r->provider);
@@ -222,14 +221,10 @@ static struct digest revision_of(struct normalise *n, const struct environment_s
 static struct value_place policy_place(struct normalise *n)
 {
     const struct value *written = value_get(n->document, S("approval"));
-    struct value_place place = { 0 };
 
     if (!written || !written->place.line)
         written = value_get(n->document, S("name"));
-    if (written)
-        place = written->place;
-    place.file = str_copy(n->arena, place.file);
-    return place;
+    return written ? value_place_copy(n->arena, written->place) : (struct value_place){ 0 };
 }
 
 static struct value *used_secrets(struct normalise *n)

@@ -125,7 +125,8 @@ static void set_image(struct normalise *n, struct value *desired, const struct v
     if (source)
         normalise_complain(n, image->place, "conflict", STR_NONE,
                            "image and source (%.*s:%u:%u) exclude each other",
-                           STR_ARG(source->place.file), source->place.line, source->place.column);
+                           STR_ARG(value_file(source->place)), source->place.line,
+                           source->place.column);
     rule_check_image(n, image);
     rule_check_cost(n, str_fmt(n->arena, "image '%.*s'", STR_ARG(image->u.text)), of->provider,
                     image->place);
@@ -162,7 +163,7 @@ static void set_limits(struct normalise *n, struct value *desired, const struct 
         const struct value_entry *e = &limits->u.map.entries[i];
 
         value_set_text(n->arena, places, str_copy(n->arena, e->key),
-                       str_fmt(n->arena, "%.*s:%u:%u", STR_ARG(e->key_place.file),
+                       str_fmt(n->arena, "%.*s:%u:%u", STR_ARG(value_file(e->key_place)),
                                e->key_place.line, e->key_place.column));
     }
     value_set(n->arena, desired, S("limits"), value_copy_content(n->arena, limits));

@@ -133,7 +133,7 @@ static void check_moved_once(struct normalise *n, const struct value_entry *writ
     else if (other != moved)
         normalise_complain(n, moved->place, "conflict", STR_NONE,
                            "%s '%.*s' has another name already (%.*s:%u:%u), not '%.*s'",
-                           kind->kind, STR_ARG(moved->u.text), STR_ARG(other->place.file),
+                           kind->kind, STR_ARG(moved->u.text), STR_ARG(value_file(other->place)),
                            other->place.line, other->place.column, STR_ARG(written->key));
 }
 
@@ -240,7 +240,7 @@ void normalise_check_secrets(struct normalise *n)
                 n, rotate->place, "conflict", STR_NONE,
                 "secret '%.*s': rotate would lose what it protects, its kind is data "
                 "(%.*s:%u:%u)",
-                STR_ARG(secret->key), STR_ARG(kind->place.file), kind->place.line,
+                STR_ARG(secret->key), STR_ARG(value_file(kind->place)), kind->place.line,
                 kind->place.column);
     }
 }

@@ -324,7 +324,8 @@ static void complete_tag(struct arena *a, struct value *daemon, struct value *ru
     if (branch)
         spec_message_add(m, SPEC_ERROR, tag->place, S("conflict"), STR_NONE,
                          "tag and branch (%.*s:%u:%u) exclude each other",
-                         STR_ARG(branch->place.file), branch->place.line, branch->place.column);
+                         STR_ARG(value_file(branch->place)), branch->place.line,
+                         branch->place.column);
     name = value_text(a, str_fmt(a, CLAIM_TAGS "%.*s", STR_ARG(tag->u.text)));
     if (!name)
         return; /* the arena remembers */
@@ -386,7 +387,7 @@ int normalise_daemon(struct arena *a, const struct bundle *b, const struct value
         spec_message_add(m, SPEC_ERROR, (struct value_place){ 0 }, S("kind"), STR_NONE,
                          "there is no document of kind Daemon");
     } else {
-        fill.directory = directory_of(document->place.file);
+        fill.directory = directory_of(value_file(document->place));
         daemon = schema_fill(&fill, SCHEMA_DAEMON, document, STR_NONE);
         add_default_store(a, &fill, daemon);
         complete_rules(a, daemon, m);

@@ -40,8 +40,8 @@ static void check_provider(const struct daemon_check *c, const struct value *nam
         spec_message_add(c->m, SPEC_ERROR, name->place, S("reference"), drivers_hint(c->a, kind),
                          "provider '%.*s' (driver %.*s, at %.*s:%u:%u) does not carry %.*s",
                          STR_ARG(name->u.text), STR_ARG(driver->u.text),
-                         STR_ARG(driver->place.file), driver->place.line, driver->place.column,
-                         STR_ARG(kind->name));
+                         STR_ARG(value_file(driver->place)), driver->place.line,
+                         driver->place.column, STR_ARG(kind->name));
 }
 
 /* One name, or a list of them. */

@@ -34,7 +34,7 @@ static void check_seed(struct normalise *n, const struct value *seed, struct val
     if (command && from)
         normalise_complain(n, command->place, "conflict", STR_NONE,
                            "seed: command and from (%.*s:%u:%u) exclude each other",
-                           STR_ARG(from->place.file), from->place.line, from->place.column);
+                           STR_ARG(value_file(from->place)), from->place.line, from->place.column);
     if (service && !value_get(n->services, service->u.text))
         normalise_complain(n, service->place, "reference",
                            normalise_hint(n->arena, service->u.text, n->services),

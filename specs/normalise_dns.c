@@ -10,7 +10,7 @@ static void check_zone(struct normalise *n, const struct value *host, const stru
     if (!str_eq(h, z) && !(str_ends(h, z) && h.n > z.n && h.p[h.n - z.n - 1] == '.'))
         normalise_complain(n, host->place, "reference", STR_NONE,
                            "host '%.*s' is not in the zone '%.*s' (%.*s:%u:%u)", STR_ARG(h),
-                           STR_ARG(z), STR_ARG(zone->place.file), zone->place.line,
+                           STR_ARG(z), STR_ARG(value_file(zone->place)), zone->place.line,
                            zone->place.column);
 }
 

@@ -114,7 +114,7 @@ static void set_tls(struct normalise *n, struct value *desired, const struct val
         if (!rule_host_matches(wildcard->u.text, value_item(hosts, i)->u.text))
             normalise_complain(n, value_item(hosts, i)->place, "reference", STR_NONE,
                                "tls: wildcard '%.*s' (%.*s:%u:%u) does not stand for host '%.*s'",
-                               STR_ARG(wildcard->u.text), STR_ARG(wildcard->place.file),
+                               STR_ARG(wildcard->u.text), STR_ARG(value_file(wildcard->place)),
                                wildcard->place.line, wildcard->place.column,
                                STR_ARG(value_item(hosts, i)->u.text));
     normalise_take(n, desired, in, S("tls"));

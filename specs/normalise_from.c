@@ -56,7 +56,7 @@ static void from_set_artifact(struct normalise *n, struct value *written)
         if (own && from)
             normalise_complain(n, own->place, "conflict", STR_NONE,
                                "%.*s and image_from (%.*s:%u:%u) exclude each other",
-                               STR_ARG(from_artifact[i]), STR_ARG(from->place.file),
+                               STR_ARG(from_artifact[i]), STR_ARG(value_file(from->place)),
                                from->place.line, from->place.column);
         if (taken)
             value_set_placed(n->arena, written, taken->key, taken->key_place, taken->value);

@@ -17,7 +17,8 @@ static struct value *policy_trigger(struct normalise *n)
     if (branch && tag)
         normalise_complain(n, tag->place, "conflict", STR_NONE,
                            "trigger.tag and trigger.branch (%.*s:%u:%u) exclude each other",
-                           STR_ARG(branch->place.file), branch->place.line, branch->place.column);
+                           STR_ARG(value_file(branch->place)), branch->place.line,
+                           branch->place.column);
     NORMALISE_ENTRIES(first, e)
     {
         struct value name = { .kind = VALUE_TEXT, .place = e->key_place };

@@ -185,11 +185,11 @@ static void check_command(struct normalise *n, const struct value_entry *service
         normalise_complain(n, from->place, "required", STR_NONE,
                            "services.%.*s: 'command' is missing", STR_ARG(service->key));
     if (value_get(in, S("command")) && site)
-        normalise_complain(n, site->place, "conflict", STR_NONE,
-                           "services.%.*s: static runs no command (%.*s:%u:%u)",
-                           STR_ARG(service->key), STR_ARG(value_get(in, S("command"))->place.file),
-                           value_get(in, S("command"))->place.line,
-                           value_get(in, S("command"))->place.column);
+        normalise_complain(
+            n, site->place, "conflict", STR_NONE,
+            "services.%.*s: static runs no command (%.*s:%u:%u)", STR_ARG(service->key),
+            STR_ARG(value_file(value_get(in, S("command"))->place)),
+            value_get(in, S("command"))->place.line, value_get(in, S("command"))->place.column);
     if (site && !value_get(in, S("source")))
         normalise_complain(n, site->place, "required", STR_NONE,
                            "services.%.*s: static needs a source", STR_ARG(service->key));

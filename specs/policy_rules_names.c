@@ -65,8 +65,8 @@ static void check_hosts_of(struct normalise *n, const struct policy_rule *rule,
 
         if (first)
             complain(n, rule, NULL, host->place, "host '%.*s' is also at %.*s:%u:%u",
-                     STR_ARG(host->u.text), STR_ARG(first->key_place.file), first->key_place.line,
-                     first->key_place.column);
+                     STR_ARG(host->u.text), STR_ARG(value_file(first->key_place)),
+                     first->key_place.line, first->key_place.column);
         else
             value_set_placed(n->arena, seen, host->u.text, host->place, value_null(n->arena));
     }

@@ -217,7 +217,7 @@ static void refs_check_pool(const struct refs *r, const struct value *v,
                            "(%.*s:%u:%u) forgets them after each transaction",
                            STR_ARG(value_get_text(v, S("scheme"), S(""))),
                            STR_ARG(value_get(v, S("database"))->u.text),
-                           STR_ARG(pooling->place.file), pooling->place.line,
+                           STR_ARG(value_file(pooling->place)), pooling->place.line,
                            pooling->place.column);
 }
 

@@ -138,8 +138,8 @@ void rule_check_secret(struct normalise *n, struct str name, const struct value 
                            "secret '%.*s': %.*s:%.*s is not for %s: %.*s:%u:%u, in the rule at "
                            "%.*s:%u:%u, says what it is for",
                            STR_ARG(name), STR_ARG(store), STR_ARG(path), use,
-                           STR_ARG(other->place.file), other->place.line, other->place.column,
-                           RULE_AT_ARG(rule));
+                           STR_ARG(value_file(other->place)), other->place.line,
+                           other->place.column, RULE_AT_ARG(rule));
 }
 
 /* --- images, buckets, data ----------------------------------------------------------------------- */
@@ -339,9 +339,9 @@ struct str rule_below_floor(struct normalise *n, const struct value *approval)
             return str_fmt(n->arena,
                            "%.*s:%u:%u: approval.%.*s: %.*s is laxer than the floor of the rule at "
                            "%.*s:%u:%u, which holds",
-                           STR_ARG(written->place.file), written->place.line, written->place.column,
-                           STR_ARG(rows[i].field), STR_ARG(json_format(n->arena, written)),
-                           RULE_AT_ARG(n->in->rule));
+                           STR_ARG(value_file(written->place)), written->place.line,
+                           written->place.column, STR_ARG(rows[i].field),
+                           STR_ARG(json_format(n->arena, written)), RULE_AT_ARG(n->in->rule));
     }
     return S("");
 }

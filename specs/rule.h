@@ -10,7 +10,8 @@
 
 /* "by the rule at /etc/reeve.yaml:42:5" */
 #define RULE_AT "by the rule at %.*s:%u:%u"
-#define RULE_AT_ARG(rule) STR_ARG((rule)->place.file), (rule)->place.line, (rule)->place.column
+#define RULE_AT_ARG(rule)                                                                          \
+    STR_ARG(value_file((rule)->place)), (rule)->place.line, (rule)->place.column
 
 /* Where what is generated lies. */
 struct str rule_generated_store(struct normalise *n, struct value_place place);

@@ -29,7 +29,7 @@ void spec_messages_init(struct spec_messages *m, struct arena *a)
 
 static int spec_compare_places(const struct value_place *a, const struct value_place *b)
 {
-    int order = str_cmp(a->file, b->file);
+    int order = str_cmp(value_file(*a), value_file(*b));
 
     if (!order)
         order = (a->line > b->line) - (a->line < b->line);
@@ -50,7 +50,7 @@ static int spec_compare(const void *one, const void *two)
 
 static size_t spec_hash(const struct spec_message *m)
 {
-    const struct str parts[] = { m->place.file, m->rule, m->text };
+    const struct str parts[] = { value_file(m->place), m->rule, m->text };
     uint64_t hash = 14695981039346656037u ^ m->place.line ^ (uint64_t)m->place.column << 32;
 
     for (size_t i = 0; i < N_ELEMENTS(parts); i++)
@@ -193,10 +193,10 @@ void spec_message_format(struct sb *b, const struct spec_message *m, struct str 
     };
     const char *reset = colour ? "\033[0m" : "";
 
-    spec_add_shown(b, m->place.file);
+    spec_add_shown(b, value_file(m->place));
     if (m->place.line)
         sb_addf(b, ":%u:%u", m->place.line, m->place.column);
-    sb_addf(b, "%s%s%s%s: ", m->place.file.n ? ": " : "",
+    sb_addf(b, "%s%s%s%s: ", value_file(m->place).n ? ": " : "",
             colour ? severities[m->severity].colour : "", severities[m->severity].word, reset);
     spec_add_shown(b, m->text);
     sb_addf(b, " [%.*s]\n", STR_ARG(m->rule));

@@ -24,13 +24,13 @@ static uint64_t value_hash(struct str key)
     return h ^ h >> 32;
 }
 
-/* The slot that holds the key or the free one where it belongs; n_slots is a power of two. */
+/* The slot that holds the key or the free one where it belongs; there are a power of two. */
 static uint32_t *value_slot(const struct value *map, struct str key)
 {
-    size_t at = value_hash(key) & (map->u.map.n_slots - 1);
+    size_t mask = 2 * (size_t)map->u.map.cap - 1, at = value_hash(key) & mask;
 
     while (map->u.map.slots[at] && !str_eq(map->u.map.entries[map->u.map.slots[at] - 1].key, key))
-        at = (at + 1) & (map->u.map.n_slots - 1);
+        at = (at + 1) & mask;
     return &map->u.map.slots[at];
 }
 
@@ -38,7 +38,7 @@ static struct value_entry *value_find(const struct value *map, struct str key)
 {
     struct value_entry *entries = map->u.map.entries;
 
-    if (map->u.map.n_slots) {
+    if (map->u.map.slots) {
         uint32_t slot = *value_slot(map, key);
 
         return slot ? &entries[slot - 1] : NULL;
@@ -52,25 +52,22 @@ static struct value_entry *value_find(const struct value *map, struct str key)
 /* Every key up to the n-th into a table twice the capacity. */
 static int value_index(struct arena *a, struct value *map)
 {
-    size_t n_slots = map->u.map.cap * 2;
-    uint32_t *slots;
+    size_t n_slots = 2 * (size_t)map->u.map.cap;
 
     if (map->u.map.cap <= VALUE_INDEX_FROM)
         return 0;
-    slots = arena_new_n(a, uint32_t, n_slots);
-    if (!slots)
+    map->u.map.slots = arena_new_n(a, uint32_t, n_slots);
+    if (!map->u.map.slots)
         return -1;
-    map->u.map.slots = slots;
-    map->u.map.n_slots = n_slots;
     for (size_t i = 0; i < map->u.map.n; i++)
         *value_slot(map, map->u.map.entries[i].key) = (uint32_t)(i + 1);
     return 0;
 }
 
 /* Tables of an index are powers of two. */
-static size_t value_room(size_t n)
+static uint32_t value_room(uint32_t n)
 {
-    size_t room = 4;
+    uint32_t room = 4;
 
     while (room < n)
         room *= 2;
@@ -79,7 +76,7 @@ static size_t value_room(size_t n)
 
 static struct value_entry *value_new_entry(struct arena *a, struct value *map, struct str key)
 {
-    size_t cap = value_room(map->u.map.cap + 1);
+    uint32_t cap = value_room(map->u.map.cap + 1);
 
     if (map->u.map.n == map->u.map.cap) {
         struct value_entry *entries = map->u.map.entries;
@@ -93,9 +90,24 @@ static struct value_entry *value_new_entry(struct arena *a, struct value *map, s
             return NULL;
     }
     map->u.map.entries[map->u.map.n++].key = key;
-    if (map->u.map.n_slots)
-        *value_slot(map, key) = (uint32_t)map->u.map.n;
+    if (map->u.map.slots)
+        *value_slot(map, key) = map->u.map.n;
     return &map->u.map.entries[map->u.map.n - 1];
+}
+
+struct str value_file(struct value_place place)
+{
+    return place.file ? *place.file : STR_NONE;
+}
+
+struct value_place value_place_copy(struct arena *a, struct value_place place)
+{
+    struct str *file = place.file ? arena_new(a, struct str) : NULL;
+
+    if (file)
+        *file = str_copy(a, *place.file);
+    place.file = file;
+    return place;
 }
 
 struct value *value_null(struct arena *a)
@@ -145,7 +157,7 @@ void value_add(struct arena *a, struct value *list, struct value *v)
     if (!value_is(list, VALUE_LIST) || !v)
         return;
     if (list->u.list.n == list->u.list.cap) {
-        size_t cap = list->u.list.cap ? list->u.list.cap * 2 : 4;
+        uint32_t cap = list->u.list.cap ? list->u.list.cap * 2 : 4;
         struct value **items = arena_grow(a, list->u.list.items, list->u.list.cap * sizeof(v),
                                           cap * sizeof(v));
 
@@ -251,13 +263,18 @@ struct value_shared {
     struct str from, to;
 };
 
+struct value_copied_file {
+    const struct str *from, *to;
+};
+
 struct value_copier {
     struct arena *a;
+    struct value_copied_file file; /* the last one */
     int content_only;
     struct value_shared shared[VALUE_SHARED]; /* the last ones, by where they stand */
 };
 
-/* Names of fields and files stand in many places, and are one text there. */
+/* Names of fields stand in many places, and are one text there. */
 static struct str value_copy_shared(struct value_copier *c, struct str text)
 {
     struct value_shared *s = &c->shared[(uintptr_t)text.p / sizeof(void *) % VALUE_SHARED];
@@ -271,21 +288,23 @@ static struct value_place value_copy_place(struct value_copier *c, struct value_
 {
     if (c->content_only)
         return (struct value_place){ 0 };
-    place.file = value_copy_shared(c, place.file);
+    if (place.file != c->file.from)
+        c->file = (struct value_copied_file){ place.file, value_place_copy(c->a, place).file };
+    place.file = c->file.to;
     return place;
 }
 
 /* As much room as there are parts. */
 static void value_copy_room(struct arena *a, const struct value *v, struct value *copy)
 {
-    size_t n = value_count(v);
+    uint32_t n = (uint32_t)value_count(v);
 
     if (v->kind == VALUE_LIST && n) {
         copy->u.list.items = arena_new_n(a, struct value *, n);
         copy->u.list.cap = copy->u.list.items ? n : 0;
     }
     if (v->kind == VALUE_MAP && n) {
-        size_t cap = n > VALUE_INDEX_FROM ? value_room(n) : n;
+        uint32_t cap = n > VALUE_INDEX_FROM ? value_room(n) : n;
 
         copy->u.map.entries = arena_new_n(a, struct value_entry, cap);
         copy->u.map.cap = copy->u.map.entries ? cap : 0;

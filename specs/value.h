@@ -18,7 +18,7 @@ enum value_kind { VALUE_NULL, VALUE_BOOL, VALUE_INT, VALUE_TEXT, VALUE_LIST, VAL
 
 /* Where it was written: 1-based, columns in code points. line 0: nowhere (a default, a computed value). */
 struct value_place {
-    struct str file;
+    const struct str *file; /* as long as the value; NULL: none. See value_file() */
     uint32_t line, column;
 };
 
@@ -40,16 +40,18 @@ struct value {
         struct str text;
         struct {
             struct value **items;
-            size_t n, cap;
+            uint32_t n, cap;
         } list;
         struct {
             struct value_entry *entries; /* in the order written */
-            size_t n, cap;
-            uint32_t *slots; /* index for large maps; internal */
-            size_t n_slots;
+            uint32_t *slots;             /* index for large maps, twice `cap`; internal */
+            uint32_t n, cap;
         } map;
     } u;
 };
+
+struct str value_file(struct value_place place); /* STR_NONE: nowhere */
+struct value_place value_place_copy(struct arena *a, struct value_place place); /* its file too */
 
 struct value *value_null(struct arena *a);
 struct value *value_bool(struct arena *a, int truth);

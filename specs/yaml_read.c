@@ -26,7 +26,7 @@ struct yaml_frame { /* one open collection */
 
 struct yaml_reader {
     struct arena *a;
-    struct str file;
+    const struct spec_file *file;
     struct spec_messages *m;
     struct value *documents;
     struct map anchors;
@@ -38,7 +38,8 @@ struct yaml_reader {
 
 static struct value_place yaml_place(const struct yaml_reader *r, yaml_mark_t mark)
 {
-    return (struct value_place){ r->file, (uint32_t)mark.line + 1, (uint32_t)mark.column + 1 };
+    return (struct value_place){ &r->file->path, (uint32_t)mark.line + 1,
+                                 (uint32_t)mark.column + 1 };
 }
 
 #define yaml_complain(r, mark, rule, ...)                                                          \
@@ -283,7 +284,7 @@ static void yaml_syntax(struct yaml_reader *r, const yaml_parser_t *p)
     const struct value *inner = r->depth ? r->frames[r->depth - 1].value : NULL;
 
     if (p->error == YAML_READER_ERROR)
-        place = yaml_text_place(&r->text, r->file, p->problem_offset);
+        place = yaml_text_place(&r->text, &r->file->path, p->problem_offset);
     else if (yaml_text_is_tab(&r->text, place))
         problem = "a tab: indent with spaces";
     if (inner)
@@ -310,7 +311,8 @@ static int yaml_run(struct yaml_reader *r, yaml_parser_t *p, struct err *err)
             yaml_syntax(r, p);
             return 0;
         }
-        if (yaml_text_tab_before(&r->text, r->file, e.start_mark.index, e.end_mark.index, &tab))
+        if (yaml_text_tab_before(&r->text, &r->file->path, e.start_mark.index, e.end_mark.index,
+                                 &tab))
             spec_message_add(r->m, SPEC_ERROR, tab, S("yaml"), STR_NONE, "a tab: use spaces");
         yaml_event(r, &e);
         is_last = e.type == YAML_STREAM_END_EVENT;
@@ -322,12 +324,12 @@ static int yaml_run(struct yaml_reader *r, yaml_parser_t *p, struct err *err)
 int yaml_read(struct arena *a, const struct spec_file *file, struct value **ret_documents,
               struct spec_messages *m, struct err *err)
 {
-    struct yaml_reader r = { .a = a, .m = m, .file = file->path, .documents = value_list(a) };
+    struct yaml_reader r = { .a = a, .m = m, .file = file, .documents = value_list(a) };
     yaml_parser_t p;
     int rc = 0;
 
     yaml_text_init(&r.text, file->text);
-    if (!yaml_text_check(&r.text, r.file, YAML_BYTES_MAX, m)) {
+    if (!yaml_text_check(&r.text, &file->path, YAML_BYTES_MAX, m)) {
         if (!yaml_parser_initialize(&p))
             return err_set(err, ERR_NOMEM, "yaml: out of memory");
         yaml_parser_set_encoding(&p, YAML_UTF8_ENCODING);

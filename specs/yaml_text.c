@@ -22,7 +22,7 @@ static int yaml_text_refuse(struct spec_messages *m, struct value_place place, s
     return -1;
 }
 
-int yaml_text_check(const struct yaml_text *t, struct str file, size_t limit_bytes,
+int yaml_text_check(const struct yaml_text *t, const struct str *file, size_t limit_bytes,
                     struct spec_messages *m)
 {
     struct value_place start = { file, 1, 1 };
@@ -48,7 +48,7 @@ int yaml_text_check(const struct yaml_text *t, struct str file, size_t limit_byt
     return 0;
 }
 
-struct value_place yaml_text_place(const struct yaml_text *t, struct str file, size_t offset)
+struct value_place yaml_text_place(const struct yaml_text *t, const struct str *file, size_t offset)
 {
     struct value_place place = { file, 1, 1 };
 
@@ -96,7 +96,7 @@ static int yaml_text_step(struct yaml_text *t)
     return c == '\t' && !t->in_comment;
 }
 
-int yaml_text_tab_before(struct yaml_text *t, struct str file, size_t from, size_t to,
+int yaml_text_tab_before(struct yaml_text *t, const struct str *file, size_t from, size_t to,
                          struct value_place *ret)
 {
     int found = 0;

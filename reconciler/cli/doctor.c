@@ -383,7 +383,7 @@ static void check_uncarried(struct doctor *d)
         int is_bad = one->severity == SPEC_ERROR;
 
         found(d, is_bad ? FINDING_BAD : FINDING_WARN,
-              str_fmt(a, "%.*s:%u: %.*s", STR_ARG(one->place.file), one->place.line,
+              str_fmt(a, "%.*s:%u: %.*s", STR_ARG(value_file(one->place)), one->place.line,
                       STR_ARG(one->text)),
               is_bad ? S("reeve serve does not start with it: take it out of the configuration")
                      : S("fine when nothing is expected of it"));

@@ -61,7 +61,7 @@ static struct value *line_value(struct arena *a, const struct value *rule,
 
 static struct str place_text(struct arena *a, struct value_place at)
 {
-    return str_fmt(a, "%.*s:%u:%u", STR_ARG(at.file), at.line, at.column);
+    return str_fmt(a, "%.*s:%u:%u", STR_ARG(value_file(at)), at.line, at.column);
 }
 
 /* What a rule says of the name, when it comes from this source. */

@@ -176,7 +176,7 @@ int isolation_check(struct arena *a, const struct value *daemon, const char *kee
             continue;
         if (isolation_try(programs_beside(a, keeper, "reeve-spawn"), class, grant, err))
             return err_wrap(err, "isolation '%.*s' of the rule at %.*s:%u", STR_ARG(word),
-                            STR_ARG(rule->place.file), rule->place.line);
+                            STR_ARG(value_file(rule->place)), rule->place.line);
         is_known[class] = 1;
     }
     return 0;

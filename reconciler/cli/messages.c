@@ -22,18 +22,19 @@ static struct str text_of_file(const struct messages *in, struct str path)
 static void write_text(struct cli *c, const struct messages *in)
 {
     struct spec_lines lines = { 0 };
-    struct str file = STR_NONE, text = STR_NONE;
+    struct str file = STR_NONE, text = STR_NONE, shown;
     struct sb b;
 
     sb_init(&b, c->arena);
     for (size_t i = 0; i < in->list->list.n; i++) {
         struct spec_message m = in->list->list.p[i];
 
-        if (!str_eq(m.place.file, file)) {
-            file = m.place.file;
+        if (!str_eq(value_file(m.place), file)) {
+            file = value_file(m.place);
             text = text_of_file(in, file);
         }
-        m.place.file = in->path(in->ctx, m.place.file);
+        shown = in->path(in->ctx, value_file(m.place));
+        m.place.file = &shown;
         spec_message_format(&b, &m, text.p ? spec_line(&lines, text, m.place.line) : STR_NONE,
                             c->colour);
     }
@@ -50,7 +51,7 @@ static struct value *as_json(struct cli *c, const struct messages *in)
         struct value *one = value_map(a);
 
         value_set_text(a, one, S("severity"), str_from_c(level_of(m)));
-        value_set_text(a, one, S("file"), in->path(in->ctx, m->place.file));
+        value_set_text(a, one, S("file"), in->path(in->ctx, value_file(m->place)));
         value_set_int(a, one, S("line"), m->place.line);
         value_set_int(a, one, S("column"), m->place.column);
         value_set_text(a, one, S("text"), m->text);
@@ -100,7 +101,7 @@ static struct value *location_of(struct cli *c, const struct messages *in,
     struct value *location = value_map(a), *physical = value_map(a), *region = value_map(a);
     struct value *artifact = value_map(a), *list = value_list(a);
 
-    value_set_text(a, artifact, S("uri"), uri_of(a, in->path(in->ctx, m->place.file)));
+    value_set_text(a, artifact, S("uri"), uri_of(a, in->path(in->ctx, value_file(m->place))));
     value_set(a, physical, S("artifactLocation"), artifact);
     if (m->place.line) {
         value_set_int(a, region, S("startLine"), m->place.line);
@@ -123,7 +124,7 @@ static struct value *result_of(struct cli *c, const struct messages *in,
     value_set_text(a, result, S("ruleId"), m->rule);
     value_set_text(a, result, S("level"), str_from_c(level_of(m)));
     value_set(a, result, S("message"), with_text(a, text));
-    if (m->place.file.n)
+    if (value_file(m->place).n)
         value_set(a, result, S("locations"), location_of(c, in, m));
     return result;
 }

@@ -382,7 +382,7 @@ static int print_plan(struct offline *o, const struct environment_spec *spec, in
     struct value *answer;
 
     if (o->rule)
-        cli_note(o->c, "judged by the rule at %.*s:%u:%u%s", STR_ARG(o->rule->place.file),
+        cli_note(o->c, "judged by the rule at %.*s:%u:%u%s", STR_ARG(value_file(o->rule->place)),
                  o->rule->place.line, o->rule->place.column,
                  o->db ? "; code and secrets are taken to be as they are recorded" : "");
     if (try_plan_value(o->c->arena, &in, S("offline"), &answer, err))

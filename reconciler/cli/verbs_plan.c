@@ -144,9 +144,10 @@ static void show_messages(struct cli *c, const struct value *messages)
     sb_init(&b, c->arena);
     for (size_t i = 0; i < value_count(messages); i++) {
         const struct value *one = value_item(messages, i);
+        const struct str file = cli_text(one, "file");
         struct spec_message m = {
             .severity = str_eq_c(cli_text(one, "severity"), "error") ? SPEC_ERROR : SPEC_WARNING,
-            .place = { .file = cli_text(one, "file"),
+            .place = { .file = &file,
                        .line = (uint32_t)value_get_int(one, S("line"), 0),
                        .column = (uint32_t)value_get_int(one, S("column"), 0) },
             .text = cli_text(one, "text"),

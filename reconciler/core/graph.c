@@ -56,7 +56,7 @@ static int graph_refuse_cycle(struct arena *a, const struct graph *g,
         sb_addf(&text, "%.*s -> ", STR_ARG(g->names[path[(start + i) % n]]));
     sb_add(&text, g->names[path[start]]);
     return err_set(err, ERR_INVALID, "%.*s:%u:%u: error: dependency cycle: %.*s [cycle]",
-                   STR_ARG(place->file), place->line, place->column, STR_ARG(sb_str(&text)));
+                   STR_ARG(value_file(*place)), place->line, place->column, STR_ARG(sb_str(&text)));
 }
 
 enum { GRAPH_NEW, GRAPH_ON_PATH, GRAPH_DONE };

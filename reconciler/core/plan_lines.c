@@ -7,7 +7,8 @@
 
 static struct str format_place(struct arena *a, const struct value_place *at)
 {
-    return at->line ? str_fmt(a, "%.*s:%u:%u", STR_ARG(at->file), at->line, at->column) : S("");
+    return at->line ? str_fmt(a, "%.*s:%u:%u", STR_ARG(value_file(*at)), at->line, at->column)
+                    : S("");
 }
 
 struct plan_line *plan_lines_new(struct planner *p, enum plan_action action, struct str kind,

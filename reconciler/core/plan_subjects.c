@@ -180,7 +180,7 @@ static int check_replicas(const struct spec_resource *r, struct err *err)
     return err_set(err, ERR_INVALID,
                    "%.*s:%u:%u: error: service '%.*s' has no replicas; 'enabled: false' leaves it "
                    "out [replicas]",
-                   STR_ARG(r->place.file), r->place.line, r->place.column, STR_ARG(r->name));
+                   STR_ARG(value_file(r->place)), r->place.line, r->place.column, STR_ARG(r->name));
 }
 
 static int collect_wanted(struct planner *p, struct err *err)

@@ -56,8 +56,8 @@ struct value *claims_elsewhere(const struct source_task *s, struct arena *a)
             value_set_text(a, one, S("environment"), str_copy(a, name->u.text));
             value_set_text(a, one, S("branch"), h->branch);
             value_set_text(a, one, S("place"),
-                           str_fmt(a, "%.*s:%u:%u", STR_ARG(name->place.file), name->place.line,
-                                   name->place.column));
+                           str_fmt(a, "%.*s:%u:%u", STR_ARG(value_file(name->place)),
+                                   name->place.line, name->place.column));
             value_add(a, list, one);
         }
     }

@@ -18,7 +18,7 @@ static int check_bound(struct command_call *c, const struct command_found *f, st
                        "environment '%.*s' of source '%.*s' is bound to branch '%.*s' by the rule "
                        "at %.*s:%u:%u",
                        STR_ARG(f->env.name), STR_ARG(c->in.source), STR_ARG(bound),
-                       STR_ARG(rule->place.file), rule->place.line, rule->place.column);
+                       STR_ARG(value_file(rule->place)), rule->place.line, rule->place.column);
     return 0;
 }
 

@@ -276,12 +276,12 @@ static struct value *messages_value(struct arena *a, const struct try_ref *r,
 
     for (size_t i = 0; i < messages->list.n; i++) {
         const struct spec_message *m = &messages->list.p[i];
-        struct str line = yaml_text_line(text_of(r, m->place.file), m->place.line);
+        struct str line = yaml_text_line(text_of(r, value_file(m->place)), m->place.line);
         struct value *one = value_map(a);
 
         value_set_text(a, one, S("severity"),
                        m->severity == SPEC_ERROR ? S("error") : S("warning"));
-        value_set_text(a, one, S("file"), m->place.file);
+        value_set_text(a, one, S("file"), value_file(m->place));
         value_set_int(a, one, S("line"), m->place.line);
         value_set_int(a, one, S("column"), m->place.column);
         value_set_text(a, one, S("text"), m->text);
@@ -350,7 +350,8 @@ static int ref_plan(struct task *t, struct err *err)
             a,
             "the rule at %.*s:%u:%u, and the stricter of its policy and the one applied last%s; it "
             "is not stored: it can be neither approved nor applied",
-            STR_ARG(r->env.rule->place.file), r->env.rule->place.line, r->env.rule->place.column,
+            STR_ARG(value_file(r->env.rule->place)), r->env.rule->place.line,
+            r->env.rule->place.column,
             proof_asked(r->env.source, r->env.rule) ? ", but its signatures are not looked at"
                                                     : ""));
     c->result = value_copy(a, v); /* what it borrows goes with the head */

@@ -104,8 +104,8 @@ static int is_taken(struct env_task *env, struct str host, struct rec_host *ret,
 
 static struct str place_text(struct env_task *env, const struct spec_resource *r)
 {
-    return r->place.line ? str_fmt(&env->cycle, "%.*s:%u:%u", STR_ARG(r->place.file), r->place.line,
-                                   r->place.column)
+    return r->place.line ? str_fmt(&env->cycle, "%.*s:%u:%u", STR_ARG(value_file(r->place)),
+                                   r->place.line, r->place.column)
                          : str_fmt(&env->cycle, "domain/%.*s", STR_ARG(r->name));
 }
 

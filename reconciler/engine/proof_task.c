@@ -176,7 +176,7 @@ static enum task_verdict refuse(struct proof_task *p, struct str why)
     (void)err_set(&p->task.err, ERR_REFUSED,
                   "commit %.*s is refused: %.*s (signatures: %.*s, at %.*s:%u:%u)", COMMIT_SHOWN,
                   p->commits.list.p[p->at].id.p, STR_ARG(why), STR_ARG(p->asked->u.text),
-                  STR_ARG(at.file), at.line, at.column);
+                  STR_ARG(value_file(at)), at.line, at.column);
     remember(p, &p->task.err);
     return task_goto(&p->task, PROOF_FAILED);
 }

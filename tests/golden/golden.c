@@ -206,10 +206,10 @@ static struct str run_case(struct arena *a, const struct golden_case *c)
         show(&g, word, &rest);
     spec_messages_sort(&g.m);
     for (size_t i = 0; i < g.m.list.n; i++)
-        spec_message_format(
-            &text, &g.m.list.p[i],
-            spec_line(&lines, source_of(&g, g.m.list.p[i].place.file), g.m.list.p[i].place.line),
-            0);
+        spec_message_format(&text, &g.m.list.p[i],
+                            spec_line(&lines, source_of(&g, value_file(g.m.list.p[i].place)),
+                                      g.m.list.p[i].place.line),
+                            0);
     sb_add(&text, sb_str(&g.out));
     return sb_str(&text);
 }

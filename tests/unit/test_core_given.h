@@ -328,6 +328,7 @@ static inline int given_compare(const void *x, const void *y)
 
 static inline struct environment_spec given_spec(struct arena *a, const char *text)
 {
+    static const struct str app = S_INIT("app.yaml");
     struct environment_spec spec = { .name = S("test"), .application = S("shop") };
     struct str rest = str_copy(a, str_from_c(text)), one;
 
@@ -354,7 +355,7 @@ static inline struct environment_spec given_spec(struct arena *a, const char *te
         else
             given_service(a, r, one);
         r->digest = digest_value(a, S("desired"), r->desired);
-        r->place = (struct value_place){ S("app.yaml"), (uint32_t)spec.resources.n, 1 };
+        r->place = (struct value_place){ &app, (uint32_t)spec.resources.n, 1 };
     }
     if (spec.resources.n)
         qsort(spec.resources.p, spec.resources.n, sizeof(spec.resources.p[0]), given_compare);

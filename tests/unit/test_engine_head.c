@@ -158,7 +158,7 @@ static struct str told(struct arena *a, const struct head *h)
         for (size_t i = 0; i < maps[m]->n; i++) {
             const struct value *v = maps[m]->entries[i].value;
 
-            sb_addf(&b, "%.*s:%u %.*s\n", STR_ARG(v->place.file), v->place.line,
+            sb_addf(&b, "%.*s:%u %.*s\n", STR_ARG(value_file(v->place)), v->place.line,
                     STR_ARG(json_format(a, v)));
         }
     for (size_t i = 0; i < h->envs.n; i++) {

@@ -147,7 +147,7 @@ static void test_resources_outlive_the_bundle(void **state)
         struct digest d = digest_value(&a, S("desired"), r->desired);
 
         assert_true(digest_eq(&d, &r->digest));
-        assert_true(r->kind.n && r->name.n && str_eq_c(r->place.file, "app.yaml"));
+        assert_true(r->kind.n && r->name.n && str_eq_c(value_file(r->place), "app.yaml"));
         for (size_t j = 0; j < r->needs.n; j++)
             assert_true(str_starts(r->needs.p[j], S("service/")));
     }

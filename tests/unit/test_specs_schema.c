@@ -354,7 +354,8 @@ static void test_messages_are_kept_once_and_have_an_end(void **state)
 {
     AUTO_ARENA struct arena a;
     struct spec_messages m;
-    struct value_place place = { S("a.yaml"), 1, 1 };
+    const struct str file = S("a.yaml");
+    struct value_place place = { &file, 1, 1 };
 
     (void)state;
     arena_init(&a, 0);
@@ -375,9 +376,8 @@ static void test_messages_are_kept_once_and_have_an_end(void **state)
 static void test_colour_is_asked_for(void **state)
 {
     AUTO_ARENA struct arena a;
-    struct spec_message m = {
-        SPEC_ERROR, { S("a.yaml"), 2, 4 }, S("wrong"), S("type"), S("mend it")
-    };
+    const struct str file = S("a.yaml");
+    struct spec_message m = { SPEC_ERROR, { &file, 2, 4 }, S("wrong"), S("type"), S("mend it") };
     struct sb b;
 
     (void)state;
