@@ -378,7 +378,7 @@ static int find_rule(struct offline *o, struct str env, struct err *err)
 static int print_plan(struct offline *o, const struct environment_spec *spec, int *ret_changes,
                       struct err *err)
 {
-    const struct try_plan in = { o->db, spec->name, o->rule, spec, sys_wall_ms() };
+    const struct try_plan in = { o->db, spec->name, o->c->daemon, o->rule, spec, sys_wall_ms() };
     struct value *answer;
 
     if (o->rule)

@@ -7,7 +7,7 @@
  * that what is approved is what runs. Plans with the causes repair and drift hold repairs and nothing else.
  *
  * Memory   the arena given; snapshot and specs must outlive the plan.
- * Fails    ERR_INVALID: a dependency cycle, named; no replicas; ERR_REFUSED: an address is asked for
+ * Fails    ERR_INVALID: a dependency cycle, named; no replicas; more than a backend holds; ERR_REFUSED: an address is asked for
  *          where there is no edge; ERR_NOMEM.
  */
 #pragma once

@@ -183,6 +183,27 @@ static int check_replicas(const struct spec_resource *r, struct err *err)
                    STR_ARG(value_file(r->place)), r->place.line, r->place.column, STR_ARG(r->name));
 }
 
+/* What its driver would refuse half way. */
+static int check_slots(const struct planner *p, const struct subject *x, struct err *err)
+{
+    const struct member *m = &x->m;
+    const struct value *range = value_get(m->desired, S("replicas"));
+    int64_t n = value_get_int(range, S("max"), m->replicas), most = n;
+
+    if (x->fate == FATE_ROLLING)
+        most = rollout_rolling_most(m->desired, m->live->replicas, m->replicas);
+    if (!p->s->edge_slots || !m->is_routed || x->fate <= FATE_SETTINGS || most <= p->s->edge_slots)
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "%.*s:%u:%u: error: service '%.*s' has up to %lld instances behind one backend"
+                   "%s, and a backend of provider '%.*s' has %lld slots: fewer of them, or more "
+                   "'pool.slots' of the provider [slots]",
+                   STR_ARG(x->want->place.file), x->want->place.line, x->want->place.column,
+                   STR_ARG(m->service), (long long)most,
+                   x->fate == FATE_ROLLING ? " while it rolls by 'max_unavailable'" : "",
+                   STR_ARG(p->s->edge_provider), (long long)p->s->edge_slots);
+}
+
 static int collect_wanted(struct planner *p, struct err *err)
 {
     const struct estate *e = &p->estate;
@@ -195,6 +216,8 @@ static int collect_wanted(struct planner *p, struct err *err)
         if (check_replicas(r, err))
             return err->code;
         add_subject(p, r, estate_find_recorded(e, r->kind, r->name));
+        if (p->subjects.n && check_slots(p, &p->subjects.p[p->subjects.n - 1], err))
+            return err->code;
     }
     return 0;
 }

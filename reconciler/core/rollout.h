@@ -43,6 +43,8 @@ struct lowering {
 size_t rollout_lower(struct lowering *low, int group, const struct member *members, size_t n);
 size_t rollout_lower_recreate(struct lowering *low, int group, const struct member *member);
 size_t rollout_lower_rolling(struct lowering *low, int group, const struct member *member);
+/* The most instances that its one backend holds on the way from so many to so many. */
+int64_t rollout_rolling_most(const struct value *desired, int64_t n_old, int64_t n_new);
 size_t rollout_lower_scale(struct lowering *low, int group, const struct member *member);
 size_t rollout_lower_remove(struct lowering *low, int group, const struct member *member);
 size_t rollout_lower_routes(struct lowering *low, int group);

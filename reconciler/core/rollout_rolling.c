@@ -31,16 +31,27 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static int64_t count_batches(int64_t n_old, int64_t n_new, int64_t most)
+{
+    return ((n_old > n_new ? n_old : n_new) + most - 1) / most;
+}
+
+/* Old ones that are there after the i-th of n batches. */
+static int64_t left_after(int64_t n_old, int64_t most, int64_t n, int64_t i)
+{
+    return least(n_old, (n - 1 - i) * most);
+}
+
 /* More of them first, fewer of them last: there are never fewer than before or after. */
 static void cut_batches(struct rolling *r)
 {
     const struct member *m = r->m;
-    int64_t n_old = m->live->replicas, n_new = m->replicas, most = n_old > n_new ? n_old : n_new;
-    int64_t n = (most + r->most - 1) / r->most, kept = n_old;
+    int64_t n_old = m->live->replicas, n_new = m->replicas, kept = n_old;
+    int64_t n = count_batches(n_old, n_new, r->most);
 
     for (int64_t i = 0; i < n; i++) {
         struct batch *b = vec_push(r->low->a, &r->batches);
-        int64_t left = least(n_old, (n - 1 - i) * r->most);
+        int64_t left = left_after(n_old, r->most, n, i);
 
         if (!b)
             return; /* the arena remembers */
@@ -205,12 +216,31 @@ static void lower_back(struct rolling *r, int group)
 
 /* --- the whole ----------------------------------------------------------------------------------- */
 
+static int64_t batch_most(const struct value *desired)
+{
+    int64_t most = value_get_int(value_get(desired, S("rollout")), S("max_unavailable"), 1);
+
+    return most > 1 ? most : 1;
+}
+
+int64_t rollout_rolling_most(const struct value *desired, int64_t n_old, int64_t n_new)
+{
+    int64_t step = batch_most(desired), n = count_batches(n_old, n_new, step), most = n_new;
+
+    for (int64_t i = 0; i < n; i++) {
+        int64_t both = least((i + 1) * step, n_new) + left_after(n_old, step, n, i);
+
+        if (both > most)
+            most = both;
+    }
+    return most;
+}
+
 size_t rollout_lower_rolling(struct lowering *low, int group, const struct member *m)
 {
     struct lane l = rollout_items_lane(low, LANE_MAIN, group);
-    int64_t most = value_get_int(value_get(m->desired, S("rollout")), S("max_unavailable"), 1);
     struct rolling r = {
-        .low = low, .m = m, .most = most > 1 ? most : 1, .backend = ROLLOUT_NO_ITEM
+        .low = low, .m = m, .most = batch_most(m->desired), .backend = ROLLOUT_NO_ITEM
     };
     size_t proven;
 

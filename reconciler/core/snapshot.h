@@ -95,5 +95,6 @@ struct snapshot {
     const struct value *budget;  /* {deletes, replaces}: shares in basis points; NULL: no limit */
     const struct value *schemas; /* {PROVIDER: {TYPE: {..}}} of drivers; NULL: there are none */
     struct str edge_provider;    /* STR_NONE: no domains possible */
+    int64_t edge_slots;          /* instances that one backend of it holds; 0: nobody says */
     int is_shared; /* what is routed now gives a share to sets that nobody rolls out any more */
 };

@@ -333,6 +333,7 @@ static int ref_plan(struct task *t, struct err *err)
     struct arena *a = &c->arena;
     const struct try_plan in = { .db = c->engine->db,
                                  .environment = r->env.name,
+                                 .daemon = c->engine->options.daemon,
                                  .rule = r->env.rule,
                                  .spec = &r->env.spec,
                                  .now_ms = clock_task_due_ms(&c->engine->clock) };

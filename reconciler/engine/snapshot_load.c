@@ -230,6 +230,13 @@ static int load_drivers(struct arena *a, const struct snapshot_load *in, struct 
     return 0;
 }
 
+int64_t snapshot_edge_slots(const struct value *daemon, struct str provider)
+{
+    return value_get_int(
+        value_get(value_get(value_get(daemon, S("providers")), provider), S("pool")), S("slots"),
+        0);
+}
+
 int snapshot_load(struct arena *a, const struct snapshot_load *in, struct snapshot *ret,
                   struct err *err)
 {
@@ -243,6 +250,7 @@ int snapshot_load(struct arena *a, const struct snapshot_load *in, struct snapsh
                           .observed_generation = REC_NONE };
 
     s.edge_provider = value_get_text(value_get(in->rule, S("providers")), S("domains"), STR_NONE);
+    s.edge_slots = snapshot_edge_slots(in->engine->options.daemon, s.edge_provider);
     if (environments_by_uid(in->engine->db, a, in->env_uid, &s.env, err) ||
         load_recorded(a, in, &s, err) || load_sets(a, in, &s, err) ||
         snapshot_routes_load(a, in, &s, err) || load_done(a, in, &s, err) ||

@@ -40,6 +40,9 @@ struct snapshot_load {
     int64_t now_ms;
 };
 
+/* Of the daemon's document; 0 where it does not say. */
+int64_t snapshot_edge_slots(const struct value *daemon, struct str provider);
+
 int snapshot_load(struct arena *a, const struct snapshot_load *in, struct snapshot *ret,
                   struct err *err);
 

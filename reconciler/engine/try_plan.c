@@ -11,7 +11,10 @@ static int load_recorded(struct arena *a, const struct try_plan *in, struct snap
                          struct err *err)
 {
     struct registry none = { .n = 0 };
-    struct engine engine = { .db = in->db, .providers = &none, .installation = S("none") };
+    struct engine engine = { .db = in->db,
+                             .providers = &none,
+                             .installation = S("none"),
+                             .options = { .daemon = in->daemon } };
     struct snapshot_load load = { .engine = &engine,
                                   .cause = PLAN_CAUSE_COMMIT,
                                   .target = in->spec,
@@ -56,6 +59,7 @@ static int make_snapshot(struct arena *a, const struct try_plan *in, struct snap
                               .budget = value_get(in->rule, S("budget")),
                               .observed_generation = REC_NONE,
                               .edge_provider = edge_of(in) };
+    ret->edge_slots = snapshot_edge_slots(in->daemon, ret->edge_provider);
     return 0;
 }
 

@@ -16,7 +16,7 @@
 struct try_plan {
     struct db *db; /* NULL: nothing is recorded */
     struct str environment;
-    const struct value *rule; /* of the daemon; NULL: none */
+    const struct value *daemon, *rule; /* its document, and what that says of this; NULL: none */
     const struct environment_spec *spec;
     int64_t now_ms;
 };

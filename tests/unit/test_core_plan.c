@@ -266,21 +266,40 @@ static void test_a_repair_alone_never_weakens(void **state)
     arena_fini(&c.arena);
 }
 
+#define SLOTS                                                                                      \
+    ", and a backend of provider 'edge' has 8 slots: fewer of them, or more 'pool.slots' of the "  \
+    "provider [slots]"
+
 static void test_plans_refuse_what_cannot_be(void **state)
 {
     static const struct {
         const char *sentence, *spec;
         int has_edge, rc;
         const char *error;
+        const char *before; /* what runs; NULL: nothing */
     } rows[] = {
         { "a cycle", "a needs=b;b needs=a", 1, ERR_INVALID,
-          "app.yaml:1:1: error: dependency cycle: service/a -> service/b -> service/a [cycle]" },
+          "app.yaml:1:1: error: dependency cycle: service/a -> service/b -> service/a [cycle]",
+          NULL },
         { "no replicas", "a v1 x0", 1, ERR_INVALID,
           "app.yaml:1:1: error: service 'a' has no replicas; 'enabled: false' leaves it out "
-          "[replicas]" },
+          "[replicas]",
+          NULL },
         { "an address without an edge", "a v1 uses=b;b v1 port", 0, ERR_REFUSED,
           "environment 'test': the address of service 'b' is asked for, but no provider of domains "
-          "is allowed" },
+          "is allowed",
+          NULL },
+        { "more than a backend holds", "a v1 port x9", 1, ERR_INVALID,
+          "app.yaml:1:1: error: service 'a' has up to 9 instances behind one backend" SLOTS, NULL },
+        { "or may come to hold", "a v1 port between=2-9", 1, ERR_INVALID,
+          "app.yaml:1:1: error: service 'a' has up to 9 instances behind one backend" SLOTS, NULL },
+        { "or holds while it rolls", "a v2 port x8 rolling=3", 1, ERR_INVALID,
+          "app.yaml:1:1: error: service 'a' has up to 9 instances behind one backend while it "
+          "rolls by 'max_unavailable'" SLOTS,
+          "a v1 port x8" },
+        { "but as many fit", "a v2 port x8 rolling=2", 1, 0, "", "a v1 port x8" },
+        { "and without a port all do", "a v2 x9 rolling=3", 1, 0, "", "a v1 x9" },
+        { "what stays may be too many", "a v1 port x9", 1, 0, "", "a v1 port x9" },
     };
 
     (void)state;
@@ -295,8 +314,11 @@ static void test_plans_refuse_what_cannot_be(void **state)
         arena_init(&a, 0);
         given_world(&w, &a);
         w.has_edge = rows[i].has_edge;
+        if (rows[i].before)
+            (void)given_applied(&w, rows[i].before, TAIL_RUNS);
         spec = given_spec(&a, rows[i].spec);
         s = world_snapshot(&w, &spec, PLAN_CAUSE_COMMIT);
+        s.edge_slots = 8;
         assert_int_equal(plan_make(&a, &s, &plan, &err), rows[i].rc);
         assert_string_equal(err.text, rows[i].error);
         arena_fini(&a);
