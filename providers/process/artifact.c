@@ -150,6 +150,7 @@ static void artifact_clear_beside(struct process_call *c)
 
     process_clear_home(c);
     process_secrets_remove(c);
+    process_secrets_hide(c);
     if (artifact_key(c).n && value_get(c->desired, S("export")))
         (void)sys_remove_all(artifact_path(c, c->self->exports, ""), &ignored);
 }

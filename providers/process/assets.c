@@ -12,7 +12,6 @@ struct assets_version {
 struct assets {
     struct assets_version own;
     VEC(struct assets_version) earlier;
-    size_t retain;
 };
 
 struct str process_assets_copy(struct process_call *c)
@@ -60,13 +59,13 @@ static struct assets_version assets_version_of(struct process_call *c, const str
     };
 }
 
-/* Once each, and not more than are asked for. */
+/* Once each. */
 static void assets_add(struct process_call *c, struct assets *x, struct assets_version v)
 {
     struct assets_version *slot;
 
     if (!v.artifact.n || v.artifact.p[0] == '.' || str_find_char(v.artifact, '/') != STR_NPOS ||
-        str_eq(v.artifact, x->own.artifact) || x->earlier.n >= x->retain)
+        str_eq(v.artifact, x->own.artifact))
         return;
     for (size_t i = 0; i < x->earlier.n; i++)
         if (str_eq(x->earlier.p[i].artifact, v.artifact))
@@ -89,8 +88,8 @@ static int assets_is_beside(struct process_call *c, const char *owner, const str
            str_eq(value_at(about, env)->u.text, value_at(c->desired, env)->u.text);
 }
 
-/* What runs is an earlier version, also when nobody remembers it; and gets what is ours, because a page of ours may
- * ask it. One that goes away meanwhile needs nothing. */
+/* A page of what runs may ask us, also when nobody remembers it; and one of ours may ask what runs, so it gets what is
+ * ours. One that goes away meanwhile needs nothing. */
 static void assets_meet(struct process_call *c, struct assets *x, const char *owner,
                         const struct value *about)
 {
@@ -143,16 +142,16 @@ int process_assets_make(struct process_call *c)
     const struct value *asked = value_get(c->desired, S("assets")), *of = value_get(asked, S("of"));
     struct str path = value_get_text(asked, S("path"), S("."));
     struct assets x = { .own = assets_version_of(c, c->desired, path) };
+    size_t retain = (size_t)value_get_int(asked, S("retain"), 0);
     struct err err = ERR_INIT;
 
     if (!asked)
         return 0;
-    x.retain = (size_t)value_get_int(asked, S("retain"), 0);
     if (!x.own.artifact.n || str_find_char(x.own.artifact, '/') != STR_NPOS ||
         x.own.artifact.p[0] == '.' || !sys_exists(assets_tree(c, x.own.artifact)))
         return process_fail(c, RV_USER, RV_ACTED_NO, "artifact '%.*s' is not here",
                             STR_ARG(x.own.artifact));
-    for (size_t i = 0; i < value_count(of); i++)
+    for (size_t i = 0; i < value_count(of) && x.earlier.n < retain; i++)
         assets_add(c, &x,
                    assets_version_of(c, value_item(of, i),
                                      value_get_text(value_item(of, i), S("path"), path)));

@@ -110,6 +110,8 @@ void process_secrets_remove(struct process_call *c);
 void process_secrets_sweep(
     struct process_call *c); /* those of whoever died with them: nobody lives there */
 struct str process_secrets_dir(struct process_call *c); /* STR_NONE: it was asked for none */
+/* In what a build printed, once it has ended; its answer stands. */
+void process_secrets_hide(struct process_call *c);
 /* What of them a tree holds, as it is, into `ret`: a sentence, or "". 0, or the verdict answered. */
 int process_secrets_find(struct process_call *c, const char *tree, struct str *ret);
 

@@ -1,9 +1,12 @@
 /* What a build sees as files, and what it may not leave in its artifact. SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/guard.h"
 #include "base/sys.h"
 #include "providers/kit_launch.h"
 #include "providers/process/process.h"
@@ -108,14 +111,17 @@ void process_secrets_sweep(struct process_call *c)
         process_secrets_remove(c);
 }
 
-int process_secrets_find(struct process_call *c, const char *tree, struct str *ret)
+/* Those that can be looked for. */
+struct secrets_values {
+    VEC(struct str) texts, names;
+};
+
+static int secrets_values(struct process_call *c, struct secrets_values *ret)
 {
     const struct value *asked = secrets_asked(c);
-    VEC(struct str) values = { 0 }, names = { 0 };
-    struct process_tree_found found;
     struct err err = ERR_INIT;
 
-    *ret = S("");
+    *ret = (struct secrets_values){ 0 };
     for (size_t i = 0; i < value_count(asked); i++) {
         struct str value, *slot;
 
@@ -124,19 +130,71 @@ int process_secrets_find(struct process_call *c, const char *tree, struct str *r
         value = str_trim(value);
         if (value.n < SECRETS_FIND_MIN)
             continue;
-        if ((slot = vec_push(&c->arena, &values)))
+        if ((slot = vec_push(&c->arena, &ret->texts)))
             *slot = value;
-        if ((slot = vec_push(&c->arena, &names)))
+        if ((slot = vec_push(&c->arena, &ret->names)))
             *slot = asked->u.map.entries[i].key;
     }
-    if (arena_status(&c->arena, &err) ||
-        (values.n && process_tree_find(c, tree, values.p, values.n, &found, &err)))
-        return process_fail_err(c, RV_ACTED_YES, &err);
-    if (!values.n || !found.path.p)
+    return arena_status(&c->arena, &err) ? process_fail_err(c, RV_ACTED_YES, &err) : 0;
+}
+
+int process_secrets_find(struct process_call *c, const char *tree, struct str *ret)
+{
+    struct secrets_values values;
+    struct process_tree_found found;
+    struct err err = ERR_INIT;
+
+    *ret = S("");
+    if (secrets_values(c, &values))
+        return (int)c->ret->verdict;
+    if (!values.texts.n)
         return 0;
-    if (str_find(found.path, values.p[found.text]) != STR_NPOS)
+    if (process_tree_find(c, tree, values.texts.p, values.texts.n, &found, &err))
+        return process_fail_err(c, RV_ACTED_YES, &err);
+    if (!found.path.p)
+        return 0;
+    if (str_find(found.path, values.texts.p[found.text]) != STR_NPOS)
         found.path = S("in a name");
     *ret = str_fmt(&c->arena, "build: what it made holds the value of secret '%.*s': %.*s",
-                   STR_ARG(names.p[found.text]), STR_ARG(found.path));
+                   STR_ARG(values.names.p[found.text]), STR_ARG(found.path));
     return arena_status(&c->arena, &err) ? process_fail_err(c, RV_ACTED_YES, &err) : 0;
+}
+
+/* In its place, byte by byte: a log is as long as it was. */
+static int secrets_hide_in(const char *path, const struct secrets_values *values)
+{
+    AUTO_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+    char *log, *at;
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -1;
+    if (fstat(fd, &st) || !st.st_size)
+        return st.st_size ? -1 : 0;
+    log = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (log == MAP_FAILED)
+        return -1;
+    for (size_t i = 0; i < values->texts.n; i++)
+        for (at = log; (at = memmem(at, (size_t)(log + st.st_size - at), values->texts.p[i].p,
+                                    values->texts.p[i].n));)
+            memset(at, '*', values->texts.p[i].n);
+    return munmap(log, (size_t)st.st_size);
+}
+
+void process_secrets_hide(struct process_call *c)
+{
+    static const char *const logs[] = { "log", "log.1" };
+    struct rv_result kept = *c->ret;
+    struct secrets_values values;
+    int can = value_count(secrets_asked(c)) ? !secrets_values(c, &values) : -1;
+
+    *c->ret = kept;
+    for (size_t i = 0; can >= 0 && i < N_ELEMENTS(logs); i++) {
+        const char *path = str_fmt(&c->arena, "%.*s/%.*s/%s", STR_ARG(c->place.runs),
+                                   STR_ARG(c->place.owner), logs[i])
+                               .p;
+
+        if (path && (!can || secrets_hide_in(path, &values)))
+            (void)unlink(path); /* what cannot be hidden is not kept */
+    }
 }

@@ -26,7 +26,7 @@ is_possible()
 secret_spec()
 {
     spec env='TOKEN: {secret: filed}' command=./app "$@"
-    sed -i 's|^services:|secrets: {filed: {}, door: {}}\n&|; s|^    port: 8000|    source: {context: code}\n&|
+    sed -i 's|^services:|secrets: {filed: {}, door: {}}\n&|; s|^    port: 8000|    source: {context: code}\n    assets: {path: static}\n&|
         s|routes: {/: {service: web}}|routes: {/: {service: web}, /inner: {service: web, access: {type: basic, users: {ann: {secret: door}}}}}|' \
         "$WORLD/repo/.reeve/app.yaml"
 }
@@ -36,6 +36,8 @@ given_secret()
     given_world
     mkdir "$WORLD/secrets" "$WORLD/repo/code"
     cp "$APP" "$WORLD/repo/code/app"
+    mkdir "$WORLD/repo/code/static"
+    echo first >"$WORLD/repo/code/static/first"
     printf '%s\n' "$CANARY" >"$WORLD/secrets/filed"
     printf '%s\n' "$DOOR" >"$WORLD/secrets/door"
     printf '%s\n' "$SECOND" >"$WORLD/secrets/npm"
@@ -130,6 +132,7 @@ END
 # build LINE..: a commit whose build is these lines.
 build()
 {
+    rm -rf "$WORLD/repo/code/static"
     { echo 'set -e'; printf '%s\n' "$@"; } >"$WORLD/repo/code/build"
     secret_spec version=v3
     sed -i 's|secrets: {filed: {}|secrets: {npm: {}, filed: {}|; s|source: {context: code}|source: {context: code, build: [/bin/sh, ./build], secrets: [npm]}|' \
@@ -195,6 +198,7 @@ a_build_sees_its_secret_as_a_file()
     await 40 "it serves" serves v3
     await_converged
     await 20 "one set is left" one_set_is_left
+    expect "files of before lie beside its own" test -s "$(echo "$WORLD"/var/services/run/*/tree/static/first)"
     expect "it was its user's alone" grep -qsE '^400 ([0-9]+) \1$' "$WORLD"/var/services/artifacts/*/tree/proof
     expect "it is gone" has_gone
     and_nothing_else
@@ -227,6 +231,8 @@ a_build_that_fails_tells_none()
         expect_equal "what is told" "$(history | grep -caF -e "$spelling")" 0
     done
     expect "its secret is gone" has_gone
+    expect_equal "files that hold it as it is" "$(grep -rlaF -e "$SECOND" "$WORLD/var")" ""
+    expect_has_not "its log" "$(reeve logs prod)" "$SECOND"
     expect_serves v3
 }
 

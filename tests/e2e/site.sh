@@ -147,4 +147,30 @@ an_undo_serves_files_of_what_was_undone()
     expect_answer "its own is not replaced" /assets/same.txt 200 "of v3"
 }
 
-run_cases files_are_served a_site_is_switched_and_undone a_page_of_before_finds_its_files an_undo_serves_files_of_what_was_undone
+all_have()
+{
+    local version=$1 i
+
+    for i in $(seq 40); do
+        has "$version" 200
+    done
+}
+
+# Whoever is asked: half of the requests go to each set.
+a_canary_and_the_set_before_have_each_others()
+{
+    site v5
+    sed -i 's/rollout: {/&strategy: canary, canary: {steps: [{weight: 50%, manual: true}]}, /' "$WORLD/repo/.reeve/app.yaml"
+    deploy 'a canary'
+    await 30 "some get v5" serves v5
+    all_have v5
+    all_have v3
+    await 20 "some still get v3" serves v3
+    reeve advance prod >/dev/null || fail "it does not go on"
+    await_converged
+    has v5 200
+    has v3 200
+}
+
+run_cases files_are_served a_site_is_switched_and_undone a_page_of_before_finds_its_files an_undo_serves_files_of_what_was_undone \
+    a_canary_and_the_set_before_have_each_others

@@ -143,6 +143,11 @@ static void test_those_that_run_and_the_new_one_have_each_others(void **state)
     assert_int_equal(run(w, GREEN, RUNS("web", "v3", "2", "")).verdict, RV_DONE);
     assert_string_equal(copied(w, GREEN, "static/v1.js"), "v1");
     assert_string_equal(copied(w, GREEN, "static/v2.js"), "");
+    /* made again while it has a share: what takes its place has them, too */
+    assert_int_equal(end(w, "instance", BLUE).verdict, RV_DONE);
+    assert_int_equal(run(w, BLUE, RUNS("web", "v1", "1,\"of\":[" OF("v2") "]", "")).verdict,
+                     RV_DONE);
+    assert_string_equal(copied(w, BLUE, "static/v2.js"), "v2");
     assert_string_equal(copied(w, BLUE, "static/v3.js"), "v3");
     assert_string_equal(copied(w, BLUE, "static/same.js"), "v1");
     assert_string_equal(copied(w, BLUE, "page.html"), "v1");

@@ -102,6 +102,7 @@ static const struct row rows[] = {
       "{\"key\":\"" KEY "\",\"argv\":[\"no-such-tool\"],\"secrets\":{\"npm_token\":{\"secret\":"
       "\"npm_token@1\"}}}",
       "command 'no-such-tool' does not exist" },
+    { "what it prints is not kept", BUILD("cat $REEVE_SECRETS/npm_token; echo end", ""), NULL },
     { "a value in what it made is refused", BUILD("mkdir d; cp $REEVE_SECRETS/npm_token d/x", ""),
       "holds the value of secret 'npm_token': d/x" },
     { "behind walls too", BUILD("cp $REEVE_SECRETS/npm_token .npmrc", ISOLATED),
@@ -220,6 +221,23 @@ static void test_what_was_refused_stays_refused(void **state)
     assert_int_equal(build(w, "k2", BUILD("true", "")).verdict, RV_DONE);
 }
 
+/* A failure is told with the end of the log, which the host hides it in. */
+static void test_a_log_keeps_all_but_values(void **state)
+{
+    struct world *w = *state;
+    const char *prints = BUILD("echo before; cat $REEVE_SECRETS/npm_token; echo behind; exit 3",
+                               "");
+
+    assert_int_equal(build(w, "k1", prints).verdict, RV_USER);
+    assert_false(lies_somewhere(w));
+    assert_string_equal(world_file(w, "run/" OWNER "/log"),
+                        "before\n*******************\nbehind\n");
+    assert_true(test_rv_has(build(w, "k1", prints).message, "build: exit 3\nbefore\n***"));
+    test_host_fail(&w->t, TEST_HOST_SECRET, 1, RV_WAIT);
+    assert_int_equal(build(w, "k1", prints).verdict, RV_USER);
+    assert_false(world_has(w, "run/" OWNER "/log"));
+}
+
 static void test_without_a_value_nothing_starts(void **state)
 {
     struct world *w = *state;
@@ -240,6 +258,7 @@ int main(void)
         { "they go when its keeper is killed", test_they_go_when_its_keeper_is_killed },
         { "what was left goes at a look", test_what_was_left_goes_at_a_look },
         { "what was refused stays refused", test_what_was_refused_stays_refused },
+        { "a log keeps all but values", test_a_log_keeps_all_but_values },
         { "without a value nothing starts", test_without_a_value_nothing_starts },
     };
     struct CMUnitTest tests[N_ELEMENTS(rows) + N_ELEMENTS(plain)];
