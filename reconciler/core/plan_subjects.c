@@ -198,7 +198,7 @@ static int check_slots(const struct planner *p, const struct subject *x, struct 
                    "%.*s:%u:%u: error: service '%.*s' has up to %lld instances behind one backend"
                    "%s, and a backend of provider '%.*s' has %lld slots: fewer of them, or more "
                    "'pool.slots' of the provider [slots]",
-                   STR_ARG(x->want->place.file), x->want->place.line, x->want->place.column,
+                   STR_ARG(value_file(x->want->place)), x->want->place.line, x->want->place.column,
                    STR_ARG(m->service), (long long)most,
                    x->fate == FATE_ROLLING ? " while it rolls by 'max_unavailable'" : "",
                    STR_ARG(p->s->edge_provider), (long long)p->s->edge_slots);
