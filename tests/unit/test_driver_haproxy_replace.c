@@ -32,13 +32,23 @@ static void given_a_full_pool(struct test_edge *e)
     assert_int_equal(when_switched(e, "e", 1), RV_DONE);
 }
 
+/* A proxy that is slow to begin is waited for, as the engine would. */
+static void expect_a_backend(struct test_edge *e, const char *owner)
+{
+    int64_t until_ms = sys_mono_ms() + 3 * PATIENCE_MS;
+
+    while (test_edge_apply(e, RV_CREATE, "backend", "n", owner, "{\"servers\":[]}") != RV_DONE)
+        if (e->ret.verdict != RV_WAIT || sys_mono_ms() > until_ms)
+            fail_msg("backend %s: %.*s", owner, (int)e->ret.message.n, e->ret.message.p);
+}
+
 static void expect_a_pool_of(struct test_edge *e, int n_backends, int n_used)
 {
     char owner[16], message[32];
 
     for (int i = n_used; i < n_backends; i++) {
         (void)snprintf(owner, sizeof(owner), "rv1n%d", i); /* fits */
-        assert_true(test_edge_must(e, RV_CREATE, "backend", "n", owner, "{\"servers\":[]}"));
+        expect_a_backend(e, owner);
     }
     assert_int_equal(test_edge_apply(e, RV_CREATE, "backend", "n", "rv1no", "{\"servers\":[]}"),
                      RV_USER);
@@ -193,33 +203,6 @@ static void test_one_that_cannot_start_changes_nothing(void **state)
     (void)close(taken); /* free again */
 }
 
-/* Who serves is not known then: neither proxy is told anything until it is. */
-static void test_a_keeper_that_hangs_meanwhile_is_waited_for(void **state)
-{
-    struct test_edge *e = *state;
-    pid_t keeper, caller;
-    int status = 0;
-
-    given_a_full_pool(e);
-    keeper = keeper_of(e);
-    given_a_pool_of(e, N_NEW);
-    caller = fork();
-    assert_true(caller >= 0);
-    if (!caller) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* else it outlives a test that crashed */
-        _exit(test_edge_find(e, "backend", "rv1a") == RV_DONE);
-    }
-    for (int64_t until_ms = sys_mono_ms() + PATIENCE_MS; !keeper_number(e, "taking");)
-        assert_true(sys_mono_ms() < until_ms);
-    assert_int_equal(kill(keeper, SIGSTOP), 0);
-    assert_int_equal(waitpid(caller, &status, 0), caller);
-    assert_int_equal(status, 0); /* not done */
-    assert_int_equal(kill(keeper, SIGCONT), 0);
-    expect_a_pool_of(e, N_NEW, N_OLD);
-    expect_version(e, "e.test", "v0");
-    expect_nobody_leaves(e);
-}
-
 /* --- kill -9 in the middle --- */
 
 struct death_row {
@@ -242,21 +225,82 @@ static const struct death_row death_rows[] = {
 };
 /* clang-format on */
 
-static pid_t given_a_replacement_that_begins(struct test_edge *e, const char *when)
-{
-    pid_t pid;
+struct death {
+    pid_t former, request, caller, keeper;
+};
 
+static int is_running(pid_t pid)
+{
+    siginfo_t info = { 0 };
+
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+    return info.si_pid == 0;
+}
+
+/* The moment lasts while the keeper is stopped. 0: it went by before anybody saw it. */
+static int given_a_stopped_keeper(struct test_edge *e, const char *when, const struct death *d)
+{
+    int is_over;
+
+    do {
+        is_over = !is_running(d->caller);
+        if (!keeper_number(e, when))
+            continue;
+        assert_int_equal(kill(d->keeper, SIGSTOP), 0);
+        if (keeper_number(e, when) && is_running(d->request))
+            return 1;
+        assert_int_equal(kill(d->keeper, SIGCONT), 0);
+        is_over = 1;
+    } while (!is_over);
+    return 0;
+}
+
+static int saw_the_moment(struct test_edge *e, const char *when, struct death *d)
+{
+    assert_int_equal(test_edge_init(e, N_OLD, 2), 0);
+    given_a_full_pool(e);
+    d->former = test_edge_proxy(e);
+    d->keeper = keeper_of(e);
+    d->request = given_a_slow_request(e);
     given_a_pool_of(e, N_NEW);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (!pid) {
+    d->caller = fork();
+    assert_true(d->caller >= 0);
+    if (!d->caller) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* else it outlives a test that crashed */
-        (void)test_edge_find(e, "backend", "rv1a");
-        _exit(0);
+        _exit(test_edge_find(e, "backend", "rv1a") == RV_DONE);
     }
-    for (int64_t until_ms = sys_mono_ms() + PATIENCE_MS; !keeper_number(e, when);)
+    if (given_a_stopped_keeper(e, when, d))
+        return 1;
+    assert_int_equal(waitpid(d->caller, NULL, 0), d->caller);
+    assert_int_equal(waitpid(d->request, NULL, 0), d->request);
+    expect_nobody_leaves(e);
+    test_edge_fini(e);
+    return 0;
+}
+
+static void given_the_moment(struct test_edge *e, const char *when, struct death *ret)
+{
+    for (int64_t until_ms = sys_mono_ms() + 3 * PATIENCE_MS; !saw_the_moment(e, when, ret);)
         assert_true(sys_mono_ms() < until_ms);
-    return pid;
+}
+
+/* Who serves is not known then: neither proxy is told anything until it is. */
+static void test_a_keeper_that_hangs_meanwhile_is_waited_for(void **state)
+{
+    struct test_edge edge, *e = &edge;
+    struct death d;
+    int status = 0;
+
+    (void)state;
+    given_the_moment(e, "taking", &d);
+    assert_int_equal(waitpid(d.caller, &status, 0), d.caller);
+    assert_int_equal(status, 0); /* not done */
+    assert_int_equal(kill(d.keeper, SIGCONT), 0);
+    expect_a_pool_of(e, N_NEW, N_OLD);
+    expect_version(e, "e.test", "v0");
+    expect_an_answer(d.request);
+    expect_nobody_leaves(e);
+    test_edge_fini(e);
 }
 
 static void expect_gone(pid_t pid)
@@ -269,23 +313,21 @@ static void test_death(void **state)
 {
     const struct death_row *row = *state;
     struct test_edge edge, *e = &edge;
-    pid_t request, caller, former, other;
+    struct death d;
+    pid_t other;
     int status;
 
-    assert_int_equal(test_edge_init(e, N_OLD, 2), 0);
-    given_a_full_pool(e);
-    former = test_edge_proxy(e);
-    request = given_a_slow_request(e);
-    caller = given_a_replacement_that_begins(e, row->when);
+    given_the_moment(e, row->when, &d);
     other = keeper_number(e, strcmp(row->when, "taking") == 0 ? "taking" : "pid");
-    assert_int_equal(kill(row->who ? keeper_number(e, row->who) : caller, SIGKILL), 0);
-    assert_int_equal(waitpid(caller, NULL, 0), caller);
+    assert_int_equal(kill(row->who ? keeper_number(e, row->who) : d.caller, SIGKILL), 0);
+    (void)kill(d.keeper, SIGCONT); /* or it is the one that died */
+    assert_int_equal(waitpid(d.caller, NULL, 0), d.caller);
 
     assert_int_equal(test_edge_reopen(e), 0);
     for (int64_t until_ms = sys_mono_ms() + PATIENCE_MS; test_edge_health(e) != RV_DONE;)
         assert_true(sys_mono_ms() < until_ms);
     expect_version(e, "e.test", "v0");
-    assert_int_equal(waitpid(request, &status, 0), request);
+    assert_int_equal(waitpid(d.request, &status, 0), d.request);
     assert_int_equal(status == 0, row->is_answered);
     for (int64_t until_ms = sys_mono_ms() + PATIENCE_MS;
          test_edge_find(e, "backend", "rv1a") != RV_DONE;)
@@ -294,7 +336,7 @@ static void test_death(void **state)
     expect_a_pool_of(e, N_NEW, N_OLD);
     expect_version(e, "e.test", "v0");
 
-    expect_gone(former);
+    expect_gone(d.former);
     if (other != test_edge_proxy(e))
         expect_gone(other);
     test_edge_fini(e);
@@ -309,7 +351,7 @@ int main(void)
         SMALL_EDGE_TEST(test_the_same_pool_is_left_alone),
         SMALL_EDGE_TEST(test_the_requests_of_the_old_proxy_count),
         SMALL_EDGE_TEST(test_one_that_cannot_start_changes_nothing),
-        SMALL_EDGE_TEST(test_a_keeper_that_hangs_meanwhile_is_waited_for),
+        cmocka_unit_test(test_a_keeper_that_hangs_meanwhile_is_waited_for),
     };
     struct CMUnitTest deaths[N_ELEMENTS(death_rows)];
     int n_failed = cmocka_run_group_tests_name("haproxy replace", tests, NULL, NULL);
