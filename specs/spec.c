@@ -102,6 +102,16 @@ static void spec_keep(struct spec_messages *m, const struct spec_message *messag
         *index = (uint32_t)m->list.n;
 }
 
+/* It stands in most messages of a file, once. */
+static const struct str *spec_file_name(struct spec_messages *m, const struct str *name)
+{
+    const struct str *last = m->list.n ? m->list.p[m->list.n - 1].place.file : NULL;
+
+    if (!name || (last && str_eq(*last, *name)))
+        return name ? last : NULL;
+    return value_place_copy(m->arena, (struct value_place){ .file = name }).file;
+}
+
 void spec_message_add(struct spec_messages *m, enum spec_severity severity,
                       struct value_place place, struct str rule, struct str hint, const char *fmt,
                       ...)
@@ -121,7 +131,9 @@ void spec_message_add(struct spec_messages *m, enum spec_severity severity,
     m->n_errors += severity == SPEC_ERROR;
     if (m->list.n >= m->max)
         return; /* enough of them */
+    added.place.file = spec_file_name(m, place.file);
     added.text = str_copy(m->arena, added.text);
+    added.hint = str_copy(m->arena, hint);
     spec_keep(m, &added);
 }
 

@@ -35,7 +35,7 @@ struct spec_messages {
     size_t n_slots;
 };
 
-/* The same message at the same place is kept once. */
+/* The same message at the same place is kept once. All of it is copied but the rule, which is a constant. */
 void spec_messages_init(struct spec_messages *m, struct arena *a);
 void spec_message_add(struct spec_messages *m, enum spec_severity severity,
                       struct value_place place, struct str rule, struct str hint, const char *fmt,

@@ -23,6 +23,7 @@
 
 struct offline {
     struct cli *c;
+    struct arena *work;   /* of the environment that is looked at */
     struct str root;      /* of the work tree */
     struct str spec_path; /* below it */
     VEC(struct spec_file) files;
@@ -188,7 +189,7 @@ static int fill_world(struct offline *o, struct normalise_input *in, struct map 
 {
     static struct str some_tree = S_INIT("0000000000000000000000000000000000000000");
     static struct str some_version = S_INIT("offline");
-    struct arena *a = o->c->arena;
+    struct arena *a = o->work;
     struct normalise_wants wants = { 0 };
     struct spec_messages ignored; /* the same ones come again */
     int rc;
@@ -216,17 +217,15 @@ static int fill_world(struct offline *o, struct normalise_input *in, struct map 
 static int read_one(struct offline *o, struct normalise_input *in, struct environment_spec *ret,
                     struct err *err)
 {
-    struct map *trees = arena_new(o->c->arena, struct map),
-               *secrets = arena_new(o->c->arena, struct map);
+    struct map *trees = arena_new(o->work, struct map), *secrets = arena_new(o->work, struct map);
     struct graph graph;
-    int rc = trees && secrets ? fill_world(o, in, trees, secrets, err)
-                              : arena_status(o->c->arena, err);
+    int rc = trees && secrets ? fill_world(o, in, trees, secrets, err) : arena_status(o->work, err);
 
     if (!rc)
-        rc = normalise_environment(o->c->arena, &o->bundle, in, ret, &o->messages, err);
+        rc = normalise_environment(o->work, &o->bundle, in, ret, &o->messages, err);
     if (rc || o->messages.n_errors)
         return rc;
-    return graph_make(o->c->arena, ret, &graph, err); /* names a cycle */
+    return graph_make(o->work, ret, &graph, err); /* names a cycle */
 }
 
 static int read_environment(struct offline *o, struct str name, struct environment_spec *ret,
@@ -301,22 +300,38 @@ static const char *counted(const struct offline *o, const char *before, size_t n
     return text.p ? text.p : "";
 }
 
+/* What one takes the next one takes again: there may be thousands. */
+static int read_all(struct offline *o, struct err *err)
+{
+    AUTO_ARENA struct arena work;
+    int rc = 0;
+
+    arena_init(&work, 0);
+    o->work = &work;
+    for (size_t i = 0; !rc && i < o->bundle.environments.n; i++) {
+        struct environment_spec spec;
+
+        rc = read_environment(o, o->bundle.environments.entries[i].key, &spec, err);
+        arena_reset(&work);
+    }
+    for (size_t i = 0; !rc && i < o->bundle.previews.n; i++) {
+        rc = read_preview(o, o->bundle.previews.entries[i].key, err);
+        arena_reset(&work);
+    }
+    o->work = NULL;
+    return rc;
+}
+
 int offline_validate(struct cli *c, const char *path, struct err *err)
 {
     struct offline o = { .c = c, .is_asked = 1 };
-    int rc, goes_on;
+    int rc;
 
     spec_messages_init(&o.messages, c->arena);
     o.messages.max = MESSAGES_MAX;
     rc = read_specs(&o, path, err);
-    goes_on = is_read_whole(&o);
-    for (size_t i = 0; !rc && goes_on && i < o.bundle.environments.n; i++) {
-        struct environment_spec spec;
-
-        rc = read_environment(&o, o.bundle.environments.entries[i].key, &spec, err);
-    }
-    for (size_t i = 0; !rc && goes_on && i < o.bundle.previews.n; i++)
-        rc = read_preview(&o, o.bundle.previews.entries[i].key, err);
+    if (!rc && is_read_whole(&o))
+        rc = read_all(&o, err);
     if (rc)
         return rc;
     rc = report_messages(&o, err);
@@ -410,7 +425,7 @@ static int plan_environment(struct offline *o, struct str env, int *ret_changes,
 
 int offline_plan(struct cli *c, const char *path, struct str env, int *ret_changes, struct err *err)
 {
-    struct offline o = { .c = c };
+    struct offline o = { .c = c, .work = c->arena };
     int rc;
 
     spec_messages_init(&o.messages, c->arena);

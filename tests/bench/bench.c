@@ -23,13 +23,15 @@
 
 static size_t plan_all(struct estate *e)
 {
-    struct arena a;
+    AUTO_ARENA struct arena a;
+    AUTO_ARENA struct arena cycle; /* of one environment, as in the daemon */
     struct spec_messages m;
     struct bundle b;
     struct err err = ERR_INIT;
     size_t n_resources = 0;
 
     arena_init(&a, 0);
+    arena_init(&cycle, 0);
     spec_messages_init(&m, &a);
     ESTATE_MUST(bundle_read(&a, BUNDLE_REPOSITORY, e->files, e->n_files, &b, &m, &err), &err);
     for (size_t i = 0; i < b.environments.n; i++) {
@@ -40,13 +42,13 @@ static size_t plan_all(struct estate *e)
         struct snapshot s;
         struct plan plan;
 
-        ESTATE_MUST(normalise_environment(&a, &b, &in, &spec, &m, &err), &err);
-        estate_converged(&a, &spec, &s);
-        ESTATE_MUST(plan_make(&a, &s, &plan, &err), &err);
+        ESTATE_MUST(normalise_environment(&cycle, &b, &in, &spec, &m, &err), &err);
+        estate_converged(&cycle, &spec, &s);
+        ESTATE_MUST(plan_make(&cycle, &s, &plan, &err), &err);
         n_resources += spec.resources.n;
+        arena_reset(&cycle);
     }
     PRE(m.n_errors == 0);
-    arena_fini(&a);
     return n_resources;
 }
 

@@ -373,6 +373,32 @@ static void test_messages_are_kept_once_and_have_an_end(void **state)
     assert_int_equal(m.n_errors, SPEC_MESSAGES_MAX * 2 - 1);
 }
 
+static void test_messages_outlive_what_they_are_about(void **state)
+{
+    AUTO_ARENA struct arena a;
+    AUTO_ARENA struct arena work;
+    const struct str name = S("a.yaml");
+    struct spec_messages m;
+    struct sb b;
+
+    (void)state;
+    arena_init(&a, 0);
+    arena_init(&work, 0);
+    sb_init(&b, &a);
+    spec_messages_init(&m, &a);
+    for (uint32_t line = 1; line < 3; line++) {
+        const struct value_place place = { &name, line, 1 };
+
+        spec_message_add(&m, SPEC_ERROR, value_place_copy(&work, place), S("x"),
+                         str_copy(&work, S("mend it")), "one");
+    }
+    arena_wipe(&work);
+    for (size_t i = 0; i < m.list.n; i++)
+        spec_message_format(&b, &m.list.p[i], STR_NONE, 0);
+    assert_string_equal(b.p, "a.yaml:1:1: error: one [x]\n    mend it\n"
+                             "a.yaml:2:1: error: one [x]\n    mend it\n");
+}
+
 static void test_colour_is_asked_for(void **state)
 {
     AUTO_ARENA struct arena a;
@@ -402,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_globs),
         cmocka_unit_test(test_rules_have_names_and_mends),
         cmocka_unit_test(test_messages_are_kept_once_and_have_an_end),
+        cmocka_unit_test(test_messages_outlive_what_they_are_about),
         cmocka_unit_test(test_colour_is_asked_for),
     };
 
