@@ -5,7 +5,8 @@
  *
  * GET and HEAD, one request a connection: the edge before it keeps those of clients. A path leads to a file below
  * DIR, never out of it, also by a link; to `index.html` of a directory; else to `fallback`, but where a GLOB
- * matches: what never changes under its name is there or not. Names that begin with a dot are not there.
+ * matches: what never changes under its name is there or not. Names that begin with a dot are not there, but for
+ * what lies below /.well-known/ (RFC 8615), which has no fallback either.
  *
  * ETag of size and time, If-None-Match, one Range; FILE.gz beside FILE for who takes it. What a GLOB matches may be
  * kept for a year, all else is asked for again each time.
@@ -37,6 +38,8 @@
 #define SITE_CONNECTIONS 500 /* two descriptors each: all of them within 1024 */
 #define SITE_IDLE_MS 30000
 #define SITE_PATH_MAX 4096
+#define SITE_QUERY_MAX 2048 /* bytes, of a path that lacks its last slash */
+#define SITE_KNOWN "/.well-known/"
 
 struct site {
     int dir, listener;
@@ -51,12 +54,14 @@ struct connection {
     off_t at, end; /* of the file */
     int64_t since_ms;
     int is_writing;
-    char in[SITE_HEAD_MAX + 1], out[1024];
+    char in[SITE_HEAD_MAX + 1], out[SITE_QUERY_MAX + 1024];
 };
 
 struct request {
     char path[SITE_PATH_MAX];
-    const char *head; /* lines behind the first */
+    const char *head;  /* lines behind the first */
+    const char *query; /* with its ?, up to the blank behind it */
+    size_t n_query;
     int is_head;
 };
 
@@ -92,6 +97,11 @@ static int hex_of(char c)
                                   : -1;
 }
 
+static int is_known(const char *path)
+{
+    return !strncmp(path, SITE_KNOWN, strlen(SITE_KNOWN));
+}
+
 /* The path, decoded once and without its query; -1: none that a file could have. */
 static int read_path(const char *from, size_t n, char ret[SITE_PATH_MAX])
 {
@@ -111,7 +121,7 @@ static int read_path(const char *from, size_t n, char ret[SITE_PATH_MAX])
         ret[k++] = (char)c;
     }
     ret[k] = 0;
-    return k && ret[0] == '/' && !strstr(ret, "/.") ? 0 : -1;
+    return k && ret[0] == '/' && !strstr(is_known(ret) ? ret + 1 : ret, "/.") ? 0 : -1;
 }
 
 /* The value of a header, up to \r; NULL: it is not there. */
@@ -144,6 +154,8 @@ static int read_request(struct connection *c, struct request *ret)
     last = strchr(path + 1, ' ');
     if (!last || last > line_end || strncmp(last, " HTTP/1.", 8))
         return 400;
+    ret->query = path + 1 + strcspn(path + 1, "? #");
+    ret->n_query = *ret->query == '?' ? strcspn(ret->query, " #") : 0;
     ret->is_head = !strncmp(c->in, "HEAD ", 5);
     ret->head = line_end + 2;
     if (!ret->is_head && strncmp(c->in, "GET ", 4))
@@ -228,7 +240,8 @@ static int find(const struct site *s, const struct request *r, struct found *ret
 
     *ret = (struct found){ .fd = -1, .is_immutable = is_immutable(s, r->path) };
     if (open_file(s, r->path, ret) < 0 && open_index(s, r->path, ret, &moved) &&
-        (ret->is_immutable || !s->fallback || open_file(s, s->fallback, ret) < 0))
+        (ret->is_immutable || is_known(r->path) || !s->fallback ||
+         open_file(s, s->fallback, ret) < 0))
         return 404;
     if (moved)
         return 308;
@@ -292,6 +305,8 @@ static const char *word_of(int status)
         return "Not Found";
     case 405:
         return "Method Not Allowed";
+    case 414:
+        return "URI Too Long";
     case 416:
         return "Range Not Satisfiable";
     default:
@@ -379,6 +394,25 @@ static void answer_file(struct connection *c, const struct request *r, const str
     }
 }
 
+/* Relative to the path: whoever is before us may have cut its beginning. */
+static void answer_moved(struct connection *c, const struct request *r)
+{
+    const char *name = strrchr(r->path, '/') + 1;
+    char more[SITE_QUERY_MAX + 512] = "Content-Length: 0\r\n";
+    int status = r->n_query <= SITE_QUERY_MAX ? 308 : 414;
+
+    for (const char *at = name; *at; at++)
+        if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~", *at))
+            status = 404;
+    for (size_t i = 0; i < r->n_query; i++)
+        if (r->query[i] <= ' ' || r->query[i] > '~')
+            status = 404;
+    if (status == 308 && strlen(name) < 256)
+        (void)snprintf(more, sizeof(more), "Content-Length: 0\r\nLocation: %s/%.*s\r\n", name,
+                       (int)r->n_query, r->query); /* fits */
+    say(c, status, more);
+}
+
 static void answer(const struct site *s, struct connection *c)
 {
     struct request r = { .head = NULL };
@@ -393,17 +427,8 @@ static void answer(const struct site *s, struct connection *c)
     }
     if (f.fd >= 0)
         (void)close(f.fd); /* only read */
-    if (status == 308) { /* relative to the path: whoever is before us may have cut its beginning */
-        const char *name = strrchr(r.path, '/') + 1;
-        char more[512] = "Content-Length: 0\r\n";
-
-        for (const char *at = name; *at; at++)
-            if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~", *at))
-                status = 404;
-        if (status == 308 && strlen(name) < 256)
-            (void)snprintf(more, sizeof(more), "Content-Length: 0\r\nLocation: %s/\r\n",
-                           name); /* fits */
-        say(c, status, more);
+    if (status == 308) {
+        answer_moved(c, &r);
         return;
     }
     say(c, status,

@@ -7,7 +7,7 @@ site()
 {
     local root=$WORLD/repo/site/dist
 
-    mkdir -p "$root/assets" "$root/docs" "$WORLD/repo/.reeve"
+    mkdir -p "$root/assets" "$root/docs" "$root/.well-known" "$WORLD/repo/.reeve"
     echo "$1" >"$root/index.html"
     echo "docs $1" >"$root/docs/index.html"
     rm -f "$root/assets"/*
@@ -17,6 +17,8 @@ site()
     printf packed >"$root/big.js"
     printf zipped >"$root/big.js.gz"
     echo hidden >"$root/.secret"
+    echo 'Contact: mailto:security@example.test' >"$root/.well-known/security.txt"
+    echo hidden >"$root/.well-known/.secret"
     ln -sfn ten.txt "$root/inner"
     write_shop <<END
 services:
@@ -66,6 +68,11 @@ files_are_served()
     expect_answer "it is asked for again" / 200 'cache-control: no-cache'
     expect_answer "a directory" /docs/ 200 'docs v1'
     expect_answer "one without its slash" /docs 308 'location: docs/'
+    expect_answer "and with what is asked of it" '/docs?a=1&b=%2F' 308 'location: docs/?a=1&b=%2F'
+    expect_answer "what others look for by name" /.well-known/security.txt 200 'Contact: '
+    expect_answer "one of those that is not there" /.well-known/other 404 ''
+    asked /.well-known/.secret
+    expect_has "a dot below it" "$ANSWER" 'HTTP/1.1 404'
     expect_answer "what no file is" /app/route 200 v1
     expect_answer "an asset" /assets/a.v1.css 200 'cache-control: public, max-age=31536000, immutable'
     expect_answer "an asset that is not there" /assets/a.v0.css 404 ''
