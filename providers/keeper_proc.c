@@ -21,6 +21,7 @@ int keeper_proc_read(pid_t pid, struct keeper_proc *ret)
 {
     struct keeper_proc p = { .pid = pid };
     char path[32], text[1024], *at;
+    unsigned long long user, system, ended_user, ended_system;
     ssize_t n;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
@@ -35,9 +36,12 @@ int keeper_proc_read(pid_t pid, struct keeper_proc *ret)
     at = strrchr(text, ')'); /* the name may hold anything */
     if (!at ||
         sscanf(at + 1,
-               " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-               &p.state, &p.parent, &p.session, &p.start) != 4)
+               " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d %*d %*d %llu",
+               &p.state, &p.parent, &p.session, &user, &system, &ended_user, &ended_system,
+               &p.start) != 8)
         return -1;
+    p.own = user + system;
+    p.ended = ended_user + ended_system;
     *ret = p;
     return 0;
 }
@@ -87,6 +91,22 @@ void keeper_proc_family(struct arena *a, pid_t keeper, struct keeper_procs *ret)
                 *slot = *p;
         }
     } while (ret->list.n > before);
+}
+
+int64_t keeper_proc_used_us(struct arena *a, pid_t keeper)
+{
+    long ticks_a_second = sysconf(_SC_CLK_TCK);
+    struct keeper_procs family;
+    struct keeper_proc one;
+    unsigned long long ticks = 0;
+
+    if (ticks_a_second <= 0 || keeper_proc_read(keeper, &one))
+        return -1;
+    ticks = one.ended; /* what ran itself is the keeper's own affair */
+    keeper_proc_family(a, keeper, &family);
+    for (size_t i = 0; i < family.list.n; i++)
+        ticks += family.list.p[i].own + family.list.p[i].ended;
+    return (int64_t)(ticks * 1000000 / (unsigned long long)ticks_a_second);
 }
 
 /* The inodes of listening sockets on `port` out of one answer; 0 when it was the last. */

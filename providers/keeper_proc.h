@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/vec.h"
@@ -17,6 +18,8 @@ struct keeper_proc {
     pid_t pid, parent, session;
     char state;
     unsigned long long start; /* clock ticks since boot */
+    unsigned long long own,
+        ended; /* ticks that it ran, and that children did which it waited for */
 };
 
 struct keeper_procs {
@@ -31,6 +34,9 @@ struct keeper_inodes {
 int keeper_proc_read(pid_t pid, struct keeper_proc *ret);
 /* Everything that belongs to `keeper`, zombies and the keeper itself aside. */
 void keeper_proc_family(struct arena *a, pid_t keeper, struct keeper_procs *ret);
+/* How long all of that and what it waited for ran, microseconds; less than before when one is just ending.
+ * -1: there is no such keeper. */
+int64_t keeper_proc_used_us(struct arena *a, pid_t keeper);
 /* Does one of them hold a listening TCP socket on `port`? */
 int keeper_proc_listens(struct arena *a, const struct keeper_procs *procs, unsigned port);
 /* The listening TCP sockets on `port`, whoever has them. */

@@ -206,19 +206,27 @@ int kit_groups_remove(const struct value *dirs)
 
 /* --- looking ------------------------------------------------------------------------------------- */
 
-/* "oom_kill 3" in memory.oom_control (version 1) or memory.events. */
-static int64_t groups_killed_in(struct arena *a, struct str dir, const char *file)
+/* The number after `word` at the beginning of a line of a file: "oom_kill 3"; -1: there is none. */
+static int64_t groups_number(struct arena *a, struct str dir, const char *file, struct str word)
 {
     char text[GROUPS_FILE_MAX];
     AUTO_CLOSE int fd = open(str_fmt(a, "%.*s/%s", STR_ARG(dir), file).p, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
     struct str rest = { text, n > 0 ? (size_t)n : 0 }, line;
-    int64_t killed;
+    int64_t number;
 
     while (rest.n && str_next(&rest, '\n', &line))
-        if (str_starts(line, S("oom_kill ")) && !str_to_i64(str_slice(line, 9, line.n), &killed))
-            return killed;
-    return 0;
+        if (str_starts(line, word) && !str_to_i64(str_slice(line, word.n, line.n), &number))
+            return number;
+    return -1;
+}
+
+/* Of memory: version 1, or 2. */
+static int64_t groups_killed_in(struct arena *a, struct str dir, const char *file)
+{
+    int64_t killed = groups_number(a, dir, file, S("oom_kill "));
+
+    return killed > 0 ? killed : 0;
 }
 
 int64_t kit_groups_killed(struct arena *a, const struct value *dirs)
@@ -231,4 +239,18 @@ int64_t kit_groups_killed(struct arena *a, const struct value *dirs)
                   groups_killed_in(a, str_fmt(a, "%.*s/in", STR_ARG(value_item(dirs, i)->u.text)),
                                    "memory.oom_control");
     return killed;
+}
+
+/* Version 2 counts in every group, 1 beside the shares alone, in nanoseconds. */
+int64_t kit_groups_used_us(struct arena *a, const struct value *dirs)
+{
+    for (size_t i = 0; i < value_count(dirs); i++) {
+        struct str dir = value_item(dirs, i)->u.text;
+        int64_t used_us = groups_number(a, dir, "cpu.stat", S("usage_usec ")),
+                used_ns = groups_number(a, dir, "cpuacct.usage", S(""));
+
+        if (used_us >= 0 || used_ns >= 0)
+            return used_us >= 0 ? used_us : used_ns / 1000;
+    }
+    return -1;
 }

@@ -33,5 +33,8 @@ int kit_groups_make(struct arena *a, const struct value *parents, struct str own
 /* 1: a process still lives in one of them. What is gone already is as good. */
 int kit_groups_remove(const struct value *dirs);
 
+/* How long all that ever was in them ran, microseconds; -1: nobody counts it. */
+int64_t kit_groups_used_us(struct arena *a, const struct value *dirs);
+
 /* How many processes in them were ended for want of memory; 0 too where nobody counts. */
 int64_t kit_groups_killed(struct arena *a, const struct value *dirs);

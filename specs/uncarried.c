@@ -25,8 +25,6 @@ static int uncarried_is_meant(const struct uncarried *row, const struct value *v
 {
     if (!row->words[0])
         return 1;
-    if (str_eq_c(S("{}"), row->words))
-        return value_is(v, VALUE_MAP);
     if (!value_is(v, VALUE_TEXT))
         return 0;
     return row->words[0] == '!' ? !schema_is_word(v->u.text, row->words + 1)

@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/sys.h"
 #include "providers/api/drivers.h"
+#include "providers/keeper_proc.h"
 
 #define PROCESS_ADOPT_MS 5000
 #define PROCESS_LOCK_TRIES 500 /* 10 ms each */
@@ -405,7 +406,19 @@ static int process_judge_health(struct process_call *c, struct value *facts)
     return process_probe(c, c->desired, facts);
 }
 
-/* For instances: how it is, and how often it was started again. */
+/* How often it was started again, and how long it ran on processors: its control group says it, or /proc. */
+static void process_count(struct process_call *c, struct value *facts)
+{
+    int64_t used_us = kit_groups_used_us(&c->arena, value_get(c->view.about, S("groups")));
+
+    if (used_us < 0 && c->view.life == KEEPER_LIVES)
+        used_us = keeper_proc_used_us(&c->arena, (pid_t)c->view.keeper_pid);
+    value_set_int(&c->arena, facts, S("restarts"), c->view.restarts);
+    if (used_us >= 0)
+        value_set_int(&c->arena, facts, S("cpu_us"), used_us);
+}
+
+/* For instances: how it is, and what it counts. */
 static void process_facts(void *self, const struct rv_host *h, const struct rv_op *op,
                           struct rv_result *ret, int is_health)
 {
@@ -420,7 +433,7 @@ static void process_facts(void *self, const struct rv_host *h, const struct rv_o
         if (is_health)
             rc = process_judge_health(&c, facts);
         else
-            value_set_int(&c.arena, facts, S("restarts"), c.view.restarts);
+            process_count(&c, facts);
         if (!rc)
             ret->verdict = c.view.life == KEEPER_NONE ? RV_ABSENT : RV_DONE;
         if (!rc && c.view.life != KEEPER_NONE)

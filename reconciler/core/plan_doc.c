@@ -24,7 +24,9 @@ static const char *const back_names[N_PLAN_BACKS] = {
     [PLAN_BACK_NONE] = "none",
 };
 static const char *const lane_names[] = { "main", "revert", "tail" };
-static const char *const cause_names[] = { "commit", "undo", "rollback", "repair", "drift" };
+static const char *const cause_names[] = {
+    "commit", "undo", "rollback", "repair", "drift", "scale"
+};
 
 const char *plan_action_name(enum plan_action action)
 {

@@ -77,7 +77,8 @@ static int changes_nothing(const struct plan *p)
 static int only_scales_line(const struct plan_line *line)
 {
     for (size_t i = 0; i < line->changes.n; i++)
-        if (!str_eq_c(line->changes.p[i].path, "replicas"))
+        if (!str_eq_c(line->changes.p[i].path, "replicas") &&
+            !str_starts(line->changes.p[i].path, S("replicas.")))
             return 0;
     return str_eq_c(line->kind, "service") && line->action == PLAN_UPDATE;
 }

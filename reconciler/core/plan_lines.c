@@ -96,6 +96,26 @@ static void say_awaited(struct planner *p, struct plan_line *line, const struct 
                                    STR_ARG(x->jobs.p[i]->job->name));
 }
 
+/* Between two numbers the spec does not say how many there are. */
+static void say_counts(struct planner *p, const struct subject *x, struct plan_line *line)
+{
+    const struct scale_wish *wish = planner_find_wish(p, &x->m);
+    struct arena *a = p->low.a;
+    struct plan_change *change;
+
+    if (!value_is(value_get(x->m.desired, S("replicas")), VALUE_MAP))
+        return;
+    change = vec_push(a, &line->changes);
+    if (change)
+        *change = (struct plan_change){ .path = S("replicas"),
+                                        .before = str_fmt(a, "%lld",
+                                                          (long long)x->m.live->replicas),
+                                        .after = str_fmt(a, "%lld", (long long)x->m.replicas) };
+    if (wish)
+        line->reason = str_fmt(a, "uses %lld%% of its processors, %lld%% is aimed at",
+                               (long long)wish->measured / 100, (long long)wish->aim / 100);
+}
+
 static void add_service(struct planner *p, const struct subject *x)
 {
     static const struct {
@@ -136,6 +156,8 @@ static void add_service(struct planner *p, const struct subject *x)
                     x->fate == FATE_ROLL && !x->have ? ": a new set takes over" : "");
     say_awaited(p, line, x);
     diff_values(p->low.a, before, x->m.desired, line);
+    if (x->fate == FATE_SCALE)
+        say_counts(p, x, line);
     plan_lines_classify(p, line, words[x->fate].classes);
     classify_gone(p, line, x->want);
     plan_lines_classify_laxer(p, line, before, x->m.desired);

@@ -135,7 +135,7 @@ static size_t lower_unshare(struct planner *p)
     size_t item;
     int index;
 
-    if (!p->s->is_shared || p->s->cause == PLAN_CAUSE_REPAIR || !p->s->edge_provider.p)
+    if (!p->s->is_shared || plan_cause_is_of_instances(p->s->cause) || !p->s->edge_provider.p)
         return ROLLOUT_NO_ITEM;
     g = plan_groups_add(p, &index);
     if (!g)
@@ -255,7 +255,7 @@ int plan_lower_is_built(const struct planner *p, struct str provider, struct str
 /* A job runs at its time: only what it is built from comes with the plan, unless a service brings it. */
 static void lower_jobs(struct planner *p)
 {
-    for (size_t i = 0; p->s->cause != PLAN_CAUSE_REPAIR && i < p->estate.n_wanted; i++) {
+    for (size_t i = 0; !plan_cause_is_of_instances(p->s->cause) && i < p->estate.n_wanted; i++) {
         const struct spec_resource *r = p->estate.wanted[i];
         const struct member m = { .service = r->name,
                                   .provider = r->provider,

@@ -166,7 +166,7 @@ static enum object_fate judge_wanted(struct planner *p, struct planned_object *o
 
 static int asks_for_nothing(const struct planner *p)
 {
-    return p->s->cause == PLAN_CAUSE_REPAIR || p->s->cause == PLAN_CAUSE_UNDO;
+    return plan_cause_is_of_instances(p->s->cause) || p->s->cause == PLAN_CAUSE_UNDO;
 }
 
 static void add_object(struct planner *p, const struct spec_resource *want,

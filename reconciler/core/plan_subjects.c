@@ -95,19 +95,31 @@ static const struct rec_set *find_warm(const struct planner *p, const struct mem
     return set;
 }
 
-/* Between two numbers whoever runs it chooses: as many as there are, where that is within them. */
-static int64_t wanted_replicas(const struct value *desired, const struct rec_set *live)
+const struct scale_wish *planner_find_wish(const struct planner *p, const struct member *m)
+{
+    for (size_t i = 0; p->s->cause == PLAN_CAUSE_SCALE && m->live && i < p->s->n_wishes; i++) {
+        const struct scale_wish *w = &p->s->wishes[i];
+
+        if (str_eq(w->service, m->service) && digest_eq(&w->set_key, &m->live->set_key) &&
+            w->from == m->live->replicas)
+            return w;
+    }
+    return NULL;
+}
+
+/* Between two numbers: as many as there are, where that is within them. What is found to be needed is a plan's own affair. */
+static int64_t wanted_replicas(const struct value *desired, const struct rec_set *live,
+                               const struct scale_wish *wish)
 {
     const struct value *range = value_get(desired, S("replicas"));
-    int64_t min, max;
+    int64_t min, max, n;
 
     if (!value_is(range, VALUE_MAP))
         return value_get_int(desired, S("replicas"), 1);
     min = value_get_int(range, S("min"), 1);
     max = value_get_int(range, S("max"), min);
-    if (!live || live->replicas < min)
-        return min;
-    return live->replicas > max ? max : live->replicas;
+    n = wish ? wish->to : live ? live->replicas : min;
+    return n < min ? min : n > max ? max : n;
 }
 
 static int is_resting(const struct planner *p, const struct rec_set *set)
@@ -163,7 +175,7 @@ static void add_subject(struct planner *p, const struct spec_resource *want,
         m->set_key = identity_set_key(p->low.a, m->desired);
         m->warm = find_warm(p, m);
         m->is_resting = is_resting(p, m->warm);
-        m->replicas = wanted_replicas(m->desired, m->live);
+        m->replicas = wanted_replicas(m->desired, m->live, planner_find_wish(p, m));
     }
     m->runs = what_runs(p, m);
     m->leaves_gaps = leaves_gaps(p, m->service);
@@ -175,7 +187,7 @@ static void add_subject(struct planner *p, const struct spec_resource *want,
 
 static int check_replicas(const struct spec_resource *r, struct err *err)
 {
-    if (wanted_replicas(r->desired, NULL) > 0)
+    if (wanted_replicas(r->desired, NULL, NULL) > 0)
         return 0;
     return err_set(err, ERR_INVALID,
                    "%.*s:%u:%u: error: service '%.*s' has no replicas; 'enabled: false' leaves it "
@@ -269,9 +281,22 @@ static void link_renamed(struct planner *p)
             continue;
         x->was = y;
         y->becomes = x;
+        if (!x->m.live)
+            x->m.replicas = wanted_replicas(x->m.desired, y->m.live, NULL);
         y->fate = FATE_REMOVE;
         y->is_kept = 0;
     }
+}
+
+/* As it is recorded, but for the number of instances of a live set that was made of that. */
+static void collect_scaled(struct planner *p, const struct recorded *r)
+{
+    const struct spec_resource *same = estate_find_wanted(&p->estate, r->kind, r->name);
+    size_t n = p->subjects.n;
+
+    add_subject(p, same, r);
+    if (p->subjects.n > n && p->subjects.p[n].fate != FATE_SCALE)
+        plan_subjects_keep(&p->subjects.p[n]);
 }
 
 int plan_subjects_collect(struct planner *p, struct err *err)
@@ -287,6 +312,10 @@ int plan_subjects_collect(struct planner *p, struct err *err)
         if (!str_eq_c(r->kind, "service") ||
             (!is_repair && estate_find_wanted(e, r->kind, r->name)))
             continue;
+        if (p->s->cause == PLAN_CAUSE_SCALE) {
+            collect_scaled(p, r);
+            continue;
+        }
         add_subject(p, NULL, r);
         if (p->subjects.n && (is_repair || !p->prunes))
             plan_subjects_keep(&p->subjects.p[p->subjects.n - 1]);

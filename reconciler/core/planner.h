@@ -111,6 +111,8 @@ void plan_drop_clears(struct arena *a, struct plan *p);
 int planner_is_asked(const struct planner *p);
 /* Of what is lost or has drifted: nothing new is made. */
 int planner_only_repairs(const struct planner *p);
+/* What is asked for the live set of a service, where the plan is for that; NULL: nothing. */
+const struct scale_wish *planner_find_wish(const struct planner *p, const struct member *m);
 /* Repairs and what a person asked for leave the policy as it was last applied. */
 int planner_keeps_policy(const struct planner *p);
 

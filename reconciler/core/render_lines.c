@@ -74,7 +74,7 @@ static void render_same(struct render *r, const struct plan *p)
     struct arena *a = r->out->arena;
 
     find_same(a, p, &same);
-    if (!same.names.n || p->cause == PLAN_CAUSE_REPAIR)
+    if (!same.names.n || plan_cause_is_of_instances(p->cause))
         return;
     sb_add_c(r->out, "            ");
     render_flow_add(&f, TONE_DIM, str_fmt(a, "%zu unchanged: ", same.names.n));

@@ -18,12 +18,19 @@ enum plan_cause {
     PLAN_CAUSE_ROLLBACK, /* to the revision a person named */
     PLAN_CAUSE_REPAIR,   /* an instance is lost */
     PLAN_CAUSE_DRIFT,    /* an object is another one than is recorded */
+    PLAN_CAUSE_SCALE,    /* a live set needs another number of instances */
 };
 const char *plan_cause_name(enum plan_cause cause);
 /* It makes nothing new. */
 static inline int plan_cause_repairs(enum plan_cause cause)
 {
-    return cause == PLAN_CAUSE_REPAIR || cause == PLAN_CAUSE_DRIFT;
+    return cause == PLAN_CAUSE_REPAIR || cause == PLAN_CAUSE_DRIFT || cause == PLAN_CAUSE_SCALE;
+}
+
+/* And of instances alone. */
+static inline int plan_cause_is_of_instances(enum plan_cause cause)
+{
+    return cause == PLAN_CAUSE_REPAIR || cause == PLAN_CAUSE_SCALE;
 }
 
 /* What is known of an object (object.h) before it is looked at. */
@@ -65,6 +72,14 @@ struct observed_instance {
     enum instance_health health;
 };
 
+/* What the live set of a service was found to need (scale.h). */
+struct scale_wish {
+    struct str service;
+    struct digest set_key;
+    int64_t from, to;
+    int64_t measured, aim; /* of 10,000 of what they may use of their processors */
+};
+
 struct snapshot_driver { /* goes into the plan id */
     struct str name, version;
     struct digest schema;
@@ -82,6 +97,8 @@ struct snapshot {
     size_t n_sets;
     struct observed_instance *instances;
     size_t n_instances;
+    const struct scale_wish *wishes; /* what a plan with the cause scale is for */
+    size_t n_wishes;
     const struct map
         *artifacts; /* hex K -> struct digest *: output digest of those that are ready */
     const struct map *releases;         /* hex R -> anything: done */

@@ -10,6 +10,7 @@ static const enum standing_way ways[N_STANDING_ACTS][N_STANDING_BARS] = {
     [STANDING_RESTART] = { STANDING_RUNS,      STANDING_RUNS,     STANDING_RUNS,   STANDING_RUNS },
     [STANDING_PERSON]  = { STANDING_EXPLAINED, STANDING_REFUSED,  STANDING_RUNS,   STANDING_ASKS }, /* to any proven revision */
     [STANDING_DRIFT]   = { STANDING_HARMLESS,  STANDING_REPORTED, STANDING_PROVEN, STANDING_ASKS },
+    [STANDING_SCALE]   = { STANDING_RUNS,      STANDING_WAITS,    STANDING_RUNS,   STANDING_RUNS }, /* within what is applied */
     [STANDING_STOP]    = { STANDING_RUNS,      STANDING_WAITS,    STANDING_RUNS,   STANDING_RUNS },
 };
 
@@ -50,6 +51,8 @@ enum standing_act standing_act(const struct plan *p)
         return STANDING_PERSON;
     case PLAN_CAUSE_DRIFT:
         return STANDING_DRIFT;
+    case PLAN_CAUSE_SCALE:
+        return STANDING_SCALE;
     case PLAN_CAUSE_REPAIR:
         return only_restarts(p) ? STANDING_RESTART : STANDING_DRIFT;
     }

@@ -1,7 +1,7 @@
 /*
  * standing: what may happen while something stands in its way, and what becomes of a plan before it begins. SPDX-License-Identifier: Apache-2.0
  *
- * The two tables at the end of DESIGN 6, a row for each line and a column for each of theirs. Pure.
+ * The two tables at the end of DESIGN 6, a row for each line and a column for each of theirs; and a row for what scales. Pure.
  */
 #pragma once
 
@@ -12,6 +12,7 @@ enum standing_act {
     STANDING_RESTART, /* of what has died; the way back of a rollout; certificates, backups */
     STANDING_PERSON,  /* undo and rollback */
     STANDING_DRIFT,   /* the repair of what lives and differs */
+    STANDING_SCALE,   /* more or fewer instances, as their use of processors asks for */
     STANDING_STOP,    /* of the previous set, when its time is over */
     N_STANDING_ACTS
 };

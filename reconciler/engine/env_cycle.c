@@ -15,7 +15,7 @@ void env_cycle_drop(struct env_task *env)
     env->lacks_firsts = env->lacks_checks = 0;
     env->checks_wanted = NULL;
     env->authors_to = STR_NONE;
-    env->n_observations = env->n_objects = 0;
+    env->n_observations = env->n_objects = env->n_wishes = 0;
 }
 
 void env_cycle_find_rule(struct env_task *env)
@@ -43,6 +43,7 @@ void env_cycle_begin(struct env_task *env)
     env->is_in_trouble = env->is_woken = 0;
     env->again_ms = -1;
     env->checks.is_heard = 0;
+    env->wishes = scale_look_take(&env->watch.scales, &env->cycle, &env->n_wishes);
     env->head = head_use(env->source ? source_task_head(env->source, env->branch) : NULL);
 }
 

@@ -39,6 +39,8 @@ static enum plan_cause plan_cause_now(const struct env_task *env)
         return env->ask.cause;
     if (count_lost(env, DRIFT_ENFORCE) && !digest_is_none(&env->snapshot.env.live_rev))
         return PLAN_CAUSE_REPAIR; /* before anything new: a set that is not whole cannot be compared with */
+    if (env->n_wishes && !digest_is_none(&env->snapshot.env.live_rev))
+        return PLAN_CAUSE_SCALE;
     if (env_objects_have_drifted(env) && !digest_is_none(&env->snapshot.env.live_rev))
         return PLAN_CAUSE_DRIFT;
     return PLAN_CAUSE_COMMIT;
@@ -63,6 +65,8 @@ static int plan_now(struct env_task *env, enum plan_cause cause, struct err *err
         return err->code;
     if (snapshot_load(&env->cycle, &in, &env->snapshot, err))
         return err->code;
+    env->snapshot.wishes = env->wishes;
+    env->snapshot.n_wishes = env->n_wishes;
     return plan_make(&env->cycle, &env->snapshot, &env->plan, err);
 }
 
@@ -97,16 +101,18 @@ static int plan_for_commit(struct env_task *env, struct err *err)
 }
 
 /* What drifted is made as it was by a plan of its own. Where that has to wait, and a commit wants something else,
- * that commit's plan does it too. 1: this cycle's plan was made. */
-static int plan_drift(struct env_task *env, struct err *err)
+ * that commit's plan does it too. What load asks for waits for nothing: it is asked for again. 1: this cycle's plan was
+ * made. */
+static int plan_apart(struct env_task *env, enum plan_cause cause, struct err *err)
 {
     const struct environment_spec newest = env->spec;
     int has_spec = env->has_spec, may_start;
 
-    if (plan_for_revision(env, PLAN_CAUSE_DRIFT, err))
+    if (plan_for_revision(env, cause, err))
         return err->code;
     if (!plan_is_empty(&env->plan)) {
-        if (!has_spec || digest_eq(&newest.revision, &env->snapshot.env.live_rev))
+        if (cause == PLAN_CAUSE_DRIFT &&
+            (!has_spec || digest_eq(&newest.revision, &env->snapshot.env.live_rev)))
             return 1;
         if (env_store_may_start(env, &may_start, err))
             return err->code;
@@ -178,11 +184,12 @@ int env_plan_make(struct env_task *env, struct err *err)
         if (!plan_is_empty(&env->plan))
             return env_store_plan(env, err);
     }
-    if (cause == PLAN_CAUSE_DRIFT) {
-        rc = plan_drift(env, err);
+    while (cause == PLAN_CAUSE_SCALE || cause == PLAN_CAUSE_DRIFT) {
+        rc = plan_apart(env, cause, err);
         if (rc)
             return rc < 0 ? rc : env_store_plan(env, err);
-        cause = PLAN_CAUSE_COMMIT;
+        env->n_wishes = 0;
+        cause = cause == PLAN_CAUSE_SCALE ? plan_cause_now(env) : PLAN_CAUSE_COMMIT;
     }
     if (cause != PLAN_CAUSE_COMMIT && plan_for_revision(env, cause, err))
         return err->code;

@@ -14,6 +14,8 @@ static struct str event_cause(struct env_task *env)
 {
     if (env->ask.cause != PLAN_CAUSE_COMMIT)
         return str_from_c(plan_cause_name(env->ask.cause));
+    if (env->plan.cause == PLAN_CAUSE_SCALE)
+        return S("scale");
     return env->head ? str_fmt(&env->cycle, "commit:%.*s", STR_ARG(env->head->commit)) : S("");
 }
 

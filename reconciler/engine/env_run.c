@@ -42,6 +42,7 @@ static void env_main_ended(struct run *r, void *ctx)
     static const char *const words[] = { "runs", "applied", "reverted", "superseded", "failed" };
 
     int is_repair = plan_cause_repairs(r->plan.cause), repair_failed = env->cannot_repair;
+    int is_scale = r->plan.cause == PLAN_CAUSE_SCALE; /* asked for again by what it is for */
 
     if (env->main == r)
         env->superseded_in_row = r->main_end == SCHEDULE_SUPERSEDED ? env->superseded_in_row + 1
@@ -50,13 +51,13 @@ static void env_main_ended(struct run *r, void *ctx)
     job_task_wake(&env->jobs);
     env->is_unswept = 1;
     env->is_held_told = 0;
-    if (is_repair || r->main_end == SCHEDULE_APPLIED)
+    if (!is_scale && (is_repair || r->main_end == SCHEDULE_APPLIED))
         env->cannot_repair = r->main_end != SCHEDULE_APPLIED;
-    if (r->main_end == SCHEDULE_FAILED || r->main_end == SCHEDULE_REVERTED) {
+    if (!is_scale && (r->main_end == SCHEDULE_FAILED || r->main_end == SCHEDULE_REVERTED)) {
         env->failures++;
         env->not_before_mono_ms = loop_mono_ms(env->task.loop) + ENV_FAILED_FIRST_MS +
                                   retry_delay_ms(env->failures, loop_random(env->task.loop));
-    } else if (r->main_end == SCHEDULE_APPLIED && (!is_repair || repair_failed)) {
+    } else if (r->main_end == SCHEDULE_APPLIED && (!is_repair || (repair_failed && !is_scale))) {
         env->failures = env->not_before_mono_ms = 0;
     }
     (void)snprintf(env->last_end, sizeof(env->last_end), "%s: %.*s", words[r->main_end],

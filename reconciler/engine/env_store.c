@@ -185,6 +185,23 @@ static int is_told(const struct env_task *env, const struct rec_plan *row,
            (!env->authors_to.p || str_eq(env->authors_to, row->authors_to));
 }
 
+/* What was measured, and what is wanted. */
+static void note_scale(struct env_task *env, struct tx *tx)
+{
+    struct arena *a = &env->cycle;
+    struct sb text;
+
+    sb_init(&text, a);
+    for (size_t i = 0; i < env->n_wishes; i++) {
+        const struct scale_wish *w = &env->wishes[i];
+
+        sb_addf(&text, "%s%.*s uses %lld%% of its processors, %lld%% is aimed at: %lld -> %lld",
+                i ? "; " : "", STR_ARG(w->service), (long long)w->measured / 100,
+                (long long)w->aim / 100, (long long)w->from, (long long)w->to);
+    }
+    tx_note(tx, S("reason"), json_format(a, value_text(a, sb_str(&text))));
+}
+
 static int store_row(struct env_task *env, struct rec_plan *row, int is_new,
                      const struct env_decision *d, struct err *err)
 {
@@ -196,6 +213,8 @@ static int store_row(struct env_task *env, struct rec_plan *row, int is_new,
         return rc;
     if (row->base_seq == BASE_NOW)
         row->base_seq = tx_seq(tx);
+    if (env->plan.cause == PLAN_CAUSE_SCALE)
+        note_scale(env, tx);
     rc = is_new ? put_new_plan(env, tx, row, err) : put_plan_document(env, tx, row, err);
     if (!rc)
         rc = put_plan(env, tx, row, d, err);

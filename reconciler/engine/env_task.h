@@ -98,6 +98,8 @@ struct env_task {
     size_t look_at;     /* OBSERVE: the first one whose provider was not asked yet */
     struct rec_resource
         edge; /* the switch: reading it makes sure that the proxy runs; env "" for none */
+    const struct scale_wish *wishes; /* what load asks for */
+    size_t n_wishes;
     struct snapshot snapshot;
     struct plan plan;
     int waits;     /* what is wanted failed a moment ago: only what is lost is looked after */

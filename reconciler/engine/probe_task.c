@@ -174,6 +174,18 @@ static int probe_ask_provider(struct probe_task *p, struct err *err)
     return 0;
 }
 
+/* Whoever does not count says nothing of how it is. */
+static int probe_count(struct probe_task *p, struct err *err)
+{
+    if (probe_call(p, CALL_COUNTERS, err))
+        return err->code;
+    p->used_at_ms = loop_mono_ms(p->task.loop);
+    if (p->answer.verdict == RV_DONE)
+        p->used_us = value_get_int(driver_answer_value(&p->arena, p->answer.observed), S("cpu_us"),
+                                   -1);
+    return 0;
+}
+
 /* Is it the instance that answers, and how often has it been started again? */
 static int probe_look(struct task *t, struct err *err)
 {
@@ -182,7 +194,7 @@ static int probe_look(struct task *t, struct err *err)
     struct str state, over, why;
     int was_ok = p->ok;
 
-    if (p->ok && p->probe && probe_ask_provider(p, err))
+    if ((p->ok && p->probe && probe_ask_provider(p, err)) || (p->counts && probe_count(p, err)))
         return err->code;
     if (probe_call(p, CALL_READ, err))
         return err->code;
@@ -247,7 +259,7 @@ void probe_task_start(struct probe_task *p, struct engine *e, task_ended *ended,
 {
     p->engine = e;
     p->ok = p->is_unknown = p->is_degraded = 0;
-    p->restarts = -1;
+    p->restarts = p->used_us = -1;
     p->full = 0;
     p->has_exited = p->is_gone = 0;
     p->over[0] = p->message[0] = 0;

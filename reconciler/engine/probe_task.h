@@ -22,6 +22,7 @@ struct probe_task {
     const struct value
         *probe; /* healthcheck.readiness of docs/specs.md; NULL: it only has to run */
     struct str provider, resource, provider_id, owner, address;
+    int counts; /* what it uses of its processors is asked for, too */
     struct arena arena;
     struct http_request http;
     struct http_reply reply;
@@ -29,11 +30,12 @@ struct probe_task {
     int ok;
     int is_degraded; /* it says so of itself: ok all the same, with a message */
     int is_unknown; /* only its provider could tell, which does not answer: neither ok nor failed */
-    int64_t restarts;          /* as observed; -1: not known */
-    int64_t full;              /* observed: how often it ended for what it wrote */
-    int has_exited;            /* observed: it does not run and is not about to */
-    int is_gone;               /* nor does anybody watch over it, or it is not there at all */
-    char over[PROBE_TEXT_MAX]; /* which limit ended it; "": none did */
+    int64_t restarts;            /* as observed; -1: not known */
+    int64_t used_us, used_at_ms; /* how long it ran on processors until then; -1: not known */
+    int64_t full;                /* observed: how often it ended for what it wrote */
+    int has_exited;              /* observed: it does not run and is not about to */
+    int is_gone;                 /* nor does anybody watch over it, or it is not there at all */
+    char over[PROBE_TEXT_MAX];   /* which limit ended it; "": none did */
     char message[PROBE_TEXT_MAX];
 };
 

@@ -196,7 +196,8 @@ static int rows_hold_after_failures(struct run *r, struct tx *tx, const struct r
                   &holds, &n_holds, err, DB_T(r->plan.env_uid)))
         return err->code;
     for (size_t i = 0; i < n; i++) {
-        if (str_eq_c(rows[i].state, "proven") && !digest_eq(&rows[i].plan, &last->plan))
+        if (str_eq_c(rows[i].state, "proven") && !digest_eq(&rows[i].plan, &last->plan) &&
+            !digest_eq(&rows[i].from_rev, &rows[i].to_rev)) /* more of the same proves nothing */
             break;
         if (n_holds && holds[0].ended_seq != REC_NONE && rows[i].began_seq < holds[0].ended_seq)
             break; /* a person looked at these */
@@ -227,7 +228,9 @@ static int mark_reverted(struct run *r, struct tx *tx, const struct plan_item *i
     }
     if (!rollout->culprit.p)
         return run_rows_end_rollout(r, tx, item->group, S("superseded"), err);
-    if (rollout->at_fault && /* a provider's fault says nothing about what was deployed */
+    if (r->plan.cause == PLAN_CAUSE_SCALE)
+        rollout->at_fault = 0; /* nothing new was deployed: nothing is kept out for it */
+    if (rollout->at_fault &&   /* a provider's fault says nothing about what was deployed */
         (rows_quarantine(r, tx, item->group, &rollout->group_digest, rollout->culprit,
                          rollout->reason, err) ||
          rows_hold_after_failures(r, tx, rollout, err)))

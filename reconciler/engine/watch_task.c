@@ -61,23 +61,57 @@ static int watch_add(struct watch_task *w, const struct rec_instance *row,
     return 0;
 }
 
+static int watch_read(struct watch_task *w, const struct digest *digest, struct value **ret,
+                      struct err *err)
+{
+    struct str body;
+
+    if (db_document(w->engine->db, &w->round, digest, &body, err))
+        return err->code;
+    return json_parse(&w->round, body, KIT_BODY_MAX, ret, err);
+}
+
+/* Between which numbers, says what was applied last: the set may have been made before. */
+static int watch_find_aim(struct watch_task *w, const struct rec_set *set,
+                          const struct value *service, struct err *err)
+{
+    struct watch_scaled *x = &w->scaled[w->n_scaled];
+    struct rec_resource row;
+    struct value *applied;
+    int rc = resources_now(w->engine->db, &w->round, set->env, S("service"), set->service, &row,
+                           err);
+
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    if (!digest_eq(&row.desired, &set->desired)) {
+        if (watch_read(w, &row.desired, &applied, err))
+            return err->code;
+        service = applied;
+    }
+    *x = (struct watch_scaled){ .set = *set, .first = w->n_subjects };
+    w->n_scaled += (size_t)scale_aim_of(service, &x->aim);
+    return 0;
+}
+
 static int watch_add_set(struct watch_task *w, const struct rec_set *set, struct err *err)
 {
+    size_t n, n_scaled = w->n_scaled, first = w->n_subjects;
     struct rec_instance *rows;
-    struct str body;
     struct value *service;
-    size_t n;
 
     if (!str_eq_c(set->state, "live"))
         return 0;
-    if (db_document(w->engine->db, &w->round, &set->desired, &body, err) ||
-        json_parse(&w->round, body, KIT_BODY_MAX, &service, err) ||
+    if (watch_read(w, &set->desired, &service, err) || watch_find_aim(w, set, service, err) ||
         sets_instances(w->engine->db, &w->round, set->env, set->service, &set->set_key, &rows, &n,
                        err))
         return err->code;
     for (size_t i = 0; i < n; i++)
         if (watch_add(w, &rows[i], service, err))
             return err->code;
+    for (size_t i = first; w->n_scaled > n_scaled && i < w->n_subjects; i++)
+        w->subjects[i].probe.counts = 1;
+    if (w->n_scaled > n_scaled)
+        w->scaled[n_scaled].n = w->n_subjects - first;
     return 0;
 }
 
@@ -92,7 +126,7 @@ static int watch_list(struct task *t, struct err *err)
     int rc;
 
     w->interval_ms = WATCH_INTERVAL_MS;
-    w->n_subjects = 0;
+    w->n_subjects = w->n_scaled = 0;
     if (environments_by_uid(w->engine->db, &w->round, w->env->uid, &row, err))
         return err->code;
     (void)snprintf(w->last, sizeof(w->last), "%.*s", STR_ARG(row.health)); /* a plan says it too */
@@ -106,6 +140,7 @@ static int watch_list(struct task *t, struct err *err)
         return err->code;
     w->subjects = arena_new_n(&w->round, struct watch_subject, n_all + 1);
     w->waited = arena_new_n(&w->round, struct task *, n_all + 1);
+    w->scaled = arena_new_n(&w->round, struct watch_scaled, n_sets + 1);
     if (arena_status(&w->round, err))
         return err->code;
     for (size_t i = 0; i < n_sets; i++)
@@ -220,6 +255,25 @@ static void watch_judge(struct watch_task *w)
     }
 }
 
+/* 1: it needs another number of instances. */
+static int watch_scale(struct watch_task *w, const struct watch_scaled *x)
+{
+    size_t n = x->set.replicas > 0 ? (size_t)x->set.replicas : 0;
+    struct scale_sample *now = arena_new_n(&w->round, struct scale_sample, n + 1);
+
+    if (!now)
+        return 0; /* in the next round */
+    for (size_t i = 0; i < n; i++)
+        now[i].used_us = -1;
+    for (size_t i = x->first; i < x->first + x->n; i++) {
+        const struct watch_subject *s = &w->subjects[i];
+
+        if (s->row.ordinal >= 0 && (size_t)s->row.ordinal < n)
+            now[s->row.ordinal] = (struct scale_sample){ s->probe.used_us, s->probe.used_at_ms };
+    }
+    return scale_look_judge(&w->scales, &x->set, &x->aim, now, loop_mono_ms(w->task.loop));
+}
+
 static int watch_write_full(struct watch_task *w, const struct watch_subject *s, struct err *err)
 {
     struct arena *a = &w->round;
@@ -293,14 +347,17 @@ static int watch_write(struct task *t, struct err *err)
 static enum task_verdict watch_tell(struct watch_task *w)
 {
     struct task *t = &w->task;
+    int n_asked = 0;
 
     w->is_probing = 0;
     watch_judge(w);
+    for (size_t i = 0; i < w->n_scaled && !w->env->main; i++)
+        n_asked += watch_scale(w, &w->scaled[i]);
     for (size_t i = 0; i < w->n_subjects; i++) {
         watch_compare(w, &w->subjects[i]);
         probe_task_fini(&w->subjects[i].probe);
     }
-    if (w->n_lost)
+    if (w->n_lost || n_asked)
         env_task_wake(w->env);
     if (str_eq_c(w->health, w->last) && !w->n_full && !w->n_untold)
         return task_goto(t, WATCH_REST);
@@ -352,6 +409,7 @@ void watch_task_start(struct watch_task *w, struct engine *e, struct env_task *e
     arena_init(&w->round, WATCH_ROUND_MAX);
     arena_init(&w->memory, WATCH_ROUND_MAX);
     map_init(&w->noted, &w->memory);
+    scale_look_init(&w->scales);
     task_start(&w->task, e->loop, "watch", watch_states, N_ELEMENTS(watch_states), WATCH_REST,
                watch_step, engine_task_ended, e);
 }
@@ -362,4 +420,5 @@ void watch_task_fini(struct watch_task *w)
         probe_task_fini(&w->subjects[i].probe);
     arena_fini(&w->round);
     arena_fini(&w->memory);
+    scale_look_fini(&w->scales);
 }

@@ -6,7 +6,8 @@
  * Every 15 s, jittered: probes every instance of the live sets by its liveness (or, without one, its
  * readiness). All instances well: healthy; some, or one that says so itself: degraded; none of a service, or an edge that does not
  * run: unhealthy. What was started again may fail for its start period. It alarms and never reverts. What was ended because its files were over the quota has an event of its own, how often an instance was
- * started again, and what limit ended it, stands in its row. An instance that is lost wakes the environment's task, which repairs it.
+ * started again, and what limit ended it, stands in its row. An instance that is lost wakes the environment's task, which repairs it; so does a
+ * service that needs another number of instances than it has.
  *
  * Owns     its arenas.
  * Thread   the loop's.
@@ -14,6 +15,7 @@
 #pragma once
 
 #include "reconciler/engine/probe_task.h"
+#include "reconciler/engine/scale_look.h"
 
 struct env_task;
 
@@ -33,6 +35,13 @@ struct watch_noted {
     int64_t told_ms;
 };
 
+/* A service between two numbers, and where its instances stand among the subjects. */
+struct watch_scaled {
+    struct rec_set set;
+    struct scale_aim aim;
+    size_t first, n;
+};
+
 struct watch_task {
     struct task task;
     struct engine *engine;
@@ -41,6 +50,9 @@ struct watch_task {
     struct watch_subject *subjects;
     size_t n_subjects;
     struct task **waited;
+    struct watch_scaled *scaled;
+    size_t n_scaled;
+    struct scale_look scales;
     struct map noted;    /* instance name -> struct watch_noted * */
     struct arena memory; /* of noted */
     struct str edge;     /* the provider of the switch; "" for none */

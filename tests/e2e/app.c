@@ -12,6 +12,7 @@
  *     APP_HEALTH        ok (default), fail, fail_after:MS
  *     APP_STATUS        status of ordinary answers
  *     APP_DELAY_MS      time before them
+ *     APP_BURN_US       what each of them takes of a processor
  *     APP_WORD          /healthz says {"status":WORD}
  */
 #include <stdio.h>
@@ -71,6 +72,7 @@ int main(void)
         .status = app_number("APP_STATUS", 0),
         .word = getenv("APP_WORD"),
         .delay_ms = app_number("APP_DELAY_MS", 0),
+        .burn_us = app_number("APP_BURN_US", 0),
         .health_fail_ms = app_health(),
         .term = app_term(),
     };

@@ -263,6 +263,18 @@ static int tiny_delay_ms(const struct tiny_server *s, const struct tiny_request 
     return tiny_is_at(r, "/healthz") ? 0 : s->o->delay_ms;
 }
 
+/* As long as the processor is had, however many want it. */
+static void tiny_burn(const struct tiny_server *s, const struct tiny_request *r)
+{
+    int64_t left_us = tiny_is_at(r, "/healthz") ? 0 : s->o->burn_us;
+    struct timespec began, now;
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &began); /* it cannot fail */
+    now = began;
+    while ((now.tv_sec - began.tv_sec) * 1000000 + (now.tv_nsec - began.tv_nsec) / 1000 < left_us)
+        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+}
+
 /* 0: the connection lives on. */
 static int tiny_handle(struct tiny_server *s, struct tiny_connection *c)
 {
@@ -275,6 +287,7 @@ static int tiny_handle(struct tiny_server *s, struct tiny_connection *c)
         tiny_upgrade(s, c, &r);
         return 0;
     }
+    tiny_burn(s, &r);
     tiny_answer(s, c, &r);
     delay_ms = tiny_delay_ms(s, &r);
     c->due_ms = delay_ms ? tiny_now_ms() + delay_ms : 0;

@@ -34,6 +34,7 @@ struct tiny_http {
     int idle_ms;        /* close a connection that is idle for so long; 0: never */
     int status;         /* of ordinary answers; 0: 200 */
     int delay_ms;       /* before ordinary answers */
+    int burn_us;        /* of a processor, for each of them */
     const char *word;   /* /healthz says {"status":WORD}; NULL: as others */
     int health_fail_ms; /* /healthz answers 503 from then on; -1: never */
     enum tiny_http_term term;
