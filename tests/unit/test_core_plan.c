@@ -182,6 +182,40 @@ static void test_what_nobody_remembers_is_adopted(void **state)
     }
 }
 
+/* Of what nobody remembers nothing that is lost can be made again: that ends no watch beside it. */
+static void test_a_watch_says_who_is_not_recorded(void **state)
+{
+    static const struct {
+        const char *sentence, *want;
+        int is_recorded, n_unrecorded;
+    } rows[] = {
+        { "recorded", "a v2 port canary=1000;domain d h /=a", 1, 0 },
+        { "not recorded", "a v2 port canary=1000;domain d h /=a", 0,
+          2 }, /* the share and the bake */
+        { "not recorded, without a share", "a v2 port;domain d h /=a", 0, 1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct scene c;
+        int n = 0;
+
+        given_scene(&c, "a v1 port;domain d h /=a", rows[i].want, PLAN_CAUSE_COMMIT, NULL);
+        if (!rows[i].is_recorded)
+            world_unrecord(&c.world, S("service"), S("a"));
+        c.plan = world_plan(&c.world, &c.spec, PLAN_CAUSE_COMMIT);
+        for (size_t k = 0; k < c.plan.items.n; k++) {
+            const struct value *members = value_get(c.plan.items.p[k].gate, S("members"));
+
+            for (size_t m = 0; c.plan.items.p[k].lane == LANE_MAIN && m < value_count(members); m++)
+                n += value_get_bool(value_item(members, m), S("unrecorded"), 0);
+        }
+        if (n != rows[i].n_unrecorded)
+            fail_msg("%s: %d", rows[i].sentence, n);
+        arena_fini(&c.arena);
+    }
+}
+
 static void test_policies_judge_plans(void **state)
 {
     static const char automatic[] = "{\"approval\":{\"policy\":\"auto\"}}",
@@ -523,6 +557,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines_say_what_changes_and_why),
         cmocka_unit_test(test_what_nobody_remembers_is_adopted),
+        cmocka_unit_test(test_a_watch_says_who_is_not_recorded),
         cmocka_unit_test(test_policies_judge_plans),
         cmocka_unit_test(test_a_repair_alone_never_weakens),
         cmocka_unit_test(test_plans_refuse_what_cannot_be),
