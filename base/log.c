@@ -104,11 +104,12 @@ static void log_add_time(struct log_line *l)
 
 void log_write(enum log_level level, const char *msg, const struct log_field *fields)
 {
-    struct log_line l = { .n = 0 };
+    struct log_line l; /* most records are left out: nothing is cleared for them */
     int json = atomic_load(&log_format) == LOG_JSON;
 
     if ((int)level < atomic_load(&log_least))
         return;
+    l.n = 0;
     log_add_c(&l, json ? "{\"ts\":\"" : "");
     log_add_time(&l);
     log_add_c(&l, json ? "\",\"level\":\"" : " ");

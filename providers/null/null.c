@@ -118,10 +118,8 @@ static int null_look_at(struct null_call *c, struct null_object *o, const struct
 }
 
 /* Somebody changed it behind our back: a file beside it says how it looks now. */
-static struct str null_drifted(struct null_call *c, const char *member, struct str json)
+static struct str null_drifted(struct null_call *c, const struct value *over, struct str json)
 {
-    const struct value *drift = null_store_drift(&c->self->store, &c->arena, c->object->owner);
-    const struct value *over = value_get(drift, str_from_c(member));
     struct err ignored = ERR_INIT; /* our own text */
     struct value *base;
 
@@ -133,18 +131,21 @@ static struct str null_drifted(struct null_call *c, const char *member, struct s
 /* What the object is, into the result. */
 static void null_show(struct null_call *c, enum rv_acted acted)
 {
-    const struct value *desired = NULL;
+    const struct value *desired = NULL, *drift;
 
     if (!c->object->observed.n || !c->object->outputs.n) { /* it was read from its file */
         if (kit_parse(c->h, &c->arena, kit_rv(c->object->desired), "desired", &desired, c->ret) ||
             null_look_at(c, c->object, desired, acted))
             return;
     }
+    drift = null_store_drift(&c->self->store, &c->arena, c->object->owner);
     c->ret->verdict = RV_DONE;
     c->ret->acted = acted;
     c->ret->id = kit_give(c->h, c->object->owner);
-    c->ret->observed = kit_give(c->h, null_drifted(c, "observed", c->object->observed));
-    c->ret->outputs = kit_give(c->h, null_drifted(c, "outputs", c->object->outputs));
+    c->ret->observed = kit_give(
+        c->h, null_drifted(c, value_get(drift, S("observed")), c->object->observed));
+    c->ret->outputs = kit_give(c->h,
+                               null_drifted(c, value_get(drift, S("outputs")), c->object->outputs));
     if (!c->ret->id.p || !c->ret->observed.p || !c->ret->outputs.p)
         (void)kit_answer(c->h, c->ret, RV_RETRY, acted, "out of memory");
 }

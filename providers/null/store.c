@@ -244,11 +244,13 @@ int null_store_mend(const struct null_store *s, const struct null_object *o, str
 {
     char path[512];
     AUTO_ARENA struct arena a = { 0 };
+    const struct value *drift;
 
     if (!s->directory.n)
         return 0;
     arena_init(&a, 0);
-    if (value_get_bool(null_store_drift(s, &a, o->owner), S("stays"), 0))
+    drift = null_store_drift(s, &a, o->owner);
+    if (!drift || value_get_bool(drift, S("stays"), 0))
         return 0;
     if (null_path(s, o->owner, ".drift", path, sizeof(path), err))
         return err->code;
