@@ -47,7 +47,7 @@ enum {
 /* clang-format off */
 static const struct task_state env_states[] = {
     /*                name       successors                               on error       deadline_ms */
-    [ENV_ACCEPT]  = { "ACCEPT",  TO2(ENV_SPEC, ENV_TROUBLE),              ENV_TROUBLE,   0 },
+    [ENV_ACCEPT]  = { "ACCEPT",  TO3(ENV_SPEC, ENV_TROUBLE, ENV_REST),    ENV_TROUBLE,   0 },
     [ENV_SUSPECT] = { "SUSPECT", TO(ENV_SPEC),                            ENV_SPEC,      0 }, /* until a person trusts it */
     [ENV_SPEC]    = { "SPEC",    TO3(ENV_SPEC, ENV_LOOK, ENV_SUSPECT) | TO3(ENV_ASTRAY, ENV_BESIDE, ENV_PROVE) | TO(ENV_KNOWN), ENV_ASTRAY, 0 }, /* waits for its turn */
     [ENV_KNOWN]   = { "KNOWN",   TO(ENV_LOOK),                            ENV_ASTRAY,    0 },
@@ -355,6 +355,12 @@ static enum task_verdict env_suspect(struct env_task *env)
     return task_then(t, ENV_SPEC);
 }
 
+/* `once` looked whether its plan can go on, and it does: there is nothing else to look at. */
+static int env_just_goes_on(const struct env_task *env)
+{
+    return env->engine->options.once && env->main && !env->is_woken && !run_is_stuck(env->main);
+}
+
 static enum task_verdict env_step(struct task *t)
 {
     struct env_task *env = env_of(t);
@@ -363,6 +369,8 @@ static enum task_verdict env_step(struct task *t)
         return task_done(t);
     switch (t->state) {
     case ENV_ACCEPT:
+        if (env_just_goes_on(env))
+            return task_goto(t, ENV_REST);
         env->is_resting = 0;
         if (env->uid.p)
             return task_goto(t, ENV_SPEC);
