@@ -3,6 +3,7 @@
 
 #include "base/crash.h"
 #include "base/log.h"
+#include "reconciler/core/object.h"
 #include "reconciler/engine/op_outputs.h"
 #include "reconciler/engine/run.h"
 
@@ -19,6 +20,13 @@ static void op_next_round(struct op_task *op)
     op->round = !op->round;
 }
 
+/* Whether what is made is found again by what its intent says: an id that is the owner's label tells nothing new.
+ * Of what runs it tells that it began. */
+static int op_id_is_in_intent(const struct op_task *op)
+{
+    return op->item->action != PLAN_RUN && str_eq(op->rec.provider_id, op->rec.owner);
+}
+
 static int op_identified(void *ctx, struct rv_str id)
 {
     struct op_task *op = ctx;
@@ -29,6 +37,10 @@ static int op_identified(void *ctx, struct rv_str id)
     if (op->rec.provider_id.p && str_eq(op->rec.provider_id, kit_str(id)))
         return 0;
     op->rec.provider_id = str_copy(&op->arena, kit_str(id));
+    if (op_id_is_in_intent(op)) {
+        CRASH_POINT(OP_AFTER_IDENTIFIED);
+        return 0;
+    }
     if (wait_work_call(op->engine->loop, POOL_STATE, op_write_identified, op, &err)) {
         op->rec.provider_id = before; /* not durable: said again before anything is done */
         return RV_RETRY;
@@ -64,6 +76,11 @@ static uint32_t op_rv_action(const struct op_task *op)
     };
 
     return actions[op->item->action];
+}
+
+static int op_makes(const struct op_task *op)
+{
+    return op_rv_action(op) == RV_CREATE || op_rv_action(op) == RV_UPDATE;
 }
 
 static struct rv_op op_request(const struct op_task *op)
@@ -106,20 +123,6 @@ static int op_call(struct op_task *op, enum driver_call_kind kind, struct err *e
     return arena_status(op_round(op), err);
 }
 
-int op_call_act(struct task *t, struct err *err)
-{
-    struct op_task *op = op_of(t);
-    int rc;
-
-    CRASH_POINT(OP_AFTER_INTENT);
-    op_next_round(op);
-    rc = op_call(op, op->rec.token.n ? CALL_RESUME : CALL_APPLY, err);
-    if (!rc && op->answer.id.n)
-        op_write_keep(op, &op->rec.provider_id, op->answer.id);
-    CRASH_POINT(OP_AFTER_ACT);
-    return rc;
-}
-
 /* Keep what the act said; only observation, outputs and absence are taken from a look. */
 static int op_look(struct op_task *op, enum driver_call_kind which, struct err *err)
 {
@@ -127,8 +130,10 @@ static int op_look(struct op_task *op, enum driver_call_kind which, struct err *
     int rc = op_call(op, which, err);
     enum rv_verdict seen = op->answer.verdict;
 
-    if (rc)
+    if (rc) {
+        op->answer = said;
         return rc;
+    }
     op->is_absent = seen == RV_ABSENT;
     if (seen != RV_DONE && seen != RV_ABSENT)
         rc = err_set(err, seen == RV_FATAL ? ERR_CORRUPT : ERR_UNREACHABLE, "%.*s",
@@ -143,12 +148,10 @@ static int op_look(struct op_task *op, enum driver_call_kind which, struct err *
 }
 
 /* By the id where there is one. Absence counts when reading the id and looking for the owner both say so. */
-int op_call_look(struct task *t, struct err *err)
+static int op_look_back(struct op_task *op, struct err *err)
 {
-    struct op_task *op = op_of(t);
     int rc = 0;
 
-    CRASH_POINT(OP_AFTER_SETTLED);
     op_next_round(op);
     if (op->item->action == PLAN_FORGET || op->item->action == PLAN_ADOPT) /* whose is it? */
         return op_look(op, CALL_FIND, err);
@@ -158,5 +161,36 @@ int op_call_look(struct task *t, struct err *err)
         rc = op_look(op, CALL_READ, err);
     if (!rc && op->is_absent && op->rec.provider_id.n)
         rc = op_look(op, CALL_FIND, err);
+    return rc;
+}
+
+int op_call_look(struct task *t, struct err *err)
+{
+    CRASH_POINT(OP_AFTER_SETTLED);
+    return op_look_back(op_of(t), err);
+}
+
+/* What was made and stands is looked at before its answer is durable: a look changes nothing, and whoever finds
+ * the intent alone looks, too. What ran once, what goes and what others own is settled first. */
+static int op_may_look_at_once(const struct op_task *op)
+{
+    return op->answer.verdict == RV_DONE && op_makes(op) && !object_is_kind(op->rec.kind);
+}
+
+int op_call_act(struct task *t, struct err *err)
+{
+    struct op_task *op = op_of(t);
+    struct err ignored = ERR_INIT; /* a look that fails is made again when the answer is settled */
+    int rc;
+
+    CRASH_POINT(OP_AFTER_INTENT);
+    op_next_round(op);
+    op->is_seen = 0;
+    rc = op_call(op, op->rec.token.n ? CALL_RESUME : CALL_APPLY, err);
+    if (!rc && op->answer.id.n)
+        op_write_keep(op, &op->rec.provider_id, op->answer.id);
+    CRASH_POINT(OP_AFTER_ACT);
+    if (!rc && op_may_look_at_once(op))
+        op->is_seen = !op_look_back(op, &ignored);
     return rc;
 }

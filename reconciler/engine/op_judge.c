@@ -50,6 +50,11 @@ static int op_is_as_asked(struct op_task *op)
     return judge_is_as_asked(op->rec.kind, desired, observed);
 }
 
+int op_is_proven(struct op_task *op)
+{
+    return op->is_seen && op_is_as_asked(op);
+}
+
 static struct retry_facts op_facts(const struct op_task *op, enum rv_acted acted)
 {
     return (struct retry_facts){ .verdict = op->answer.verdict,

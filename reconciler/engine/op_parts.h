@@ -25,13 +25,14 @@ int op_write_claim(struct task *t, struct err *err);
 int op_write_taken(struct task *t, struct err *err);
 int op_write_identified(void *ctx, struct err *err);
 int op_write_settled(struct task *t, struct err *err);
+int op_write_done(struct task *t, struct err *err); /* settled and ended: two events, one commit */
 int op_write_retry(struct task *t, struct err *err);
 int op_write_end(struct task *t, struct err *err);
 /* Into the row, which outlives the round. */
 void op_write_keep(struct op_task *op, struct str *member, struct str text);
 int64_t op_write_length_ms(const struct op_task *op);
 
-/* DRIVER: apply or resume; by id and owner, what is there. */
+/* DRIVER: apply or resume, and where the answer allows it a look at once (is_seen); by id and owner, what is there. */
 int op_call_act(struct task *t, struct err *err);
 int op_call_look(struct task *t, struct err *err);
 
@@ -41,6 +42,8 @@ enum op_later { LATER_ACT, LATER_LOOK }; /* act again with the same key, or only
 
 /* What the driver said, before anything was read back. */
 enum op_next op_judge_answer(struct op_task *op);
+/* The call that acted has seen that it is as asked. */
+int op_is_proven(struct op_task *op);
 /* After a look: it is as asked, or it is not and we know what is. */
 enum op_next op_judge_look(struct op_task *op);
 enum op_next op_backoff(struct op_task *op, enum op_later later, int64_t delay_ms);

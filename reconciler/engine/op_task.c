@@ -43,7 +43,7 @@ static const struct task_state op_states[] = {
     [OP_SLOT]    = { "SLOT",    TO3(OP_SLOT, OP_ACT, OP_LOOK),                      NO_ERROR_EDGE, 0 }, /* so many act at one time */
     [OP_ACT]     = { "ACT",     TO(OP_SETTLE),                                      OP_SETTLE,     0 }, /* we may have acted, so we record and look */
     [OP_WAIT]    = { "WAIT",    TO(OP_ACT),                                         OP_SETTLE,     0 }, /* no thread is held meanwhile */
-    [OP_SETTLE]  = { "SETTLE",  TO3(OP_JUDGE, OP_BACKOFF, OP_END),                  OP_BACKOFF,    0 }, /* cannot write: look later */
+    [OP_SETTLE]  = { "SETTLE",  TO2(OP_JUDGE, OP_BACKOFF) | TO2(OP_END, OP_OVER),   OP_BACKOFF,    0 }, /* cannot write: look later */
     [OP_JUDGE]   = { "JUDGE",   TO(OP_WAIT) | TO3(OP_LOOK, OP_BACKOFF, OP_END),     NO_ERROR_EDGE, 0 },
     [OP_LOOK]    = { "LOOK",    TO(OP_COMMIT),                                      OP_COMMIT,     0 }, /* believe the world, not the answer */
     [OP_COMMIT]  = { "COMMIT",  TO2(OP_BACKOFF, OP_END),                            NO_ERROR_EDGE, 0 },
@@ -281,6 +281,11 @@ static enum task_verdict op_step(struct task *t)
         if (op->answer.verdict != RV_PENDING) /* it acts no more */
             op_slot_leave(op);
         op->settled_mono_ms = loop_mono_ms(t->loop);
+        if (!t->rc && op_is_proven(op)) {
+            op->end = OP_IS_DONE;
+            wait_work_start(t, POOL_STATE, op_write_done);
+            return task_then(t, OP_OVER);
+        }
         wait_work_start(t, POOL_STATE, op_write_settled);
         return task_then(t, OP_JUDGE);
     case OP_JUDGE:

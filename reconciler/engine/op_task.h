@@ -3,6 +3,7 @@
  *
  *   EXPORT -> EXPORTED -> CLAIM                                    artifacts: their source lies ready first
  *   CLAIM -> ACT -> SETTLE -> JUDGE -> LOOK -> COMMIT -> END    ACT commits IDENTIFIED from inside the driver's call
+ *            ^ made, seen at once as asked: SETTLE -> OVER, settled and verified with one commit
  *            ^ PENDING: JUDGE -> WAIT -> ACT (resume)
  *            ^ nothing happened: JUDGE, COMMIT -> BACKOFF -> RETRY -> ACT: same row and key, attempt + 1
  *            ^ nobody was asked (its provider does not answer): SETTLE -> BACKOFF -> ACT: nothing is written
@@ -46,6 +47,7 @@ struct op_task {
     struct driver_answer answer; /* of the last call, in the round's arena */
     struct str unread; /* why a secret could not be given in it; STR_NONE: none was asked in vain */
     int is_absent;     /* the last look found nothing */
+    int is_seen;       /* the call that acted has looked, too, at what it made */
     int for_ever;      /* tried until it succeeds: reverts and stops */
     int was_open;      /* its row is from a former life */
     /* monotonic: a step of the wall clock ends nothing */

@@ -125,6 +125,13 @@ int op_write_settled(struct task *t, struct err *err)
     return op_write(op, pending ? S("operation.pending") : S("operation.settled"), NULL, err);
 }
 
+int op_write_done(struct task *t, struct err *err)
+{
+    int rc = op_write_settled(t, err);
+
+    return rc ? rc : op_write_end(t, err);
+}
+
 int op_write_retry(struct task *t, struct err *err)
 {
     struct op_task *op = op_of(t);

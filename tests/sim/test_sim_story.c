@@ -400,6 +400,29 @@ static int run_until_it_ends(struct story *s, const char *action)
     return n != 0;
 }
 
+/* Three events each; of what runs once it is told, too, that it began. */
+static void what_is_made_and_seen_is_soon_told(struct story *s)
+{
+    struct rec_operation *runs;
+    struct err err = ERR_INIT;
+    size_t n;
+    int64_t intents = count(s, "operation.intent"), settled = count(s, "operation.settled");
+
+    s->shop.n_envs = 1;
+    change(s, SHOP_WEB, 0);
+    push(s);
+    run(s, MINUTE);
+    expect_status(s, "in_sync: ");
+    assert_true(count(s, "operation.intent") > intents);
+    assert_int_equal(count(s, "operation.settled") - settled,
+                     count(s, "operation.intent") - intents);
+    assert_int_equal(count(s, "operation.verified"), count(s, "operation.intent"));
+    assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, operation, "WHERE action = 'run'",
+                               &runs, &n, &err),
+                     0);
+    assert_int_equal(count(s, "operation.identified"), n);
+}
+
 /* A person does not believe that it can be taken away: then the next plan tries. */
 static void what_a_person_gives_up_is_left_to_the_next_plan(struct story *s)
 {
@@ -508,6 +531,7 @@ int main(void)
         STORY(what_vanished_is_made_again),
         STORY(a_bad_commit_over_what_vanished_goes_back),
         STORY(what_kills_the_daemon_is_parked_and_settled),
+        STORY(what_is_made_and_seen_is_soon_told),
         STORY(what_a_person_gives_up_is_left_to_the_next_plan),
         STORY(another_commit_does_not_bring_back_what_was_undone),
         STORY(a_branch_that_cannot_be_read_holds_up_no_other),
