@@ -158,6 +158,25 @@ static void null_end(struct null_call *c)
     null_unlock(c->self);
 }
 
+/* --- what takes its time --- */
+
+static int null_is_job(const struct null_object *o)
+{
+    return str_eq_c(o->type, "job");
+}
+
+/* One look nearer to its end; then it looks different. */
+static void null_comes_nearer(struct null_call *c)
+{
+    struct err ignored = ERR_INIT; /* it takes its time again when it is read anew */
+
+    if (--c->object->pending)
+        return;
+    c->object->observed.n = 0;
+    if (null_is_job(c->object))
+        (void)null_store_keep(&c->self->store, c->object, &ignored);
+}
+
 /* --- read --- */
 
 static void null_read_one(void *self, const struct rv_host *h, const char *call,
@@ -167,6 +186,8 @@ static void null_read_one(void *self, const struct rv_host *h, const char *call,
 
     arena_init(&c.arena, 0);
     if (!null_begin(&c, call, owner)) {
+        if (c.object && c.object->pending && call[0] == 'r' && null_is_job(c.object))
+            null_comes_nearer(&c); /* who looks at it */
         if (c.object)
             null_show(&c, RV_ACTED_NO);
         else
@@ -202,11 +223,6 @@ static int null_epoch(struct null_call *c)
     return 0;
 }
 
-static int null_is_job(const struct null_object *o)
-{
-    return str_eq_c(o->type, "job");
-}
-
 static void null_pend(struct null_call *c)
 {
     (void)kit_answer(c->h, c->ret, RV_PENDING, RV_ACTED_YES, "%s", "running");
@@ -228,7 +244,8 @@ static void null_delete(struct null_call *c)
     c->object->epoch = c->op->epoch;
     if (!c->object->deleting) {
         c->object->deleting = 1;
-        c->object->pending = c->self->pending;
+        if (c->object->pending || !null_is_job(c->object)) /* what has ended goes at once */
+            c->object->pending = c->self->pending;
     }
     if (c->object->pending > 0) {
         null_pend(c);
@@ -349,18 +366,6 @@ static void null_make(struct null_call *c)
 static void (*null_fn(uint32_t action))(struct null_call *c)
 {
     return action == RV_DELETE ? null_delete : action == RV_FORGET ? null_forget : null_make;
-}
-
-/* One look nearer to its end; then it looks different. */
-static void null_comes_nearer(struct null_call *c)
-{
-    struct err ignored = ERR_INIT; /* it takes its time again when it is read anew */
-
-    if (--c->object->pending)
-        return;
-    c->object->observed.n = 0;
-    if (null_is_job(c->object))
-        (void)null_store_keep(&c->self->store, c->object, &ignored);
 }
 
 static void null_do(void *self, const struct rv_host *h, const char *call, const struct rv_op *op,

@@ -21,7 +21,8 @@
 
 #define RUN_ARENA_MAX (16u << 20)
 #define RUN_TRIED_MS (3600 * 1000) /* to start it at all */
-#define RUN_ONCE_MS 2000           /* what ends so soon is told by the same `once` */
+#define RUN_WATCHED_MS 1000
+#define RUN_ONCE_MS 2000 /* what ends so soon is told by the same `once` */
 
 enum {
     RUN_LOAD,
@@ -193,7 +194,7 @@ static int load_revision(struct job_run *r, struct err *err)
     return arena_status(&r->own, err);
 }
 
-/* What is left of one whose revision is gone is taken away all the same. */
+/* What is left of one whose revision is gone is taken away all the same; what runs is watched to its end. */
 static int run_load(struct task *t, struct err *err)
 {
     struct job_run *r = run_of(t);
@@ -209,7 +210,8 @@ static int run_load(struct task *t, struct err *err)
     rc = load_revision(r, err);
     if (rc && rc != ERR_NOT_FOUND)
         return rc;
-    if (rc && jobs_is_open(&r->row)) {
+    r->is_watched = rc && str_eq_c(r->row.state, "running");
+    if (rc && str_eq_c(r->row.state, "waiting")) {
         r->row.state = S("failed");
         r->row.message = str_copy(&r->own, str_from_c(err->text));
         r->row.ended_ms = loop_wall_ms(t->loop);
@@ -266,7 +268,7 @@ static int run_call(struct job_run *r, enum driver_call_kind kind, uint32_t acti
                 .id = kit_rv(kind == CALL_APPLY && action == RV_RUN ? S("") : r->row.owner),
                 .desired = kit_rv(r->body),
                 .expected = kit_rv(S("{}")),
-                .token = kit_rv(r->token) },
+                .token = kit_rv(action == RV_DELETE ? r->leaves : r->token) },
         .secret = run_secret,
         .identified = run_identified,
         .ctx = r,
@@ -308,7 +310,7 @@ static int run_clear(struct task *t, struct err *err)
     arena_reset(&r->round);
     r->token = STR_NONE;
     CRASH_POINT(JOB_AFTER_ENDED);
-    rc = run_call(r, CALL_APPLY, RV_DELETE, err);
+    rc = run_call(r, r->leaves.n ? CALL_RESUME : CALL_APPLY, RV_DELETE, err);
     CRASH_POINT(JOB_AFTER_CLEARED);
     return rc;
 }
@@ -347,6 +349,19 @@ static void run_tries_again(struct job_run *r)
         run_pauses(r, r->answer.again_ms);
 }
 
+/* Nobody knows what it was asked for: it is believed what it says. */
+static void run_judge_watched(struct job_run *r, struct str state)
+{
+    const struct value *said = driver_answer_value(&r->round, r->answer.outputs);
+
+    if (r->answer.verdict == RV_ABSENT || str_eq_c(state, "lost"))
+        run_ends(r, "unknown", S("nobody knows how it ended"));
+    else if (r->answer.verdict == RV_DONE && str_eq_c(state, "exited"))
+        run_ends(r, value_get_int(said, S("exit"), -1) ? "failed" : "done", STR_NONE);
+    else
+        r->until_mono_ms = loop_mono_ms(r->task.loop) + RUN_WATCHED_MS;
+}
+
 /* What was seen after a doubt. */
 static void run_judge_look(struct job_run *r)
 {
@@ -354,6 +369,10 @@ static void run_judge_look(struct job_run *r)
                                       S("state"), S(""));
 
     r->doubts = 0;
+    if (r->is_watched) {
+        run_judge_watched(r, state);
+        return;
+    }
     if (r->answer.verdict == RV_DONE && str_eq_c(state, "lost"))
         run_ends(r, "unknown", S("its keeper died: nobody knows how it ended"));
     else
@@ -391,6 +410,7 @@ static void run_swept(struct job_run *r)
     r->task.rc = 0;
     r->attempt++;
     if (!is_gone) {
+        r->leaves = r->answer.verdict == RV_PENDING ? str_copy(&r->own, r->answer.token) : STR_NONE;
         run_pauses(r, r->answer.again_ms);
         return;
     }
@@ -446,7 +466,7 @@ static enum task_verdict run_next(struct job_run *r)
         return task_goto(t, RUN_OVER);
     if (r->makes_way || !jobs_is_open(&r->row))
         return task_goto(t, RUN_CLEAR);
-    return task_goto(t, r->doubts ? RUN_LOOK : RUN_ACT);
+    return task_goto(t, r->doubts || r->is_watched ? RUN_LOOK : RUN_ACT);
 }
 
 static enum task_verdict job_run_step(struct task *t)

@@ -25,7 +25,8 @@ struct job_run {
     struct job_task *of;
     struct arena own, round; /* round: of one answer */
     struct rec_job_run row;
-    struct str env_name, name, commit, key, body, token;
+    struct str env_name, name, commit, key, body;
+    struct str token, leaves; /* of what runs, of what is taken away */
     const struct value *refs; /* of its secrets */
     struct map pins, made;
     struct driver_answer answer;
@@ -33,7 +34,8 @@ struct job_run {
     int is_loaded, is_untold; /* untold: the row is to be written */
     int makes_way;            /* for another one: it is ended */
     int rests;                /* it waits */
-    int doubts, is_looked;    /* looked: the answer is that of a look */
+    int is_watched;        /* what it was asked for is not known any more: it is looked at alone */
+    int doubts, is_looked; /* looked: the answer is that of a look */
 };
 
 /* From a row that is not over, or whose provider still has something of it. */

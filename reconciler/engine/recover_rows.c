@@ -85,12 +85,12 @@ static int put_artifact(struct recover *r, const struct recover_env *e, const st
     return tx_put(r->tx, REC_artifact, &row, err);
 }
 
-/* A run of a job goes on where it still runs; how others ended stands nowhere any more. */
+/* A run of a job goes on where it still runs, and says how it ended where that can be known. */
 static int put_job_run(struct recover *r, const struct recover_env *e, const struct owned *o,
                        struct err *err)
 {
     size_t at = str_find_char(o->name, '@');
-    int runs = str_eq_c(value_get_text(o->observed, S("state"), S("")), "running");
+    int runs = !str_eq_c(value_get_text(o->observed, S("state"), S("lost")), "lost");
     struct rec_job_run row = { .env = e->uid,
                                .job = str_slice(o->name, 0, at),
                                .cause = S("person"),

@@ -158,6 +158,37 @@ the_schedule_runs_it()
     expect "a run of the schedule" grep -q '"cause":"schedule"' <<<"$(reeve status prod -o json)"
 }
 
+times_begun()
+{
+    [ "$(grep -c begun "$WORLD/list")" = "$1" ]
+}
+
+# Of the second run: the list has what the first one wrote.
+second_has_ended()
+{
+    nothing_is_left && [ "$(grep -c ended "$WORLD/list")" = 2 ]
+}
+
+# No copy is there: its directory says that it runs, and how it ended.
+a_run_outlives_the_database()
+{
+    rm "$WORLD/list.end"
+    run 0 '' run prod long --no-wait
+    await 20 "it runs" times_begun 2
+    kill_daemon
+    rm "$WORLD"/var/reeve.db*
+    run 0 '' recover
+    start_daemon REEVE_SECRET_TOKEN=a-value-that-nobody-may-see-123456
+    : >"$WORLD/list.end"
+    await 30 "its end is known" second_has_ended
+    expect_equal "how often it was begun" "$(grep -c begun "$WORLD/list")" 2
+    reeve resume prod >/dev/null
+    await_converged
+    expect_equal "runs of it that are done" "$(reeve explain prod/job/long | grep -c 'is done, exit status 0')" 1
+    run 0 'tidy is done' run prod tidy
+    await 20 "nothing of them is left" nothing_is_left
+}
+
 once()
 {
     REEVE_SECRET_TOKEN=a-value-that-nobody-may-see-123456 "$REEVE" once >>"$WORLD/daemon.log" 2>&1 9>&- ||
@@ -184,4 +215,4 @@ once_runs_what_is_due()
 }
 
 run_cases a_person_runs_a_job a_run_outlives_the_daemon nobody_runs_one_while_it_is_held the_schedule_runs_it \
-    two_may_run_at_once the_newer_one_takes_the_place once_runs_what_is_due
+    two_may_run_at_once the_newer_one_takes_the_place a_run_outlives_the_database once_runs_what_is_due

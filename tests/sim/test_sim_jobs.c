@@ -70,6 +70,16 @@ static void it_is_never_run_twice_for_one_instant(struct story *s)
     assert_int_equal(count(s, "job.ended"), 40);
 }
 
+static struct null_object *find_job_object(struct story *s)
+{
+    struct world_walk walk = { 0 };
+    struct null_object *o;
+
+    while ((o = world_next(&s->w, &walk)) && !str_eq_c(o->type, "job"))
+        ;
+    return o;
+}
+
 static int64_t at_once(struct story *s)
 {
     struct world_walk walk = { 0 };
@@ -262,6 +272,85 @@ static void a_person_runs_it(struct story *s)
     say(s, COMMAND_RESUME);
 }
 
+/* What is taken away asks for patience, as any other removal may. */
+static void what_is_left_goes_in_steps(struct story *s)
+{
+    given_long_job(s, "cleanup", "concurrency: replace", 290);
+    run(s, 10 * SECOND);
+    s->w.pending = 3;
+    world_fault(&s->w, (struct null_fault){ .type = S("none") });
+    run(s, 2 * MINUTE);
+    assert_int_equal(count_runs(s, "cancelled"), 1);
+    assert_int_equal(at_once(s), 1);
+    last(s, 1);
+}
+
+static void lose_database(struct story *s, enum world_loss loss)
+{
+    int done = 0;
+
+    world_kill(&s->w);
+    world_lose_database(&s->w, loss);
+    assert_null(world_recover(&s->w, N_CRASH_POINTS, &done));
+    assert_int_equal(done, 1);
+    laws_recovered(&s->w, &s->laws);
+    run(s, SECOND);
+}
+
+/* Held, it goes on with what runs, and knows of no other. */
+static void expect_recovered(struct story *s)
+{
+    assert_int_equal(count_runs(s, "running"), 1);
+    run(s, 3 * MINUTE);
+    assert_int_equal(s->w.begun.n, 1);
+    assert_int_equal(count_runs(s, "done"), 1);
+    assert_int_equal(count_runs(s, "%"), 1);
+    assert_null(find_job_object(s));
+    last(s, 1);
+    say(s, COMMAND_RESUME);
+    run(s, 4 * MINUTE);
+    assert_true(count_runs(s, "done") >= 2);
+}
+
+static void a_run_outlives_its_database(struct story *s)
+{
+    given_long_job(s, "cleanup", "concurrency: forbid", 60);
+    run(s, 10 * SECOND);
+    lose_database(s, WORLD_LOSES_ALL);
+    expect_recovered(s);
+}
+
+/* What the copy does not know is known by its label; with its revision it is gone on with as ever. */
+static void a_run_outlives_what_came_after_the_copy(struct story *s)
+{
+    given_long_job(s, "cleanup", "concurrency: forbid", 60);
+    world_keep_copy(&s->w);
+    run(s, 10 * SECOND);
+    lose_database(s, WORLD_LOSES_SOME);
+    expect_recovered(s);
+}
+
+/* It ended while nobody looked. */
+static void a_run_that_ended_meanwhile_is_told(struct story *s)
+{
+    struct null_object *o;
+
+    given_long_job(s, "cleanup", "concurrency: forbid", 60);
+    run(s, 10 * SECOND);
+    o = find_job_object(s);
+    assert_non_null(o);
+    o->pending = 0;
+    assert_int_equal(null_store_keep(&s->w.box->store, o, &(struct err){ 0 }), 0);
+    lose_database(s, WORLD_LOSES_ALL);
+    run(s, 10 * SECOND);
+    assert_int_equal(count_runs(s, "done"), 1);
+    assert_int_equal(s->w.begun.n, 1);
+    assert_null(find_job_object(s));
+    last(s, 1);
+    say(s, COMMAND_RESUME);
+    run(s, 2 * MINUTE);
+}
+
 /* A pass of `once` an hour: the last instant of those in between, once. */
 static void a_pass_runs_what_is_due(struct story *s)
 {
@@ -331,6 +420,10 @@ int main(void)
         STORY(what_is_missed_runs_once),
         STORY(a_freeze_stops_no_job),
         STORY(a_person_runs_it),
+        STORY(what_is_left_goes_in_steps),
+        STORY(a_run_outlives_its_database),
+        STORY(a_run_outlives_what_came_after_the_copy),
+        STORY(a_run_that_ended_meanwhile_is_told),
         STORY(a_pass_runs_what_is_due),
         STORY(a_pass_leaves_what_runs),
         STORY(a_job_that_is_gone_runs_no_more),
