@@ -195,6 +195,17 @@ static void check_command(struct normalise *n, const struct value_entry *service
                            "services.%.*s: static needs a source", STR_ARG(service->key));
 }
 
+/* They are files of what is built or pulled. */
+static void check_assets(struct normalise *n, const struct value_entry *service)
+{
+    const struct value *assets = value_get(service->value, S("assets"));
+
+    if (assets && !value_get(service->value, S("source")) && !value_get(service->value, S("image")))
+        normalise_complain(n, assets->place, "required", STR_NONE,
+                           "services.%.*s: assets need a source or an image",
+                           STR_ARG(service->key));
+}
+
 /* It is listened for by a program of ours, which has a port like any other. */
 static void set_site(struct normalise *n, struct value *desired, const struct value *service)
 {
@@ -233,6 +244,7 @@ void normalise_service(struct normalise *n, const struct value_entry *service,
     set_standby(n, desired, in);
     check_replicas(n, value_get(in, S("replicas")));
     check_command(n, service);
+    check_assets(n, service);
     value_set(n->arena, desired, S("environment"),
               refs_variables(n, value_get(in, S("environment")), REFS_RUN, ret));
     set_probe(n, healthcheck, in, "readiness", service->key);
