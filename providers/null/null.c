@@ -132,11 +132,17 @@ static struct str null_drifted(struct null_call *c, const struct value *over, st
 static void null_show(struct null_call *c, enum rv_acted acted)
 {
     const struct value *desired = NULL, *drift;
+    struct err err = ERR_INIT;
 
     if (!c->object->observed.n || !c->object->outputs.n) { /* it was read from its file */
+        if (null_store_recall(&c->self->store, c->object, &err)) {
+            (void)kit_answer_err(c->h, c->ret, acted, &err);
+            return;
+        }
         if (kit_parse(c->h, &c->arena, kit_rv(c->object->desired), "desired", &desired, c->ret) ||
             null_look_at(c, c->object, desired, acted))
             return;
+        null_store_unlearn(&c->self->store, c->object);
     }
     drift = null_store_drift(&c->self->store, &c->arena, c->object->owner);
     c->ret->verdict = RV_DONE;
@@ -291,6 +297,7 @@ static int null_write(struct null_call *c)
     c->object = o;
     if (null_store_keep(&c->self->store, o, &err) || null_store_mend(&c->self->store, o, &err))
         return kit_answer_err(c->h, c->ret, RV_ACTED_MAYBE, &err);
+    null_store_unlearn(&c->self->store, o);
     return 0;
 }
 
@@ -458,12 +465,18 @@ static void null_counters(void *self, const struct rv_host *h, const struct rv_o
 
 /* --- list --- */
 
-static struct value *null_item(struct null_call *c, const struct null_object *o)
+static struct value *null_item(struct null_call *c, struct null_object *o)
 {
     const struct value *desired = NULL;
+    struct err err = ERR_INIT;
 
+    if (null_store_recall(&c->self->store, o, &err)) {
+        (void)kit_answer_err(c->h, c->ret, RV_ACTED_NO, &err);
+        return NULL;
+    }
     if (kit_parse(c->h, &c->arena, kit_rv(o->desired), "desired", &desired, c->ret))
         return NULL;
+    null_store_unlearn(&c->self->store, o);
     return kit_item_value(
         &c->arena,
         &(struct kit_item){
@@ -493,7 +506,7 @@ static void null_list(void *self, const struct rv_host *h, const struct rv_op *o
         at = 0;
     if (!null_begin(&c, "list", op->owner)) {
         for (; at < (int64_t)s->n_slots && value_count(items) < KIT_PAGE_MAX; at++)
-            for (const struct null_object *o = s->slots[at]; o; o = o->next)
+            for (struct null_object *o = s->slots[at]; o; o = o->next)
                 if (!op->type.n || str_eq(kit_str(op->type), o->type))
                     value_add(&c.arena, items, null_item(&c, o));
         kit_answer_page(h, &c.arena, items,

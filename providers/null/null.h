@@ -18,8 +18,9 @@
 
 struct null_object {
     struct null_object *next;
-    struct str owner, type, name, key, desired; /* owned by the object */
-    struct str observed, outputs; /* what it looks like; empty until it is asked for */
+    struct str owner, type, name, key; /* owned by the object, as what follows is */
+    struct str desired;                /* p NULL: in its file alone, until null_store_recall() */
+    struct str observed, outputs;      /* what it looks like; empty until it is asked for */
     uint64_t epoch;
     int64_t number;  /* 1, 2 ...: backend b1, port ... */
     int64_t pending; /* resumes left until it is settled; 0: as asked */
@@ -67,7 +68,10 @@ struct null_object *null_store_put(struct null_store *s,
                                    struct str owner); /* found or new; NULL: no memory */
 /* What it looks like is made anew afterwards. -1: no memory. */
 int null_object_set(struct null_object *o, struct str *member, struct str text);
-int null_store_keep(struct null_store *s, const struct null_object *o, struct err *err);
+int null_store_keep(struct null_store *s, struct null_object *o, struct err *err);
+/* What was asked for, where only its file has it; and back to that. */
+int null_store_recall(struct null_store *s, struct null_object *o, struct err *err);
+void null_store_unlearn(const struct null_store *s, struct null_object *o);
 int null_store_drop(struct null_store *s, struct str owner, struct err *err);
 /* The same object under another owner. */
 int null_store_rename(struct null_store *s, struct null_object *o, struct str owner,

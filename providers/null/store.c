@@ -154,7 +154,45 @@ static int null_path(const struct null_store *s, struct str owner, const char *e
     return 0;
 }
 
-int null_store_keep(struct null_store *s, const struct null_object *o, struct err *err)
+static int null_store_parse(struct arena *a, const char *path, struct value **ret, struct err *err)
+{
+    struct str text;
+
+    return sys_read_file(a, path, NULL_FILE_MAX, &text, err) ||
+                   json_parse(a, text, NULL_FILE_MAX, ret, err)
+               ? err->code
+               : 0;
+}
+
+int null_store_recall(struct null_store *s, struct null_object *o, struct err *err)
+{
+    AUTO_ARENA struct arena a = { 0 };
+    struct str desired;
+    struct value *v;
+    char path[512], *p;
+
+    if (o->desired.p)
+        return 0;
+    arena_init(&a, 0);
+    if (null_path(s, o->owner, ".json", path, sizeof(path), err) ||
+        null_store_parse(&a, path, &v, err))
+        return err->code;
+    desired = value_get_text(v, S("desired"), S(""));
+    p = alloc_zero(desired.n + 1);
+    if (!p)
+        return err_set(err, ERR_NOMEM, "out of memory");
+    memcpy(p, desired.p, desired.n);
+    o->desired = (struct str){ p, desired.n };
+    return 0;
+}
+
+void null_store_unlearn(const struct null_store *s, struct null_object *o)
+{
+    if (s->directory.n)
+        null_object_drop(&o->desired);
+}
+
+int null_store_keep(struct null_store *s, struct null_object *o, struct err *err)
 {
     char path[512], temp[512];
     AUTO_ARENA struct arena a = { 0 };
@@ -163,6 +201,8 @@ int null_store_keep(struct null_store *s, const struct null_object *o, struct er
 
     if (!s->directory.n)
         return 0;
+    if (null_store_recall(s, o, err))
+        return err->code;
     arena_init(&a, 0);
     v = value_map(&a);
     value_set_text(&a, v, S("owner"), o->owner);
@@ -262,18 +302,14 @@ static int null_store_read_one(struct null_store *s, const char *name, struct er
     AUTO_ARENA struct arena a = { 0 };
     struct null_object *o;
     struct value *v;
-    struct str text;
 
     arena_init(&a, 0);
-    if (sys_read_file(&a, str_fmt(&a, "%.*s/%s", STR_ARG(s->directory), name).p, NULL_FILE_MAX,
-                      &text, err) ||
-        json_parse(&a, text, NULL_FILE_MAX, &v, err))
+    if (null_store_parse(&a, str_fmt(&a, "%.*s/%s", STR_ARG(s->directory), name).p, &v, err))
         return err->code;
     o = null_store_put(s, value_get_text(v, S("owner"), S("")));
     if (!o || null_object_set(o, &o->type, value_get_text(v, S("type"), S(""))) ||
         null_object_set(o, &o->name, value_get_text(v, S("name"), S(""))) ||
-        null_object_set(o, &o->key, value_get_text(v, S("key"), S(""))) ||
-        null_object_set(o, &o->desired, value_get_text(v, S("desired"), S(""))))
+        null_object_set(o, &o->key, value_get_text(v, S("key"), S(""))))
         return err_set(err, ERR_NOMEM, "out of memory");
     o->epoch = (uint64_t)value_get_int(v, S("epoch"), 0);
     o->number = value_get_int(v, S("number"), 0);

@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "base/utf8.h"
 
 #define ENV_FAILED_FIRST_MS 10000 /* before a plan that failed is tried again */
 
@@ -60,9 +59,7 @@ static void env_main_ended(struct run *r, void *ctx)
     } else if (r->main_end == SCHEDULE_APPLIED && (!is_repair || (repair_failed && !is_scale))) {
         env->failures = env->not_before_mono_ms = 0;
     }
-    (void)snprintf(env->last_end, sizeof(env->last_end), "%s: %.*s", words[r->main_end],
-                   STR_ARG(r->reason));
-    utf8_trim(env->last_end);
+    env->last_trouble = (struct digest){ 0 };
     LOG(r->main_end == SCHEDULE_APPLIED ? LOG_INFO : LOG_WARN, "plan ended",
         LOG_S("env", env->name), LOG_C("end", words[r->main_end]), LOG_S("reason", r->reason));
     if (!run_is_over(r)) /* else its end wakes, once for both */

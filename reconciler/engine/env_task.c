@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "base/crash.h"
 #include "base/log.h"
-#include "base/utf8.h"
 #include "reconciler/engine/env_objects.h"
 #include "reconciler/engine/env_queue.h"
 #include "reconciler/engine/env_trigger.h"
@@ -156,12 +155,13 @@ static enum task_verdict env_told(struct env_task *env, int rc)
 /* Once for each new trouble. */
 static void env_log_trouble(struct env_task *env)
 {
+    struct digest trouble = hash_bytes(env->trouble);
+
     env->is_in_trouble = 1;
-    if (!str_eq(env->trouble, str_from_c(env->last_end)))
+    if (!digest_eq(&trouble, &env->last_trouble))
         LOG(LOG_WARN, "environment cannot be planned, the last good state serves",
             LOG_S("env", env->name), LOG_S("err", env->trouble));
-    (void)snprintf(env->last_end, sizeof(env->last_end), "%.*s", STR_ARG(env->trouble));
-    utf8_trim(env->last_end);
+    env->last_trouble = trouble;
 }
 
 /* Without specs nothing new is wanted, but what was applied goes on being wanted. */

@@ -135,7 +135,7 @@ struct env_task {
     int is_in_trouble; /* the last one brought nothing but an error */
     int is_unswept;    /* a plan may have ended since sealed sets were looked through */
     int64_t line;      /* of the heads that go on from the commit applied last; 0: not known */
-    char last_end[ERR_TEXT_MAX];
+    struct digest last_trouble; /* of its text; none: a plan has ended since */
 };
 
 /* From a row, or for an environment that a commit names for the first time (uid STR_NONE). */

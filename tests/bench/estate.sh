@@ -62,9 +62,18 @@ daemon_cpu()
     cat /proc/"$DAEMON"/task/*/schedstat | awk '{ ns += $1 } END { printf "%.3f", ns / 1e6 }'
 }
 
+# Of lines of its status, together: FIELD...
+daemon_kib()
+{
+    local fields="$*"
+
+    awk -v fields=" $fields " 'index(fields, " " substr($1, 1, length($1) - 1) " ") { kib += $2 } END { print kib }' \
+        /proc/"$DAEMON"/status
+}
+
 daemon_anonymous_kib()
 {
-    awk '/^Rss(Anon|Shmem)/ { kib += $2 } END { print kib }' /proc/"$DAEMON"/status
+    daemon_kib RssAnon RssShmem
 }
 
 # Until its processor time stands still.

@@ -20,15 +20,21 @@
 
 /* --- what answers probes ------------------------------------------------------------------------- */
 
+static struct null_object *world_recall(struct null_store *s, struct null_object *o)
+{
+    PRE(!o || !null_store_recall(s, o, &(struct err)ERR_INIT));
+    return o;
+}
+
 struct null_object *world_next(struct world *w, struct world_walk *walk)
 {
-    const struct null_store *s = walk->is_in_crate ? &w->crate->store : &w->box->store;
+    struct null_store *s = walk->is_in_crate ? &w->crate->store : &w->box->store;
 
     walk->at = walk->at ? walk->at->next : NULL;
     while (!walk->at && walk->slot < s->n_slots)
         walk->at = s->slots[walk->slot++];
     if (walk->at || walk->is_in_crate || !w->crate)
-        return walk->at;
+        return world_recall(s, walk->at);
     *walk = (struct world_walk){ .is_in_crate = 1 };
     return world_next(w, walk);
 }
@@ -37,7 +43,9 @@ struct null_object *world_find(struct world *w, struct str owner)
 {
     struct null_object *o = null_store_find(&w->box->store, owner);
 
-    return o || !w->crate ? o : null_store_find(&w->crate->store, owner);
+    return o || !w->crate
+               ? world_recall(&w->box->store, o)
+               : world_recall(&w->crate->store, null_store_find(&w->crate->store, owner));
 }
 
 static int world_is_bad(struct world *w, const struct null_object *o)
