@@ -262,6 +262,14 @@ int keeper_thaw(const struct rv_host *h, struct arena *a, const struct keeper_pl
     return keeper_ask(h, a, p, keeper_line(a, "thaw", epoch), -1, &fd, answer);
 }
 
+int keeper_drain(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
+                 uint64_t epoch, struct rv_result *answer)
+{
+    AUTO_CLOSE int fd = -1;
+
+    return keeper_ask(h, a, p, keeper_line(a, "drain", epoch), -1, &fd, answer);
+}
+
 int keeper_renew(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
                  const struct keeper_want *want, struct rv_result *answer)
 {

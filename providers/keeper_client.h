@@ -114,6 +114,9 @@ int keeper_stop(const struct rv_host *h, struct arena *a, const struct keeper_pl
 /* Its program, with all that it started, does nothing until it is woken. RV_RETRY: it is about to start or stop. */
 int keeper_freeze(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
                   uint64_t epoch, struct rv_result *answer);
+/* Its program gets SIGWINCH, which does nothing to one that does not ask for it. */
+int keeper_drain(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
+                 uint64_t epoch, struct rv_result *answer);
 int keeper_thaw(const struct rv_host *h, struct arena *a, const struct keeper_place *p,
                 uint64_t epoch, struct rv_result *answer);
 

@@ -134,6 +134,9 @@ struct rv_driver { /* a NULL member: capability absent */
      * and changes nothing. */
     rv_call *list;
     rv_call *backup, *restore, *counters;
+    /* Ends `n` of the connections that the object still has, of `servers` alone where they are named; answers observed {n}:
+     * how many it ended. */
+    rv_call *shed;
 };
 
 /* The one symbol of a loadable driver; static ones export NAME_driver(). */

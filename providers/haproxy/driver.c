@@ -304,6 +304,19 @@ static void driver_counters(void *self, const struct rv_host *h, const struct rv
         (void)haproxy_fail(&c, RV_USER, "only backends are counted");
 }
 
+static void driver_shed(void *self, const struct rv_host *h, const struct rv_op *op,
+                        struct rv_result *ret)
+{
+    AUTO_WIPED_ARENA struct arena arena;
+    struct haproxy_call c = driver_call(self, h, op, ret, &arena);
+
+    arena_init(&arena, DRIVER_ARENA_MAX);
+    if (!str_eq(kit_str(op->type), S("backend")) || !c.may_write)
+        (void)haproxy_fail(&c, RV_USER, "only connections of backends are ended");
+    else if (!kit_parse(h, c.arena, op->desired, "desired", &c.desired, ret))
+        (void)haproxy_shed(&c); /* the verdict stands in ret */
+}
+
 static void driver_health(void *self, const struct rv_host *h, const struct rv_op *op,
                           struct rv_result *ret)
 {
@@ -344,6 +357,7 @@ const struct rv_driver *haproxy_driver(void)
         .health = driver_health,
         .list = driver_list,
         .counters = driver_counters,
+        .shed = driver_shed,
     };
 
     return &driver;

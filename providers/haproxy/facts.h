@@ -13,5 +13,7 @@
 int haproxy_facts_before(struct haproxy_call *c, struct str backend, struct value **ret);
 /* The counters of the operation's backend, into the answer; RV_ABSENT: it has none. */
 int haproxy_count(struct haproxy_call *c);
+/* End `n` of the connections of the operation's backend, those of `servers` alone where they are named. */
+int haproxy_shed(struct haproxy_call *c);
 /* One that was started once runs for ever: what is gone is started again. RV_ABSENT: it never was. */
 int haproxy_serves(struct haproxy_call *c);

@@ -180,12 +180,24 @@ static void instance_freeze(struct process_call *c)
     c->ret->acted = RV_ACTED_YES;
 }
 
+/* It is to end by itself what would stay open. One that died has nothing open. */
+static void instance_drain(struct process_call *c)
+{
+    if (c->view.life == KEEPER_LIVES &&
+        keeper_drain(c->h, &c->arena, &c->place, c->op->epoch, c->ret))
+        return;
+    instance_read(c);
+    c->ret->acted = RV_ACTED_YES;
+}
+
 static void instance_apply(struct process_call *c)
 {
     if (process_adopt(c))
         return;
     if (value_get(c->desired, S("frozen")))
         instance_freeze(c);
+    else if (value_get(c->desired, S("draining")))
+        instance_drain(c);
     else if (c->view.life == KEEPER_LIVES)
         instance_keep(c);
     else

@@ -13,7 +13,7 @@
  * leave, epoch, launch, arg (many), env (many), once (many). They come on a descriptor, because values may be secret, and stay in
  * memory for restarts.
  *
- * `sock` takes one canonical JSON line a request: {"do":"hello","epoch":N}, status, stop, restart, freeze, thaw,
+ * `sock` takes one canonical JSON line a request: {"do":"hello","epoch":N}, status, stop, restart, freeze, thaw, drain,
  * env (with a descriptor of new instructions, for the next start), replace (with such a descriptor,
  * now: keeper_hand.c); the answer is the state.
  *

@@ -2,6 +2,7 @@
 #include "providers/process/keeper.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,11 @@ static const char *keeper_do(struct keeper *k, struct keeper_client *c)
         return keeper_freeze_set(k, KEEPER_FREEZE) ? "refused" : "";
     if (strstr(c->line, "\"do\":\"thaw\""))
         return keeper_freeze_set(k, KEEPER_THAW) ? "refused" : "";
+    if (strstr(c->line, "\"do\":\"drain\"")) {
+        if (k->child && k->state == RUNNING)
+            (void)kill(-k->child, SIGWINCH); /* gone already is as good */
+        return "";
+    }
     if (strstr(c->line, "\"do\":\"stop\"")) {
         k->start_again = 0;
         if (k->state < STOPPING)

@@ -248,16 +248,22 @@ static struct gate_opinion judge_drained(struct arena *a, const struct value *ne
                                          const struct gate_facts *f)
 {
     int64_t streams = f->n_counts ? f->counts[0].streams : 0;
+    struct str ended = f->n_ended ? str_fmt(a, "%lld connections stayed open and were ended",
+                                            (long long)f->n_ended)
+                                  : S("");
 
     (void)need;
     if (f->calm_samples >= GATE_CALM_SAMPLES)
-        return say(OPINION_PASS, S(""));
+        return say(OPINION_PASS, ended);
     if (!f->is_over)
         return say(OPINION_WAIT, S(""));
     if (streams < 0)
         return say(OPINION_PASS, S("connections may have been cut, how many is not known"));
+    if (streams && f->n_ended)
+        return say(OPINION_PASS, str_fmt(a, "%.*s, %lld of them with their instance",
+                                         STR_ARG(ended), (long long)streams));
     return say(OPINION_PASS,
-               streams ? str_fmt(a, "%lld connections were cut", (long long)streams) : S(""));
+               streams ? str_fmt(a, "%lld connections were cut", (long long)streams) : ended);
 }
 
 static struct gate_opinion judge_keep(struct arena *a, const struct value *need,

@@ -32,6 +32,8 @@ struct gate_facts {
     int is_over;          /* the length is over */
     int is_progress_over; /* the progress deadline too */
     int64_t calm_samples; /* in a row without a stream */
+    int64_t
+        n_ended; /* drained: connections that had stayed open, and were to be ended one after the other */
     const struct gate_sample *samples;
     size_t n_samples;
     const struct gate_counts *counts;

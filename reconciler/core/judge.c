@@ -11,6 +11,9 @@ static int judge_instance(const struct value *desired, const struct value *obser
 {
     struct str state = value_get_text(observed, S("state"), S("lost"));
 
+    if (value_get(desired,
+                  S("draining"))) /* it was told; one that is not there any more needs not be */
+        return 1;
     if (value_get(desired, S("frozen"))) /* one that is not there any more rests, too */
         return value_get_bool(desired, S("frozen"), 0) || str_eq_c(state, "running");
     return !str_eq_c(state, "lost") && !value_get(observed, S("message"));

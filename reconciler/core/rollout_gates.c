@@ -165,14 +165,73 @@ void rollout_items_keep(struct lane *l, const struct member *m)
              m->service, &m->live->set_key, need);
 }
 
+/* How long it may take, and what of that is for ending what stays open. */
+static void set_drain(struct lane *l, struct value *need, const struct value *service)
+{
+    int64_t drain = milliseconds(service, S("termination.drain_ms"));
+    int64_t most = milliseconds(service, S("termination.long_lived.max_ms"));
+    int64_t spread = milliseconds(service, S("termination.long_lived.spread_ms"));
+
+    if (!value_at(service, S("termination.long_lived"))) {
+        set_part(l->low, need, S("length_ms"), service, S("termination.drain_ms"));
+        return;
+    }
+    value_set_int(l->low->a, need, S("length_ms"), (most > drain ? most : drain) + spread);
+    value_set_int(l->low->a, need, S("spread_ms"), spread);
+}
+
+/* What drains is told, so that it ends by itself what would stay open; the gate begins behind that. */
+static void tell_drained(struct lane *l, int step, const struct member *m,
+                         const struct value *service, const struct digest *key, struct span span,
+                         size_t gate)
+{
+    const struct value *long_lived = value_at(service, S("termination.long_lived"));
+    struct value *desired = value_map(l->low->a);
+
+    if (!value_get_bool(long_lived, S("notify"), 0))
+        return;
+    value_set(l->low->a, desired, S("draining"), value_bool(l->low->a, 1));
+    for (int64_t i = span.from; i < span.to; i++) {
+        size_t told = rollout_items_add(
+            l, step,
+            (struct plan_item){
+                .action = PLAN_UPDATE,
+                .kind = S("instance"),
+                .name = identity_instance_name(l->low->a, m->service, key, i),
+                .service = m->service,
+                .provider = m->provider,
+                .set_key = *key,
+                .desired = desired,
+            });
+
+        rollout_items_need(l->low, gate, told);
+    }
+}
+
+static int64_t count_instances(const struct member *m, const struct digest *key)
+{
+    for (size_t i = 0; i < m->n_sets; i++)
+        if (digest_eq(&m->sets[i]->set_key, key))
+            return m->sets[i]->replicas;
+    return m->replicas;
+}
+
+void rollout_items_drain(struct lane *l, int step, const struct member *m,
+                         const struct value *service, const struct digest *key, struct span span)
+{
+    struct value *need = value_map(l->low->a);
+    size_t gate = l->low->plan->items.n;
+
+    set_drain(l, need, service);
+    add_gate(l, step, S("drained"), identity_set_name(l->low->a, m->service, key), m->service, key,
+             need);
+    tell_drained(l, step, m, service, key, span, gate);
+}
+
 void rollout_items_drained(struct lane *l, int step, const struct member *m,
                            const struct value *service, const struct digest *key)
 {
-    struct value *need = value_map(l->low->a);
-
-    set_part(l->low, need, S("length_ms"), service, S("termination.drain_ms"));
-    add_gate(l, step, S("drained"), identity_set_name(l->low->a, m->service, key), m->service, key,
-             need);
+    rollout_items_drain(l, step, m, service, key, (struct span){ 0, count_instances(m, key) });
 }
 
 void rollout_items_left(struct lane *l, int step, const struct member *m,
@@ -181,13 +240,15 @@ void rollout_items_left(struct lane *l, int step, const struct member *m,
 {
     struct arena *a = l->low->a;
     struct value *need = value_map(a), *who = value_map(a);
+    size_t gate = l->low->plan->items.n;
 
     value_set_text(a, who, S("set"), digest_hex(a, leaving));
     value_set_int(a, who, S("from"), span.from);
     value_set_int(a, who, S("to"), span.to);
     value_set(a, need, S("leaving"), who);
-    set_part(l->low, need, S("length_ms"), service, S("termination.drain_ms"));
+    set_drain(l, need, service);
     add_gate(l, step, S("drained"), identity_set_name(a, m->service, key), m->service, key, need);
+    tell_drained(l, step, m, service, leaving, span, gate);
 }
 
 size_t rollout_items_mark(struct lane *l, int step, struct str word, const struct value *desired)

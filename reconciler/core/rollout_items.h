@@ -88,6 +88,9 @@ void rollout_items_promote(struct lane *l, int step, const struct member *member
 /* What is live serves again within the longest of `path` of its members; nothing without a live set. */
 void rollout_items_recover(struct lane *l, const struct member *members, size_t n, struct str path);
 void rollout_items_keep(struct lane *l, const struct member *m);
+/* The backend of a set of which only these instances are left; of a whole set. They are told before. */
+void rollout_items_drain(struct lane *l, int step, const struct member *m,
+                         const struct value *service, const struct digest *key, struct span span);
 void rollout_items_drained(struct lane *l, int step, const struct member *m,
                            const struct value *service, const struct digest *key);
 /* Those instances of `leaving` alone, which the backend of `key` does not lead to any more. */

@@ -135,7 +135,7 @@ static void stop_last(struct rolling *r, int group, size_t proven)
 
     rollout_items_after(&l, proven);
     if (m->live->backend.p)
-        rollout_items_drained(&l, 10, m, m->before, key);
+        rollout_items_drain(&l, 10, m, m->before, key, r->batches.p[r->batches.n - 1].gone);
     rollout_items_step(&l);
     rollout_items_stop(&l, 11, m, m->before, key, r->batches.p[r->batches.n - 1].gone,
                        ROLLOUT_NO_ITEM);

@@ -22,6 +22,7 @@ enum driver_call_kind {
     CALL_FIND,
     CALL_HEALTH,
     CALL_COUNTERS,
+    CALL_SHED,
 };
 
 struct driver_answer {

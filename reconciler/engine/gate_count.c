@@ -104,6 +104,34 @@ static int look_is_shared(const struct gate_task *g)
     return value_get(g->need, S("share")) != NULL;
 }
 
+/* Its part of those that stay open. What cannot be ended now is with the next part. */
+static void look_shed(struct gate_task *g, const struct gate_backend *b)
+{
+    struct value *desired = value_map(&g->round), *servers = value_list(&g->round);
+    const struct provider *p = engine_provider(g->engine, b->provider);
+    struct err ignored = ERR_INIT;
+    struct driver_answer answer;
+    struct driver_call call = { .engine = g->engine,
+                                .task = &g->task,
+                                .provider = b->provider,
+                                .kind = CALL_SHED,
+                                .op = { .type = kit_rv(S("backend")),
+                                        .name = kit_rv(b->resource),
+                                        .id = kit_rv(b->provider_id),
+                                        .owner = kit_rv(b->owner) } };
+
+    if (!g->shed_rounds || b->counts.streams <= 0 || !p || !p->driver->shed)
+        return;
+    value_set_int(&g->round, desired, S("n"),
+                  (b->counts.streams + g->shed_rounds - 1) / g->shed_rounds);
+    for (size_t i = 0; i < g->n_leaving; i++)
+        value_add(&g->round, servers, value_text(&g->round, g->leaving[i]));
+    if (g->leaving)
+        value_set(&g->round, desired, S("servers"), servers);
+    call.op.desired = kit_rv(json_format(&g->round, desired));
+    (void)driver_call(&call, &g->round, &answer, &ignored); /* counted again in the next round */
+}
+
 static int look_count_backend(struct gate_task *g, struct gate_backend *b, struct err *err)
 {
     const struct value *now;
@@ -119,6 +147,7 @@ static int look_count_backend(struct gate_task *g, struct gate_backend *b, struc
     if (look_is_shared(g) && b->before.p)
         look_beside(g, b);
     b->counts.streams = look_streams(g, now);
+    look_shed(g, b);
     b->counts.requests = look_number(now, "requests") - b->base_requests;
     b->counts.errors = look_number(now, "responses_5xx") - b->base_errors;
     b->counts.latency = latency_since(&g->round, value_get(now, S("latency")), b->base_latency);

@@ -176,10 +176,28 @@ static int look_load_leaving(struct gate_task *g, const struct value *leaving, s
     return arena_status(&g->arena, err);
 }
 
+static int look_find_live(struct gate_task *g, struct err *err)
+{
+    struct rec_set set = { .env = g->rec.env,
+                           .service = g->item->service,
+                           .set_key = g->item->set_key };
+    int rc = db_get(g->engine->db, &g->arena, REC_set, &set, err);
+
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    *err = ERR_INIT;
+    if (!rc && str_eq_c(set.state, "live"))
+        g->verdict = GATE_CANCELLED;
+    return 0;
+}
+
 static int look_load_drained(struct gate_task *g, struct err *err)
 {
     const struct value *leaving = value_get(g->need, S("leaving"));
 
+    if (value_get(g->need, S("spread_ms")) && g->item->lane == LANE_TAIL &&
+        look_find_live(g, err)) /* somebody went back to it */
+        return err->code;
     g->backends = arena_new_n(&g->arena, struct gate_backend, 1);
     if (!g->backends)
         return arena_status(&g->arena, err);
@@ -218,6 +236,10 @@ static void look_restore_baseline(struct gate_task *g)
 {
     const struct value *kept = driver_answer_value(&g->arena, g->row.baseline);
 
+    if (value_get(g->need, S("spread_ms"))) { /* it compares with nothing */
+        g->n_ended = value_get_int(kept, S("ended"), 0);
+        return;
+    }
     for (size_t i = 0; i < g->n_backends; i++) {
         struct gate_backend *b = &g->backends[i];
         const struct value *one = value_get(kept, b->counts.service);

@@ -87,6 +87,7 @@ struct gate_facts gate_look_facts(struct gate_task *g, int is_over, int is_progr
         .is_over = is_over,
         .is_progress_over = is_progress_over,
         .calm_samples = g->n_calm,
+        .n_ended = g->n_ended,
         .samples = samples,
         .n_samples = samples ? g->n_subjects : 0,
         .counts = counts,
@@ -161,4 +162,12 @@ struct str gate_look_baseline(struct gate_task *g)
         value_set(a, all, b->counts.service, one);
     }
     return json_format(a, all);
+}
+
+struct str gate_look_ended(struct gate_task *g, int64_t n)
+{
+    struct value *all = value_map(&g->arena);
+
+    value_set_int(&g->arena, all, S("ended"), n);
+    return json_format(&g->arena, all);
 }

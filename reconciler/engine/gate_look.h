@@ -54,3 +54,5 @@ struct gate_facts gate_look_facts(struct gate_task *g, int is_over, int is_progr
 /* JSON for the gate's row. */
 struct str gate_look_have(struct gate_task *g);
 struct str gate_look_baseline(struct gate_task *g);
+/* The same of a gate that is about to end so many connections. */
+struct str gate_look_ended(struct gate_task *g, int64_t n);

@@ -12,6 +12,9 @@
 #include "state/holds.h"
 
 #define GATE_DRAIN_EVERY_MS 50
+#define GATE_LONG_EVERY_MS 250 /* while what stays open is waited for */
+#define GATE_SHED_PARTS 20     /* what stays open is ended in about so many portions .. */
+#define GATE_SHED_LEAST_MS 250 /* .. with so much time in between */
 #define GATE_BAKE_EVERY_MS 500
 #define GATE_READY_EVERY_MS 2000
 #define GATE_SUCCESSES 3
@@ -28,6 +31,7 @@ enum {
     GATE_COUNT,
     GATE_JUDGE,
     GATE_HELD,
+    GATE_NOTE,
     GATE_REST,
     GATE_WRITE,
     GATE_OVER,
@@ -41,8 +45,9 @@ static const struct task_state gate_states[] = {
     [GATE_OPENING] = { "OPENING", TO(GATE_PROBE),                 GATE_LOAD,     0 },
     [GATE_PROBE]   = { "PROBE",   TO2(GATE_COUNT, GATE_WRITE),    GATE_COUNT,    0 },
     [GATE_COUNT]   = { "COUNT",   TO(GATE_JUDGE),                 GATE_JUDGE,    0 },
-    [GATE_JUDGE]   = { "JUDGE",   TO3(GATE_HELD, GATE_REST, GATE_WRITE), GATE_HELD, 0 },
+    [GATE_JUDGE]   = { "JUDGE",   TO2(GATE_HELD, GATE_NOTE) | TO2(GATE_REST, GATE_WRITE), GATE_HELD, 0 },
     [GATE_HELD]    = { "HELD",    TO2(GATE_REST, GATE_WRITE),     NO_ERROR_EDGE, 0 },
+    [GATE_NOTE]    = { "NOTE",    TO(GATE_REST),                  GATE_REST,     0 }, /* cannot write: again */
     [GATE_REST]    = { "REST",    TO(GATE_PROBE),                 GATE_PROBE,    0 }, /* woken early: cancelled */
     [GATE_WRITE]   = { "WRITE",   TO2(GATE_OVER, GATE_WRITE),     GATE_WRITE,    0 }, /* cannot write: again */
     [GATE_OVER]    = { "OVER",    0,                              NO_ERROR_EDGE, 0 },
@@ -146,6 +151,19 @@ static int gate_open(struct task *t, struct err *err)
     return gate_write(g, S("gate.opened"), err);
 }
 
+/* How many connections are ended now, before the first is. */
+static int gate_note(struct task *t, struct err *err)
+{
+    struct gate_task *g = gate_of(t);
+    int64_t n = g->backends[0].counts.streams;
+
+    g->row.baseline = gate_look_ended(g, n);
+    if (gate_write(g, S("gate.ending"), err))
+        return err->code;
+    g->n_ended = n;
+    return 0;
+}
+
 /* What stops the plans of a service keeps its previous set warm. */
 static int gate_find_hold(struct task *t, struct err *err)
 {
@@ -218,8 +236,40 @@ static void gate_set_end(struct gate_task *g)
     g->progress_mono_ms = loop_mono_ms(g->task.loop) + (progress > gone ? progress - gone : 0);
 }
 
+static int64_t gate_shed_every_ms(const struct gate_task *g)
+{
+    int64_t every = value_get_int(g->need, S("spread_ms"), 0) / GATE_SHED_PARTS;
+
+    return every > GATE_SHED_LEAST_MS ? every : GATE_SHED_LEAST_MS;
+}
+
+/* They have had their time: from now on they are ended, until the end of the gate. */
+static int gate_sheds(const struct gate_task *g)
+{
+    int64_t spread = value_get_int(g->need, S("spread_ms"), -1);
+
+    return spread >= 0 && loop_mono_ms(g->task.loop) >= g->end_mono_ms - spread;
+}
+
+static void gate_plan_shed(struct gate_task *g)
+{
+    int64_t left_ms = g->end_mono_ms - loop_mono_ms(g->task.loop);
+
+    g->shed_rounds = 0;
+    if (gate_sheds(g) && g->n_ended)
+        g->shed_rounds = (left_ms > 0 ? left_ms : 0) / gate_shed_every_ms(g) + 1;
+}
+
+static int gate_must_note(const struct gate_task *g)
+{
+    return gate_sheds(g) && !g->n_ended && g->n_backends && g->backends[0].counts.streams > 0;
+}
+
 static int64_t gate_every_ms(const struct gate_task *g)
 {
+    if (gate_is(g, "drained") && value_get(g->need, S("spread_ms")) && g->n_backends &&
+        g->backends[0].counts.streams > 0)
+        return g->n_ended ? gate_shed_every_ms(g) : GATE_LONG_EVERY_MS;
     if (gate_is(g, "drained"))
         return GATE_DRAIN_EVERY_MS;
     if (gate_is(g, "ready"))
@@ -348,6 +398,7 @@ static enum task_verdict gate_step(struct task *t)
         return task_then(t, GATE_COUNT);
     case GATE_COUNT:
         gate_look_probed(g);
+        gate_plan_shed(g);
         gate_look_count(g);
         return task_then(t, GATE_JUDGE);
     case GATE_JUDGE:
@@ -355,12 +406,18 @@ static enum task_verdict gate_step(struct task *t)
             wait_work_start(t, POOL_STATE, gate_find_hold);
             return task_then(t, GATE_HELD);
         }
+        if (!g->verdict && !t->rc && gate_must_note(g)) {
+            wait_work_start(t, POOL_STATE, gate_note);
+            return task_then(t, GATE_NOTE);
+        }
         if (!g->verdict)
             gate_judge(g);
         t->rc = 0; /* counters that could not be read: judged */
         return task_goto(t, g->verdict ? GATE_WRITE : GATE_REST);
     case GATE_HELD:
         return gate_held(g);
+    case GATE_NOTE:
+        return task_goto(t, GATE_REST);
     case GATE_REST:
         return gate_rest(g);
     case GATE_WRITE:

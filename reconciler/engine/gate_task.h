@@ -49,7 +49,10 @@ struct gate_task {
     int64_t blind_mono_ms; /* .. or when that was for the last time; 0: never */
     int64_t n_again;       /* times in a row that it could not be opened or written */
     int64_t n_calm;        /* drained: samples in a row without a stream */
-    int is_held;           /* keep: its time is over, and the environment is held */
+    int64_t
+        n_ended; /* drained: connections that stayed open for too long; noted before the first is ended */
+    int64_t shed_rounds; /* drained: in so many rounds all of them are ended; 0: not yet */
+    int is_held;         /* keep: its time is over, and the environment is held */
     enum gate_verdict verdict;
     struct str reason;
 };

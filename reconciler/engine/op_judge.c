@@ -43,8 +43,8 @@ static int op_is_as_asked(struct op_task *op)
         json_parse(op_round(op), op->answer.observed.n ? op->answer.observed : S("{}"),
                    KIT_BODY_MAX, &observed, &err))
         return 0;
-    if (op->is_absent) /* what is not there rests, too */
-        return value_get_bool(desired, S("frozen"), 0);
+    if (op->is_absent) /* what is not there rests, and has drained */
+        return value_get_bool(desired, S("frozen"), 0) || value_get_bool(desired, S("draining"), 0);
     if (object_is_kind(op->rec.kind))
         return op_object_is_as_asked(op, desired, observed) || op_is_settled(op);
     return judge_is_as_asked(op->rec.kind, desired, observed);

@@ -154,6 +154,8 @@ static int claim_instance(struct op_task *op, struct tx *tx, struct err *err)
 {
     if (op->item->action == PLAN_DELETE)
         return rows_drain_set(op, tx, err);
+    if (value_get(op->item->desired, S("draining")))
+        return 0;
     if (value_get(op->item->desired, S("frozen")))
         return rows_rest_instance(op, tx, 1, err);
     if (rows_make_set(op, tx, err))
@@ -205,6 +207,8 @@ static int verified_instance(struct op_task *op, struct tx *tx, struct err *err)
                                  .set_key = op->item->set_key,
                                  .ordinal = rows_ordinal(op) };
 
+    if (value_get(op->item->desired, S("draining")))
+        return 0;
     if (value_get(op->item->desired, S("frozen")))
         return rows_rest_instance(op, tx, value_get_bool(op->item->desired, S("frozen"), 0), err);
     if (op->item->action == PLAN_UPDATE)

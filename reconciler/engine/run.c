@@ -349,7 +349,9 @@ void run_take_over(struct run *r, struct str service)
     for (size_t i = 0; r->is_loaded && i < r->plan.items.n; i++) {
         const struct plan_item *item = &r->plan.items.p[i];
 
-        if (r->children[i].task && plan_item_keeps(item) && str_eq(item->service, service))
+        if (r->children[i].task && str_eq(item->service, service) &&
+            (plan_item_keeps(item) ||
+             (item->lane == LANE_TAIL && value_get(item->gate, S("spread_ms")))))
             gate_task_cancel(&r->children[i].task->gate);
     }
 }

@@ -189,6 +189,31 @@ static int explain_resource(const struct view *v, const struct rec_environment *
     return rc;
 }
 
+#define DRAINS_EXPLAINED 3
+
+/* What drains of the service cut or ended, the newest first. */
+static int explain_drains(const struct view *v, const struct rec_environment *env,
+                          struct str subject, struct value *reasons, struct err *err)
+{
+    struct rec_operation *rows;
+    struct str gates;
+    size_t n;
+    int rc;
+
+    if (!str_starts(subject, S("service/")))
+        return 0;
+    gates = str_fmt(v->a, "drained:%.*s@", STR_ARG(str_slice(subject, 8, subject.n)));
+    rc = DB_SELECT(v->db, v->a, operation,
+                   "WHERE env = $1 AND kind = 'gate' AND substr(name, 1, $2) = $3 "
+                   "AND outcome = 'done' AND message IS NOT NULL ORDER BY intent_ms DESC LIMIT $4",
+                   &rows, &n, err, DB_T(env->uid), DB_I((int64_t)gates.n), DB_T(gates),
+                   DB_I(DRAINS_EXPLAINED));
+    for (size_t i = 0; !rc && i < n; i++)
+        add_reason(v, reasons,
+                   str_fmt(v->a, "%.*s: %.*s", STR_ARG(rows[i].name), STR_ARG(rows[i].message)));
+    return rc;
+}
+
 static int explain_rollouts(const struct view *v, const struct rec_environment *env,
                             struct value *map, struct value *reasons, struct err *err)
 {
@@ -256,6 +281,8 @@ int view_explain(const struct view *v, struct str name, struct str subject, stru
         rc = view_add_drift(v, &env, reasons, err);
     if (!rc)
         rc = explain_rollouts(v, &env, map, reasons, err);
+    if (!rc)
+        rc = explain_drains(v, &env, subject, reasons, err);
     if (!rc)
         rc = explain_previous(v, &env, choices, err);
     if (rc)

@@ -41,7 +41,7 @@ static const struct {
     size_t n_counts;
     const char *latency, *before; /* of the answers */
     int is_over, is_progress_over;
-    int64_t calm;
+    int64_t calm, n_ended;
     enum gate_opinion_verdict verdict;
     int asks_live;
     const char *reason;
@@ -216,6 +216,11 @@ static const struct {
     { "not calm in time, and not known", drained_need, .counts = { .streams = -1 }, .n_counts = 1,
       .is_over = 1, .verdict = OPINION_PASS,
       .reason = "connections may have been cut, how many is not known" },
+    { "all that stayed open are ended", drained_need, .calm = 2, .n_ended = 24,
+      .verdict = OPINION_PASS, .reason = "24 connections stayed open and were ended" },
+    { "some end with their instance", drained_need, .counts = { .streams = 3 }, .n_counts = 1,
+      .n_ended = 24, .is_over = 1, .verdict = OPINION_PASS,
+      .reason = "24 connections stayed open and were ended, 3 of them with their instance" },
     { "over without a connection", drained_need, .is_over = 1, .verdict = OPINION_PASS },
     { "kept", keep_need, .verdict = OPINION_WAIT },
     { "kept long enough", keep_need, .is_over = 1, .verdict = OPINION_PASS },
@@ -233,6 +238,7 @@ static void test_gates_judge_what_was_seen(void **state)
             .is_over = rows[i].is_over,
             .is_progress_over = rows[i].is_progress_over,
             .calm_samples = rows[i].calm,
+            .n_ended = rows[i].n_ended,
             .samples = rows[i].samples,
             .n_samples = rows[i].n_samples,
             .counts = &counts,

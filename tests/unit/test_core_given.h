@@ -3,7 +3,7 @@
  *
  * A spec: resources parted by ';', words by spaces:
  *     api v1 port x2 needs=db uses=web recreate rolling=1 canary=1000,5000! hold ask stopped built release manual contract settings=s1
- *     api v1 starts=web after=seed lost=report; job seed v1 built uses=web
+ *     api v1 starts=web after=seed lost=report long; job seed v1 built uses=web
  *     domain app a.example /=web /api=api /x=api+deny /y=api+ip
  *     database main engine=postgres needs=redis/jobs policy=delete moved=old drift=storage:report
  *     forget database/main
@@ -151,6 +151,11 @@ static inline void given_word(struct arena *a, struct given_service *s, struct s
     } else if (given_word_prefix(word, "needs=", &rest)) {
         (void)given_member(a, s->depends, rest);
         given_need(a, s->r, rest);
+    } else if (str_eq_c(word, "long")) {
+        value_set(
+            a, s->v, S("termination"),
+            value_copy(a, given_json(a, "{\"drain_ms\":30000,\"long_lived\":{\"max_ms\":600000,"
+                                        "\"notify\":true,\"spread_ms\":20000}}")));
     } else if (given_word_prefix(word, "lost=", &rest)) {
         struct value *modes = value_map(a);
 

@@ -300,6 +300,9 @@ static void test_plans_are_played(void **state)
           "a v2 port after=seed;b v2 port;c v1 recreate after=fill after=seed;job seed v9 built;"
           "job fill v8 uses=b;domain d h /=a /b=b",
           PLAN_CAUSE_COMMIT },
+        { "connections that stay open",
+          "a v1 port x2 long;b v1 port x3 long rolling=1;domain d h /=a /b=b",
+          "a v2 port x2 long;b v2 port x3 long rolling=1;domain d h /=a /b=b", PLAN_CAUSE_COMMIT },
         { "scaled up", "a v1 port x1;domain d h /=a", "a v1 port x3;domain d h /=a",
           PLAN_CAUSE_COMMIT },
         { "scaled down", "a v1 port x3;domain d h /=a", "a v1 port x1;domain d h /=a",

@@ -243,6 +243,32 @@ static void test_a_frozen_one_rests_until_it_is_woken(void **state)
     assert_true(world_is_dead(w, &child));
 }
 
+/* Whoever asks for the signal gets it, and nobody else ends by it. */
+static void test_one_that_drains_is_told(void **state)
+{
+    struct world *w = *state;
+    struct rv_result ret;
+
+    assert_int_equal(
+        apply(w, RV_CREATE, OWNER, "k1",
+              INSTANCE(SH("trap 'echo told' WINCH; echo begun; while :; do sleep 1000 & "
+                          "wait $!; done"),
+                       ""))
+            .verdict,
+        RV_DONE);
+    world_wait(w, has_log, "begun", "it runs");
+    ret = apply(w, RV_UPDATE, OWNER, "k2", "{\"draining\":true}");
+    assert_int_equal(ret.verdict, RV_DONE);
+    assert_true(test_rv_has(ret.observed, "\"state\":\"running\""));
+    world_wait(w, has_log, "told", "it is told");
+    assert_int_equal(world_state(w, OWNER, "restarts"), 0);
+
+    assert_int_equal(apply(w, RV_CREATE, OTHER, "k3", INSTANCE(SH("sleep 1000"), "")).verdict,
+                     RV_DONE);
+    assert_int_equal(apply(w, RV_UPDATE, OTHER, "k4", "{\"draining\":true}").verdict, RV_DONE);
+    assert_int_equal(world_state(w, OTHER, "restarts"), 0);
+}
+
 static void test_restarts_are_counted(void **state)
 {
     struct world *w = *state;
@@ -553,6 +579,7 @@ int main(void)
         ROW(test_grandchildren_go_with_a_dead_keeper),
         ROW(test_deaf_program_is_killed_after_its_grace),
         ROW(test_a_frozen_one_rests_until_it_is_woken),
+        ROW(test_one_that_drains_is_told),
         ROW(test_restarts_are_counted),
         ROW(test_what_it_uses_is_counted),
         ROW(test_missing_command_is_named),
