@@ -1,5 +1,6 @@
 /* Working copies that hold files of earlier versions too. SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/sys.h"
@@ -101,7 +102,7 @@ static void assets_meet(struct process_call *c, struct assets *x, const char *ow
     struct err ignored = ERR_INIT;
 
     assets_add(c, x, v);
-    if (value_get(about, S("assets")) && copy)
+    if (value_get(about, S("assets")) && copy && !str_eq(v.artifact, x->own.artifact))
         (void)process_tree_link(c, assets_tree(c, x->own.artifact), x->own.below, copy, v.below,
                                 &ignored);
 }
@@ -122,19 +123,22 @@ static void assets_meet_all(struct process_call *c, struct assets *x)
         (void)closedir(dir); /* only read */
 }
 
-/* Its own first, then the newest of the others: nothing is replaced. */
+/* Its own first, then the newest of the others: nothing is replaced. Until it has its name nobody else adds to it. */
 static int assets_fill(struct process_call *c, const struct assets *x, const char *copy,
                        struct err *err)
 {
-    if (sys_remove_all(copy, err) || sys_mkdir_all(copy, 0755, err) ||
-        (chmod(copy, 0755) && err_sys(err, "open '%s'", copy)) ||
-        process_tree_link(c, assets_tree(c, x->own.artifact), S(""), copy, S(""), err))
+    const char *fresh = str_fmt(&c->arena, "%s.new", copy).p;
+
+    if (arena_status(&c->arena, err) || sys_remove_all(copy, err) || sys_remove_all(fresh, err) ||
+        sys_mkdir_all(fresh, 0755, err) ||
+        (chmod(fresh, 0755) && err_sys(err, "open '%s'", fresh)) ||
+        process_tree_link(c, assets_tree(c, x->own.artifact), S(""), fresh, S(""), err))
         return err->code;
     for (size_t i = 0; i < x->earlier.n; i++)
         if (process_tree_link(c, assets_tree(c, x->earlier.p[i].artifact), x->earlier.p[i].below,
-                              copy, x->own.below, err))
+                              fresh, x->own.below, err))
             return err->code;
-    return 0;
+    return rename(fresh, copy) ? err_sys(err, "rename '%s'", fresh) : 0;
 }
 
 int process_assets_make(struct process_call *c)

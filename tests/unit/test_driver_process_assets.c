@@ -104,10 +104,12 @@ static void test_it_runs_in_a_copy_with_files_of_earlier_versions(void **state)
     struct world *w = *state;
 
     world_write(w, "run/" GREEN "/tree/app/static/left.js", "of one that died");
+    world_write(w, "run/" GREEN "/tree.new/app/static/same.js", "of another that died");
     assert_int_equal(
         run(w, GREEN, RUNS("web", "v3", "2,\"of\":[" OF("v2") "," OF("v1") "]", "")).verdict,
         RV_DONE);
     assert_string_equal(copied(w, GREEN, "static/left.js"), "");
+    assert_false(world_has(w, "run/" GREEN "/tree.new"));
     world_wait(w, log_has, (void *)(uintptr_t) "v1.js\nv2.js\nv3.js\n", "it sees all of them");
     assert_string_equal(copied(w, GREEN, "static/v1.js"), "v1");
     assert_string_equal(copied(w, GREEN, "static/d/v2.js"), "v2");
