@@ -66,8 +66,8 @@ given_sockets()
 
 what_stays_open_is_told_waited_for_and_ended()
 {
-    given_sockets 2s 3s
-    holds v2 2s 3s
+    given_sockets 4s 5s
+    holds v2 4s 5s
     deploy 'another version'
     await 30 "what drains is told" grep -qx v1 "$WORLD/told"
     count_open "$PORT"
