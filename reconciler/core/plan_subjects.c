@@ -147,9 +147,14 @@ static int makes_live(const struct planner *p, const struct member *m, const str
 /* What was left for a person is live, and is neither recorded nor need it be wanted still. */
 static const struct value *what_runs(const struct planner *p, const struct member *m)
 {
+    const struct value *made_of;
+
     if (m->desired && m->live && digest_eq(&m->live->set_key, &m->set_key))
         return m->desired;
-    return makes_live(p, m, m->before) ? m->before : NULL;
+    if (makes_live(p, m, m->before))
+        return m->before;
+    made_of = p->s->made_of && m->live ? p->s->made_of[m->live - p->s->sets] : NULL;
+    return makes_live(p, m, made_of) ? made_of : NULL;
 }
 
 static void add_subject(struct planner *p, const struct spec_resource *want,

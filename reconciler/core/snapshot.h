@@ -95,6 +95,9 @@ struct snapshot {
     size_t n_recorded;
     struct rec_set *sets; /* not gone */
     size_t n_sets;
+    const struct value *
+        *made_of; /* one a set, of the live ones that are not recorded so; NULL: nobody
+                                     knows, of one or of all */
     struct observed_instance *instances;
     size_t n_instances;
     const struct scale_wish *wishes; /* what a plan with the cause scale is for */

@@ -152,6 +152,34 @@ static void retire_previous(struct snapshot *s, const struct rec_instance *lost)
     }
 }
 
+static const struct recorded *find_recorded(const struct snapshot *s, struct str service)
+{
+    for (size_t i = 0; i < s->n_recorded; i++)
+        if (str_eq_c(s->recorded[i].kind, "service") && str_eq(s->recorded[i].name, service))
+            return &s->recorded[i];
+    return NULL;
+}
+
+/* What was left for a person is live and not recorded: its own row names what it was made of, unless the database
+ * was lost since. */
+static int load_made_of(struct arena *a, struct db *db, struct snapshot *s, struct err *err)
+{
+    s->made_of = arena_new_n(a, const struct value *, s->n_sets + 1);
+    for (size_t i = 0; s->made_of && i < s->n_sets; i++) {
+        const struct rec_set *set = &s->sets[i];
+        const struct recorded *have = find_recorded(s, set->service);
+        int rc;
+
+        if (!str_eq_c(set->state, "live") || (have && digest_eq(&have->digest, &set->desired)))
+            continue;
+        rc = load_document(a, db, &set->desired, &s->made_of[i], err);
+        if (rc && rc != ERR_NOT_FOUND)
+            return rc;
+    }
+    *err = ERR_INIT;
+    return arena_status(a, err);
+}
+
 static int load_sets(struct arena *a, const struct snapshot_load *in, struct snapshot *s,
                      struct err *err)
 {
@@ -173,7 +201,7 @@ static int load_sets(struct arena *a, const struct snapshot_load *in, struct sna
         if (s->instances[i].health == INSTANCE_LOST)
             retire_previous(s, &rows[i]);
     }
-    return 0;
+    return load_made_of(a, in->engine->db, s, err);
 }
 
 static int load_done(struct arena *a, const struct snapshot_load *in, struct snapshot *s,

@@ -124,6 +124,7 @@ enum twist {
     TWIST_SHARED,
     TWIST_LEFT,
     TWIST_LEFT_LOST,
+    TWIST_LEFT_KNOWN,
 };
 
 static const struct {
@@ -185,7 +186,9 @@ static void twist_world(struct world *w, enum twist twist, const struct environm
         break;
     case TWIST_LEFT:
     case TWIST_LEFT_LOST: /* live, left for a person, never recorded */
+    case TWIST_LEFT_KNOWN:
         given_part(w, "w v2 hold", 3);
+        w->knows_sets = twist == TWIST_LEFT_KNOWN;
         if (twist == TWIST_LEFT_LOST)
             w->instances.p[1].health = INSTANCE_LOST;
         break;

@@ -32,6 +32,7 @@ struct world {
     struct digest switches_of;
     struct map artifacts, releases;
     struct map documents; /* hex of desired -> value */
+    int knows_sets;       /* rows of sets name what they were made of */
     struct map asked;     /* "kind/name HEX" -> spec_resource */
     VEC(struct rec_quarantine) quarantines;
     struct digest live_rev;
@@ -142,6 +143,22 @@ static inline void world_know(struct world *w, const struct environment_spec *sp
     map_put(&w->documents, digest_hex(w->a, &policy), world_part(spec->policy));
 }
 
+/* As each was asked for. */
+static inline const struct value **world_made_of(struct world *w)
+{
+    const struct value **ret = arena_new_n(w->a, const struct value *, w->sets.n + 1);
+
+    for (size_t i = 0; i < w->sets.n; i++)
+        for (size_t k = 0; k < w->documents.n; k++) {
+            const struct value *body = w->documents.entries[k].value;
+            struct digest key = identity_set_key(w->a, body);
+
+            if (digest_eq(&key, &w->sets.p[i].rec.set_key))
+                ret[i] = body;
+        }
+    return ret;
+}
+
 static inline struct snapshot world_snapshot(struct world *w, const struct environment_spec *spec,
                                              enum plan_cause cause)
 {
@@ -172,5 +189,6 @@ static inline struct snapshot world_snapshot(struct world *w, const struct envir
     s.n_sets = w->sets.n;
     for (size_t i = 0; i < w->sets.n; i++)
         s.sets[i] = w->sets.p[i].rec;
+    s.made_of = w->knows_sets ? world_made_of(w) : NULL;
     return s;
 }
