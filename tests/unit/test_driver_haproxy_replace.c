@@ -146,9 +146,9 @@ static int64_t when_counted(struct test_edge *e, const char *owner, const char *
     return atoll(at + strlen(name));
 }
 
-static pid_t given_a_slow_request(struct test_edge *e)
+static pid_t given_a_slow_request(struct test_edge *e, const char *target)
 {
-    pid_t pid = given_a_request(e, "/slow?ms=1500");
+    pid_t pid = given_a_request(e, target);
 
     for (int64_t until_ms = sys_mono_ms() + PATIENCE_MS; !when_counted(e, "rv1a", "\"current\":");
          pause_ms(5))
@@ -166,7 +166,7 @@ static void test_the_requests_of_the_old_proxy_count(void **state)
     given_a_full_pool(e);
     since = when_counted(e, "rv1b", "\"since\":");
     assert_int_equal(when_counted(e, "rv1b", "\"current\":"), 0);
-    request = given_a_slow_request(e);
+    request = given_a_slow_request(e, "/slow?ms=6000"); /* a proxy may be slow to begin */
     given_a_pool_of(e, N_NEW);
     assert_int_equal(test_edge_find(e, "backend", "rv1a"), RV_DONE);
     assert_true(keeper_number(e, "leaving") > 1);
@@ -261,7 +261,7 @@ static int saw_the_moment(struct test_edge *e, const char *when, struct death *d
     given_a_full_pool(e);
     d->former = test_edge_proxy(e);
     d->keeper = keeper_of(e);
-    d->request = given_a_slow_request(e);
+    d->request = given_a_slow_request(e, "/slow?ms=6000"); /* a proxy may be slow to begin */
     given_a_pool_of(e, N_NEW);
     d->caller = fork();
     assert_true(d->caller >= 0);
