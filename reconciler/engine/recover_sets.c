@@ -157,18 +157,24 @@ static int is_cut_off(struct recover *r, const struct recover_env *e, const stru
                                !copied_state_is(r, e, set, "previous"));
 }
 
-/* What the proxy serves; else what the copy says; else the one with the most instances. What rests was kept since,
- * whatever the copy says. */
+/* It was kept when another one took over, whatever the copy says. */
+static int is_at_rest(const struct found_set *set)
+{
+    return set->rests && !set->is_routed;
+}
+
+/* What the proxy serves; else what the copy says; else the one with the most instances. */
 static int rank_of(struct recover *r, const struct recover_env *e, const struct found_set *set)
 {
     int n = set->n_instances < 1000 ? (int)set->n_instances : 999;
 
-    if (is_cut_off(r, e, set) || (set->rests && !set->is_routed))
+    if (is_cut_off(r, e, set) || is_at_rest(set))
         return 0;
     return (set->is_routed ? 4000 : 0) + (copied_state_is(r, e, set, "live") ? 2000 : 0) + n;
 }
 
-/* The first of each service; beside it one that is whole may still be gone back to, others are left over. */
+/* The first of each service; beside it one that is whole may still be gone back to, others are left over. So is one
+ * that rests alone: it serves nobody, and is made anew where it is wanted. */
 static void judge_sets(struct recover *r, struct recover_env *e)
 {
     for (size_t i = 0; i < e->sets.n; i++) {
@@ -181,7 +187,7 @@ static void judge_sets(struct recover *r, struct recover_env *e)
             better += str_eq(e->sets.p[j].service, set->service) && j != i &&
                       (other > rank || (other == rank && j < i));
         }
-        set->state = is_cut_off(r, e, set)                                      ? S("failed")
+        set->state = is_cut_off(r, e, set) || (!better && is_at_rest(set))      ? S("failed")
                      : !better                                                  ? S("live")
                      : better == 1 && set->n_instances == (size_t)set->replicas ? S("previous")
                                                                                 : S("failed");

@@ -382,6 +382,17 @@ static void test_what_rests_is_not_live(void **state)
     assert_string_equal(state_of(l, NEWER, KEY_1), "previous");
 }
 
+/* And nobody would wake it. */
+static void test_what_rests_alone_is_left_over(void **state)
+{
+    struct lost *l = *state;
+
+    given(l, (struct thing){ OURS, NEWER, "instance/web@111111111111.0", KEY_1, 1, 0,
+                             "\"frozen\":true," });
+    assert_int_equal(recovered(l), 0);
+    assert_string_equal(state_of(l, NEWER, KEY_1), "failed");
+}
+
 static void test_nothing_is_lost(void **state)
 {
     struct lost *l = *state;
@@ -412,6 +423,7 @@ int main(void)
         TEST(test_a_file_of_another_installation),
         TEST(test_a_set_that_the_edge_lost),
         TEST(test_what_rests_is_not_live),
+        TEST(test_what_rests_alone_is_left_over),
         TEST(test_nothing_is_lost),
     };
 
