@@ -32,6 +32,16 @@ static int find_row(struct command_call *c, struct command_found *f, const struc
     return resources_now(c->engine->db, &c->arena, f->env.uid, of->kind, of->name, ret, err);
 }
 
+/* It is there: what nobody remembers (after the database was lost) may only be taken over as it is, unless it is one that
+ * a person named. */
+static int is_another(const struct rec_resource *row, struct str id)
+{
+    if (!engine_resource_exists(row))
+        return 0;
+    return !digest_is_none(&row->desired) || (row->provider_id.n && !str_eq(row->provider_id, id) &&
+                                              !str_eq_c(row->protect, "adopt"));
+}
+
 /* It is looked at, compared with what the specs ask for, and recorded by the plans that follow. */
 int command_write_adopt(struct command_call *c, struct command_found *f, struct tx *tx,
                         struct err *err)
@@ -61,7 +71,7 @@ int command_write_adopt(struct command_call *c, struct command_found *f, struct 
                                      .status = S("gone"),
                                      .protect = S(""),
                                      .drift = S("{}") };
-    if (engine_resource_exists(&row) && !digest_is_none(&row.desired))
+    if (is_another(&row, c->in.id))
         return err_set(err, ERR_CONFLICT, "'%.*s' of '%.*s' is there: it is '%.*s'",
                        STR_ARG(c->in.resource), STR_ARG(f->env.name), STR_ARG(row.provider_id));
     row.status = S("adopting");

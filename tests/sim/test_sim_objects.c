@@ -553,6 +553,10 @@ static void it_is_known_when_the_database_is_lost(struct story *s)
     assert_true(str_eq(row_of(s, "database", "main").provider_id, id));
     assert_true(str_eq_c(row_of(s, "database", "main").protect, "retain"));
     expect_nowhere(s, password_of(s, "main"));
+    say_of(s, COMMAND_ADOPT, "database/main", S("loose7")); /* refused: it is there */
+    run(s, SECOND);
+    assert_int_equal(s->done, 0);
+    assert_true(str_eq(row_of(s, "database", "main").provider_id, id));
     say(s, COMMAND_RESUME);
     world_say(&s->w, &(struct command){ .verb = COMMAND_RESUME, .env = S("stage"), .as = S("") },
               &s->done);
