@@ -10,6 +10,7 @@
 #define HISTORY_STEPS_MIN 8
 #define HISTORY_STEPS_MORE 10
 #define HISTORY_PART_MS 1500
+#define HISTORY_JOB_LOOKS 150   /* longer than from one time of theirs to the next */
 #define HISTORY_EVENTS_MAX 4000 /* more is a loop that never rests */
 #define SETTLE_ROUNDS_MAX 150
 #define SETTLE_ROUND_MS 12000
@@ -42,7 +43,8 @@ static void run(struct history *h, int64_t ms)
 
         world_run(&h->world, part < ms ? part : ms);
         ms -= part;
-        n_effects = h->world.passed[CRASH_OP_AFTER_INTENT] + h->world.n_lives;
+        n_effects = h->world.passed[CRASH_OP_AFTER_INTENT] +
+                    h->world.passed[CRASH_JOB_AFTER_STARTED] + h->world.n_lives;
         if (n_effects != h->n_effects)
             h->broken = laws_now(&h->world, &h->laws);
         h->n_effects = n_effects;
@@ -57,17 +59,21 @@ static void push(struct history *h)
         return;
     shop_change(&h->shop, &h->random);
     if (!h->shop.is_broken)
-        h->good = h->shop;
+        h->shop.jobs = chance(h, 50) ? draw(h, 8) : 0;
+    h->world.job_looks = draw(h, HISTORY_JOB_LOOKS);
+    h->good = h->shop;
     world_push(&h->world, shop_text(&h->world.arena, &h->shop));
-    note(h, str_fmt(
-                &h->world.arena, "push web %d%s api %d%s worker %d blog %d%s%s cron %d%s data %d%s",
-                h->shop.services[0].version, h->shop.services[0].bad ? " bad" : "",
-                h->shop.services[1].version, h->shop.services[1].bad ? " bad" : "",
-                h->shop.services[2].version, h->shop.services[3].version,
-                h->shop.services[3].bad ? " bad" : "", h->shop.services[3].present ? "" : " gone",
-                h->shop.services[4].version, h->shop.services[4].present ? "" : " gone",
-                h->shop.storage, h->shop.is_broken ? " broken" : "")
-                .p);
+    note(h,
+         str_fmt(&h->world.arena,
+                 "push web %d%s api %d%s worker %d blog %d%s%s cron %d%s data %d jobs %d %s %s%s",
+                 h->shop.services[0].version, h->shop.services[0].bad ? " bad" : "",
+                 h->shop.services[1].version, h->shop.services[1].bad ? " bad" : "",
+                 h->shop.services[2].version, h->shop.services[3].version,
+                 h->shop.services[3].bad ? " bad" : "", h->shop.services[3].present ? "" : " gone",
+                 h->shop.services[4].version, h->shop.services[4].present ? "" : " gone",
+                 h->shop.storage, h->shop.jobs, shop_name_now(&h->shop, SHOP_WEB),
+                 h->shop.domain ? h->shop.domain : "app", h->shop.is_broken ? " broken" : "")
+             .p);
 }
 
 /* The newest plan of an environment in this state, as hex; "" for none. */
@@ -131,8 +137,9 @@ static void say_something(struct history *h)
 
 static void add_fault(struct history *h)
 {
-    static const char *const types[] = { "",       "instance", "instance", "backend", "routes",
-                                         "switch", "artifact", "release",  "address" };
+    static const char *const types[] = { "",        "instance", "instance", "backend",
+                                         "routes",  "switch",   "artifact", "release",
+                                         "address", "verify",   "job" };
     static const char *const calls[] = { "apply", "apply", "apply",    "resume",
                                          "read",  "find",  "counters", "health" };
     static const enum rv_verdict verdicts[] = { RV_RETRY, RV_RETRY,     RV_WAIT, RV_USER,
@@ -161,7 +168,10 @@ static void add_fault(struct history *h)
 
 static void arm_death(struct history *h)
 {
-    enum crash_point point = (enum crash_point)draw(h, N_CRASH_POINTS);
+    enum crash_point point = (enum crash_point)(
+        chance(h, 35) && h->shop.jobs
+            ? CRASH_JOB_AFTER_DUE + draw(h, CRASH_JOB_AFTER_CLEARED - CRASH_JOB_AFTER_DUE + 1)
+            : draw(h, N_CRASH_POINTS));
     int far = point == CRASH_GATE_AFTER_OPENED ? 40 : point < CRASH_PLAN_AFTER_STORED ? 12 : 2;
 
     world_die(&h->world, point, 1 + draw(h, far), chance(h, 70) ? 1 : 1 + draw(h, 4));
@@ -176,6 +186,7 @@ static void change_provider(struct history *h)
         w->n_faults = 0;
     w->latency_ms = chance(h, 50) ? 0 : (uint32_t)draw(h, 150);
     w->pending = chance(h, 50) ? 0 : draw(h, 4);
+    w->job_looks = draw(h, HISTORY_JOB_LOOKS);
     world_fault(w, (struct null_fault){ .name = S("nobody"),
                                         .call = S(""),
                                         .type = S(""),
@@ -203,8 +214,11 @@ static void lose_database(struct history *h)
     if (h->broken)
         return;
     note(h, done ? "the database is lost, and recovered" : "the database is older");
-    if (!done)
+    if (!done) {
         h->laws = (struct laws){ 0 };
+        map_init(&w->begun, &w->arena); /* nobody remembers what is over */
+        h->n_lost++;                    /* nor what was taken away since: it is missed */
+    }
     laws_recovered(w, &h->laws);
     h->n_recovered++;
     h->n_forgotten += loses_all;

@@ -136,7 +136,8 @@ static int64_t find_farewell(struct world *w, struct arena *a, struct str env)
     for (size_t i = 0; i < n; i++) {
         MUST(revisions_by_digest(db, a, env, &plans[i].target, &revision, err));
         MUST(db_document(db, a, &revision.doc, &doc, err));
-        if (str_find(doc, S("\"name\":\"web\"")) == STR_NPOS)
+        if (str_find(doc, S("\"name\":\"web\"")) == STR_NPOS &&
+            str_find(doc, S("\"name\":\"site\"")) == STR_NPOS)
             return plans[i].started_seq;
     }
     return 0;
@@ -162,8 +163,8 @@ static const char *check_counters(struct world *w, struct laws *l)
         l->apply_seq[env] = rows[i].apply_seq;
         l->route_gen[env] = rows[i].route_gen;
         MUST(DB_SELECT(world_reader(w), &a, set,
-                       "WHERE env = $1 AND service = 'web' AND proven_seq > $2", &sets, &n_sets,
-                       err, DB_T(rows[i].uid), DB_I(farewell)));
+                       "WHERE env = $1 AND service IN ('web', 'site') AND proven_seq > $2", &sets,
+                       &n_sets, err, DB_T(rows[i].uid), DB_I(farewell)));
         if (farewell > l->farewell[env])
             l->must_serve[env] = 0;
         l->farewell[env] = farewell;
@@ -438,7 +439,7 @@ const char *laws_runs(struct world *w, const struct shop *s, int env, enum shop_
         if (!str_eq_c(o->type, "instance"))
             continue;
         v = desired_of(&a, o);
-        if (!str_eq_c(value_get_text(v, S("service"), S("")), shop_names[service]) ||
+        if (!str_eq_c(value_get_text(v, S("service"), S("")), shop_name_now(s, service)) ||
             !str_eq_c(value_get_text(value_get(v, S("label")), S("env"), S("")), shop_envs[env]))
             continue;
         n++;
@@ -448,7 +449,7 @@ const char *laws_runs(struct world *w, const struct shop *s, int env, enum shop_
                           shop_envs[env], STR_ARG(version), x->version);
     }
     if (n != want)
-        return BROKEN("%d instances of %s run in %s, asked for are %d", n, shop_names[service],
-                      shop_envs[env], want);
+        return BROKEN("%d instances of %s run in %s, asked for are %d", n,
+                      shop_name_now(s, service), shop_envs[env], want);
     return NULL;
 }

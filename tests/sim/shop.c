@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "base/guard.h"
+
 #define SHOP_REPLICAS_MAX 3
 
 const char *const shop_envs[SHOP_ENVS] = { "prod", "stage" };
@@ -22,6 +24,10 @@ static const struct {
     [SHOP_BLOG] = { "blog", 8002, "" },
     [SHOP_CRON] = { "cron", 0, "" },
 };
+
+static const struct {
+    const char *name, *concurrency;
+} shop_jobs[] = { { "cleanup", "forbid" }, { SHOP_ALLOWED, "allow" }, { "swap", "replace" } };
 
 const char *const shop_names[N_SHOP] = { "web", "api", "worker", "blog", "cron" };
 
@@ -53,6 +59,11 @@ int shop_is_bad(const struct shop *s)
         if (s->services[i].present && s->services[i].bad)
             return 1;
     return 0;
+}
+
+const char *shop_name_now(const struct shop *s, enum shop_name which)
+{
+    return which == SHOP_WEB && s->web ? s->web : shop_rows[which].name;
 }
 
 static void shop_change_service(struct shop *s, uint64_t *random)
@@ -95,9 +106,18 @@ void shop_change(struct shop *s, uint64_t *random)
 
     s->is_broken = shop_draw(random, 30) == 0;
     s->comment++;
-    switch (shop_draw(random, 12)) {
+    switch (shop_draw(random, 15)) {
     case 0:
         return;
+    case 4:
+        s->web = str_eq_c(str_from_c(shop_name_now(s, SHOP_WEB)), "web") ? "site" : "web";
+        break;
+    case 5:
+        s->domain = s->domain && str_eq_c(str_from_c(s->domain), "front") ? "app" : "front";
+        break;
+    case 6:
+        s->jobs ^= 1 << shop_draw(random, N_ELEMENTS(shop_jobs));
+        break;
     case 1:
         s->blog_path++;
         return;
@@ -123,9 +143,20 @@ static const char *shop_strategy(enum shop_name which, const struct shop_service
     return which == SHOP_CRON ? "recreate" : "blue_green";
 }
 
-static const char *name_now(const struct shop *s, enum shop_name which)
+static const char *other_than(const char *now, const char *own, const char *other)
 {
-    return which == SHOP_WEB && s->web ? s->web : shop_rows[which].name;
+    return str_eq_c(str_from_c(now), own) ? other : own;
+}
+
+static void shop_add_jobs(struct sb *b, const struct shop *s)
+{
+    sb_add_c(b, "jobs:\n");
+    for (size_t i = 0; i < N_ELEMENTS(shop_jobs); i++)
+        if (s->jobs & 1 << i)
+            sb_addf(b,
+                    "  %s: {command: [./%s], schedule: \"* * * * *\", concurrency: %s, "
+                    "environment: {TOKEN: {secret: token}}}\n",
+                    shop_jobs[i].name, shop_jobs[i].name, shop_jobs[i].concurrency);
 }
 
 static void shop_add_service(struct sb *b, const struct shop *s, enum shop_name which)
@@ -133,10 +164,10 @@ static void shop_add_service(struct sb *b, const struct shop *s, enum shop_name 
     const struct shop_service *x = &s->services[which];
     int has_port = shop_has_port(which);
 
-    sb_addf(b, "  %s:\n    command: [./%s]\n    replicas: %d\n%s", name_now(s, which),
+    sb_addf(b, "  %s:\n    command: [./%s]\n    replicas: %d\n%s", shop_name_now(s, which),
             shop_rows[which].name, x->replicas, shop_rows[which].more);
-    if (name_now(s, which) != shop_rows[which].name)
-        sb_addf(b, "    moved: %s\n", shop_rows[which].name);
+    if (which == SHOP_WEB && s->web)
+        sb_addf(b, "    moved: %s\n", other_than(s->web, "web", "site"));
     if (has_port)
         sb_addf(b,
                 "    port: %d\n    healthcheck: {readiness: {http: {path: /healthz}, interval: "
@@ -182,13 +213,16 @@ struct str shop_text(struct arena *a, const struct shop *s)
     for (int i = 0; i < N_SHOP; i++)
         if (s->services[i].present)
             shop_add_service(&b, s, (enum shop_name)i);
+    if (s->jobs)
+        shop_add_jobs(&b, s);
     if (s->more)
         sb_add_c(&b, s->more);
     sb_addf(&b,
-            "domains:\n  %s: {%shosts: [\"${env}.example.test\"], routes: {/: {service: %s}, "
+            "domains:\n  %s: {%s%s%shosts: [\"${env}.example.test\"], routes: {/: {service: %s}, "
             "/api: {service: api}%s",
-            s->domain ? s->domain : "app", s->domain ? "moved: app, " : "", name_now(s, s->front),
-            s->has_more ? ", /more: {service: web}" : "");
+            s->domain ? s->domain : "app", s->domain ? "moved: " : "",
+            s->domain ? other_than(s->domain, "app", "front") : "", s->domain ? ", " : "",
+            shop_name_now(s, s->front), s->has_more ? ", /more: {service: web}" : "");
     if (s->services[SHOP_BLOG].present)
         sb_addf(&b, ", /blog%d: {service: blog}", s->blog_path);
     sb_add_c(&b, "}}\n");

@@ -39,8 +39,10 @@ struct shop {
     const char *more;     /* more of the application, whole lines; NULL: nothing */
     int blog_path;        /* where the blog is routed: a change of routes alone */
     enum shop_name front; /* who has "/" */
-    const char *web;      /* the name that web has since; NULL: its own */
-    const char *domain;   /* the name that app has since; NULL: its own */
+    const char
+        *web; /* the name that web has since, its own again or "site"; NULL: never another one */
+    const char *domain;   /* the same of app and "front" */
+    int jobs;             /* bit n: the nth of them, every minute */
     int has_more;         /* one route more to web */
     int comment;          /* a commit that changes nothing */
     int is_broken;        /* no YAML at all */
@@ -59,6 +61,7 @@ void shop_init(struct shop *s);
 /* What one commit changes, drawn from *random. */
 void shop_change(struct shop *s, uint64_t *random);
 int shop_has_port(enum shop_name service);
+const char *shop_name_now(const struct shop *s, enum shop_name service);
 int shop_is_bad(const struct shop *s);
 /* .reeve/app.yaml */
 struct str shop_text(struct arena *a, const struct shop *s);

@@ -281,6 +281,7 @@ static void what_is_left_goes_in_steps(struct story *s)
     world_fault(&s->w, (struct null_fault){ .type = S("none") });
     run(s, 2 * MINUTE);
     assert_int_equal(count_runs(s, "cancelled"), 1);
+    assert_int_equal(count_runs(s, "running"), 1);
     assert_int_equal(at_once(s), 1);
     last(s, 1);
 }
