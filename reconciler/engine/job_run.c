@@ -72,10 +72,8 @@ static int run_reads(struct job_run *r, struct err *err)
         return 0;
     if (db_get(run_engine(r)->db, &r->own, REC_job_run, &now, err))
         return err->code;
-    if (!jobs_is_open(&now)) {
+    if (!jobs_is_open(&now))
         r->row = now;
-        r->is_untold = 0;
-    }
     return 0;
 }
 
@@ -87,10 +85,11 @@ static int run_write(struct task *t, struct err *err)
                        : r->row.is_left      ? "job.ended"
                                              : "job.cleared";
     struct tx *tx;
-    int rc;
 
     arena_reset(&r->round);
-    if (run_reads(r, err) || !r->is_untold)
+    r->was = r->row;
+    r->is_written = 1;
+    if (run_reads(r, err) || !str_eq(r->row.state, r->was.state))
         return err->code;
     if (engine_tx(
             run_engine(r),
@@ -99,9 +98,7 @@ static int run_write(struct task *t, struct err *err)
                                     .env = r->row.env },
             &tx, err))
         return err->code;
-    rc = env_row_finish(tx, tx_put(tx, REC_job_run, &r->row, err), err);
-    r->is_untold = rc != 0;
-    return rc;
+    return env_row_finish(tx, tx_put(tx, REC_job_run, &r->row, err), err);
 }
 
 static void set_part(struct job_run *r, struct value *to, const struct value *from,
@@ -437,11 +434,23 @@ static enum task_verdict run_asks(struct job_run *r, wait_work_fn *fn, int state
     return task_then(&r->task, state);
 }
 
+/* Told is what is durable: what was written with others may be lost with them. */
+static void run_is_written(struct job_run *r)
+{
+    r->is_written = 0;
+    if (r->task.rc < 0)
+        r->row = r->was;
+    else
+        r->is_untold = 0;
+}
+
 /* The row before the effect, its end before what it leaves goes. */
 static enum task_verdict run_next(struct job_run *r)
 {
     struct task *t = &r->task;
 
+    if (r->is_written)
+        run_is_written(r);
     if (t->rc < 0 && !r->rests) { /* rows that cannot be read or written */
         r->attempt++;
         run_pauses(r, 0);

@@ -23,8 +23,8 @@ struct job_run {
     struct task task;
     struct job_run *next;
     struct job_task *of;
-    struct arena own, round; /* round: of one answer */
-    struct rec_job_run row;
+    struct arena own, round;     /* round: of one answer */
+    struct rec_job_run row, was; /* was: before it was written */
     struct str env_name, name, commit, key, body;
     struct str token, leaves; /* of what runs, of what is taken away */
     const struct value *refs; /* of its secrets */
@@ -32,6 +32,7 @@ struct job_run {
     struct driver_answer answer;
     int64_t attempt, until_mono_ms, since_mono_ms;
     int is_loaded, is_untold; /* untold: the row is to be written */
+    int is_written;           /* it was, and nobody knows yet whether that lasts */
     int makes_way;            /* for another one: it is ended */
     int rests;                /* it waits */
     int is_watched;        /* what it was asked for is not known any more: it is looked at alone */

@@ -59,9 +59,7 @@ static void push(struct history *h)
         return;
     shop_change(&h->shop, &h->random);
     if (!h->shop.is_broken)
-        h->shop.jobs = chance(h, 50) ? draw(h, 8) : 0;
-    h->world.job_looks = draw(h, HISTORY_JOB_LOOKS);
-    h->good = h->shop;
+        h->good = h->shop;
     world_push(&h->world, shop_text(&h->world.arena, &h->shop));
     note(h,
          str_fmt(&h->world.arena,
@@ -166,16 +164,33 @@ static void add_fault(struct history *h)
                 .p);
 }
 
+static enum crash_point draw_point(struct history *h)
+{
+    int n_jobs = CRASH_JOB_AFTER_CLEARED - CRASH_JOB_AFTER_DUE + 1, point;
+
+    if (h->shop.jobs && chance(h, 20))
+        return (enum crash_point)(CRASH_JOB_AFTER_DUE + draw(h, n_jobs));
+    point = draw(h, N_CRASH_POINTS - n_jobs);
+    return (enum crash_point)(point < CRASH_JOB_AFTER_DUE ? point : point + n_jobs);
+}
+
 static void arm_death(struct history *h)
 {
-    enum crash_point point = (enum crash_point)(
-        chance(h, 35) && h->shop.jobs
-            ? CRASH_JOB_AFTER_DUE + draw(h, CRASH_JOB_AFTER_CLEARED - CRASH_JOB_AFTER_DUE + 1)
-            : draw(h, N_CRASH_POINTS));
-    int far = point == CRASH_GATE_AFTER_OPENED ? 40 : point < CRASH_PLAN_AFTER_STORED ? 12 : 2;
+    enum crash_point point = draw_point(h);
+    int is_rare = point >= CRASH_JOB_AFTER_DUE && point <= CRASH_JOB_AFTER_CLEARED;
+    int far = point == CRASH_GATE_AFTER_OPENED  ? 40
+              : point < CRASH_PLAN_AFTER_STORED ? 12
+              : is_rare                         ? 1
+                                                : 2;
 
     world_die(&h->world, point, 1 + draw(h, far), chance(h, 70) ? 1 : 1 + draw(h, 4));
     note(h, crash_point_name(point));
+}
+
+/* At once, or beside the next one. */
+static int draw_job_looks(struct history *h)
+{
+    return draw(h, chance(h, 50) ? 5 : HISTORY_JOB_LOOKS);
 }
 
 static void change_provider(struct history *h)
@@ -186,7 +201,7 @@ static void change_provider(struct history *h)
         w->n_faults = 0;
     w->latency_ms = chance(h, 50) ? 0 : (uint32_t)draw(h, 150);
     w->pending = chance(h, 50) ? 0 : draw(h, 4);
-    w->job_looks = draw(h, HISTORY_JOB_LOOKS);
+    w->job_looks = draw_job_looks(h);
     world_fault(w, (struct null_fault){ .name = S("nobody"),
                                         .call = S(""),
                                         .type = S(""),
@@ -485,8 +500,12 @@ void history_run(struct history *h, uint64_t seed)
     shop_init(&h->shop);
     h->shop.storage = draw(h, 3);
     h->shop.n_envs = chance(h, 30) ? SHOP_ENVS : 1;
+    h->shop.jobs = chance(h, 60) ? draw(h, 8) : 0;
+    h->world.job_looks = draw_job_looks(h);
     h->good = h->shop;
     world_push(&h->world, shop_text(&h->world.arena, &h->shop));
+    if (chance(h, 50))
+        arm_death(h);
     n = HISTORY_STEPS_MIN + draw(h, HISTORY_STEPS_MORE);
     run(h, chance(h, 70) ? 25000 : 10);
     while (n-- > 0 && !h->broken) {

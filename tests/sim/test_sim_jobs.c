@@ -272,6 +272,22 @@ static void a_person_runs_it(struct story *s)
     say(s, COMMAND_RESUME);
 }
 
+/* Its end cannot be kept for a while: meanwhile nothing of it goes. */
+static void its_end_waits_for_the_disk(struct story *s)
+{
+    given_long_job(s, "cleanup", "concurrency: forbid", 5);
+    run(s, 3 * SECOND);
+    assert_int_equal(at_once(s), 1);
+    s->w.is_disk_full = 1;
+    run(s, 20 * SECOND);
+    assert_non_null(find_job_object(s));
+    s->w.is_disk_full = 0;
+    run(s, 30 * SECOND);
+    assert_int_equal(s->w.begun.n, 1);
+    assert_int_equal(count_runs(s, "done"), 1);
+    assert_null(find_job_object(s));
+}
+
 /* What is taken away asks for patience, as any other removal may. */
 static void what_is_left_goes_in_steps(struct story *s)
 {
@@ -421,6 +437,7 @@ int main(void)
         STORY(what_is_missed_runs_once),
         STORY(a_freeze_stops_no_job),
         STORY(a_person_runs_it),
+        STORY(its_end_waits_for_the_disk),
         STORY(what_is_left_goes_in_steps),
         STORY(a_run_outlives_its_database),
         STORY(a_run_outlives_what_came_after_the_copy),
