@@ -303,5 +303,6 @@ int op_body_seal(struct op_task *op, struct value *body, struct err *err)
         value_set_text(a, label, S("key"), body_key(op));
     value_set(a, body, S("label"), label);
     op->body = json_format(a, body);
+    op->asked = body;
     return arena_status(a, err);
 }

@@ -32,14 +32,14 @@ static int op_is_settled(const struct op_task *op)
 
 static int op_is_as_asked(struct op_task *op)
 {
-    struct value *desired, *observed;
+    struct value *desired = op->asked, *observed;
     struct err err = ERR_INIT;
 
     if (op->item->action == PLAN_DELETE || op->item->action == PLAN_FORGET)
         return op->is_absent;
     if (op->item->action == PLAN_ADOPT) /* however it shows: it is found by our label */
         return !op->is_absent;
-    if (json_parse(op_round(op), op->body, KIT_BODY_MAX, &desired, &err) ||
+    if ((!desired && json_parse(op_round(op), op->body, KIT_BODY_MAX, &desired, &err)) ||
         json_parse(op_round(op), op->answer.observed.n ? op->answer.observed : S("{}"),
                    KIT_BODY_MAX, &observed, &err))
         return 0;

@@ -143,6 +143,7 @@ static void op_forget(struct op_task *op)
     arena_reset(&op->arena);
     op->resource = (struct rec_resource){ 0 };
     op->body = STR_NONE;
+    op->asked = NULL;
     op->rec = (struct rec_operation){ .plan = op->run->plan_id,
                                       .item = (int64_t)op->index,
                                       .step = op->item->step,

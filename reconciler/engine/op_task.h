@@ -40,6 +40,7 @@ struct op_task {
     struct rec_operation rec;
     struct rec_resource resource;
     struct str body;             /* desired as the driver gets it */
+    struct value *asked;         /* the same as a value; NULL: its row is from a former life */
     struct source_export export; /* of an artifact */
     struct source_call call;
     struct arena rounds[2]; /* of the calls: one that is tried for ever needs no more memory */
