@@ -135,7 +135,7 @@ struct rv_driver { /* a NULL member: capability absent */
     rv_call *list;
     rv_call *backup, *restore, *counters;
     /* Ends `n` of the connections that the object still has, of `servers` alone where they are named; answers observed {n}:
-     * how many it ended. */
+     * how many it ended. RV_STALE: it is served again, and none is. */
     rv_call *shed;
 };
 

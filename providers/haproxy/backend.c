@@ -136,8 +136,7 @@ static int backend_serves(struct str id, const struct value *route)
            str_eq(value_get_text(canary, S("backend"), STR_NONE), id);
 }
 
-/* The environment whose live generation leads here, STR_NONE: none. */
-static struct str backend_user(const struct haproxy_model *m, struct str id)
+struct str haproxy_backend_user(const struct haproxy_model *m, struct str id)
 {
     for (size_t i = 0; i < m->records.n; i++) {
         const struct haproxy_record *r = &m->records.p[i];
@@ -164,7 +163,7 @@ static int backend_drop(struct haproxy_call *c, struct haproxy_store *s, struct 
     if ((rc = haproxy_heal_generations(c, s)))
         return rc;
     id = r->id;
-    user = backend_user(&s->model, id);
+    user = haproxy_backend_user(&s->model, id);
     if (user.p)
         return haproxy_fail(c, RV_WAIT, "backend '%.*s' serves the live routes of '%.*s'",
                             STR_ARG(id), STR_ARG(user));

@@ -39,6 +39,8 @@ int haproxy_commit(struct haproxy_call *c, struct haproxy_store *s, const struct
 int64_t haproxy_generation_of(const struct haproxy_model *m, struct str environment);
 struct haproxy_record *haproxy_find_routes(const struct haproxy_model *m, struct str environment,
                                            int64_t generation);
+/* The environment whose live generation leads to a backend, STR_NONE: none. */
+struct str haproxy_backend_user(const struct haproxy_model *m, struct str id);
 /* 0: a switch may lead there; RV_USER: it has no routes, or they lead to what is not there or not its own. */
 int haproxy_check_generation(struct haproxy_call *c, const struct haproxy_model *m,
                              struct str environment, int64_t generation);

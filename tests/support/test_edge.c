@@ -166,6 +166,14 @@ uint32_t test_edge_counters(struct test_edge *e, const char *owner)
     return e->ret.verdict;
 }
 
+uint32_t test_edge_shed(struct test_edge *e, const char *owner, const char *desired)
+{
+    struct rv_op op = edge_op(e, RV_NONE, "backend", "", owner, desired);
+
+    e->driver->shed(e->self, &e->t.host, &op, &e->ret);
+    return e->ret.verdict;
+}
+
 uint32_t test_edge_health(struct test_edge *e)
 {
     struct rv_op op = edge_op(e, RV_NONE, "switch", "", "", NULL);
@@ -230,8 +238,7 @@ void test_edge_get(uint16_t port, const char *host, const char *target,
     test_edge_send(port, request, ret);
 }
 
-/* What it answers, "" when nobody does. */
-static void edge_ask(struct test_edge *e, const char *line, char *text, size_t size)
+void test_edge_ask(struct test_edge *e, const char *line, char *text, size_t size)
 {
     struct sockaddr_un to = { .sun_family = AF_UNIX };
     AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -252,7 +259,7 @@ void test_edge_tell(struct test_edge *e, const char *line)
 {
     char ignored[8192];
 
-    edge_ask(e, line, ignored, sizeof(ignored));
+    test_edge_ask(e, line, ignored, sizeof(ignored));
 }
 
 pid_t test_edge_proxy(struct test_edge *e)
@@ -260,7 +267,7 @@ pid_t test_edge_proxy(struct test_edge *e)
     char text[8192];
     const char *pid;
 
-    edge_ask(e, "show info\n", text, sizeof(text));
+    test_edge_ask(e, "show info\n", text, sizeof(text));
     pid = strstr(text, "\nPid: ");
     return pid ? (pid_t)atoi(pid + 6) : 0;
 }

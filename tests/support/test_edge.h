@@ -57,6 +57,7 @@ int test_edge_must(struct test_edge *e, uint32_t action, const char *type, const
 uint32_t test_edge_read(struct test_edge *e, const char *type, const char *owner, const char *id);
 uint32_t test_edge_find(struct test_edge *e, const char *type, const char *owner);
 uint32_t test_edge_counters(struct test_edge *e, const char *owner);
+uint32_t test_edge_shed(struct test_edge *e, const char *owner, const char *desired);
 uint32_t test_edge_health(struct test_edge *e);
 
 /* A backend of one server under this owner; its id ("b3") into `ret_id`. 0: failed. */
@@ -72,4 +73,6 @@ void test_edge_send_from(const char *from, uint16_t port, const char *request,
 
 /* One line to the proxy's own socket, behind the driver's back. */
 void test_edge_tell(struct test_edge *e, const char *line);
+/* What it answers, "" when nobody does. */
+void test_edge_ask(struct test_edge *e, const char *line, char *text, size_t size);
 pid_t test_edge_proxy(struct test_edge *e); /* pid of haproxy, 0: it does not run */
