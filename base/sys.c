@@ -67,18 +67,22 @@ void sys_random(void *p, size_t n)
 
 struct str sys_uuid7(struct arena *a, int64_t time_ms)
 {
+    static const char digits[] = "0123456789abcdef";
     uint8_t b[16];
-    struct sb text;
+    char text[36], *at = text;
 
     sys_random(b, sizeof(b));
     for (int i = 0; i < 6; i++)
         b[i] = (uint8_t)(time_ms >> (40 - 8 * i));
     b[6] = (uint8_t)(0x70 | (b[6] & 0x0f));
     b[8] = (uint8_t)(0x80 | (b[8] & 0x3f));
-    sb_init(&text, a);
-    for (int i = 0; i < 16; i++)
-        sb_addf(&text, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", b[i]);
-    return sb_str(&text);
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        *at++ = digits[b[i] >> 4];
+        *at++ = digits[b[i] & 0x0f];
+    }
+    return str_copy(a, (struct str){ text, sizeof(text) });
 }
 
 int sys_read_file(struct arena *a, const char *path, size_t limit_bytes, struct str *ret,
