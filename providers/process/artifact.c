@@ -205,7 +205,10 @@ static void artifact_finish(struct process_call *c)
         return;
     if (!is_there && (process_tree_seal(c, artifact_scratch(c, "/tree"), &sum, &err) ||
                       artifact_write_sum(c, &sum, &err) || artifact_publish(c, &err))) {
-        (void)process_fail_err(c, RV_ACTED_YES, &err);
+        if (err.code == ERR_LIMIT) /* so it is whenever it is asked for */
+            artifact_refuse(c, str_from_c(err.text));
+        else
+            (void)process_fail_err(c, RV_ACTED_YES, &err);
         return;
     }
     artifact_clear(c);

@@ -11,7 +11,8 @@
 #include "providers/kit_launch.h"
 #include "providers/process/process.h"
 
-#define SECRETS_FIND_MIN 8 /* shorter ones stand anywhere */
+#define SECRETS_FIND_MIN 8    /* shorter ones stand anywhere */
+#define SECRETS_PATH_SAID 200 /* of where one was found */
 
 static const struct value *secrets_asked(const struct process_call *c)
 {
@@ -149,14 +150,17 @@ int process_secrets_find(struct process_call *c, const char *tree, struct str *r
         return (int)c->ret->verdict;
     if (!values.texts.n)
         return 0;
-    if (process_tree_find(c, tree, values.texts.p, values.texts.n, &found, &err))
+    if (process_tree_find(c, tree, values.texts.p, values.texts.n, &found, &err) == ERR_LIMIT)
+        *ret = str_copy(&c->arena, str_from_c(err.text));
+    else if (err.code)
         return process_fail_err(c, RV_ACTED_YES, &err);
     if (!found.path.p)
-        return 0;
+        return arena_status(&c->arena, &err) ? process_fail_err(c, RV_ACTED_YES, &err) : 0;
     if (str_find(found.path, values.texts.p[found.text]) != STR_NPOS)
         found.path = S("in a name");
     *ret = str_fmt(&c->arena, "build: what it made holds the value of secret '%.*s': %.*s",
-                   STR_ARG(values.names.p[found.text]), STR_ARG(found.path));
+                   STR_ARG(values.names.p[found.text]),
+                   STR_ARG(str_slice(found.path, 0, SECRETS_PATH_SAID)));
     return arena_status(&c->arena, &err) ? process_fail_err(c, RV_ACTED_YES, &err) : 0;
 }
 

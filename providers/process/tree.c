@@ -247,6 +247,25 @@ int process_tree_link(struct process_call *c, const char *from, struct str of, c
     return tree_link_all(c, str_fmt(&c->arena, "/proc/self/fd/%d/.", below).p, root, at, err);
 }
 
+/* --- read --- */
+
+/* What is kept, or why not: of a file with holes much more is read than it has. */
+static int tree_list_files(struct process_call *c, const char *root, struct tree_list *ret,
+                           int64_t *ret_bytes, struct err *err)
+{
+    int64_t bytes = 0;
+
+    if (tree_visit(c, root, S(""), 0, ret, err))
+        return err->code;
+    for (size_t i = 0; i < ret->list.n && bytes <= TREE_BYTES_MAX; i++)
+        bytes += ret->list.p[i].kind == TREE_FILE ? ret->list.p[i].size : 0;
+    if (bytes > TREE_BYTES_MAX)
+        return err_set(err, ERR_LIMIT, "the artifact has more than %lld bytes",
+                       (long long)TREE_BYTES_MAX);
+    *ret_bytes = bytes;
+    return 0;
+}
+
 /* --- find --- */
 
 static size_t tree_find_in(struct str text, const struct str *texts, size_t n)
@@ -259,8 +278,8 @@ static size_t tree_find_in(struct str text, const struct str *texts, size_t n)
 }
 
 /* Block by block, each behind the end of the one before. *ret: which, or n. */
-static int tree_find_in_file(const char *path, const struct str *texts, size_t n, struct str block,
-                             size_t *ret, struct err *err)
+static int tree_find_in_file(struct process_call *c, const char *path, const struct str *texts,
+                             size_t n, struct str block, size_t *ret, struct err *err)
 {
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     size_t kept = block.n - TREE_BLOCK, have = 0;
@@ -275,6 +294,8 @@ static int tree_find_in_file(const char *path, const struct str *texts, size_t n
             memmove(p, p + have - kept, kept);
             have = kept;
         }
+        if (c->h->cancelled(c->h->ctx))
+            return err_set(err, ERR_CANCELLED, "cancelled");
     }
     return fd < 0 || got < 0 ? err_sys(err, "read '%s'", path) : 0;
 }
@@ -289,7 +310,7 @@ static int tree_find_one(struct process_call *c, const struct tree_entry *e, con
     if (*ret < n || e->kind == TREE_DIR)
         return 0;
     if (e->kind == TREE_FILE)
-        return tree_find_in_file(path, texts, n, block, ret, err);
+        return tree_find_in_file(c, path, texts, n, block, ret, err);
     if (tree_read_link(c, path, &target, err))
         return err->code;
     *ret = tree_find_in(target, texts, n);
@@ -301,13 +322,14 @@ int process_tree_find(struct process_call *c, const char *root, const struct str
 {
     struct tree_list tree = { 0 };
     struct str block = { .n = TREE_BLOCK };
+    int64_t bytes;
 
     *ret = (struct process_tree_found){ .path = STR_NONE };
     for (size_t i = 0; i < n; i++)
         if (texts[i].n + TREE_BLOCK > block.n)
             block.n = texts[i].n + TREE_BLOCK;
     block.p = arena_alloc(&c->arena, block.n);
-    if (!block.p || tree_visit(c, root, S(""), 0, &tree, err))
+    if (!block.p || tree_list_files(c, root, &tree, &bytes, err))
         return block.p ? err->code : arena_status(&c->arena, err);
     for (size_t i = 0; n && i < tree.list.n; i++) {
         const char *path = tree_join(&c->arena, root, tree.list.p[i].path);
@@ -332,16 +354,6 @@ static int tree_by_path(const void *a, const void *b)
     const struct tree_entry *x = a, *y = b;
 
     return str_cmp(x->path, y->path);
-}
-
-/* Of a file with holes much more is read than it has. */
-static int64_t tree_bytes(const struct tree_list *tree)
-{
-    int64_t bytes = 0;
-
-    for (size_t i = 0; i < tree->list.n && bytes <= TREE_BYTES_MAX; i++)
-        bytes += tree->list.p[i].kind == TREE_FILE ? tree->list.p[i].size : 0;
-    return bytes;
 }
 
 static int tree_hash_file(struct arena *a, const char *path, struct str *ret, struct err *err)
@@ -396,12 +408,10 @@ int process_tree_seal(struct process_call *c, const char *root, struct process_t
 {
     struct tree_list tree = { 0 };
     struct sb manifest;
+    int64_t bytes;
 
-    if (tree_visit(c, root, S(""), 0, &tree, err))
+    if (tree_list_files(c, root, &tree, &bytes, err))
         return err->code;
-    if (tree_bytes(&tree) > TREE_BYTES_MAX)
-        return err_set(err, ERR_LIMIT, "the artifact has more than %lld bytes",
-                       (long long)TREE_BYTES_MAX);
     qsort(tree.list.p, tree.list.n, sizeof(tree.list.p[0]), tree_by_path);
     sb_init(&manifest, &c->arena);
     for (size_t i = 0; i < tree.list.n; i++) {
@@ -413,6 +423,6 @@ int process_tree_seal(struct process_call *c, const char *root, struct process_t
         if (!(i % 64) && c->h->cancelled(c->h->ctx))
             return err_set(err, ERR_CANCELLED, "cancelled");
     }
-    *ret = (struct process_tree_sum){ sb_str(&manifest), tree_bytes(&tree) };
+    *ret = (struct process_tree_sum){ sb_str(&manifest), bytes };
     return arena_status(&c->arena, err);
 }
