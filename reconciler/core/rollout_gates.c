@@ -192,19 +192,8 @@ static void tell_drained(struct lane *l, int step, const struct member *m,
         return;
     value_set(l->low->a, desired, S("draining"), value_bool(l->low->a, 1));
     for (int64_t i = span.from; i < span.to; i++) {
-        size_t told = rollout_items_add(
-            l, step,
-            (struct plan_item){
-                .action = PLAN_UPDATE,
-                .kind = S("instance"),
-                .name = identity_instance_name(l->low->a, m->service, key, i),
-                .service = m->service,
-                .provider = m->provider,
-                .set_key = *key,
-                .desired = desired,
-            });
-
-        rollout_items_need(l->low, gate, told);
+        rollout_items_need(l->low, gate,
+                           rollout_items_act(l, step, PLAN_UPDATE, m, key, i, desired));
     }
 }
 

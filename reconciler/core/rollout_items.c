@@ -212,12 +212,11 @@ static const struct value *instance_desired(struct lowering *low, const struct m
     return desired;
 }
 
-size_t rollout_items_instance(struct lane *l, enum plan_action action, const struct member *m,
-                              const struct value *service, const struct digest *key,
-                              int64_t ordinal)
+size_t rollout_items_act(struct lane *l, int step, enum plan_action action, const struct member *m,
+                         const struct digest *key, int64_t ordinal, const struct value *desired)
 {
     return rollout_items_add(
-        l, action == PLAN_CREATE ? 4 : 0,
+        l, step,
         (struct plan_item){
             .action = action,
             .kind = S("instance"),
@@ -225,8 +224,16 @@ size_t rollout_items_instance(struct lane *l, enum plan_action action, const str
             .service = m->service,
             .provider = m->provider,
             .set_key = *key,
-            .desired = instance_desired(l->low, m, service, key, ordinal),
+            .desired = desired,
         });
+}
+
+size_t rollout_items_instance(struct lane *l, enum plan_action action, const struct member *m,
+                              const struct value *service, const struct digest *key,
+                              int64_t ordinal)
+{
+    return rollout_items_act(l, action == PLAN_CREATE ? 4 : 0, action, m, key, ordinal,
+                             instance_desired(l->low, m, service, key, ordinal));
 }
 
 size_t rollout_items_instances(struct lane *l, const struct member *m, const struct value *service,
@@ -290,16 +297,7 @@ void rollout_items_stop(struct lane *l, int step, const struct member *m,
     for (int64_t i = span.from; i < span.to; i++) {
         if (made != ROLLOUT_NO_ITEM)
             l->only_after = (int)(made + (size_t)(i - span.from));
-        (void)rollout_items_add(l, step,
-                                (struct plan_item){
-                                    .action = PLAN_DELETE,
-                                    .kind = S("instance"),
-                                    .name = identity_instance_name(l->low->a, m->service, key, i),
-                                    .service = m->service,
-                                    .provider = m->provider,
-                                    .set_key = *key,
-                                    .desired = desired,
-                                });
+        (void)rollout_items_act(l, step, PLAN_DELETE, m, key, i, desired);
     }
     l->only_after = only_after;
 }

@@ -45,6 +45,9 @@ struct span { /* of ordinals: from .. to */
 /* Instances side by side; the index of the first comes back. */
 size_t rollout_items_instances(struct lane *l, const struct member *m, const struct value *service,
                                const struct digest *key, struct span span);
+/* What is done to one instance of a set. */
+size_t rollout_items_act(struct lane *l, int step, enum plan_action action, const struct member *m,
+                         const struct digest *key, int64_t ordinal, const struct value *desired);
 size_t rollout_items_instance(struct lane *l, enum plan_action action, const struct member *m,
                               const struct value *service, const struct digest *key,
                               int64_t ordinal);

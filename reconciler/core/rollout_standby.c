@@ -11,16 +11,7 @@ static void add_instances(struct lane *l, int step, const struct member *m,
 
     value_set(a, desired, S("frozen"), value_bool(a, is_frozen));
     for (int64_t i = 0; i < set->replicas; i++)
-        (void)rollout_items_add(l, step,
-                                (struct plan_item){
-                                    .action = PLAN_UPDATE,
-                                    .kind = S("instance"),
-                                    .name = identity_instance_name(a, m->service, &set->set_key, i),
-                                    .service = m->service,
-                                    .provider = m->provider,
-                                    .set_key = set->set_key,
-                                    .desired = desired,
-                                });
+        (void)rollout_items_act(l, step, PLAN_UPDATE, m, &set->set_key, i, desired);
     rollout_items_step(l);
 }
 

@@ -63,6 +63,23 @@ static inline void say(struct story *s, enum command_verb verb)
     world_say(&s->w, &(struct command){ .verb = verb, .env = S("prod"), .as = S("") }, &s->done);
 }
 
+/* The first instance of what is live, with its keeper. */
+static inline void lose_live(struct story *s, struct str service)
+{
+    struct arena *a = &s->w.arena;
+    struct rec_environment env;
+    struct rec_set *live;
+    size_t n;
+
+    MUST(environments_by_name(world_reader(&s->w), a, S("prod"), &env, err));
+    MUST(DB_SELECT(world_reader(&s->w), a, set,
+                   "WHERE env = $1 AND service = $2 AND state = 'live'", &live, &n, err,
+                   DB_T(env.uid), DB_T(service)));
+    assert_int_equal(n, 1);
+    assert_true(
+        world_lose_named(&s->w, env.uid, identity_instance_name(a, service, &live->set_key, 0)));
+}
+
 /* The shop runs at its first version. */
 static inline void given_shop(struct story *s, uint64_t seed, enum world_boxes boxes)
 {

@@ -149,22 +149,6 @@ static void a_freeze_ends_by_the_clock_of_its_zone(struct story *s)
     expect_version(s, SHOP_BLOG, 2);
 }
 
-static void lose_live(struct story *s, struct str service)
-{
-    struct arena *a = &s->w.arena;
-    struct rec_environment env;
-    struct rec_set *live;
-    size_t n;
-
-    MUST(environments_by_name(world_reader(&s->w), a, S("prod"), &env, err));
-    MUST(DB_SELECT(world_reader(&s->w), a, set,
-                   "WHERE env = $1 AND service = $2 AND state = 'live'", &live, &n, err,
-                   DB_T(env.uid), DB_T(service)));
-    assert_int_equal(n, 1);
-    assert_true(
-        world_lose_named(&s->w, env.uid, identity_instance_name(a, service, &live->set_key, 0)));
-}
-
 static size_t count_lost(struct story *s)
 {
     struct world_walk walk = { 0 };

@@ -146,22 +146,6 @@ static void a_person_takes_a_share_back(struct story *s)
     expect_status(s, "in_sync: ");
 }
 
-static void lose_live(struct story *s, struct str service)
-{
-    struct arena *a = &s->w.arena;
-    struct rec_environment env;
-    struct rec_set *live;
-    size_t n;
-
-    MUST(environments_by_name(world_reader(&s->w), a, S("prod"), &env, err));
-    MUST(DB_SELECT(world_reader(&s->w), a, set,
-                   "WHERE env = $1 AND service = $2 AND state = 'live'", &live, &n, err,
-                   DB_T(env.uid), DB_T(service)));
-    assert_int_equal(n, 1);
-    assert_true(
-        world_lose_named(&s->w, env.uid, identity_instance_name(a, service, &live->set_key, 0)));
-}
-
 /* What serves most of the requests is not left alone for as long as a canary takes. */
 static void what_serves_is_made_again_first(struct story *s)
 {
