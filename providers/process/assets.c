@@ -134,10 +134,16 @@ static int assets_fill(struct process_call *c, const struct assets *x, const cha
         (chmod(fresh, 0755) && err_sys(err, "open '%s'", fresh)) ||
         process_tree_link(c, assets_tree(c, x->own.artifact), S(""), fresh, S(""), err))
         return err->code;
-    for (size_t i = 0; i < x->earlier.n; i++)
+    for (size_t i = 0; i < x->earlier.n; i++) {
+        struct err gone = ERR_INIT; /* one that is removed meanwhile is left out */
+
         if (process_tree_link(c, assets_tree(c, x->earlier.p[i].artifact), x->earlier.p[i].below,
-                              fresh, x->own.below, err))
+                              fresh, x->own.below, &gone) &&
+            gone.code != ERR_NOT_FOUND) {
+            *err = gone;
             return err->code;
+        }
+    }
     return rename(fresh, copy) ? err_sys(err, "rename '%s'", fresh) : 0;
 }
 

@@ -173,6 +173,26 @@ static int tree_is_apart(void)
            errno == EEXIST;
 }
 
+static const char *tree_packed(struct arena *a, const char *path)
+{
+    size_t n = strlen(path);
+
+    return n > 3 && !strcmp(path + n - 3, ".gz") ? str_to_c(a, (struct str){ path, n - 3 })
+                                                 : str_fmt(a, "%s.gz", path).p;
+}
+
+/* FILE.gz is FILE for whoever takes it packed: beside one of another version it would be taken for that. */
+static int tree_would_mix(struct arena *a, int parent, const char *name, const char *from)
+{
+    const char *beside = tree_packed(a, name), *own = tree_packed(a, from);
+    struct stat there, ours;
+
+    if (!beside || !own || fstatat(parent, beside, &there, AT_SYMLINK_NOFOLLOW) ||
+        !S_ISREG(there.st_mode))
+        return 0;
+    return lstat(own, &ours) || there.st_dev != ours.st_dev || there.st_ino != ours.st_ino;
+}
+
 static int tree_link_at(struct process_call *c, int parent, const char *name,
                         const struct tree_entry *e, const char *from, struct err *err)
 {
@@ -184,7 +204,9 @@ static int tree_link_at(struct process_call *c, int parent, const char *name,
     case TREE_LINK:
         return tree_read_link(c, from, &target, err) || symlinkat(target.p, parent, name) ? -1 : 0;
     case TREE_FILE:
-        return linkat(AT_FDCWD, from, parent, name, 0);
+        return tree_would_mix(&c->arena, parent, name, from)
+                   ? 0
+                   : linkat(AT_FDCWD, from, parent, name, 0);
     }
     UNREACHABLE();
 }
@@ -239,12 +261,17 @@ int process_tree_link(struct process_call *c, const char *from, struct str of, c
     AUTO_CLOSE int source = open(from, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     AUTO_CLOSE int root = open(to, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     AUTO_CLOSE int below = source < 0 ? -1 : tree_open_beneath(&c->arena, source, of);
+    struct process_call listed = *c; /* what it lists is as large as the tree, and goes with it */
 
     if (below < 0)
         return tree_is_apart() ? 0 : err_sys(err, "open '%s'", from);
     if (root < 0)
         return err_sys(err, "open '%s'", to);
-    return tree_link_all(c, str_fmt(&c->arena, "/proc/self/fd/%d/.", below).p, root, at, err);
+    arena_init(&listed.arena, 0);
+    (void)tree_link_all(&listed, str_fmt(&listed.arena, "/proc/self/fd/%d/.", below).p, root, at,
+                        err);
+    arena_fini(&listed.arena);
+    return err->code;
 }
 
 /* --- read --- */

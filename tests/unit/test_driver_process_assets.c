@@ -123,6 +123,32 @@ static void test_it_runs_in_a_copy_with_files_of_earlier_versions(void **state)
     assert_true(world_has(w, "artifacts/v1/tree/app/static/v1.js"));
 }
 
+/* A site gives FILE.gz for FILE to whoever takes it packed. */
+static void test_packed_and_plain_are_of_one_version(void **state)
+{
+    struct world *w = *state;
+
+    world_write(w, "artifacts/v1/tree/app/static/same.js.gz", "v1 packed");
+    world_write(w, "artifacts/v1/tree/app/static/v1.js.gz", "v1 packed");
+    world_write(w, "artifacts/v1/tree/app/static/v1.gz", "v1 packed");
+    world_write(w, "artifacts/v3/tree/app/static/v3.js.gz", "v3 packed");
+    world_write(w, "artifacts/v3/tree/app/static/d.gz", "v3 packed");
+    assert_int_equal(run(w, GREEN, RUNS("web", "v3", "2,\"of\":[" OF("v1") "]", "")).verdict,
+                     RV_DONE);
+    assert_string_equal(copied(w, GREEN, "static/same.js"), "v3");
+    assert_string_equal(copied(w, GREEN, "static/same.js.gz"), "");
+    assert_string_equal(copied(w, GREEN, "static/v1.js.gz"), "v1 packed");
+    assert_string_equal(copied(w, GREEN, "static/v1.gz"), "v1 packed");
+    assert_string_equal(copied(w, GREEN, "static/v3.js.gz"), "v3 packed");
+    assert_string_equal(copied(w, GREEN, "static/d.gz"), "v3 packed");
+    /* and where the packed one alone is there */
+    world_write(w, "artifacts/v4/tree/app/static/v1.js.gz", "v4 packed");
+    assert_int_equal(run(w, BLUE, RUNS("api", "v4", "2,\"of\":[" OF("v1") "]", "")).verdict,
+                     RV_DONE);
+    assert_string_equal(copied(w, BLUE, "static/v1.js.gz"), "v4 packed");
+    assert_string_equal(copied(w, BLUE, "static/v1.js"), "");
+}
+
 static void test_no_more_than_are_asked_for(void **state)
 {
     struct world *w = *state;
@@ -264,6 +290,7 @@ int main(void)
     } plain[] = {
         { "it runs in a copy with files of earlier versions",
           test_it_runs_in_a_copy_with_files_of_earlier_versions },
+        { "packed and plain are of one version", test_packed_and_plain_are_of_one_version },
         { "no more than are asked for", test_no_more_than_are_asked_for },
         { "those that run and the new one have each other's",
           test_those_that_run_and_the_new_one_have_each_others },
