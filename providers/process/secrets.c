@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,7 +10,8 @@
 #include "providers/kit_launch.h"
 #include "providers/process/process.h"
 
-#define SECRETS_FIND_MIN 8    /* shorter ones stand anywhere */
+#define SECRETS_FIND_MIN 8 /* shorter ones stand anywhere */
+#define SECRETS_LOG_MAX (64 << 20)
 #define SECRETS_PATH_SAID 200 /* of where one was found */
 
 static const struct value *secrets_asked(const struct process_call *c)
@@ -164,41 +164,69 @@ int process_secrets_find(struct process_call *c, const char *tree, struct str *r
     return arena_status(&c->arena, &err) ? process_fail_err(c, RV_ACTED_YES, &err) : 0;
 }
 
-/* In its place, byte by byte: a log is as long as it was. */
-static int secrets_hide_in(const char *path, const struct secrets_values *values)
+/* One that is not there holds nothing. A pipe in its place would keep us waiting. */
+static int secrets_open_log(const char *path, int *ret_fd, size_t *ret_n)
 {
-    AUTO_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    AUTO_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat st;
-    char *log, *at;
 
     if (fd < 0)
         return errno == ENOENT ? 0 : -1;
-    if (fstat(fd, &st) || !st.st_size)
-        return st.st_size ? -1 : 0;
-    log = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (log == MAP_FAILED)
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > SECRETS_LOG_MAX)
         return -1;
+    *ret_n = (size_t)st.st_size;
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+static void secrets_mask(char *text, size_t n, const struct secrets_values *values)
+{
     for (size_t i = 0; i < values->texts.n; i++)
-        for (at = log; (at = memmem(at, (size_t)(log + st.st_size - at), values->texts.p[i].p,
-                                    values->texts.p[i].n));)
+        for (char *at = text; (at = memmem(at, (size_t)(text + n - at), values->texts.p[i].p,
+                                           values->texts.p[i].n));)
             memset(at, '*', values->texts.p[i].n);
-    return munmap(log, (size_t)st.st_size);
+}
+
+/* In its place, byte by byte: a log is as long as it was. Its two files are one text, in which a value may be cut. */
+static int secrets_hide_in(struct process_call *c, const char *const *paths,
+                           const struct secrets_values *values)
+{
+    AUTO_CLOSE int before = -1;
+    AUTO_CLOSE int now = -1;
+    size_t n_before = 0, n_now = 0;
+    char *text;
+
+    if (secrets_open_log(paths[0], &before, &n_before) || secrets_open_log(paths[1], &now, &n_now))
+        return -1;
+    text = arena_alloc(&c->arena, n_before + n_now + 1);
+    if (!text || (n_before && pread(before, text, n_before, 0) != (ssize_t)n_before) ||
+        (n_now && pread(now, text + n_before, n_now, 0) != (ssize_t)n_now))
+        return -1;
+    secrets_mask(text, n_before + n_now, values);
+    return (n_before && pwrite(before, text, n_before, 0) != (ssize_t)n_before) ||
+                   (n_now && pwrite(now, text + n_before, n_now, 0) != (ssize_t)n_now)
+               ? -1
+               : 0;
 }
 
 void process_secrets_hide(struct process_call *c)
 {
-    static const char *const logs[] = { "log", "log.1" };
+    static const char *const names[] = { "log.1", "log" };
+    const char *paths[N_ELEMENTS(names)];
     struct rv_result kept = *c->ret;
     struct secrets_values values;
-    int can = value_count(secrets_asked(c)) ? !secrets_values(c, &values) : -1;
+    int can;
 
+    if (!value_count(secrets_asked(c)))
+        return;
+    can = !secrets_values(c, &values);
     *c->ret = kept;
-    for (size_t i = 0; can >= 0 && i < N_ELEMENTS(logs); i++) {
-        const char *path = str_fmt(&c->arena, "%.*s/%.*s/%s", STR_ARG(c->place.runs),
-                                   STR_ARG(c->place.owner), logs[i])
-                               .p;
-
-        if (path && (!can || secrets_hide_in(path, &values)))
-            (void)unlink(path); /* what cannot be hidden is not kept */
-    }
+    for (size_t i = 0; i < N_ELEMENTS(names); i++)
+        paths[i] = str_fmt(&c->arena, "%.*s/%.*s/%s", STR_ARG(c->place.runs),
+                           STR_ARG(c->place.owner), names[i])
+                       .p;
+    if (!paths[0] || !paths[1] || (can && !secrets_hide_in(c, paths, &values)))
+        return;
+    for (size_t i = 0; i < N_ELEMENTS(names); i++)
+        (void)unlink(paths[i]); /* what cannot be hidden is not kept */
 }

@@ -251,6 +251,32 @@ static void test_a_log_keeps_all_but_values(void **state)
     assert_false(world_has(w, "run/" OWNER "/log"));
 }
 
+/* Its file is turned when it is full, wherever it stands. */
+static void test_a_value_is_cut_where_the_log_turns(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(build(w, "k1",
+                           BUILD("cd $HOME/..; printf 'a hunter2-ve' > log.1; "
+                                 "printf 'ry-secret b' > log",
+                                 ""))
+                         .verdict,
+                     RV_DONE);
+    assert_string_equal(world_file(w, "run/" OWNER "/log.1"), "a **********");
+    assert_string_equal(world_file(w, "run/" OWNER "/log"), "********* b");
+}
+
+static void test_what_is_no_log_is_removed(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(
+        build(w, "k1", BUILD("mkfifo $HOME/../log.1; cat $REEVE_SECRETS/npm_token", "")).verdict,
+        RV_DONE);
+    assert_false(world_has(w, "run/" OWNER "/log.1"));
+    assert_false(world_has(w, "run/" OWNER "/log"));
+}
+
 static void test_without_a_value_nothing_starts(void **state)
 {
     struct world *w = *state;
@@ -272,6 +298,8 @@ int main(void)
         { "what was left goes at a look", test_what_was_left_goes_at_a_look },
         { "what was refused stays refused", test_what_was_refused_stays_refused },
         { "a log keeps all but values", test_a_log_keeps_all_but_values },
+        { "a value is cut where the log turns", test_a_value_is_cut_where_the_log_turns },
+        { "what is no log is removed", test_what_is_no_log_is_removed },
         { "without a value nothing starts", test_without_a_value_nothing_starts },
     };
     struct CMUnitTest tests[N_ELEMENTS(rows) + N_ELEMENTS(plain)];
