@@ -60,6 +60,16 @@ static int tree_visit_dir(struct process_call *c, const char *root, struct str p
     return rc;
 }
 
+/* A build may have left what its owner may not read, and it is ours by now. */
+static int tree_make_readable(const char *path, const struct stat *st, struct err *err)
+{
+    mode_t needed = S_ISDIR(st->st_mode) ? 0500 : S_ISREG(st->st_mode) ? 0400 : 0;
+
+    return (st->st_mode & needed) != needed && chmod(path, (st->st_mode & 0777) | needed)
+               ? err_sys(err, "open '%s'", path)
+               : 0;
+}
+
 /* Parents before children. */
 static int tree_visit(struct process_call *c, const char *root, struct str path, int depth,
                       struct tree_list *ret, struct err *err)
@@ -74,6 +84,8 @@ static int tree_visit(struct process_call *c, const char *root, struct str path,
         return err_set(err, ERR_LIMIT, "'%s' is too deep or holds too many files", root);
     if (lstat(full, &st))
         return err_sys(err, "read '%s'", full);
+    if (tree_make_readable(full, &st, err))
+        return err->code;
     if (!(ret->list.n % 256) && c->h->cancelled(c->h->ctx))
         return err_set(err, ERR_CANCELLED, "cancelled");
     *e = (struct tree_entry){ .path = path, .mode = st.st_mode & 0777, .size = st.st_size };
