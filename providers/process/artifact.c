@@ -250,6 +250,7 @@ static int artifact_prepare(struct process_call *c)
         return process_fail(c, RV_RETRY, RV_ACTED_YES,
                             "the source of artifact '%.*s' is not exported",
                             STR_ARG(artifact_key(c)));
+    process_clear_home(c); /* of a build that died: what is built again begins with nothing */
     if (process_users_remove(c, tree, &err) || sys_remove_all(scratch, &err) ||
         sys_mkdir_all(scratch, 0700, &err) || process_tree_copy(c, from, tree, &err))
         return process_fail_err(c, RV_ACTED_YES, &err);

@@ -184,6 +184,13 @@ static void test_they_go_with_the_build(void **state)
     assert_false(lies_somewhere(w));
 }
 
+static int has_begun(struct world *w, void *unused)
+{
+    (void)unused;
+    return world_has(w, "run/" OWNER "/home/left");
+}
+
+/* What is built again begins with nothing of before. */
 static void test_they_go_when_its_keeper_is_killed(void **state)
 {
     struct world *w = *state;
@@ -191,14 +198,15 @@ static void test_they_go_when_its_keeper_is_killed(void **state)
     pid_t keeper;
     struct rv_op op;
 
-    begin(w, &op, BUILD("sleep 1000", ISOLATED));
+    begin(w, &op, BUILD("touch $HOME/left; sleep 1000", ISOLATED));
+    world_wait(w, has_begun, NULL, "it has begun");
     keeper = (pid_t)world_state(w, OWNER, "keeper");
     assert_int_equal(kill(keeper, SIGKILL), 0);
     world_wait(w, world_is_dead, &keeper, "the keeper is dead");
     w->driver->resume(w->self, &w->t.host, &op, &ret);
     assert_int_equal(ret.verdict, RV_RETRY);
     assert_false(lies_somewhere(w));
-    ret = build(w, "k1", BUILD(SEES, ISOLATED));
+    ret = build(w, "k1", BUILD("test ! -e $HOME/left || exit 9; " SEES, ISOLATED));
     assert_int_equal(ret.verdict, RV_DONE);
     assert_false(lies_somewhere(w));
 }
