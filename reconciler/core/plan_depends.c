@@ -125,7 +125,7 @@ int plan_depends_runs(const struct planner *p, const struct subject *x, const st
 
 /* --- their items --------------------------------------------------------------------------------- */
 
-static const struct value *job_desired(struct planner *p, const struct awaited_job *j)
+const struct value *plan_depends_desired(struct planner *p, const struct awaited_job *j)
 {
     static const char *const taken[] = { "artifact", "command",   "environment",
                                          "limits",   "isolation", "timeout_ms" };
@@ -165,7 +165,7 @@ static void make_job(struct planner *p, struct awaited_job *j)
             .name = str_fmt(p->low.a, "%.*s@%.*s", STR_ARG(m.service), STR_ARG(key)),
             .service = m.service,
             .provider = m.provider,
-            .desired = job_desired(p, j),
+            .desired = plan_depends_desired(p, j),
         });
 }
 
@@ -213,7 +213,8 @@ static void note_wait(struct waits *w, int group, int on)
         *o = (struct group_order){ group, on };
 }
 
-static int reaches(struct waits *w, int from, int to)
+/* Marks the group and all that it waits for, also by others. */
+static void mark_reached(struct waits *w, int from)
 {
     size_t n = w->p->plan->groups.n, depth = 0;
 
@@ -230,7 +231,6 @@ static int reaches(struct waits *w, int from, int to)
                 w->stack[depth++] = w->all.p[i].on;
             }
     }
-    return w->marks[to];
 }
 
 /* A service that the job needs is proven first. */
@@ -238,6 +238,7 @@ static void job_waits_for(struct waits *w, const struct awaited_job *j, int on)
 {
     struct planner *p = w->p;
 
+    mark_reached(w, on);
     for (int turn = 0; turn < 2; turn++)
         for (size_t i = 0; i < p->subjects.n; i++)
             for (size_t k = 0; k < p->subjects.p[i].jobs.n; k++) {
@@ -245,7 +246,7 @@ static void job_waits_for(struct waits *w, const struct awaited_job *j, int on)
 
                 if (group >= 0 && turn)
                     note_wait(w, group, on);
-                else if (group >= 0 && reaches(w, on, group))
+                else if (group >= 0 && w->marks[group])
                     return;
             }
     rollout_items_need(&p->low, j->first, p->proven.p[on]);
@@ -300,8 +301,10 @@ static void order_started(struct waits *w, const struct subject *x)
         const struct subject *y = planner_find_subject(w->p, depends->u.map.entries[k].key);
 
         if (condition_of(depends->u.map.entries[k].value) != CONDITION_STARTED || !y ||
-            y->group < 0 || !makes_set(y) ||
-            (y->group != x->group && reaches(w, y->group, x->group)))
+            y->group < 0 || !makes_set(y))
+            continue;
+        mark_reached(w, y->group);
+        if (y->group != x->group && w->marks[x->group])
             continue;
         note_wait(w, x->group, y->group);
         start_after(w->p, x, y);

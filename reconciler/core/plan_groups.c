@@ -105,8 +105,9 @@ static struct value *routes_of_group(struct planner *p, size_t leader)
 
 /* Its set, what is released for it, what verifies it and the jobs that end before it: one of these that was mended is
  * another change. */
-static struct str member_word(struct arena *a, const struct subject *x)
+static struct str member_word(struct planner *p, const struct subject *x)
 {
+    struct arena *a = p->low.a;
     const struct member *m = &x->m;
     const struct value *verify = value_get(m->desired, S("verify"));
     struct digest digest;
@@ -124,8 +125,10 @@ static struct str member_word(struct arena *a, const struct subject *x)
         digest = digest_value(a, S("verify"), verify);
         sb_addf(&b, "?%.*s", STR_ARG(digest_hex(a, &digest)));
     }
-    for (size_t i = 0; i < x->jobs.n; i++)
-        sb_addf(&b, "!%.*s", STR_ARG(digest_hex(a, &x->jobs.p[i]->key)));
+    for (size_t i = 0; i < x->jobs.n; i++) {
+        digest = digest_value(a, S("job"), plan_depends_desired(p, x->jobs.p[i]));
+        sb_addf(&b, "!%.*s", STR_ARG(digest_hex(a, &digest)));
+    }
     return sb_str(&b);
 }
 
@@ -138,7 +141,7 @@ static struct digest group_digest(struct planner *p, size_t leader)
     for (size_t i = leader; i < p->subjects.n; i = p->subjects.p[i].next) {
         const struct subject *x = &p->subjects.p[i];
 
-        value_set_text(a, sets, x->m.service, member_word(a, x));
+        value_set_text(a, sets, x->m.service, member_word(p, x));
     }
     if (p->subjects.p[leader].fate == FATE_SCALE)
         value_set_int(a, all, S("replicas"), p->subjects.p[leader].m.replicas);

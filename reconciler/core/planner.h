@@ -123,6 +123,8 @@ int plan_depends_collect(struct planner *p, struct err *err);
 /* One of its jobs runs for the set that is made of it. */
 int plan_depends_runs(const struct planner *p, const struct subject *x,
                       const struct awaited_job *j);
+/* What its run is given. */
+const struct value *plan_depends_desired(struct planner *p, const struct awaited_job *j);
 /* Items of jobs, which need nothing of a group; `last_address` may be ROLLOUT_NO_ITEM. */
 void plan_depends_make(struct planner *p, size_t last_address);
 /* Who waits for them, and for instances of others. */

@@ -552,6 +552,34 @@ static void test_what_clears_is_no_part_of_the_id(void **state)
     }
 }
 
+/* What failed is quarantined by its group: more time for the job that comes first is another try. */
+static void test_a_job_with_more_time_is_another_change(void **state)
+{
+    struct digest digests[3];
+
+    (void)state;
+    for (int64_t i = 0; i < 3; i++) {
+        struct scene c;
+
+        arena_init(&c.arena, 0);
+        given_world(&c.world, &c.arena);
+        c.spec = given_spec(&c.arena, "a v1 after=seed;job seed v9");
+        for (size_t n = 0; n < c.spec.resources.n; n++) {
+            struct spec_resource *r = &c.spec.resources.p[n];
+            struct value *more = value_copy(&c.arena, r->desired);
+
+            if (i < 2 && str_eq_c(r->kind, "job"))
+                value_set_int(&c.arena, more, S("timeout_ms"), 1000);
+            r->desired = more;
+        }
+        c.plan = world_plan(&c.world, &c.spec, PLAN_CAUSE_COMMIT);
+        digests[i] = c.plan.groups.p[0].digest;
+        arena_fini(&c.arena);
+    }
+    assert_true(digest_eq(&digests[0], &digests[1]));
+    assert_false(digest_eq(&digests[0], &digests[2]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -567,6 +595,7 @@ int main(void)
         cmocka_unit_test(test_promises_are_said),
         cmocka_unit_test(test_a_plan_grows_with_what_changes),
         cmocka_unit_test(test_what_clears_is_no_part_of_the_id),
+        cmocka_unit_test(test_a_job_with_more_time_is_another_change),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
