@@ -206,19 +206,17 @@ static void keep_place(struct planner *p, struct plan_route *r, const struct pla
     p->keeps_places = 1;
 }
 
-/* Beside places that stay nothing leads to what never served and is kept out: the edge could not be as it is asked,
- * and would be asked again and again. */
-static void drop_unserved(struct planner *p)
+static void drop_unserved(struct planner *p, struct plan_routes *list)
 {
-    struct plan_routes served = { 0 }, *wanted = &p->plan->routes;
+    struct plan_routes served = { 0 };
 
-    for (size_t i = 0; i < wanted->n; i++) {
-        const struct subject *x = planner_find_subject(p, wanted->p[i].service);
+    for (size_t i = 0; i < list->n; i++) {
+        const struct subject *x = planner_find_subject(p, list->p[i].service);
 
-        if (wanted->p[i].address.n || !x || !x->is_kept || x->m.live)
-            add_route(p, &served, wanted->p[i]);
+        if (list->p[i].address.n || !x || !x->is_kept || x->m.live)
+            add_route(p, &served, list->p[i]);
     }
-    *wanted = served;
+    *list = served;
 }
 
 void plan_routes_keep_places(struct planner *p)
@@ -242,8 +240,12 @@ void plan_routes_keep_places(struct planner *p)
         if (was && !str_eq(was->service, r->service))
             keep_place(p, r, was);
     }
-    if (p->keeps_places)
-        drop_unserved(p);
+    if (!p->keeps_places)
+        return;
+    /* What never served and is kept out has nobody to lead to: the edge could not be as it is asked, and would be
+     * asked again and again. */
+    drop_unserved(p, wanted);
+    drop_unserved(p, &p->plan->routes_before);
 }
 
 static int is_of_domain(const struct plan_route *r, struct str domain)
