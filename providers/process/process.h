@@ -112,7 +112,8 @@ void process_secrets_sweep(
 struct str process_secrets_dir(struct process_call *c); /* STR_NONE: it was asked for none */
 /* In what a build printed, once it has ended; its answer stands. */
 void process_secrets_hide(struct process_call *c);
-/* What of them a tree holds, as it is, into `ret`: a sentence, or "". 0, or the verdict answered. */
+/* What of them a tree holds, as it is, or that it is too large to be kept, into `ret`: a sentence, or "". 0, or the
+ * verdict answered. */
 int process_secrets_find(struct process_call *c, const char *tree, struct str *ret);
 
 /* assets: an instance that is asked for files of earlier versions runs in a working copy of its artifact, of hard
