@@ -151,7 +151,7 @@ static int is_cut_off(struct recover *r, const struct recover_env *e, const stru
     const struct value *rule = daemon_rule(r->daemon, e->row.source, S("environment"), e->row.name,
                                            NULL);
 
-    if ((!set->listens && !set->backend.p) ||
+    if ((set->n_instances && !set->listens) ||
         !value_get(value_get(rule, S("providers")), S("domains")))
         return 0;
     return !set->backend.p || (!set->is_routed && !copied_state_is(r, e, set, "live") &&

@@ -367,6 +367,16 @@ static void test_a_set_that_the_edge_lost(void **state)
     assert_string_equal(state_of(l, NEWER, KEY_1), "failed");
 }
 
+/* It was still being made: nothing of it runs, and nothing leads to it. */
+static void test_a_set_of_nothing_but_a_backend(void **state)
+{
+    struct lost *l = *state;
+
+    given(l, (struct thing){ OURS, NEWER, "backend/web@111111111111", KEY_1, 1, 0, NULL });
+    assert_int_equal(recovered(l), 0);
+    assert_string_equal(state_of(l, NEWER, KEY_1), "failed");
+}
+
 /* It was put to rest when something else took over, however many of it there are. */
 static void test_what_rests_is_not_live(void **state)
 {
@@ -422,6 +432,7 @@ int main(void)
         TEST(test_the_id_of_another_installation),
         TEST(test_a_file_of_another_installation),
         TEST(test_a_set_that_the_edge_lost),
+        TEST(test_a_set_of_nothing_but_a_backend),
         TEST(test_what_rests_is_not_live),
         TEST(test_what_rests_alone_is_left_over),
         TEST(test_nothing_is_lost),
