@@ -428,6 +428,18 @@ static void null_resume(void *self, const struct rv_host *h, const struct rv_op 
 
 /* --- health and counters --- */
 
+/* As long as it was asked about. */
+static void null_use(struct null_call *c)
+{
+    int64_t now_ms = c->h->now_ms(c->h->ctx), busy = c->self->busy;
+
+    if (!busy || !str_eq_c(c->object->type, "instance"))
+        return;
+    if (c->object->used_at_ms)
+        c->object->used_us += busy * (now_ms - c->object->used_at_ms);
+    c->object->used_at_ms = now_ms;
+}
+
 static void null_fact(void *self, const struct rv_host *h, const char *call, const struct rv_op *op,
                       struct rv_result *ret)
 {
@@ -440,6 +452,7 @@ static void null_fact(void *self, const struct rv_host *h, const char *call, con
         if (!c.object) {
             ret->verdict = RV_ABSENT;
         } else {
+            null_use(&c);
             value_set(&c.arena, v, S("listening"),
                       value_bool(&c.arena, !c.fault || c.fault->kind != NULL_FAULT_DOWN));
             ret->observed = kit_give_json(

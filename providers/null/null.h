@@ -25,6 +25,7 @@ struct null_object {
     int64_t number;  /* 1, 2 ...: backend b1, port ... */
     int64_t pending; /* resumes left until it is settled; 0: as asked */
     int deleting;
+    int64_t used_us, used_at_ms; /* of a processor, until then; 0: nobody asked yet */
 };
 
 struct null_store {
@@ -55,8 +56,9 @@ struct null_driver_self {
     uint32_t latency_ms;
     int64_t pending;
     int may_write;
-    /* Set by tests: how many looks a job takes, a second apart; and who hears that one is begun. */
-    int64_t job_looks;
+    /* Set by tests: how many looks a job takes, a second apart; what each instance uses of a processor,
+     * in thousandths (0: nobody knows); and who hears that a job is begun. */
+    int64_t job_looks, busy;
     void (*begun)(void *ctx, const struct null_object *job);
     void *begun_ctx;
 };

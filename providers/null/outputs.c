@@ -213,6 +213,8 @@ struct value *null_counters_of(struct arena *a, const struct null_object *o)
     for (size_t i = 0; i < N_ELEMENTS(zeros); i++)
         value_set_int(a, v, zeros[i], 0);
     value_set_int(a, v, S("since"), 1);
+    if (o->used_at_ms)
+        value_set_int(a, v, S("cpu_us"), o->used_us);
     if (str_eq(o->type, S("backend")))
         value_set_text(a, v, S("backend"), str_fmt(a, "b%lld", (long long)o->number));
     return v;

@@ -206,10 +206,13 @@ static int check_slots(const struct planner *p, const struct subject *x, struct 
     const struct member *m = &x->m;
     const struct value *range = value_get(m->desired, S("replicas"));
     int64_t n = value_get_int(range, S("max"), m->replicas), most = n;
+    int is_range = value_is(range, VALUE_MAP); /* both sets may have come to max by then */
 
     if (x->fate == FATE_ROLLING)
-        most = rollout_rolling_most(m->desired, m->live->replicas, m->replicas);
-    if (!p->s->edge_slots || !m->is_routed || x->fate <= FATE_SETTINGS || most <= p->s->edge_slots)
+        most = rollout_rolling_most(m->desired,
+                                    is_range && n > m->live->replicas ? n : m->live->replicas, n);
+    if (!p->s->edge_slots || !m->is_routed || most <= p->s->edge_slots ||
+        x->fate < (is_range ? FATE_SETTINGS : FATE_SCALE))
         return 0;
     return err_set(err, ERR_INVALID,
                    "%.*s:%u:%u: error: service '%.*s' has up to %lld instances behind one backend"

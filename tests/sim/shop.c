@@ -164,8 +164,12 @@ static void shop_add_service(struct sb *b, const struct shop *s, enum shop_name 
     const struct shop_service *x = &s->services[which];
     int has_port = shop_has_port(which);
 
-    sb_addf(b, "  %s:\n    command: [./%s]\n    replicas: %d\n%s", shop_name_now(s, which),
-            shop_rows[which].name, x->replicas, shop_rows[which].more);
+    sb_addf(b, "  %s:\n    command: [./%s]\n%s    replicas: ", shop_name_now(s, which),
+            shop_rows[which].name, shop_rows[which].more);
+    if (which == SHOP_BLOG && s->range)
+        sb_addf(b, "%s\n", s->range);
+    else
+        sb_addf(b, "%d\n", x->replicas);
     if (which == SHOP_WEB && s->web)
         sb_addf(b, "    moved: %s\n", other_than(s->web, "web", "site"));
     if (has_port)

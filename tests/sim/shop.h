@@ -46,6 +46,7 @@ struct shop {
     int has_more;         /* one route more to web */
     int comment;          /* a commit that changes nothing */
     int is_broken;        /* no YAML at all */
+    const char *range;    /* of the blog's replicas: "{min: 2, max: 5}"; NULL: a number */
     int storage;          /* of a database that api uses; 0: there is none */
     const char *data;     /* of the application: databases and redis; NULL: none */
     const char *uses;     /* what api is given of them; NULL: nothing */

@@ -118,6 +118,7 @@ static void world_tell_box(struct world *w)
     w->box->latency_ms = w->latency_ms;
     w->box->pending = w->pending;
     w->box->job_looks = w->job_looks;
+    w->box->busy = w->busy;
     w->box->begun = world_note_begun;
     w->box->begun_ctx = w;
 }
@@ -126,6 +127,12 @@ void world_fault(struct world *w, struct null_fault fault)
 {
     if (w->n_faults < WORLD_FAULTS_MAX)
         w->faults[w->n_faults++] = fault;
+    world_tell_box(w);
+}
+
+void world_busy(struct world *w, int64_t thousandths)
+{
+    w->busy = thousandths;
     world_tell_box(w);
 }
 

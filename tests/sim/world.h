@@ -71,6 +71,7 @@ struct world {
     size_t n_faults;
     uint32_t latency_ms;
     int64_t pending, job_looks;
+    int64_t busy;     /* what each instance uses of a processor: thousandths; 0: nobody knows */
     struct map begun; /* runs of jobs, by their owner */
     struct str begun_twice;
     /* die at this passage of this point, so often */
@@ -106,6 +107,7 @@ const char *world_recover(struct world *w, enum crash_point dies_at, int *ret_do
 /* Die at the nth passage of a point from now on; then at its next ones, `times` in all. */
 void world_die(struct world *w, enum crash_point point, int nth, int times);
 void world_fault(struct world *w, struct null_fault fault);
+void world_busy(struct world *w, int64_t thousandths);
 /* Nothing fails, nothing is slow, nobody dies any more. */
 void world_calm(struct world *w);
 /* One instance dies: its place stays, nobody lives in it. 0 when there is none. */

@@ -327,6 +327,13 @@ static void test_plans_refuse_what_cannot_be(void **state)
           "app.yaml:1:1: error: service 'a' has up to 9 instances behind one backend" SLOTS, NULL },
         { "or may come to hold", "a v1 port between=2-9", 1, ERR_INVALID,
           "app.yaml:1:1: error: service 'a' has up to 9 instances behind one backend" SLOTS, NULL },
+        { "also without a new set", "a v1 port between=2-9", 1, ERR_INVALID,
+          "app.yaml:1:1: error: service 'a' has up to 9 instances behind one backend" SLOTS,
+          "a v1 port x2" },
+        { "or by then holds while it rolls", "a v2 port between=2-7 rolling=3", 1, ERR_INVALID,
+          "app.yaml:1:1: error: service 'a' has up to 9 instances behind one backend while it "
+          "rolls by 'max_unavailable'" SLOTS,
+          "a v1 port between=2-7" },
         { "or holds while it rolls", "a v2 port x8 rolling=3", 1, ERR_INVALID,
           "app.yaml:1:1: error: service 'a' has up to 9 instances behind one backend while it "
           "rolls by 'max_unavailable'" SLOTS,
