@@ -67,6 +67,11 @@ struct str identity_owner(struct arena *a, const struct identity_subject *subjec
     return str_fmt(a, "rv1%.*s", STR_ARG(digest_base32(a, &d)));
 }
 
+int identity_is_owner(struct str s)
+{
+    return str_starts(s, S("rv1")) && s.n == 3 + DIGEST_BASE32_CHARS;
+}
+
 struct str identity_idempotency_key(struct arena *a, const struct identity_subject *subject,
                                     int64_t turn, struct str action, const struct digest *desired)
 {

@@ -25,6 +25,7 @@ struct identity_subject {
 };
 /* "rv1" and 26 characters: what every owned thing carries. */
 struct str identity_owner(struct arena *a, const struct identity_subject *subject);
+int identity_is_owner(struct str s); /* it looks like one, ours or not */
 /* 26 characters: one a turn of a resource, action and desired digest; retries keep it. */
 struct str identity_idempotency_key(struct arena *a, const struct identity_subject *subject,
                                     int64_t turn, struct str action, const struct digest *desired);

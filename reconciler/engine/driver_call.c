@@ -16,6 +16,8 @@ static rv_call *driver_call_fn(const struct rv_driver *d, enum driver_call_kind 
         return d->counters;
     case CALL_SHED:
         return d->shed;
+    case CALL_LIST:
+        return d->list;
     case CALL_READ:
         break;
     }

@@ -23,6 +23,7 @@ enum driver_call_kind {
     CALL_HEALTH,
     CALL_COUNTERS,
     CALL_SHED,
+    CALL_LIST,
 };
 
 struct driver_answer {

@@ -3,9 +3,12 @@
 
 #include "base/crash.h"
 #include "base/log.h"
+#include "reconciler/core/identity.h"
 #include "reconciler/core/object.h"
 #include "reconciler/engine/op_outputs.h"
 #include "reconciler/engine/run.h"
+
+#define OP_PAGES_MAX 1000 /* of what a provider lists */
 
 /* What was said last stays, what was said before it goes. */
 static void op_next_round(struct op_task *op)
@@ -177,6 +180,114 @@ static int op_may_look_at_once(const struct op_task *op)
     return op->answer.verdict == RV_DONE && op_makes(op) && !object_is_kind(op->rec.kind);
 }
 
+/* --- whose it is that a person named ------------------------------------------------------------- */
+
+static const struct value *find_id(const struct value *items, struct str id)
+{
+    for (size_t i = 0; i < value_count(items); i++)
+        if (str_eq(value_get_text(value_item(items, i), S("id"), S("")), id))
+            return value_item(items, i);
+    return NULL;
+}
+
+/* Nobody's, or what has a label of this environment. */
+static int is_ours(const struct op_task *op, const struct value *item)
+{
+    const struct value *label = value_get(item, S("label"));
+    struct str owner = value_get_text(item, S("owner"), S(""));
+
+    return !identity_is_owner(owner) || str_eq(owner, op->rec.owner) ||
+           (str_eq(value_get_text(label, S("installation"), S("")), op->engine->installation) &&
+            str_eq(value_get_text(label, S("env_uid"), S("")), op->rec.env));
+}
+
+static void op_refuse_adopt(struct op_task *op, const struct value *item)
+{
+    const struct value *label = value_get(item, S("label"));
+
+    op->answer = (struct driver_answer){
+        .verdict = RV_USER,
+        .acted = RV_ACTED_NO,
+        .message = str_fmt(op_round(op),
+                           "'%.*s' is not taken over: it belongs to '%.*s' of environment '%.*s', "
+                           "installation '%.*s', label %.*s",
+                           STR_ARG(op->rec.provider_id),
+                           STR_ARG(value_get_text(label, S("resource"), S("?"))),
+                           STR_ARG(value_get_text(label, S("env"), S("?"))),
+                           STR_ARG(value_get_text(label, S("installation"), S("?"))),
+                           STR_ARG(value_get_text(item, S("owner"), S("")))),
+    };
+}
+
+static void op_refuse_unseen(struct op_task *op, const struct driver_answer *said)
+{
+    op->answer = (struct driver_answer){
+        .verdict = said->verdict,
+        .acted = RV_ACTED_NO,
+        .again_ms = said->again_ms,
+        .is_refused = said->is_refused,
+        .message = str_fmt(op_round(op), "whose '%.*s' is cannot be seen: %.*s",
+                           STR_ARG(op->rec.provider_id), STR_ARG(said->message)),
+    };
+}
+
+/* One page of what the provider has; `*token` is of the next then. 1: the id is another's, or nobody says. */
+static int op_ask_page(struct op_task *op, struct str *token, struct arena *a, struct err *err)
+{
+    struct driver_call call = {
+        .engine = op->engine,
+        .task = &op->task,
+        .provider = op->rec.provider,
+        .kind = CALL_LIST,
+        .op = { .type = kit_rv(op->rec.kind), .token = kit_rv(*token) },
+    };
+    struct driver_answer said;
+    const struct value *item;
+    struct value *page;
+
+    if (driver_call(&call, a, &said, err))
+        return err->code;
+    if (said.verdict != RV_DONE) {
+        op_refuse_unseen(op, &said);
+        return 1;
+    }
+    if (json_parse(a, said.observed, HOST_BODY_MAX, &page, err))
+        return err->code;
+    *token = said.token;
+    item = find_id(value_get(page, S("items")), op->rec.provider_id);
+    if (item)
+        *token = S("");
+    if (!item || is_ours(op, item))
+        return 0;
+    op_refuse_adopt(op, item);
+    return 1;
+}
+
+/* A driver may take anybody's: what it lists says whose it is. 1: it is another's, or that cannot be seen, and the
+ * answer says so. */
+static int op_is_anothers(struct op_task *op, struct err *err)
+{
+    const struct provider *p = engine_provider(op->engine, op->rec.provider);
+    struct str token = S("");
+    size_t n_pages = 0;
+    int rc = 0;
+
+    if (op->item->action != PLAN_ADOPT || op->item->from.n || !p || !p->driver->list)
+        return 0;
+    do {
+        AUTO_WIPED_ARENA struct arena page; /* outputs may be secrets */
+        struct str next = token;
+
+        arena_init(&page, 0);
+        if (n_pages++ == OP_PAGES_MAX)
+            return err_set(err, ERR_UNREACHABLE, "provider '%.*s' lists without end",
+                           STR_ARG(op->rec.provider));
+        rc = op_ask_page(op, &next, &page, err);
+        token = str_copy(op_round(op), next);
+    } while (!rc && token.n);
+    return rc;
+}
+
 int op_call_act(struct task *t, struct err *err)
 {
     struct op_task *op = op_of(t);
@@ -186,6 +297,9 @@ int op_call_act(struct task *t, struct err *err)
     CRASH_POINT(OP_AFTER_INTENT);
     op_next_round(op);
     op->is_seen = 0;
+    rc = op->rec.token.n ? 0 : op_is_anothers(op, err);
+    if (rc)
+        return rc < 0 ? rc : arena_status(op_round(op), err);
     rc = op_call(op, op->rec.token.n ? CALL_RESUME : CALL_APPLY, err);
     if (!rc && op->answer.id.n)
         op_write_keep(op, &op->rec.provider_id, op->answer.id);

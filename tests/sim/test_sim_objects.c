@@ -452,6 +452,61 @@ static void what_cannot_be_taken_stays_named(struct story *s)
     assert_int_equal(count_databases(s), n);
 }
 
+#define STRANGER "rv1aaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+/* In the same account, with the label of somebody else. */
+static void given_strangers(struct story *s, struct str installation, struct str env_uid)
+{
+    struct null_object *o = null_store_put(&s->w.box->store, S(STRANGER));
+    struct arena *a = &s->w.arena;
+
+    assert_non_null(o);
+    assert_false(null_object_set(o, &o->key, S("")) ||
+                 null_object_set(o, &o->type, S("database")) ||
+                 null_object_set(o, &o->name, S("main")) ||
+                 null_object_set(o, &o->desired,
+                                 str_fmt(a,
+                                         "{\"label\":{\"installation\":\"%.*s\",\"env\":\"theirs\","
+                                         "\"env_uid\":\"%.*s\",\"resource\":\"database/main\","
+                                         "\"incarnation\":1},\"storage\":1}",
+                                         STR_ARG(installation), STR_ARG(env_uid))));
+    MUST(null_store_keep(&s->w.box->store, o, err));
+}
+
+/* The null driver would give it to anybody. */
+static void expect_not_taken(struct story *s, struct str installation, struct str env_uid)
+{
+    s->shop.data = s->shop.uses = NULL;
+    push(s);
+    run(s, 2 * MINUTE);
+    say_of(s, COMMAND_FORGET, "database/main", S(""));
+    run(s, MINUTE);
+    given_strangers(s, installation, env_uid);
+
+    s->shop.data = DATA_20;
+    say_of(s, COMMAND_ADOPT, "database/main", S(STRANGER));
+    run(s, SECOND);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_row(s, "database", "main", "adopting");
+    assert_non_null(world_find(&s->w, S(STRANGER)));
+    expect_status(s, "failed: '" STRANGER "' is not taken over: it belongs to "
+                     "'database/main' of environment 'theirs'");
+    MUST(null_store_drop(&s->w.box->store, S(STRANGER), err)); /* by the other one */
+}
+
+static void what_is_another_installations_is_not_taken(struct story *s)
+{
+    given_data(s);
+    expect_not_taken(s, S("another"), row_of(s, "database", "main").env);
+}
+
+static void what_is_another_environments_is_not_taken(struct story *s)
+{
+    given_data(s);
+    expect_not_taken(s, s->w.engine->installation, S("another"));
+}
+
 static void a_rename_that_fails_leaves_the_name(struct story *s)
 {
     struct str id;
@@ -652,6 +707,8 @@ int main(void)
         STORY(one_that_a_person_lets_go_may_come_back),
         STORY(what_nobody_asks_for_is_not_taken),
         STORY(what_cannot_be_taken_stays_named),
+        STORY(what_is_another_installations_is_not_taken),
+        STORY(what_is_another_environments_is_not_taken),
         STORY(a_rename_that_fails_leaves_the_name),
         STORY(it_is_known_when_the_database_is_lost),
         STORY(versions_of_its_outputs_are_in_the_copy),
