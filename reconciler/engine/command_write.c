@@ -150,12 +150,10 @@ static int advance_gates(struct command_call *c, struct command_found *f, struct
         return err->code;
     for (size_t i = 0; i < n; i++) {
         struct rec_gate gate = { .operation = ops[i].uid };
-        struct value *need;
 
-        if (db_get(command_db(c), a, REC_gate, &gate, err) ||
-            json_parse(a, gate.need, KIT_BODY_MAX, &need, err))
+        if (db_get(command_db(c), a, REC_gate, &gate, err))
             return err->code;
-        if (!gate_can_advance(need) || gate.advanced_by.p ||
+        if (!gate_can_advance(&plan.items.p[ops[i].item]) || gate.advanced_by.p ||
             !plan_item_is_about(&plan, (size_t)ops[i].item, c->in.service))
             continue;
         gate.advanced_by = c->in.actor;

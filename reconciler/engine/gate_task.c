@@ -221,6 +221,15 @@ static int64_t gate_least_ms(const struct gate_task *g)
                 value_get_int(probe, S("timeout_ms"), GATE_READY_EVERY_MS));
 }
 
+/* Nobody waits any longer for what stays open: it is ended now, over its time. */
+static void gate_hurry(struct gate_task *g)
+{
+    int64_t end_ms = loop_mono_ms(g->task.loop) + value_get_int(g->need, S("spread_ms"), 0);
+
+    if (g->is_advanced && value_get(g->need, S("spread_ms")) && end_ms < g->end_mono_ms)
+        g->end_mono_ms = end_ms;
+}
+
 static void gate_set_end(struct gate_task *g)
 {
     int64_t gone = g->gone_ms, length = g->row.length_ms;
@@ -234,6 +243,7 @@ static void gate_set_end(struct gate_task *g)
     if (gate_is_manual(g))
         g->end_mono_ms = INT64_MAX;
     g->progress_mono_ms = loop_mono_ms(g->task.loop) + (progress > gone ? progress - gone : 0);
+    gate_hurry(g);
 }
 
 static int64_t gate_shed_every_ms(const struct gate_task *g)
@@ -301,11 +311,11 @@ static int gate_fails_now(const struct gate_task *g)
 /* A bake whose end passed while nobody looked is over when what it looks at is well. */
 static int gate_is_over(const struct gate_task *g, int64_t now_ms)
 {
-    if (now_ms < g->end_mono_ms && !g->is_advanced)
+    if (now_ms < g->end_mono_ms && (!g->is_advanced || value_get(g->need, S("spread_ms"))))
         return 0;
     if (!g->is_blind && g->blind_mono_ms && now_ms < g->blind_mono_ms + gate_least_ms(g))
         return 0;
-    return !gate_can_advance(g->need) || !gate_fails_now(g);
+    return !gate_can_advance(g->item) || !gate_fails_now(g);
 }
 
 static void gate_judge(struct gate_task *g)
@@ -468,18 +478,20 @@ void gate_task_cancel(struct gate_task *g)
     wait_signal(&g->task);
 }
 
-int gate_can_advance(const struct value *need)
+int gate_can_advance(const struct plan_item *item)
 {
-    struct str type = value_get_text(need, S("type"), S(""));
+    struct str type = value_get_text(item->gate, S("type"), S(""));
 
-    return str_eq_c(type, "bake") || str_eq_c(type, "promote");
+    return str_eq_c(type, "bake") || str_eq_c(type, "promote") ||
+           (item->lane == LANE_REVERT && value_get(item->gate, S("spread_ms")));
 }
 
 void gate_task_advance(struct gate_task *g, struct str actor)
 {
-    if (g->verdict || !gate_can_advance(g->need))
+    if (g->verdict || !gate_can_advance(g->item))
         return;
     g->is_advanced = 1;
+    gate_hurry(g);
     g->row.advanced_by = str_copy(&g->run->arena, actor);
     wait_signal(&g->task);
 }

@@ -62,8 +62,8 @@ void gate_task_start(struct gate_task *g, struct run *run, size_t index,
                      void *ctx);
 /* Ends it early as cancelled: its group goes back, or the next plan took over. */
 void gate_task_cancel(struct gate_task *g);
-/* 1: a person may end it early, or has to. */
-int gate_can_advance(const struct value *need);
+/* 1: a person may end it early, or has to; where something goes back also the wait for what stays open. */
+int gate_can_advance(const struct plan_item *item);
 /* Somebody did: its row says who. It passes when what it looks at is well. */
 void gate_task_advance(struct gate_task *g, struct str actor);
 /* It looks on, and only a person ends it, or what it sees. */

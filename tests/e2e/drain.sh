@@ -3,6 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 N=24
+OLD=
 
 # holds VERSION MAX SPREAD [WORDS..]: its instances write down that they were told.
 holds()
@@ -22,10 +23,10 @@ count_open()
     OPEN=$(awk -v port="$(printf '%04X' "$1")" 'FNR > 1 && $4 == "01" && substr($2, length($2) - 3) == port' /proc/net/tcp | wc -l)
 }
 
-# The port of whoever serves now.
+# The port of whoever serves now; OLD is not it.
 live_port()
 {
-    reeve status prod -o json | grep -o '"address":"127.0.0.1:[0-9]*"' | head -n 1 | grep -o '[0-9]*"$' | tr -d '"'
+    reeve status prod -o json | grep -o '"address":"127.0.0.1:[0-9]*"' | grep -o '[0-9]*"$' | tr -d '"' | grep -vx "${OLD:-none}" | head -n 1
 }
 
 all_are_open()
@@ -101,4 +102,30 @@ an_undo_in_between_is_done_at_once()
     expect_serves v1
 }
 
-run_cases what_stays_open_is_told_waited_for_and_ended an_undo_in_between_is_done_at_once
+# Otherwise a commit that mends it would wait for all of max.
+nobody_has_to_wait_for_what_goes_back()
+{
+    given_world
+    : >"$WORLD/told"
+    holds v1 120s 2s
+    commit 'the first version'
+    start_daemon
+    await_converged
+    OLD=$(live_port)
+    holds v2 120s 2s bake=120s
+    deploy 'another version'
+    await 30 "it is switched to" serves v2
+    PORT=$(live_port)
+    start_load --path / --websocket $N
+    await 20 "they are open" all_are_open "$PORT"
+    reeve cancel prod --reason 'the test goes back' >/dev/null || fail "cancel is refused"
+    await 30 "what drains is told" grep -qx v2 "$WORLD/told"
+    await 30 "they are waited for" reeve advance prod
+    await 30 "it has gone back" no_plan_is_under_way 2
+    end_load
+    expect_has "how many" "$(history)" "$N connections stayed open and were ended"
+    expect_equal "lost requests" "$(counted lost)" 0
+}
+
+run_cases what_stays_open_is_told_waited_for_and_ended an_undo_in_between_is_done_at_once \
+    nobody_has_to_wait_for_what_goes_back
