@@ -215,12 +215,66 @@ static void a_repair_during_a_pause_outlives_the_daemon(struct story *s)
     expect_version(s, SHOP_BLOG, 2);
 }
 
+/* What fails beside it says nothing of the one that waits. */
+static void given_failing_repair(struct story *s)
+{
+    given_pause(s);
+    for (int64_t n = 1; n <= 12; n++)
+        world_fault(&s->w, (struct null_fault){ .type = S("instance"),
+                                                .action = S(""),
+                                                .call = S("apply"),
+                                                .name = S(""),
+                                                .nth = n,
+                                                .kind = NULL_FAULT_BEFORE,
+                                                .verdict = RV_USER,
+                                                .acted = RV_ACTED_NO });
+    lose_live(s, S("cron"));
+    run(s, MINUTE);
+    assert_int_equal(count_lost(s), 1);
+    expect_status(s, "waiting: the new set is ready: ");
+}
+
+static void a_pause_is_advanced_while_a_repair_fails(struct story *s)
+{
+    given_failing_repair(s);
+    say(s, COMMAND_ADVANCE);
+    run(s, 20 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 2);
+    assert_int_equal(count_lost(s), 0);
+}
+
+/* And the next commit goes through. */
+static void expect_taken_back(struct story *s)
+{
+    expect_version(s, SHOP_BLOG, 1);
+    assert_int_equal(count_lost(s), 0);
+    s->shop.services[SHOP_BLOG].pauses = 0;
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    run(s, 5 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_version(s, SHOP_BLOG, 3);
+}
+
+static void a_pause_is_cancelled_as_a_repair_begins(struct story *s)
+{
+    given_pause(s);
+    lose_live(s, S("cron"));
+    world_die(&s->w, CRASH_OP_AFTER_ACT, 1, 1);
+    say(s, COMMAND_CANCEL);
+    run(s, 5 * MINUTE);
+    expect_taken_back(s);
+}
+
 int main(void)
 {
     struct story_row rows[] = {
         STORY(what_is_lost_is_repaired_while_a_plan_waits),
         STORY(what_is_lost_is_repaired_during_a_pause),
         STORY(a_repair_during_a_pause_outlives_the_daemon),
+        STORY(a_pause_is_advanced_while_a_repair_fails),
+        STORY(a_pause_is_cancelled_as_a_repair_begins),
         STORY(the_previous_set_stays_warm_while_it_is_held),
         STORY(an_undo_while_it_is_held_needs_the_role),
         STORY(a_rejected_plan_is_open_again_when_its_inputs_return),
