@@ -333,6 +333,21 @@ const struct value *process_about_of(struct process_call *c, const char *owner)
     return value_get(v, S("about"));
 }
 
+/* A command that runs once needs it until it has ended. */
+static int artifact_has_done(struct process_call *c, struct str type, const char *owner)
+{
+    static const char *const once[] = { "release", "verify", "job" };
+    const struct keeper_place place = { c->self->keeper, c->self->runs, str_from_c(owner) };
+    struct rv_result unused = { .size = sizeof(unused) };
+    struct keeper_view view;
+    int is_once = 0;
+
+    for (size_t i = 0; i < N_ELEMENTS(once); i++)
+        is_once |= str_eq_c(type, once[i]);
+    return is_once && !keeper_look(c->h, &c->arena, &place, &view, &unused) &&
+           view.life != KEEPER_LIVES;
+}
+
 /* Who else refers to this key: another artifact before anybody else; "" nobody. */
 static struct str artifact_user(struct process_call *c, struct str key, struct str *ret_type)
 {
@@ -349,6 +364,8 @@ static struct str artifact_user(struct process_call *c, struct str key, struct s
         about = process_about_of(c, entry->d_name);
         if (!str_eq(value_get_text(about, S("artifact"), S("")), key) &&
             !process_assets_use(about, key))
+            continue;
+        if (artifact_has_done(c, value_get_text(about, S("type"), S("")), entry->d_name))
             continue;
         user = str_copy(&c->arena, str_from_c(entry->d_name));
         *ret_type = value_get_text(about, S("type"), S(""));

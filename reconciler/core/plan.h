@@ -89,7 +89,7 @@ struct plan_item {
     int step;       /* PROTOCOL 2, 0 outside */
     int group;      /* -1: none */
     int only_after; /* skipped unless this item was begun; -1: always runs */
-    int clears;     /* takes away a set that is neither live nor wanted, and goes anyway */
+    int clears;     /* takes away a set that is neither live nor wanted, or a spare artifact */
     struct str kind, name, service, provider;
     struct str from;             /* the name that an object had; "" for no other */
     struct digest set_key;       /* none where the item is not about a set */
@@ -152,6 +152,15 @@ struct plan {
 };
 
 int plan_make(struct arena *a, const struct snapshot *s, struct plan *ret, struct err *err);
+/* What was built and nobody needs any more goes with a plan that does something anyway: behind its last mark, and
+ * not in its id. */
+struct plan_spare {
+    struct str name, provider; /* of the artifact's resource */
+    struct digest key;
+};
+void plan_add_spare(struct arena *a, struct plan *p, const struct plan_spare *spare, size_t n);
+/* The item takes one of them away: what does not go at once is left to the next plan. */
+int plan_item_is_spare(const struct plan_item *item);
 /* Nothing to do: no items. */
 int plan_is_empty(const struct plan *p);
 /* Where the items of each group stand; -1: they are not side by side, or name what is not there. */

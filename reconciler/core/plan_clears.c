@@ -1,4 +1,4 @@
-/* What clears: sets that are neither live nor wanted, and go anyway. SPDX-License-Identifier: Apache-2.0 */
+/* What clears: sets that are neither live nor wanted, and spare artifacts. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/planner.h"
 
 struct dropping {
@@ -90,4 +90,47 @@ void plan_drop_clears(struct arena *a, struct plan *p)
         slot->desired = renumber(&d, item->desired);
         add_needs(&d, item, i, slot);
     }
+}
+
+static size_t find_last_mark(const struct plan *p)
+{
+    size_t i = p->items.n;
+
+    while (i && p->items.p[i - 1].action != PLAN_MARK)
+        i--;
+    return i;
+}
+
+void plan_add_spare(struct arena *a, struct plan *p, const struct plan_spare *spare, size_t n)
+{
+    size_t mark = find_last_mark(p);
+
+    for (size_t i = 0; mark && i < n; i++) {
+        struct plan_item *item = vec_push(a, &p->items);
+        struct value *desired = value_map(a);
+        size_t *need;
+
+        if (!item)
+            return; /* the arena remembers */
+        value_set_text(a, desired, S("key"), digest_hex(a, &spare[i].key));
+        *item = (struct plan_item){ .lane = LANE_TAIL,
+                                    .action = PLAN_DELETE,
+                                    .group = -1,
+                                    .only_after = -1,
+                                    .clears = 1,
+                                    .kind = S("artifact"),
+                                    .name = spare[i].name,
+                                    .service = S(""),
+                                    .provider = spare[i].provider,
+                                    .from = S(""),
+                                    .desired = desired };
+        need = vec_push(a, &item->needs);
+        if (need)
+            *need = mark - 1;
+    }
+}
+
+int plan_item_is_spare(const struct plan_item *item)
+{
+    return item->action == PLAN_DELETE && str_eq_c(item->kind, "artifact");
 }

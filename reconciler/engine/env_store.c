@@ -2,6 +2,7 @@
 #include "reconciler/core/standing.h"
 #include "reconciler/engine/env_row.h"
 #include "reconciler/engine/env_secrets.h"
+#include "reconciler/engine/spare.h"
 #include "specs/json_io.h"
 #include "state/plans.h"
 
@@ -202,13 +203,30 @@ static void note_scale(struct env_task *env, struct tx *tx)
     tx_note(tx, S("reason"), json_format(a, value_text(a, sb_str(&text))));
 }
 
+/* With a plan that makes something new goes what nobody needs any more. */
+static int add_spare(struct env_task *env, struct err *err)
+{
+    struct plan_spare *spare;
+    size_t n;
+
+    if (env->plan.cause != PLAN_CAUSE_COMMIT && env->plan.cause != PLAN_CAUSE_ROLLBACK)
+        return 0;
+    if (spare_find(&env->cycle, env->engine->db, env->uid, &env->spec, &spare, &n, err))
+        return err->code;
+    plan_add_spare(&env->cycle, &env->plan, spare, n);
+    return arena_status(&env->cycle, err);
+}
+
 static int store_row(struct env_task *env, struct rec_plan *row, int is_new,
                      const struct env_decision *d, struct err *err)
 {
     struct tx *tx;
-    int rc = env_row_begin(env, d->starts ? S("plan.started") : S("plan.stored"), env->ask.actor,
-                           &tx, err);
+    int rc = add_spare(env, err);
 
+    if (rc)
+        return rc;
+    rc = env_row_begin(env, d->starts ? S("plan.started") : S("plan.stored"), env->ask.actor, &tx,
+                       err);
     if (rc)
         return rc;
     if (row->base_seq == BASE_NOW)

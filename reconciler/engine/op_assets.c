@@ -43,6 +43,15 @@ static int assets_add(struct op_task *op, const struct rec_resource *was, const 
     return 0;
 }
 
+int op_assets_history(struct arena *a, struct db *db, struct str env, struct str service,
+                      struct rec_resource **ret, size_t *ret_n, struct err *err)
+{
+    return DB_SELECT(db, a, resource,
+                     "WHERE env = $1 AND kind = 'service' AND name = $2 AND desired IS NOT NULL "
+                     "GROUP BY desired ORDER BY MAX(valid_from) DESC LIMIT $3",
+                     ret, ret_n, err, DB_T(env), DB_T(service), DB_I(ASSETS_BACK_MAX));
+}
+
 int op_assets_fill(struct op_task *op, struct value *body, struct err *err)
 {
     const struct value *assets = value_get(body, S("assets"));
@@ -53,11 +62,7 @@ int op_assets_fill(struct op_task *op, struct value *body, struct err *err)
 
     if (!assets)
         return 0;
-    if (DB_SELECT(op->engine->db, a, resource,
-                  "WHERE env = $1 AND kind = 'service' AND name = $2 AND desired IS NOT NULL "
-                  "GROUP BY desired ORDER BY MAX(valid_from) DESC LIMIT $3",
-                  &rows, &n, err, DB_T(op->rec.env), DB_T(op->item->service),
-                  DB_I(ASSETS_BACK_MAX)))
+    if (op_assets_history(a, op->engine->db, op->rec.env, op->item->service, &rows, &n, err))
         return err->code;
     for (size_t i = 0; i < n && value_count(list) < retain; i++)
         if (assets_add(op, &rows[i], body, list, err))

@@ -12,4 +12,7 @@
 
 #include "reconciler/engine/op_task.h"
 
+/* What the service was recorded with, the newest first. */
+int op_assets_history(struct arena *a, struct db *db, struct str env, struct str service,
+                      struct rec_resource **ret, size_t *ret_n, struct err *err);
 int op_assets_fill(struct op_task *op, struct value *body, struct err *err);

@@ -87,6 +87,7 @@ enum op_next op_judge_answer(struct op_task *op)
 {
     struct retry_facts facts = op_facts(op, op->answer.acted);
 
+    op->gives_up |= plan_item_is_spare(op->item); /* it was asked once: no tail waits for it */
     switch (retry_judge(&facts)) {
     case RETRY_PENDING:
         if (op->gives_up &&
@@ -138,6 +139,8 @@ enum op_next op_judge_look(struct op_task *op)
     struct retry_facts facts = op_facts(op, RV_ACTED_NO);
 
     op->n_blind = op->task.rc ? op->n_blind + 1 : 0;
+    if (op->task.rc && plan_item_is_spare(op->item))
+        return op_finish(op, OP_IS_CANCELLED);
     if (op->task.rc && op_is_overdue(op)) {
         op_write_keep(op, &op->rec.message, str_from_c(op->task.err.text));
         return op_finish(op, OP_IS_PARKED);

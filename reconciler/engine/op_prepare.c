@@ -3,6 +3,7 @@
 
 #include "reconciler/engine/op_body.h"
 #include "reconciler/engine/run.h"
+#include "reconciler/engine/spare.h"
 #include "specs/digest.h"
 #include "state/plans.h"
 
@@ -127,10 +128,26 @@ static int rows_may_stop_kept(struct op_task *op, struct err *err)
     return moves ? err_set(err, ERR_BUSY, "a later plan moves the service") : 0;
 }
 
+/* Somebody may have come to need it since the plan was made; who applies another one may be about to. */
+static int rows_may_drop_spare(struct op_task *op, struct err *err)
+{
+    struct str key = value_get_text(op->item->desired, S("key"), S(""));
+    struct rec_plan other;
+    int is_needed = 0, rc = plans_applying(op->engine->db, &op->arena, op->rec.env, &other, err);
+
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    if (rc && spare_is_needed(&op->arena, op->engine->db, op->rec.env, key, &is_needed, err))
+        return err->code;
+    return !rc || is_needed ? err_set(err, ERR_CANCELLED, "the artifact may be needed") : 0;
+}
+
 static int rows_may_begin(struct op_task *op, struct err *err)
 {
     const struct plan_item *item = op->item;
 
+    if (plan_item_is_spare(item))
+        return rows_may_drop_spare(op, err);
     if (item->action == PLAN_CREATE && str_eq_c(item->kind, "routes"))
         return rows_routes_are_free(op, err);
     if (item->lane == LANE_TAIL && !digest_is_none(&item->set_key)) /* stopped, or put to rest */

@@ -298,17 +298,39 @@ static int verified_switch(struct op_task *op, struct tx *tx, struct err *err)
     return run_rows_flip(op->run, tx, op->item, err);
 }
 
-static int verified_artifact(struct op_task *op, struct tx *tx, struct err *err)
+static struct rec_artifact rows_artifact(const struct op_task *op)
 {
-    struct rec_artifact row = {
-        .made_for = op->rec.env,
-        .state = S("ready"),
-        .bytes = rows_output_int(op, S("bytes")),
-        .used_ms = tx_time_ms(tx),
-    };
+    struct rec_artifact row = { .made_for = op->rec.env };
 
     (void)digest_from_hex(value_get_text(op->item->desired, S("key"), S("")),
                           &row.key); /* made by specs */
+    return row;
+}
+
+/* From the intent on it is not there for anybody: who needs it builds it again. */
+static int claim_artifact(struct op_task *op, struct tx *tx, struct err *err)
+{
+    struct rec_artifact row = rows_artifact(op);
+    int rc;
+
+    if (op->item->action != PLAN_DELETE)
+        return 0;
+    rc = db_get(op->engine->db, &op->arena, REC_artifact, &row, err);
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    row.state = S("going");
+    return tx_put(tx, REC_artifact, &row, err);
+}
+
+static int verified_artifact(struct op_task *op, struct tx *tx, struct err *err)
+{
+    struct rec_artifact row = rows_artifact(op);
+
+    if (op->item->action == PLAN_DELETE)
+        return tx_remove(tx, REC_artifact, &row, err);
+    row.state = S("ready");
+    row.bytes = rows_output_int(op, S("bytes"));
+    row.used_ms = tx_time_ms(tx);
     (void)digest_from_hex(rows_output_text(op, S("digest")), &row.output_digest); /* absent: none */
     return tx_put(tx, REC_artifact, &row, err);
 }
@@ -334,7 +356,7 @@ static const struct {
     { "backend", claim_backend, verified_backend },
     { "routes", claim_routes, verified_routes },
     { "switch", NULL, verified_switch },
-    { "artifact", NULL, verified_artifact },
+    { "artifact", claim_artifact, verified_artifact },
     { "release", NULL, verified_release },
 };
 

@@ -167,9 +167,10 @@ static enum task_verdict op_claim(struct op_task *op)
  * disk builds nothing either. */
 static enum task_verdict op_export(struct op_task *op)
 {
-    int is_artifact = !op->was_open && str_eq_c(op->item->kind, "artifact");
+    int is_built = !op->was_open && op->item->action == PLAN_RUN &&
+                   str_eq_c(op->item->kind, "artifact");
     const struct provider *p = engine_provider(op->engine, op->item->provider);
-    const struct env_task *env = is_artifact ? engine_env(op->engine, op->rec.env) : NULL;
+    const struct env_task *env = is_built ? engine_env(op->engine, op->rec.env) : NULL;
     struct str directory = p ? value_get_text(p->config, S("directory"), S("")) : S("");
 
     if (!directory.n || !env || !env->source)

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "reconciler/core/identity.h"
+#include "reconciler/engine/spare.h"
 #include "tests/sim/story.h"
 
 /* --- stories ------------------------------------------------------------------------------------- */
@@ -273,6 +274,43 @@ static void what_is_kept_again_is_kept_to_the_end(struct story *s)
     run(s, MINUTE);
 }
 
+static int64_t count_artifacts(struct story *s)
+{
+    struct rec_artifact *rows;
+    struct err err = ERR_INIT;
+    size_t n;
+
+    assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, artifact, "", &rows, &n, &err), 0);
+    return (int64_t)n;
+}
+
+static void push_built(struct story *s)
+{
+    s->shop.services[SHOP_API].built++;
+    push(s);
+    run(s, MINUTE);
+    expect_status(s, "in_sync: ");
+}
+
+static void what_was_built_long_ago_goes(struct story *s)
+{
+    int64_t first = count_artifacts(s);
+
+    for (int i = 0; i < SPARE_REVISIONS; i++)
+        push_built(s);
+    assert_int_equal(count_artifacts(s), first + SPARE_REVISIONS * SHOP_ENVS);
+    push_built(s);
+    push_built(s);
+    assert_true(count_artifacts(s) <= (SPARE_REVISIONS + 1) * SHOP_ENVS + first);
+    world_say(
+        &s->w,
+        &(struct command){ .verb = COMMAND_ROLLBACK, .env = S("prod"), .revision = 2, .as = S("") },
+        &s->done);
+    run(s, 2 * MINUTE);
+    assert_int_equal(s->done, 1);
+    expect_status(s, "reverted: quarantined: ");
+}
+
 static void what_is_rolled_back_stays_so(struct story *s)
 {
     change(s, SHOP_API, 0);
@@ -525,6 +563,7 @@ int main(void)
         STORY(what_is_undone_stays_undone),
         STORY(what_was_asked_for_outlives_the_daemon),
         STORY(what_is_kept_again_is_kept_to_the_end),
+        STORY(what_was_built_long_ago_goes),
         STORY(what_is_rolled_back_stays_so),
         STORY(a_rollback_restores_what_ran_not_what_was_asked_for),
         STORY(what_is_lost_runs_again),

@@ -231,9 +231,48 @@ static void test_changes_are_lowered_to_items(void **state)
     assert_int_equal(n_wrong, 0);
 }
 
+/* No other plan, and nothing of a plan that does nothing. */
+static void test_what_is_spare_goes_behind_the_last_mark(void **state)
+{
+    static const struct {
+        const char *before, *want, *items;
+    } cases[] = {
+        { "a v1", "a v1", "" },
+        { "a v1", "a v1 settings=1",
+          "0 mark mark/applied 0\n~1 delete artifact/a 0 <- 0\n~2 delete artifact/b 0 <- 0\n" },
+    };
+    const struct plan_spare spare[] = { { .name = S("a@0000"), .provider = S("local") },
+                                        { .name = S("b@0000"), .provider = S("local") } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct arena a;
+        struct world w;
+        struct environment_spec want;
+        struct plan plan, again;
+        struct err err = ERR_INIT;
+
+        arena_init(&a, 0);
+        given_world(&w, &a);
+        (void)given_applied(&w, cases[i].before, TAIL_RUNS);
+        want = given_spec(&a, cases[i].want);
+        plan = world_plan(&w, &want, PLAN_CAUSE_COMMIT);
+        plan_add_spare(&a, &plan, spare, 2);
+        assert_string_equal(str_to_c(&a, format_plan(&w, &plan)), cases[i].items);
+        assert_int_equal(plan_parse(&a, plan_format(&a, &plan), &again, &err), 0);
+        assert_int_equal(again.items.n, plan.items.n);
+        again = world_plan(&w, &want, PLAN_CAUSE_COMMIT);
+        assert_memory_equal(&again.id, &plan.id, sizeof(plan.id));
+        arena_fini(&a);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_changes_are_lowered_to_items) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_changes_are_lowered_to_items),
+        cmocka_unit_test(test_what_is_spare_goes_behind_the_last_mark),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@
 
 #define OWNER "rv1aaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define OTHER "rv1bbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define THIRD "rv1cccccccccccccccccccccccccc"
 #define KEY "0123456789abcdef"
 
 #define BUILD(script, more)                                                                        \
@@ -105,7 +106,7 @@ static void test_two_owners_share_a_tree(void **state)
     assert_int_equal(look(w, "artifact", OTHER, build).verdict, RV_ABSENT);
 }
 
-static void test_instance_runs_in_the_tree_and_protects_it(void **state)
+static void test_who_runs_in_the_tree_protects_it(void **state)
 {
     struct world *w = *state;
     struct rv_result ret;
@@ -115,11 +116,17 @@ static void test_instance_runs_in_the_tree_and_protects_it(void **state)
                 "{\"artifact\":\"" KEY
                 "\",\"context\":\"app\",\"command\":[\"grep\",\"made\",\"out.txt\"]}");
     assert_int_equal(ret.verdict, RV_DONE);
-    ret = drive(w, "artifact", RV_DELETE, OWNER, "k3", "");
+    ret = drive(w, "instance", RV_CREATE, THIRD, "k3",
+                "{\"artifact\":\"" KEY "\",\"command\":[\"sleep\",\"600\"]}");
+    assert_int_equal(ret.verdict, RV_DONE);
+    ret = drive(w, "artifact", RV_DELETE, OWNER, "k4", "");
     assert_int_equal(ret.verdict, RV_WAIT);
-    assert_true(test_rv_has(ret.message, "still uses"));
-    assert_int_equal(drive(w, "release", RV_DELETE, OTHER, "k4", "").verdict, RV_DONE);
-    assert_int_equal(drive(w, "artifact", RV_DELETE, OWNER, "k3", "").verdict, RV_DONE);
+    assert_true(test_rv_has(ret.message, "instance '" THIRD "' still uses"));
+    assert_int_equal(drive(w, "instance", RV_DELETE, THIRD, "k5", "").verdict, RV_DONE);
+    ret = drive(w, "artifact", RV_DELETE, OWNER, "k4", ""); /* the release has ended */
+    assert_int_equal(ret.verdict, RV_DONE);
+    assert_false(world_has(w, "artifacts/" KEY));
+    assert_int_equal(look(w, "release", OTHER, "{}").verdict, RV_DONE);
 }
 
 struct failing_row {
@@ -309,7 +316,7 @@ int main(void)
     static const CMUnitTestFunction plain[] = {
         test_build_makes_a_sealed_tree,
         test_two_owners_share_a_tree,
-        test_instance_runs_in_the_tree_and_protects_it,
+        test_who_runs_in_the_tree_protects_it,
         test_failed_build_is_repeated_by_a_new_key_only,
         test_what_a_build_was_made_of_goes,
         test_nothing_to_run_is_a_copy,
