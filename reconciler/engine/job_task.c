@@ -121,27 +121,63 @@ static int note_due(struct job_task *j, const struct job_look *l, const struct d
     return put_run(j, l, &run, skips ? "job.skipped" : "job.due", err);
 }
 
+/* Rows of one job. */
+static int forget(struct job_task *j, const struct rec_job_run *runs, size_t n, struct err *err)
+{
+    struct tx *tx;
+    int rc = 0;
+
+    if (!n)
+        return 0;
+    if (engine_tx(
+            j->engine,
+            &(struct engine_event){ .kind = S("job.forgotten"),
+                                    .subject = str_fmt(&j->round, "job/%.*s", STR_ARG(runs[0].job)),
+                                    .env = runs[0].env },
+            &tx, err))
+        return err->code;
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = tx_remove(tx, REC_job_run, &runs[i], err);
+    if (rc)
+        tx_rollback(tx);
+    return rc ? rc : tx_commit(tx, err);
+}
+
 /* Rows of old runs go. */
 static int prune(struct job_task *j, const struct job_look *l, struct err *err)
 {
-    struct tx *tx = NULL;
+    struct rec_job_run *old = arena_new_n(&j->round, struct rec_job_run, l->facts.n_runs);
+    size_t n = 0;
 
-    for (size_t i = 0; i < l->facts.n_runs; i++) {
-        if (!jobs_is_old(&l->runs[i], i) || l->runs[i].is_left)
+    if (!old)
+        return arena_status(&j->round, err);
+    for (size_t i = 0; i < l->facts.n_runs; i++)
+        if (jobs_is_old(&l->runs[i], i) && !l->runs[i].is_left)
+            old[n++] = l->runs[i];
+    return forget(j, old, n, err);
+}
+
+/* Nor do those of a job that was removed or renamed stay, once they are over. */
+static int prune_gone(struct job_task *j, struct err *err)
+{
+    struct rec_job_run *rows;
+    size_t n, first = 0;
+
+    if (DB_SELECT(
+            j->engine->db, &j->round, job_run,
+            "WHERE env = $1 AND state NOT IN ('waiting', 'running') AND is_left = 0 AND job IN"
+            " (SELECT name FROM resources WHERE env = $1 AND kind = 'job'"
+            " AND valid_to IS NULL AND status = 'gone') ORDER BY job LIMIT $2",
+            &rows, &n, err, DB_T(j->env->uid), DB_I(JOB_RUNS_MAX)))
+        return err->code;
+    for (size_t i = 1; i <= n; i++) {
+        if (i < n && str_eq(rows[i].job, rows[first].job))
             continue;
-        if (!tx && engine_tx(j->engine,
-                             &(struct engine_event){
-                                 .kind = S("job.forgotten"),
-                                 .subject = str_fmt(&j->round, "job/%.*s", STR_ARG(l->row.name)),
-                                 .env = l->row.env },
-                             &tx, err))
+        if (forget(j, &rows[first], i - first, err))
             return err->code;
-        if (tx_remove(tx, REC_job_run, &l->runs[i], err)) {
-            tx_rollback(tx);
-            return err->code;
-        }
+        first = i;
     }
-    return tx ? tx_commit(tx, err) : 0;
+    return 0;
 }
 
 static int look_at_job(struct job_task *j, const struct rec_resource *row,
@@ -205,7 +241,7 @@ static int job_look(struct task *t, struct err *err)
     for (size_t i = 0; i < n && !digest_is_none(&env.live_rev); i++)
         if (look_at_job(j, &jobs[i], &env.live_rev, err))
             return err->code;
-    return find_open(j, err);
+    return prune_gone(j, err) ? err->code : find_open(j, err);
 }
 
 /* --- on the loop --------------------------------------------------------------------------------- */

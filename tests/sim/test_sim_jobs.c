@@ -404,12 +404,8 @@ static void a_pass_leaves_what_runs(struct story *s)
     assert_int_equal(s->w.begun.n, 2); /* the first has ended */
 }
 
-static void a_job_that_is_gone_runs_no_more(struct story *s)
+static void remove_job(struct story *s)
 {
-    size_t n;
-
-    given_job(s, EVERY_TWO);
-    run(s, 3 * MINUTE);
     s->shop.more = NULL;
     push(s);
     run(s, 30 * SECOND);
@@ -417,9 +413,56 @@ static void a_job_that_is_gone_runs_no_more(struct story *s)
     decide(s, COMMAND_APPROVE, plan_in_state(s, "waiting"));
     run(s, MINUTE);
     expect_status(s, "in_sync: ");
-    n = count_runs(s, "%");
+}
+
+/* Nor do its rows stay. */
+static void a_job_that_is_gone_runs_no_more(struct story *s)
+{
+    given_job(s, EVERY_TWO);
+    run(s, 3 * MINUTE);
+    assert_int_equal(count_runs(s, "done"), 1);
+    remove_job(s);
+    assert_int_equal(count_runs(s, "%"), 0);
     run(s, 6 * MINUTE);
-    assert_int_equal(count_runs(s, "%"), n);
+    assert_int_equal(count_runs(s, "%"), 0);
+    assert_int_equal(s->w.begun.n, count(s, "job.ended"));
+}
+
+/* It goes on to its end, which is told, also where the daemon dies meanwhile. */
+static void a_run_outlives_its_job(struct story *s)
+{
+    given_long_job(s, "cleanup", "concurrency: forbid", 290);
+    run(s, 10 * SECOND);
+    remove_job(s);
+    assert_int_equal(at_once(s), 1);
+    assert_int_equal(count_runs(s, "running"), 1);
+    world_kill(&s->w);
+    run(s, 6 * MINUTE);
+    assert_int_equal(s->w.begun.n, 1);
+    assert_int_equal(count(s, "job.ended"), 1);
+    assert_int_equal(count_runs(s, "%"), 0);
+    assert_null(find_job_object(s));
+}
+
+/* Nor is it ended by another name: its row is there until it is over. */
+static void a_run_outlives_the_name_of_its_job(struct story *s)
+{
+    struct rec_job_run *rows;
+
+    given_long_job(s, "cleanup", "concurrency: forbid", 290);
+    run(s, 10 * SECOND);
+    s->shop.more = "jobs:\n  tidy: {command: [./cleanup], moved: cleanup}\n";
+    push(s);
+    run(s, MINUTE);
+    expect_status(s, "in_sync: ");
+    assert_int_equal(list_runs(s, "running", &rows), 1);
+    assert_true(str_eq_c(rows[0].job, "cleanup"));
+    world_kill(&s->w);
+    run(s, 6 * MINUTE);
+    assert_int_equal(s->w.begun.n, 1);
+    assert_int_equal(count(s, "job.ended"), 1);
+    assert_int_equal(count_runs(s, "%"), 0);
+    assert_null(find_job_object(s));
 }
 
 int main(void)
@@ -445,6 +488,8 @@ int main(void)
         STORY(a_pass_runs_what_is_due),
         STORY(a_pass_leaves_what_runs),
         STORY(a_job_that_is_gone_runs_no_more),
+        STORY(a_run_outlives_its_job),
+        STORY(a_run_outlives_the_name_of_its_job),
     };
 
     return story_tell_all(rows, N_ELEMENTS(rows));
