@@ -160,6 +160,20 @@ static int make_beside(struct env_task *env, struct err *err)
     return plan_is_empty(&env->plan) ? 0 : env_store_plan(env, err);
 }
 
+/* The last repair failed: what the newest commit wants goes first. 0: that wants nothing, or is stored and waits, and
+ * what is lost is tried again meanwhile. 1: this cycle's plan was made. */
+static int make_instead(struct env_task *env, struct err *err)
+{
+    if (plan_for_commit(env, err))
+        return err->code;
+    if (plan_is_empty(&env->plan))
+        return 0;
+    if (env_store_plan(env, err))
+        return err->code;
+    return env->starts || env->is_doubtful || env->lacks_authors || env->lacks_firsts ||
+           env->lacks_checks;
+}
+
 int env_plan_make(struct env_task *env, struct err *err)
 {
     const struct environment_spec newest = env->spec;
@@ -179,10 +193,11 @@ int env_plan_make(struct env_task *env, struct err *err)
     if (env->waits && (cause == PLAN_CAUSE_COMMIT || env->cannot_repair))
         return 0;
     if (cause == PLAN_CAUSE_REPAIR && env->cannot_repair && has_spec) {
-        if (plan_for_commit(env, err))
-            return err->code;
-        if (!plan_is_empty(&env->plan))
-            return env_store_plan(env, err);
+        rc = make_instead(env, err);
+        if (rc)
+            return rc < 0 ? rc : 0;
+        env->spec = newest;
+        env->has_spec = has_spec;
     }
     while (cause == PLAN_CAUSE_SCALE || cause == PLAN_CAUSE_DRIFT) {
         rc = plan_apart(env, cause, err);

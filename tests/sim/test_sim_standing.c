@@ -257,6 +257,14 @@ static void expect_taken_back(struct story *s)
     expect_version(s, SHOP_BLOG, 3);
 }
 
+static void a_pause_is_cancelled_while_a_repair_fails(struct story *s)
+{
+    given_failing_repair(s);
+    say(s, COMMAND_CANCEL);
+    run(s, 20 * MINUTE);
+    expect_taken_back(s);
+}
+
 static void a_pause_is_cancelled_as_a_repair_begins(struct story *s)
 {
     given_pause(s);
@@ -274,6 +282,7 @@ int main(void)
         STORY(what_is_lost_is_repaired_during_a_pause),
         STORY(a_repair_during_a_pause_outlives_the_daemon),
         STORY(a_pause_is_advanced_while_a_repair_fails),
+        STORY(a_pause_is_cancelled_while_a_repair_fails),
         STORY(a_pause_is_cancelled_as_a_repair_begins),
         STORY(the_previous_set_stays_warm_while_it_is_held),
         STORY(an_undo_while_it_is_held_needs_the_role),
