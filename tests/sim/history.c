@@ -52,11 +52,8 @@ static void run(struct history *h, int64_t ms)
 
 /* --- what happens -------------------------------------------------------------------------------- */
 
-static void push(struct history *h)
+static void push_shop(struct history *h)
 {
-    if (h->world.n_commits >= WORLD_COMMITS_MAX - 2)
-        return;
-    shop_change(&h->shop, &h->random);
     if (!h->shop.is_broken)
         h->good = h->shop;
     world_push(&h->world, shop_text(&h->world.arena, &h->shop));
@@ -71,6 +68,14 @@ static void push(struct history *h)
                  h->shop.storage, h->shop.jobs, shop_name_now(&h->shop, SHOP_WEB),
                  h->shop.domain ? h->shop.domain : "app", h->shop.is_broken ? " broken" : "")
              .p);
+}
+
+static void push(struct history *h)
+{
+    if (h->world.n_commits >= WORLD_COMMITS_MAX - 2)
+        return;
+    shop_change(&h->shop, &h->random);
+    push_shop(h);
 }
 
 /* The newest plan of an environment in this state, as hex; "" for none. */
@@ -390,6 +395,10 @@ static void finish(struct history *h)
         do
             push(h);
         while (needs_another(h) && h->world.n_commits < WORLD_COMMITS_MAX - 2);
+        if (needs_another(h)) {
+            shop_mend(&h->shop);
+            push_shop(h);
+        }
     }
     if (retries) { /* it is lifted, and may come again */
         settle(h);

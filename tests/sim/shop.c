@@ -134,6 +134,15 @@ void shop_change(struct shop *s, uint64_t *random)
         shop_change_service(s, random);
 }
 
+void shop_mend(struct shop *s)
+{
+    s->is_broken = 0;
+    for (int i = 0; i < N_SHOP; i++) {
+        s->services[i].version += s->services[i].bad != 0;
+        s->services[i].bad = 0;
+    }
+}
+
 static const char *shop_strategy(enum shop_name which, const struct shop_service *x)
 {
     if (x->strategy == SHOP_CANARY)

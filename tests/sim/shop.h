@@ -61,6 +61,8 @@ extern const char *const shop_names[N_SHOP];
 void shop_init(struct shop *s);
 /* What one commit changes, drawn from *random. */
 void shop_change(struct shop *s, uint64_t *random);
+/* A newer version of each that is bad, which is not. */
+void shop_mend(struct shop *s);
 int shop_has_port(enum shop_name service);
 const char *shop_name_now(const struct shop *s, enum shop_name service);
 int shop_is_bad(const struct shop *s);
