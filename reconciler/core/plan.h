@@ -182,6 +182,9 @@ struct digest plan_identity(struct arena *a, const struct plan *p);
 /* To and from the stored document. The id, and a sum over what is not in it, are checked: ERR_CORRUPT. */
 struct str plan_format(struct arena *a, const struct plan *p);
 int plan_parse(struct arena *a, struct str document, struct plan *ret, struct err *err);
+/* The same before it is text, and unchecked, for who just made the plan. `ret` borrows from the document. */
+struct value *plan_value(struct arena *a, const struct plan *p);
+int plan_of_value(struct arena *a, const struct value *document, struct plan *ret, struct err *err);
 
 struct value *plan_line_value(struct arena *a, const struct plan_line *line);
 void plan_line_parse(struct arena *a, const struct value *v, struct plan_line *ret);

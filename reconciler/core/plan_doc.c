@@ -235,7 +235,7 @@ struct digest plan_identity(struct arena *a, const struct plan *p)
     return digest_value(a, S("plan"), format_core(a, &rest));
 }
 
-struct str plan_format(struct arena *a, const struct plan *p)
+struct value *plan_value(struct arena *a, const struct plan *p)
 {
     struct value *v = value_map(a), *lines = value_list(a), *notes = value_list(a),
                  *remarks = value_list(a), *core = format_core(a, p);
@@ -256,7 +256,12 @@ struct str plan_format(struct arena *a, const struct plan *p)
     sum = digest_value(a, S("plan-text"), v);
     set_digest(a, v, S("sum"), &sum);
     value_set(a, v, S("core"), core);
-    return json_format(a, v);
+    return v;
+}
+
+struct str plan_format(struct arena *a, const struct plan *p)
+{
+    return json_format(a, plan_value(a, p));
 }
 
 /* Of everything that the id does not cover. */
@@ -405,16 +410,11 @@ static void parse_note(struct arena *a, const struct value *v, struct str *ret)
     *ret = get_text(v);
 }
 
-int plan_parse(struct arena *a, struct str document, struct plan *ret, struct err *err)
+int plan_of_value(struct arena *a, const struct value *document, struct plan *ret, struct err *err)
 {
-    struct value *v;
-    const struct value *core;
-    struct digest id, sum, stored, whole, written;
+    const struct value *v = document, *core = value_get(v, S("core"));
     struct plan p = { 0 };
 
-    if (json_parse(a, document, PLAN_BYTES_MAX, &v, err))
-        return err_wrap(err, "read plan");
-    core = value_get(v, S("core"));
     p.id = get_digest(v, S("id"));
     p.classes = plan_classes_parse(value_get(v, S("classes")));
     p.env_uid = value_get_text(core, S("environment"), S(""));
@@ -436,16 +436,32 @@ int plan_parse(struct arena *a, struct str document, struct plan *ret, struct er
     PARSE_LIST(a, value_get(v, S("lines")), &p.lines, plan_line_parse);
     PARSE_LIST(a, value_get(v, S("notes")), &p.notes, parse_note);
     PARSE_LIST(a, value_get(v, S("remarks")), &p.remarks, parse_note);
+    if (arena_status(a, err))
+        return err_wrap(err, "read plan");
+    if (plan_index(&p))
+        return err_set(err, ERR_CORRUPT, "a stored plan names items that it does not have");
+    *ret = p;
+    return 0;
+}
+
+int plan_parse(struct arena *a, struct str document, struct plan *ret, struct err *err)
+{
+    struct value *v;
+    const struct value *core;
+    struct digest id, sum, stored, whole, written;
+    struct plan p;
+
+    if (json_parse(a, document, PLAN_BYTES_MAX, &v, err))
+        return err_wrap(err, "read plan");
+    core = value_get(v, S("core"));
     stored = get_digest(v, S("sum"));
     sum = text_sum(a, v);
     whole = digest_value(a, S("plan"), core ? core : v);
     written = get_digest(v, S("whole"));
-    if (arena_status(a, err))
-        return err_wrap(err, "read plan");
     if (!digest_eq(&whole, &written) || !digest_eq(&sum, &stored))
         return err_set(err, ERR_CORRUPT, "a stored plan does not match its id");
-    if (plan_index(&p))
-        return err_set(err, ERR_CORRUPT, "a stored plan names items that it does not have");
+    if (plan_of_value(a, v, &p, err))
+        return err->code;
     id = plan_clears(&p) ? plan_identity(a, &p) : whole;
     if (!digest_eq(&id, &p.id))
         return err_set(err, ERR_CORRUPT, "a stored plan does not match its id");

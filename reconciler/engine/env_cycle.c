@@ -5,6 +5,7 @@ void env_cycle_drop(struct env_task *env)
 {
     if (env->head)
         head_let_go(TAKE(env->head));
+    run_plan_free(TAKE(env->made));
     arena_reset(&env->cycle);
     env->has_spec = 0;
     env->trouble = STR_NONE;

@@ -88,15 +88,19 @@ int env_run_leaves_rest(struct env_task *env)
     return 1;
 }
 
-void env_run_begin(struct env_task *env, const struct digest *plan_id, enum env_lane lane)
+void env_run_begin(struct env_task *env, const struct digest *plan_id, struct run_plan *take_made,
+                   enum env_lane lane)
 {
     struct run *r = alloc_zero(sizeof(*r));
 
+    if (!r)
+        run_plan_free(take_made);
     if (!r)
         return; /* the plan stays `applying`; the next cycle finds it so */
     in_work_mark(&env->engine->in_work, env->slot, env->uid);
     run_start(r, &(struct run_options){ .engine = env->engine,
                                         .plan_id = *plan_id,
+                                        .take_made = take_made,
                                         .env_name = env->name,
                                         .main_ended = env_main_ended,
                                         .moved = env_run_moved,
@@ -120,7 +124,7 @@ void env_task_resume(struct env_task *env, const struct digest *plan_id, enum en
         *left = (struct env_left){ env->left, *plan_id, lane };
         env->left = left;
     } else if (!waits) {
-        env_run_begin(env, plan_id, lane);
+        env_run_begin(env, plan_id, NULL, lane);
     }
 }
 
@@ -133,6 +137,6 @@ void env_task_reload(struct env_task *env, const struct digest *plan_id)
     if (r)
         run_reload(r);
     else
-        env_run_begin(env, plan_id, ENV_RUNS_TAIL);
+        env_run_begin(env, plan_id, NULL, ENV_RUNS_TAIL);
     env_task_wake(env);
 }

@@ -79,11 +79,15 @@ static int put_plan_document(struct env_task *env, struct tx *tx, struct rec_pla
                              struct err *err)
 {
     struct arena *a = &env->cycle;
+    const struct value *document;
 
     if (env->plan.cause == PLAN_CAUSE_COMMIT &&
         env_secrets_remark(env->engine, a, env->uid, &env->pins, &env->plan, err))
         return err->code;
-    return engine_put_document(tx, S("plan"), plan_format(a, &env->plan), &row->doc, err);
+    document = plan_value(a, &env->plan);
+    run_plan_free(TAKE(env->made));
+    env->made = run_plan_keep(document);
+    return engine_put_document(tx, S("plan"), json_format(a, document), &row->doc, err);
 }
 
 static int put_new_plan(struct env_task *env, struct tx *tx, struct rec_plan *row, struct err *err)

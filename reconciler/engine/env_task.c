@@ -243,7 +243,7 @@ static enum task_verdict env_decide(struct env_task *env)
     CRASH_POINT(PLAN_AFTER_STARTED);
     if (env->is_beside) {
         if (env->starts)
-            env_run_begin(env, &env->plan.id, ENV_RUNS_BESIDE);
+            env_run_begin(env, &env->plan.id, TAKE(env->made), ENV_RUNS_BESIDE);
         return task_goto(&env->task, ENV_REST);
     }
     if (env->is_doubtful)
@@ -262,7 +262,7 @@ static enum task_verdict env_decide(struct env_task *env)
     if (env->has_spec && !env_is_asked(&env->ask))
         env->wanted = env->spec.revision;
     if (env->starts)
-        env_run_begin(env, &env->plan.id, ENV_RUNS_MAIN);
+        env_run_begin(env, &env->plan.id, TAKE(env->made), ENV_RUNS_MAIN);
     return task_goto(&env->task, ENV_REST);
 }
 
@@ -482,6 +482,7 @@ void env_task_fini(struct env_task *env)
         head_let_go(TAKE(env->head));
     watch_task_fini(&env->watch);
     job_task_fini(&env->jobs);
+    run_plan_free(env->made);
     arena_fini(&env->cycle);
     arena_fini(&env->own);
 }

@@ -102,6 +102,7 @@ struct env_task {
     size_t n_wishes;
     struct snapshot snapshot;
     struct plan plan;
+    struct run_plan *made; /* `plan` for who begins it; NULL: it is to be read */
     int waits;     /* what is wanted failed a moment ago: only what is lost is looked after */
     int starts;    /* the plan was written as applying */
     int is_beside; /* another one is being applied: only what that leaves alone is looked after */
@@ -195,7 +196,9 @@ static inline struct env_task *env_of(struct task *t)
 
 /* --- env_run.c ----------------------------------------------------------------------------------- */
 
-void env_run_begin(struct env_task *env, const struct digest *plan_id, enum env_lane lane);
+/* `take_made`: NULL where the plan is to be read. */
+void env_run_begin(struct env_task *env, const struct digest *plan_id, struct run_plan *take_made,
+                   enum env_lane lane);
 /* The main one waits for a person, and nothing is repaired beside it: env->moving is what it is about. */
 int env_run_leaves_rest(struct env_task *env);
 

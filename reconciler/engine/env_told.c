@@ -28,7 +28,7 @@ void env_task_trust(struct env_task *env)
         return;
     env->is_suspect = env->is_left = env->is_held_told = 0;
     for (const struct env_left *l = TAKE(env->left); l; l = l->next)
-        env_run_begin(env, &l->plan, l->lane);
+        env_run_begin(env, &l->plan, NULL, l->lane);
 }
 
 enum plan_cause env_ask_cause(const struct rec_environment *row)

@@ -310,6 +310,7 @@ void run_start(struct run *r, const struct run_options *options)
 {
     *r = (struct run){ .engine = options->engine,
                        .plan_id = options->plan_id,
+                       .kept = options->take_made,
                        .env_name = options->env_name,
                        .main_ended = options->main_ended,
                        .moved = options->moved,
@@ -325,6 +326,7 @@ void run_fini(struct run *r)
 {
     for (size_t i = 0; r->children && i < r->plan.items.n; i++)
         run_child_fini(&r->children[i]);
+    run_plan_free(r->kept);
     arena_fini(&r->rows);
     arena_fini(&r->arena);
 }

@@ -43,12 +43,22 @@ struct run_child { /* one an item */
     enum gate_verdict verdict;
 };
 
+/* A plan as it was made: who begins it at once need not read what was written. */
+struct run_plan {
+    struct arena arena;
+    struct plan plan;
+};
+/* NULL: out of memory; then it is read. Not the loop's alone. */
+struct run_plan *run_plan_keep(const struct value *document);
+void run_plan_free(struct run_plan *kept); /* NULL is fine */
+
 struct run {
     struct task task;
     struct engine *engine;
     struct arena arena; /* the loop's, and the load's */
     struct arena rows;  /* STATE's */
     struct digest plan_id;
+    struct run_plan *kept; /* NULL: `plan` is read from its row */
     struct plan plan;
     struct schedule schedule;
     struct str env_name, commit_id; /* commit asked for by; "" for none */
@@ -73,6 +83,7 @@ struct run {
 struct run_options {
     struct engine *engine;
     struct digest plan_id;
+    struct run_plan *take_made; /* taken over; NULL: not at hand */
     struct str env_name;
     void (*main_ended)(struct run *r, void *ctx); /* once; the tail may go on */
     void (*moved)(struct run *r, const struct value *members,

@@ -1,4 +1,5 @@
 /* What a run reads when it begins, and again when a person settled one of its operations. SPDX-License-Identifier: Apache-2.0 */
+#include "base/alloc.h"
 #include "base/guard.h"
 #include "base/sys.h"
 #include "reconciler/core/judge.h"
@@ -231,6 +232,41 @@ static int rows_load_pins(struct run *r, struct err *err)
     return run_rows_made(r->engine, r->plan.env_uid, &r->made, err);
 }
 
+struct run_plan *run_plan_keep(const struct value *document)
+{
+    struct run_plan *kept = alloc_zero(sizeof(*kept));
+    struct err ignored = ERR_INIT; /* then it is read */
+
+    if (!kept)
+        return NULL;
+    arena_init(&kept->arena, PLAN_BYTES_MAX * 4);
+    if (!plan_of_value(&kept->arena, value_copy_content(&kept->arena, document), &kept->plan,
+                       &ignored))
+        return kept;
+    run_plan_free(kept);
+    return NULL;
+}
+
+void run_plan_free(struct run_plan *kept)
+{
+    if (kept)
+        arena_fini(&kept->arena);
+    alloc_free(kept);
+}
+
+static int load_plan(struct run *r, const struct rec_plan *row, struct err *err)
+{
+    struct str document;
+
+    if (r->kept) {
+        r->plan = r->kept->plan;
+        return 0;
+    }
+    if (db_document(r->engine->db, &r->arena, &row->doc, &document, err))
+        return err->code;
+    return plan_parse(&r->arena, document, &r->plan, err);
+}
+
 int run_rows_load(struct run *r, struct err *err)
 {
     struct arena *a = &r->arena;
@@ -238,11 +274,10 @@ int run_rows_load(struct run *r, struct err *err)
     struct rec_plan plan = { .id = r->plan_id };
     struct rec_environment env;
     struct rec_revision_commit *commits;
-    struct str document;
     size_t n_commits;
 
-    if (db_get(db, a, REC_plan, &plan, err) || db_document(db, a, &plan.doc, &document, err) ||
-        plan_parse(a, document, &r->plan, err) || environments_by_uid(db, a, plan.env, &env, err))
+    if (db_get(db, a, REC_plan, &plan, err) || load_plan(r, &plan, err) ||
+        environments_by_uid(db, a, plan.env, &env, err))
         return err_wrap(err, "load plan %.*s", STR_ARG(engine_short(a, &r->plan_id)));
     r->env_name = env.name;
     if (revisions_commits(db, a, plan.env, &r->plan.target, &commits, &n_commits, err))

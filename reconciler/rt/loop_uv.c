@@ -63,12 +63,15 @@ static void loop_uv_alarm(struct loop *loop, int64_t at_ms)
 void loop_uv_post(struct loop *loop, struct loop_post *post)
 {
     struct loop_uv *l = loop_uv_of(loop);
+    int is_first;
 
     post->next = NULL;
     PRE(!pthread_mutex_lock(&l->posts_lock));
+    is_first = !l->posts;
     *l->posts_end = post;
     l->posts_end = &post->next;
-    (void)uv_async_send(&l->async); /* under the lock: the handle is open while it may be sent */
+    if (is_first) /* under the lock: the handle is open while it may be sent */
+        (void)uv_async_send(&l->async);
     PRE(!pthread_mutex_unlock(&l->posts_lock));
 }
 

@@ -21,20 +21,20 @@ static int wait_work_is_state(const struct wait_work_pool *p)
     return p == &p->loop->pools[POOL_STATE];
 }
 
-/* Under the lock. */
-static void wait_work_queue(struct wait_work_pool *p, struct wait *job)
+/* Not under the lock: who wakes up needs it. */
+static void wait_work_wake_one(struct wait_work_pool *p)
 {
-    wait_queue_push(&p->queue, job);
     PRE(!pthread_cond_signal(&p->more));
 }
 
-/* Under the lock: it has run, or never will. */
-static void wait_work_leave(struct wait_work_pool *p, struct wait *job)
+/* Under the lock: it has run, or never will. 1: another one has its turn. */
+static int wait_work_leave(struct wait_work_pool *p, struct wait *job)
 {
     struct wait *next = wait_share_leave(job);
 
     if (next)
-        wait_work_queue(p, next);
+        wait_queue_push(&p->queue, next);
+    return next != NULL;
 }
 
 /* Up to `max` jobs off the queue; 0 when the pool stops. */
@@ -56,12 +56,13 @@ static size_t wait_work_take(struct wait_work_pool *p, struct wait **ret_jobs, s
     return n;
 }
 
-/* From the thread to the loop, which may free it at once. */
+/* From the thread to the loop, which may free it at once. Whose turn it is next needs nobody woken: this
+ * thread looks at the queue now. */
 static void wait_work_hand_back(struct wait_work_pool *p, struct wait *job)
 {
     if (job->u.work.share) {
         PRE(!pthread_mutex_lock(&p->lock));
-        wait_work_leave(p, job);
+        (void)wait_work_leave(p, job);
         PRE(!pthread_mutex_unlock(&p->lock));
     }
     loop_uv_post(&p->loop->loop, &job->u.work.done);
@@ -165,25 +166,31 @@ static struct wait_work_pool *wait_work_pool_of(struct wait *w)
 void wait_work_uv_start(struct wait *w)
 {
     struct wait_work_pool *p = wait_work_pool_of(w);
+    int is_queued;
 
     PRE(!pthread_mutex_lock(&p->lock));
-    if (wait_share_enter(w, p->n_threads))
-        wait_work_queue(p, w);
+    is_queued = wait_share_enter(w, p->n_threads);
+    if (is_queued)
+        wait_queue_push(&p->queue, w);
     PRE(!pthread_mutex_unlock(&p->lock));
+    if (is_queued)
+        wait_work_wake_one(p);
 }
 
 void wait_work_uv_cancel(struct wait *w)
 {
     struct wait_work_pool *p = wait_work_pool_of(w);
-    int taken;
+    int taken, is_queued = 0;
 
     PRE(!pthread_mutex_lock(&p->lock));
     taken = w->u.work.taken;
     if (!taken && w->u.work.admitted)
         wait_queue_remove(&p->queue, w);
     if (!taken)
-        wait_work_leave(p, w);
+        is_queued = wait_work_leave(p, w);
     PRE(!pthread_mutex_unlock(&p->lock));
+    if (is_queued)
+        wait_work_wake_one(p);
     if (!taken)
         wait_end(w, 0);
 }

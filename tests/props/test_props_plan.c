@@ -163,6 +163,9 @@ static void test_a_plan_survives_being_stored(void **state)
         assert_true(str_eq(plan_format(&c.arena, &again), text));
         for (size_t g = 0; g < again.groups.n; g++)
             assert_int_equal(again.groups.p[g].n_items, c.plan.groups.p[g].n_items);
+        if (plan_of_value(&c.arena, plan_value(&c.arena, &c.plan), &again, &err))
+            fail_msg("seed %d, not parsed: %s", (int)seed, err.text);
+        assert_true(str_eq(plan_format(&c.arena, &again), text));
         arena_fini(&c.arena);
     }
 }
