@@ -1,180 +1,36 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* The table, and how a path finds its row. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/http/routes.h"
 
 #include "base/guard.h"
-#include "reconciler/http/logs.h"
+#include "reconciler/http/routes_parts.h"
 
-#define API "/api/v1"
-#define LINES_DEFAULT 50
-#define LINES_MAX 2000
-
-/* --- GET ----------------------------------------------------------------------------------------- */
-
-static int query_int(const struct route_call *call, struct str name, int64_t *ret, struct err *err)
-{
-    struct str text = value_get_text(call->query, name, S(""));
-
-    if (!text.n)
-        return 0;
-    if (str_to_i64(text, ret) || *ret < 0)
-        return err_set(err, ERR_USAGE, "'%.*s' is not a number: '%.*s'", STR_ARG(name),
-                       STR_ARG(text));
-    return 0;
-}
-
-static struct str query_text(const struct route_call *call, struct str name)
-{
-    return value_get_text(call->query, name, STR_NONE);
-}
-
-static int read_status(const struct route_world *w, const struct route_call *call,
-                       struct value **ret, struct err *err)
-{
-    (void)call;
-    return view_status(&w->view, ret, err);
-}
-
-static int read_environment(const struct route_world *w, const struct route_call *call,
-                            struct value **ret, struct err *err)
-{
-    return view_environment(&w->view, call->param, ret, err);
-}
-
-static int read_plan_of(const struct route_world *w, const struct route_call *call,
-                        struct value **ret, struct err *err)
-{
-    return view_plan_of(&w->view, call->param, ret, err);
-}
-
-static int read_diff(const struct route_world *w, const struct route_call *call, struct value **ret,
-                     struct err *err)
-{
-    return view_diff(&w->view, call->param, query_text(call, S("from")), query_text(call, S("to")),
-                     ret, err);
-}
-
-static int read_plan(const struct route_world *w, const struct route_call *call, struct value **ret,
-                     struct err *err)
-{
-    return view_plan(&w->view, call->param, ret, err);
-}
-
-static int read_progress(const struct route_world *w, const struct route_call *call,
-                         struct value **ret, struct err *err)
-{
-    int64_t after = 0, wait_ms = 0;
-    int rc = query_int(call, S("after"), &after, err);
-
-    if (!rc)
-        rc = query_int(call, S("wait_ms"), &wait_ms, err);
-    return rc ? rc : view_progress(&w->view, call->param, after, ret, err);
-}
-
-static int read_history(const struct route_world *w, const struct route_call *call,
-                        struct value **ret, struct err *err)
-{
-    struct view_history in = { .env = query_text(call, S("env")),
-                               .kind = query_text(call, S("kind")),
-                               .subject = query_text(call, S("subject")),
-                               .actor = query_text(call, S("actor")),
-                               .newest_first = str_eq_c(query_text(call, S("newest")), "1"),
-                               .with_body = !str_eq_c(query_text(call, S("bodies")), "0") };
-    int rc = query_int(call, S("after"), &in.after, err);
-
-    if (!rc)
-        rc = query_int(call, S("before"), &in.before, err);
-    if (!rc)
-        rc = query_int(call, S("from_ms"), &in.from_ms, err);
-    if (!rc)
-        rc = query_int(call, S("to_ms"), &in.to_ms, err);
-    if (!rc)
-        rc = query_int(call, S("limit"), &in.limit, err);
-    return rc ? rc : view_history(&w->view, &in, ret, err);
-}
-
-static int read_state_at(const struct route_world *w, const struct route_call *call,
-                         struct value **ret, struct err *err)
-{
-    int64_t at_ms = w->view.now_ms;
-    int rc = query_int(call, S("at_ms"), &at_ms, err);
-
-    return rc ? rc : view_state_at(&w->view, call->param, at_ms, ret, err);
-}
-
-static int read_explain(const struct route_world *w, const struct route_call *call,
-                        struct value **ret, struct err *err)
-{
-    return view_explain(&w->view, call->param, value_get_text(call->query, S("subject"), S("")),
-                        ret, err);
-}
-
-static int read_logs(const struct route_world *w, const struct route_call *call, struct value **ret,
-                     struct err *err)
-{
-    int64_t n_lines = LINES_DEFAULT;
-    int rc = query_int(call, S("lines"), &n_lines, err);
-
-    if (!rc && n_lines > LINES_MAX)
-        n_lines = LINES_MAX;
-    return rc ? rc
-              : logs_read(&w->view, w->daemon, call->param, query_text(call, S("service")),
-                          (size_t)n_lines, ret, err);
-}
-
-static int read_audit(const struct route_world *w, const struct route_call *call,
-                      struct value **ret, struct err *err)
-{
-    enum view_audit depth = str_eq_c(query_text(call, S("replay")), "1") ? VIEW_AUDIT_REPLAY
-                                                                         : VIEW_AUDIT_CHAIN;
-
-    return view_audit(&w->view, depth, ret, err);
-}
-
-static int read_doctor(const struct route_world *w, const struct route_call *call,
-                       struct value **ret, struct err *err)
-{
-    struct value *map = value_map(w->view.a), *findings;
-    int rc = view_findings(&w->view, &findings, err);
-
-    (void)call;
-    if (rc)
-        return rc;
-    value_set(w->view.a, map, S("findings"), findings);
-    *ret = map;
-    return 0;
-}
-
-/* --- the table ----------------------------------------------------------------------------------- */
-
-#define ENV API "/environments/NAME"
-#define PLAN API "/plans/ID"
 #define REASON (ROUTE_FIELD_REASON | ROUTE_FIELD_BREAK_GLASS)
 
 /* clang-format off */
 static const struct route routes[] = {
-    { "GET", API "/status", AUTH_VIEWER, ROUTE_LIVE, .read = read_status,
+    { "GET", API "/status", AUTH_VIEWER, ROUTE_LIVE, .read = routes_read_status,
       .text = "installation, version, sources with heads and errors, environments" },
-    { "GET", ENV, AUTH_VIEWER, ROUTE_LIVE, .read = read_environment,
+    { "GET", ENV, AUTH_VIEWER, ROUTE_LIVE, .read = routes_read_environment,
       .text = "sync, health, revision, services with sets and instances, routes, holds, quarantine" },
-    { "GET", ENV "/plan", AUTH_VIEWER, 0, .read = read_plan_of,
+    { "GET", ENV "/plan", AUTH_VIEWER, 0, .read = routes_read_plan_of,
       .text = "the plan that is open, waiting or applying, else the last one" },
-    { "GET", ENV "/diff", AUTH_VIEWER, 0, .read = read_diff, .query = "from to",
+    { "GET", ENV "/diff", AUTH_VIEWER, 0, .read = routes_read_diff, .query = "from to",
       .text = "what differs between two of its revisions" },
-    { "GET", PLAN, AUTH_VIEWER, 0, .read = read_plan,
+    { "GET", PLAN, AUTH_VIEWER, 0, .read = routes_read_plan,
       .text = "the plan's document, decisions, operations and rollouts" },
-    { "GET", PLAN "/progress", AUTH_VIEWER, ROUTE_WAITS, .read = read_progress, .query = "after wait_ms",
+    { "GET", PLAN "/progress", AUTH_VIEWER, ROUTE_WAITS, .read = routes_read_progress, .query = "after wait_ms",
       .text = "events of the plan after `after`, what runs, its state" },
-    { "GET", API "/history", AUTH_VIEWER, 0, .read = read_history,
+    { "GET", API "/history", AUTH_VIEWER, 0, .read = routes_read_history,
       .query = "env after before from_ms to_ms kind subject actor limit newest bodies", .text = "events" },
-    { "GET", ENV "/history", AUTH_VIEWER, 0, .read = read_state_at, .query = "at_ms",
+    { "GET", ENV "/history", AUTH_VIEWER, 0, .read = routes_read_state_at, .query = "at_ms",
       .text = "what was there at `at_ms`, by which plan, decided by whom" },
-    { "GET", ENV "/explain", AUTH_VIEWER, 0, .read = read_explain, .query = "subject",
+    { "GET", ENV "/explain", AUTH_VIEWER, 0, .read = routes_read_explain, .query = "subject",
       .text = "why it is as it is, and what a person can do" },
-    { "GET", ENV "/logs", AUTH_VIEWER, 0, .read = read_logs, .query = "service lines",
+    { "GET", ENV "/logs", AUTH_VIEWER, 0, .read = routes_read_logs, .query = "service lines",
       .text = "the newest lines of each instance" },
-    { "GET", API "/audit/verify", AUTH_VIEWER, ROUTE_HEAVY, .read = read_audit, .query = "replay",
+    { "GET", API "/audit/verify", AUTH_VIEWER, ROUTE_HEAVY, .read = routes_read_audit, .query = "replay",
       .text = "events checked, rows compared, or the first difference" },
-    { "GET", API "/doctor", AUTH_VIEWER, ROUTE_LIVE, .read = read_doctor,
+    { "GET", API "/doctor", AUTH_VIEWER, ROUTE_LIVE, .read = routes_read_doctor,
       .text = "findings, each with its mend" },
     { "POST", ENV "/reconcile", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_RECONCILE, .fields = REASON,
       .text = "fetch and plan now" },
@@ -265,117 +121,4 @@ int routes_match(struct str method, struct str path, struct route_call *ret, str
     if (other)
         return err_set(err, ERR_USAGE, "'%.*s' is asked by %s", STR_ARG(path), other);
     return err_set(err, ERR_NOT_FOUND, "no route '%.*s'", STR_ARG(path));
-}
-
-/* A name that we do not know is an error: it was meant to do something. */
-static int check_query(const struct route_call *call, struct err *err)
-{
-    for (size_t i = 0; i < value_count(call->query); i++) {
-        struct str rest = str_from_c(call->route->query), name;
-        struct str key = call->query->u.map.entries[i].key;
-        int is_known = 0;
-
-        while (!is_known && str_next(&rest, ' ', &name))
-            is_known = str_eq(name, key);
-        if (!is_known)
-            return err_set(err, ERR_USAGE, "'%.*s' is not asked with '%.*s'",
-                           STR_ARG(str_from_c(call->route->path)), STR_ARG(key));
-    }
-    return 0;
-}
-
-int routes_read(const struct route_world *w, const struct route_call *call, struct value **ret,
-                struct err *err)
-{
-    int rc = check_query(call, err);
-
-    if (!rc)
-        rc = db_view_begin(w->view.db, err);
-    if (rc)
-        return rc;
-    rc = call->route->read(w, call, ret, err);
-    db_view_end(w->view.db);
-    return rc;
-}
-
-/* --- POST ---------------------------------------------------------------------------------------- */
-
-static const struct {
-    const char *name;
-    int field;
-    enum value_kind kind;
-} field_rows[] = {
-    { "reason", ROUTE_FIELD_REASON, VALUE_TEXT },
-    { "service", ROUTE_FIELD_SERVICE, VALUE_TEXT },
-    { "job", ROUTE_FIELD_JOB, VALUE_TEXT },
-    { "until_ms", ROUTE_FIELD_UNTIL_MS, VALUE_INT },
-    { "revision", ROUTE_FIELD_REVISION, VALUE_INT },
-    { "as", ROUTE_FIELD_AS, VALUE_TEXT },
-    { "signature", ROUTE_FIELD_SIGNATURE, VALUE_TEXT },
-    { "source", ROUTE_FIELD_BINDING, VALUE_TEXT },
-    { "branch", ROUTE_FIELD_BINDING, VALUE_TEXT },
-    { "resource", ROUTE_FIELD_RESOURCE, VALUE_TEXT },
-    { "id", ROUTE_FIELD_RESOURCE, VALUE_TEXT },
-    { "bundle", ROUTE_FIELD_BUNDLE, VALUE_TEXT },
-    { "ref", ROUTE_FIELD_REF, VALUE_TEXT },
-    { "break_glass", ROUTE_FIELD_BREAK_GLASS, VALUE_BOOL },
-    { "override", ROUTE_FIELD_OVERRIDE, VALUE_BOOL },
-};
-
-/* A member we do not know is an error: it was meant to do something. */
-static int check_body(const struct route_call *call, struct err *err)
-{
-    if (call->body && !value_is(call->body, VALUE_MAP))
-        return err_set(err, ERR_USAGE, "the body must be an object");
-    for (size_t i = 0; i < value_count(call->body); i++) {
-        const struct value_entry *e = &call->body->u.map.entries[i];
-        size_t j = 0;
-
-        while (j < N_ELEMENTS(field_rows) &&
-               !(str_eq_c(e->key, field_rows[j].name) && call->route->fields & field_rows[j].field))
-            j++;
-        if (j == N_ELEMENTS(field_rows))
-            return err_set(err, ERR_USAGE, "the body has no member '%.*s' here", STR_ARG(e->key));
-        if (e->value->kind != field_rows[j].kind)
-            return err_set(err, ERR_USAGE, "'%.*s' is not %s", STR_ARG(e->key),
-                           field_rows[j].kind == VALUE_INT    ? "a number"
-                           : field_rows[j].kind == VALUE_BOOL ? "true or false"
-                                                              : "text");
-    }
-    return 0;
-}
-
-int routes_command(const struct route_call *call, struct command *ret, struct err *err)
-{
-    struct str path = str_from_c(call->route->path);
-    int rc = check_body(call, err);
-
-    if (rc)
-        return rc;
-    *ret = (struct command){
-        .verb = call->route->verb,
-        .reason = value_get_text(call->body, S("reason"), S("")),
-        .service = value_get_text(
-            call->body, call->route->fields & ROUTE_FIELD_JOB ? S("job") : S("service"), S("")),
-        .as = value_get_text(call->body, S("as"), S("")),
-        .source = value_get_text(call->body, S("source"), S("")),
-        .branch = value_get_text(call->body, S("branch"), S("")),
-        .resource = value_get_text(call->body, S("resource"), S("")),
-        .id = value_get_text(call->body, S("id"), S("")),
-        .signature = value_get_text(call->body, S("signature"), S("")),
-        .ref = value_get_text(call->body, S("ref"), S("")),
-        .bundle = value_get_text(call->body, S("bundle"), S("")),
-        .overrides = value_get_bool(call->body, S("override"), 0),
-        .revision = value_get_int(call->body, S("revision"), 0),
-        .until_ms = value_get_int(call->body, S("until_ms"), 0)
-    };
-    if (str_starts(path, S(ENV)))
-        ret->env = call->param;
-    else if (str_starts(path, S(PLAN)))
-        ret->plan = call->param;
-    else if (str_starts(path, S(API "/sources")))
-        ret->source = call->param;
-    else
-        ret->operation = call->param;
-    return 0;
 }

@@ -1,0 +1,16 @@
+/*
+ * routes_parts: what the table of routes names. SPDX-License-Identifier: Apache-2.0
+ *
+ * Only the routes*.c files include this.
+ */
+#pragma once
+
+#include "reconciler/http/routes.h"
+
+#define API "/api/v1"
+#define ENV API "/environments/NAME"
+#define PLAN API "/plans/ID"
+
+route_read routes_read_status, routes_read_environment, routes_read_plan_of, routes_read_diff,
+    routes_read_plan, routes_read_progress, routes_read_history, routes_read_state_at,
+    routes_read_explain, routes_read_logs, routes_read_audit, routes_read_doctor;
