@@ -430,3 +430,24 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (next_ms) WHERE done_seq IS NULL;
 CREATE UNIQUE INDEX outbox_terminal ON outbox (subject, target) WHERE terminal = 1;
+
+-- Who may come in
+
+CREATE TABLE tokens (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    roles TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    expires_ms INTEGER,
+    revoked_ms INTEGER,
+    revoked_by TEXT,
+    epoch INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE token_uses (
+    id TEXT NOT NULL PRIMARY KEY,
+    used_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -8,6 +8,7 @@
 
 #include "base/guard.h"
 #include "base/sys.h"
+#include "reconciler/core/scope.h"
 
 #define NAME_BUFFER 16384
 #define GROUP_BUFFER_MAX ((size_t)4 << 20) /* of one with many members */
@@ -33,6 +34,11 @@ const char *auth_role_names(unsigned roles)
     if (roles & AUTH_OVERRIDE)
         return "override";
     return roles & AUTH_ADMIN ? "admin" : "viewer";
+}
+
+int auth_may(const struct auth_actor *actor, unsigned roles, struct str env)
+{
+    return (actor->roles & roles) && (env.n ? scope_has(actor->scope, env) : !actor->scope);
 }
 
 /* --- names --------------------------------------------------------------------------------------- */
@@ -128,6 +134,7 @@ int auth_identify(struct arena *a, const struct value *daemon, const struct http
 {
     uid_t login = login_uid(a, peer);
 
+    *ret = (struct auth_actor){ .kind = AUTH_LOCAL };
     ret->name = str_fmt(a, "local:%.*s(%u)", STR_ARG(user_name(a, login)), (unsigned)login);
     ret->principals = principals_of(a, peer, login);
     ret->roles = find_roles(daemon, peer, ret->principals);

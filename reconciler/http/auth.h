@@ -22,9 +22,18 @@ enum auth_role {
 };
 #define AUTH_ALL (AUTH_VIEWER | AUTH_OPERATOR | AUTH_APPROVER | AUTH_ADMIN)
 
+enum auth_kind {
+    AUTH_LOCAL,  /* connected to the socket */
+    AUTH_PERSON, /* signed in */
+    AUTH_TOKEN,  /* a program: never approves */
+};
+
 struct auth_actor {
-    struct str name; /* local:ann(1000) */
+    enum auth_kind kind;
+    struct str name; /* local:ann(1000), token:ci(0123456789abcdef) */
     unsigned roles;
+    const struct value
+        *scope; /* names and patterns of environments; NULL: all, and what is of none */
     const struct value *principals; /* ["user:ann", "group:ops"] */
     int may_break_glass;            /* a role that is lacking, in an emergency, with a reason */
 };
@@ -32,5 +41,8 @@ struct auth_actor {
 /* `daemon` is the normalised Daemon document. */
 int auth_identify(struct arena *a, const struct value *daemon, const struct http_peer *peer,
                   struct auth_actor *ret, struct err *err);
+/* Whether one of the roles is the actor's there. `env` STR_NONE: what is of no one environment, for those alone whose
+ * scope is everything. */
+int auth_may(const struct auth_actor *actor, unsigned roles, struct str env);
 /* "operator or admin" */
 const char *auth_role_names(unsigned roles);
