@@ -19,7 +19,8 @@ struct request;
 
 struct api {
     struct api_options options;
-    struct http_server *server;
+    struct http_server *servers[N_HTTP_DOORS]; /* NULL: no such door */
+    size_t n_open;
     struct request *requests;
     pthread_mutex_t lock;
     struct db *readers[READERS_MAX]; /* idle; under the lock */
@@ -143,6 +144,8 @@ static int request_work(struct task *t, struct err *err)
     int rc = 0;
 
     if (!r->actor.roles) { /* the first time */
+        if (r->x->door != HTTP_DOOR_SOCKET)
+            return err_set(err, ERR_UNKNOWN_ACTOR, "no credential says who asks");
         rc = auth_identify(&r->x->arena, r->api->options.daemon, &r->x->peer, &r->actor, err);
         if (!rc)
             rc = request_parse(r, err);
@@ -202,6 +205,8 @@ static void request_answer(struct request *r)
     if (!failed && (r->call.route->flags & ROUTE_LIVE) && r->api->options.live)
         value_set(&r->scratch, r->answer, S("live"),
                   r->api->options.live(r->api->options.engine, &r->scratch));
+    if (failed && failed->code == ERR_UNKNOWN_ACTOR)
+        http_header(r->x, "WWW-Authenticate", S("Bearer"));
     if (failed)
         http_answer_refusal(r->x, failed, r->command.besides);
     else
@@ -255,6 +260,11 @@ static void request_ended(struct task *t, void *ctx)
     alloc_free(r);
 }
 
+static int is_same_asker(const struct http_exchange *a, const struct http_exchange *b)
+{
+    return a->peer.uid == b->peer.uid && str_eq(a->address, b->address);
+}
+
 /* Nobody makes the others wait: who asks much at once is told to ask less. */
 static int check_share(const struct api *api, const struct http_exchange *x,
                        const struct route_call *call, struct err *err)
@@ -264,12 +274,26 @@ static int check_share(const struct api *api, const struct http_exchange *x,
     for (const struct request *r = api->requests; r; r = r->next) {
         if (r->call.route->flags & call->route->flags & ROUTE_HEAVY)
             return err_set(err, ERR_BUSY, "another '%s' is being answered", call->route->path);
-        n_same += r->x->peer.uid == x->peer.uid && r->task.state != REQUEST_PAUSE;
+        n_same += is_same_asker(r->x, x) && r->task.state != REQUEST_PAUSE;
     }
     return n_same < REQUESTS_USER_MAX
                ? 0
                : err_set(err, ERR_BUSY, "%d requests of yours are being answered",
                          REQUESTS_USER_MAX);
+}
+
+/* Whoever balances load asks these, without a name: one word each. */
+static int answer_probe(struct api *api, struct http_exchange *x)
+{
+    int is_health = str_eq_c(x->path, "/healthz");
+
+    if (!str_eq_c(x->method, "GET") || !(is_health || str_eq_c(x->path, "/readyz")))
+        return 0;
+    if (is_health || !api->ended)
+        http_answer(x, 200, "text/plain", is_health ? S("ok\n") : S("ready\n"));
+    else
+        http_answer(x, err_http_status(ERR_BUSY), "text/plain", S("stopping\n"));
+    return 1;
 }
 
 static void request_begin(void *ctx, struct http_exchange *x)
@@ -279,6 +303,13 @@ static void request_begin(void *ctx, struct http_exchange *x)
     struct err err = ERR_INIT;
     struct request *r;
 
+    if (answer_probe(api, x))
+        return;
+    if (x->door == HTTP_DOOR_HOOKS) {
+        (void)err_set(&err, ERR_NOT_FOUND, "no hook '%.*s'", STR_ARG(x->path));
+        http_answer_error(x, &err);
+        return;
+    }
     if (routes_match(x->method, x->path, &call, &err) || check_share(api, x, &call, &err)) {
         http_answer_error(x, &err);
         return;
@@ -319,37 +350,71 @@ static void api_free(struct api *api)
     alloc_free(api);
 }
 
-int api_start(const struct api_options *options, struct api **ret, struct err *err)
-{
-    struct api *api = alloc_zero(sizeof(*api));
-    int rc;
-
-    if (!api)
-        return err_set(err, ERR_NOMEM, "api: out of memory");
-    api->options = *options;
-    (void)pthread_mutex_init(&api->lock, NULL); /* cannot fail with default attributes */
-    rc = http_server_start(&(struct http_server_options){ .loop = options->loop,
-                                                          .socket_path = options->socket_path,
-                                                          .handle = request_begin,
-                                                          .admit = api_admit,
-                                                          .ctx = api },
-                           &api->server, err);
-    if (rc) {
-        api_free(api);
-        return rc;
-    }
-    *ret = api;
-    return 0;
-}
-
 static void server_stopped(void *ctx)
 {
     struct api *api = ctx;
     loop_fn *ended = api->ended;
     void *ended_ctx = api->ended_ctx;
 
+    if (--api->n_open)
+        return;
     api_free(api);
-    ended(ended_ctx);
+    if (ended)
+        ended(ended_ctx);
+}
+
+static void close_doors(struct api *api)
+{
+    api->n_open++; /* until all were told */
+    for (size_t i = 0; i < N_ELEMENTS(api->servers); i++)
+        if (api->servers[i])
+            http_server_stop(api->servers[i], server_stopped, api);
+    server_stopped(api);
+}
+
+/* The socket always, the others where they are configured. */
+static int open_door(struct api *api, enum http_door door, struct err *err)
+{
+    static const struct str fields[] = {
+        [HTTP_DOOR_API] = S_INIT("listen"), [HTTP_DOOR_HOOKS] = S_INIT("listen_hooks")
+    };
+    const struct value *daemon = api->options.daemon;
+    struct http_server_options options = { .loop = api->options.loop,
+                                           .door = door,
+                                           .socket_path = api->options.socket_path,
+                                           .hosts = value_at(daemon, S("http.hosts")),
+                                           .handle = request_begin,
+                                           .ctx = api };
+    int rc;
+
+    if (door == HTTP_DOOR_SOCKET)
+        options.admit = api_admit;
+    else
+        options.listen = value_get_text(daemon, fields[door], STR_NONE);
+    if (door != HTTP_DOOR_SOCKET && !options.listen.p)
+        return 0;
+    rc = http_server_start(&options, &api->servers[door], err);
+    api->n_open += !rc;
+    return rc;
+}
+
+int api_start(const struct api_options *options, struct api **ret, struct err *err)
+{
+    struct api *api = alloc_zero(sizeof(*api));
+    int rc = 0;
+
+    if (!api)
+        return err_set(err, ERR_NOMEM, "api: out of memory");
+    api->options = *options;
+    (void)pthread_mutex_init(&api->lock, NULL); /* cannot fail with default attributes */
+    for (int door = 0; !rc && door < N_HTTP_DOORS; door++)
+        rc = open_door(api, (enum http_door)door, err);
+    if (rc) {
+        close_doors(api);
+        return rc;
+    }
+    *ret = api;
+    return 0;
 }
 
 void api_stop(struct api *api, loop_fn *ended, void *ctx)
@@ -359,5 +424,5 @@ void api_stop(struct api *api, loop_fn *ended, void *ctx)
     for (struct request *r = api->requests; r; r = r->next)
         if (r->call.route->read)
             task_cancel(&r->task, ERR_BUSY);
-    http_server_stop(api->server, server_stopped, api);
+    close_doors(api);
 }

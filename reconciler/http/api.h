@@ -1,10 +1,10 @@
 /*
- * api: the routes, served. SPDX-License-Identifier: Apache-2.0
+ * api: the routes, served at every door. SPDX-License-Identifier: Apache-2.0
  *
  * A request is a task: who asks and every GET are worked on POOL_QUERY with a reader of the state each, a
  * POST goes to the engine as a command. A GET that waits is read again until it is news.
  *
- * Owns     the server, its readers and the requests.
+ * Owns     the servers, its readers and the requests.
  * Thread   the loop's.
  * Fails    as http_server_start().
  */
@@ -17,7 +17,7 @@ struct api;
 struct api_options {
     struct loop *loop;
     const char *socket_path, *state_path;
-    const struct value *daemon; /* normalised Daemon document; outlives the api */
+    const struct value *daemon; /* normalised Daemon document, its doors too; outlives the api */
     struct engine *engine;
     /* command_start() and engine_live_view() */
     void (*command)(struct engine *e, struct command_call *call, task_ended *ended, void *ctx);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/http/connections.h"
 
+#include <arpa/inet.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/alloc.h"
@@ -14,6 +16,29 @@ static uid_t peer_uid(int fd)
     socklen_t n = sizeof(cred);
 
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) ? (uid_t)-1 : cred.uid;
+}
+
+/* An IPv4 address that came to an IPv6 socket is that address. */
+static void write_address(const struct sockaddr *from, char *ret)
+{
+    union {
+        const struct sockaddr *any;
+        const struct sockaddr_in *v4;
+        const struct sockaddr_in6 *v6;
+    } a = { from };
+    const char *v4_mapped = "::ffff:";
+
+    if (from && from->sa_family == AF_INET)
+        (void)inet_ntop(AF_INET, &a.v4->sin_addr, ret, INET6_ADDRSTRLEN);
+    if (from && from->sa_family == AF_INET6)
+        (void)inet_ntop(AF_INET6, &a.v6->sin6_addr, ret, INET6_ADDRSTRLEN);
+    if (!strncmp(ret, v4_mapped, strlen(v4_mapped)) && strchr(ret, '.'))
+        memmove(ret, ret + strlen(v4_mapped), strlen(ret) - strlen(v4_mapped) + 1);
+}
+
+static int is_same(const struct connection *a, const struct connection *b)
+{
+    return a->uid == b->uid && !strcmp(a->address, b->address);
 }
 
 static int is_overdue(const struct connections *all, const struct connection *c, int64_t now_ms)
@@ -52,7 +77,7 @@ void connections_fini(struct connections *all)
         loop_timer_free(all->sweep);
 }
 
-struct connection *connections_add(struct connections *all, int fd)
+struct connection *connections_add(struct connections *all, int fd, const struct sockaddr *from)
 {
     struct connection *c = alloc_zero(sizeof(*c));
     size_t n_same = 0;
@@ -60,12 +85,13 @@ struct connection *connections_add(struct connections *all, int fd)
     if (!c)
         return NULL;
     *c = (struct connection){ .all = all, .fd = fd, .uid = peer_uid(fd), .next = all->first };
+    write_address(from, c->address);
     connections_enter(c, CONNECTIONS_HEADERS);
     if (c->next)
         c->next->prev = c;
     all->first = c;
     for (const struct connection *other = c; other; other = other->next)
-        n_same += other->uid == c->uid;
+        n_same += (size_t)is_same(other, c);
     if (n_same > all->n_max)
         connections_cut(c);
     loop_timer_set(all->sweep, loop_mono_ms(all->loop) + SWEEP_MS);
@@ -123,7 +149,7 @@ int connections_may_send(const struct connection *c, size_t n_bytes)
     size_t n_held = 0;
 
     for (const struct connection *other = c->all->first; other; other = other->next)
-        if (other->uid == c->uid)
+        if (is_same(other, c))
             n_held += other->n_unsent;
     return !n_held || n_held + n_bytes <= c->all->unsent_max;
 }

@@ -1,9 +1,9 @@
 /*
  * connections: who is connected, since when, and what they hold of us. SPDX-License-Identifier: Apache-2.0
  *
- * Each connection is in one phase, and each phase has its deadline; a sweep cuts who is over it. One user
- * has a share of the connections and of the memory for answers that nobody reads, so that nobody shuts
- * the others out.
+ * Each connection is in one phase, and each phase has its deadline; a sweep cuts who is over it. One user,
+ * over TCP one address, has a share of the connections and of the memory for answers that nobody reads, so
+ * that nobody shuts the others out.
  *
  * Owns     its connections and the timer of the sweep.
  * Thread   the loop's.
@@ -11,7 +11,11 @@
  */
 #pragma once
 
+#include <netinet/in.h>
+
 #include "reconciler/http/server.h"
+
+struct sockaddr;
 
 enum connections_phase {
     CONNECTIONS_HEADERS,
@@ -29,8 +33,8 @@ struct connections {
     int64_t limit_ms[N_CONNECTIONS_PHASES]; /* 0: none */
     int64_t drain_ms, stop_ms;
     int is_stopping;
-    size_t n_max;      /* of one user */
-    size_t unsent_max; /* bytes of one user's answers */
+    size_t n_max;      /* of one user or address */
+    size_t unsent_max; /* bytes of the answers to one of them */
     loop_fn *cut;      /* after some were cut */
     void *ctx;
 };
@@ -40,6 +44,7 @@ struct connection {
     struct connection *next, *prev;
     int fd;
     uid_t uid;
+    char address[INET6_ADDRSTRLEN]; /* "" at the socket */
     enum connections_phase phase;
     int64_t since_ms;
     size_t n_unsent; /* bytes of the answer that is being sent */
@@ -48,8 +53,8 @@ struct connection {
 /* Fields that were set stay. */
 int connections_init(struct connections *all, struct err *err);
 void connections_fini(struct connections *all);
-/* NULL: out of memory. One too many of its user is cut at once. */
-struct connection *connections_add(struct connections *all, int fd);
+/* NULL: out of memory. One too many of its user or address is cut at once. */
+struct connection *connections_add(struct connections *all, int fd, const struct sockaddr *from);
 void connections_remove(struct connection *c);
 void connections_peer(const struct connection *c, struct http_peer *ret);
 void connections_enter(struct connection *c, enum connections_phase phase);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -104,4 +106,59 @@ int listen_open(const char *path, int *ret_fd, struct err *err)
         return err_sys(err, "listen at '%s'", path);
     *ret_fd = TAKE_FD(fd);
     return 0;
+}
+
+/* --- TCP ----------------------------------------------------------------------------------------- */
+
+static int resolve(struct str address, struct addrinfo **ret, struct err *err)
+{
+    const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+                                    .ai_socktype = SOCK_STREAM,
+                                    .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
+    struct str port = address, host;
+    char host_text[256], port_text[8];
+    int rc;
+
+    (void)str_next(&port, ':', &host);
+    if (host.n >= sizeof(host_text) || port.n >= sizeof(port_text) || !port.n)
+        return err_set(err, ERR_INVALID, "'%.*s' is not HOST:PORT", STR_ARG(address));
+    (void)snprintf(host_text, sizeof(host_text), "%.*s", STR_ARG(host));
+    (void)snprintf(port_text, sizeof(port_text), "%.*s", STR_ARG(port));
+    rc = getaddrinfo(host_text, port_text, &hints, ret);
+    return rc ? err_set(err, ERR_INVALID, "listen at '%.*s': %s", STR_ARG(address),
+                        gai_strerror(rc))
+              : 0;
+}
+
+static int is_loopback(const struct sockaddr *address)
+{
+    union {
+        const struct sockaddr *any;
+        const struct sockaddr_in *v4;
+        const struct sockaddr_in6 *v6;
+    } a = { address };
+
+    if (address->sa_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&a.v6->sin6_addr);
+    return address->sa_family == AF_INET && ntohl(a.v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+int listen_tcp(struct str address, int *ret_fd, int *ret_is_local, struct err *err)
+{
+    AUTO_CLOSE int fd = -1;
+    struct addrinfo *found;
+    int one = 1, rc = resolve(address, &found, err);
+
+    if (rc)
+        return rc;
+    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+        bind(fd, found->ai_addr, found->ai_addrlen) || listen(fd, LISTEN_TCP_BACKLOG))
+        rc = err_set(err, errno == EADDRINUSE ? ERR_LOCKED : ERR_IO, "listen at '%.*s': %s",
+                     STR_ARG(address), strerror(errno));
+    *ret_is_local = is_loopback(found->ai_addr);
+    freeaddrinfo(found);
+    if (!rc)
+        *ret_fd = TAKE_FD(fd);
+    return rc;
 }

@@ -1,8 +1,9 @@
 /*
- * server: HTTP/1.1 on a unix socket, inside the loop. SPDX-License-Identifier: Apache-2.0
+ * server: HTTP/1.1 at one door, inside the loop. SPDX-License-Identifier: Apache-2.0
  *
- * A request is read whole, its connection is suspended, and `handle` gets an exchange, which it answers
- * now or later by one of http_answer*(). The server knows no route and no person: only who connected.
+ * A door is a unix socket or a TCP address. A request is read whole, its connection is suspended, and
+ * `handle` gets an exchange, which it answers now or later by one of http_answer*(). The server knows no
+ * route and no person: only who connected, and by which name.
  *
  * libmicrohttpd's epoll descriptor is edge-triggered: what it still has to do shows as a timeout of 0
  * alone, so MHD_get_timeout() is asked after every run. It times out neither drips nor a suspended
@@ -11,7 +12,8 @@
  * Owns     the socket file, from http_server_start() to the end of http_server_stop().
  * Memory   an exchange and its arena live until its answer was sent.
  * Thread   the loop's.
- * Fails    ERR_LOCKED: a living server has the socket; ERR_CONFLICT: the path is something else; ERR_IO.
+ * Fails    ERR_LOCKED: somebody listens there; ERR_CONFLICT: the path is something else; ERR_INVALID: no
+ *          such address, or in clear to other machines; ERR_IO.
  */
 #pragma once
 
@@ -21,10 +23,12 @@
 #include "specs/value.h"
 
 #define HTTP_BODY_MAX (64u << 10)
+#define HTTP_BODY_HOOKS_MAX (1u << 20) /* of what forges send */
 #define HTTP_CONNECTIONS_MAX 512
 #define HTTP_CONNECTIONS_USER_MAX 128    /* of one user */
 #define HTTP_UNSENT_USER_MAX (16u << 20) /* of one user's answers, beyond the first */
 #define HTTP_CONNECTION_MEMORY 16384     /* line and headers of one request */
+#define HTTP_HEADERS_MAX 64
 #define HTTP_QUERY_MAX 32
 #define HTTP_GROUPS_MAX 64
 #define HTTP_HEADER_MS 10000 /* from the accept to the end of the headers */
@@ -32,6 +36,8 @@
 #define HTTP_IDLE_MS 30000   /* between two requests of a connection */
 #define HTTP_SEND_MS 60000   /* from the answer to its last byte */
 #define HTTP_DRAIN_MS 5000   /* for clients that are slow while we stop */
+
+enum http_door { HTTP_DOOR_SOCKET, HTTP_DOOR_API, HTTP_DOOR_HOOKS, N_HTTP_DOORS };
 
 /* SO_PEERCRED and SO_PEERGROUPS of the connection. */
 struct http_peer {
@@ -47,14 +53,20 @@ struct MHD_Connection;
 
 struct http_exchange {
     struct arena arena;
+    enum http_door door;
     struct str method, path;
     const struct value *query; /* {name: text} */
+    /* {lower-case name: text}; what comes twice is joined by a comma, which no single value holds */
+    const struct value *headers;
     struct str body;
-    struct http_peer peer;
+    struct http_peer peer; /* nobody at a TCP door */
+    struct str address;    /* who asks, without port; "" at the socket */
+    int is_tls;
     /* the server's own */
     struct http_server *server;
     struct MHD_Connection *connection;
     struct sb received;
+    struct value *answer_headers; /* {name: text} */
     size_t n_received;
     int refused; /* ERR_* to be answered once it was read; 0: none */
     int is_handled, is_answered;
@@ -66,7 +78,10 @@ typedef int http_admit(void *ctx, const struct http_peer *peer, struct err *err)
 
 struct http_server_options {
     struct loop *loop;
-    const char *socket_path;
+    enum http_door door;
+    const char *socket_path;   /* HTTP_DOOR_SOCKET */
+    struct str listen;         /* elsewhere: HOST:PORT */
+    const struct value *hosts; /* names it answers to there; NULL: those of this machine */
     http_handle *handle;
     http_admit *admit; /* NULL: everybody */
     void *ctx;
@@ -75,10 +90,12 @@ struct http_server_options {
 
 int http_server_start(const struct http_server_options *options, struct http_server **ret,
                       struct err *err);
-/* No new connection; what is being handled must still be answered. `ended` is called once, after which
- * the server and its socket file are gone. */
+/* No new connection; what is being handled must still be answered. `ended` is called once, at once where
+ * nobody is connected, after which the server and its socket file are gone. */
 void http_server_stop(struct http_server *s, loop_fn *ended, void *ctx);
 
+/* Of the answer, before it is given. A value that no header can hold is left out. */
+void http_header(struct http_exchange *x, const char *name, struct str value);
 /* One of these, once. Bodies are borrowed from the exchange's arena or static. */
 void http_answer(struct http_exchange *x, int status, const char *type, struct str body);
 void http_answer_json(struct http_exchange *x, int status, const struct value *v);

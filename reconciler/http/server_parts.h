@@ -1,0 +1,43 @@
+/*
+ * server_parts: what the files of the server share. SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread   the loop's.
+ */
+#pragma once
+
+#include <microhttpd.h>
+
+#include "reconciler/http/connections.h"
+#include "reconciler/http/server.h"
+
+struct http_server {
+    struct loop *loop;
+    struct MHD_Daemon *daemon;
+    struct loop_watch *watch;
+    struct loop_timer *timer;
+    struct connections connections;
+    enum http_door door;
+    const struct value *hosts;
+    http_handle *handle;
+    http_admit *admit;
+    void *ctx;
+    int64_t refused_ms; /* when we last told of one */
+    char *path;         /* of the socket file */
+    int quiesced_fd;    /* the listening socket while we stop */
+    int runs_again;     /* something was done that libmicrohttpd does not tell of */
+    loop_fn *ended;
+    void *ended_ctx;
+};
+
+/* Let libmicrohttpd run before the loop waits again. */
+void server_run_soon(void *server);
+struct connection *server_connection(struct MHD_Connection *connection);
+size_t server_body_max(const struct http_server *s);
+
+/* Handlers of libmicrohttpd; ctx is the server. */
+enum MHD_Result server_request(void *ctx, struct MHD_Connection *connection, const char *url,
+                               const char *method, const char *version, const char *data,
+                               size_t *n_data, void **own);
+void server_request_over(void *ctx, struct MHD_Connection *connection, void **own,
+                         enum MHD_RequestTerminationCode code);
+size_t server_unescape(void *ctx, struct MHD_Connection *connection, char *text);
