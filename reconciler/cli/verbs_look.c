@@ -1,6 +1,7 @@
 /* What is, what would change, and why. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
 #include "reconciler/cli/verbs.h"
+#include "reconciler/http/openapi.h"
 #include "specs/json_io.h"
 #include "specs/policy_rules.h"
 #include "specs/schema.h"
@@ -106,13 +107,15 @@ static int explain_field(struct cli *c, struct str path, struct err *err)
 int verb_schema(struct cli *c, struct err *err)
 {
     struct str kind = cli_arg(c, 0);
-    struct value *schema = schema_json(c->arena, kind);
+    struct value *schema = str_eq(kind, S("api")) ? openapi_document(c->arena)
+                                                  : schema_json(c->arena, kind);
     struct sb b;
 
     if (!schema)
-        return err_set(err, ERR_NOT_FOUND,
-                       "no kind '%.*s': application, environment, preview and daemon have a schema",
-                       STR_ARG(kind));
+        return err_set(
+            err, ERR_NOT_FOUND,
+            "no kind '%.*s': application, environment, preview, daemon and api have a schema",
+            STR_ARG(kind));
     if (cli_wrote_json(c, schema))
         return 0;
     sb_init(&b, c->arena);

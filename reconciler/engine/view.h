@@ -1,7 +1,7 @@
 /*
  * view: the state as JSON values, read only. SPDX-License-Identifier: Apache-2.0
  *
- * Each function makes the answer of one GET route of docs/api.md. They need nothing but a reader, so that
+ * Each function makes the answer of one GET route of docs/routes.md. They need nothing but a reader, so that
  * the command line can run them on the state file when no daemon is there. Environments are named by
  * name, plans by a prefix of at least VIEW_PREFIX_MIN hex digits.
  *
@@ -30,6 +30,8 @@ struct view {
 int view_find_environment(const struct view *v, struct str name, struct rec_environment *ret,
                           struct err *err);
 int view_status(const struct view *v, struct value **ret, struct err *err);
+/* Every source with its branches. */
+int view_sources(const struct view *v, struct value **ret, struct err *err);
 int view_environment(const struct view *v, struct str name, struct value **ret, struct err *err);
 /* Why it is as it is and what a person can do. `subject` kind/name, or "" for the environment. */
 int view_explain(const struct view *v, struct str name, struct str subject, struct value **ret,
@@ -52,10 +54,31 @@ int view_progress(const struct view *v, struct str id, int64_t after_seq, struct
 /* Whether one would find events that are not there at `after_seq`, or the plan has ended. */
 int view_progress_is_news(const struct value *progress);
 
+/* A page of a list; its answer has the cursor of the one after it as "next", where there is one. */
+struct view_page {
+    int64_t limit;     /* 0: 100 */
+    struct str cursor; /* "": the first */
+};
+int view_environments(const struct view *v, const struct view_page *page, struct value **ret,
+                      struct err *err);
+int view_plans(const struct view *v, struct str name, const struct view_page *page,
+               struct value **ret, struct err *err);
+int view_operations(const struct view *v, struct str name, const struct view_page *page,
+                    struct value **ret, struct err *err);
+int view_rollouts(const struct view *v, struct str name, const struct view_page *page,
+                  struct value **ret, struct err *err);
+int view_revisions(const struct view *v, struct str name, const struct view_page *page,
+                   struct value **ret, struct err *err);
+int view_jobs(const struct view *v, struct str name, struct value **ret, struct err *err);
+enum view_stop { VIEW_HOLDS, VIEW_QUARANTINE };
+int view_stops(const struct view *v, struct str name, enum view_stop which, struct value **ret,
+               struct err *err);
+
 struct view_history {
     struct str env, kind, subject, actor;         /* env by name; kind is a prefix; STR_NONE: any */
     int64_t after, before, from_ms, to_ms, limit; /* 0: no bound; limit 0: 100 */
     int newest_first, with_body;
+    struct str cursor; /* of the page before, in the same order; "": none */
 };
 int view_history(const struct view *v, const struct view_history *in, struct value **ret,
                  struct err *err);

@@ -214,6 +214,20 @@ static int explain_drains(const struct view *v, const struct rec_environment *en
     return rc;
 }
 
+int view_rollout_past(const struct view *v, const struct rec_rollout *rollout, struct value **ret,
+                      struct err *err)
+{
+    struct value *one = value_map(v->a);
+
+    value_set_text(v->a, one, S("state"), rollout->state);
+    view_set(v, one, "culprit", rollout->culprit);
+    view_set(v, one, "reason", rollout->reason);
+    value_set_int(v->a, one, S("lost"), rollout->lost);
+    view_set_digest(v, one, "plan", &rollout->plan);
+    *ret = one;
+    return view_set_time(v, one, "began_ms", rollout->began_seq, err);
+}
+
 static int explain_rollouts(const struct view *v, const struct rec_environment *env,
                             struct value *map, struct value *reasons, struct err *err)
 {
@@ -224,14 +238,9 @@ static int explain_rollouts(const struct view *v, const struct rec_environment *
                        &rows, &n, err, DB_T(env->uid));
 
     for (size_t i = 0; !rc && i < n; i++) {
-        struct value *one = value_map(v->a);
+        struct value *one = NULL;
 
-        value_set_text(v->a, one, S("state"), rows[i].state);
-        view_set(v, one, "culprit", rows[i].culprit);
-        view_set(v, one, "reason", rows[i].reason);
-        value_set_int(v->a, one, S("lost"), rows[i].lost);
-        view_set_digest(v, one, "plan", &rows[i].plan);
-        rc = view_set_time(v, one, "began_ms", rows[i].began_seq, err);
+        rc = view_rollout_past(v, &rows[i], &one, err);
         value_add(v->a, list, one);
     }
     if (!rc && n && str_eq_c(rows[0].state, "revert_failed"))

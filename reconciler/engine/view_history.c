@@ -79,30 +79,41 @@ static int history_event(const struct view *v, const struct view_history *in,
     return 0;
 }
 
+static int history_query(const struct view_history *in, struct event_query *ret, struct err *err)
+{
+    *ret = (struct event_query){ .after_seq = in->after,
+                                 .before_seq = in->before,
+                                 .from_ms = in->from_ms,
+                                 .to_ms = in->to_ms,
+                                 .kind_prefix = in->kind,
+                                 .subject = in->subject,
+                                 .actor = in->actor,
+                                 .newest_first = in->newest_first,
+                                 .with_body = 1, /* it says why */
+                                 .limit = in->limit > 0 ? in->limit : HISTORY_LIMIT };
+    if (ret->limit > EVENTS_PAGE_MAX)
+        ret->limit = EVENTS_PAGE_MAX;
+    if (in->cursor.n &&
+        str_to_i64(in->cursor, in->newest_first ? &ret->before_seq : &ret->after_seq))
+        return err_set(err, ERR_USAGE, "'cursor' is not what an answer gave as 'next'");
+    return 0;
+}
+
 int view_history(const struct view *v, const struct view_history *in, struct value **ret,
                  struct err *err)
 {
-    struct event_query q = { .after_seq = in->after,
-                             .before_seq = in->before,
-                             .from_ms = in->from_ms,
-                             .to_ms = in->to_ms,
-                             .kind_prefix = in->kind,
-                             .subject = in->subject,
-                             .actor = in->actor,
-                             .newest_first = in->newest_first,
-                             .with_body = 1, /* it says why */
-                             .limit = in->limit > 0 ? in->limit : HISTORY_LIMIT };
     struct value *map = value_map(v->a), *list = value_list(v->a);
     struct rec_environment env = { 0 };
     struct env_names names;
+    struct event_query q;
     struct event *events;
     size_t n = 0;
-    int rc = in->env.n ? view_find_environment(v, in->env, &env, err) : 0;
+    int rc = history_query(in, &q, err);
 
+    if (!rc && in->env.n)
+        rc = view_find_environment(v, in->env, &env, err);
     map_init(&names.by_uid, v->a);
     q.env = env.uid;
-    if (q.limit > EVENTS_PAGE_MAX)
-        q.limit = EVENTS_PAGE_MAX;
     if (!rc)
         rc = events_list(v->db, v->a, &q, &events, &n, err);
     for (size_t i = 0; !rc && i < n; i++)
@@ -113,6 +124,8 @@ int view_history(const struct view *v, const struct view_history *in, struct val
     value_set(v->a, map, S("more"), value_bool(v->a, (int64_t)n == q.limit));
     if (n)
         value_set_int(v->a, map, S("last"), events[n - 1].seq);
+    if (n && (int64_t)n == q.limit)
+        value_set_text(v->a, map, S("next"), str_fmt(v->a, "%lld", (long long)events[n - 1].seq));
     *ret = map;
     return arena_status(v->a, err);
 }

@@ -33,6 +33,12 @@ struct value *view_operation(const struct view *v, const struct rec_operation *o
 /* {id, state, reason, cause, actor, ..} without the document. */
 int view_plan_head(const struct view *v, const struct rec_plan *plan, struct value **ret,
                    struct err *err);
+/* What a list says of an environment. */
+int view_environment_row(const struct view *v, const struct rec_environment *env,
+                         struct value **ret, struct err *err);
+/* How a rollout went. */
+int view_rollout_past(const struct view *v, const struct rec_rollout *rollout, struct value **ret,
+                      struct err *err);
 /* Holds and quarantine as sentences, and the commands that end them. */
 int view_add_stops(const struct view *v, const struct rec_environment *env, struct value *reasons,
                    struct value *choices, struct err *err);

@@ -94,6 +94,14 @@ static int set_service_names(const struct view *v, struct value *map, struct str
     return rc;
 }
 
+int view_environment_row(const struct view *v, const struct rec_environment *env,
+                         struct value **ret, struct err *err)
+{
+    int rc = environment_head(v, env, ret, err);
+
+    return rc ? rc : set_service_names(v, *ret, env->uid, err);
+}
+
 static int set_environments(const struct view *v, struct value *status, struct err *err)
 {
     struct value *list = value_list(v->a);
@@ -105,13 +113,20 @@ static int set_environments(const struct view *v, struct value *status, struct e
     for (size_t i = 0; !rc && i < n; i++) {
         struct value *one = NULL;
 
-        rc = environment_head(v, &rows[i], &one, err);
-        if (!rc)
-            rc = set_service_names(v, one, rows[i].uid, err);
+        rc = view_environment_row(v, &rows[i], &one, err);
         value_add(v->a, list, one);
     }
     value_set(v->a, status, S("environments"), list);
     return rc;
+}
+
+int view_sources(const struct view *v, struct value **ret, struct err *err)
+{
+    struct value *map = value_map(v->a);
+    int rc = set_sources(v, map, err);
+
+    *ret = map;
+    return rc ? rc : arena_status(v->a, err);
 }
 
 int view_status(const struct view *v, struct value **ret, struct err *err)

@@ -4,75 +4,84 @@
 #include "base/guard.h"
 #include "reconciler/http/routes_parts.h"
 
-#define REASON (ROUTE_FIELD_REASON | ROUTE_FIELD_BREAK_GLASS)
+#define OPERATOR (AUTH_OPERATOR | AUTH_ADMIN)
+#define APPROVER (AUTH_APPROVER | AUTH_ADMIN)
+#define READS(path, flags, fn, shape)                                                              \
+    "GET", path, AUTH_VIEWER, flags, .read = routes_read_##fn, .answer = shape
+#define BEGINS(path, roles, verb_, shape)                                                          \
+    "POST", path, roles, .verb = COMMAND_##verb_, .body = shape, .answer = "begun"
 
 /* clang-format off */
 static const struct route routes[] = {
-    { "GET", API "/status", AUTH_VIEWER, ROUTE_LIVE, .read = routes_read_status,
+    { READS(API "/status", ROUTE_LIVE, status, "status"),
       .text = "installation, version, sources with heads and errors, environments" },
-    { "GET", ENV, AUTH_VIEWER, ROUTE_LIVE, .read = routes_read_environment,
+    { READS(API "/environments", 0, environments, "environments"), .query = "page_query",
+      .text = "environments, a page at a time" },
+    { READS(ENV, ROUTE_LIVE, environment, "environment"),
       .text = "sync, health, revision, services with sets and instances, routes, holds, quarantine" },
-    { "GET", ENV "/plan", AUTH_VIEWER, 0, .read = routes_read_plan_of,
+    { READS(ENV "/plan", 0, plan_of, "plan"),
       .text = "the plan that is open, waiting or applying, else the last one" },
-    { "GET", ENV "/diff", AUTH_VIEWER, 0, .read = routes_read_diff, .query = "from to",
+    { READS(ENV "/plans", 0, plans, "plans"), .query = "page_query",
+      .text = "its plans, the newest first" },
+    { READS(ENV "/revisions", 0, revisions, "revisions"), .query = "page_query",
+      .text = "its revisions, the newest first" },
+    { READS(ENV "/operations", 0, operations, "operations"), .query = "page_query",
+      .text = "what was done, the newest first" },
+    { READS(ENV "/rollouts", 0, rollouts, "rollouts"), .query = "page_query",
+      .text = "how its rollouts went, the newest first" },
+    { READS(ENV "/jobs", 0, jobs, "jobs"), .text = "its jobs with their last runs and their next" },
+    { READS(ENV "/holds", 0, holds, "holds"), .text = "what people stopped" },
+    { READS(ENV "/quarantine", 0, quarantine, "quarantine"), .text = "what is not tried again" },
+    { READS(ENV "/diff", 0, diff, "revision_difference"), .query = "diff_query",
       .text = "what differs between two of its revisions" },
-    { "GET", PLAN, AUTH_VIEWER, 0, .read = routes_read_plan,
-      .text = "the plan's document, decisions, operations and rollouts" },
-    { "GET", PLAN "/progress", AUTH_VIEWER, ROUTE_WAITS, .read = routes_read_progress, .query = "after wait_ms",
+    { READS(PLAN, 0, plan, "plan"), .text = "the plan's document, decisions, operations and rollouts" },
+    { READS(PLAN "/progress", ROUTE_WAITS, progress, "progress"), .query = "progress_query",
       .text = "events of the plan after `after`, what runs, its state" },
-    { "GET", API "/history", AUTH_VIEWER, 0, .read = routes_read_history,
-      .query = "env after before from_ms to_ms kind subject actor limit newest bodies", .text = "events" },
-    { "GET", ENV "/history", AUTH_VIEWER, 0, .read = routes_read_state_at, .query = "at_ms",
+    { READS(API "/history", 0, history, "history"), .query = "history_query", .text = "events" },
+    { READS(ENV "/history", 0, state_at, "state_then"), .query = "at_query",
       .text = "what was there at `at_ms`, by which plan, decided by whom" },
-    { "GET", ENV "/explain", AUTH_VIEWER, 0, .read = routes_read_explain, .query = "subject",
+    { READS(ENV "/explain", 0, explain, "explained"), .query = "explain_query",
       .text = "why it is as it is, and what a person can do" },
-    { "GET", ENV "/logs", AUTH_VIEWER, 0, .read = routes_read_logs, .query = "service lines",
+    { READS(ENV "/logs", 0, logs, "logs"), .query = "logs_query",
       .text = "the newest lines of each instance" },
-    { "GET", API "/audit/verify", AUTH_VIEWER, ROUTE_HEAVY, .read = routes_read_audit, .query = "replay",
+    { READS(API "/sources", ROUTE_LIVE, sources, "sources"),
+      .text = "sources with the tips of their branches" },
+    { READS(API "/providers", ROUTE_LIVE, providers, "providers"),
+      .text = "configured drivers; how they answer is in `live`" },
+    { READS(API "/audit/verify", ROUTE_HEAVY, audit, "audited"), .query = "audit_query",
       .text = "events checked, rows compared, or the first difference" },
-    { "GET", API "/doctor", AUTH_VIEWER, ROUTE_LIVE, .read = routes_read_doctor,
-      .text = "findings, each with its mend" },
-    { "POST", ENV "/reconcile", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_RECONCILE, .fields = REASON,
-      .text = "fetch and plan now" },
-    { "POST", PLAN "/approve", AUTH_APPROVER | AUTH_ADMIN, .verb = COMMAND_APPROVE,
-      .fields = REASON | ROUTE_FIELD_SIGNATURE, .text = "let it run" },
-    { "POST", PLAN "/override", AUTH_OVERRIDE, .verb = COMMAND_OVERRIDE, .fields = REASON,
-      .text = "let it run within an hour, whatever approvals it lacks" },
-    { "POST", PLAN "/reject", AUTH_APPROVER | AUTH_ADMIN, .verb = COMMAND_REJECT, .fields = REASON,
-      .text = "keep things as they are" },
-    { "POST", ENV "/plan", AUTH_OPERATOR | AUTH_APPROVER | AUTH_ADMIN, ROUTE_HEAVY, .verb = COMMAND_TRY,
-      .fields = ROUTE_FIELD_REF, .text = "the plan of a commit that is not merged, stored nowhere" },
-    { "POST", ENV "/cancel", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_CANCEL, .fields = REASON,
-      .text = "the running plan goes back" },
-    { "POST", ENV "/advance", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_ADVANCE,
-      .fields = REASON | ROUTE_FIELD_SERVICE,
+    { READS(API "/doctor", ROUTE_LIVE, doctor, "doctor"), .text = "findings, each with its mend" },
+    { READS(API "/openapi.json", 0, openapi, "openapi"), .text = "these routes as an OpenAPI 3.1 document" },
+    { BEGINS(ENV "/reconcile", OPERATOR, RECONCILE, "reason_body"),
+      .text = "fetch and plan now; takes the name of an environment that nobody has heard of yet, too" },
+    { BEGINS(PLAN "/approve", APPROVER, APPROVE, "approve_body"),
+      .text = "let it run: `approved`, or `waiting` with how many are missing" },
+    { BEGINS(PLAN "/override", AUTH_OVERRIDE, OVERRIDE, "reason_body"),
+      .text = "let it run within an hour, whatever approvals it lacks, in a freeze too; never where data is at stake" },
+    { BEGINS(PLAN "/reject", APPROVER, REJECT, "reason_body"), .text = "keep things as they are" },
+    { "POST", ENV "/plan", AUTH_OPERATOR | APPROVER, ROUTE_HEAVY, .verb = COMMAND_TRY,
+      .body = "try_body", .answer = "tried", .text = "the plan of a commit that is not merged, stored nowhere" },
+    { BEGINS(ENV "/cancel", OPERATOR, CANCEL, "reason_body"), .text = "the running plan goes back" },
+    { BEGINS(ENV "/advance", OPERATOR, ADVANCE, "advance_body"),
       .text = "end a pause or a bake, of one service's group or of all: the running plan goes on" },
-    { "POST", ENV "/undo", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_UNDO,
-      .fields = REASON | ROUTE_FIELD_OVERRIDE,
-      .text = "back to the previous sets" },
-    { "POST", ENV "/rollback", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_ROLLBACK,
-      .fields = REASON | ROUTE_FIELD_REVISION | ROUTE_FIELD_OVERRIDE, .text = "to an earlier revision" },
-    { "POST", ENV "/hold", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_HOLD,
-      .fields = REASON | ROUTE_FIELD_SERVICE | ROUTE_FIELD_UNTIL_MS, .text = "change nothing" },
-    { "POST", ENV "/resume", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_RESUME, .fields = REASON,
-      .text = "end the holds" },
-    { "POST", ENV "/run", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_RUN,
-      .fields = REASON | ROUTE_FIELD_JOB, .text = "a job runs now" },
-    { "POST", ENV "/rebind", AUTH_ADMIN, .verb = COMMAND_REBIND,
-      .fields = REASON | ROUTE_FIELD_BINDING, .text = "the name belongs to another source or branch" },
-    { "POST", API "/sources/NAME/bundle", AUTH_ADMIN, .verb = COMMAND_BUNDLE,
-      .fields = REASON | ROUTE_FIELD_BUNDLE | ROUTE_FIELD_SIGNATURE,
+    { BEGINS(ENV "/undo", OPERATOR, UNDO, "back_body"), .text = "back to the previous sets" },
+    { BEGINS(ENV "/rollback", OPERATOR, ROLLBACK, "rollback_body"), .text = "to an earlier revision" },
+    { BEGINS(ENV "/hold", OPERATOR, HOLD, "hold_body"), .text = "change nothing" },
+    { BEGINS(ENV "/resume", OPERATOR, RESUME, "reason_body"), .text = "end the holds" },
+    { BEGINS(ENV "/run", OPERATOR, RUN, "run_body"), .text = "a job runs now" },
+    { BEGINS(ENV "/rebind", AUTH_ADMIN, REBIND, "rebind_body"),
+      .text = "the name belongs to another source or branch" },
+    { BEGINS(API "/sources/NAME/bundle", AUTH_ADMIN, BUNDLE, "bundle_body"),
       .text = "its branches go on as a signed git bundle says" },
-    { "POST", API "/clock/resume", AUTH_ADMIN, .verb = COMMAND_CLOCK, .fields = REASON,
+    { BEGINS(API "/clock/resume", AUTH_ADMIN, CLOCK, "reason_body"),
       .text = "the wall clock is right, whatever it did" },
-    { "POST", ENV "/retry", AUTH_OPERATOR | AUTH_ADMIN, .verb = COMMAND_RETRY, .fields = REASON,
-      .text = "lift quarantine and back-off" },
-    { "POST", ENV "/adopt", AUTH_ADMIN, .verb = COMMAND_ADOPT,
-      .fields = REASON | ROUTE_FIELD_RESOURCE, .text = "what has that id is the resource" },
-    { "POST", ENV "/forget", AUTH_ADMIN, .verb = COMMAND_FORGET,
-      .fields = REASON | ROUTE_FIELD_RESOURCE, .text = "it leaves our hands and stays as it is" },
-    { "POST", API "/operations/UID/settle", AUTH_ADMIN, .verb = COMMAND_SETTLE,
-      .fields = REASON | ROUTE_FIELD_AS, .text = "say how a parked operation ended" },
+    { BEGINS(ENV "/retry", OPERATOR, RETRY, "reason_body"), .text = "lift quarantine and back-off" },
+    { BEGINS(ENV "/adopt", AUTH_ADMIN, ADOPT, "adopt_body"),
+      .text = "what its provider calls `id` is the resource: the next plan takes it over" },
+    { BEGINS(ENV "/forget", AUTH_ADMIN, FORGET, "forget_body"),
+      .text = "it leaves our hands and stays as it is" },
+    { BEGINS(API "/operations/UID/settle", AUTH_ADMIN, SETTLE, "settle_body"),
+      .text = "say how a parked operation ended" },
 };
 /* clang-format on */
 
@@ -121,4 +130,13 @@ int routes_match(struct str method, struct str path, struct route_call *ret, str
     if (other)
         return err_set(err, ERR_USAGE, "'%.*s' is asked by %s", STR_ARG(path), other);
     return err_set(err, ERR_NOT_FOUND, "no route '%.*s'", STR_ARG(path));
+}
+
+int routes_check(const struct route_call *call, enum shapes_form form, struct err *err)
+{
+    AUTO_ARENA struct arena scratch = { 0 };
+    const char *shape = form == SHAPES_QUERY ? call->route->query : call->route->body;
+
+    return shapes_check(&scratch, str_from_c(shape ? shape : ""), form,
+                        form == SHAPES_QUERY ? call->query : call->body, err);
 }

@@ -4,6 +4,8 @@
  * A GET is a function over a reader of the state and the daemon's configuration, so that the command line
  * can answer it from the state file when no daemon is there. A POST becomes a struct command.
  *
+ * What goes in and out is in shapes.def; the OpenAPI document and docs/routes.md are made of both.
+ *
  * Memory   results live in the arena of the call's world; params borrow from the path.
  * Thread   any, with a reader of its own.
  * Fails    ERR_NOT_FOUND: no such route; ERR_USAGE: not with this method, a bad query or body.
@@ -39,27 +41,10 @@ struct route {
     const char *method, *path; /* one word of the path may be NAME, ID or UID */
     unsigned roles;            /* one of them is needed */
     int flags;
-    route_read *read;  /* GET */
-    const char *query; /* GET: the names it may be asked with, with blanks between; NULL: none */
-    enum command_verb verb; /* POST */
-    int fields;             /* POST: set of ROUTE_FIELD_* that the body may have */
-    const char *text;
-};
-
-enum route_field {
-    ROUTE_FIELD_REASON = 1,
-    ROUTE_FIELD_SERVICE = 2,
-    ROUTE_FIELD_UNTIL_MS = 4,
-    ROUTE_FIELD_REVISION = 8,
-    ROUTE_FIELD_AS = 16,
-    ROUTE_FIELD_SIGNATURE = 32,
-    ROUTE_FIELD_BREAK_GLASS = 64,
-    ROUTE_FIELD_BINDING = 128, /* source, branch */
-    ROUTE_FIELD_BUNDLE = 256,
-    ROUTE_FIELD_OVERRIDE = 512, /* needs that role as well */
-    ROUTE_FIELD_REF = 1024,
-    ROUTE_FIELD_RESOURCE = 2048, /* resource, id */
-    ROUTE_FIELD_JOB = 4096,
+    route_read *read;          /* GET */
+    enum command_verb verb;    /* POST */
+    const char *query, *body;  /* shapes of what it is asked with; NULL: nothing */
+    const char *answer, *text; /* answer: a shape */
 };
 
 #define ROUTE_WAIT_MAX_MS 30000

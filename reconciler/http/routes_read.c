@@ -1,20 +1,29 @@
 /* What a GET is answered from, and with. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/http/logs.h"
+#include "reconciler/http/openapi.h"
 #include "reconciler/http/routes_parts.h"
 
 #define LINES_DEFAULT 50
 #define LINES_MAX 2000
 
-static int query_int(const struct route_call *call, struct str name, int64_t *ret, struct err *err)
+/* What routes_check() has seen to be one. */
+static int64_t query_number(const struct route_call *call, const char *name, int64_t otherwise)
 {
-    struct str text = value_get_text(call->query, name, S(""));
+    int64_t number = otherwise;
 
-    if (!text.n)
-        return 0;
-    if (str_to_i64(text, ret) || *ret < 0)
-        return err_set(err, ERR_USAGE, "'%.*s' is not a number: '%.*s'", STR_ARG(name),
-                       STR_ARG(text));
-    return 0;
+    (void)str_to_i64(value_get_text(call->query, str_from_c(name), S("")), &number); /* absent */
+    return number;
+}
+
+static int query_is_set(const struct route_call *call, const char *name)
+{
+    return str_eq_c(value_get_text(call->query, str_from_c(name), S("0")), "1");
+}
+
+static struct view_page query_page(const struct route_call *call)
+{
+    return (struct view_page){ query_number(call, "limit", 0),
+                               value_get_text(call->query, S("cursor"), S("")) };
 }
 
 static struct str query_text(const struct route_call *call, struct str name)
@@ -57,43 +66,34 @@ int routes_read_plan(const struct route_world *w, const struct route_call *call,
 int routes_read_progress(const struct route_world *w, const struct route_call *call,
                          struct value **ret, struct err *err)
 {
-    int64_t after = 0, wait_ms = 0;
-    int rc = query_int(call, S("after"), &after, err);
-
-    if (!rc)
-        rc = query_int(call, S("wait_ms"), &wait_ms, err);
-    return rc ? rc : view_progress(&w->view, call->param, after, ret, err);
+    return view_progress(&w->view, call->param, query_number(call, "after", 0), ret, err);
 }
 
 int routes_read_history(const struct route_world *w, const struct route_call *call,
                         struct value **ret, struct err *err)
 {
-    struct view_history in = { .env = query_text(call, S("env")),
-                               .kind = query_text(call, S("kind")),
-                               .subject = query_text(call, S("subject")),
-                               .actor = query_text(call, S("actor")),
-                               .newest_first = str_eq_c(query_text(call, S("newest")), "1"),
-                               .with_body = !str_eq_c(query_text(call, S("bodies")), "0") };
-    int rc = query_int(call, S("after"), &in.after, err);
+    const struct view_history in = { .env = query_text(call, S("env")),
+                                     .kind = query_text(call, S("kind")),
+                                     .subject = query_text(call, S("subject")),
+                                     .actor = query_text(call, S("actor")),
+                                     .after = query_number(call, "after", 0),
+                                     .before = query_number(call, "before", 0),
+                                     .from_ms = query_number(call, "from_ms", 0),
+                                     .to_ms = query_number(call, "to_ms", 0),
+                                     .limit = query_number(call, "limit", 0),
+                                     .cursor = query_text(call, S("cursor")),
+                                     .newest_first = query_is_set(call, "newest"),
+                                     .with_body = !value_get(call->query, S("bodies")) ||
+                                                  query_is_set(call, "bodies") };
 
-    if (!rc)
-        rc = query_int(call, S("before"), &in.before, err);
-    if (!rc)
-        rc = query_int(call, S("from_ms"), &in.from_ms, err);
-    if (!rc)
-        rc = query_int(call, S("to_ms"), &in.to_ms, err);
-    if (!rc)
-        rc = query_int(call, S("limit"), &in.limit, err);
-    return rc ? rc : view_history(&w->view, &in, ret, err);
+    return view_history(&w->view, &in, ret, err);
 }
 
 int routes_read_state_at(const struct route_world *w, const struct route_call *call,
                          struct value **ret, struct err *err)
 {
-    int64_t at_ms = w->view.now_ms;
-    int rc = query_int(call, S("at_ms"), &at_ms, err);
-
-    return rc ? rc : view_state_at(&w->view, call->param, at_ms, ret, err);
+    return view_state_at(&w->view, call->param, query_number(call, "at_ms", w->view.now_ms), ret,
+                         err);
 }
 
 int routes_read_explain(const struct route_world *w, const struct route_call *call,
@@ -106,23 +106,17 @@ int routes_read_explain(const struct route_world *w, const struct route_call *ca
 int routes_read_logs(const struct route_world *w, const struct route_call *call, struct value **ret,
                      struct err *err)
 {
-    int64_t n_lines = LINES_DEFAULT;
-    int rc = query_int(call, S("lines"), &n_lines, err);
+    int64_t n_lines = query_number(call, "lines", LINES_DEFAULT);
 
-    if (!rc && n_lines > LINES_MAX)
-        n_lines = LINES_MAX;
-    return rc ? rc
-              : logs_read(&w->view, w->daemon, call->param, query_text(call, S("service")),
-                          (size_t)n_lines, ret, err);
+    return logs_read(&w->view, w->daemon, call->param, query_text(call, S("service")),
+                     (size_t)(n_lines < LINES_MAX ? n_lines : LINES_MAX), ret, err);
 }
 
 int routes_read_audit(const struct route_world *w, const struct route_call *call,
                       struct value **ret, struct err *err)
 {
-    enum view_audit depth = str_eq_c(query_text(call, S("replay")), "1") ? VIEW_AUDIT_REPLAY
-                                                                         : VIEW_AUDIT_CHAIN;
-
-    return view_audit(&w->view, depth, ret, err);
+    return view_audit(&w->view, query_is_set(call, "replay") ? VIEW_AUDIT_REPLAY : VIEW_AUDIT_CHAIN,
+                      ret, err);
 }
 
 int routes_read_doctor(const struct route_world *w, const struct route_call *call,
@@ -139,27 +133,104 @@ int routes_read_doctor(const struct route_world *w, const struct route_call *cal
     return 0;
 }
 
-/* A name that we do not know is an error: it was meant to do something. */
-static int check_query(const struct route_call *call, struct err *err)
+int routes_read_environments(const struct route_world *w, const struct route_call *call,
+                             struct value **ret, struct err *err)
 {
-    for (size_t i = 0; i < value_count(call->query); i++) {
-        struct str rest = str_from_c(call->route->query), name;
-        struct str key = call->query->u.map.entries[i].key;
-        int is_known = 0;
+    const struct view_page page = query_page(call);
 
-        while (!is_known && str_next(&rest, ' ', &name))
-            is_known = str_eq(name, key);
-        if (!is_known)
-            return err_set(err, ERR_USAGE, "'%.*s' is not asked with '%.*s'",
-                           STR_ARG(str_from_c(call->route->path)), STR_ARG(key));
+    return view_environments(&w->view, &page, ret, err);
+}
+
+int routes_read_plans(const struct route_world *w, const struct route_call *call,
+                      struct value **ret, struct err *err)
+{
+    const struct view_page page = query_page(call);
+
+    return view_plans(&w->view, call->param, &page, ret, err);
+}
+
+int routes_read_operations(const struct route_world *w, const struct route_call *call,
+                           struct value **ret, struct err *err)
+{
+    const struct view_page page = query_page(call);
+
+    return view_operations(&w->view, call->param, &page, ret, err);
+}
+
+int routes_read_rollouts(const struct route_world *w, const struct route_call *call,
+                         struct value **ret, struct err *err)
+{
+    const struct view_page page = query_page(call);
+
+    return view_rollouts(&w->view, call->param, &page, ret, err);
+}
+
+int routes_read_revisions(const struct route_world *w, const struct route_call *call,
+                          struct value **ret, struct err *err)
+{
+    const struct view_page page = query_page(call);
+
+    return view_revisions(&w->view, call->param, &page, ret, err);
+}
+
+int routes_read_jobs(const struct route_world *w, const struct route_call *call, struct value **ret,
+                     struct err *err)
+{
+    return view_jobs(&w->view, call->param, ret, err);
+}
+
+int routes_read_holds(const struct route_world *w, const struct route_call *call,
+                      struct value **ret, struct err *err)
+{
+    return view_stops(&w->view, call->param, VIEW_HOLDS, ret, err);
+}
+
+int routes_read_quarantine(const struct route_world *w, const struct route_call *call,
+                           struct value **ret, struct err *err)
+{
+    return view_stops(&w->view, call->param, VIEW_QUARANTINE, ret, err);
+}
+
+int routes_read_sources(const struct route_world *w, const struct route_call *call,
+                        struct value **ret, struct err *err)
+{
+    (void)call;
+    return view_sources(&w->view, ret, err);
+}
+
+/* How they answer is what the engine knows. */
+int routes_read_providers(const struct route_world *w, const struct route_call *call,
+                          struct value **ret, struct err *err)
+{
+    const struct value *providers = value_get(w->daemon, S("providers"));
+    struct value *map = value_map(w->view.a), *list = value_list(w->view.a);
+
+    (void)call;
+    for (size_t i = 0; i < value_count(providers); i++) {
+        const struct value_entry *e = &providers->u.map.entries[i];
+        struct value *one = value_map(w->view.a);
+
+        value_set_text(w->view.a, one, S("name"), e->key);
+        value_set_text(w->view.a, one, S("driver"), value_get_text(e->value, S("driver"), S("")));
+        value_add(w->view.a, list, one);
     }
-    return 0;
+    value_set(w->view.a, map, S("providers"), list);
+    *ret = map;
+    return arena_status(w->view.a, err);
+}
+
+int routes_read_openapi(const struct route_world *w, const struct route_call *call,
+                        struct value **ret, struct err *err)
+{
+    (void)call;
+    *ret = openapi_document(w->view.a);
+    return arena_status(w->view.a, err);
 }
 
 int routes_read(const struct route_world *w, const struct route_call *call, struct value **ret,
                 struct err *err)
 {
-    int rc = check_query(call, err);
+    int rc = routes_check(call, SHAPES_QUERY, err);
 
     if (!rc)
         rc = db_view_begin(w->view.db, err);

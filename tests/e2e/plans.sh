@@ -88,7 +88,8 @@ members_are_those_of_the_docs()
     await_waiting
     reeve approve "$PLAN" --reason 'it fails' --timeout 60 >/dev/null 2>&1
     await 30 "it failed" apply_failed
-    python3 "$ROOT/tests/support/plan_members.py" "$ROOT/docs/api.md" "$WORLD"/*.json >"$WORLD/said" 2>&1 ||
+    reeve schema api >"$WORLD/openapi"
+    python3 "$ROOT/tests/support/plan_members.py" "$WORLD/openapi" "$WORLD"/*.json >"$WORLD/said" 2>&1 ||
         fail "$(cat "$WORLD/said")"
 }
 

@@ -1,5 +1,5 @@
 /*
- * pages: docs/rules.md and docs/fields.md are what the tables say. SPDX-License-Identifier: Apache-2.0
+ * pages: docs/rules.md, docs/fields.md and docs/routes.md are what the tables say. SPDX-License-Identifier: Apache-2.0
  *
  *     pages [update]        compares; or writes them
  */
@@ -8,6 +8,7 @@
 
 #include "base/guard.h"
 #include "base/sys.h"
+#include "reconciler/http/openapi.h"
 #include "specs/policy_rules.h"
 
 #define PAGE_BYTES_MAX (1u << 20)
@@ -18,6 +19,7 @@ static const struct page {
 } pages[] = {
     { PAGES "/rules.md", policy_rules_page },
     { PAGES "/fields.md", schema_page },
+    { PAGES "/routes.md", openapi_page },
 };
 
 static int write_page(const char *path, struct str text)

@@ -9,6 +9,7 @@
 
 #include "base/guard.h"
 #include "reconciler/http/routes.h"
+#include "reconciler/http/shapes.h"
 #include "specs/json_io.h"
 
 static void test_paths_find_their_route(void **state)
@@ -65,6 +66,8 @@ static void test_bodies_become_commands(void **state)
         { "a number as text", "/api/v1/environments/e/rollback", "{\"revision\":\"42\"}", ERR_USAGE,
           0 },
         { "a list", "/api/v1/environments/e/undo", "[]", ERR_USAGE, 0 },
+        { "a word that is none", "/api/v1/operations/u/settle", "{\"as\":\"gone\"}", ERR_USAGE, 0 },
+        { "without what it is about", "/api/v1/environments/e/run", "{}", ERR_USAGE, 0 },
     };
     AUTO_ARENA struct arena a;
 
@@ -85,11 +88,40 @@ static void test_bodies_become_commands(void **state)
     }
 }
 
+/* Every type of a shape is one, and every route names shapes that are there. */
+static void test_shapes_hold_together(void **state)
+{
+    AUTO_ARENA struct arena a;
+    const struct shape_member *members;
+    const struct route *routes;
+    const char *name;
+    size_t n;
+
+    (void)state;
+    arena_init(&a, 0);
+    for (size_t i = 0; (name = shapes_name(i)); i++) {
+        n = shapes_members(&a, str_from_c(name), &members);
+        assert_true(n > 0);
+        for (size_t k = 0; k < n; k++) {
+            print_message("  %s.%s\n", name, members[k].name);
+            assert_non_null(shapes_type_json(&a, str_from_c(members[k].type)));
+        }
+    }
+    routes = routes_get(&n);
+    for (size_t i = 0; i < n; i++) {
+        print_message("  %s %s\n", routes[i].method, routes[i].path);
+        assert_non_null(shapes_text(str_from_c(routes[i].answer)));
+        assert_true(!routes[i].query || shapes_text(str_from_c(routes[i].query)));
+        assert_true(!routes[i].body || shapes_text(str_from_c(routes[i].body)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paths_find_their_route),
         cmocka_unit_test(test_bodies_become_commands),
+        cmocka_unit_test(test_shapes_hold_together),
     };
 
     return cmocka_run_group_tests_name("http routes", tests, NULL, NULL);
