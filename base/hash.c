@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/hash.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <string.h>
@@ -83,6 +84,11 @@ int digest_is_none(const struct digest *d)
 int digest_eq(const struct digest *a, const struct digest *b)
 {
     return !memcmp(a->b, b->b, sizeof(a->b));
+}
+
+int digest_is_same(const struct digest *a, const struct digest *b)
+{
+    return !CRYPTO_memcmp(a->b, b->b, sizeof(a->b));
 }
 
 struct str digest_hex(struct arena *a, const struct digest *d)

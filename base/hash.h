@@ -35,6 +35,8 @@ struct digest hash_hmac(struct str key, struct str message);
 
 int digest_is_none(const struct digest *d);
 int digest_eq(const struct digest *a, const struct digest *b);
+/* In a time that does not tell how much of them is alike: for what proves who somebody is. */
+int digest_is_same(const struct digest *a, const struct digest *b);
 struct str digest_hex(struct arena *a, const struct digest *d);
 int digest_from_hex(struct str hex, struct digest *ret); /* 0, or -1 */
 /* Lower-case RFC 4648 alphabet, the first 130 bits. */
