@@ -2,6 +2,7 @@
 #include "specs/normalise_daemon.h"
 
 #include "base/guard.h"
+#include "base/network.h"
 #include "specs/claim.h"
 #include "specs/schema_path.h"
 
@@ -113,18 +114,36 @@ static void check_limits(const struct daemon_check *c)
     }
 }
 
-/* What is said in clear stays on this machine. */
+/* 127.0.0.0/8 or its name; a name that begins so is anybody's. */
+static int is_this_machine(struct str address)
+{
+    struct str host;
+    struct network network;
+
+    (void)str_next(&address, ':', &host);
+    return str_eq_c(host, "localhost") ||
+           (str_starts(host, S("127.")) && !network_parse(host, &network));
+}
+
+/* What is said in clear stays on this machine; who comes from elsewhere comes by a name. */
 static void check_listen(const struct daemon_check *c)
 {
     static const struct str fields[] = { S_INIT("listen"), S_INIT("listen_hooks") };
 
-    for (size_t i = 0; i < N_ELEMENTS(fields) && !value_get(c->daemon, S("tls")); i++) {
+    for (size_t i = 0; i < N_ELEMENTS(fields); i++) {
         const struct value *at = value_get(c->daemon, fields[i]);
 
-        if (at && !str_starts(at->u.text, S("127.")) && !str_starts(at->u.text, S("localhost:")))
+        if (!at || is_this_machine(at->u.text))
+            continue;
+        if (!value_get(c->daemon, S("tls")))
             spec_message_add(c->m, SPEC_ERROR, at->place, S("tls"),
                              S("add tls: {certificate: FILE, key: FILE}"),
                              "%.*s: %.*s is not of this machine, and there is no tls",
+                             STR_ARG(fields[i]), STR_ARG(at->u.text));
+        else if (!value_get(c->daemon, S("http")))
+            spec_message_add(c->m, SPEC_ERROR, at->place, S("hosts"),
+                             S("add http: {hosts: [NAME]}"),
+                             "%.*s: %.*s is reached from other machines, by no name that we know",
                              STR_ARG(fields[i]), STR_ARG(at->u.text));
     }
 }

@@ -60,7 +60,10 @@ static void on_stop(void *ctx)
 static void on_hangup(void *ctx)
 {
     struct daemon *d = ctx;
+    struct err err = ERR_INIT;
 
+    if (d->api && api_reload(d->api, &err))
+        LOG(LOG_ERROR, "the certificate of before is shown on", LOG_C("err", err.text));
     LOG(LOG_INFO, "fetching every source now");
     engine_fetch_now(d->engine);
 }

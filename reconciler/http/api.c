@@ -7,6 +7,7 @@
 #include "base/guard.h"
 #include "base/sys.h"
 #include "reconciler/http/admit.h"
+#include "reconciler/http/tls.h"
 #include "reconciler/rt/wait.h"
 #include "specs/json_io.h"
 
@@ -21,6 +22,7 @@ struct api {
     struct api_options options;
     struct http_server *servers[N_HTTP_DOORS]; /* NULL: no such door */
     size_t n_open;
+    struct tls *tls; /* NULL: in clear */
     struct request *requests;
     pthread_mutex_t lock;
     struct db *readers[READERS_MAX]; /* idle; under the lock */
@@ -347,6 +349,7 @@ static void api_free(struct api *api)
     for (size_t i = 0; i < api->n_readers; i++)
         db_close(api->readers[i]);
     (void)pthread_mutex_destroy(&api->lock);
+    tls_close(api->tls);
     alloc_free(api);
 }
 
@@ -383,6 +386,7 @@ static int open_door(struct api *api, enum http_door door, struct err *err)
                                            .door = door,
                                            .socket_path = api->options.socket_path,
                                            .hosts = value_at(daemon, S("http.hosts")),
+                                           .tls = door == HTTP_DOOR_SOCKET ? NULL : api->tls,
                                            .handle = request_begin,
                                            .ctx = api };
     int rc;
@@ -398,15 +402,25 @@ static int open_door(struct api *api, enum http_door door, struct err *err)
     return rc;
 }
 
+static int open_tls(struct api *api, struct err *err)
+{
+    const struct value *tls = value_get(api->options.daemon, S("tls"));
+
+    return tls ? tls_open(value_get_text(tls, S("certificate"), S("")),
+                          value_get_text(tls, S("key"), S("")), &api->tls, err)
+               : 0;
+}
+
 int api_start(const struct api_options *options, struct api **ret, struct err *err)
 {
     struct api *api = alloc_zero(sizeof(*api));
-    int rc = 0;
+    int rc;
 
     if (!api)
         return err_set(err, ERR_NOMEM, "api: out of memory");
     api->options = *options;
     (void)pthread_mutex_init(&api->lock, NULL); /* cannot fail with default attributes */
+    rc = open_tls(api, err);
     for (int door = 0; !rc && door < N_HTTP_DOORS; door++)
         rc = open_door(api, (enum http_door)door, err);
     if (rc) {
@@ -415,6 +429,11 @@ int api_start(const struct api_options *options, struct api **ret, struct err *e
     }
     *ret = api;
     return 0;
+}
+
+int api_reload(struct api *api, struct err *err)
+{
+    return api->tls ? tls_reload(api->tls, err) : 0;
 }
 
 void api_stop(struct api *api, loop_fn *ended, void *ctx)

@@ -25,5 +25,7 @@ struct api_options {
 };
 
 int api_start(const struct api_options *options, struct api **ret, struct err *err);
+/* The certificate and its key anew, where there are; the old ones stay when these cannot be used. */
+int api_reload(struct api *api, struct err *err);
 /* Requests that wait are answered at once, commands are awaited; then `ended` is called and the api is gone. */
 void api_stop(struct api *api, loop_fn *ended, void *ctx);

@@ -16,6 +16,7 @@
 #include "reconciler/http/server.h"
 
 struct sockaddr;
+struct tls_shown;
 
 enum connections_phase {
     CONNECTIONS_HEADERS,
@@ -47,7 +48,8 @@ struct connection {
     char address[INET6_ADDRSTRLEN]; /* "" at the socket */
     enum connections_phase phase;
     int64_t since_ms;
-    size_t n_unsent; /* bytes of the answer that is being sent */
+    size_t n_unsent;         /* bytes of the answer that is being sent */
+    struct tls_shown *shown; /* NULL: no certificate yet */
 };
 
 /* Fields that were set stay. */

@@ -62,8 +62,10 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
     int fd;
 
     if (code != MHD_CONNECTION_NOTIFY_STARTED) {
-        if (c)
+        if (c) {
+            tls_give(c->shown);
             connections_remove(c);
+        }
         return;
     }
     fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
@@ -132,23 +134,53 @@ static void on_log(void *ctx, const char *fmt, va_list ap)
     LOG(LOG_DEBUG, "http", LOG_C("err", text));
 }
 
+/* A gnutls_certificate_retrieve_function2. */
+static int show(gnutls_session_t session, const gnutls_datum_t *authorities, int n_authorities,
+                const gnutls_pk_algorithm_t *algorithms, int n_algorithms, gnutls_pcert_st **ret,
+                unsigned *ret_n, gnutls_privkey_t *ret_key)
+{
+    struct connection *c = server_connection(gnutls_session_get_ptr(session));
+    struct http_server *s = c ? c->all->ctx : NULL;
+
+    (void)authorities; /* there is one certificate, whatever they ask for */
+    (void)n_authorities;
+    (void)algorithms;
+    (void)n_algorithms;
+    if (!s)
+        return -1;
+    if (!c->shown)
+        c->shown = tls_take(s->tls);
+    *ret = c->shown->chain;
+    *ret_n = c->shown->n_chain;
+    *ret_key = c->shown->key;
+    return 0;
+}
+
 static int start_daemon(struct http_server *s, int *take_fd, struct err *err)
 {
-    const struct MHD_OptionItem options[] = {
+    struct MHD_OptionItem options[] = {
         { MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX, NULL },
         { MHD_OPTION_CONNECTION_TIMEOUT, 0, NULL }, /* the deadlines are ours */
         { MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTP_CONNECTION_MEMORY, NULL },
         { MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
         { MHD_OPTION_LISTEN_SOCKET, *take_fd, NULL },
+        { MHD_OPTION_END, 0, NULL }, /* until here without TLS */
+        { MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)show },
         { MHD_OPTION_END, 0, NULL },
     };
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     const union MHD_DaemonInfo *info;
 
+    if (s->tls) {
+        flags |= MHD_USE_TLS;
+        options[5] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_PRIORITIES, 0,
+                                              (void *)(uintptr_t)TLS_PRIORITIES };
+    }
     s->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, server_request,
-        s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s, MHD_OPTION_UNESCAPE_CALLBACK, server_unescape, s,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_NOTIFY_COMPLETED,
-        server_request_over, s, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+        flags, 0, NULL, NULL, server_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
+        MHD_OPTION_UNESCAPE_CALLBACK, server_unescape, s, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, s, MHD_OPTION_NOTIFY_COMPLETED, server_request_over, s, MHD_OPTION_ARRAY,
+        options, MHD_OPTION_END);
     if (!s->daemon)
         return err_set(err, ERR_IO, "http server: %s", strerror(errno));
     (void)TAKE_FD(*take_fd);
@@ -181,6 +213,7 @@ static int server_init(struct http_server *s, const struct http_server_options *
     s->loop = options->loop;
     s->door = options->door;
     s->hosts = options->hosts;
+    s->tls = options->tls;
     s->handle = options->handle;
     s->admit = options->admit;
     s->ctx = options->ctx;
@@ -208,9 +241,9 @@ static int open_door(const struct http_server_options *options, int *ret_fd, str
     rc = listen_tcp(options->listen, &fd, &is_local, err);
     if (rc)
         return rc;
-    if (!is_local)
-        return err_set(err, ERR_INVALID, "'%.*s' is reached from other machines: this needs tls",
-                       STR_ARG(options->listen));
+    if (!is_local && !(options->tls && options->hosts))
+        return err_set(err, ERR_INVALID, "'%.*s' is reached from other machines: this needs %s",
+                       STR_ARG(options->listen), options->tls ? "http.hosts" : "tls");
     *ret_fd = TAKE_FD(fd);
     return 0;
 }

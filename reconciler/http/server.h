@@ -49,6 +49,7 @@ struct http_peer {
 };
 
 struct http_server;
+struct tls;
 struct MHD_Connection;
 
 struct http_exchange {
@@ -82,6 +83,7 @@ struct http_server_options {
     const char *socket_path;   /* HTTP_DOOR_SOCKET */
     struct str listen;         /* elsewhere: HOST:PORT */
     const struct value *hosts; /* names it answers to there; NULL: those of this machine */
+    struct tls *tls;           /* NULL: in clear, on this machine alone; outlives the server */
     http_handle *handle;
     http_admit *admit; /* NULL: everybody */
     void *ctx;

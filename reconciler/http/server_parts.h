@@ -9,6 +9,7 @@
 
 #include "reconciler/http/connections.h"
 #include "reconciler/http/server.h"
+#include "reconciler/http/tls.h"
 
 struct http_server {
     struct loop *loop;
@@ -18,6 +19,7 @@ struct http_server {
     struct connections connections;
     enum http_door door;
     const struct value *hosts;
+    struct tls *tls;
     http_handle *handle;
     http_admit *admit;
     void *ctx;

@@ -122,6 +122,7 @@ static struct http_exchange *exchange_new(struct http_server *s, struct MHD_Conn
     x->server = s;
     x->connection = connection;
     x->door = s->door;
+    x->is_tls = s->tls != NULL;
     x->method = str_copy(&x->arena, str_from_c(method));
     x->path = str_copy(&x->arena, str_from_c(url));
     x->address = str_copy(&x->arena, str_from_c(c->address));

@@ -1,0 +1,118 @@
+#!/bin/bash
+# doors: what a daemon says over TCP, by which names, sealed with which certificate. SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/lib.sh"
+
+# A certificate NAME for localhost, signed by itself; what is there is exchanged at once.
+given_certificate()
+{
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" -addext subjectAltName=DNS:localhost \
+        -keyout "$WORLD/new.key" -out "$WORLD/new.pem" 2>/dev/null || fail "no certificate"
+    mv "$WORLD/new.key" "$WORLD/tls.key"
+    mv "$WORLD/new.pem" "$WORLD/tls.pem"
+}
+
+# More rows of the Daemon document may follow.
+given_doors()
+{
+    given_world
+    API=localhost:$((FIRST + 35)) HOOKS=localhost:$((FIRST + 36))
+    printf '%s\n' "listen: $API" "listen_hooks: $HOOKS" "$@" >>"$WORLD/reeve.yaml"
+    commit "nothing yet"
+}
+
+# Status and body of a URL, on one line.
+ask()
+{
+    curl -sS --noproxy '*' --cacert "$WORLD/seen.pem" --max-time 20 -w '\n%{http_code}' "$@" 2>&1 | tr '\n' ' '
+}
+
+in_clear_on_this_machine()
+{
+    given_doors
+    : >"$WORLD/seen.pem"
+    start_daemon
+    expect_equal "it lives" "$(ask "http://$API/healthz")" "ok  200"
+    expect_equal "it is ready" "$(ask "http://$HOOKS/readyz")" "ready  200"
+    expect_has "nobody" "$(ask "http://$API/api/v1/status")" "UNKNOWN_ACTOR"
+    expect_has "nobody" "$(ask "http://$API/api/v1/status")" "401"
+    expect_has "the API is not at the hooks" "$(ask "http://$HOOKS/api/v1/status")" "404"
+    expect_has "another name" "$(ask -H 'Host: evil.example' "http://$API/healthz")" "403"
+    stop_daemon
+    expect_has "nobody is there any more" "$(ask "http://$API/healthz")" "onnect"
+}
+
+nothing_in_clear_for_others()
+{
+    local said status
+
+    given_world
+    echo "listen: 0.0.0.0:$((FIRST + 35))" >>"$WORLD/reeve.yaml"
+    said=$(reeve serve 2>&1 9>&-)
+    status=$?
+    expect_equal "exit status" "$status" 4
+    expect_has "what it says" "$said" "is not of this machine, and there is no tls"
+    say "   $said" | grep 'listen:'
+}
+
+shown_name()
+{
+    openssl s_client -connect "$API" -servername localhost </dev/null 2>/dev/null | openssl x509 -noout -subject 2>/dev/null
+}
+
+is_shown()
+{
+    [[ $(shown_name) == *"$1"* ]]
+}
+
+log_has()
+{
+    grep -q "$1" "$WORLD/daemon.log"
+}
+
+# Asks again and again until the file `enough` is there; writes how often, and how often in vain.
+keep_asking()
+{
+    local n=0 n_lost=0
+
+    until [ -e "$WORLD/enough" ]; do
+        n=$((n + 1))
+        [[ $(ask -k "https://$API/healthz") == "ok  200" ]] || n_lost=$((n_lost + 1))
+    done
+    echo "$n asked, $n_lost lost" >"$WORLD/asked"
+}
+
+sealed()
+{
+    local asker i
+
+    given_doors "tls: {certificate: tls.pem, key: tls.key}" "http: {hosts: [localhost]}"
+    given_certificate first
+    cp "$WORLD/tls.pem" "$WORLD/seen.pem"
+    start_daemon
+    expect_equal "sealed" "$(ask "https://$API/healthz")" "ok  200"
+    expect_equal "the hooks too" "$(ask "https://$HOOKS/healthz")" "ok  200"
+    expect_has "it stays so" "$(ask -i "https://$API/healthz")" "Strict-Transport-Security"
+    expect_has_not "nothing in clear" "$(ask "http://$API/healthz")" "200"
+    expect_has_not "TLS 1.1" "$(ask --tls-max 1.1 "https://$API/healthz")" "200"
+
+    keep_asking &
+    asker=$!
+    for i in second third fourth; do
+        given_certificate $i
+        fetch_now
+        await 20 "the $i is shown" is_shown $i
+    done
+    : >"$WORLD/enough"
+    wait $asker
+    say "   while it was exchanged: $(cat "$WORLD/asked")"
+    expect_has "whoever asks" "$(cat "$WORLD/asked")" ", 0 lost"
+
+    openssl genrsa -out "$WORLD/tls.key" 2048 2>/dev/null
+    fetch_now
+    await 20 "the log says it" log_has "the certificate of before is shown on.*tls.key' is not the key of"
+    expect "the fourth is shown on" is_shown fourth
+    stop_daemon
+    expect_has "with that it does not start" "$(reeve serve 2>&1 9>&-)" "is not the key of"
+}
+
+run_cases in_clear_on_this_machine nothing_in_clear_for_others sealed
