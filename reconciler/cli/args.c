@@ -34,6 +34,8 @@ enum {
     KEY_TIMEOUT,
     KEY_DIFF,
     KEY_REF,
+    KEY_TOKEN,
+    KEY_CA,
     KEY_VERSION,
 };
 
@@ -72,7 +74,9 @@ static const struct option_row rows[] = {
     { OPTION_REPLAY,    "replay",    KEY_REPLAY,    NULL,      "rebuild every table from the events and compare" },
     { OPTION_HOLD_ALL,  "hold-all",  KEY_HOLD_ALL,  NULL,      "observe and plan, apply nothing" },
     { 0,                "config",    'c',           "FILE",    "else $REEVE_CONFIG, ./reeve.yaml, /etc/reeve/reeve.yaml" },
-    { 0,                "server",    KEY_SERVER,    "SOCKET",  "of the daemon, else the configuration's" },
+    { 0,                "server",    KEY_SERVER,    "SOCKET|URL", "of the daemon, else $REEVE_SERVER, the configuration's socket" },
+    { 0,                "token",     KEY_TOKEN,     "@FILE|-", "for a URL: in a file, or on standard input; else $REEVE_TOKEN_FILE" },
+    { 0,                "ca",        KEY_CA,        "FILE",    "for https: who signed its certificate, else those whom this machine trusts" },
     { 0,                "output",    'o',           "FORMAT",  "text or json; of a plan also markdown, a comment for a forge" },
     { 0,                "color",     KEY_COLOUR,    "WHEN",    "auto, always or never; NO_COLOR is respected" },
     { 0,                "quiet",     'q',           NULL,      "no notes on what happens" },
@@ -223,6 +227,12 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_SERVER:
         args->server = arg;
+        return 0;
+    case KEY_TOKEN:
+        args->token = arg;
+        return 0;
+    case KEY_CA:
+        args->ca = arg;
         return 0;
     case KEY_SIGN:
         args->sign = arg;

@@ -48,7 +48,7 @@ struct cli_args {
     struct arena *arena;
     const struct cli_verb *verb; /* NULL: none was given */
     VEC(struct str) words;       /* positional */
-    const char *config, *server, *file, *sign, *bundle;
+    const char *config, *server, *token, *ca, *file, *sign, *bundle;
     struct str reason, at, since, service, until, as, ref;
     enum cli_output output;
     enum cli_colour colour;

@@ -1,4 +1,7 @@
 /* Questions and commands: to the daemon, or to the state file. SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/guard.h"
 #include "base/sys.h"
 #include "reconciler/cli/cli.h"
@@ -6,20 +9,72 @@
 #include "reconciler/http/routes.h"
 
 #define WAIT_MARGIN_MS 15000
+#define TOKEN_BYTES_MAX 4096
+
+/* From a file, or from whoever writes to us: never from an argument or a variable, which others can read. */
+static int read_token(struct cli *c, const char **ret, struct err *err)
+{
+    const char *option = c->args.token, *file = option && *option == '@' ? option + 1 : NULL;
+    const char *from_env = getenv("REEVE_TOKEN_FILE");
+    struct str text;
+    int rc;
+
+    *ret = NULL;
+    if (!option && from_env && *from_env)
+        file = from_env;
+    if (!option && !file)
+        return 0;
+    if (!file && strcmp(option, "-") != 0)
+        return err_set(err, ERR_USAGE, "--token is @FILE or -, not the token itself");
+    rc = sys_read_file(c->arena, file ? file : "/dev/stdin", TOKEN_BYTES_MAX, &text, err);
+    if (rc)
+        return err_wrap(err, "token");
+    text = str_trim(text);
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] <= ' ' || text.p[i] > '~')
+            text.n = 0;
+    if (!text.n)
+        return err_set(err, ERR_USAGE, "what '%s' holds is no token", file ? file : "-");
+    *ret = str_to_c(c->arena, text);
+    return 0;
+}
+
+static int find_place(struct cli *c, struct client_place *ret, struct err *err)
+{
+    int rc;
+
+    *ret = (struct client_place){ 0 };
+    if (cli_is_remote(c)) {
+        ret->url = c->args.server;
+        ret->ca = c->args.ca;
+        return read_token(c, &ret->token, err);
+    }
+    if (c->args.token || c->args.ca)
+        return err_set(err, ERR_USAGE, "--%s is for a URL: who asks on a socket is known",
+                       c->args.token ? "token" : "ca");
+    ret->socket = c->args.server;
+    if (ret->socket)
+        return 0;
+    rc = config_need(c, err);
+    if (!rc)
+        ret->socket = str_to_c(c->arena, value_get_text(c->daemon, S("socket"), S("")));
+    return rc;
+}
+
+int cli_is_remote(const struct cli *c)
+{
+    struct str server = str_from_c(c->args.server);
+
+    return str_find(server, S("://")) != STR_NPOS;
+}
 
 static int need_client(struct cli *c, struct err *err)
 {
-    const char *path = c->args.server;
-    int rc = 0;
+    struct client_place place;
 
     if (c->client)
         return 0;
-    if (!path) {
-        rc = config_need(c, err);
-        if (!rc)
-            path = str_to_c(c->arena, value_get_text(c->daemon, S("socket"), S("")));
-    }
-    return rc ? rc : client_new(path, &c->client, err);
+    return find_place(c, &place, err) ? err->code : client_new(&place, &c->client, err);
 }
 
 /* The same route, answered here. */

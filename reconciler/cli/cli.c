@@ -194,9 +194,12 @@ static void hold_standard_files(void)
 static void setup(struct cli *c)
 {
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+    const char *server = getenv("REEVE_SERVER");
     int is_dumb = !term || !strcmp(term, "dumb");
     struct winsize size;
 
+    if (!c->args.server && server && *server)
+        c->args.server = server;
     c->can_draw = isatty(fileno(c->out)) && !is_dumb;
     c->err_is_terminal = isatty(fileno(c->err_out));
     if (c->can_draw && !ioctl(fileno(c->out), TIOCGWINSZ, &size) && size.ws_col >= WIDTH_MIN)

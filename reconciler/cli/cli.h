@@ -104,6 +104,8 @@ int config_drop(struct cli *c, struct err *err);
 /* As root: become the owner of a file that is read, where he can read it. */
 int config_drop_to_owner(const char *path, struct err *err);
 
+/* --server names a URL: nothing of this machine is asked. */
+int cli_is_remote(const struct cli *c);
 /* GET: from the daemon, else from the state file where the verb's row allows. `query`: {name: text} or NULL. */
 int cli_get(struct cli *c, struct str path, const struct value *query, struct value **ret,
             struct err *err);

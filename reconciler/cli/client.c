@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/cli/client.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,10 +16,15 @@
 #define TIMEOUT_MS 60000
 
 struct client {
+    struct arena arena; /* of what it was made with */
     CURL *easy;
-    char *path;                         /* as it was given */
-    char address[LISTEN_ADDRESS_BYTES]; /* the same, short */
+    struct curl_slist *headers;
+    const char *path; /* of the socket as it was given; NULL: */
+    const char *url, *ca;
+    int has_token;
+    char address[LISTEN_ADDRESS_BYTES]; /* the path, short */
     int dir;
+    char trouble[CURL_ERROR_SIZE];
     struct sb answer; /* of the call in progress */
     const struct value *refusal;
 };
@@ -40,26 +47,93 @@ static int no_daemon(const char *path, struct err *err)
     return err_set(err, ERR_UNREACHABLE, "no daemon at '%s': reeve serve", path);
 }
 
-int client_new(const char *socket_path, struct client **ret, struct err *err)
+/* "host" of "//host:port/" */
+static struct str host_of(struct str url)
+{
+    struct str rest = str_slice(url, str_find(url, S("//")) + 2, SIZE_MAX), host;
+
+    if (str_starts(rest, S("[")))
+        return str_slice(rest, 1, str_find_char(rest, ']') - 1);
+    (void)str_next(&rest, '/', &host); /* the whole of it where there is none */
+    return str_slice(host, 0, str_find_char(host, ':'));
+}
+
+static int is_this_machine(struct str host)
+{
+    char text[64];
+    struct in_addr v4;
+    struct in6_addr v6;
+
+    if (str_eq_c(host, "localhost"))
+        return 1;
+    if (host.n >= sizeof(text))
+        return 0;
+    memcpy(text, host.p, host.n);
+    text[host.n] = 0;
+    if (inet_pton(AF_INET, text, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    return inet_pton(AF_INET6, text, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+static int check_url(struct str url, const char *token, struct err *err)
+{
+    int is_plain = str_starts(url, S("http://"));
+    int is_odd = !is_plain && !str_starts(url, S("https://"));
+
+    for (size_t i = 0; i < url.n; i++)
+        is_odd |= (unsigned char)url.p[i] <= ' ' || strchr("@?#\\", url.p[i]) != NULL;
+    if (is_odd || !host_of(url).n)
+        return err_set(err, ERR_USAGE, "'%.*s' is not http://HOST:PORT or https://HOST:PORT",
+                       STR_ARG(url));
+    if (is_plain && token && !is_this_machine(host_of(url)))
+        return err_set(err, ERR_USAGE, "a token is not sent in the clear to '%.*s': https://...",
+                       STR_ARG(url));
+    return 0;
+}
+
+/* What does not change from call to call. */
+static int client_prepare(struct client *client, const struct client_place *place, struct err *err)
+{
+    struct str url = str_from_c(place->url);
+    struct curl_slist *list = curl_slist_append(NULL, "Content-Type: application/json");
+    int rc;
+
+    client->headers = list;
+    if (place->socket) {
+        client->path = str_to_c(&client->arena, str_from_c(place->socket));
+        client->url = "http://localhost";
+        rc = listen_address(place->socket, client->address, &client->dir, err);
+        return rc == ERR_UNREACHABLE ? no_daemon(place->socket, err) : rc;
+    }
+    if (check_url(url, place->token, err))
+        return err->code;
+    while (str_ends(url, S("/")))
+        url.n--;
+    client->url = str_to_c(&client->arena, url);
+    if (place->ca)
+        client->ca = str_to_c(&client->arena, str_from_c(place->ca));
+    client->has_token = place->token != NULL;
+    if (place->token)
+        list = curl_slist_append(
+            list, str_fmt(&client->arena, "Authorization: Bearer %s", place->token).p);
+    return list ? arena_status(&client->arena, err) : err_set(err, ERR_NOMEM, "out of memory");
+}
+
+int client_new(const struct client_place *place, struct client **ret, struct err *err)
 {
     struct client *client = alloc_zero(sizeof(*client));
     int rc;
 
-    if (client) {
-        client->dir = -1;
-        client->path = alloc_zero(strlen(socket_path) + 1);
-    }
-    if (client && client->path)
-        client->easy = curl_easy_init();
-    if (!client || !client->easy) {
-        client_free(client);
+    if (!client)
         return err_set(err, ERR_NOMEM, "no memory for a request");
-    }
-    strcpy(client->path, socket_path);
-    rc = listen_address(socket_path, client->address, &client->dir, err);
+    client->dir = -1;
+    arena_init(&client->arena, 0);
+    client->easy = curl_easy_init();
+    rc = client->easy ? client_prepare(client, place, err)
+                      : err_set(err, ERR_NOMEM, "no memory for a request");
     if (rc) {
         client_free(client);
-        return rc == ERR_UNREACHABLE ? no_daemon(socket_path, err) : rc;
+        return rc;
     }
     *ret = client;
     return 0;
@@ -71,8 +145,9 @@ void client_free(struct client *client)
         return;
     if (client->easy)
         curl_easy_cleanup(client->easy);
+    curl_slist_free_all(client->headers);
     guard_close(&client->dir);
-    alloc_free(client->path);
+    arena_wipe(&client->arena);
     alloc_free(client);
 }
 
@@ -116,14 +191,24 @@ const struct value *client_refusal(const struct client *client)
 
 /* --- a call -------------------------------------------------------------------------------------- */
 
+/* What answers there without JSON is something else. */
+static int no_answer_of_ours(const struct client *client, long status, struct err *err)
+{
+    if (client->path)
+        return err_wrap(err, "the daemon's answer (status %ld)", status);
+    return err_set(err, ERR_UNREACHABLE, "what answers at '%s' is no daemon of ours (status %ld)",
+                   client->url, status);
+}
+
 static int judge(struct client *client, struct arena *a, long status, struct value **ret,
                  struct err *err)
 {
     struct str code, detail;
     struct value *v;
+    int rc;
 
     if (json_parse(a, sb_str(&client->answer), CLIENT_ANSWER_MAX, &v, err))
-        return err_wrap(err, "the daemon's answer (status %ld)", status);
+        return no_answer_of_ours(client, status, err);
     if (status >= 200 && status < 300) {
         *ret = v;
         return 0;
@@ -131,49 +216,97 @@ static int judge(struct client *client, struct arena *a, long status, struct val
     client->refusal = v;
     code = value_get_text(v, S("code"), S("FAILED"));
     detail = value_get_text(v, S("detail"), S("the daemon refused without a word"));
-    return err_set(err, err_from_name(code.p, code.n), "%.*s", STR_ARG(detail));
+    rc = err_set(err, err_from_name(code.p, code.n), "%.*s", STR_ARG(detail));
+    if (rc != ERR_UNKNOWN_ACTOR)
+        return rc;
+    return err_set(err, rc, "'%s': %.*s: %s", client->url, STR_ARG(detail),
+                   client->has_token ? "the token is not one that it knows, or not any more"
+                                     : "--token @FILE or $REEVE_TOKEN_FILE names a token");
+}
+
+/* Which of the many ways in which it failed a person can do something about. */
+static int failed_remote(const struct client *client, CURLcode code, struct err *err)
+{
+    const char *url = client->url, *why = client->trouble;
+
+    if (!*why)
+        why = curl_easy_strerror(code);
+    switch (code) {
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return err_set(err, ERR_UNREACHABLE,
+                       "'%s' is not trusted: %s; --ca FILE names who signed it", url, why);
+    case CURLE_SSL_CACERT_BADFILE:
+        return err_set(err, ERR_USAGE, "--ca '%s': %s", client->ca ? client->ca : "", why);
+    case CURLE_SSL_CONNECT_ERROR:
+        return err_set(err, ERR_UNREACHABLE, "'%s' does not speak TLS as it should: %s", url, why);
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL: /* an answer of TLS looks like HTTP/0.9 */
+        if (!strncmp(url, "http:", 5))
+            return err_set(err, ERR_UNREACHABLE, "'%s' does not answer plain HTTP: is it https?",
+                           url);
+        break;
+    default:
+        break;
+    }
+    return err_set(err, ERR_UNREACHABLE, "cannot reach '%s': %s", url, why);
 }
 
 static int failed(const struct client *client, CURLcode code, struct err *err)
 {
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return err_set(err, ERR_TIMEOUT, "the daemon at '%s' does not answer",
+                       client->path ? client->path : client->url);
+    if (!client->path)
+        return failed_remote(client, code, err);
     if (code == CURLE_COULDNT_CONNECT)
         return no_daemon(client->path, err);
-    if (code == CURLE_OPERATION_TIMEDOUT)
-        return err_set(err, ERR_TIMEOUT, "the daemon at '%s' does not answer", client->path);
     return err_set(err, ERR_UNREACHABLE, "the daemon at '%s': %s", client->path,
                    curl_easy_strerror(code));
+}
+
+static void set_place(struct client *client)
+{
+    CURL *easy = client->easy;
+
+    (void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* a name may be ".." */
+    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, client->path ? "http" : "http,https");
+    (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, client->trouble);
+    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, client->headers);
+    if (client->path)
+        (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, client->address);
+    if (client->ca)
+        (void)curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca);
 }
 
 int client_call(struct client *client, struct arena *a, const char *method, struct str target,
                 const struct value *body, int64_t timeout_ms, struct value **ret, struct err *err)
 {
-    struct str url = str_fmt(a, "http://localhost%.*s", STR_ARG(target));
+    struct str url = str_fmt(a, "%s%.*s", client->url, STR_ARG(target));
     struct str text = body ? json_format(a, body) : S("");
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
     CURL *easy = client->easy;
     CURLcode code;
     long status = 0;
 
     sb_init(&client->answer, a);
     client->refusal = NULL;
+    client->trouble[0] = 0;
     curl_easy_reset(easy);
+    set_place(client);
     (void)curl_easy_setopt(easy, CURLOPT_URL, url.p);
-    (void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* a name may be ".." */
-    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
     (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(timeout_ms ? timeout_ms : TIMEOUT_MS));
-    (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, client->address);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, client);
-    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
     if (strcmp(method, "GET")) {
         (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)text.n);
         (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, text.p);
     }
     code = curl_easy_perform(easy);
-    curl_slist_free_all(headers);
     if (code != CURLE_OK)
         return failed(client, code, err);
     (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);

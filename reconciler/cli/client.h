@@ -1,10 +1,14 @@
 /*
- * client: requests to the daemon over its unix socket. SPDX-License-Identifier: Apache-2.0
+ * client: requests to the daemon over its unix socket, or by a URL. SPDX-License-Identifier: Apache-2.0
  *
  * Owns     one libcurl handle, whose connection is kept.
  * Memory   answers live in the arena given.
  * Thread   one.
- * Fails    ERR_UNREACHABLE: nobody answers; else the code that the daemon's problem+json names.
+ * A certificate is checked, no redirection is followed, no proxy is asked, and a token goes to nobody in the clear but to
+ * this machine.
+ *
+ * Fails    ERR_UNREACHABLE: nobody answers, or none of ours; ERR_USAGE: no such URL; else the code that the daemon's
+ *          problem+json names.
  * Limits   CLIENT_ANSWER_MAX.
  */
 #pragma once
@@ -15,7 +19,14 @@
 
 struct client;
 
-int client_new(const char *socket_path, struct client **ret, struct err *err);
+struct client_place {
+    const char *socket;     /* its path; NULL: */
+    const char *url;        /* http://HOST:PORT, https://HOST:PORT */
+    const char *token, *ca; /* of a URL; NULL: none; whom the machine trusts */
+};
+
+/* `place` is copied. */
+int client_new(const struct client_place *place, struct client **ret, struct err *err);
 void client_free(struct client *client); /* NULL is fine */
 
 /* `target` is path and query, encoded; `body` NULL for GET. timeout_ms 0: 60 s. */

@@ -418,27 +418,36 @@ static void write_findings(struct doctor *d)
     cli_write(d->c, &b);
 }
 
+static void check_machine(struct doctor *d)
+{
+    struct str file;
+
+    check_config(d);
+    check_clock(d);
+    check_isolation(d);
+    check_limits(d);
+    if (!d->c->daemon)
+        return;
+    file = value_get_text(value_get(d->c->daemon, S("state")), S("file"), S(""));
+    check_uncarried(d);
+    check_socket(d);
+    check_programs(d);
+    check_ports(d);
+    check_disk(d, file);
+    check_state(d, file);
+    check_copies(d);
+}
+
 int verb_doctor(struct cli *c, struct err *err)
 {
-    struct doctor d = { .c = c, .list = value_list(c->arena) };
-    struct str file;
+    struct doctor d = { .c = c, .list = value_list(c->arena), .has_daemon = cli_is_remote(c) };
 
     if (cli_arg(c, 0).p)
         return doctor_rule(c, cli_arg(c, 0), err);
-    check_config(&d);
-    check_clock(&d);
-    check_isolation(&d);
-    check_limits(&d);
-    if (c->daemon) {
-        file = value_get_text(value_get(c->daemon, S("state")), S("file"), S(""));
-        check_uncarried(&d);
-        check_socket(&d);
-        check_programs(&d);
-        check_ports(&d);
-        check_disk(&d, file);
-        check_state(&d, file);
-        check_copies(&d);
-    }
+    if (cli_is_remote(c))
+        check_state(&d, S("")); /* it alone says what is wrong there */
+    else
+        check_machine(&d);
     if (!cli_wrote_json(c, d.list))
         write_findings(&d);
     if (d.worst == FINDING_BAD)

@@ -257,13 +257,51 @@ static void test_without_a_daemon_the_client_says_how_to_start_one(void **state)
 
     (void)state;
     arena_init(&a, 0);
-    assert_int_equal(client_new("/tmp/no/such/dir/reeve.sock", &client, &err), ERR_UNREACHABLE);
+    assert_int_equal(client_new(&(struct client_place){ .socket = "/tmp/no/such/dir/reeve.sock" },
+                                &client, &err),
+                     ERR_UNREACHABLE);
     assert_string_equal(err.text, "no daemon at '/tmp/no/such/dir/reeve.sock': reeve serve");
-    assert_int_equal(client_new("/tmp/rv-no-such-socket", &client, &err), 0);
+    assert_int_equal(
+        client_new(&(struct client_place){ .socket = "/tmp/rv-no-such-socket" }, &client, &err), 0);
     assert_int_equal(client_call(client, &a, "GET", S("/api/v1/status"), NULL, 0, &answer, &err),
                      ERR_UNREACHABLE);
     assert_string_equal(err.text, "no daemon at '/tmp/rv-no-such-socket': reeve serve");
     client_free(client);
+}
+
+static void test_urls_of_a_daemon(void **state)
+{
+    static const struct {
+        const char *sentence, *url, *token;
+        int rc;
+    } rows[] = {
+        { "a machine", "https://reeve.example.test", NULL, 0 },
+        { "with a port, a path and a token", "https://reeve.example.test:7420/reeve/", "t", 0 },
+        { "plain to another machine, but nothing is to be kept secret", "http://10.0.0.7:7420",
+          NULL, 0 },
+        { "a token in the clear to another machine", "http://10.0.0.7:7420", "t", ERR_USAGE },
+        { "a token to this one", "http://127.0.0.1:7420", "t", 0 },
+        { "by its name", "http://localhost:7420", "t", 0 },
+        { "by its other address", "http://[::1]:7420", "t", 0 },
+        { "one that only looks like this one", "http://127.0.0.1.example.test", "t", ERR_USAGE },
+        { "or like its name", "http://localhost.example.test", "t", ERR_USAGE },
+        { "a password in the URL", "https://ann:secret@reeve.example.test", NULL, ERR_USAGE },
+        { "a query", "https://reeve.example.test/?a=b", NULL, ERR_USAGE },
+        { "no machine", "https://", NULL, ERR_USAGE },
+        { "another scheme", "ftp://reeve.example.test", NULL, ERR_USAGE },
+        { "a blank", "https://reeve.example.test /", NULL, ERR_USAGE },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        const struct client_place place = { .url = rows[i].url, .token = rows[i].token };
+        struct client *client = NULL;
+        struct err err = ERR_INIT;
+
+        print_message("  %s\n", rows[i].sentence);
+        assert_int_equal(client_new(&place, &client, &err), rows[i].rc);
+        client_free(client);
+    }
 }
 
 int main(void)
@@ -276,6 +314,7 @@ int main(void)
         cmocka_unit_test(test_the_table_of_verbs_is_whole),
         cmocka_unit_test(test_targets_are_encoded),
         cmocka_unit_test(test_without_a_daemon_the_client_says_how_to_start_one),
+        cmocka_unit_test(test_urls_of_a_daemon),
     };
 
     return cmocka_run_group_tests_name("cli args", tests, NULL, NULL);
