@@ -48,3 +48,33 @@ int base64_decode(struct arena *a, struct str text, struct str *ret)
     *ret = sb_str(&b);
     return 0;
 }
+
+struct str base64_url_encode(struct arena *a, struct str bytes)
+{
+    struct str text = base64_encode(a, bytes);
+    struct sb b;
+
+    sb_init(&b, a);
+    while (str_ends(text, S("=")))
+        text.n--;
+    for (size_t i = 0; i < text.n; i++)
+        sb_add_char(&b, text.p[i] == '+' ? '-' : text.p[i] == '/' ? '_' : text.p[i]);
+    return sb_str(&b);
+}
+
+int base64_url_decode(struct arena *a, struct str text, struct str *ret)
+{
+    struct str bytes;
+    struct sb b;
+
+    sb_init(&b, a);
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '+' || text.p[i] == '/' || text.p[i] == '=')
+            return -1;
+        sb_add_char(&b, text.p[i] == '-' ? '+' : text.p[i] == '_' ? '/' : text.p[i]);
+    }
+    if (base64_decode(a, sb_str(&b), &bytes) || !str_eq(base64_url_encode(a, bytes), text))
+        return -1;
+    *ret = bytes;
+    return 0;
+}

@@ -451,3 +451,30 @@ CREATE TABLE token_uses (
     id TEXT NOT NULL PRIMARY KEY,
     used_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE passwords (
+    person TEXT NOT NULL PRIMARY KEY,
+    hash TEXT NOT NULL,
+    changed_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+    hash BLOB NOT NULL PRIMARY KEY,
+    person TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    groups TEXT NOT NULL,
+    address TEXT NOT NULL,
+    made_ms INTEGER NOT NULL,
+    used_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_person ON sessions (person, made_ms);
+
+CREATE TABLE lockouts (
+    hash BLOB NOT NULL PRIMARY KEY,
+    person TEXT NOT NULL,
+    place TEXT NOT NULL,
+    n_failures INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lockouts_last ON lockouts (last_ms);

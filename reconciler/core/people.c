@@ -19,15 +19,25 @@ static int is_same_mail(struct str one, struct str other)
     return one.n > 0;
 }
 
-struct str people_of_user(const struct value *people, struct str user)
+static struct str who_is(const struct value *people, struct str field, struct str text)
 {
     for (size_t i = 0; i < value_count(people); i++) {
         const struct value_entry *e = &people->u.map.entries[i];
 
-        if (user.n && str_eq(value_get_text(e->value, S("local"), S("")), user))
+        if (text.n && str_eq(value_get_text(e->value, field, S("")), text))
             return e->key;
     }
     return STR_NONE;
+}
+
+struct str people_of_user(const struct value *people, struct str user)
+{
+    return who_is(people, S("local"), user);
+}
+
+struct str people_of_subject(const struct value *people, struct str subject)
+{
+    return who_is(people, S("oidc"), subject);
 }
 
 struct str people_of_mail(const struct value *people, struct str mail)
@@ -48,7 +58,11 @@ struct str people_of_actor(const struct value *people, struct str actor)
     struct str rest = actor, scheme;
     size_t end;
 
-    if (!str_next(&rest, ':', &scheme) || !str_eq_c(scheme, "local"))
+    if (!str_next(&rest, ':', &scheme))
+        return STR_NONE;
+    if (str_eq_c(scheme, "person"))
+        return value_entry(people, rest) ? value_entry(people, rest)->key : STR_NONE;
+    if (!str_eq_c(scheme, "local"))
         return STR_NONE;
     for (end = rest.n; end > 0 && rest.p[end - 1] != '(';)
         end--;
@@ -95,4 +109,26 @@ struct str people_signers(struct arena *a, const struct value *people, struct st
         sb_addf(&b, "%.*s namespaces=\"%s\" %.*s\n", STR_ARG(name), scope,
                 STR_ARG(value_item(keys, i)->u.text));
     return sb_str(&b);
+}
+
+static void add_principal(struct arena *a, struct value *list, const char *kind, struct str name)
+{
+    value_add(a, list, value_text(a, str_fmt(a, "%s:%.*s", kind, STR_ARG(name))));
+}
+
+struct value *people_principals(struct arena *a, const struct value *people, struct str person,
+                                const struct value *groups)
+{
+    struct str user = value_get_text(value_get(people, person), S("local"), S(""));
+    struct str namesake = people_of_user(people, person);
+    struct value *list = value_list(a);
+
+    if (user.n)
+        add_principal(a, list, "user", user);
+    if (!str_eq(user, person) && (!namesake.p || str_eq(namesake, person)))
+        add_principal(a, list, "user", person);
+    for (size_t i = 0; i < value_count(groups); i++)
+        if (value_is(value_item(groups, i), VALUE_TEXT))
+            add_principal(a, list, "group", value_item(groups, i)->u.text);
+    return list;
 }

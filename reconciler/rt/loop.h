@@ -20,6 +20,7 @@ enum loop_pool {
     POOL_REVERT, /* driver calls of reverts and un-routes: never behind the others */
     POOL_FILE,   /* reading files and repositories */
     POOL_QUERY,  /* answers to whoever asks: our own work never waits behind them */
+    POOL_SIGN,   /* who signs in: passwords cost time, and identity providers may not answer */
     N_POOLS
 };
 

@@ -265,8 +265,8 @@ static void loop_uv_close_handles(struct loop_uv *l)
 }
 
 /* Pools that may call on others go first; STATE, which everybody calls, last. */
-static const enum loop_pool loop_uv_close_order[] = { POOL_DRIVER, POOL_REVERT, POOL_QUERY,
-                                                      POOL_FILE, POOL_STATE };
+static const enum loop_pool loop_uv_close_order[] = { POOL_DRIVER, POOL_REVERT, POOL_SIGN,
+                                                      POOL_QUERY,  POOL_FILE,   POOL_STATE };
 
 static void loop_uv_free(struct loop *loop)
 {

@@ -53,11 +53,29 @@ static void test_what_is_none(void **state)
     }
 }
 
+static void test_of_urls(void **state)
+{
+    static const char *const none[] = { "Zg==", "Zh", "__+_", "_/79", "A", "Zg.", "Zg\n" };
+    AUTO_ARENA struct arena a;
+    struct str bytes;
+
+    (void)state;
+    arena_init(&a, 0);
+    assert_true(str_eq_c(base64_url_encode(&a, S("\xff\xfe\xfd\xfb")), "__79-w"));
+    assert_int_equal(base64_url_decode(&a, S("__79-w"), &bytes), 0);
+    assert_true(str_eq_c(bytes, "\xff\xfe\xfd\xfb"));
+    assert_int_equal(base64_url_decode(&a, S(""), &bytes), 0);
+    assert_int_equal(bytes.n, 0);
+    for (size_t i = 0; i < N_ELEMENTS(none); i++)
+        assert_int_equal(base64_url_decode(&a, str_from_c(none[i]), &bytes), -1);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there_and_back),
         cmocka_unit_test(test_what_is_none),
+        cmocka_unit_test(test_of_urls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,9 @@ static size_t given_decisions(struct arena *a, const char *written, struct rec_d
                 struct str user = str_slice(word, 0, at), person;
 
                 assert_int_equal(str_to_i64(str_slice(word, at + 1, word.n), &seq), 0);
-                d->actor = str_fmt(a, "local:%.*s(1000)", STR_ARG(user));
+                d->actor = str_starts(user, S("person:"))
+                               ? user
+                               : str_fmt(a, "local:%.*s(1000)", STR_ARG(user));
                 person = people_of_actor(given_json(a, people), d->actor);
                 d->person = person.p ? person : d->actor;
                 d->at_seq = seq;
@@ -82,6 +84,9 @@ static const struct {
     { "two are asked, one came", "{\"min_approvals\":2}", "", "bobby@12", 0, 0, 0, "1 of 2 approvals", NULL },
     { "two came", "{\"min_approvals\":2}", "", "bobby@12, ann@13", 0, 0, 1, "2 of 2 approvals", NULL },
     { "one person counts once, by whatever name", "{\"min_approvals\":2}", "", "bobby@12, bobby@13", 0, 0, 0, "1 of 2 approvals", NULL },
+    { "nor by the socket and by signing in", "{\"min_approvals\":2}", "", "bobby@12, person:bob@13", 0, 0, 0, "1 of 2 approvals", NULL },
+    { "who signed in is another than who did not", "{\"min_approvals\":2}", "", "bobby@12, person:ann@13", 0, 0, 1, "2 of 2 approvals", NULL },
+    { "nobody approves a commit of theirs by signing in", "{}", "ann@acme.test", "person:ann@12", 0, 0, 0, "", "ann made commit c0ffee00c0ff, which is in it, as ann@acme.test" },
     { "who is not known is a person too", "{\"min_approvals\":2}", "", "dan@12, eve@13", 0, 0, 1, "2 of 2 approvals", NULL },
     { "none of the approvers", "{\"approvers\":[[\"group:ops\"]]}", "", "bobby@12 group:dev", 0, 0, 0, "0 of 1 approval, by group:ops", "bob is none of the policy's approvers" },
     { "in a group of approvers", "{\"approvers\":[[\"group:ops\"]]}", "", "bobby@12 group:dev group:ops", 0, 0, 1, "1 of 1 approval, by group:ops", NULL },
@@ -163,6 +168,9 @@ static void test_names_find_their_person(void **state)
         { "with whatever uid", "local:bobby(0)", "bob" },
         { "a person's name is no user", "local:bob(1000)", NULL },
         { "a user's name may hold a bracket", "local:ann(1)(1000)", NULL },
+        { "who signed in", "person:bob", "bob" },
+        { "who signed in as nobody of ours", "person:oidc:bob", NULL },
+        { "a user's name is no person", "person:bobby", NULL },
         { "the daemon", "reeve", NULL },
         { "another kind", "token:ann(1000)", NULL },
         { "half a name", "local:ann", NULL },
@@ -180,6 +188,39 @@ static void test_names_find_their_person(void **state)
     }
     assert_null(people_of_mail(given_json(&a, people), S("")).p);
     assert_null(people_of_mail(NULL, S("ann@acme.test")).p);
+}
+
+static void test_principals_of_who_signed_in(void **state)
+{
+    static const char others[] = "{\"ann\":{},\"bob\":{\"local\":\"ann\",\"oidc\":\"00b\"},"
+                                 "\"cy\":{\"local\":\"cy\",\"oidc\":\"00c\"}}";
+    static const struct {
+        const char *sentence, *person, *groups, *principals;
+    } cases[] = {
+        { "nothing is said of them", "dan", "[]", "[\"user:dan\"]" },
+        { "a name that is another one's user", "ann", "[]", "[]" },
+        { "the user and the name", "bob", "[]", "[\"user:ann\",\"user:bob\"]" },
+        { "both are one", "cy", "[]", "[\"user:cy\"]" },
+        { "groups of the provider", "cy", "[\"ops\",\"dev\"]",
+          "[\"user:cy\",\"group:ops\",\"group:dev\"]" },
+        { "what is no name is no group", "cy", "[1,{\"a\":1}]", "[\"user:cy\"]" },
+        { "somebody of the provider", "oidc:00d", "[]", "[\"user:oidc:00d\"]" },
+    };
+    AUTO_ARENA struct arena a;
+
+    (void)state;
+    arena_init(&a, 0);
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        struct str got = json_format(&a, people_principals(&a, given_json(&a, others),
+                                                           str_from_c(cases[i].person),
+                                                           given_json(&a, cases[i].groups)));
+
+        if (!str_eq_c(got, cases[i].principals))
+            fail_msg("%s: %.*s", cases[i].sentence, STR_ARG(got));
+    }
+    assert_true(str_eq_c(people_of_subject(given_json(&a, others), S("00b")), "bob"));
+    assert_null(people_of_subject(given_json(&a, others), S("")).p);
+    assert_null(people_of_subject(given_json(&a, others), S("00d")).p);
 }
 
 static void test_keys_sign_approvals_alone(void **state)
@@ -202,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_approvals_are_counted),
         cmocka_unit_test(test_names_find_their_person),
+        cmocka_unit_test(test_principals_of_who_signed_in),
         cmocka_unit_test(test_keys_sign_approvals_alone),
     };
 
