@@ -109,6 +109,10 @@ static int events_build(struct db *db, const struct event_query *q, struct event
     rc = events_add_span(db, q, w, err);
     if (q->env.p)
         events_and(w, "e.env = ", (struct db_bind)DB_T(q->env));
+    if (q->envs.p) {
+        events_and(w, "e.env IN (SELECT value FROM json_each(", (struct db_bind)DB_T(q->envs));
+        sb_add_c(&w->sql, "))");
+    }
     if (q->kind_prefix.n)
         events_and_prefix(w, q->kind_prefix);
     if (q->subject.p)

@@ -21,6 +21,7 @@ struct event_query {
     int64_t before_seq;                          /* exclusive; 0: no bound */
     int64_t from_ms, to_ms;                      /* 0: no bound */
     struct str env, kind_prefix, subject, actor; /* STR_NONE: any */
+    struct str envs; /* JSON: list of uids, one of them; STR_NONE: any */
     int newest_first, with_body;
     int64_t limit; /* at most EVENTS_PAGE_MAX */
 };

@@ -120,7 +120,8 @@ static int open_api(struct daemon *d, struct err *err)
                                    .daemon = d->c->daemon,
                                    .engine = d->engine,
                                    .command = command_start,
-                                   .live = engine_live_view };
+                                   .live = engine_live_view,
+                                   .is_stale = engine_is_stale };
 
     return api_start(&options, &d->api, err);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/command_write.h"
 
+#include <string.h>
+
 #include "base/guard.h"
 #include "base/log.h"
 #include "reconciler/engine/env_task.h"
@@ -22,7 +24,7 @@ static const struct task_state command_states[] = {
 /* clang-format on */
 
 struct command_row {
-    const char *word; /* of the event: command.WORD */
+    const char *word; /* of the event: command.WORD, or the whole where there is a dot in it */
     int needs_reason, needs_no_env;
     int (*write)(struct command_call *c, struct command_found *f, struct tx *tx, struct err *err);
     void (*act)(struct command_call *c, struct command_found *f, struct env_task *env);
@@ -35,6 +37,13 @@ static void act_wake(struct command_call *c, struct command_found *f, struct env
     (void)c;
     (void)f;
     env_task_wake(env);
+}
+
+static void act_nothing(struct command_call *c, struct command_found *f, struct env_task *env)
+{
+    (void)c;
+    (void)f;
+    (void)env;
 }
 
 /* An environment that nobody has heard of may be in what is fetched now. */
@@ -160,6 +169,10 @@ static const struct command_row command_rows[N_COMMANDS] = {
     [COMMAND_REBIND] = { "rebind", 1, 0, command_write_rebind, act_rebind },
     [COMMAND_ADOPT] = { "adopt", 1, 0, command_write_adopt, act_wake },
     [COMMAND_FORGET] = { "forget", 1, 0, command_write_forget, act_wake },
+    [COMMAND_TOKEN] = { "token.created", 0, 1, command_write_token, act_nothing },
+    [COMMAND_REVOKE] = { "token.revoked", 0, 1, command_write_revoke, act_nothing },
+    [COMMAND_DENIED] = { "auth.denied", 0, 1, command_write_denied, act_nothing },
+    [COMMAND_USED] = { "used", 0, 1, NULL, act_nothing },
     [COMMAND_SETTLE] = { "settle", 1, 0, command_write_settle, act_settle },
 };
 
@@ -170,13 +183,24 @@ static struct command_call *command_of(struct task *t)
     return container_of(t, struct command_call, task);
 }
 
-static struct str command_subject(const struct command_call *c, const struct command_found *f)
+static struct str command_subject(struct command_call *c, const struct command_found *f)
 {
     if (c->in.verb == COMMAND_CLOCK)
         return S("clock");
     if (c->in.verb == COMMAND_BUNDLE)
         return c->in.source;
+    if (c->in.verb == COMMAND_DENIED)
+        return c->in.denied;
+    if (c->in.token)
+        return str_fmt(&c->arena, "token/%.*s", STR_ARG(c->in.token->id));
     return f->env.name.n ? f->env.name : c->in.operation;
+}
+
+static struct str command_event(struct command_call *c)
+{
+    const char *word = command_rows[c->in.verb].word;
+
+    return strchr(word, '.') ? str_from_c(word) : str_fmt(&c->arena, "command.%s", word);
 }
 
 static int command_write(struct task *t, struct err *err)
@@ -203,11 +227,13 @@ static int command_write(struct task *t, struct err *err)
         return err_set(err, ERR_USAGE, "%s needs a reason", row->word);
     if (c->in.reason.n > COMMAND_REASON_MAX)
         return err_set(err, ERR_LIMIT, "a reason has at most %d bytes", COMMAND_REASON_MAX);
+    if (c->in.verb == COMMAND_USED)
+        return command_write_used(c, err);
     if (command_write_find(c, f, err))
         return err->code;
     if (engine_tx(c->engine,
                   &(struct engine_event){
-                      .kind = str_fmt(&c->arena, "command.%s", row->word),
+                      .kind = command_event(c),
                       .subject = command_subject(c, f),
                       .env = f->env.uid.p ? f->env.uid : S(""),
                       .actor = c->in.actor,
@@ -240,6 +266,10 @@ static enum task_verdict command_act(struct command_call *c)
     if (env || command_rows[c->in.verb].needs_no_env)
         command_rows[c->in.verb].act(c, f, env);
     c->result = value_map(a);
+    if (f->token || c->in.verb == COMMAND_DENIED || c->in.verb == COMMAND_USED) {
+        c->result = f->token;
+        return task_done(&c->task);
+    }
     value_set_text(a, c->result, S("environment"), f->env.name);
     if (f->plan.env.p)
         value_set_text(a, c->result, S("plan"), digest_hex(a, &f->plan.id));

@@ -14,6 +14,7 @@
 
 #include "reconciler/rt/task.h"
 #include "specs/value.h"
+#include "state/records.h"
 
 enum command_verb {
     COMMAND_RECONCILE, /* env, which need not be known yet: fetch and plan now */
@@ -35,6 +36,10 @@ enum command_verb {
     COMMAND_FORGET,  /* env, resource, reason: it leaves our hands, and is not destroyed */
     COMMAND_ADVANCE, /* env, service or none, reason: what it watches, or waits for a person with, has been watched enough */
     COMMAND_RUN,     /* env, service (a job), reason: it runs now */
+    COMMAND_TOKEN,   /* token: it is good from now on */
+    COMMAND_REVOKE,  /* token's id: it is good no more */
+    COMMAND_USED,    /* token's id: the time of its last use, once a minute and without an event */
+    COMMAND_DENIED,  /* denied: a call that was refused */
     N_COMMANDS
 };
 
@@ -49,7 +54,10 @@ struct command {
     struct str bundle;       /* absolute path of a git bundle */
     struct str ref;          /* branch, tag, or the beginning of a commit's id */
     int64_t revision, until_ms;
-    struct str actor;               /* local:NAME(uid) */
+    const struct rec_token *token; /* without its epoch */
+    struct str denied,
+        denied_note;  /* what was asked, and a JSON object of what is known about it */
+    struct str actor; /* local:NAME(uid) */
     const struct value *principals; /* user:NAME and group:NAME of the actor; NULL: none is known */
     struct str signature;           /* of an approval; checked before it is written */
     int is_admin;                   /* may change things at all */

@@ -8,7 +8,7 @@
 /* What was looked at is not what would run now: what differs is said along with that. */
 static int refuse_superseded(struct command_call *c, const struct command_found *f, struct err *err)
 {
-    const struct view v = { c->engine->db, &c->arena, 0 };
+    const struct view v = { c->engine->db, &c->arena, 0, NULL };
     struct value *difference;
 
     if (view_plan_difference(&v, &f->plan, &difference, err))

@@ -33,8 +33,14 @@ int command_write_find(struct command_call *c, struct command_found *f, struct e
     if (c->in.verb == COMMAND_APPROVE || c->in.verb == COMMAND_OVERRIDE ||
         c->in.verb == COMMAND_REJECT)
         return find_plan(c, f, err);
-    if (c->in.verb == COMMAND_SETTLE || c->in.verb == COMMAND_CLOCK || c->in.verb == COMMAND_BUNDLE)
-        return 0; /* the operation says which; of none; of a source's branches */
+    if (c->in.verb == COMMAND_SETTLE || c->in.verb == COMMAND_CLOCK ||
+        c->in.verb == COMMAND_BUNDLE || c->in.token)
+        return 0; /* the operation says which; of none; of a source's branches; of none */
+    if (c->in.verb == COMMAND_DENIED)
+        return c->in.env.n && environments_by_name(command_db(c), &c->arena, c->in.env, &f->env,
+                                                   &(struct err){ 0 }) == ERR_NOMEM
+                   ? err_set(err, ERR_NOMEM, "out of memory")
+                   : 0; /* it may be one that nobody has heard of */
     if (!environments_by_name(command_db(c), &c->arena, c->in.env, &f->env, err))
         return 0;
     if (c->in.verb != COMMAND_RECONCILE || err->code != ERR_NOT_FOUND ||

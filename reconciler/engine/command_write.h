@@ -31,6 +31,7 @@ struct command_found {
     struct rec_plan plan, settled; /* settled: of the operation */
     struct digest revision;
     struct str state, message;
+    struct value *token;  /* the answer of a command about one */
     struct value *rounds; /* {source: its round that sees everything pushed until now} */
     struct command_bundle bundle;
 };
@@ -105,3 +106,11 @@ int command_write_run(struct command_call *c, struct command_found *f, struct tx
                       struct err *err);
 int command_write_settle(struct command_call *c, struct command_found *f, struct tx *tx,
                          struct err *err);
+/* command_token.c */
+int command_write_token(struct command_call *c, struct command_found *f, struct tx *tx,
+                        struct err *err);
+int command_write_revoke(struct command_call *c, struct command_found *f, struct tx *tx,
+                         struct err *err);
+int command_write_denied(struct command_call *c, struct command_found *f, struct tx *tx,
+                         struct err *err);
+int command_write_used(struct command_call *c, struct err *err);

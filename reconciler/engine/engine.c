@@ -40,6 +40,11 @@ const struct value *engine_daemon(const struct engine *e)
     return e->options.daemon;
 }
 
+int engine_is_stale(const struct engine *e)
+{
+    return e->stale.p != NULL;
+}
+
 struct env_task *engine_env(struct engine *e, struct str uid)
 {
     for (size_t i = 0; i < e->envs.n; i++)

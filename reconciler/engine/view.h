@@ -24,6 +24,8 @@ struct view {
     struct db *db;
     struct arena *a;
     int64_t now_ms;
+    const struct value
+        *scope; /* of who asks (core/scope.h): what lies outside is not there; NULL: all */
 };
 
 /* Living, or the last one of that name. */
@@ -89,3 +91,12 @@ enum view_audit { VIEW_AUDIT_CHAIN, VIEW_AUDIT_REPLAY };
 int view_audit(const struct view *v, enum view_audit depth, struct value **ret, struct err *err);
 /* What the state says that a person should look at: list of {what, mend}. */
 int view_findings(const struct view *v, struct value **ret, struct err *err);
+
+/* A last use is noted no oftener. */
+#define VIEW_TOKEN_USE_MS 60000
+/* {"tokens": [..]}, newest first: never what a token is checked by. */
+int view_tokens(const struct view *v, struct value **ret, struct err *err);
+/* One of them; `epoch` of view_token_epoch(). */
+struct value *view_token(const struct view *v, const struct rec_token *row, int64_t epoch);
+/* Tokens of another one died with the database that they were made in. */
+int view_token_epoch(struct db *db, struct arena *a, int64_t *ret, struct err *err);

@@ -1,4 +1,5 @@
 /* What the state says that a person should look at. SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/core/scope.h"
 #include "reconciler/engine/view_rows.h"
 
 static void add_finding(const struct view *v, struct value *list, struct str what, struct str mend)
@@ -53,11 +54,13 @@ static int find_environments(const struct view *v, struct value *list, struct er
                        &rows, &n, err);
 
     for (size_t i = 0; !rc && i < n; i++)
-        add_finding(v, list,
-                    str_fmt(v->a, "environment '%.*s' is %.*s, %.*s%s%.*s", STR_ARG(rows[i].name),
-                            STR_ARG(rows[i].sync), STR_ARG(rows[i].health),
-                            rows[i].reason.n ? ": " : "", STR_ARG(rows[i].reason)),
-                    str_fmt(v->a, "reeve explain %.*s", STR_ARG(rows[i].name)));
+        if (scope_has(v->scope, rows[i].name))
+            add_finding(v, list,
+                        str_fmt(v->a, "environment '%.*s' is %.*s, %.*s%s%.*s",
+                                STR_ARG(rows[i].name), STR_ARG(rows[i].sync),
+                                STR_ARG(rows[i].health), rows[i].reason.n ? ": " : "",
+                                STR_ARG(rows[i].reason)),
+                        str_fmt(v->a, "reeve explain %.*s", STR_ARG(rows[i].name)));
     return rc;
 }
 
@@ -69,12 +72,18 @@ static int find_parked(const struct view *v, struct value *list, struct err *err
                        "WHERE outcome = 'parked' ORDER BY intent_ms DESC LIMIT 100", &rows, &n,
                        err);
 
-    for (size_t i = 0; !rc && i < n; i++)
-        add_finding(v, list,
-                    str_fmt(v->a, "%.*s of %.*s/%.*s is parked: %.*s", STR_ARG(rows[i].action),
-                            STR_ARG(rows[i].kind), STR_ARG(rows[i].name), STR_ARG(rows[i].message)),
-                    str_fmt(v->a, "look at it, then: reeve settle %.*s --as done|failed|retry",
-                            STR_ARG(rows[i].uid)));
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct rec_environment env = { .uid = rows[i].env };
+
+        rc = v->scope ? db_get(v->db, v->a, REC_environment, &env, err) : 0;
+        if (!rc && scope_has(v->scope, env.name))
+            add_finding(v, list,
+                        str_fmt(v->a, "%.*s of %.*s/%.*s is parked: %.*s", STR_ARG(rows[i].action),
+                                STR_ARG(rows[i].kind), STR_ARG(rows[i].name),
+                                STR_ARG(rows[i].message)),
+                        str_fmt(v->a, "look at it, then: reeve settle %.*s --as done|failed|retry",
+                                STR_ARG(rows[i].uid)));
+    }
     return rc;
 }
 
@@ -96,9 +105,9 @@ int view_findings(const struct view *v, struct value **ret, struct err *err)
     struct value *list = value_list(v->a);
     int rc = find_clock(v, list, err);
 
-    if (!rc)
+    if (!rc && !v->scope) /* these speak of every environment */
         rc = find_sources(v, list, err);
-    if (!rc)
+    if (!rc && !v->scope)
         rc = find_heads(v, list, err);
     if (!rc)
         rc = find_environments(v, list, err);

@@ -1,6 +1,7 @@
 /* What happened, what was, and whether the record of it holds. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
 #include "base/map.h"
+#include "reconciler/core/scope.h"
 #include "reconciler/engine/view_rows.h"
 #include "state/events.h"
 
@@ -99,21 +100,42 @@ static int history_query(const struct view_history *in, struct event_query *ret,
     return 0;
 }
 
+/* Of one environment, or of those in scope, whether they are still there or not. */
+static int history_of(const struct view *v, struct str name, struct event_query *q, struct err *err)
+{
+    struct value *uids = value_list(v->a);
+    struct rec_environment env = { 0 }, *rows;
+    size_t n = 0;
+    int rc;
+
+    if (name.n) {
+        rc = view_find_environment(v, name, &env, err);
+        q->env = env.uid;
+        return rc;
+    }
+    if (!v->scope)
+        return 0;
+    rc = DB_SELECT(v->db, v->a, environment, "ORDER BY uid", &rows, &n, err);
+    for (size_t i = 0; !rc && i < n; i++)
+        if (scope_has(v->scope, rows[i].name))
+            value_add(v->a, uids, value_text(v->a, rows[i].uid));
+    q->envs = json_format(v->a, uids);
+    return rc;
+}
+
 int view_history(const struct view *v, const struct view_history *in, struct value **ret,
                  struct err *err)
 {
     struct value *map = value_map(v->a), *list = value_list(v->a);
-    struct rec_environment env = { 0 };
     struct env_names names;
     struct event_query q;
     struct event *events;
     size_t n = 0;
     int rc = history_query(in, &q, err);
 
-    if (!rc && in->env.n)
-        rc = view_find_environment(v, in->env, &env, err);
+    if (!rc)
+        rc = history_of(v, in->env, &q, err);
     map_init(&names.by_uid, v->a);
-    q.env = env.uid;
     if (!rc)
         rc = events_list(v->db, v->a, &q, &events, &n, err);
     for (size_t i = 0; !rc && i < n; i++)

@@ -49,14 +49,16 @@ int view_environments(const struct view *v, const struct view_page *page, struct
                       struct err *err)
 {
     struct value *map = value_map(v->a), *list = value_list(v->a), *one = NULL;
+    const struct str scope = v->scope ? json_format(v->a, v->scope) : S("null");
     struct rec_environment *rows;
     struct cursor from;
     size_t n, n_shown;
 
     if (read_cursor(page->cursor, &from, err) ||
         DB_SELECT(v->db, v->a, environment,
-                  "WHERE deleted_ms IS NULL AND name > $1 ORDER BY name LIMIT $2", &rows, &n, err,
-                  DB_T(from.key), DB_I(page_limit(page) + 1)))
+                  "WHERE deleted_ms IS NULL AND name > $1 AND ($2 = 'null' OR EXISTS (SELECT 1"
+                  " FROM json_each($2) AS s WHERE name GLOB s.value)) ORDER BY name LIMIT $3",
+                  &rows, &n, err, DB_T(from.key), DB_T(scope), DB_I(page_limit(page) + 1)))
         return err->code;
     n_shown = end_page(v, page, n, map, "environments", list);
     for (size_t i = 0; i < n_shown; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/view_rows.h"
 
+#include "reconciler/core/scope.h"
 #include "state/events.h"
 
 #define NEAR_MAX 3
@@ -18,7 +19,7 @@ static int nearest_environment(const struct view *v, struct str name, struct str
     for (size_t i = 0; !rc && i < n; i++) {
         size_t d = str_distance(name, rows[i].name, best);
 
-        if (d < best && d < rows[i].name.n) {
+        if (d < best && d < rows[i].name.n && scope_has(v->scope, rows[i].name)) {
             best = d;
             *ret = rows[i].name;
         }
@@ -38,6 +39,7 @@ int view_find_environment(const struct view *v, struct str name, struct rec_envi
 
     if (rc)
         return rc;
+    n = scope_has(v->scope, name) ? n : 0;
     if (!n && nearest_environment(v, name, &near, err))
         return err->code;
     if (!n)

@@ -1,10 +1,34 @@
 /* Environments, and one of them in full. SPDX-License-Identifier: Apache-2.0 */
 #include "base/map.h"
 #include "providers/kit.h"
+#include "reconciler/core/scope.h"
 #include "reconciler/engine/view_jobs.h"
 #include "state/events.h"
 
 #define REVISIONS_SHOWN "10"
+
+/* Whether an environment in scope is of this source, and of this branch; `branch` STR_NONE: any. */
+static int is_in_scope(const struct view *v, struct str source, struct str branch, int *ret,
+                       struct err *err)
+{
+    struct rec_environment *rows;
+    size_t n = 0;
+    int rc = !v->scope
+                 ? 0
+                 : DB_SELECT(v->db, v->a, environment, "WHERE source = $1 AND deleted_ms IS NULL",
+                             &rows, &n, err, DB_T(source));
+
+    *ret = !v->scope;
+    for (size_t i = 0; !rc && i < n; i++)
+        *ret |= scope_has(v->scope, rows[i].name) && (!branch.p || str_eq(branch, rows[i].branch));
+    return rc;
+}
+
+/* The error of a branch names documents of every environment. */
+static struct str error_in_scope(const struct view *v, struct str error)
+{
+    return v->scope && error.n ? S("there are errors, which this scope does not show") : error;
+}
 
 static int set_heads(const struct view *v, struct value *source, struct str name, struct err *err)
 {
@@ -16,12 +40,16 @@ static int set_heads(const struct view *v, struct value *source, struct str name
 
     for (size_t i = 0; !rc && i < n; i++) {
         struct value *one = value_map(v->a);
+        int is_shown;
 
+        rc = is_in_scope(v, name, rows[i].branch, &is_shown, err);
+        if (rc || !is_shown)
+            continue;
         value_set_text(v->a, one, S("branch"), rows[i].branch);
         value_set_text(v->a, one, S("commit"), rows[i].commit_id);
         value_set_int(v->a, one, S("seen_ms"), rows[i].seen_ms);
         view_set_int(v, one, "gone_ms", rows[i].gone_ms);
-        view_set(v, one, "error", rows[i].error);
+        view_set(v, one, "error", error_in_scope(v, rows[i].error));
         value_add(v->a, list, one);
     }
     value_set(v->a, source, S("heads"), list);
@@ -37,10 +65,14 @@ static int set_sources(const struct view *v, struct value *status, struct err *e
 
     for (size_t i = 0; !rc && i < n; i++) {
         struct value *one = value_map(v->a);
+        int is_shown;
 
+        rc = is_in_scope(v, rows[i].name, STR_NONE, &is_shown, err);
+        if (rc || !is_shown)
+            continue;
         value_set_text(v->a, one, S("name"), rows[i].name);
         value_set_text(v->a, one, S("url"), rows[i].url);
-        view_set(v, one, "error", rows[i].error);
+        view_set(v, one, "error", error_in_scope(v, rows[i].error));
         rc = set_heads(v, one, rows[i].name, err);
         value_add(v->a, list, one);
     }
@@ -113,6 +145,8 @@ static int set_environments(const struct view *v, struct value *status, struct e
     for (size_t i = 0; !rc && i < n; i++) {
         struct value *one = NULL;
 
+        if (!scope_has(v->scope, rows[i].name))
+            continue;
         rc = view_environment_row(v, &rows[i], &one, err);
         value_add(v->a, list, one);
     }

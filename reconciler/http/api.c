@@ -6,7 +6,10 @@
 #include "base/alloc.h"
 #include "base/guard.h"
 #include "base/sys.h"
+#include "reconciler/http/access.h"
 #include "reconciler/http/admit.h"
+#include "reconciler/http/auth_token.h"
+#include "reconciler/http/denials.h"
 #include "reconciler/http/tls.h"
 #include "reconciler/rt/wait.h"
 #include "specs/json_io.h"
@@ -27,21 +30,24 @@ struct api {
     pthread_mutex_t lock;
     struct db *readers[READERS_MAX]; /* idle; under the lock */
     size_t n_readers;
+    struct notes notes;
+    struct denials denials;
     loop_fn *ended;
     void *ended_ctx;
 };
 
-/*   READ -> JUDGE -> END       READ: who asks, may they, and the answer of a GET
+/*   READ -> JUDGE -> END       READ: who asks, may they, and the answer of a GET; err> DENY -> END
  *     ^  PAUSE |               COMMAND: until the engine has written it
  *     `--------'--> COMMAND -> END                                             */
-enum { REQUEST_READ, REQUEST_JUDGE, REQUEST_PAUSE, REQUEST_COMMAND, REQUEST_END };
+enum { REQUEST_READ, REQUEST_JUDGE, REQUEST_PAUSE, REQUEST_COMMAND, REQUEST_DENY, REQUEST_END };
 
 /* clang-format off */
 static const struct task_state request_states[] = {
-    [REQUEST_READ]    = { "READ",    TO(REQUEST_JUDGE),                                REQUEST_END, 0 },
+    [REQUEST_READ]    = { "READ",    TO(REQUEST_JUDGE),                                REQUEST_DENY, 0 },
     [REQUEST_JUDGE]   = { "JUDGE",   TO3(REQUEST_PAUSE, REQUEST_COMMAND, REQUEST_END), REQUEST_END, 0 },
     [REQUEST_PAUSE]   = { "PAUSE",   TO(REQUEST_READ),                                 REQUEST_END, 0 },
     [REQUEST_COMMAND] = { "COMMAND", TO(REQUEST_END),                                  REQUEST_END, 0 },
+    [REQUEST_DENY]    = { "DENY",    TO(REQUEST_END),                                  REQUEST_END, 0 },
     [REQUEST_END]     = { "END",     0,                                                NO_ERROR_EDGE, 0 },
 };
 /* clang-format on */
@@ -59,6 +65,12 @@ struct request {
     int64_t until_ms, pause_ms; /* of a GET that waits */
     struct command_call command;
     int is_commanded;
+    int is_known, is_denied, is_stale;
+    struct str env;       /* name of the environment that it is about */
+    struct err unmatched; /* no such route: said to who is known */
+    struct err failed;    /* what READ came to */
+    struct rec_token token;
+    struct str token_text;
 };
 
 /* --- readers ------------------------------------------------------------------------------------- */
@@ -86,32 +98,6 @@ static void reader_give(struct api *api, struct db *db)
 
 /* --- on a thread of POOL_QUERY -------------------------------------------------------------------- */
 
-static int asks_to_break_glass(const struct request *r)
-{
-    return value_get_bool(r->call.body, S("break_glass"), 0);
-}
-
-static int may_override(const struct request *r)
-{
-    return r->actor.roles & AUTH_OVERRIDE || !value_get_bool(r->call.body, S("override"), 0);
-}
-
-/* A role that is lacking may be taken in an emergency. */
-static int request_authorize(struct request *r, struct err *err)
-{
-    const struct route *route = r->call.route;
-
-    if (asks_to_break_glass(r))
-        return r->actor.may_break_glass
-                   ? 0
-                   : err_set(err, ERR_REFUSED, "%.*s may not: it is not among auth.break_glass",
-                             STR_ARG(r->actor.name));
-    if (r->actor.roles & route->roles && may_override(r))
-        return 0;
-    return err_set(err, ERR_REFUSED, "%.*s may not: it needs %s", STR_ARG(r->actor.name),
-                   may_override(r) ? auth_role_names(route->roles) : "override");
-}
-
 static int request_parse(struct request *r, struct err *err)
 {
     struct value *body;
@@ -125,37 +111,53 @@ static int request_parse(struct request *r, struct err *err)
     return rc ? err_wrap(err, "body") : 0;
 }
 
-static int request_read(struct request *r, struct err *err)
+static int request_read(struct request *r, struct db *db, struct err *err)
 {
-    struct route_world world = { .daemon = r->api->options.daemon };
-    struct db *db;
-    int rc = reader_take(r->api, &db, err);
+    const struct route_world world = {
+        .daemon = r->api->options.daemon,
+        .view = { db, &r->scratch, sys_wall_ms(), r->actor.scope },
+    };
+
+    arena_reset(&r->scratch);
+    return routes_read(&world, &r->call, &r->answer, err);
+}
+
+/* Who asks is known before it is said what there is. */
+static int request_enter(struct request *r, struct db *db, struct err *err)
+{
+    const struct auth_world world = {
+        .daemon = r->api->options.daemon, .db = db, .now_ms = sys_wall_ms(), .is_stale = r->is_stale
+    };
+    int rc = auth_who(&r->x->arena, &world, r->x, &r->actor, err);
 
     if (rc)
         return rc;
-    arena_reset(&r->scratch);
-    world.view = (struct view){ db, &r->scratch, sys_wall_ms() };
-    rc = routes_read(&world, &r->call, &r->answer, err);
-    reader_give(r->api, db);
+    r->is_known = 1;
+    if (r->unmatched.code) {
+        *err = r->unmatched;
+        return err->code;
+    }
+    rc = request_parse(r, err);
+    if (rc)
+        return rc;
+    rc = access_check(&r->x->arena, db, &r->actor, &r->call, &r->env, err);
+    r->is_denied = rc == ERR_REFUSED || rc == ERR_NOT_FOUND;
     return rc;
 }
 
 static int request_work(struct task *t, struct err *err)
 {
     struct request *r = container_of(t, struct request, task);
-    int rc = 0;
+    struct db *db;
+    int rc = reader_take(r->api, &db, err);
 
-    if (!r->actor.roles) { /* the first time */
-        if (r->x->door != HTTP_DOOR_SOCKET)
-            return err_set(err, ERR_UNKNOWN_ACTOR, "no credential says who asks");
-        rc = auth_identify(&r->x->arena, r->api->options.daemon, &r->x->peer, &r->actor, err);
-        if (!rc)
-            rc = request_parse(r, err);
-        if (!rc)
-            rc = request_authorize(r, err);
-    }
+    if (rc)
+        return rc;
+    if (!r->is_known)
+        rc = request_enter(r, db, err);
     if (!rc && r->call.route->read)
-        rc = request_read(r, err);
+        rc = request_read(r, db, err);
+    reader_give(r->api, db);
     return rc;
 }
 
@@ -167,21 +169,72 @@ static void command_ended(struct task *t, void *ctx)
     (void)ctx;
 }
 
+/* The command is begun; a join with it is what follows. */
+static void request_begin_command(struct request *r)
+{
+    r->command.in.actor = r->actor.name;
+    r->command.in.is_admin = 1; /* the route's roles were checked */
+    r->api->options.command(r->api->options.engine, &r->command, command_ended, r);
+    r->child = &r->command.task;
+}
+
+static int request_token(struct request *r, struct err *err)
+{
+    struct command *in = &r->command.in;
+
+    in->token = &r->token;
+    if (in->verb == COMMAND_TOKEN)
+        return auth_token_make(&r->x->arena, &r->actor, r->call.body, sys_wall_ms(), &r->token,
+                               &r->token_text, err);
+    r->token.id = r->call.param;
+    return 0;
+}
+
 static int request_command(struct request *r, struct err *err)
 {
     struct command *in = &r->command.in;
     int rc = routes_command(&r->call, in, err);
 
+    if (!rc && (in->verb == COMMAND_TOKEN || in->verb == COMMAND_REVOKE))
+        rc = request_token(r, err);
     if (rc)
         return rc;
-    in->actor = r->actor.name;
     in->principals = r->actor.principals;
-    in->is_break_glass = asks_to_break_glass(r);
-    in->is_admin = 1; /* the route's roles were checked */
+    in->is_break_glass = access_breaks_glass(&r->call);
     r->is_commanded = 1;
-    r->api->options.command(r->api->options.engine, &r->command, command_ended, r);
-    r->child = &r->command.task;
+    request_begin_command(r);
     return 0;
+}
+
+/* Of who is known each refusal is an event before it is heard; the others are counted. */
+static enum task_verdict request_deny(struct request *r)
+{
+    struct task *t = &r->task;
+    struct arena *a = &r->x->arena;
+    struct value *note = value_map(a);
+
+    r->failed = t->err;
+    if (r->failed.code == ERR_UNKNOWN_ACTOR)
+        denials_count(&r->api->denials, r->x->address, str_from_c(r->failed.text));
+    if (!r->is_denied)
+        return task_goto(t, REQUEST_END);
+    value_set_text(a, note, S("why"), str_from_c(r->failed.text));
+    r->command.in = (struct command){ .verb = COMMAND_DENIED,
+                                      .env = r->env,
+                                      .denied = str_fmt(a, "%s %s", r->call.route->method,
+                                                        r->call.route->path),
+                                      .denied_note = json_format(a, note) };
+    request_begin_command(r);
+    wait_join_start(t, &r->child, 1);
+    return task_then(t, REQUEST_END);
+}
+
+static void request_note_use(struct request *r)
+{
+    const struct rec_token token = { .id = r->actor.token };
+
+    if (r->is_known && r->actor.kind == AUTH_TOKEN && !r->actor.is_noted)
+        notes_write(&r->api->notes, &(struct command){ .verb = COMMAND_USED, .token = &token });
 }
 
 static int request_waits(struct request *r)
@@ -200,13 +253,16 @@ static int request_waits(struct request *r)
 
 static void request_answer(struct request *r)
 {
-    const struct err *failed = r->task.rc ? &r->task.err : NULL;
+    const struct err *failed = r->failed.code ? &r->failed : r->task.rc ? &r->task.err : NULL;
 
     if (!failed && r->is_commanded && r->command.task.rc)
         failed = &r->command.task.err;
     if (!failed && (r->call.route->flags & ROUTE_LIVE) && r->api->options.live)
         value_set(&r->scratch, r->answer, S("live"),
-                  r->api->options.live(r->api->options.engine, &r->scratch));
+                  access_live(&r->scratch, &r->actor,
+                              r->api->options.live(r->api->options.engine, &r->scratch)));
+    if (!failed && r->token_text.n) /* the only time that it is said */
+        value_set_text(&r->command.arena, r->command.result, S("token"), r->token_text);
     if (failed && failed->code == ERR_UNKNOWN_ACTOR)
         http_header(r->x, "WWW-Authenticate", S("Bearer"));
     if (failed)
@@ -239,6 +295,8 @@ static enum task_verdict request_step(struct task *t)
     case REQUEST_COMMAND:
         wait_join_start(t, &r->child, 1);
         return task_then(t, REQUEST_END);
+    case REQUEST_DENY:
+        return request_deny(r);
     case REQUEST_END:
         return task_done(t);
     }
@@ -250,6 +308,7 @@ static void request_ended(struct task *t, void *ctx)
     struct request *r = ctx;
 
     (void)t;
+    request_note_use(r);
     request_answer(r);
     if (r->prev)
         r->prev->next = r->next;
@@ -274,7 +333,7 @@ static int check_share(const struct api *api, const struct http_exchange *x,
     size_t n_same = 0;
 
     for (const struct request *r = api->requests; r; r = r->next) {
-        if (r->call.route->flags & call->route->flags & ROUTE_HEAVY)
+        if (r->call.route && call->route && r->call.route->flags & call->route->flags & ROUTE_HEAVY)
             return err_set(err, ERR_BUSY, "another '%s' is being answered", call->route->path);
         n_same += is_same_asker(r->x, x) && r->task.state != REQUEST_PAUSE;
     }
@@ -298,11 +357,21 @@ static int answer_probe(struct api *api, struct http_exchange *x)
     return 1;
 }
 
+static void answer_nobody(struct api *api, struct http_exchange *x)
+{
+    struct err err = ERR_INIT;
+
+    (void)err_set(&err, ERR_UNKNOWN_ACTOR, "no credential says who asks");
+    denials_count(&api->denials, x->address, str_from_c(err.text));
+    http_header(x, "WWW-Authenticate", S("Bearer"));
+    http_answer_error(x, &err);
+}
+
 static void request_begin(void *ctx, struct http_exchange *x)
 {
     struct api *api = ctx;
     struct route_call call = { 0 };
-    struct err err = ERR_INIT;
+    struct err err = ERR_INIT, unmatched = ERR_INIT;
     struct request *r;
 
     if (answer_probe(api, x))
@@ -312,7 +381,12 @@ static void request_begin(void *ctx, struct http_exchange *x)
         http_answer_error(x, &err);
         return;
     }
-    if (routes_match(x->method, x->path, &call, &err) || check_share(api, x, &call, &err)) {
+    if (auth_is_nobody(x)) {
+        answer_nobody(api, x);
+        return;
+    }
+    (void)routes_match(x->method, x->path, &call, &unmatched); /* who asks comes first */
+    if (check_share(api, x, &call, &err)) {
         http_answer_error(x, &err);
         return;
     }
@@ -325,6 +399,8 @@ static void request_begin(void *ctx, struct http_exchange *x)
     r->api = api;
     r->x = x;
     r->call = call;
+    r->unmatched = unmatched;
+    r->is_stale = api->options.is_stale && api->options.is_stale(api->options.engine);
     arena_init(&r->scratch, 0);
     arena_init(&r->command.arena, 0);
     r->next = api->requests;
@@ -346,6 +422,7 @@ static int api_admit(void *ctx, const struct http_peer *peer, struct err *err)
 
 static void api_free(struct api *api)
 {
+    denials_fini(&api->denials);
     for (size_t i = 0; i < api->n_readers; i++)
         db_close(api->readers[i]);
     (void)pthread_mutex_destroy(&api->lock);
@@ -353,17 +430,25 @@ static void api_free(struct api *api)
     alloc_free(api);
 }
 
-static void server_stopped(void *ctx)
+static void api_gone(void *ctx)
 {
     struct api *api = ctx;
     loop_fn *ended = api->ended;
     void *ended_ctx = api->ended_ctx;
 
-    if (--api->n_open)
-        return;
     api_free(api);
     if (ended)
         ended(ended_ctx);
+}
+
+static void server_stopped(void *ctx)
+{
+    struct api *api = ctx;
+
+    if (--api->n_open)
+        return;
+    denials_flush(&api->denials);
+    notes_stop(&api->notes, api_gone, api);
 }
 
 static void close_doors(struct api *api)
@@ -420,7 +505,10 @@ int api_start(const struct api_options *options, struct api **ret, struct err *e
         return err_set(err, ERR_NOMEM, "api: out of memory");
     api->options = *options;
     (void)pthread_mutex_init(&api->lock, NULL); /* cannot fail with default attributes */
-    rc = open_tls(api, err);
+    api->notes = (struct notes){ .engine = options->engine, .command = options->command };
+    rc = denials_init(&api->denials, options->loop, &api->notes, err);
+    if (!rc)
+        rc = open_tls(api, err);
     for (int door = 0; !rc && door < N_HTTP_DOORS; door++)
         rc = open_door(api, (enum http_door)door, err);
     if (rc) {

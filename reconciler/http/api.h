@@ -22,6 +22,7 @@ struct api_options {
     /* command_start() and engine_live_view() */
     void (*command)(struct engine *e, struct command_call *call, task_ended *ended, void *ctx);
     struct value *(*live)(struct engine *e, struct arena *a);
+    int (*is_stale)(const struct engine *e); /* engine_is_stale(); NULL: never */
 };
 
 int api_start(const struct api_options *options, struct api **ret, struct err *err);

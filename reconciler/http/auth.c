@@ -25,6 +25,14 @@ static const struct {
     { "viewer", AUTH_VIEWER },
 };
 
+unsigned auth_roles_of(struct str word)
+{
+    for (size_t i = 0; i < N_ELEMENTS(role_rows); i++)
+        if (str_eq_c(word, role_rows[i].field))
+            return role_rows[i].roles;
+    return 0;
+}
+
 const char *auth_role_names(unsigned roles)
 {
     if (roles & AUTH_OPERATOR)
@@ -115,18 +123,45 @@ static int is_listed(const struct value *list, const struct value *principals)
     return 0;
 }
 
+static unsigned roles_of(const struct value *map, const struct value *principals)
+{
+    unsigned roles = 0;
+
+    for (size_t i = 0; i < N_ELEMENTS(role_rows); i++)
+        if (is_listed(value_get(map, str_from_c(role_rows[i].field)), principals))
+            roles |= role_rows[i].roles;
+    return roles;
+}
+
+static int is_everyone(const struct value *list)
+{
+    int is = 0;
+
+    for (size_t i = 0; i < value_count(list) && !is; i++)
+        is = value_is(value_item(list, i), VALUE_TEXT) &&
+             str_eq_c(value_item(list, i)->u.text, "*");
+    return is;
+}
+
+unsigned auth_roles_signed_in(const struct value *daemon, const struct value *principals)
+{
+    const struct value *map = value_at(daemon, S("auth.roles"));
+    unsigned roles = roles_of(map, principals);
+
+    for (size_t i = 0; i < N_ELEMENTS(role_rows); i++)
+        if (is_everyone(value_get(map, str_from_c(role_rows[i].field))))
+            roles |= role_rows[i].roles;
+    return roles;
+}
+
 static unsigned find_roles(const struct value *daemon, const struct http_peer *peer,
                            const struct value *principals)
 {
     const struct value *local = value_at(daemon, S("auth.local"));
-    unsigned roles = AUTH_VIEWER;
 
     if (!local)
         return peer->uid == 0 || peer->uid == geteuid() ? AUTH_ALL : AUTH_VIEWER;
-    for (size_t i = 0; i < N_ELEMENTS(role_rows); i++)
-        if (is_listed(value_get(local, str_from_c(role_rows[i].field)), principals))
-            roles |= role_rows[i].roles;
-    return roles;
+    return AUTH_VIEWER | roles_of(local, principals);
 }
 
 int auth_identify(struct arena *a, const struct value *daemon, const struct http_peer *peer,

@@ -1,5 +1,5 @@
 /*
- * auth: who is on the other end of the socket, and what they may. SPDX-License-Identifier: Apache-2.0
+ * auth: who asks, and what they may. SPDX-License-Identifier: Apache-2.0
  *
  * An actor is `local:NAME(uid)`, for root with the login uid where one is set. `auth.local` of the Daemon
  * document maps users and groups to roles, everybody else may look; without it the daemon's own uid and root
@@ -11,6 +11,7 @@
 #pragma once
 
 #include "reconciler/http/server.h"
+#include "state/db.h"
 
 /* A set. */
 enum auth_role {
@@ -35,14 +36,32 @@ struct auth_actor {
     const struct value
         *scope; /* names and patterns of environments; NULL: all, and what is of none */
     const struct value *principals; /* ["user:ann", "group:ops"] */
+    struct str token;               /* its id; "" of who is no token */
+    int is_noted;                   /* its last use, within the last minute */
     int may_break_glass;            /* a role that is lacking, in an emergency, with a reason */
 };
 
-/* `daemon` is the normalised Daemon document. */
+struct auth_world {             /* what is known of who asks */
+    const struct value *daemon; /* the normalised Daemon document */
+    struct db *db;
+    int64_t now_ms;
+    int is_stale; /* the database is older than the world: its tokens may have been revoked since */
+};
+
+/* Nothing that came with the request says who asks. */
+int auth_is_nobody(const struct http_exchange *x);
+/* The one who decides it, of all others. ERR_UNKNOWN_ACTOR: nobody that we know; the sentence is one of few. */
+int auth_who(struct arena *a, const struct auth_world *w, const struct http_exchange *x,
+             struct auth_actor *ret, struct err *err);
+/* Who is connected to the socket. */
 int auth_identify(struct arena *a, const struct value *daemon, const struct http_peer *peer,
                   struct auth_actor *ret, struct err *err);
 /* Whether one of the roles is the actor's there. `env` STR_NONE: what is of no one environment, for those alone whose
  * scope is everything. */
 int auth_may(const struct auth_actor *actor, unsigned roles, struct str env);
+/* Of a person who signed in, by what they are called: auth.roles, in which "*" is everyone who signed in. */
+unsigned auth_roles_signed_in(const struct value *daemon, const struct value *principals);
+/* What the word of a role brings; 0: it is none. */
+unsigned auth_roles_of(struct str word);
 /* "operator or admin" */
 const char *auth_role_names(unsigned roles);

@@ -29,7 +29,7 @@ int routes_command(const struct route_call *call, struct command *ret, struct er
         ret->plan = call->param;
     else if (str_starts(path, S(API "/sources")))
         ret->source = call->param;
-    else
+    else if (str_starts(path, S(OPERATION)))
         ret->operation = call->param;
     return 0;
 }

@@ -240,3 +240,10 @@ int routes_read(const struct route_world *w, const struct route_call *call, stru
     db_view_end(w->view.db);
     return rc;
 }
+
+int routes_read_tokens(const struct route_world *w, const struct route_call *call,
+                       struct value **ret, struct err *err)
+{
+    (void)call;
+    return view_tokens(&w->view, ret, err);
+}

@@ -211,7 +211,7 @@ static int setup(void **state)
     w->plan = some(0x5c);
     w->revision = some(0xaa);
     w->key = some(0x01);
-    w->view = (struct view){ w->db, &w->arena, T0 + 60000 };
+    w->view = (struct view){ w->db, &w->arena, T0 + 60000, NULL };
     given_environment(w);
     given_revision(w);
     given_plan(w);
