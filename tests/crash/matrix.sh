@@ -407,7 +407,7 @@ run_scenario()
     local scenario=$1 point n=0
 
     shift
-    STRATEGY=blue_green REPLICAS=1 KEEP= MORE= NAME= OLD_NAME= DOMAIN= OLD_DOMAIN= JOBS= CONCURRENCY=
+    plain_shop
     for point; do
         n=$((n + 1))
         now

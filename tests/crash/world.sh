@@ -3,6 +3,7 @@
 # Sourced after tests/e2e/lib.sh; INVENTORY is the program that compares rows with the world.
 #
 #     given_secret_world                         given_world of the library, with a secret that may be read
+#     plain_shop                                 nothing of what follows is set, whatever our environment calls by these names
 #     shop VERSION HEALTH [API_VERSION [BAKE]]   writes and commits the specs: web, and api where it has a version
 #                                                STRATEGY, REPLICAS, KEEP and MORE (lines) are web's; NAME and OLD_NAME, DOMAIN
 #                                                and OLD_DOMAIN what it and the domain are called and were before; JOBS all lines
@@ -23,6 +24,12 @@ given_secret_world()
     write_daemon rule='    secrets: [{path: "env:token", for: services}]' \
         extra="secrets: {generated: made, stores: {env: {type: env}, made: {type: file, directory: $WORLD/made}}}"
 }
+
+plain_shop()
+{
+    NAME= OLD_NAME= DOMAIN= OLD_DOMAIN= STRATEGY= REPLICAS= HEALTHY_DEADLINE= KEEP= MORE= JOBS= CONCURRENCY=
+}
+plain_shop
 
 # No set is kept, api has to be killed at the end of its grace, and gates are as short as they can be told apart.
 shop()
@@ -160,14 +167,16 @@ serve_end()
 
 # --- afterwards -------------------------------------------------------------------------------------
 
-# Lives that nobody cuts short, until rows and world agree that nothing is left to do.
+# Lives that nobody cuts short, until rows and world agree that nothing is left to do. One does not wait for the
+# end of what is kept.
 settle()
 {
-    local try
+    local end
 
-    for try in 1 2 3 4 5 6; do
-        "$1"
-        "$INVENTORY" "$WORLD/var" >/dev/null && return
+    now
+    end=$((NOW + 20000))
+    while "$1"; ! "$INVENTORY" "$WORLD/var" >/dev/null && [ $NOW -lt $end ]; do
+        now
     done
 }
 
