@@ -36,6 +36,10 @@ enum {
     KEY_REF,
     KEY_TOKEN,
     KEY_CA,
+    KEY_ROLE,
+    KEY_ENV,
+    KEY_EXPIRES,
+    KEY_ADMIN,
     KEY_VERSION,
 };
 
@@ -49,6 +53,10 @@ struct option_row {
 
 /* clang-format off */
 static const struct option_row rows[] = {
+    { OPTION_TOKEN,     "role",      KEY_ROLE,      "ROLE",    "viewer, operator, approver, admin or override; again for one more" },
+    { OPTION_TOKEN,     "env",       KEY_ENV,       "PATTERN", "in these environments alone, '*' is any part; again for one more" },
+    { OPTION_TOKEN,     "expires",   KEY_EXPIRES,   "TIME",    "good no longer: 30d, 2025-11-03" },
+    { OPTION_TOKEN,     "admin",     KEY_ADMIN,     NULL,      "the role admin, everywhere" },
     { OPTION_ALL,       "all",       KEY_ALL,       NULL,      "every environment" },
     { OPTION_RECORDED,  "recorded",  KEY_RECORDED,  NULL,      "from the state file, without asking the daemon" },
     { OPTION_FILE,      "file",      'f',           "PATH",    "the specs of this work tree, offline" },
@@ -181,6 +189,7 @@ static error_t parse_flag(int key, struct cli_args *args)
         { KEY_BREAK_GLASS, &args->break_glass },
         { KEY_EXIT_CODE, &args->exit_code },
         { KEY_DIFF, &args->diff },
+        { KEY_ADMIN, &args->admin },
         { 'q', &args->quiet },
         { 'h', &args->help },
         { KEY_VERSION, &args->version },
@@ -200,9 +209,10 @@ static error_t parse_text(int key, const char *arg, struct cli_args *args)
         int key;
         struct str *text;
     } texts[] = {
-        { 'm', &args->reason },          { KEY_AT, &args->at },       { KEY_SINCE, &args->since },
-        { KEY_SERVICE, &args->service }, { KEY_UNTIL, &args->until }, { KEY_AS, &args->as },
-        { KEY_REF, &args->ref },
+        { 'm', &args->reason },      { KEY_AT, &args->at },
+        { KEY_SINCE, &args->since }, { KEY_SERVICE, &args->service },
+        { KEY_UNTIL, &args->until }, { KEY_AS, &args->as },
+        { KEY_REF, &args->ref },     { KEY_EXPIRES, &args->expires },
     };
 
     for (size_t i = 0; i < N_ELEMENTS(texts); i++)
@@ -248,6 +258,15 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         return parse_count(key, arg, args);
     case KEY_TIMEOUT:
         return parse_timeout(arg, args);
+    case KEY_ROLE:
+    case KEY_ENV: {
+        struct str *slot = key == KEY_ROLE ? vec_push(args->arena, &args->roles)
+                                           : vec_push(args->arena, &args->envs);
+
+        if (slot)
+            *slot = str_from_c(arg);
+        return 0;
+    }
     case ARGP_KEY_ARG: {
         struct str *slot = vec_push(args->arena, &args->words);
 

@@ -37,6 +37,7 @@ enum cli_option { /* sets of verbs.def */
                   OPTION_DIFF = 1u << 23,
                   OPTION_REF = 1u << 24,
                   OPTION_SARIF = 1u << 25, /* -o sarif */
+                  OPTION_TOKEN = 1u << 26, /* --role, --env, --expires, --admin */
 };
 
 enum cli_output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_MARKDOWN, OUTPUT_SARIF };
@@ -55,6 +56,9 @@ struct cli_args {
     int quiet, help, version;
     int all, recorded, raw, replay, hold_all, no_wait, exit_code, clock, override, break_glass,
         diff;
+    int admin;
+    VEC(struct str) roles, envs; /* as often as one likes */
+    struct str expires;
     int64_t lines, limit, timeout_ms; /* 0: not given */
     struct err refusal;               /* of a value, while options are read */
 };

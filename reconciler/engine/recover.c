@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/recover.h"
 
+#include "base/guard.h"
 #include "base/sys.h"
 #include "providers/registry.h"
 #include "reconciler/engine/copy_store.h"
@@ -103,6 +104,7 @@ static int put_meta(struct recover *r, struct err *err)
     const struct rec_meta rows[] = {
         { S("epoch"), str_fmt(r->a, "%lld", (long long)r->epoch) },
         { S("ended"), str_fmt(r->a, "%lld", (long long)r->epoch) },
+        { S("token_epoch"), str_fmt(r->a, "%lld", (long long)r->epoch) },
     };
     const struct tx_head head = { .time_ms = r->now_ms,
                                   .mono_ms = sys_mono_ms(),
@@ -116,10 +118,12 @@ static int put_meta(struct recover *r, struct err *err)
 
     if (rc)
         return rc;
-    for (size_t i = 0; !rc && i < 2; i++)
+    for (size_t i = 0; !rc && i < N_ELEMENTS(rows); i++)
         rc = tx_put(r->tx, REC_meta, &rows[i], err);
     if (!rc && r->copy)
         rc = recover_copy_users(r, err);
+    if (!rc && r->copy)
+        rc = recover_copy_tokens(r, err);
     if (!rc)
         return tx_commit(r->tx, err);
     tx_rollback(r->tx);

@@ -252,6 +252,20 @@ int recover_copy_users(struct recover *r, struct err *err)
     return 0;
 }
 
+/* As a list of who has to be given another one: with the epoch of before they let nobody in. */
+int recover_copy_tokens(struct recover *r, struct err *err)
+{
+    struct rec_token *rows;
+    size_t n;
+
+    if (DB_SELECT(r->copy, r->a, token, "WHERE id > $1 ORDER BY id", &rows, &n, err, DB_T(S(""))))
+        return err->code;
+    for (size_t i = 0; i < n; i++)
+        if (tx_put(r->tx, REC_token, &rows[i], err))
+            return err->code;
+    return 0;
+}
+
 /* Who had a host first keeps it; who serves it has it whatever the copy says. */
 static int take_hosts(struct recover *r, const struct recover_env *e, struct err *err)
 {

@@ -71,3 +71,4 @@ int recover_copy_knows(struct recover *r, const struct owned *o);
 int recover_copy_put(struct recover *r, struct recover_env *e, struct err *err);
 /* Which user ids were given to environments. */
 int recover_copy_users(struct recover *r, struct err *err);
+int recover_copy_tokens(struct recover *r, struct err *err);
