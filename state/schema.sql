@@ -80,6 +80,17 @@ CREATE TABLE source_heads (
     PRIMARY KEY (source, branch)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE deliveries (
+    source TEXT NOT NULL,
+    delivery TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    body_hash BLOB NOT NULL,
+    word TEXT NOT NULL,
+    PRIMARY KEY (source, delivery)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deliveries_body ON deliveries (source, body_hash);
+CREATE INDEX deliveries_age ON deliveries (at_ms);
+
 CREATE TABLE environments (
     uid TEXT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,

@@ -295,6 +295,31 @@ static void check_ports(struct doctor *d)
     }
 }
 
+/* A forge that nobody hears is told so by nobody. */
+static void check_hooks(struct doctor *d)
+{
+    const struct value *daemon = d->c->daemon, *sources = value_get(daemon, S("sources"));
+    int is_heard = value_get(daemon, S("listen_hooks")) || value_get(daemon, S("listen"));
+
+    for (size_t i = 0; i < value_count(sources); i++) {
+        const struct value_entry *e = &sources->u.map.entries[i];
+        struct str type = value_get_text(value_get(e->value, S("webhook")), S("type"), S(""));
+
+        if (type.n && !is_heard)
+            found(d, FINDING_WARN,
+                  str_fmt(d->c->arena, "source '%.*s' has a webhook, and nothing listens",
+                          STR_ARG(e->key)),
+                  S("give 'listen_hooks' an address; until then it is polled"));
+        else if (str_eq_c(type, "gitlab") && !value_get(daemon, S("tls")))
+            found(d, FINDING_WARN,
+                  str_fmt(d->c->arena,
+                          "source '%.*s' has a webhook of GitLab, whose token is "
+                          "refused without TLS",
+                          STR_ARG(e->key)),
+                  S("give the daemon 'tls'; until then it is polled"));
+    }
+}
+
 /* --- daemon and state ---------------------------------------------------------------------------- */
 
 static void check_socket(struct doctor *d)
@@ -433,6 +458,7 @@ static void check_machine(struct doctor *d)
     check_socket(d);
     check_programs(d);
     check_ports(d);
+    check_hooks(d);
     check_disk(d, file);
     check_state(d, file);
     check_copies(d);

@@ -120,6 +120,7 @@ static int open_api(struct daemon *d, struct err *err)
                                    .daemon = d->c->daemon,
                                    .engine = d->engine,
                                    .command = command_start,
+                                   .hook = hook_call_start,
                                    .live = engine_live_view,
                                    .is_stale = engine_is_stale };
 

@@ -152,6 +152,7 @@ void engine_close(struct engine *e)
         edge_task_fini(&e->edges[i]);
     e->n_edges = 0;
     clock_task_fini(&e->clock);
+    tidy_task_fini(&e->tidy);
     copy_task_fini(&e->copies);
     heartbeat_task_fini(&e->heartbeat);
     provider_line_close_all(e);

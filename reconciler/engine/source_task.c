@@ -223,8 +223,41 @@ static int source_note(struct task *t, struct err *err)
 
 /* --- steps --------------------------------------------------------------------------------------- */
 
+/* Nothing but hooks asks: the branches that they name are enough. */
+static int source_is_narrow(const struct source_task *s)
+{
+    if (s->wants_all || s->failures || s->claims_moved || s->is_local ||
+        loop_mono_ms(s->task.loop) >= s->poll_mono_ms)
+        return 0;
+    for (size_t i = 0; i < s->branches.n; i++)
+        if (s->branches.p[i].is_named)
+            return 1;
+    return 0;
+}
+
+static void source_narrow(struct source_task *s)
+{
+    struct str *ahead = arena_new_n(&s->round, struct str, s->branches.n + 1);
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->fetch.n_names; i++) {
+        if (!s->branches.p[i].is_named)
+            continue;
+        s->names[n] = s->names[i];
+        if (s->reads)
+            s->reads[n] = s->reads[i];
+        if (ahead && s->fetch.ahead)
+            ahead[n] = s->fetch.ahead[i];
+        n++;
+    }
+    s->fetch.n_names = n;
+    s->fetch.ahead = s->fetch.ahead ? ahead : NULL;
+}
+
 static void source_begin_round(struct source_task *s)
 {
+    int is_narrow = source_is_narrow(s);
+
     for (size_t i = 0; i < s->branches.n; i++) {
         head_free(TAKE(s->branches.p[i].next));
         s->branches.p[i].told = NULL;
@@ -244,6 +277,14 @@ static void source_begin_round(struct source_task *s)
                                       .reads = s->reads };
     source_ahead_ask(s);
     s->is_local = source_ahead_begin(s);
+    s->is_narrow = is_narrow && !s->is_local;
+    if (s->is_local)
+        return;
+    if (s->is_narrow)
+        source_narrow(s);
+    s->wants_all = 0;
+    for (size_t i = 0; i < s->branches.n; i++)
+        s->branches.p[i].is_named = 0;
 }
 
 /* On FILE. */
@@ -380,13 +421,18 @@ static enum task_verdict source_rest(struct source_task *s)
     s->rounds_ended = s->rounds_begun;
     s->fetched_mono_ms = loop_mono_ms(loop);
     engine_settled(s->engine);
+    if (s->is_narrow && !s->failures) {
+        wait_signal_start(&s->task, s->poll_mono_ms);
+        return task_then(&s->task, SOURCE_SIGN_IN);
+    }
     if (s->is_local)
         delay_ms = 0; /* the host is asked all the same */
     else if (s->failures && retry_delay_ms(s->failures, 0) < poll_ms)
         delay_ms = retry_delay_ms(s->failures, loop_random(loop));
     else
         delay_ms -= (int64_t)(loop_random(loop) % (uint64_t)(poll_ms / 10 + 1)); /* jitter */
-    wait_signal_start(&s->task, loop_mono_ms(loop) + delay_ms);
+    s->poll_mono_ms = loop_mono_ms(loop) + delay_ms;
+    wait_signal_start(&s->task, s->poll_mono_ms);
     return task_then(&s->task, SOURCE_SIGN_IN);
 }
 
@@ -464,11 +510,27 @@ void source_task_fini(struct source_task *s)
         head_free_all(&s->branches.p[i].heads);
     }
     proof_signers_fini(&s->signers);
+    secret_free(TAKE(s->hook_secret));
     arena_fini(&s->round);
 }
 
 int64_t source_task_fetch_now(struct source_task *s)
 {
+    s->wants_all = 1;
     wait_signal(&s->task);
     return s->rounds_begun + 1;
+}
+
+size_t source_task_look(struct source_task *s, const struct hook_decision *d)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->branches.n; i++)
+        if (hook_names(d, s->branches.p[i].name)) {
+            s->branches.p[i].is_named = 1;
+            n++;
+        }
+    if (n)
+        wait_signal(&s->task);
+    return n;
 }

@@ -7,6 +7,9 @@
  * or is read now; it is parsed and merged with what does not differ. TREES asks for paths of the tree that
  * nobody wanted before.
  *
+ * A hook that names branches makes a round of those alone, beside the polls; however many hooks come while a
+ * round runs, one more follows it.
+ *
  * Publishes one struct head a branch: the specs of its newest commit, read, parsed and checked. A fetch
  * that fails changes nothing but the error that is shown; a branch that vanished, or whose tip cannot be
  * read, stays as it was (REFUSED), and the others go on. Of the environments those are woken that moved.
@@ -16,6 +19,7 @@
  */
 #pragma once
 
+#include "reconciler/core/hook.h"
 #include "reconciler/engine/engine_state.h"
 #include "reconciler/engine/head.h"
 #include "reconciler/engine/proof_task.h"
@@ -27,6 +31,7 @@ struct branch {
     const struct source_snapshot *told; /* what the fetch brought along of it, or NULL */
     struct str commit, tree;
     int is_gone;
+    int is_named;                   /* by a hook, since the last round that asked for it */
     char ahead[64], ahead_tree[64]; /* what a bundle brought and the host has not; "" for nothing */
     char host_says[160];            /* of it; "" for nothing */
     char tag[256], tag_commit[64], tag_tree[64]; /* that counts; "" for none */
@@ -56,6 +61,11 @@ struct source_task {
     struct err refused; /* why the first branch of the round could not be read; code 0: none */
     int64_t fetched_mono_ms, failures;
     int64_t rounds_begun, rounds_ended;
+    int64_t poll_mono_ms;       /* when all branches are asked for, whoever says nothing */
+    int wants_all;              /* somebody asks for all of them now */
+    int is_narrow;              /* this round asks for those that a hook named */
+    struct secret *hook_secret; /* as it was read last */
+    int64_t hook_secret_mono_ms;
     int is_local;             /* this round asks no host: what a bundle brought is read */
     int claims_moved;         /* names belong to others than when the heads were published */
     char error[ERR_TEXT_MAX]; /* "" when the last poll was good */
@@ -66,6 +76,9 @@ void source_task_start(struct source_task *s, struct engine *e, struct str name,
 void source_task_fini(struct source_task *s);
 /* The number of the round that begins after this: when it has ended, everything pushed until now was seen. */
 int64_t source_task_fetch_now(struct source_task *s);
+
+/* Those of its branches that a hook names are asked for now; how many there are. */
+size_t source_task_look(struct source_task *s, const struct hook_decision *d);
 
 struct head *source_task_head(struct source_task *s, struct str branch);
 

@@ -26,6 +26,7 @@ struct api {
     struct http_server *servers[N_HTTP_DOORS]; /* NULL: no such door */
     size_t n_open;
     struct tls *tls; /* NULL: in clear */
+    struct hooks hooks;
     struct request *requests;
     pthread_mutex_t lock;
     struct db *readers[READERS_MAX]; /* idle; under the lock */
@@ -367,6 +368,13 @@ static void answer_nobody(struct api *api, struct http_exchange *x)
     http_answer_error(x, &err);
 }
 
+/* Through the API's door where they have none of their own. */
+static int is_for_hooks(const struct api *api, const struct http_exchange *x)
+{
+    return x->door == HTTP_DOOR_HOOKS ||
+           (x->door == HTTP_DOOR_API && !api->servers[HTTP_DOOR_HOOKS] && hooks_is_path(x->path));
+}
+
 static void request_begin(void *ctx, struct http_exchange *x)
 {
     struct api *api = ctx;
@@ -376,9 +384,8 @@ static void request_begin(void *ctx, struct http_exchange *x)
 
     if (answer_probe(api, x))
         return;
-    if (x->door == HTTP_DOOR_HOOKS) {
-        (void)err_set(&err, ERR_NOT_FOUND, "no hook '%.*s'", STR_ARG(x->path));
-        http_answer_error(x, &err);
+    if (is_for_hooks(api, x)) {
+        hooks_begin(&api->hooks, x);
         return;
     }
     if (auth_is_nobody(x)) {
@@ -504,6 +511,9 @@ int api_start(const struct api_options *options, struct api **ret, struct err *e
     if (!api)
         return err_set(err, ERR_NOMEM, "api: out of memory");
     api->options = *options;
+    api->hooks = (struct hooks){ .engine = options->engine,
+                                 .start = options->hook,
+                                 .denials = &api->denials };
     (void)pthread_mutex_init(&api->lock, NULL); /* cannot fail with default attributes */
     api->notes = (struct notes){ .engine = options->engine, .command = options->command };
     rc = denials_init(&api->denials, options->loop, &api->notes, err);

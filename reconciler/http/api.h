@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "reconciler/http/hooks.h"
 #include "reconciler/http/routes.h"
 
 struct api;
@@ -19,8 +20,9 @@ struct api_options {
     const char *socket_path, *state_path;
     const struct value *daemon; /* normalised Daemon document, its doors too; outlives the api */
     struct engine *engine;
-    /* command_start() and engine_live_view() */
+    /* command_start(), hook_call_start() and engine_live_view() */
     void (*command)(struct engine *e, struct command_call *call, task_ended *ended, void *ctx);
+    void (*hook)(struct engine *e, struct hook_call *call, task_ended *ended, void *ctx);
     struct value *(*live)(struct engine *e, struct arena *a);
     int (*is_stale)(const struct engine *e); /* engine_is_stale(); NULL: never */
 };

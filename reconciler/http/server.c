@@ -24,11 +24,6 @@ void server_run_soon(void *server)
     loop_timer_set(s->timer, loop_mono_ms(s->loop));
 }
 
-size_t server_body_max(const struct http_server *s)
-{
-    return s->door == HTTP_DOOR_HOOKS ? HTTP_BODY_HOOKS_MAX : HTTP_BODY_MAX;
-}
-
 /* --- connections --------------------------------------------------------------------------------- */
 
 struct connection *server_connection(struct MHD_Connection *connection)

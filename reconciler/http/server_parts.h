@@ -34,7 +34,6 @@ struct http_server {
 /* Let libmicrohttpd run before the loop waits again. */
 void server_run_soon(void *server);
 struct connection *server_connection(struct MHD_Connection *connection);
-size_t server_body_max(const struct http_server *s);
 
 /* Handlers of libmicrohttpd; ctx is the server. */
 enum MHD_Result server_request(void *ctx, struct MHD_Connection *connection, const char *url,

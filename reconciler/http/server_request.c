@@ -1,6 +1,7 @@
 /* A request, from its first header to its end. SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "reconciler/http/framing.h"
+#include "reconciler/http/hooks.h"
 #include "reconciler/http/hosts.h"
 #include "reconciler/http/server_parts.h"
 
@@ -88,6 +89,15 @@ static int check_host(const struct http_exchange *x, struct err *err)
     return x->door == HTTP_DOOR_SOCKET ? 0 : hosts_check(x->server->hosts, &in, err);
 }
 
+/* Hooks come through the API's door where they have none of their own. */
+static size_t body_max(const struct http_exchange *x)
+{
+    int is_hook = x->door == HTTP_DOOR_HOOKS ||
+                  (x->door == HTTP_DOOR_API && hooks_is_path(x->path));
+
+    return is_hook ? HTTP_BODY_HOOKS_MAX : HTTP_BODY_MAX;
+}
+
 /* All that is known before the body comes. */
 static int read_head(struct http_exchange *x, struct err *err)
 {
@@ -101,7 +111,7 @@ static int read_head(struct http_exchange *x, struct err *err)
         (void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, see_header, &headers);
     if (query.rc || headers.rc)
         return err->code;
-    if (framing_check(&headers.framing, server_body_max(x->server), err))
+    if (framing_check(&headers.framing, body_max(x), err))
         return err->code;
     if (!is_text(x, x->path))
         return err_set(err, ERR_USAGE, "the path is not UTF-8");
@@ -153,7 +163,7 @@ static enum MHD_Result first_call(struct http_server *s, struct MHD_Connection *
 
 static enum MHD_Result take_body(struct http_exchange *x, const char *data, size_t *n)
 {
-    size_t size = *n, max = server_body_max(x->server);
+    size_t size = *n, max = body_max(x);
 
     *n = 0;
     x->n_received += size;
@@ -182,7 +192,7 @@ enum MHD_Result server_request(void *ctx, struct MHD_Connection *connection, con
     if (x->is_answered)
         return MHD_YES;
     if (x->refused) {
-        (void)err_set(&err, x->refused, "the body is larger than %zu bytes", server_body_max(s));
+        (void)err_set(&err, x->refused, "the body is larger than %zu bytes", body_max(x));
         http_answer_error(x, &err);
         return MHD_YES;
     }
