@@ -237,6 +237,40 @@ bodies_that_are_none()
     stop_daemon
 }
 
+# branch_has BRANCH COMMIT: the daemon has read that.
+branch_has()
+{
+    [[ $(reeve status -o json 2>/dev/null) == *"\"branch\":\"$1\",\"commit\":\"$2\""* ]]
+}
+
+# Two branches move, and one is told of: the other one is not looked at before somebody asks for all.
+what_it_names_alone()
+{
+    local before other
+
+    given_hooks github
+    git -C "$WORLD/repo" branch other
+    sed -i 's/branches: \[main\]/branches: [main, other]/' "$WORLD/reeve.yaml"
+    before=$(head_commit)
+    start_hearing
+    branch_has other "$before" || fail "the other branch was not read"
+    spec version=v2
+    commit 'version 2'
+    COMMIT=$(head_commit)
+    git -C "$WORLD/repo" branch -f other
+    tell github/shop main >/dev/null
+    await 60 "what was told of serves" serves v2
+    await_converged
+    branch_has main "$COMMIT" || fail "main was not read"
+    branch_has other "$before" || fail "the other branch was looked at"
+    tell github/shop other >/dev/null
+    await 60 "the other one is told of" branch_has other "$COMMIT"
+    git -C "$WORLD/repo" branch -f other "$before"
+    reeve apply prod >/dev/null || fail "apply"
+    branch_has other "$before" || fail "a person asks for all of them"
+    stop_daemon
+}
+
 # However many come: one round runs and one waits. The last one of them is not lost.
 a_flood()
 {
@@ -284,4 +318,4 @@ through_the_door_of_the_api()
 command -v openssl >/dev/null || skip "openssl is not there"
 
 run_cases of_github of_gitea of_gitlab of_bitbucket of_generic what_was_heard_before not_by_the_forge bodies_that_are_none \
-    a_flood nobody_listens through_the_door_of_the_api
+    what_it_names_alone a_flood nobody_listens through_the_door_of_the_api
