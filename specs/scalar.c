@@ -323,9 +323,30 @@ static int scalar_is_principal(struct str s)
     return str_eq_c(kind, "user") || str_eq_c(kind, "group");
 }
 
-static int scalar_is_any_principal(struct str s)
+/* "@ENVIRONMENT" behind it, or nothing. */
+static struct str scalar_cut_environment(struct str s, int *ret_is_right)
 {
-    return str_eq_c(s, "*") || scalar_is_principal(s);
+    struct str who;
+
+    (void)str_next(&s, '@', &who);
+    *ret_is_right = !s.p || scalar_is_name_glob(s);
+    return who;
+}
+
+static int scalar_is_grant(struct str s)
+{
+    int is_right;
+    struct str who = scalar_cut_environment(s, &is_right);
+
+    return is_right && scalar_is_principal(who);
+}
+
+static int scalar_is_any_grant(struct str s)
+{
+    int is_right;
+    struct str who = scalar_cut_environment(s, &is_right);
+
+    return is_right && (str_eq_c(who, "*") || scalar_is_principal(who));
 }
 
 /* No options before it: ssh-keygen would read them. */

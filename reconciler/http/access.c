@@ -96,17 +96,23 @@ static int check_scope(struct arena *a, struct db *db, const struct auth_actor *
 
 /* --- what it needs ------------------------------------------------------------------------------- */
 
-static int check_role(const struct auth_actor *actor, const struct route_call *call,
+/* Whoever has it anywhere has it for a list, which shows them what is theirs. */
+static int has_role(const struct auth_actor *actor, const struct route *route, unsigned roles,
+                    struct str env)
+{
+    return route->flags & ROUTE_LIST ? (actor->roles & roles) != 0 : auth_may(actor, roles, env);
+}
+
+static int check_role(const struct auth_actor *actor, const struct route_call *call, struct str env,
                       struct err *err)
 {
-    int overrides = value_get_bool(call->body, S("override"), 0);
+    const unsigned wanted[] = { call->route->roles,
+                                value_get_bool(call->body, S("override"), 0) ? AUTH_OVERRIDE : 0 };
 
-    if (!(actor->roles & call->route->roles))
-        return err_set(err, ERR_REFUSED, "%.*s may not: it needs %s", STR_ARG(actor->name),
-                       auth_role_names(call->route->roles));
-    if (overrides && !(actor->roles & AUTH_OVERRIDE))
-        return err_set(err, ERR_REFUSED, "%.*s may not: it needs %s", STR_ARG(actor->name),
-                       auth_role_names(AUTH_OVERRIDE));
+    for (size_t i = 0; i < N_ELEMENTS(wanted); i++)
+        if (wanted[i] && !has_role(actor, call->route, wanted[i], env))
+            return err_set(err, ERR_REFUSED, "%.*s may not: it needs %s", STR_ARG(actor->name),
+                           auth_role_names(wanted[i]));
     return 0;
 }
 
@@ -125,7 +131,7 @@ int access_check(struct arena *a, struct db *db, const struct auth_actor *actor,
         return err_set(err, ERR_REFUSED, "only a person approves, and %.*s is a token",
                        STR_ARG(actor->name));
     if (!access_breaks_glass(call)) /* a role that is lacking may be taken in an emergency */
-        return check_role(actor, call, err);
+        return check_role(actor, call, *ret_env, err);
     return actor->may_break_glass
                ? 0
                : err_set(err, ERR_REFUSED, "%.*s may not: it is not among auth.break_glass",

@@ -8,46 +8,10 @@
 
 #include "base/guard.h"
 #include "base/sys.h"
-#include "reconciler/core/scope.h"
 
 #define NAME_BUFFER 16384
 #define GROUP_BUFFER_MAX ((size_t)4 << 20) /* of one with many members */
 #define LOGINUID_NONE 4294967295
-
-static const struct {
-    const char *field;
-    unsigned roles;
-} role_rows[] = {
-    { "admin", AUTH_ALL },
-    { "approver", AUTH_VIEWER | AUTH_APPROVER },
-    { "operator", AUTH_VIEWER | AUTH_OPERATOR },
-    { "override", AUTH_VIEWER | AUTH_OVERRIDE },
-    { "viewer", AUTH_VIEWER },
-};
-
-unsigned auth_roles_of(struct str word)
-{
-    for (size_t i = 0; i < N_ELEMENTS(role_rows); i++)
-        if (str_eq_c(word, role_rows[i].field))
-            return role_rows[i].roles;
-    return 0;
-}
-
-const char *auth_role_names(unsigned roles)
-{
-    if (roles & AUTH_OPERATOR)
-        return "operator or admin";
-    if (roles & AUTH_APPROVER)
-        return "approver or admin";
-    if (roles & AUTH_OVERRIDE)
-        return "override";
-    return roles & AUTH_ADMIN ? "admin" : "viewer";
-}
-
-int auth_may(const struct auth_actor *actor, unsigned roles, struct str env)
-{
-    return (actor->roles & roles) && (env.n ? scope_has(actor->scope, env) : !actor->scope);
-}
 
 /* --- names --------------------------------------------------------------------------------------- */
 
@@ -123,56 +87,18 @@ static int is_listed(const struct value *list, const struct value *principals)
     return 0;
 }
 
-static unsigned roles_of(const struct value *map, const struct value *principals)
-{
-    unsigned roles = 0;
-
-    for (size_t i = 0; i < N_ELEMENTS(role_rows); i++)
-        if (is_listed(value_get(map, str_from_c(role_rows[i].field)), principals))
-            roles |= role_rows[i].roles;
-    return roles;
-}
-
-static int is_everyone(const struct value *list)
-{
-    int is = 0;
-
-    for (size_t i = 0; i < value_count(list) && !is; i++)
-        is = value_is(value_item(list, i), VALUE_TEXT) &&
-             str_eq_c(value_item(list, i)->u.text, "*");
-    return is;
-}
-
-unsigned auth_roles_signed_in(const struct value *daemon, const struct value *principals)
-{
-    const struct value *map = value_at(daemon, S("auth.roles"));
-    unsigned roles = roles_of(map, principals);
-
-    for (size_t i = 0; i < N_ELEMENTS(role_rows); i++)
-        if (is_everyone(value_get(map, str_from_c(role_rows[i].field))))
-            roles |= role_rows[i].roles;
-    return roles;
-}
-
-static unsigned find_roles(const struct value *daemon, const struct http_peer *peer,
-                           const struct value *principals)
-{
-    const struct value *local = value_at(daemon, S("auth.local"));
-
-    if (!local)
-        return peer->uid == 0 || peer->uid == geteuid() ? AUTH_ALL : AUTH_VIEWER;
-    return AUTH_VIEWER | roles_of(local, principals);
-}
-
 int auth_identify(struct arena *a, const struct value *daemon, const struct http_peer *peer,
                   struct auth_actor *ret, struct err *err)
 {
+    const struct value *local = value_at(daemon, S("auth.local"));
     uid_t login = login_uid(a, peer);
 
     *ret = (struct auth_actor){ .kind = AUTH_LOCAL };
     ret->name = str_fmt(a, "local:%.*s(%u)", STR_ARG(user_name(a, login)), (unsigned)login);
     ret->principals = principals_of(a, peer, login);
-    ret->roles = find_roles(daemon, peer, ret->principals);
     ret->may_break_glass = is_listed(value_at(daemon, S("auth.break_glass")), ret->principals);
+    if (local)
+        return auth_grant(a, local, AUTH_VIEWER, ret, err);
+    ret->roles = peer->uid == 0 || peer->uid == geteuid() ? AUTH_ALL : AUTH_VIEWER;
     return arena_status(a, err);
 }

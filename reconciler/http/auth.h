@@ -29,12 +29,21 @@ enum auth_kind {
     AUTH_TOKEN,  /* a program: never approves */
 };
 
+/* Roles that somebody has in those environments. */
+struct auth_grant {
+    unsigned roles;
+    struct str pattern; /* of their names; STR_NONE: everywhere */
+};
+
 struct auth_actor {
     enum auth_kind kind;
     struct str name; /* local:ann(1000), token:ci(0123456789abcdef) */
     unsigned roles;
     const struct value
         *scope; /* names and patterns of environments; NULL: all, and what is of none */
+    const struct auth_grant
+        *grants; /* where each role is theirs; none: all of them, within the scope */
+    size_t n_grants;
     const struct value *principals; /* ["user:ann", "group:ops"] */
     struct str token;               /* its id; "" of who is no token */
     int is_noted;                   /* its last use, within the last minute */
@@ -59,7 +68,11 @@ int auth_identify(struct arena *a, const struct value *daemon, const struct http
 /* Whether one of the roles is the actor's there. `env` STR_NONE: what is of no one environment, for those alone whose
  * scope is everything. */
 int auth_may(const struct auth_actor *actor, unsigned roles, struct str env);
-/* Of a person who signed in, by what they are called: auth.roles, in which "*" is everyone who signed in. */
+/* To whom `map` ({role: [PRINCIPAL[@ENVIRONMENT]]}) gives which role where: roles, grants and scope by the actor's
+ * principals; `roles` are theirs everywhere in any case. */
+int auth_grant(struct arena *a, const struct value *map, unsigned roles, struct auth_actor *actor,
+               struct err *err);
+/* Of a person who signed in, by what they are called: auth.roles, in which "*" is everyone who signed in; everywhere. */
 unsigned auth_roles_signed_in(const struct value *daemon, const struct value *principals);
 /* What the word of a role brings; 0: it is none. */
 unsigned auth_roles_of(struct str word);

@@ -43,6 +43,15 @@ static void token_draw(struct arena *a, struct rec_token *row, struct str *ret_t
     sodium_memzero(secret, sizeof(secret));
 }
 
+/* All of these, everywhere: a token may reach everything. */
+static int has_all(const struct auth_actor *by, unsigned roles)
+{
+    for (unsigned one = AUTH_VIEWER; one <= AUTH_OVERRIDE; one <<= 1)
+        if (roles & one && !auth_may(by, one, STR_NONE))
+            return 0;
+    return 1;
+}
+
 static int read_roles(struct arena *a, const struct auth_actor *by, const struct value *list,
                       struct str *ret, struct err *err)
 {
@@ -56,7 +65,7 @@ static int read_roles(struct arena *a, const struct auth_actor *by, const struct
         if (!roles)
             return err_set(err, ERR_USAGE,
                            "a role is viewer, operator, approver, admin or override");
-        if (roles & ~by->roles)
+        if (!has_all(by, roles))
             return err_set(err, ERR_REFUSED, "%.*s may not give the role %.*s without having it",
                            STR_ARG(by->name), STR_ARG(one->u.text));
         sb_addf(&words, "%s%.*s", i ? " " : "", STR_ARG(one->u.text));

@@ -63,6 +63,7 @@ enum { TARGET_OWN, TARGET_OTHER, TARGET_ABSENT };
 struct fixture {
     struct arena arena;
     const struct role *role;
+    int is_local_scoped; /* who is connected has the role in OWN alone, and may look everywhere */
     char dir[32], path[64], db_path[64];
     uint16_t port;
     struct db *db;
@@ -335,6 +336,9 @@ static int expected(const struct fixture *f, const struct route *route, const st
         return 403;
     if (asker->token.p && is_a_persons(route))
         return 403;
+    if (asker->shows == SHOWS_PEER && f->is_local_scoped && !(route->flags & ROUTE_LIST) &&
+        !(is_of_an_environment(route) && target == targets))
+        return AUTH_VIEWER & route->roles ? 0 : 403;
     return f->role->roles & route->roles ? 0 : 403;
 }
 
@@ -442,8 +446,9 @@ static void given_api(struct fixture *f)
         json_parse(
             &f->arena,
             str_fmt(&f->arena,
-                    "{\"listen\":\"127.0.0.1:%u\",\"auth\":{\"local\":{\"%s\":[\"user:%s\"]}}}",
-                    f->port, f->role->word, user ? user->pw_name : "?"),
+                    "{\"listen\":\"127.0.0.1:%u\",\"auth\":{\"local\":{\"%s\":[\"user:%s%s\"]}}}",
+                    f->port, f->role->word, user ? user->pw_name : "?",
+                    f->is_local_scoped ? "@" OWN : ""),
             4096, &daemon, &err),
         0);
     assert_int_equal(loop_uv_new(&(struct loop_options){ 0 }, &f->loop, &err), 0);
@@ -474,7 +479,7 @@ static void given(struct fixture *f)
     given_api(f);
 }
 
-static void run(const struct role *role)
+static void run(const struct role *role, int is_local_scoped)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     struct err err = ERR_INIT;
@@ -483,6 +488,7 @@ static void run(const struct role *role)
     int is_folded;
 
     f->role = role;
+    f->is_local_scoped = is_local_scoped;
     current = f;
     given(f);
     assert_int_equal(pthread_create(&thread, NULL, talk, f), 0);
@@ -510,7 +516,10 @@ static void test_exactly_those_who_may_pass(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(all_roles); i++)
-        run(&all_roles[i]);
+        run(&all_roles[i], 0);
+    print_message("  and with auth.local: ROLE: [user:NAME@" OWN "]\n");
+    for (size_t i = 0; i < N_ELEMENTS(all_roles); i++)
+        run(&all_roles[i], 1);
 }
 
 /* What may not be given to others by a slip in the table of routes. */

@@ -68,6 +68,53 @@ static void test_roles_come_from_the_configuration(void **state)
     }
 }
 
+static void test_roles_are_given_in_environments(void **state)
+{
+    static const struct {
+        const char *sentence, *map, *env;
+        unsigned base, asked;
+        int may;
+    } rows[] = {
+        { "everywhere", "{\"operator\":[\"user:ann\"]}", "production", 0, AUTH_OPERATOR, 1 },
+        { "and what is of none", "{\"operator\":[\"user:ann\"]}", "", 0, AUTH_OPERATOR, 1 },
+        { "in one", "{\"operator\":[\"user:ann@staging\"]}", "staging", 0, AUTH_OPERATOR, 1 },
+        { "not in another", "{\"operator\":[\"user:ann@staging\"]}", "production", 0, AUTH_OPERATOR,
+          0 },
+        { "nor what is of none", "{\"operator\":[\"user:ann@staging\"]}", "", 0, AUTH_VIEWER, 0 },
+        { "in a pattern", "{\"admin\":[\"group:dev@pr-*\"]}", "pr-41", 0, AUTH_ADMIN, 1 },
+        { "that it is not of", "{\"admin\":[\"group:dev@pr-*\"]}", "prod", 0, AUTH_VIEWER, 0 },
+        { "each where it is given",
+          "{\"operator\":[\"user:ann@staging\"],\"viewer\":[\"group:dev\"]}", "production", 0,
+          AUTH_VIEWER, 1 },
+        { "and no further", "{\"operator\":[\"user:ann@staging\"],\"viewer\":[\"group:dev\"]}",
+          "production", 0, AUTH_OPERATOR, 0 },
+        { "who may look anyhow", "{\"operator\":[\"user:ann@staging\"]}", "production", AUTH_VIEWER,
+          AUTH_VIEWER, 1 },
+        { "everyone who signed in", "{\"viewer\":[\"*\"]}", "production", 0, AUTH_VIEWER, 1 },
+        { "everyone, in a pattern", "{\"operator\":[\"*@pr-*\"]}", "pr-1", 0, AUTH_OPERATOR, 1 },
+        { "everyone, elsewhere", "{\"operator\":[\"*@pr-*\"]}", "prod", 0, AUTH_OPERATOR, 0 },
+        { "another", "{\"admin\":[\"user:bob\",\"group:ops\"]}", "staging", 0, AUTH_VIEWER, 0 },
+        { "nobody", "{}", "staging", 0, AUTH_VIEWER, 0 },
+    };
+    AUTO_ARENA struct arena a;
+
+    (void)state;
+    arena_init(&a, 0);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct auth_actor actor = { .kind = AUTH_PERSON };
+        struct value *map, *principals;
+        struct err err = ERR_INIT;
+
+        print_message("  %s\n", rows[i].sentence);
+        assert_int_equal(json_parse(&a, str_from_c(rows[i].map), 4096, &map, &err), 0);
+        assert_int_equal(json_parse(&a, S("[\"user:ann\",\"group:dev\"]"), 99, &principals, &err),
+                         0);
+        actor.principals = principals;
+        assert_int_equal(auth_grant(&a, map, rows[i].base, &actor, &err), 0);
+        assert_int_equal(auth_may(&actor, rows[i].asked, str_from_c(rows[i].env)), rows[i].may);
+    }
+}
+
 static void test_the_daemons_user_is_admin_where_no_roles_are_given(void **state)
 {
     const struct http_peer peer = { .uid = geteuid(), .gid = getegid(), .pid = getpid() };
@@ -162,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_roles_come_from_the_configuration),
+        cmocka_unit_test(test_roles_are_given_in_environments),
         cmocka_unit_test(test_the_daemons_user_is_admin_where_no_roles_are_given),
         cmocka_unit_test(test_environments_are_no_people),
         cmocka_unit_test(test_who_lives_elsewhere_is_refused),
