@@ -97,9 +97,9 @@ int env_objects_look(struct env_task *env, size_t i, struct err *err)
     struct driver_answer answer;
     AUTO_WIPED_ARENA struct arena scratch;
 
+    arena_init(&scratch, 0);
     if (!engine_provider(env->engine, look->row.provider))
         return 0; /* nobody can say */
-    arena_init(&scratch, 0);
     if (ask_of(env, look, &scratch, &answer, err))
         return err->code;
     look->is_lost = answer.verdict == RV_ABSENT;
