@@ -173,6 +173,17 @@ things_come_and_go()
     run 0 '' rebind prod other next --reason 'the shop moves'
 }
 
+programs_get_tokens()
+{
+    local id
+
+    run 0 '' token create ci --role operator --env 'pr-*' --expires 90d
+    run 7 "there is a token 'ci'" token create ci
+    run 0 'ci' token list
+    id=$(reeve token list -o json | grep -o '"id":"[0-9a-f]*"' | head -n 1 | cut -d '"' -f 4)
+    run 0 '' token revoke "$id" --reason 'ci was moved'
+}
+
 everything_is_looked_at()
 {
     local list
@@ -288,5 +299,6 @@ the_document_is_openapi()
     fi
 }
 
-run_cases plans_are_made_and_decided people_stop_it_and_let_it_go_on things_come_and_go everything_is_looked_at \
-    pages_hold_everything an_operation_is_settled a_bundle_is_brought all_of_it_is_as_documented the_document_is_openapi
+run_cases plans_are_made_and_decided people_stop_it_and_let_it_go_on things_come_and_go programs_get_tokens \
+    everything_is_looked_at pages_hold_everything an_operation_is_settled a_bundle_is_brought all_of_it_is_as_documented \
+    the_document_is_openapi

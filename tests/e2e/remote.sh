@@ -38,4 +38,106 @@ what_goes_wrong_is_said()
     run 3 'say why: --reason' --server "http://127.0.0.1:$API" undo prod
 }
 
-run_cases what_goes_wrong_is_said
+# --- as on the socket ---------------------------------------------------------------------------------
+
+given_certificate()
+{
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj '/CN=reeve' -addext subjectAltName=DNS:localhost \
+        -keyout "$WORLD/$1.key" -out "$WORLD/$1.pem" 2>/dev/null || fail "no certificate"
+}
+
+write_shop_of()
+{
+    spec version="$1" keep=60s
+    sed -i "s|^domains:|jobs:\n  tidy: {command: [echo, tidied]}\ndomains:|" "$WORLD/repo/.reeve/app.yaml"
+}
+
+# There an admin's token asks at https://localhost.
+given_sealed()
+{
+    given_world
+    API=$((FIRST + 35))
+    given_certificate ours
+    given_certificate other
+    write_daemon extra="listen: localhost:$API
+tls: {certificate: ours.pem, key: ours.key}
+http: {hosts: [localhost]}"
+    write_shop_of v1
+    commit 'version 1'
+    start_daemon
+    await_converged
+    reeve token create --admin >"$WORLD/admin" 2>/dev/null || fail "no token"
+}
+
+# far STATUS PART WORDS..: with nothing of the daemon's machine but its name, a token and a certificate.
+far()
+{
+    local wanted=$1 part=$2 status
+
+    shift 2
+    SAID=$(cd / && env -u REEVE_CONFIG REEVE_SERVER="https://localhost:$API" REEVE_TOKEN_FILE="$WORLD/admin" \
+        "$REEVE" --ca "$WORLD/ours.pem" "$@" 2>&1 9>&-)
+    status=$?
+    [ $status -eq "$wanted" ] || fail "far away, reeve $*: exit status $status instead of $wanted: $SAID"
+    expect_has "far away, reeve $*" "$SAID" "$part"
+}
+
+# What does not say how long ago: word for word.
+questions_are_answered_alike()
+{
+    local words near
+
+    given_sealed
+    for words in 'plan prod -o json' 'history prod' 'history prod -o json' 'explain prod' 'explain prod/service/web' \
+        'audit verify --replay' 'plan prod --diff 1 1' 'status nobody' 'plan nobody' 'plan 000000' 'explain prod/service/nobody' \
+        'logs prod nobody' 'history --limit 3'; do
+        near=$(reeve $words 2>&1)
+        far $? "$near" $words
+        expect_equal "reeve $words" "$SAID" "$near"
+    done
+    far 0 'prod' status
+    far 0 'web' logs prod
+    far 0 'no environment needs a person' doctor
+}
+
+commands_are_done_alike()
+{
+    local words near
+
+    far 0 'tidy is done' run prod tidy --reason 'by hand'
+    far 0 'held' hold prod --reason 'launch day'
+    far 5 'held' undo prod --reason 'slow'
+    far 0 'prod' resume prod
+    write_shop_of v2
+    commit 'version 2'
+    far 0 'in sync' apply prod
+    expect_serves v2
+    far 0 'prod' undo prod --reason 'slow'
+    expect_serves v1
+    far 0 'revision 2' rollback prod 2 --reason 'not so slow'
+    expect_serves v2
+    far 0 'v1 -> v2' plan prod --diff 1 2
+    far 5 'only a person approves' approve "$(plan_id)" --reason x
+    for words in 'cancel prod --reason x' 'advance prod' 'retry nobody' \
+        'rebind prod shop main --reason x' 'forget prod redis/none --reason x' \
+        'settle nobody --as done --reason x' 'run prod nobody' 'plan prod --ref nothing' 'token revoke 0000000000000000'; do
+        near=$(reeve $words 2>&1)
+        far $? "$near" $words
+        expect_equal "reeve $words" "$SAID" "$near"
+    done
+    far 0 'prod' adopt prod database/main x --reason 'a provider that is not there can say nothing of it'
+    far 0 'prod' apply prod
+}
+
+whom_it_trusts_is_checked()
+{
+    cd "$WORLD"
+    unset REEVE_CONFIG
+    run 8 'is not trusted' --server "https://localhost:$API" --token "@$WORLD/admin" status
+    run 8 'is not trusted' --server "https://localhost:$API" --token "@$WORLD/admin" --ca "$WORLD/other.pem" status
+    run 8 'is not trusted' --server "https://127.0.0.1:$API" --token "@$WORLD/admin" --ca "$WORLD/ours.pem" status
+    run 3 "--ca '$WORLD/nothing.pem'" --server "https://localhost:$API" --ca "$WORLD/nothing.pem" status
+    run 8 "'http://localhost:$API' does not answer plain HTTP: is it https?" --server "http://localhost:$API" status
+}
+
+run_cases questions_are_answered_alike commands_are_done_alike whom_it_trusts_is_checked what_goes_wrong_is_said
