@@ -122,7 +122,8 @@ static int open_api(struct daemon *d, struct err *err)
                                    .command = command_start,
                                    .hook = hook_call_start,
                                    .live = engine_live_view,
-                                   .is_stale = engine_is_stale };
+                                   .is_stale = engine_is_stale,
+                                   .on_commit = engine_on_commit };
 
     return api_start(&options, &d->api, err);
 }

@@ -98,6 +98,22 @@ static void make_ballast_again(struct engine *e)
         e->lacks_ballast = ballast_make(engine_state_path(e), &ignored) != 0;
 }
 
+static void tell_commit(void *ctx)
+{
+    struct engine *e = ctx;
+
+    e->is_telling = 0;
+    if (e->on_commit)
+        e->on_commit(e->on_commit_ctx);
+}
+
+void engine_on_commit(struct engine *e, loop_fn *fn, void *ctx)
+{
+    e->on_commit = fn;
+    e->on_commit_ctx = ctx;
+    e->tells_commits = fn != NULL;
+}
+
 /* A full disk: the ballast makes room for what must still be written. */
 static int batch_commit(void *ctx, struct err *err)
 {
@@ -107,6 +123,8 @@ static int batch_commit(void *ctx, struct err *err)
 
     if (!rc && e->lacks_ballast)
         make_ballast_again(e);
+    if (!rc && e->tells_commits && !atomic_exchange(&e->is_telling, 1))
+        loop_post(e->loop, tell_commit, e);
     e->lacks_ballast |= rc == ERR_FULL;
     if (rc == ERR_FULL && ballast_is_there(engine_state_path(e))) {
         (void)ballast_remove(engine_state_path(e),

@@ -48,6 +48,9 @@ void engine_start(struct engine *e);
 void engine_stop(struct engine *e);
 void engine_close(struct engine *e);
 
+/* Call `fn` on the loop after rows were made durable, once for however many; NULL: no more. */
+void engine_on_commit(struct engine *e, loop_fn *fn, void *ctx);
+
 /* SIGHUP: fetch every source now. */
 void engine_fetch_now(struct engine *e);
 /* After a `once` run: 0 converged; ERR_INVALID specs, ERR_WAITING, ERR_FAILED with a sentence. */

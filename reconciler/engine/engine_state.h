@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/map.h"
 #include "providers/registry.h"
 #include "reconciler/core/identity.h"
@@ -34,8 +36,11 @@ struct engine {
     struct db *db;
     struct lock lock;
     int64_t epoch;
-    int was_killed;    /* the life before did not end in order: what it left open died */
-    int lacks_ballast; /* STATE's: it was removed, or there was no room for it */
+    int was_killed;     /* the life before did not end in order: what it left open died */
+    int lacks_ballast;  /* STATE's: it was removed, or there was no room for it */
+    loop_fn *on_commit; /* NULL: nobody wants to know */
+    void *on_commit_ctx;
+    atomic_int tells_commits, is_telling; /* STATE reads and sets them too */
     struct in_work in_work;
     struct value *left_in_work;    /* by the life before */
     int64_t careful_until_mono_ms; /* one thing is worked on at a time: one of them kills us */

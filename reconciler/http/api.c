@@ -10,6 +10,7 @@
 #include "reconciler/http/admit.h"
 #include "reconciler/http/auth_token.h"
 #include "reconciler/http/denials.h"
+#include "reconciler/http/feed.h"
 #include "reconciler/http/tls.h"
 #include "reconciler/rt/wait.h"
 #include "specs/json_io.h"
@@ -27,6 +28,7 @@ struct api {
     size_t n_open;
     struct tls *tls; /* NULL: in clear */
     struct hooks hooks;
+    struct feed *feed;
     struct request *requests;
     pthread_mutex_t lock;
     struct db *readers[READERS_MAX]; /* idle; under the lock */
@@ -64,6 +66,7 @@ struct request {
     struct arena scratch; /* of the last read */
     struct value *answer;
     int64_t until_ms, pause_ms; /* of a GET that waits */
+    int64_t after;              /* of a stream */
     struct command_call command;
     int is_commanded;
     int is_known, is_denied, is_stale;
@@ -146,6 +149,44 @@ static int request_enter(struct request *r, struct db *db, struct err *err)
     return rc;
 }
 
+/* A browser that comes again says what it had last; that is newer than what the address says. */
+static int request_begin_after(struct request *r, struct err *err)
+{
+    int64_t head = value_get_int(r->answer, S("seq"), 0);
+    struct str had = value_get_text(r->x->headers, S("last-event-id"),
+                                    value_get_text(r->call.query, S("after"), STR_NONE));
+
+    r->after = head;
+    if (had.n && str_to_i64(had, &r->after))
+        return err_set(err, ERR_USAGE, "Last-Event-ID is not a number: '%.*s'", STR_ARG(had));
+    if (r->after > head)
+        return err_set(err, ERR_USAGE, "there is no event %lld yet: the newest is %lld",
+                       (long long)r->after, (long long)head);
+    return 0;
+}
+
+/* A page of events for those who listen. */
+static int api_feed_read(void *ctx, struct arena *a, int64_t after, const struct value **ret,
+                         struct err *err)
+{
+    struct api *api = ctx;
+    struct value *page = NULL;
+    struct view view = { .a = a, .now_ms = sys_wall_ms() };
+    int rc = reader_take(api, &view.db, err);
+
+    if (rc)
+        return rc;
+    rc = db_view_begin(view.db, err);
+    if (!rc) {
+        rc = view_history(
+            &view, &(struct view_history){ .after = after, .limit = FEED_PAGE_EVENTS }, &page, err);
+        db_view_end(view.db);
+    }
+    reader_give(api, view.db);
+    *ret = value_get(page, S("events"));
+    return rc;
+}
+
 static int request_work(struct task *t, struct err *err)
 {
     struct request *r = container_of(t, struct request, task);
@@ -158,6 +199,8 @@ static int request_work(struct task *t, struct err *err)
         rc = request_enter(r, db, err);
     if (!rc && r->call.route->read)
         rc = request_read(r, db, err);
+    if (!rc && r->call.route->flags & ROUTE_STREAM)
+        rc = request_begin_after(r, err);
     reader_give(r->api, db);
     return rc;
 }
@@ -268,6 +311,10 @@ static void request_answer(struct request *r)
         http_header(r->x, "WWW-Authenticate", S("Bearer"));
     if (failed)
         http_answer_refusal(r->x, failed, r->command.besides);
+    else if (r->call.route->flags & ROUTE_STREAM)
+        feed_join(r->api->feed, r->x,
+                  &(struct feed_listener){ r->actor.scope, r->after,
+                                           value_get_int(r->answer, S("seq"), 0) });
     else
         http_answer_json(r->x, 200, r->is_commanded ? r->command.result : r->answer);
 }
@@ -461,6 +508,12 @@ static void server_stopped(void *ctx)
 static void close_doors(struct api *api)
 {
     api->n_open++; /* until all were told */
+    if (api->options.on_commit)
+        api->options.on_commit(api->options.engine, NULL, NULL);
+    if (api->feed) {
+        api->n_open++;
+        feed_stop(TAKE(api->feed), server_stopped, api);
+    }
     for (size_t i = 0; i < N_ELEMENTS(api->servers); i++)
         if (api->servers[i])
             http_server_stop(api->servers[i], server_stopped, api);
@@ -494,6 +547,24 @@ static int open_door(struct api *api, enum http_door door, struct err *err)
     return rc;
 }
 
+static void api_news(void *ctx)
+{
+    struct api *api = ctx;
+
+    feed_news(api->feed);
+}
+
+static int open_feed(struct api *api, struct err *err)
+{
+    api->feed = feed_new(
+        &(struct feed_options){ .loop = api->options.loop, .read = api_feed_read, .ctx = api });
+    if (!api->feed)
+        return err_set(err, ERR_NOMEM, "api: out of memory");
+    if (api->options.on_commit)
+        api->options.on_commit(api->options.engine, api_news, api);
+    return 0;
+}
+
 static int open_tls(struct api *api, struct err *err)
 {
     const struct value *tls = value_get(api->options.daemon, S("tls"));
@@ -519,6 +590,8 @@ int api_start(const struct api_options *options, struct api **ret, struct err *e
     rc = denials_init(&api->denials, options->loop, &api->notes, err);
     if (!rc)
         rc = open_tls(api, err);
+    if (!rc)
+        rc = open_feed(api, err);
     for (int door = 0; !rc && door < N_HTTP_DOORS; door++)
         rc = open_door(api, (enum http_door)door, err);
     if (rc) {

@@ -25,6 +25,8 @@ struct api_options {
     void (*hook)(struct engine *e, struct hook_call *call, task_ended *ended, void *ctx);
     struct value *(*live)(struct engine *e, struct arena *a);
     int (*is_stale)(const struct engine *e); /* engine_is_stale(); NULL: never */
+    /* engine_on_commit(); NULL: events are told to nobody */
+    void (*on_commit)(struct engine *e, loop_fn *fn, void *ctx);
 };
 
 int api_start(const struct api_options *options, struct api **ret, struct err *err);

@@ -47,7 +47,7 @@ static int is_overdue(const struct connections *all, const struct connection *c,
 
     if (limit_ms && now_ms - c->since_ms > limit_ms)
         return 1;
-    if (!all->is_stopping || c->phase == CONNECTIONS_HANDLED)
+    if (!all->is_stopping || c->phase == CONNECTIONS_HANDLED || c->phase == CONNECTIONS_STREAMS)
         return 0;
     return c->phase == CONNECTIONS_IDLE || now_ms - all->stop_ms > all->drain_ms;
 }
@@ -128,7 +128,7 @@ void connections_enter(struct connection *c, enum connections_phase phase)
 {
     c->phase = phase;
     c->since_ms = loop_mono_ms(c->all->loop);
-    if (phase != CONNECTIONS_SENDS)
+    if (phase != CONNECTIONS_SENDS && phase != CONNECTIONS_PUSHES)
         c->n_unsent = 0;
 }
 

@@ -23,6 +23,8 @@ enum connections_phase {
     CONNECTIONS_BODY,
     CONNECTIONS_HANDLED, /* no deadline: the answer is being made */
     CONNECTIONS_SENDS,
+    CONNECTIONS_STREAMS, /* no deadline: there is nothing to send now */
+    CONNECTIONS_PUSHES,  /* something to send in a stream */
     CONNECTIONS_IDLE,
     N_CONNECTIONS_PHASES
 };

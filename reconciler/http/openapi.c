@@ -201,7 +201,8 @@ static struct value *operation_of(struct arena *a, const struct route *route)
     responses = set_map(a, v, "responses");
     good = set_map(a, responses, "200");
     set_c(a, good, "description", shapes_text(str_from_c(route->answer)));
-    set_content(a, good, "application/json", route->answer);
+    set_content(a, good, route->flags & ROUTE_STREAM ? "text/event-stream" : "application/json",
+                route->answer);
     refer_to_errors(a, responses);
     return v;
 }

@@ -38,6 +38,9 @@ static const struct route routes[] = {
     { READS(PLAN "/progress", ROUTE_WAITS, progress, "progress"), .query = "progress_query",
       .text = "events of the plan after `after`, what runs, its state" },
     { READS(API "/history", ROUTE_LIST, history, "history"), .query = "history_query", .text = "events" },
+    { READS(API "/events", ROUTE_STREAM | ROUTE_LIST, events, "event"), .query = "events_query",
+      .text = "events as they come, as server-sent events: `id` is `seq`, `data` an `event` without its body; "
+              "goes on after the header Last-Event-ID" },
     { READS(ENV "/history", 0, state_at, "state_then"), .query = "at_query",
       .text = "what was there at `at_ms`, by which plan, decided by whom" },
     { READS(ENV "/explain", 0, explain, "explained"), .query = "explain_query",

@@ -17,10 +17,11 @@
 #include "reconciler/http/auth.h"
 
 enum route_flag {
-    ROUTE_LIVE = 1,  /* add what the running engine knows, under "live" */
-    ROUTE_WAITS = 2, /* with wait_ms=: until the answer is news */
-    ROUTE_HEAVY = 4, /* one at a time */
-    ROUTE_LIST = 8,  /* of those environments that the actor may know */
+    ROUTE_LIVE = 1,    /* add what the running engine knows, under "live" */
+    ROUTE_WAITS = 2,   /* with wait_ms=: until the answer is news */
+    ROUTE_HEAVY = 4,   /* one at a time */
+    ROUTE_LIST = 8,    /* of those environments that the actor may know */
+    ROUTE_STREAM = 16, /* server-sent events: the answer says which is the newest now */
 };
 
 struct route_world { /* what a GET is answered from */

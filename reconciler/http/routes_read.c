@@ -2,6 +2,7 @@
 #include "reconciler/http/logs.h"
 #include "reconciler/http/openapi.h"
 #include "reconciler/http/routes_parts.h"
+#include "state/events.h"
 
 #define LINES_DEFAULT 50
 #define LINES_MAX 2000
@@ -246,4 +247,20 @@ int routes_read_tokens(const struct route_world *w, const struct route_call *cal
 {
     (void)call;
     return view_tokens(&w->view, ret, err);
+}
+
+int routes_read_events(const struct route_world *w, const struct route_call *call,
+                       struct value **ret, struct err *err)
+{
+    struct value *map = value_map(w->view.a);
+    struct digest hash;
+    int64_t seq;
+    int rc = events_head(w->view.db, &seq, &hash, err);
+
+    (void)call;
+    if (rc)
+        return rc;
+    value_set_int(w->view.a, map, S("seq"), seq);
+    *ret = map;
+    return 0;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -151,10 +152,21 @@ static int show(gnutls_session_t session, const gnutls_datum_t *authorities, int
     return 0;
 }
 
+/* Descriptors are also needed elsewhere. */
+static int connections_max(enum http_door door)
+{
+    struct rlimit files;
+    int n = door == HTTP_DOOR_SOCKET ? HTTP_CONNECTIONS_MAX : HTTP_CONNECTIONS_TCP_MAX;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur / 2 > (rlim_t)n)
+        return n;
+    return (int)(files.rlim_cur / 2);
+}
+
 static int start_daemon(struct http_server *s, int *take_fd, struct err *err)
 {
     struct MHD_OptionItem options[] = {
-        { MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX, NULL },
+        { MHD_OPTION_CONNECTION_LIMIT, connections_max(s->door), NULL },
         { MHD_OPTION_CONNECTION_TIMEOUT, 0, NULL }, /* the deadlines are ours */
         { MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTP_CONNECTION_MEMORY, NULL },
         { MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
@@ -193,9 +205,11 @@ static struct connections connections_as(const struct http_server_options *optio
             [CONNECTIONS_BODY] = options->body_ms ? options->body_ms : HTTP_BODY_MS,
             [CONNECTIONS_IDLE] = options->idle_ms ? options->idle_ms : HTTP_IDLE_MS,
             [CONNECTIONS_SENDS] = HTTP_SEND_MS,
+            [CONNECTIONS_PUSHES] = options->stream_ms ? options->stream_ms : HTTP_STREAM_MS,
         },
         .drain_ms = HTTP_DRAIN_MS,
-        .n_max = HTTP_CONNECTIONS_USER_MAX,
+        .n_max = s->door == HTTP_DOOR_SOCKET ? HTTP_CONNECTIONS_USER_MAX
+                                             : HTTP_CONNECTIONS_ADDRESS_MAX,
         .unsent_max = HTTP_UNSENT_USER_MAX,
         .cut = server_run_soon,
         .ctx = s,

@@ -36,6 +36,9 @@
 #define HTTP_IDLE_MS 30000   /* between two requests of a connection */
 #define HTTP_SEND_MS 60000   /* from the answer to its last byte */
 #define HTTP_DRAIN_MS 5000   /* for clients that are slow while we stop */
+#define HTTP_STREAM_MS 20000 /* from what was pushed into a stream to its last byte */
+#define HTTP_CONNECTIONS_TCP_MAX 2048
+#define HTTP_CONNECTIONS_ADDRESS_MAX 256
 
 enum http_door { HTTP_DOOR_SOCKET, HTTP_DOOR_API, HTTP_DOOR_HOOKS, N_HTTP_DOORS };
 
@@ -49,6 +52,7 @@ struct http_peer {
 };
 
 struct http_server;
+struct http_stream;
 struct tls;
 struct MHD_Connection;
 
@@ -66,6 +70,7 @@ struct http_exchange {
     /* the server's own */
     struct http_server *server;
     struct MHD_Connection *connection;
+    struct http_stream *stream; /* NULL: none */
     struct sb received;
     struct value *answer_headers; /* {name: text} */
     size_t n_received;
@@ -87,7 +92,7 @@ struct http_server_options {
     http_handle *handle;
     http_admit *admit; /* NULL: everybody */
     void *ctx;
-    int64_t header_ms, body_ms, idle_ms; /* 0: as above; shorter in tests */
+    int64_t header_ms, body_ms, idle_ms, stream_ms; /* 0: as above; shorter in tests */
 };
 
 int http_server_start(const struct http_server_options *options, struct http_server **ret,
@@ -106,3 +111,20 @@ void http_answer_error(struct http_exchange *x, const struct err *err);
 /* With members besides those of every error. */
 void http_answer_refusal(struct http_exchange *x, const struct err *err,
                          const struct value *besides);
+
+/* An answer without an end. What is pushed is copied and sent; nothing more may be pushed until that was
+ * taken, so that a stream never holds more than one push. Who does not take it within HTTP_STREAM_MS is cut.
+ * `taken` is called when there is room, first when the headers were sent; `ended` once, when the client is
+ * gone or http_stream_end() has done its work: the exchange and the stream are gone then. */
+struct http_stream_calls {
+    void (*taken)(void *ctx, struct http_stream *stream);
+    loop_fn *ended;
+    void *ctx;
+};
+/* Instead of http_answer(). Not 0: it was answered with this error. */
+int http_stream_begin(struct http_exchange *x, const char *type,
+                      const struct http_stream_calls *calls);
+int http_stream_has_room(const struct http_stream *stream);
+/* Without memory for it the connection is cut. */
+void http_stream_push(struct http_stream *stream, struct str bytes);
+void http_stream_end(struct http_stream *stream);

@@ -1,5 +1,6 @@
 /* A request, from its first header to its end. SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
+#include "base/guard.h"
 #include "reconciler/http/framing.h"
 #include "reconciler/http/hooks.h"
 #include "reconciler/http/hosts.h"
@@ -221,6 +222,8 @@ void server_request_over(void *ctx, struct MHD_Connection *connection, void **ow
         connections_enter(c, CONNECTIONS_IDLE);
     if (!x)
         return;
+    if (x->stream)
+        server_stream_over(TAKE(x->stream));
     arena_fini(&x->arena);
     alloc_free(x);
     *own = NULL;

@@ -26,7 +26,7 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
     (void)MHD_add_response_header(response, name, value); /* refused: left out */
 }
 
-static void add_headers(const struct http_exchange *x, struct MHD_Response *response)
+void server_add_headers(const struct http_exchange *x, struct MHD_Response *response)
 {
     const struct value *own = x->answer_headers;
 
@@ -63,7 +63,7 @@ static void queue_answer(struct http_exchange *x, int status, const char *type, 
     c->n_unsent = body.n;
     if (response) {
         add_header(response, "Content-Type", type);
-        add_headers(x, response);
+        server_add_headers(x, response);
         if (closes)
             add_header(response, "Connection", "close");
     }

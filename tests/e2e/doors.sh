@@ -115,4 +115,49 @@ sealed()
     expect_has "with that it does not start" "$(reeve serve 2>&1 9>&-)" "is not the key of"
 }
 
-run_cases in_clear_on_this_machine nothing_in_clear_for_others sealed
+# The ids of events that came into a file, in their order.
+ids()
+{
+    sed -n 's/^id: //p' "$1"
+}
+
+file_has()
+{
+    grep -q "$1" "$2"
+}
+
+listens()
+{
+    curl -sSN --unix-socket "$WORLD/var/reeve.sock" "${@:2}" "http://localhost/api/v1/events" >"$1" 2>&1 9>&-
+}
+
+events_as_they_come()
+{
+    local first second last n
+
+    given_doors
+    start_daemon
+    listens "$WORLD/live" &
+    first=$!
+    listens "$WORLD/past" -H 'Last-Event-ID: 0' &
+    second=$!
+    await 20 "one listens" file_has '^retry:' "$WORLD/live"
+    await 20 "one hears what was" file_has '^id: 1$' "$WORLD/past"
+    spec
+    deploy "a service"
+    await_converged
+    last=$(history | grep -o '"seq":[0-9]*' | cut -d : -f 2 | sort -n | tail -n 1)
+    await 20 "what comes is told" file_has "^id: $last\$" "$WORLD/live"
+    await 20 "to both" file_has "^id: $last\$" "$WORLD/past"
+    expect_has "a plan among it" "$(cat "$WORLD/live")" "event: rollout.applied"
+    n=$(ids "$WORLD/past" | wc -l)
+    expect_equal "each once, from the first on" "$(ids "$WORLD/past")" "$(seq 1 "$n")"
+    expect_has "what is to come cannot be gone on from" \
+        "$(ask --unix-socket "$WORLD/var/reeve.sock" http://localhost/api/v1/events?after=99999)" "no event 99999 yet"
+    stop_daemon
+    wait $first $second
+    expect_equal "both ended in order" "$?" 0
+    say "   $n events"
+}
+
+run_cases in_clear_on_this_machine nothing_in_clear_for_others sealed events_as_they_come

@@ -275,9 +275,12 @@ static int ask(struct fixture *f, const struct asker *asker, const char *method,
     if (strcmp(method, "GET") != 0)
         strcat(request, "{}");
     (void)!send(fd, request, strlen(request), MSG_NOSIGNAL);
-    for (ssize_t got = 1; got > 0 && n + 1 < ANSWER_MAX; n += got > 0 ? (size_t)got : 0)
-        got = recv(fd, ret + n, ANSWER_MAX - 1 - n, 0);
-    ret[n] = 0;
+    ret[0] = 0;
+    for (ssize_t got = 1; got > 0 && n + 1 < ANSWER_MAX && !strstr(ret, "retry: 2000");) {
+        got = recv(fd, ret + n, ANSWER_MAX - 1 - n, 0); /* that one has no end */
+        n += got > 0 ? (size_t)got : 0;
+        ret[n] = 0;
+    }
     if (sscanf(ret, "HTTP/1.1 %d", &status) != 1 || !strstr(ret, "\r\n\r\n"))
         return 0;
     memmove(ret, strstr(ret, "\r\n\r\n") + 4, strlen(strstr(ret, "\r\n\r\n") + 4) + 1);
