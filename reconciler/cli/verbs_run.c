@@ -122,6 +122,7 @@ static int open_api(struct daemon *d, struct err *err)
                                    .command = command_start,
                                    .hook = hook_call_start,
                                    .live = engine_live_view,
+                                   .sign = signing_write,
                                    .is_stale = engine_is_stale,
                                    .on_commit = engine_on_commit };
 

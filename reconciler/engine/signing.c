@@ -46,11 +46,26 @@ static int sessions_remove(struct signing_call *c, struct tx *tx, size_t keep, s
     return rc;
 }
 
+/* Of whomever: they are over. */
+static int sessions_sweep(struct signing_call *c, struct tx *tx, struct err *err)
+{
+    struct rec_session *rows;
+    size_t n;
+    int rc = DB_SELECT(c->engine->db, &c->arena, session, "WHERE made_ms < $1 LIMIT 100", &rows, &n,
+                       err, DB_I(loop_wall_ms(c->engine->loop) - SIGNING_MAX_MS));
+
+    for (size_t i = 0; !rc && i < n; i++)
+        rc = tx_remove(tx, REC_session, &rows[i], err);
+    return rc;
+}
+
 static int write_in(struct signing_call *c, struct tx *tx, struct err *err)
 {
     const struct rec_lockout forgotten = { .hash = c->in->name_key };
     int rc = sessions_remove(c, tx, SIGNING_SESSIONS_MAX - 1, err);
 
+    if (!rc)
+        rc = sessions_sweep(c, tx, err);
     if (!rc)
         rc = tx_put(tx, REC_session, &c->in->session, err);
     if (!rc && !digest_is_none(&forgotten.hash))

@@ -12,6 +12,8 @@
 
 #include "state/records.h"
 
+#define SIGNING_IDLE_MS ((int64_t)60 * 60 * 1000)     /* of a session, without a request */
+#define SIGNING_MAX_MS ((int64_t)12 * 60 * 60 * 1000) /* whatever was asked */
 #define SIGNING_SESSIONS_MAX 20
 #define SIGNING_LOCKOUTS_MAX 10000
 

@@ -100,3 +100,9 @@ int view_tokens(const struct view *v, struct value **ret, struct err *err);
 struct value *view_token(const struct view *v, const struct rec_token *row, int64_t epoch);
 /* Tokens of another one died with the database that they were made in. */
 int view_token_epoch(struct db *db, struct arena *a, int64_t *ret, struct err *err);
+
+/* {"people": [{name, local?, oidc?, password_ms?, sessions, locked_until_ms?}]} of auth.people. */
+int view_people(const struct view *v, const struct value *people, struct value **ret,
+                struct err *err);
+/* {"sessions": [{address, by, made_ms, used_ms}]}, newest first. */
+int view_sessions(const struct view *v, struct str person, struct value **ret, struct err *err);

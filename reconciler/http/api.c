@@ -5,12 +5,14 @@
 
 #include "base/alloc.h"
 #include "base/guard.h"
+#include "base/log.h"
 #include "base/sys.h"
 #include "reconciler/http/access.h"
 #include "reconciler/http/admit.h"
 #include "reconciler/http/auth_token.h"
 #include "reconciler/http/denials.h"
 #include "reconciler/http/feed.h"
+#include "reconciler/http/session.h"
 #include "reconciler/http/tls.h"
 #include "reconciler/rt/wait.h"
 #include "specs/json_io.h"
@@ -75,6 +77,7 @@ struct request {
     struct err failed;    /* what READ came to */
     struct rec_token token;
     struct str token_text;
+    struct login_call login;
 };
 
 /* --- readers ------------------------------------------------------------------------------------- */
@@ -126,22 +129,73 @@ static int request_read(struct request *r, struct db *db, struct err *err)
     return routes_read(&world, &r->call, &r->answer, err);
 }
 
+static int is_open(const struct request *r)
+{
+    return r->call.route && r->call.route->flags & ROUTE_OPEN;
+}
+
+static int request_sign(struct request *r, struct db *db, struct err *err)
+{
+    struct login_call *c = &r->login;
+
+    c->a = &r->x->arena;
+    c->db = db;
+    c->daemon = r->api->options.daemon;
+    c->x = r->x;
+    c->actor = r->is_known ? &r->actor : NULL;
+    c->now_ms = sys_wall_ms();
+    c->engine = r->api->options.engine;
+    c->write = r->api->options.sign;
+    return routes_work(&r->call, c, err);
+}
+
+/* That a session is in use is written before it is used: once a minute. */
+static void request_note_session(struct request *r)
+{
+    struct signing in = { .verb = SIGNING_USED, .session = { .hash = r->actor.session } };
+    struct err err = ERR_INIT;
+
+    if (r->actor.kind == AUTH_PERSON && !r->actor.is_noted &&
+        r->api->options.sign(r->api->options.engine, &in, &err))
+        LOG(LOG_WARN, "the use of a session is not noted: it ends sooner", LOG_C("err", err.text));
+}
+
+/* A page of another site makes a browser send the cookie, but cannot read the token. */
+static int check_csrf(struct request *r, struct err *err)
+{
+    struct session shown;
+
+    if (r->actor.kind != AUTH_PERSON || str_eq_c(r->x->method, "GET"))
+        return 0;
+    if (session_shown(&r->x->arena, r->x, &shown) && session_has_csrf(&shown, r->x))
+        return 0;
+    r->is_denied = 1;
+    return err_set(err, ERR_REFUSED,
+                   "the session's X-CSRF-Token, which GET /api/v1/me says, is not shown");
+}
+
 /* Who asks is known before it is said what there is. */
 static int request_enter(struct request *r, struct db *db, struct err *err)
 {
     const struct auth_world world = {
         .daemon = r->api->options.daemon, .db = db, .now_ms = sys_wall_ms(), .is_stale = r->is_stale
     };
-    int rc = auth_who(&r->x->arena, &world, r->x, &r->actor, err);
+    int rc;
 
+    if (is_open(r))
+        return request_parse(r, err);
+    rc = auth_who(&r->x->arena, &world, r->x, &r->actor, err);
     if (rc)
         return rc;
     r->is_known = 1;
+    request_note_session(r);
     if (r->unmatched.code) {
         *err = r->unmatched;
         return err->code;
     }
-    rc = request_parse(r, err);
+    rc = check_csrf(r, err);
+    if (!rc)
+        rc = request_parse(r, err);
     if (rc)
         return rc;
     rc = access_check(&r->x->arena, db, &r->actor, &r->call, &r->env, err);
@@ -201,6 +255,8 @@ static int request_work(struct task *t, struct err *err)
         rc = request_read(r, db, err);
     if (!rc && r->call.route->flags & ROUTE_STREAM)
         rc = request_begin_after(r, err);
+    if (!rc && r->call.route->work)
+        rc = request_sign(r, db, err);
     reader_give(r->api, db);
     return rc;
 }
@@ -309,12 +365,19 @@ static void request_answer(struct request *r)
         value_set_text(&r->command.arena, r->command.result, S("token"), r->token_text);
     if (failed && failed->code == ERR_UNKNOWN_ACTOR)
         http_header(r->x, "WWW-Authenticate", S("Bearer"));
+    for (size_t i = 0; i < value_count(r->login.headers); i++)
+        http_header(r->x, str_to_c(&r->x->arena, r->login.headers->u.map.entries[i].key),
+                    r->login.headers->u.map.entries[i].value->u.text);
     if (failed)
-        http_answer_refusal(r->x, failed, r->command.besides);
+        http_answer_refusal(r->x, failed, r->login.besides ? r->login.besides : r->command.besides);
     else if (r->call.route->flags & ROUTE_STREAM)
         feed_join(r->api->feed, r->x,
                   &(struct feed_listener){ r->actor.scope, r->after,
                                            value_get_int(r->answer, S("seq"), 0) });
+    else if (r->login.page.p)
+        http_answer(r->x, 200, "text/html; charset=utf-8", r->login.page);
+    else if (r->login.answer)
+        http_answer_json(r->x, 200, r->login.answer);
     else
         http_answer_json(r->x, 200, r->is_commanded ? r->command.result : r->answer);
 }
@@ -326,10 +389,11 @@ static enum task_verdict request_step(struct task *t)
 
     switch (t->state) {
     case REQUEST_READ:
-        wait_work_start(t, POOL_QUERY, request_work);
+        wait_work_start(t, r->call.route && r->call.route->work ? POOL_SIGN : POOL_QUERY,
+                        request_work);
         return task_then(t, REQUEST_JUDGE);
     case REQUEST_JUDGE:
-        if (r->call.route->read)
+        if (r->call.route->read || r->call.route->work)
             return task_goto(t, request_waits(r) ? REQUEST_PAUSE : REQUEST_END);
         if (request_command(r, &err))
             return task_fail(t, &err);
@@ -435,11 +499,11 @@ static void request_begin(void *ctx, struct http_exchange *x)
         hooks_begin(&api->hooks, x);
         return;
     }
-    if (auth_is_nobody(x)) {
+    (void)routes_match(x->method, x->path, &call, &unmatched); /* who asks comes first */
+    if (auth_is_nobody(x) && !(call.route && call.route->flags & ROUTE_OPEN)) {
         answer_nobody(api, x);
         return;
     }
-    (void)routes_match(x->method, x->path, &call, &unmatched); /* who asks comes first */
     if (check_share(api, x, &call, &err)) {
         http_answer_error(x, &err);
         return;

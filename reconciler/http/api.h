@@ -24,6 +24,7 @@ struct api_options {
     void (*command)(struct engine *e, struct command_call *call, task_ended *ended, void *ctx);
     void (*hook)(struct engine *e, struct hook_call *call, task_ended *ended, void *ctx);
     struct value *(*live)(struct engine *e, struct arena *a);
+    login_write *sign;                       /* signing_write() */
     int (*is_stale)(const struct engine *e); /* engine_is_stale(); NULL: never */
     /* engine_on_commit(); NULL: events are told to nobody */
     void (*on_commit)(struct engine *e, loop_fn *fn, void *ctx);

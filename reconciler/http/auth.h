@@ -3,7 +3,8 @@
  *
  * An actor is `local:NAME(uid)`, for root with the login uid where one is set. `auth.local` of the Daemon
  * document maps users and groups to roles, everybody else may look; without it the daemon's own uid and root
- * are admin. To override is a role of its own. Who may be connected at all is admit.h's.
+ * are admin. To override is a role of its own. A person who signed in is `person:NAME`, whose roles are those of
+ * `auth.roles`. Who may be connected at all is admit.h's.
  *
  * Thread   not the loop's: names may be asked of a directory service.
  * Fails    ERR_NOMEM.
@@ -46,6 +47,7 @@ struct auth_actor {
     size_t n_grants;
     const struct value *principals; /* ["user:ann", "group:ops"] */
     struct str token;               /* its id; "" of who is no token */
+    struct digest session;          /* of a person who signed in */
     int is_noted;                   /* its last use, within the last minute */
     int may_break_glass;            /* a role that is lacking, in an emergency, with a reason */
 };
@@ -72,8 +74,6 @@ int auth_may(const struct auth_actor *actor, unsigned roles, struct str env);
  * principals; `roles` are theirs everywhere in any case. */
 int auth_grant(struct arena *a, const struct value *map, unsigned roles, struct auth_actor *actor,
                struct err *err);
-/* Of a person who signed in, by what they are called: auth.roles, in which "*" is everyone who signed in; everywhere. */
-unsigned auth_roles_signed_in(const struct value *daemon, const struct value *principals);
 /* What the word of a role brings; 0: it is none. */
 unsigned auth_roles_of(struct str word);
 /* "operator or admin" */

@@ -61,20 +61,6 @@ static int is_given(struct str entry, const struct value *principals, struct str
     return is || str_eq_c(who, "*"); /* which the grammar takes for those who signed in alone */
 }
 
-typedef void give(void *ctx, const struct auth_grant *grant);
-
-static void give_each(const struct value *map, const struct value *principals, give *fn, void *ctx)
-{
-    for (size_t i = 0; i < N_ELEMENTS(role_rows); i++) {
-        const struct value *list = value_get(map, str_from_c(role_rows[i].field));
-        struct auth_grant grant = { .roles = role_rows[i].roles };
-
-        for (size_t k = 0; k < value_count(list); k++)
-            if (is_given(value_item(list, k)->u.text, principals, &grant.pattern))
-                fn(ctx, &grant);
-    }
-}
-
 struct giving {
     struct arena *a;
     struct auth_actor *actor;
@@ -83,9 +69,8 @@ struct giving {
     int is_everywhere;
 };
 
-static void give_one(void *ctx, const struct auth_grant *grant)
+static void give_one(struct giving *g, const struct auth_grant *grant)
 {
-    struct giving *g = ctx;
     struct auth_grant *slot = vec_push(g->a, &g->grants);
 
     if (slot)
@@ -96,6 +81,18 @@ static void give_one(void *ctx, const struct auth_grant *grant)
         value_add(g->a, g->patterns, value_text(g->a, grant->pattern));
 }
 
+static void give_each(struct giving *g, const struct value *map)
+{
+    for (size_t i = 0; i < N_ELEMENTS(role_rows); i++) {
+        const struct value *list = value_get(map, str_from_c(role_rows[i].field));
+        struct auth_grant grant = { .roles = role_rows[i].roles };
+
+        for (size_t k = 0; k < value_count(list); k++)
+            if (is_given(value_item(list, k)->u.text, g->actor->principals, &grant.pattern))
+                give_one(g, &grant);
+    }
+}
+
 int auth_grant(struct arena *a, const struct value *map, unsigned roles, struct auth_actor *actor,
                struct err *err)
 {
@@ -103,25 +100,9 @@ int auth_grant(struct arena *a, const struct value *map, unsigned roles, struct 
 
     if (roles)
         give_one(&g, &(struct auth_grant){ .roles = roles, .pattern = STR_NONE });
-    give_each(map, actor->principals, give_one, &g);
+    give_each(&g, map);
     actor->grants = g.grants.p;
     actor->n_grants = g.grants.n;
     actor->scope = g.is_everywhere ? NULL : g.patterns;
     return arena_status(a, err);
-}
-
-static void give_everywhere(void *ctx, const struct auth_grant *grant)
-{
-    unsigned *roles = ctx;
-
-    if (!grant->pattern.p)
-        *roles |= grant->roles;
-}
-
-unsigned auth_roles_signed_in(const struct value *daemon, const struct value *principals)
-{
-    unsigned roles = 0;
-
-    give_each(value_at(daemon, S("auth.roles")), principals, give_everywhere, &roles);
-    return roles;
 }

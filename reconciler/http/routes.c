@@ -91,6 +91,20 @@ static const struct route routes[] = {
       .text = "a new token: its text stands in this answer and nowhere else" },
     { "POST", TOKEN "/revoke", AUTH_ADMIN, 0, .verb = COMMAND_REVOKE, .body = "revoke_body", .answer = "token",
       .text = "it is good no more" },
+    { "POST", API "/sign-in", 0, ROUTE_OPEN, .work = login_in, .body = "sign_in_body", .answer = "who",
+      .text = "a session by name and password; its cookie comes with the answer" },
+    { "POST", API "/sign-out", AUTH_VIEWER, ROUTE_LIST, .work = login_out, .answer = "said",
+      .text = "the session is over" },
+    { "GET", API "/me", AUTH_VIEWER, ROUTE_LIST, .work = login_me, .answer = "who",
+      .text = "who asks, and what they may" },
+    { "GET", API "/people", AUTH_ADMIN, 0, .read = routes_read_people, .answer = "people",
+      .text = "who stands in auth.people, and how they sign in" },
+    { "GET", PERSON "/sessions", AUTH_ADMIN, 0, .read = routes_read_sessions, .answer = "sessions",
+      .text = "where a person is signed in" },
+    { "POST", PERSON "/password", AUTH_ADMIN, 0, .work = login_password, .body = "password_body", .answer = "said",
+      .text = "another password for a person; their sessions end" },
+    { "POST", PERSON "/sign-out", AUTH_ADMIN, 0, .work = login_out_all, .answer = "said",
+      .text = "all sessions of a person end" },
 };
 /* clang-format on */
 

@@ -14,7 +14,7 @@
 
 #include "reconciler/engine/command.h"
 #include "reconciler/engine/view.h"
-#include "reconciler/http/auth.h"
+#include "reconciler/http/login.h"
 
 enum route_flag {
     ROUTE_LIVE = 1,    /* add what the running engine knows, under "live" */
@@ -22,6 +22,7 @@ enum route_flag {
     ROUTE_HEAVY = 4,   /* one at a time */
     ROUTE_LIST = 8,    /* of those environments that the actor may know */
     ROUTE_STREAM = 16, /* server-sent events: the answer says which is the newest now */
+    ROUTE_OPEN = 32,   /* asked by who is not known yet */
 };
 
 struct route_world { /* what a GET is answered from */
@@ -44,6 +45,7 @@ struct route {
     unsigned roles;            /* one of them is needed */
     int flags;
     route_read *read;          /* GET */
+    login_fn *work;            /* who signs in and out, in the place of both */
     enum command_verb verb;    /* POST */
     const char *query, *body;  /* shapes of what it is asked with; NULL: nothing */
     const char *answer, *text; /* answer: a shape */
@@ -57,4 +59,5 @@ int routes_match(struct str method, struct str path, struct route_call *ret, str
 /* In one state of the database. */
 int routes_read(const struct route_world *w, const struct route_call *call, struct value **ret,
                 struct err *err);
+int routes_work(const struct route_call *call, struct login_call *c, struct err *err);
 int routes_command(const struct route_call *call, struct command *ret, struct err *err);

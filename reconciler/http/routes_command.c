@@ -33,3 +33,13 @@ int routes_command(const struct route_call *call, struct command *ret, struct er
         ret->operation = call->param;
     return 0;
 }
+
+int routes_work(const struct route_call *call, struct login_call *c, struct err *err)
+{
+    if (routes_check(call, SHAPES_QUERY, err) || routes_check(call, SHAPES_BODY, err))
+        return err->code;
+    c->param = call->param;
+    c->query = call->query;
+    c->body = call->body;
+    return call->route->work(c, err);
+}

@@ -264,3 +264,16 @@ int routes_read_events(const struct route_world *w, const struct route_call *cal
     *ret = map;
     return 0;
 }
+
+int routes_read_people(const struct route_world *w, const struct route_call *call,
+                       struct value **ret, struct err *err)
+{
+    (void)call;
+    return view_people(&w->view, value_at(w->daemon, S("auth.people")), ret, err);
+}
+
+int routes_read_sessions(const struct route_world *w, const struct route_call *call,
+                         struct value **ret, struct err *err)
+{
+    return view_sessions(&w->view, call->param, ret, err);
+}

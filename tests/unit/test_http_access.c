@@ -21,6 +21,7 @@
 #include "reconciler/http/api.h"
 #include "reconciler/http/auth_token.h"
 #include "reconciler/http/listen.h"
+#include "reconciler/http/session.h"
 #include "specs/json_io.h"
 #include "state/tx.h"
 #include "tests/support/test_ports.h"
@@ -41,13 +42,21 @@ static const struct role {
     { "override", AUTH_VIEWER | AUTH_OVERRIDE },
 };
 
-enum shows { SHOWS_NOTHING, SHOWS_PEER, SHOWS_WHOLE, SHOWS_SCOPED, SHOWS_DEAD };
+enum shows {
+    SHOWS_NOTHING,
+    SHOWS_PEER,
+    SHOWS_WHOLE,
+    SHOWS_SCOPED,
+    SHOWS_DEAD,
+    SHOWS_COOKIE,
+    SHOWS_COOKIE_ALONE
+};
 
 /* Who asks. */
 struct asker {
     const char *what;
     enum shows shows;
-    struct str token;
+    struct str token, headers;
 };
 
 /* What is asked about. */
@@ -69,7 +78,7 @@ struct fixture {
     struct db *db;
     struct loop *loop;
     struct api *api;
-    struct asker askers[8];
+    struct asker askers[10];
     size_t n_askers, n_asked, n_passed, n_ok;
     size_t n_denied_known, n_denied; /* as they were answered, as they were written */
     size_t n_folded, n_folded_calls;
@@ -97,6 +106,14 @@ static enum task_verdict fake_step(struct task *t)
     if (!json_parse(&call->arena, call->in.denied_note, 4096, &note, &err))
         current->n_folded_calls += (size_t)value_get_int(note, S("calls"), 0);
     return task_done(t);
+}
+
+static int fake_sign(struct engine *e, struct signing *in, struct err *err)
+{
+    (void)e;
+    (void)in;
+    (void)err;
+    return 0;
 }
 
 static void fake_command(struct engine *e, struct command_call *call, task_ended *ended, void *ctx)
@@ -223,18 +240,53 @@ static struct str given_token(struct fixture *f, const char *role, const char *s
     return text;
 }
 
+/* The headers that a browser sends, in which ann is signed in. */
+static struct str given_session(struct fixture *f, int with_csrf)
+{
+    struct err err = ERR_INIT;
+    struct session s;
+    struct rec_session row;
+    struct str cookie;
+
+    assert_int_equal(session_draw(&f->arena, &s, &err), 0);
+    row = (struct rec_session){ .hash = s.hash,
+                                .person = S("ann"),
+                                .subject = S(""),
+                                .groups = S(""),
+                                .address = S(""),
+                                .made_ms = sys_wall_ms(),
+                                .used_ms = sys_wall_ms() };
+    assert_int_equal(db_batch_begin(f->db, &err), 0);
+    assert_int_equal(db_cache_put(f->db, REC_session, &row, &err), 0);
+    assert_int_equal(db_batch_commit(f->db, &err), 0);
+    cookie = session_cookie(&f->arena, &s, 0);
+    cookie = str_slice(cookie, 0, str_find_char(cookie, ';'));
+    return str_fmt(&f->arena, "Cookie: %.*s\r\nX-CSRF-Token: %.*s\r\n", STR_ARG(cookie),
+                   STR_ARG(with_csrf ? s.csrf : S("no")));
+}
+
 static void given_askers(struct fixture *f)
 {
     const char *role = f->role->word, *scoped = ",\"environments\":[\"" OWN "\",\"pr-*\"]";
     const struct asker askers[] = {
-        { "nobody", SHOWS_NOTHING, STR_NONE },
-        { "local", SHOWS_PEER, STR_NONE },
-        { "token", SHOWS_WHOLE, given_token(f, role, "", TOKEN_GOOD) },
-        { "token of some environments", SHOWS_SCOPED, given_token(f, role, scoped, TOKEN_GOOD) },
-        { "revoked", SHOWS_DEAD, given_token(f, role, "", TOKEN_REVOKED) },
-        { "expired", SHOWS_DEAD, given_token(f, role, "", TOKEN_EXPIRED) },
-        { "of a lost database", SHOWS_DEAD, given_token(f, role, "", TOKEN_LOST) },
-        { "unknown", SHOWS_DEAD, S("rvt_0000000000000000_00") },
+        { .what = "nobody", .shows = SHOWS_NOTHING },
+        { .what = "local", .shows = SHOWS_PEER },
+        { .what = "token", .shows = SHOWS_WHOLE, .token = given_token(f, role, "", TOKEN_GOOD) },
+        { .what = "token of some environments",
+          .shows = SHOWS_SCOPED,
+          .token = given_token(f, role, scoped, TOKEN_GOOD) },
+        { .what = "revoked",
+          .shows = SHOWS_DEAD,
+          .token = given_token(f, role, "", TOKEN_REVOKED) },
+        { .what = "expired",
+          .shows = SHOWS_DEAD,
+          .token = given_token(f, role, "", TOKEN_EXPIRED) },
+        { .what = "of a lost database",
+          .shows = SHOWS_DEAD,
+          .token = given_token(f, role, "", TOKEN_LOST) },
+        { .what = "unknown", .shows = SHOWS_DEAD, .token = S("rvt_0000000000000000_00") },
+        { .what = "person", .shows = SHOWS_COOKIE, .headers = given_session(f, 1) },
+        { .what = "a page of others", .shows = SHOWS_COOKIE_ALONE, .headers = given_session(f, 0) },
     };
 
     _Static_assert(N_ELEMENTS(askers) == N_ELEMENTS(f->askers), "room for each");
@@ -252,7 +304,7 @@ static int dial(const struct fixture *f, enum shows shows)
     struct err err = ERR_INIT;
     int fd = -1;
 
-    if (shows != SHOWS_NOTHING)
+    if (shows != SHOWS_NOTHING && shows != SHOWS_COOKIE && shows != SHOWS_COOKIE_ALONE)
         return listen_connect(f->path, &fd, &err) ? -1 : fd;
     fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return connect(fd, (struct sockaddr *)&to, sizeof(to)) ? -1 : fd;
@@ -267,11 +319,13 @@ static int ask(struct fixture *f, const struct asker *asker, const char *method,
     size_t n = 0;
     int status = 0;
 
-    (void)snprintf(request, sizeof(request),
-                   "%s %.*s HTTP/1.1\r\nHost: localhost:%u\r\nConnection: close\r\n%s%.*s%s%s\r\n",
-                   method, STR_ARG(path), f->port, asker->token.p ? "Authorization: Bearer " : "",
-                   STR_ARG(asker->token.p ? asker->token : S("")), asker->token.p ? "\r\n" : "",
-                   strcmp(method, "GET") ? "Content-Length: 2\r\n" : "");
+    (void)snprintf(
+        request, sizeof(request),
+        "%s %.*s HTTP/1.1\r\nHost: localhost:%u\r\nConnection: close\r\n%.*s%s%.*s%s%s\r\n", method,
+        STR_ARG(path), f->port, STR_ARG(asker->headers.p ? asker->headers : S("")),
+        asker->token.p ? "Authorization: Bearer " : "",
+        STR_ARG(asker->token.p ? asker->token : S("")), asker->token.p ? "\r\n" : "",
+        strcmp(method, "GET") ? "Content-Length: 2\r\n" : "");
     if (strcmp(method, "GET") != 0)
         strcat(request, "{}");
     (void)!send(fd, request, strlen(request), MSG_NOSIGNAL);
@@ -330,8 +384,12 @@ static int is_a_persons(const struct route *route)
 static int expected(const struct fixture *f, const struct route *route, const struct asker *asker,
                     const struct target *target)
 {
+    if (route->flags & ROUTE_OPEN)
+        return 0;
     if (asker->shows == SHOWS_NOTHING || asker->shows == SHOWS_DEAD)
         return 401;
+    if (asker->shows == SHOWS_COOKIE_ALONE && strcmp(route->method, "GET") != 0)
+        return 403;
     if (asker->shows == SHOWS_SCOPED && is_of_an_environment(route) && target != targets)
         return 404;
     if (asker->shows == SHOWS_SCOPED && !is_of_an_environment(route) &&
@@ -449,9 +507,10 @@ static void given_api(struct fixture *f)
         json_parse(
             &f->arena,
             str_fmt(&f->arena,
-                    "{\"listen\":\"127.0.0.1:%u\",\"auth\":{\"local\":{\"%s\":[\"user:%s%s\"]}}}",
+                    "{\"listen\":\"127.0.0.1:%u\",\"auth\":{\"local\":{\"%s\":[\"user:%s%s\"]},"
+                    "\"roles\":{\"%s\":[\"user:ann\"]},\"people\":{\"ann\":{}}}}",
                     f->port, f->role->word, user ? user->pw_name : "?",
-                    f->is_local_scoped ? "@" OWN : ""),
+                    f->is_local_scoped ? "@" OWN : "", f->role->word),
             4096, &daemon, &err),
         0);
     assert_int_equal(loop_uv_new(&(struct loop_options){ 0 }, &f->loop, &err), 0);
@@ -461,7 +520,8 @@ static void given_api(struct fixture *f)
                                          .daemon = daemon,
                                          .engine = (struct engine *)f->loop,
                                          .command = fake_command,
-                                         .live = fake_live },
+                                         .live = fake_live,
+                                         .sign = fake_sign },
                   &f->api, &err))
         fail_msg("%s", err.text);
 }
@@ -545,13 +605,17 @@ static void test_what_nobody_else_may(void **state)
         { "GET", "/api/v1/tokens", AUTH_ADMIN },
         { "POST", "/api/v1/tokens", AUTH_ADMIN },
         { "POST", "/api/v1/tokens/ID/revoke", AUTH_ADMIN },
+        { "GET", "/api/v1/people", AUTH_ADMIN },
+        { "GET", "/api/v1/people/NAME/sessions", AUTH_ADMIN },
+        { "POST", "/api/v1/people/NAME/password", AUTH_ADMIN },
+        { "POST", "/api/v1/people/NAME/sign-out", AUTH_ADMIN },
     };
     size_t n;
     const struct route *routes = routes_get(&n);
 
     (void)state;
     for (size_t i = 0; i < n; i++)
-        assert_int_not_equal(routes[i].roles, 0);
+        assert_int_equal(!routes[i].roles, !strcmp(routes[i].path, "/api/v1/sign-in"));
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
         size_t n_found = 0;
 
