@@ -12,6 +12,7 @@
 #include "reconciler/http/auth_token.h"
 #include "reconciler/http/denials.h"
 #include "reconciler/http/feed.h"
+#include "reconciler/http/rate.h"
 #include "reconciler/http/session.h"
 #include "reconciler/http/tls.h"
 #include "reconciler/rt/wait.h"
@@ -31,6 +32,7 @@ struct api {
     struct tls *tls; /* NULL: in clear */
     struct hooks hooks;
     struct feed *feed;
+    struct rate rate;
     struct request *requests;
     pthread_mutex_t lock;
     struct db *readers[READERS_MAX]; /* idle; under the lock */
@@ -486,6 +488,25 @@ static int is_for_hooks(const struct api *api, const struct http_exchange *x)
            (x->door == HTTP_DOOR_API && !api->servers[HTTP_DOOR_HOOKS] && hooks_is_path(x->path));
 }
 
+/* Over TCP, before anything is looked up. A credential counts for itself, whether it is one or not. */
+static int is_throttled(struct api *api, struct http_exchange *x)
+{
+    struct str key = rate_network(&x->arena, x->address);
+    struct str credential = value_get_text(x->headers, S("authorization"), STR_NONE);
+    int64_t now_ms = loop_mono_ms(api->options.loop);
+    struct err err = ERR_INIT;
+    int wait_s = rate_take(&api->rate, RATE_ADDRESS, key, now_ms);
+
+    if (!wait_s && credential.n)
+        wait_s = rate_take(&api->rate, RATE_CREDENTIAL, credential, now_ms);
+    if (!wait_s)
+        return 0;
+    (void)err_set(&err, ERR_THROTTLED, "too many requests: wait %d s", wait_s);
+    http_header(x, "Retry-After", str_fmt(&x->arena, "%d", wait_s));
+    http_answer_error(x, &err);
+    return 1;
+}
+
 static void request_begin(void *ctx, struct http_exchange *x)
 {
     struct api *api = ctx;
@@ -499,6 +520,8 @@ static void request_begin(void *ctx, struct http_exchange *x)
         hooks_begin(&api->hooks, x);
         return;
     }
+    if (x->door != HTTP_DOOR_SOCKET && is_throttled(api, x))
+        return;
     (void)routes_match(x->method, x->path, &call, &unmatched); /* who asks comes first */
     if (auth_is_nobody(x) && !(call.route && call.route->flags & ROUTE_OPEN)) {
         answer_nobody(api, x);
@@ -651,6 +674,11 @@ int api_start(const struct api_options *options, struct api **ret, struct err *e
                                  .denials = &api->denials };
     (void)pthread_mutex_init(&api->lock, NULL); /* cannot fail with default attributes */
     api->notes = (struct notes){ .engine = options->engine, .command = options->command };
+    api->rate.seed = loop_random(options->loop);
+    api->rate.per_s[RATE_ADDRESS] = options->requests_per_s ? options->requests_per_s
+                                                            : RATE_ADDRESS_PER_S;
+    api->rate.per_s[RATE_CREDENTIAL] = options->requests_per_s ? options->requests_per_s
+                                                               : RATE_CREDENTIAL_PER_S;
     rc = denials_init(&api->denials, options->loop, &api->notes, err);
     if (!rc)
         rc = open_tls(api, err);

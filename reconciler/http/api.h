@@ -26,6 +26,7 @@ struct api_options {
     struct value *(*live)(struct engine *e, struct arena *a);
     login_write *sign;                       /* signing_write() */
     int (*is_stale)(const struct engine *e); /* engine_is_stale(); NULL: never */
+    int64_t requests_per_s; /* of one address or credential over TCP; 0: as rate.h says */
     /* engine_on_commit(); NULL: events are told to nobody */
     void (*on_commit)(struct engine *e, loop_fn *fn, void *ctx);
 };

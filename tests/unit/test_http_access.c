@@ -521,7 +521,8 @@ static void given_api(struct fixture *f)
                                          .engine = (struct engine *)f->loop,
                                          .command = fake_command,
                                          .live = fake_live,
-                                         .sign = fake_sign },
+                                         .sign = fake_sign,
+                                         .requests_per_s = 1000000 },
                   &f->api, &err))
         fail_msg("%s", err.text);
 }

@@ -18,6 +18,7 @@
 #include "base/sys.h"
 #include "reconciler/http/api.h"
 #include "reconciler/http/hosts.h"
+#include "reconciler/http/rate.h"
 #include "specs/json_io.h"
 #include "tests/support/test_ports.h"
 
@@ -236,6 +237,20 @@ static void test_each_door_hears_what_is_its(void **state)
     run(talk_doors, "");
 }
 
+static void talk_throttled(struct fixture *f)
+{
+    for (int i = 0; i < 2 * RATE_ADDRESS_PER_S * RATE_BURST_S; i++)
+        ask(f->api_port, "nobody, often", GET("/api/v1/status", "localhost"), " 4"); /* 401, 429 */
+    ask(f->api_port, "nobody, too often", GET("/api/v1/status", "localhost"), "Retry-After: 1");
+    ask(f->api_port, "whoever balances load is answered", GET("/healthz", "localhost"), " 200 ");
+}
+
+static void test_an_address_may_ask_so_often(void **state)
+{
+    (void)state;
+    run(talk_throttled, "");
+}
+
 static void talk_names(struct fixture *f)
 {
     ask(f->api_port, "the name is ours", GET("/healthz", "Reeve.example:443"), " 200 ");
@@ -305,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_door_hears_what_is_its),
+        cmocka_unit_test(test_an_address_may_ask_so_often),
         cmocka_unit_test(test_hosts_are_those_that_are_named),
         cmocka_unit_test(test_an_origin_is_the_host_that_was_asked),
         cmocka_unit_test(test_a_door_that_cannot_be_opened_is_said),

@@ -234,6 +234,42 @@ static void test_requests_are_taken_or_refused(void **state)
     expect_no_failure();
 }
 
+/* The tag of an answer as its next If-None-Match; "" where there is none. */
+static void take_tag(const char *heard, char *ret)
+{
+    const char *at = strstr(heard, "ETag: ");
+
+    ret[0] = 0;
+    if (at)
+        (void)sscanf(at, "ETag: %63[^\r]", ret);
+}
+
+static void talk_tags(struct fixture *f)
+{
+    AUTO_CLOSE int fd = dial(f);
+    char buf[4096], request[256], tag[64];
+
+    say(fd, "GET /who HTTP/1.1\r\nHost: l\r\n\r\n");
+    take_tag(hear(fd, buf, sizeof(buf), "}"), tag);
+    (void)snprintf(request, sizeof(request),
+                   "GET /who HTTP/1.1\r\nHost: l\r\nIf-None-Match: \"x\", W/%s\r\n\r\n", tag);
+    say(fd, request);
+    expect_answer("what is known is not said again", hear(fd, buf, sizeof(buf), "\r\n\r\n"),
+                  " 304 ");
+    expect_answer("and has its tag", buf, tag);
+    say(fd, "GET /who HTTP/1.1\r\nHost: l\r\nIf-None-Match: \"x\"\r\n\r\n");
+    expect_answer("another is", hear(fd, buf, sizeof(buf), "}"), " 200 ");
+    say(fd, "GET /refused HTTP/1.1\r\nHost: l\r\nIf-None-Match: *\r\n\r\n");
+    expect_answer("an error is said always", hear(fd, buf, sizeof(buf), "}"), " 403 ");
+}
+
+static void test_an_answer_that_is_known_is_not_said_again(void **state)
+{
+    (void)state;
+    run(talk_tags);
+    expect_no_failure();
+}
+
 static void talk_large(struct fixture *f)
 {
     AUTO_CLOSE int fd = dial(f);
@@ -513,6 +549,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests_are_taken_or_refused),
+        cmocka_unit_test(test_an_answer_that_is_known_is_not_said_again),
         cmocka_unit_test(test_a_large_chunked_body_is_refused_at_its_end),
         cmocka_unit_test(test_drips_are_cut_at_their_deadline),
         cmocka_unit_test(test_the_peer_is_known_and_connections_are_kept),
