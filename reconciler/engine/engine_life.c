@@ -57,7 +57,7 @@ static int raise_epoch(struct engine *e, struct err *err)
     e->epoch++;
     if (clock_task_open(&e->clock, e, err) || db_batch_begin(e->db, err) ||
         engine_write_life(e, a, S("daemon.started"), S("epoch"), err) ||
-        (e->options.seeks_suspects && engine_suspects_seek(e, err)) ||
+        engine_life_rights(e, err) || (e->options.seeks_suspects && engine_suspects_seek(e, err)) ||
         engine_suspects_load(e, err) || source_ahead_load(e, err))
         return err->code;
     return db_batch_commit(e->db, err);

@@ -15,3 +15,5 @@
 int engine_life_place(struct engine *e, struct err *err); /* directories, lock, installation */
 int engine_life_read(struct engine *e, struct err *err);  /* the file that is there */
 int engine_life_begin(struct engine *e, struct err *err); /* as new as the world: a life begins */
+/* engine_rights.c: rights that the Daemon document gives and did not give in the last life are an event. */
+int engine_life_rights(struct engine *e, struct err *err);

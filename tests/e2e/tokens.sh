@@ -103,6 +103,22 @@ is_used()
     reeve token list -o json | grep -o "\"id\":\"$1\".*" | grep -q '"used_ms":'
 }
 
+who_may_what_is_in_the_history()
+{
+    given_door
+    stop_daemon
+    [[ $(reeve history -n 100 -o json 2>/dev/null) != *auth.changed* ]] || fail "nothing has changed"
+    sed -i 's/^auth: .*/auth: {same_user: allow, local: {operator: ["user:root@prod"], admin: ["user:nobody"]}}/' "$WORLD/reeve.yaml"
+    start_daemon
+    stop_daemon
+    start_daemon
+    stop_daemon
+    reeve history -n 100 -o json >"$WORLD/history" 2>/dev/null
+    expect_equal "a change is one event" "$(grep -o '"kind":"auth.changed"' "$WORLD/history" | wc -l)" 1
+    expect_has "which" "$(cat "$WORLD/history")" '"local":{"admin":["user:nobody"],"operator":["user:root@prod"]}'
+    run 0 "rows are what the events say" audit verify --replay
+}
+
 with_its_database_it_is_lost()
 {
     given_door 'backup: {directory: copies, every: 1s}'
@@ -125,4 +141,4 @@ copy_is_there()
     [ -n "$(find "$WORLD/copies" -type f -newer "$WORLD/admin")" ]
 }
 
-run_cases a_token_is_good_for_what_it_says it_is_revoked_and_every_word_is_written with_its_database_it_is_lost
+run_cases a_token_is_good_for_what_it_says it_is_revoked_and_every_word_is_written who_may_what_is_in_the_history with_its_database_it_is_lost
