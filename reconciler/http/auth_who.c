@@ -43,7 +43,7 @@ int auth_who(struct arena *a, const struct auth_world *w, const struct http_exch
 
     if (shown.p)
         return who_bears(a, w, shown, ret, err);
-    if (x->door != HTTP_DOOR_SOCKET && session_shown(a, x, &session))
+    if (session_shown(a, x, &session))
         return who_signed_in(a, w, &session, ret, err);
     if (x->door != HTTP_DOOR_SOCKET)
         return err_set(err, ERR_UNKNOWN_ACTOR, "no credential says who asks");

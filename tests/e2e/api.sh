@@ -40,7 +40,7 @@ given_story()
     domains: [\"*.example.test\"]
     isolation: none"
     sed -i "s/domains: edge}/domains: edge, databases: [stores]}/; s|^sources: {|&other: {url: \"file://$WORLD/repo\", branches: [next], poll: 30s}, |
-        s|^auth: .*|auth: {same_user: allow, local: {admin: [user:$ME], override: [user:$ME]}, people: {ann: {local: $ME, keys: [\"$(<"$WORLD/key.pub")\"]}}}|" \
+        s|^auth: .*|auth: {same_user: allow, local: {admin: [user:$ME], override: [user:$ME]}, roles: {viewer: [\"*\"]}, people: {ann: {local: $ME, keys: [\"$(<"$WORLD/key.pub")\"]}}}|" \
         "$WORLD/reeve.yaml"
     given_recorder
     write_story version=v1
@@ -184,6 +184,30 @@ programs_get_tokens()
     run 0 '' token revoke "$id" --reason 'ci was moved'
 }
 
+# signed_in PATH [OPTION..]: ann asks, by her cookie.
+signed_in()
+{
+    curl -s --unix-socket "$REEVE_SERVER" -H "Cookie: $COOKIE" "${@:2}" "http://localhost/api/v1/$1" 9>&-
+}
+
+people_sign_in()
+{
+    local said
+
+    ask sign-in '{"name":"ann","password":"never set"}' >/dev/null
+    run 0 '' people password ann <<<'correct horse battery'
+    run 0 'ann ' people list
+    said=$(curl -s -i --unix-socket "$REEVE_SERVER" -d '{"name":"ann","password":"correct horse battery"}' http://localhost/api/v1/sign-in 9>&-)
+    COOKIE=$(grep -io '^set-cookie: [^;]*' <<<"$said" | cut -d ' ' -f 2)
+    run 0 'password' people sessions ann
+    expect_has "who she is" "$(signed_in me)" '"actor":"person:ann"'
+    ask me >/dev/null
+    signed_in environments/prod/hold -d '{"reason":"no token"}' >/dev/null
+    signed_in sign-out -X POST -H "X-CSRF-Token: $(signed_in me | grep -o '"csrf":"[^"]*"' | cut -d '"' -f 4)" >/dev/null
+    expect_has "she is out" "$(signed_in me)" UNKNOWN_ACTOR
+    run 0 'over' people sign-out ann
+}
+
 everything_is_looked_at()
 {
     local list
@@ -299,6 +323,6 @@ the_document_is_openapi()
     fi
 }
 
-run_cases plans_are_made_and_decided people_stop_it_and_let_it_go_on things_come_and_go programs_get_tokens \
+run_cases plans_are_made_and_decided people_stop_it_and_let_it_go_on things_come_and_go programs_get_tokens people_sign_in \
     everything_is_looked_at pages_hold_everything an_operation_is_settled a_bundle_is_brought all_of_it_is_as_documented \
     the_document_is_openapi
