@@ -20,6 +20,14 @@ class Daemon(http.client.HTTPConnection):
         self.sock.connect(THERE)
 
 
+def first_events(answer):
+    """Of a stream that does not end: whole events, until one has data."""
+    said = b""
+    while b"data:" not in said or not said.endswith(b"\n\n"):
+        said += answer.read1(65536) or b"\n\ndata:\n\n"
+    return said
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -36,7 +44,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             headers = {name: self.headers[name] for name in self.headers if name.lower() != "connection"}
             daemon.request(self.command, self.path, body or None, headers)
             answer = daemon.getresponse()
-            said = answer.read()
+            said = first_events(answer) if "event-stream" in answer.getheader("Content-Type", "") else answer.read()
         except OSError:
             self.close_connection = True
             return

@@ -1,6 +1,7 @@
 # api_referee: what a daemon said against the OpenAPI document that it serves. SPDX-License-Identifier: Apache-2.0
 #
-#     api_referee.py OPENAPI.json RECORD        1: a line for each answer that is not as documented
+#     api_referee.py OPENAPI.json RECORD           1: a line for each answer that is not as documented
+#     api_referee.py OPENAPI.json RECORD missing   METHOD PATH of each route that nobody asked yet
 #
 # The schemas are open, because answers get more members; here they are closed, so that each member is documented.
 # Exit status 77: python3-jsonschema is not here.
@@ -100,7 +101,11 @@ def check_answer(what, operation, line):
     kind = line["headers"].get("content-type", "").split(";")[0]
     if kind not in response["content"]:
         return wrong.append(f"{what}: an answer of {kind} is not documented")
-    check(f"{what}, its answer", response["content"][kind]["schema"], json.loads(line["answer"]))
+    said = [line["answer"]]
+    if kind == "text/event-stream":
+        said = re.findall(r"^data: ?(.+)$", line["answer"], re.M)
+    for text in said:
+        check(f"{what}, its answer", response["content"][kind]["schema"], json.loads(text))
 
 
 seen, granted, checked, statuses = set(), set(), set(), collections.Counter()
@@ -125,15 +130,15 @@ for text in open(sys.argv[2]):
     check_request(name, operation[3], urllib.parse.parse_qsl(query), line["body"], line["status"] < 300)
     check_answer(name, operation[3], line)
 
-for method, path, _, _ in operations:
-    name = f"{method} {path}"
-    if name not in seen:
-        wrong.append(f"{name}: documented, and nobody asked")
-    elif name not in granted:
-        wrong.append(f"{name}: was only refused")
+names = [f"{method} {path}" for method, path, _, _ in operations]
+if sys.argv[3:] == ["missing"]:
+    print("\n".join(name for name in names if name not in seen))
+    sys.exit()
+wrong += [f"{name}: documented, and nobody asked" for name in names if name not in seen]
+refused = [name for name in names if name not in granted]
 
 for sentence in list(dict.fromkeys(wrong))[:60]:
     print(sentence)
 print(f"{sum(statuses.values())} answers, {len(checked)} different ones; {len(operations)} routes, "
-      f"{len(granted)} granted; statuses {dict(sorted(statuses.items()))}; wrong: {len(set(wrong))}")
+      f"only refused: {refused or 'none'}; statuses {dict(sorted(statuses.items()))}; wrong: {len(set(wrong))}")
 sys.exit(bool(wrong))
