@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/guard.h"
-#include "reconciler/http/routes.h"
+#include "reconciler/http/routes_parts.h"
 #include "reconciler/http/shapes.h"
 
-#define API "/api/v1/"
+#define FIRST (sizeof(API)) /* of the words behind it */
 #define DESCRIPTION                                                                                \
     "All that the command line can do. On the daemon's unix socket who asks is known by the "      \
     "connection, elsewhere by a token or a session. Names of members never change their meaning; " \
@@ -39,6 +39,15 @@ static void set_content(struct arena *a, struct value *map, const char *type, co
 {
     value_set(a, set_map(a, set_map(a, map, "content"), type), S("schema"),
               reference(a, "schemas", str_from_c(shape)));
+}
+
+/* An answer says it besides its body. */
+static void set_header(struct arena *a, struct value *response, const char *name, const char *text)
+{
+    struct value *one = set_map(a, set_map(a, response, "headers"), name);
+
+    set_c(a, one, "description", text);
+    value_set(a, one, S("schema"), shapes_type_json(a, S("text")));
 }
 
 /* --- errors -------------------------------------------------------------------------------------- */
@@ -73,6 +82,8 @@ static void set_errors(struct arena *a, struct value *responses)
         one = value_map(a);
         value_set_text(a, one, S("description"), sb_str(&b));
         set_content(a, one, "application/problem+json", "problem");
+        if (errors[i].status == 429)
+            set_header(a, one, "Retry-After", "seconds until somebody is heard again");
         value_set(a, responses, error_name(a, errors[i].status), one);
     }
 }
@@ -118,7 +129,7 @@ static struct str path_of(struct arena *a, const struct route *route)
 /* "get_environment_plans": what a parameter follows is one of its kind. */
 static struct str id_of(struct arena *a, const struct route *route)
 {
-    struct str rest = str_from_c(route->path + strlen(API)), word;
+    struct str rest = str_from_c(route->path + FIRST), word;
     struct sb b;
 
     sb_init(&b, a);
@@ -139,6 +150,20 @@ static struct value *parameter(struct arena *a, struct str name, const char *in,
     if (*text)
         set_c(a, v, "description", text);
     return v;
+}
+
+/* Of an answer that is made of what is there now. */
+static int has_tag(const struct route *route)
+{
+    return str_eq_c(S("GET"), route->method) && !(route->flags & ROUTE_STREAM);
+}
+
+static void add_header(struct arena *a, struct value *list, const char *name, const char *text)
+{
+    struct value *one = parameter(a, str_from_c(name), "header", text);
+
+    value_set(a, one, S("schema"), shapes_type_json(a, S("text")));
+    value_add(a, list, one);
 }
 
 static void set_parameters(struct arena *a, const struct route *route, struct value *operation)
@@ -163,6 +188,10 @@ static void set_parameters(struct arena *a, const struct route *route, struct va
         value_set(a, one, S("schema"), shapes_type_json(a, str_from_c(members[i].type)));
         value_add(a, list, one);
     }
+    if (has_tag(route))
+        add_header(a, list, "If-None-Match", "an ETag: 304 while the answer would be the same");
+    if (route->flags & ROUTE_STREAM)
+        add_header(a, list, "Last-Event-ID", "a `seq`: goes on after it");
     if (value_count(list))
         value_set(a, operation, S("parameters"), list);
 }
@@ -184,10 +213,38 @@ static struct value *role_list(struct arena *a, const struct route *route)
     return list;
 }
 
+/* About what it is: that decides who of limited scope may ask. */
+static const char *scope_of(const struct route *route)
+{
+    static const char *const of_one[] = { ENV, PLAN, OPERATION };
+
+    for (size_t i = 0; i < N_ELEMENTS(of_one); i++)
+        if (str_starts(str_from_c(route->path), str_from_c(of_one[i])))
+            return "environment";
+    return route->flags & (ROUTE_LIST | ROUTE_OPEN) ? "any" : "all";
+}
+
+/* What changes something by a session shows that it was meant. */
+static struct value *security_of(struct arena *a, const struct route *route)
+{
+    struct value *list = value_list(a), *token = value_map(a), *session = value_map(a);
+
+    value_add(a, list, value_map(a)); /* who is connected to the socket */
+    if (route->flags & ROUTE_OPEN)
+        return list;
+    value_set(a, token, S("token"), value_list(a));
+    value_set(a, session, S("session"), value_list(a));
+    if (!str_eq_c(S("GET"), route->method))
+        value_set(a, session, S("csrf"), value_list(a));
+    value_add(a, list, token);
+    value_add(a, list, session);
+    return list;
+}
+
 static struct value *operation_of(struct arena *a, const struct route *route)
 {
     struct value *v = value_map(a), *tags = value_list(a), *responses, *good;
-    struct str rest = str_from_c(route->path + strlen(API)), word;
+    struct str rest = str_from_c(route->path + FIRST), word;
 
     (void)str_next(&rest, '/', &word); /* each has one */
     value_add(a, tags, value_text(a, str_eq_c(word, "openapi.json") ? S("api") : word));
@@ -195,6 +252,8 @@ static struct value *operation_of(struct arena *a, const struct route *route)
     set_c(a, v, "summary", route->text);
     value_set(a, v, S("tags"), tags);
     value_set(a, v, S("x-roles"), role_list(a, route));
+    set_c(a, v, "x-scope", scope_of(route));
+    value_set(a, v, S("security"), security_of(a, route));
     set_parameters(a, route, v);
     if (route->body)
         set_content(a, set_map(a, v, "requestBody"), "application/json", route->body);
@@ -203,6 +262,10 @@ static struct value *operation_of(struct arena *a, const struct route *route)
     set_c(a, good, "description", shapes_text(str_from_c(route->answer)));
     set_content(a, good, route->flags & ROUTE_STREAM ? "text/event-stream" : "application/json",
                 route->answer);
+    if (has_tag(route)) {
+        set_header(a, good, "ETag", "of the answer, for If-None-Match");
+        set_c(a, set_map(a, responses, "304"), "description", "It is as the ETag says.");
+    }
     refer_to_errors(a, responses);
     return v;
 }
@@ -231,9 +294,33 @@ static int is_of(const char *shape, const char *end)
     return str_ends(str_from_c(shape), str_from_c(end));
 }
 
+static void set_schemes(struct arena *a, struct value *schemes)
+{
+    static const struct {
+        const char *id, *type, *scheme, *in, *name, *text;
+    } rows[] = {
+        { "token", "http", "bearer", NULL, NULL, "a token of `reeve token create`" },
+        { "session", "apiKey", NULL, "cookie", "__Host-reeve", "of POST /api/v1/sign-in" },
+        { "csrf", "apiKey", NULL, "header", "X-CSRF-Token", "`csrf` of GET /api/v1/me" },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct value *one = set_map(a, schemes, rows[i].id);
+
+        set_c(a, one, "type", rows[i].type);
+        if (rows[i].scheme)
+            set_c(a, one, "scheme", rows[i].scheme);
+        if (rows[i].in)
+            set_c(a, one, "in", rows[i].in);
+        if (rows[i].name)
+            set_c(a, one, "name", rows[i].name);
+        set_c(a, one, "description", rows[i].text);
+    }
+}
+
 static void set_components(struct arena *a, struct value *components)
 {
-    struct value *schemas = set_map(a, components, "schemas"), *schemes, *one;
+    struct value *schemas = set_map(a, components, "schemas");
     const char *name;
 
     for (size_t i = 0; (name = shapes_name(i)); i++)
@@ -242,22 +329,7 @@ static void set_components(struct arena *a, struct value *components)
                       shapes_json(a, str_from_c(name),
                                   is_of(name, "_body") ? SHAPES_CLOSED : SHAPES_OPEN));
     set_errors(a, set_map(a, components, "responses"));
-    schemes = set_map(a, components, "securitySchemes");
-    one = set_map(a, schemes, "token");
-    set_c(a, one, "type", "http");
-    set_c(a, one, "scheme", "bearer");
-    set_c(a, one, "description", "a token of `reeve token create`");
-}
-
-/* One of them, or the connection itself on the socket. */
-static struct value *security(struct arena *a)
-{
-    struct value *list = value_list(a), *token = value_map(a);
-
-    value_set(a, token, S("token"), value_list(a));
-    value_add(a, list, value_map(a));
-    value_add(a, list, token);
-    return list;
+    set_schemes(a, set_map(a, components, "securitySchemes"));
 }
 
 struct value *openapi_document(struct arena *a)
@@ -272,7 +344,6 @@ struct value *openapi_document(struct arena *a)
     set_c(a, server, "url", "/");
     value_add(a, servers, server);
     value_set(a, v, S("servers"), servers);
-    value_set(a, v, S("security"), security(a));
     set_paths(a, set_map(a, v, "paths"));
     set_components(a, set_map(a, v, "components"));
     return v;

@@ -210,7 +210,7 @@ people_sign_in()
 
 everything_is_looked_at()
 {
-    local list
+    local list tag
 
     for list in 'status' 'status prod' 'plan prod' 'plan --all' 'plan prod --diff 1 2' 'history prod' 'history' 'explain prod' \
         'explain prod/service/web' 'explain prod/job/tidy' 'logs prod' 'logs prod web -n 3' 'audit verify' 'audit verify --replay' \
@@ -227,6 +227,9 @@ everything_is_looked_at()
         environments/prod/plans?cursor=x plans/000000 nothing 'environments/prod/logs?service=nobody'; do
         ask "$list" >/dev/null
     done
+    tag=$(curl -s -D - -o /dev/null --unix-socket "$REEVE_SERVER" http://localhost/api/v1/openapi.json 9>&- | sed -n 's/^etag: //Ip' | tr -d '\r')
+    expect_equal "what is known already" "$(curl -s -w '%{http_code}' -H "If-None-Match: $tag" --unix-socket "$REEVE_SERVER" \
+        http://localhost/api/v1/openapi.json 9>&-)" 304
     ask environments/prod/hold '{"force":true}' >/dev/null
     ask environments/prod/hold '{"reason":' >/dev/null
     ask operations/nobody/settle '{"as":"done","reason":"x"}' >/dev/null

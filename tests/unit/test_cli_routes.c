@@ -55,6 +55,10 @@ static const struct row {
     { "token",
       NULL,
       { "POST " API "/tokens", "GET " API "/tokens", "POST " API "/tokens/ID/revoke" } },
+    { "people",
+      NULL,
+      { "GET " API "/people", "GET " API "/people/NAME/sessions",
+        "POST " API "/people/NAME/password", "POST " API "/people/NAME/sign-out" } },
     { "doctor", NULL, { "GET " API "/doctor" } },
     { "version", "of this program; the daemon's is in GET /api/v1/status", { NULL } },
     { "audit", NULL, { "GET " API "/audit/verify" } },
@@ -62,12 +66,8 @@ static const struct row {
     { "git-worker", "a child of the daemon", { NULL } },
 };
 
-/* Commands that a person gives otherwise than by a verb. */
-static const struct {
-    const char *route, *why;
-} not_by_a_verb[] = {
-    { "", "none today" },
-};
+/* What a browser does, which has no other way to say who asks. */
+static const char *const of_browsers[] = { "POST " API "/sign-in", "POST " API "/sign-out" };
 
 static const struct row *find_row(const char *verb)
 {
@@ -115,8 +115,8 @@ static int is_by_a_verb(const char *text)
         for (size_t k = 0; k < ROUTES_MAX && rows[i].routes[k]; k++)
             if (!strcmp(text, rows[i].routes[k]))
                 return 1;
-    for (size_t i = 0; i < N_ELEMENTS(not_by_a_verb); i++)
-        if (!strcmp(text, not_by_a_verb[i].route))
+    for (size_t i = 0; i < N_ELEMENTS(of_browsers); i++)
+        if (!strcmp(text, of_browsers[i]))
             return 1;
     return 0;
 }
