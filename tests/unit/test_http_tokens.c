@@ -305,6 +305,62 @@ static void test_how_long_it_takes(void **state)
     }
 }
 
+/* What a request shows comes before who is connected. */
+static void test_who_asks(void **state)
+{
+    struct given *g = *state;
+    struct rec_token row;
+    struct str text = given_token(g, "{\"name\":\"ci\"}", &row);
+    const struct {
+        const char *sentence, *shown;
+        int is_stale;
+        const char *who; /* NULL: nobody, as `says` says */
+        const char *says;
+    } rows[] = {
+        { "nothing at the socket", NULL, 0, "local:", NULL },
+        { "a token at the socket", "Bearer %.*s", 0, "token:ci(", NULL },
+        { "in any case of letters", "bEARER %.*s", 0, "token:ci(", NULL },
+        { "another scheme", "Basic %.*s", 0, NULL, "the credential is not a bearer's" },
+        { "no scheme", "%.*s", 0, NULL, "the credential is not a bearer's" },
+        { "two at once", "Bearer %.*s, Bearer x", 0, NULL, "no such token" },
+        { "an empty one", "Bearer ", 0, NULL, "the credential is not a bearer's" },
+        { "a database that was put back", "Bearer %.*s", 1, NULL,
+          "no token is believed: the database is stale" },
+        { "whoever is connected to it", NULL, 1, "local:", NULL },
+    };
+
+    put(g, REC_token, &row);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        const struct auth_world world = { .db = g->db,
+                                          .now_ms = NOW,
+                                          .is_stale = rows[i].is_stale };
+        struct value *headers = value_map(&g->arena);
+        const struct http_exchange x = { .door = HTTP_DOOR_SOCKET, .headers = headers };
+        struct auth_actor actor;
+        int rc;
+
+        print_message("  %s\n", rows[i].sentence);
+        if (rows[i].shown) {
+            struct sb b;
+            const char *at = strstr(rows[i].shown, "%.*s");
+
+            sb_init(&b, &g->arena);
+            sb_add(&b, (struct str){ rows[i].shown,
+                                     at ? (size_t)(at - rows[i].shown) : strlen(rows[i].shown) });
+            sb_add(&b, at ? text : S(""));
+            sb_add_c(&b, at ? at + 4 : "");
+            value_set_text(&g->arena, headers, S("authorization"), sb_str(&b));
+        }
+        rc = auth_who(&g->arena, &world, &x, &actor, &g->err);
+        assert_int_equal(rc, rows[i].who ? 0 : ERR_UNKNOWN_ACTOR);
+        if (rows[i].who)
+            assert_true(str_starts(actor.name, str_from_c(rows[i].who)));
+        else
+            assert_string_equal(g->err.text, rows[i].says);
+    }
+    assert_true(auth_is_nobody(&(struct http_exchange){ .door = HTTP_DOOR_API }));
+}
+
 static void test_a_secret_is_nowhere_in_its_row(void **state)
 {
     struct given *g = *state;
@@ -329,6 +385,7 @@ int main(void)
         TEST(test_a_token_is_good_for_what_its_row_says),
         TEST(test_whatever_is_shown_the_same_is_done),
         TEST(test_how_long_it_takes),
+        TEST(test_who_asks),
         TEST(test_a_secret_is_nowhere_in_its_row),
     };
 
