@@ -363,7 +363,8 @@ static void request_answer(struct request *r)
         value_set(&r->scratch, r->answer, S("live"),
                   access_live(&r->scratch, &r->actor,
                               r->api->options.live(r->api->options.engine, &r->scratch)));
-    if (!failed && r->token_text.n) /* the only time that it is said */
+    if (!failed && r->token_text.n && /* the only time that it is said, of this one alone */
+        str_eq(value_get_text(r->command.result, S("id"), S("")), r->token.id))
         value_set_text(&r->command.arena, r->command.result, S("token"), r->token_text);
     if (failed && failed->code == ERR_UNKNOWN_ACTOR)
         http_header(r->x, "WWW-Authenticate", S("Bearer"));
