@@ -489,3 +489,11 @@ CREATE TABLE lockouts (
     until_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX lockouts_last ON lockouts (last_ms);
+
+CREATE TABLE replies (
+    key BLOB NOT NULL PRIMARY KEY,
+    body BLOB NOT NULL,
+    answer TEXT NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX replies_at ON replies (at_ms);

@@ -203,6 +203,22 @@ static struct str command_event(struct command_call *c)
     return strchr(word, '.') ? str_from_c(word) : str_fmt(&c->arena, "command.%s", word);
 }
 
+/* As it is now: more is said when it was acted on. */
+static struct value *command_answer(struct command_call *c)
+{
+    struct command_found *f = c->found;
+    struct value *v = value_map(&c->arena);
+
+    value_set_text(&c->arena, v, S("environment"), f->env.name);
+    if (f->plan.env.p)
+        value_set_text(&c->arena, v, S("plan"), digest_hex(&c->arena, &f->plan.id));
+    value_set_text(&c->arena, v, S("state"), f->state.p ? f->state : S(""));
+    value_set_text(&c->arena, v, S("message"), f->message.p ? f->message : S(""));
+    if (f->rounds)
+        value_set(&c->arena, v, S("rounds"), f->rounds);
+    return v;
+}
+
 static int command_write(struct task *t, struct err *err)
 {
     struct command_call *c = command_of(t);
@@ -223,6 +239,10 @@ static int command_write(struct task *t, struct err *err)
     if (c->engine->stale.p)
         return err_set(err, ERR_REFUSED, "the database is older than the world: %s",
                        ENGINE_STALE_HELP);
+    if (command_once_find(c, f, err))
+        return err->code;
+    if (f->again)
+        return 0;
     if ((row->needs_reason || c->in.is_break_glass) && !c->in.reason.n)
         return err_set(err, ERR_USAGE, "%s needs a reason", row->word);
     if (c->in.reason.n > COMMAND_REASON_MAX)
@@ -254,29 +274,28 @@ static int command_write(struct task *t, struct err *err)
         tx_note(tx, S("overrides"), S("true"));
     if (c->in.reason.n)
         tx_note(tx, S("reason"), json_format(&c->arena, value_text(&c->arena, c->in.reason)));
-    return tx_commit(tx, err);
+    if (tx_commit(tx, err))
+        return err->code;
+    command_once_keep(c, command_answer(c));
+    return 0;
 }
 
 static enum task_verdict command_act(struct command_call *c)
 {
-    struct arena *a = &c->arena;
     struct command_found *f = c->found;
     struct env_task *env = f->env.uid.p ? engine_env(c->engine, f->env.uid) : NULL;
 
+    if (f->again) {
+        c->result = f->again;
+        return task_done(&c->task);
+    }
     if (env || command_rows[c->in.verb].needs_no_env)
         command_rows[c->in.verb].act(c, f, env);
-    c->result = value_map(a);
     if (f->token || c->in.verb == COMMAND_DENIED || c->in.verb == COMMAND_USED) {
         c->result = f->token;
         return task_done(&c->task);
     }
-    value_set_text(a, c->result, S("environment"), f->env.name);
-    if (f->plan.env.p)
-        value_set_text(a, c->result, S("plan"), digest_hex(a, &f->plan.id));
-    value_set_text(a, c->result, S("state"), f->state.p ? f->state : S(""));
-    value_set_text(a, c->result, S("message"), f->message.p ? f->message : S(""));
-    if (f->rounds)
-        value_set(a, c->result, S("rounds"), f->rounds);
+    c->result = command_answer(c);
     if (c->in.is_break_glass)
         LOG(LOG_WARN, "a right for emergencies was used", LOG_S("actor", c->in.actor),
             LOG_S("reason", c->in.reason));

@@ -60,10 +60,14 @@ struct command {
     struct str actor; /* local:NAME(uid) */
     const struct value *principals; /* user:NAME and group:NAME of the actor; NULL: none is known */
     struct str signature;           /* of an approval; checked before it is written */
-    int is_admin;                   /* may change things at all */
-    int overrides;                  /* a hold: by the role, which was checked */
-    int is_break_glass;             /* by a right that is for emergencies alone */
+    struct digest once,
+        once_body;      /* of who asked for what by which key, and of its body; none: no key */
+    int is_admin;       /* may change things at all */
+    int overrides;      /* a hold: by the role, which was checked */
+    int is_break_glass; /* by a right that is for emergencies alone */
 };
+
+#define COMMAND_ONCE_MS (24 * 3600 * 1000LL) /* so long a command with a key is done once */
 
 struct engine;
 

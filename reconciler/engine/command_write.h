@@ -32,9 +32,17 @@ struct command_found {
     struct digest revision;
     struct str state, message;
     struct value *token;  /* the answer of a command about one */
+    struct value *again;  /* the answer to the same command, which came before */
     struct value *rounds; /* {source: its round that sees everything pushed until now} */
     struct command_bundle bundle;
 };
+
+/* --- command_once.c: STATE's, around the write ----------------------------------------------------- */
+
+/* Whether it was done before: then f->again is set. ERR_INVALID: something else was. */
+int command_once_find(struct command_call *c, struct command_found *f, struct err *err);
+/* In the batch of what was written: both are durable, or none. */
+void command_once_keep(struct command_call *c, const struct value *answer);
 
 /* --- command_sign.c: in this order ---------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@
 #include "reconciler/http/auth_token.h"
 #include "reconciler/http/denials.h"
 #include "reconciler/http/feed.h"
+#include "reconciler/http/once.h"
 #include "reconciler/http/rate.h"
 #include "reconciler/http/session.h"
 #include "reconciler/http/tls.h"
@@ -299,6 +300,8 @@ static int request_command(struct request *r, struct err *err)
 
     if (!rc && (in->verb == COMMAND_TOKEN || in->verb == COMMAND_REVOKE))
         rc = request_token(r, err);
+    if (!rc)
+        rc = once_read(r->x, r->actor.name, in, err);
     if (rc)
         return rc;
     in->principals = r->actor.principals;

@@ -160,4 +160,29 @@ events_as_they_come()
     say "   $n events"
 }
 
-run_cases in_clear_on_this_machine nothing_in_clear_for_others sealed events_as_they_come
+# A POST with a key and a body; status behind the answer.
+once()
+{
+    ask --unix-socket "$WORLD/var/reeve.sock" -H "Idempotency-Key: $1" -d "$2" http://localhost/api/v1/environments/prod/hold
+}
+
+what_comes_twice_is_done_once()
+{
+    local answer='{"reason":"a look"}' said
+
+    given_served
+    said=$(once first "$answer")
+    expect_has "the first time" "$said" '"state":"held"'
+    expect_equal "again" "$(once first "$answer")" "$said"
+    expect_has "another body" "$(once first '{"reason":"another"}')" "422"
+    kill_daemon
+    start_daemon
+    expect_equal "in another life" "$(once first "$answer")" "$said"
+    expect_equal "it was done once" "$(count_events command.hold)" 1
+    expect_has "another key" "$(once second "$answer")" '"state":"held"'
+    expect_equal "that is another time" "$(count_events command.hold)" 2
+    expect_has "what is no key" "$(once '' "$answer")" "200"
+    expect_has "what is no key" "$(once "$(printf 'x%.0s' {1..129})" "$answer")" "400"
+}
+
+run_cases in_clear_on_this_machine nothing_in_clear_for_others sealed events_as_they_come what_comes_twice_is_done_once
