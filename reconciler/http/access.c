@@ -116,20 +116,15 @@ static int check_role(const struct auth_actor *actor, const struct route_call *c
     return 0;
 }
 
-static int lets_run(const struct route *route)
-{
-    return !route->read && (route->verb == COMMAND_APPROVE || route->verb == COMMAND_OVERRIDE);
-}
-
 int access_check(struct arena *a, struct db *db, const struct auth_actor *actor,
                  const struct route_call *call, struct str *ret_env, struct err *err)
 {
     *ret_env = S("");
     if (check_scope(a, db, actor, call, ret_env, err))
         return err->code;
-    if (actor->kind == AUTH_TOKEN && lets_run(call->route))
-        return err_set(err, ERR_REFUSED, "only a person approves, and %.*s is a token",
-                       STR_ARG(actor->name));
+    if (actor->kind == AUTH_TOKEN && call->route->flags & ROUTE_PERSON)
+        return err_set(err, ERR_REFUSED, "only a person %s, and %.*s is a token",
+                       call->route->work ? "sets a password" : "approves", STR_ARG(actor->name));
     if (!access_breaks_glass(call)) /* a role that is lacking may be taken in an emergency */
         return check_role(actor, call, *ret_env, err);
     return actor->may_break_glass

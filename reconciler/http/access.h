@@ -3,7 +3,7 @@
  *
  * A call is about the environment in its path, about that of its plan or operation, or about no one
  * environment. What lies outside of an actor's scope is answered as what does not exist: with the same words,
- * whichever of both it is. Only a person approves.
+ * whichever of both it is. A token does nothing that is a person's.
  *
  * Memory   results live in the arena given.
  * Thread   any, with a reader of its own.

@@ -25,8 +25,10 @@ unsigned auth_roles_of(struct str word)
 
 const char *auth_role_names(unsigned roles)
 {
+    if (!roles)
+        return "none";
     if (roles & AUTH_OPERATOR)
-        return "operator or admin";
+        return roles & AUTH_APPROVER ? "operator, approver or admin" : "operator or admin";
     if (roles & AUTH_APPROVER)
         return "approver or admin";
     if (roles & AUTH_OVERRIDE)

@@ -236,7 +236,8 @@ static struct value *security_of(struct arena *a, const struct route *route)
     value_set(a, session, S("session"), value_list(a));
     if (!str_eq_c(S("GET"), route->method))
         value_set(a, session, S("csrf"), value_list(a));
-    value_add(a, list, token);
+    if (!(route->flags & ROUTE_PERSON))
+        value_add(a, list, token);
     value_add(a, list, session);
     return list;
 }

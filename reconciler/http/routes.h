@@ -23,6 +23,7 @@ enum route_flag {
     ROUTE_LIST = 8,    /* of those environments that the actor may know */
     ROUTE_STREAM = 16, /* server-sent events: the answer says which is the newest now */
     ROUTE_OPEN = 32,   /* asked by who is not known yet */
+    ROUTE_PERSON = 64, /* never by a token: what only a person does, and what would make one */
 };
 
 struct route_world { /* what a GET is answered from */
@@ -42,7 +43,7 @@ typedef int route_read(const struct route_world *w, const struct route_call *cal
 
 struct route {
     const char *method, *path; /* one word of the path may be NAME, ID or UID */
-    unsigned roles;            /* one of them is needed */
+    unsigned roles;            /* one of them is needed; none: whoever is known */
     int flags;
     route_read *read;          /* GET */
     login_fn *work;            /* who signs in and out, in the place of both */

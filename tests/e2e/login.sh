@@ -67,6 +67,8 @@ who_signs_in()
     expect_has "nor admin" "$(ask ann GET /people)" '403'
     sign_in dan >"$WORLD/said"
     expect_has "who has no role" "$(ask dan GET /status)" '"detail":"person:dan may not'
+    expect_has "is told that" "$(ask dan GET /me)" '"roles":[]'
+    expect_has "and goes" "$(ask dan POST /sign-out '' -H "X-CSRF-Token: $(csrf dan)")" 'signed out'
     expect_has "the list" "$(reeve people list -o json)" '"name":"ann"'
     expect_has "one of hers" "$(reeve people sessions ann)" password
     expect_has "bob is out" "$(ask bob POST /sign-out '' -H "X-CSRF-Token: $token")" 'signed out'
@@ -151,6 +153,8 @@ nothing_is_told()
     run 4 'a password has at least 12 bytes' people password ann <<<short
     run 6 "auth.people has no 'eve'" people password eve <<<"$PASSWORD"
     run 7 'cy signs in by auth.oidc' people password cy <<<"$PASSWORD"
+    reeve token create ops --role admin >"$WORLD/token" 2>/dev/null || fail "no token"
+    run 5 'only a person sets a password' --server "$API" --token "@$WORLD/token" people password ann <<<"$PASSWORD"
     reeve audit verify --replay >"$WORLD/verified" || fail "the history does not hold"
     stop_daemon
     expect_none_has "$PASSWORD" "$WORLD/var" "$WORLD/daemon.log"
