@@ -30,6 +30,9 @@ struct db_birth {
     int64_t time_ms;
     struct str installation;
     struct str lost; /* JSON, about the one before it; STR_NONE: there was none */
+    /* Writes the first events in the place of ours, with the same commit; NULL: none but ours. */
+    int (*fill)(struct db *db, void *ctx, struct err *err);
+    void *fill_ctx;
 };
 int db_create(const char *path, const struct db_birth *birth, struct db **ret, struct err *err);
 void db_close(struct db *db); /* NULL is fine; an open batch is abandoned */

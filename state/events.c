@@ -230,11 +230,32 @@ int events_seq_at(struct db *db, int64_t time_ms, int64_t *ret_seq, struct err *
     return 0;
 }
 
-struct events_check {
-    struct str installation;
-    int64_t last_seq, last_ms;
-    struct digest last_hash, last_computed;
-};
+int events_insert(struct db *db, const struct event *e, struct err *err)
+{
+    const struct db_bind head[] = {
+        DB_I(e->seq),   DB_I(e->epoch),      DB_I(e->time_ms),    DB_I(e->mono_ms),
+        DB_T(e->actor), DB_T(e->cause),      DB_T(e->kind),       DB_T(e->subject),
+        DB_T(e->env),   DB_D(&e->body_hash), DB_D(&e->prev_hash), DB_D(&e->hash),
+    };
+    const struct db_bind body[] = { DB_I(e->seq), DB_T(e->body) };
+    sqlite3_stmt *st = NULL;
+    int rc = stmt_prepare(db,
+                          S("INSERT INTO events (seq, epoch, time_ms, mono_ms, actor, cause, kind,"
+                            " subject, env, body_hash, prev_hash, hash)"
+                            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, ''), $10, $11,"
+                            " $12)"),
+                          &st, err);
+
+    if (!rc)
+        rc = stmt_bind(db, st, head, N_ELEMENTS(head), err);
+    if (!rc)
+        rc = stmt_run(db, st, err);
+    if (!rc)
+        rc = stmt_prepare(db, S("INSERT INTO event_bodies (seq, body) VALUES ($1, $2)"), &st, err);
+    if (!rc)
+        rc = stmt_bind(db, st, body, N_ELEMENTS(body), err);
+    return rc ? rc : stmt_run(db, st, err);
+}
 
 static int events_bad(struct err *err, int64_t seq, const char *column, const char *what)
 {
@@ -243,7 +264,7 @@ static int events_bad(struct err *err, int64_t seq, const char *column, const ch
 
 /* The hash of an event is compared when its successor is known: what the next one links to says whether the
  * hash or what it covers was changed. */
-static int events_check_last(const struct events_check *c, const struct digest *next_prev,
+static int events_check_last(const struct event_chain *c, const struct digest *next_prev,
                              struct err *err)
 {
     if (digest_eq(&c->last_hash, &c->last_computed))
@@ -253,7 +274,7 @@ static int events_check_last(const struct events_check *c, const struct digest *
     return events_bad(err, c->last_seq, "hash", "is not that of the other columns");
 }
 
-static int events_check_one(struct events_check *c, const struct event *e, struct err *err)
+int events_check_next(struct event_chain *c, const struct event *e, struct err *err)
 {
     struct digest body_hash;
     int rc = events_check_last(c, &e->prev_hash, err);
@@ -280,6 +301,11 @@ static int events_check_one(struct events_check *c, const struct event *e, struc
     return 0;
 }
 
+int events_check_end(const struct event_chain *c, struct err *err)
+{
+    return events_check_last(c, NULL, err);
+}
+
 static int events_check_no_stray(struct db *db, int64_t last_seq, struct err *err)
 {
     const struct db_bind bind = DB_I(last_seq);
@@ -300,7 +326,7 @@ static int events_check_no_stray(struct db *db, int64_t last_seq, struct err *er
 
 int events_verify(struct db *db, int64_t *ret_n, struct err *err)
 {
-    struct events_check c = { .installation = db_installation(db) };
+    struct event_chain c = { .installation = db_installation(db) };
     AUTO_ARENA struct arena a;
     AUTO_STMT sqlite3_stmt *st = NULL;
     int rc = stmt_prepare(db, S(EVENTS_WITH_BODY " ORDER BY e.seq"), &st, err);
@@ -315,10 +341,10 @@ int events_verify(struct db *db, int64_t *ret_n, struct err *err)
         if (!rc && sqlite3_column_type(st, 8) != SQLITE_NULL && !e.env.n)
             rc = events_bad(err, e.seq, "env", "is empty, not null");
         if (!rc)
-            rc = events_check_one(&c, &e, err);
+            rc = events_check_next(&c, &e, err);
     }
     if (!rc)
-        rc = events_check_last(&c, NULL, err);
+        rc = events_check_end(&c, err);
     if (!rc)
         rc = events_check_no_stray(db, c.last_seq, err);
     if (rc)

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "specs/value.h"
 #include "state/db.h"
 
 struct event {
@@ -38,8 +39,22 @@ int events_seq_at(struct db *db, int64_t time_ms, int64_t *ret_seq, struct err *
 /* PROTOCOL 6: over every column of the event, with the installation's id. */
 struct digest events_hash(struct str installation, const struct event *e);
 
+/* The end of a chain that is being checked; all zero: nothing was checked yet. */
+struct event_chain {
+    struct str installation;
+    int64_t last_seq, last_ms;
+    struct digest last_hash, last_computed;
+};
+/* Is `e`, with its body, the next one? What is wrong with the hash of one shows with the next, or at the end. */
+int events_check_next(struct event_chain *c, const struct event *e, struct err *err);
+int events_check_end(const struct event_chain *c, struct err *err);
+/* Inside a batch: as it is. Only tx.c and replica.c write events. */
+int events_insert(struct db *db, const struct event *e, struct err *err);
+
 /* Check every hash and link, and every body against its hash. ERR_CORRUPT names the first bad seq and column. */
 int events_verify(struct db *db, int64_t *ret_n, struct err *err);
 /* Rebuild all EVENTED tables from the events in a fresh in-memory database and compare row by row with the
  * tables of `db`. ERR_CORRUPT names table, key and column of the first difference. */
 int replay_verify(struct db *db, int64_t *ret_rows, struct err *err);
+/* Inside a batch: what the body of one event says of rows is done. Its documents are there, or are made empty. */
+int replay_event(struct db *db, int64_t seq, const struct value *body, struct err *err);

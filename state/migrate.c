@@ -99,7 +99,8 @@ static int migrate_create(struct db *db, struct arena *a, const struct migration
     if (!rc)
         rc = db_exec(db, schema_sql(), err);
     if (!rc)
-        rc = migrate_say_created(db, a, last, birth, err);
+        rc = birth->fill ? birth->fill(db, birth->fill_ctx, err)
+                         : migrate_say_created(db, a, last, birth, err);
     if (!rc)
         return db_batch_commit(db, err);
     db_batch_abandon(db);

@@ -73,23 +73,37 @@ static int replay_documents(struct db *image, const struct value *list, struct e
     return rc;
 }
 
-static int replay_event(struct db *image, struct arena *a, int64_t seq, struct str body,
-                        struct err *err)
+static int replay_parts(struct db *db, const struct value *body, struct err *err)
 {
-    struct value *v = NULL;
-    int rc = json_parse(a, body, REPLAY_BODY_MAX_BYTES, &v, err);
+    int rc = replay_documents(db, value_get(body, S("documents")), err);
 
     if (!rc)
-        rc = replay_documents(image, value_get(v, S("documents")), err);
-    if (!rc)
-        rc = replay_tables(image, value_get(v, S("gone")), STMT_DELETE, err);
-    if (!rc)
-        rc = replay_tables(image, value_get(v, S("rows")), STMT_UPSERT, err);
+        rc = replay_tables(db, value_get(body, S("gone")), STMT_DELETE, err);
+    return rc ? rc : replay_tables(db, value_get(body, S("rows")), STMT_UPSERT, err);
+}
+
+int replay_event(struct db *db, int64_t seq, const struct value *body, struct err *err)
+{
+    int rc = replay_parts(db, body, err);
+
     if (!rc)
         return 0;
-    if (rc != ERR_NOMEM)
+    if (rc != ERR_NOMEM && rc != ERR_FULL && rc != ERR_IO && rc != ERR_BUSY)
         err->code = ERR_CORRUPT; /* whatever stopped it, the event does not say what was written */
     return err_wrap(err, "replay event %" PRId64, seq);
+}
+
+static int replay_text(struct db *image, struct arena *a, int64_t seq, struct str text,
+                       struct err *err)
+{
+    struct value *body;
+
+    if (json_parse(a, text, REPLAY_BODY_MAX_BYTES, &body, err)) {
+        if (err->code != ERR_NOMEM)
+            err->code = ERR_CORRUPT;
+        return err_wrap(err, "replay event %" PRId64, seq);
+    }
+    return replay_event(image, seq, body, err);
 }
 
 static int replay_into(struct db *db, struct db *image, struct err *err)
@@ -106,7 +120,7 @@ static int replay_into(struct db *db, struct db *image, struct err *err)
         body = stmt_text(&a, st, 1);
         rc = arena_status(&a, err);
         if (!rc)
-            rc = replay_event(image, &a, sqlite3_column_int64(st, 0), body, err);
+            rc = replay_text(image, &a, sqlite3_column_int64(st, 0), body, err);
     }
     return rc;
 }

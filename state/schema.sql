@@ -410,6 +410,15 @@ CREATE TABLE spec_cache (
     PRIMARY KEY (blob_id, path, grammar)
 ) STRICT;
 
+CREATE TABLE replica (
+    id TEXT NOT NULL PRIMARY KEY,
+    url TEXT NOT NULL,
+    state TEXT NOT NULL,
+    heard_ms INTEGER NOT NULL,
+    head_seq INTEGER NOT NULL,
+    head_ms INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE job_runs (
     env TEXT NOT NULL,
     job TEXT NOT NULL,

@@ -189,35 +189,6 @@ int tx_document(struct tx *tx, struct str kind, const struct digest *digest, str
     return arena_status(&tx->arena, err);
 }
 
-static int tx_insert_event(struct tx *tx, struct err *err)
-{
-    const struct event *e = &tx->event;
-    const struct db_bind head[] = {
-        DB_I(e->seq),   DB_I(e->epoch),      DB_I(e->time_ms),    DB_I(e->mono_ms),
-        DB_T(e->actor), DB_T(e->cause),      DB_T(e->kind),       DB_T(e->subject),
-        DB_T(e->env),   DB_D(&e->body_hash), DB_D(&e->prev_hash), DB_D(&e->hash),
-    };
-    const struct db_bind body[] = { DB_I(e->seq), DB_T(e->body) };
-    sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(tx->db,
-                          S("INSERT INTO events (seq, epoch, time_ms, mono_ms, actor, cause, kind,"
-                            " subject, env, body_hash, prev_hash, hash)"
-                            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, ''), $10, $11,"
-                            " $12)"),
-                          &st, err);
-
-    if (!rc)
-        rc = stmt_bind(tx->db, st, head, N_ELEMENTS(head), err);
-    if (!rc)
-        rc = stmt_run(tx->db, st, err);
-    if (!rc)
-        rc = stmt_prepare(tx->db, S("INSERT INTO event_bodies (seq, body) VALUES ($1, $2)"), &st,
-                          err);
-    if (!rc)
-        rc = stmt_bind(tx->db, st, body, N_ELEMENTS(body), err);
-    return rc ? rc : stmt_run(tx->db, st, err);
-}
-
 static int tx_write_event(struct tx *tx, struct err *err)
 {
     struct event *e = &tx->event;
@@ -233,7 +204,7 @@ static int tx_write_event(struct tx *tx, struct err *err)
         return rc;
     e->body_hash = hash_bytes(e->body);
     e->hash = events_hash(db_installation(tx->db), e);
-    return tx_insert_event(tx, err);
+    return events_insert(tx->db, &tx->event, err);
 }
 
 int tx_commit(struct tx *tx, struct err *err)

@@ -40,6 +40,10 @@ enum {
     KEY_ENV,
     KEY_EXPIRES,
     KEY_ADMIN,
+    KEY_FOLLOW,
+    KEY_ALONE,
+    KEY_FENCED,
+    KEY_WITHOUT_KEYS,
     KEY_VERSION,
 };
 
@@ -81,6 +85,10 @@ static const struct option_row rows[] = {
     { OPTION_TIMEOUT,   "timeout",   KEY_TIMEOUT,   "TIME",    "stop watching after so long, 90s, 5m; it goes on" },
     { OPTION_REPLAY,    "replay",    KEY_REPLAY,    NULL,      "rebuild every table from the events and compare" },
     { OPTION_HOLD_ALL,  "hold-all",  KEY_HOLD_ALL,  NULL,      "observe and plan, apply nothing" },
+    { OPTION_FOLLOW,    "follow",    KEY_FOLLOW,    "URL",     "be the standby of the daemon at unix:PATH or http(s)://HOST:PORT" },
+    { OPTION_ALONE,     "alone",     KEY_ALONE,     "REASON",  "act although the other daemon of the pair cannot be asked" },
+    { OPTION_FENCED,    "primary-is-fenced", KEY_FENCED, "REASON", "how it is known that the other daemon does nothing any more" },
+    { OPTION_WITHOUT_KEYS, "without-keys", KEY_WITHOUT_KEYS, NULL, "also where keys of the other daemon were not copied here" },
     { 0,                "config",    'c',           "FILE",    "else $REEVE_CONFIG, ./reeve.yaml, /etc/reeve/reeve.yaml" },
     { 0,                "server",    KEY_SERVER,    "SOCKET|URL", "of the daemon, else $REEVE_SERVER, the configuration's socket" },
     { 0,                "token",     KEY_TOKEN,     "@FILE|-", "for a URL: in a file, or on standard input; else $REEVE_TOKEN_FILE" },
@@ -190,6 +198,7 @@ static error_t parse_flag(int key, struct cli_args *args)
         { KEY_EXIT_CODE, &args->exit_code },
         { KEY_DIFF, &args->diff },
         { KEY_ADMIN, &args->admin },
+        { KEY_WITHOUT_KEYS, &args->without_keys },
         { 'q', &args->quiet },
         { 'h', &args->help },
         { KEY_VERSION, &args->version },
@@ -209,10 +218,12 @@ static error_t parse_text(int key, const char *arg, struct cli_args *args)
         int key;
         struct str *text;
     } texts[] = {
-        { 'm', &args->reason },      { KEY_AT, &args->at },
-        { KEY_SINCE, &args->since }, { KEY_SERVICE, &args->service },
-        { KEY_UNTIL, &args->until }, { KEY_AS, &args->as },
-        { KEY_REF, &args->ref },     { KEY_EXPIRES, &args->expires },
+        { 'm', &args->reason },        { KEY_AT, &args->at },
+        { KEY_SINCE, &args->since },   { KEY_SERVICE, &args->service },
+        { KEY_UNTIL, &args->until },   { KEY_AS, &args->as },
+        { KEY_REF, &args->ref },       { KEY_EXPIRES, &args->expires },
+        { KEY_FOLLOW, &args->follow }, { KEY_ALONE, &args->alone },
+        { KEY_FENCED, &args->fenced },
     };
 
     for (size_t i = 0; i < N_ELEMENTS(texts); i++)

@@ -38,6 +38,10 @@ enum cli_option { /* sets of verbs.def */
                   OPTION_REF = 1u << 24,
                   OPTION_SARIF = 1u << 25, /* -o sarif */
                   OPTION_TOKEN = 1u << 26, /* --role, --env, --expires, --admin */
+                  OPTION_FOLLOW = 1u << 27,
+                  OPTION_ALONE = 1u << 28,
+                  OPTION_FENCED = 1u << 29,
+                  OPTION_WITHOUT_KEYS = 1u << 30,
 };
 
 enum cli_output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_MARKDOWN, OUTPUT_SARIF };
@@ -50,12 +54,12 @@ struct cli_args {
     const struct cli_verb *verb; /* NULL: none was given */
     VEC(struct str) words;       /* positional */
     const char *config, *server, *token, *ca, *file, *sign, *bundle;
-    struct str reason, at, since, service, until, as, ref;
+    struct str reason, at, since, service, until, as, ref, follow, alone, fenced;
     enum cli_output output;
     enum cli_colour colour;
     int quiet, help, version;
     int all, recorded, raw, replay, hold_all, no_wait, exit_code, clock, override, break_glass,
-        diff;
+        diff, without_keys;
     int admin;
     VEC(struct str) roles, envs; /* as often as one likes */
     struct str expires;

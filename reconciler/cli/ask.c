@@ -105,6 +105,25 @@ static int get_local(struct cli *c, struct str path, const struct value *query, 
     return rc;
 }
 
+/* Once: a standby answers from its copy, which may be behind. */
+static void note_copy(struct cli *c, const struct value *answer)
+{
+    const struct value *copy = value_get(answer, S("copy"));
+    int64_t heard_ms = value_get_int(copy, S("heard_ms_ago"), -1);
+    struct str error = value_get_text(copy, S("error"), S(""));
+
+    if (!copy || c->is_copy)
+        return;
+    c->is_copy = 1;
+    cli_note(c, "from a copy of %.*s: event %lld, %lld behind, %s%.*s%.*s",
+             STR_ARG(value_get_text(copy, S("url"), S(""))),
+             (long long)value_get_int(copy, S("seq"), 0),
+             (long long)value_get_int(copy, S("behind"), 0),
+             heard_ms < 0 ? "not heard yet"
+                          : str_fmt(c->arena, "heard %lld s ago", (long long)(heard_ms / 1000)).p,
+             STR_ARG(error.n ? S("; ") : S("")), STR_ARG(render_safe(c->arena, error)));
+}
+
 int cli_get(struct cli *c, struct str path, const struct value *query, struct value **ret,
             struct err *err)
 {
@@ -119,6 +138,8 @@ int cli_get(struct cli *c, struct str path, const struct value *query, struct va
     if (!rc)
         rc = client_call(c->client, c->arena, "GET", client_target(c->arena, path, query), NULL,
                          wait_ms ? wait_ms + WAIT_MARGIN_MS : 0, ret, err);
+    if (!rc)
+        note_copy(c, *ret);
     if (rc != ERR_UNREACHABLE || !may_read)
         return rc;
     rc = get_local(c, path, query, ret, &state);

@@ -27,6 +27,7 @@ struct cli {
     const char *config_path;
     struct str config_text;
     struct client *client; /* made by the first call */
+    int is_copy;           /* a standby answered, and it was said */
     int is_local;          /* the last GET was answered from the state file */
     int write_error;       /* the first errno of standard output; 0: none */
 };

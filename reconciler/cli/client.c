@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/cli/client.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/guard.h"
+#include "base/url.h"
 #include "reconciler/http/listen.h"
 #include "specs/json_io.h"
 
@@ -47,50 +46,6 @@ static int no_daemon(const char *path, struct err *err)
     return err_set(err, ERR_UNREACHABLE, "no daemon at '%s': reeve serve", path);
 }
 
-/* "host" of "//host:port/" */
-static struct str host_of(struct str url)
-{
-    struct str rest = str_slice(url, str_find(url, S("//")) + 2, SIZE_MAX), host;
-
-    if (str_starts(rest, S("[")))
-        return str_slice(rest, 1, str_find_char(rest, ']') - 1);
-    (void)str_next(&rest, '/', &host); /* the whole of it where there is none */
-    return str_slice(host, 0, str_find_char(host, ':'));
-}
-
-static int is_this_machine(struct str host)
-{
-    char text[64];
-    struct in_addr v4;
-    struct in6_addr v6;
-
-    if (str_eq_c(host, "localhost"))
-        return 1;
-    if (host.n >= sizeof(text))
-        return 0;
-    memcpy(text, host.p, host.n);
-    text[host.n] = 0;
-    if (inet_pton(AF_INET, text, &v4) == 1)
-        return ntohl(v4.s_addr) >> 24 == 127;
-    return inet_pton(AF_INET6, text, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
-static int check_url(struct str url, const char *token, struct err *err)
-{
-    int is_plain = str_starts(url, S("http://"));
-    int is_odd = !is_plain && !str_starts(url, S("https://"));
-
-    for (size_t i = 0; i < url.n; i++)
-        is_odd |= (unsigned char)url.p[i] <= ' ' || strchr("@?#\\", url.p[i]) != NULL;
-    if (is_odd || !host_of(url).n)
-        return err_set(err, ERR_USAGE, "'%.*s' is not http://HOST:PORT or https://HOST:PORT",
-                       STR_ARG(url));
-    if (is_plain && token && !is_this_machine(host_of(url)))
-        return err_set(err, ERR_USAGE, "a token is not sent in the clear to '%.*s': https://...",
-                       STR_ARG(url));
-    return 0;
-}
-
 /* What does not change from call to call. */
 static int client_prepare(struct client *client, const struct client_place *place, struct err *err)
 {
@@ -105,7 +60,7 @@ static int client_prepare(struct client *client, const struct client_place *plac
         rc = listen_address(place->socket, client->address, &client->dir, err);
         return rc == ERR_UNREACHABLE ? no_daemon(place->socket, err) : rc;
     }
-    if (check_url(url, place->token, err))
+    if (url_check(url, place->token ? URL_WITH_TOKEN : URL_ALONE, err))
         return err->code;
     while (str_ends(url, S("/")))
         url.n--;

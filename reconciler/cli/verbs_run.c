@@ -17,6 +17,7 @@
 #include "reconciler/cli/programs.h"
 #include "reconciler/cli/verbs.h"
 #include "reconciler/engine/engine.h"
+#include "reconciler/engine/follow.h"
 #include "reconciler/engine/git_worker.h"
 #include "reconciler/engine/recover.h"
 #include "reconciler/http/api.h"
@@ -27,7 +28,9 @@ struct daemon {
     struct kit_parents groups;
     struct loop *loop;
     struct engine *engine;
-    struct api *api; /* NULL: none, or stopped */
+    struct follow *follow;                  /* a standby; then there is no engine */
+    const struct follow_takeover *takeover; /* it was one, and goes on as the daemon */
+    struct api *api;                        /* NULL: none, or stopped */
     int is_stopping;
 };
 
@@ -37,7 +40,10 @@ static void api_stopped(void *ctx)
 {
     struct daemon *d = ctx;
 
-    engine_stop(d->engine);
+    if (d->follow)
+        follow_stop(d->follow);
+    else
+        engine_stop(d->engine);
 }
 
 /* The second signal does not wait for requests and operations; they are found again at the next start. */
@@ -54,7 +60,7 @@ static void on_stop(void *ctx)
     if (d->api)
         api_stop(TAKE(d->api), api_stopped, d);
     else
-        engine_stop(d->engine);
+        api_stopped(d);
 }
 
 static void on_hangup(void *ctx)
@@ -64,6 +70,8 @@ static void on_hangup(void *ctx)
 
     if (d->api && api_reload(d->api, &err))
         LOG(LOG_ERROR, "the certificate of before is shown on", LOG_C("err", err.text));
+    if (d->follow)
+        return;
     LOG(LOG_INFO, "fetching every source now");
     engine_fetch_now(d->engine);
 }
@@ -84,7 +92,12 @@ static int open_engine(struct daemon *d, int once, struct err *err)
 {
     struct cli *c = d->c;
     struct engine_options options = {
-        .daemon = c->daemon, .once = once, .hold_all = c->args.hold_all, .seeks_suspects = !once
+        .daemon = c->daemon,
+        .once = once,
+        .hold_all = c->args.hold_all,
+        .seeks_suspects = !once,
+        .takeover = d->takeover,
+        .alone = c->args.alone,
     };
     struct loop_options loop_options = { 0 };
     int rc = programs_find_self(c->arena, &options.self, err);
@@ -116,17 +129,30 @@ static int open_api(struct daemon *d, struct err *err)
     struct str path = value_get_text(d->c->daemon, S("socket"), S(""));
     struct api_options options = { .loop = d->loop,
                                    .socket_path = str_to_c(d->c->arena, path),
-                                   .state_path = engine_state_path(d->engine),
                                    .daemon = d->c->daemon,
-                                   .engine = d->engine,
-                                   .command = command_start,
-                                   .hook = hook_call_start,
-                                   .live = engine_live_view,
-                                   .sign = signing_write,
-                                   .is_stale = engine_is_stale,
-                                   .on_commit = engine_on_commit };
+                                   .follow = d->follow,
+                                   .engine = d->engine };
 
+    if (d->follow) {
+        options.state_path = follow_state_path(d->follow);
+    } else {
+        options.state_path = engine_state_path(d->engine);
+        options.command = command_start;
+        options.hook = hook_call_start;
+        options.live = engine_live_view;
+        options.sign = signing_write;
+        options.is_stale = engine_is_stale;
+        options.on_commit = engine_on_commit;
+    }
     return api_start(&options, &d->api, err);
+}
+
+static int listen_to_signals(struct daemon *d, struct err *err)
+{
+    if (loop_on_signal(d->loop, SIGTERM, on_stop, d, err) ||
+        loop_on_signal(d->loop, SIGINT, on_stop, d, err))
+        return err->code;
+    return loop_on_signal(d->loop, SIGHUP, on_hangup, d, err);
 }
 
 /* Values of secrets pass through memory: no core file is written, and nobody of our own uid looks in. A
@@ -150,17 +176,86 @@ static int shut_memory(struct err *err)
     return 0;
 }
 
-static int run_daemon(struct cli *c, int once, struct err *err)
+/* --- the standby --------------------------------------------------------------------------------- */
+
+static int open_follow(struct daemon *d, struct err *err)
 {
-    struct daemon d = { .c = c };
-    int opened, rc = config_need(c, err);
+    struct cli *c = d->c;
+    struct follow_options options = {
+        .daemon = c->daemon,
+        .url = c->args.follow,
+        .holder = str_fmt(c->arena, "reeve serve --follow, pid %d", (int)getpid()).p,
+        .over = on_stop,
+        .over_ctx = d,
+    };
+    int rc = loop_uv_new(&(struct loop_options){ 0 }, &d->loop, err);
+
+    options.loop = d->loop;
+    return rc ? rc : follow_new(c->arena, &options, &d->follow, err);
+}
+
+/* Until it is stopped, or is to go on as the daemon. */
+static int run_standby(struct daemon *d, const struct follow_takeover **ret, struct err *err)
+{
+    int rc = open_follow(d, err);
+
+    if (!rc)
+        rc = open_api(d, err);
+    if (!rc)
+        rc = listen_to_signals(d, err);
+    if (!rc) {
+        LOG(LOG_INFO, "standby", LOG_S("of", d->c->args.follow));
+        follow_start(d->follow);
+        loop_run(d->loop);
+        rc = follow_result(d->follow, err);
+    }
+    *ret = !rc ? follow_taken(d->follow) : NULL;
+    if (d->loop)
+        loop_free(TAKE(d->loop));
+    follow_free(TAKE(d->follow));
+    d->is_stopping = 0;
+    return rc;
+}
+
+/* --- the daemon ---------------------------------------------------------------------------------- */
+
+static int run_engine(struct daemon *d, int once, struct err *err)
+{
+    struct cli *c = d->c;
+    int rc = open_engine(d, once, err), opened = !rc;
+
+    if (!rc && !once)
+        rc = open_api(d, err);
+    if (!rc)
+        rc = listen_to_signals(d, err);
+    if (!rc) {
+        LOG(LOG_INFO, "started", LOG_C("config", c->config_path),
+            LOG_S("version", S(REEVE_VERSION)),
+            LOG_S("socket", value_get_text(c->daemon, S("socket"), S(""))));
+        engine_start(d->engine);
+        loop_run(d->loop);
+        LOG(LOG_INFO, "stopped");
+    }
+    if (!rc && once && !d->is_stopping)
+        rc = engine_once_result(d->engine, err);
+    if (d->loop)
+        loop_free(d->loop);
+    if (opened)
+        engine_close(d->engine);
+    return rc;
+}
+
+static int begin_daemon(struct daemon *d, struct err *err)
+{
+    struct cli *c = d->c;
+    int rc = config_need(c, err);
 
     if (!rc)
         rc = config_serves(c, err);
     if (!rc)
-        rc = isolation_start(c, &d.grant, err);
+        rc = isolation_start(c, &d->grant, err);
     if (!rc)
-        rc = groups_start(c, &d.groups, err);
+        rc = groups_start(c, &d->groups, err);
     if (!rc)
         rc = config_drop(c, err);
     if (!rc)
@@ -175,29 +270,21 @@ static int run_daemon(struct cli *c, int once, struct err *err)
             "running as root, and so does what is started: name another user: in the configuration",
             LOG_C("config", c->config_path));
     isolation_warn(c->arena, c->daemon);
-    rc = open_engine(&d, once, err);
-    opened = !rc;
-    if (!rc && !once)
-        rc = open_api(&d, err);
-    if (!rc && (loop_on_signal(d.loop, SIGTERM, on_stop, &d, err) ||
-                loop_on_signal(d.loop, SIGINT, on_stop, &d, err) ||
-                loop_on_signal(d.loop, SIGHUP, on_hangup, &d, err)))
-        rc = err->code;
-    if (!rc) {
-        LOG(LOG_INFO, "started", LOG_C("config", c->config_path),
-            LOG_S("version", S(REEVE_VERSION)),
-            LOG_S("socket", value_get_text(c->daemon, S("socket"), S(""))));
-        engine_start(d.engine);
-        loop_run(d.loop);
-        LOG(LOG_INFO, "stopped");
-    }
-    if (!rc && once && !d.is_stopping)
-        rc = engine_once_result(d.engine, err);
-    if (d.loop)
-        loop_free(d.loop);
-    if (opened)
-        engine_close(d.engine);
-    return rc;
+    return 0;
+}
+
+static int run_daemon(struct cli *c, int once, struct err *err)
+{
+    struct daemon d = { .c = c };
+    int follows = 0, rc = begin_daemon(&d, err);
+
+    if (!rc && c->args.follow.p)
+        rc = follow_is_wanted(c->arena, c->daemon, c->args.follow, &follows, err);
+    if (!rc && follows)
+        rc = run_standby(&d, &d.takeover, err);
+    if (rc || (follows && !d.takeover))
+        return rc;
+    return run_engine(&d, once, err);
 }
 
 int verb_serve(struct cli *c, struct err *err)

@@ -40,6 +40,7 @@ enum command_verb {
     COMMAND_REVOKE,  /* token's id: it is good no more */
     COMMAND_USED,    /* token's id: the time of its last use, once a minute and without an event */
     COMMAND_DENIED,  /* denied: a call that was refused */
+    COMMAND_TAKEOVER, /* reason, without_keys: asked of a standby alone (follow.h) */
     N_COMMANDS
 };
 

@@ -18,6 +18,7 @@
 #include "state/db.h"
 
 struct engine;
+struct follow_takeover;
 
 struct engine_options {
     struct loop *loop;          /* its batch is engine_batch(); see engine_loop_options() */
@@ -32,8 +33,12 @@ struct engine_options {
     const struct kit_parents *groups; /* where limits are kept, and why not; NULL: nowhere */
     const char *holder;               /* "reeve serve, pid 41" */
     const char *boot;                 /* of this machine's start; NULL: the kernel's word */
-    int once;           /* stop the loop when everything is converged, waiting or failed */
-    int hold_all;       /* observe only */
+    int once;     /* stop the loop when everything is converged, waiting or failed */
+    int hold_all; /* observe only */
+    const struct follow_takeover
+        *takeover; /* the file is a standby's, which goes on as the daemon */
+    struct str
+        alone; /* why it acts although its peer cannot be asked; STR_NONE: it does not then */
     int seeks_suspects; /* who is in work at each of several deaths is held */
 };
 

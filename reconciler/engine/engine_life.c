@@ -7,10 +7,14 @@
 #include "base/sys.h"
 #include "reconciler/engine/engine_suspects.h"
 #include "reconciler/engine/installation.h"
+#include "reconciler/engine/peer.h"
 #include "reconciler/engine/recover_place.h"
 #include "reconciler/engine/source_task.h"
 #include "reconciler/engine/stale.h"
+#include "reconciler/engine/takeover.h"
+#include "specs/json_io.h"
 #include "state/ballast.h"
+#include "state/replica.h"
 
 #define LIFE_LIST_MS 2000 /* a provider that hangs does not keep the daemon from its work */
 
@@ -41,6 +45,22 @@ int engine_write_life(struct engine *e, struct arena *a, struct str event, struc
     return tx_commit(tx, err);
 }
 
+/* A person says that it may act unasked. */
+static int write_alone(struct engine *e, struct err *err)
+{
+    struct tx *tx;
+
+    if (engine_tx(
+            e,
+            &(struct engine_event){ .kind = S("daemon.alone"),
+                                    .subject = value_get_text(
+                                        value_get(e->options.daemon, S("peer")), S("url"), S("")) },
+            &tx, err))
+        return err->code;
+    tx_note(tx, S("reason"), json_format(e->process, value_text(e->process, e->options.alone)));
+    return tx_commit(tx, err);
+}
+
 /* One more life: what a lower epoch began is recovered, what it still does is refused. */
 static int raise_epoch(struct engine *e, struct err *err)
 {
@@ -54,8 +74,12 @@ static int raise_epoch(struct engine *e, struct err *err)
     if (now.p && str_to_i64(now, &e->epoch))
         return err_set(err, ERR_CORRUPT, "the epoch is '%.*s'", STR_ARG(now));
     e->was_killed = now.p && !(ended.p && str_eq(ended, now));
+    if (e->epoch < e->epoch_floor)
+        e->epoch = e->epoch_floor;
     e->epoch++;
     if (clock_task_open(&e->clock, e, err) || db_batch_begin(e->db, err) ||
+        (e->options.takeover && takeover_write(e, err)) ||
+        (e->options.alone.p && write_alone(e, err)) ||
         engine_write_life(e, a, S("daemon.started"), S("epoch"), err) ||
         engine_life_rights(e, err) || (e->options.seeks_suspects && engine_suspects_seek(e, err)) ||
         engine_suspects_load(e, err) || source_ahead_load(e, err))
@@ -95,6 +119,22 @@ static int is_there(const char *path)
     return !stat(path, &st) && st.st_size > 0;
 }
 
+/* A copy is served by who follows, or goes on when a person says so. */
+static int refuse_copy(struct engine *e, struct err *err)
+{
+    struct rec_replica row;
+    int rc = replica_row(e->db, e->process, &row, err);
+
+    if (rc == ERR_NOT_FOUND)
+        return 0;
+    if (rc || !str_eq_c(row.state, "following"))
+        return rc;
+    return err_set(err, ERR_REFUSED,
+                   "'%s' is a copy of the daemon at %.*s: reeve serve --follow %.*s, then, where "
+                   "it is to go on as the daemon: reeve takeover",
+                   engine_state_path(e), STR_ARG(row.url), STR_ARG(row.url));
+}
+
 int engine_life_read(struct engine *e, struct err *err)
 {
     const char *file = engine_state_path(e);
@@ -115,6 +155,8 @@ int engine_life_read(struct engine *e, struct err *err)
                        file, why.text);
     if (rc)
         return err_set(err, rc, "%s", why.text);
+    if (!e->options.takeover && refuse_copy(e, err))
+        return err->code;
     e->installation = str_copy(e->process, db_installation(e->db));
     return installation_keep(e->process, e->keys_dir.p, e->installation, err);
 }
@@ -159,6 +201,36 @@ static int make_database(struct engine *e, struct arena *a, const struct world *
     return 0;
 }
 
+static int took_over(struct engine *e)
+{
+    struct err ignored = ERR_INIT; /* then it did not */
+    struct rec_replica row;
+
+    return !replica_row(e->db, e->process, &row, &ignored) && str_eq_c(row.state, "taken_over");
+}
+
+/* The other daemon of the pair may have gone on. One that cannot be asked keeps this one from acting, unless a
+ * person says otherwise, or said it when this one took over. */
+static int judge_peer(struct engine *e, struct arena *a, struct str *ret_why, struct err *err)
+{
+    struct str url = value_get_text(value_get(e->options.daemon, S("peer")), S("url"), STR_NONE);
+    int64_t epoch;
+
+    if (!url.p || e->options.takeover || e->options.alone.p)
+        return 0;
+    if (stale_epoch(a, e->db, &epoch, err))
+        return err->code;
+    if (!peer_fences(a, e->options.daemon, url, e->installation, epoch, ret_why, err))
+        return 0;
+    if (err->code != ERR_UNREACHABLE || !took_over(e))
+        return err_wrap(err, "whether it may act is not known; if the other one does not: "
+                             "reeve serve --alone REASON");
+    LOG(LOG_WARN, "the other daemon cannot be asked; this one took over from it",
+        LOG_C("err", err->text));
+    *err = ERR_INIT;
+    return 0;
+}
+
 /* A provider that cannot be listed leaves the others to judge by. */
 static int judge_database(struct engine *e, struct arena *a, const struct world *world,
                           struct err *err)
@@ -167,7 +239,9 @@ static int judge_database(struct engine *e, struct arena *a, const struct world 
     struct err no_copies = ERR_INIT;
     struct str why;
 
-    if (stale_judge(a, e->db, world, &why, err))
+    if (e->options.takeover)
+        return takeover_meet(e, world, err);
+    if (stale_judge(a, e->db, world, &why, err) || (!why.p && judge_peer(e, a, &why, err)))
         return err->code;
     if (!why.p && copy_place_of(a, e->options.daemon, &at) &&
         copy_judge(a, &at, e->db, &why, &no_copies))

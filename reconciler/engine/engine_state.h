@@ -36,9 +36,11 @@ struct engine {
     struct db *db;
     struct lock lock;
     int64_t epoch;
-    int was_killed;     /* the life before did not end in order: what it left open died */
-    int lacks_ballast;  /* STATE's: it was removed, or there was no room for it */
-    loop_fn *on_commit; /* NULL: nobody wants to know */
+    int64_t epoch_floor;          /* the next life is above it */
+    struct takeover_found *found; /* takeover.c's own */
+    int was_killed;               /* the life before did not end in order: what it left open died */
+    int lacks_ballast;            /* STATE's: it was removed, or there was no room for it */
+    loop_fn *on_commit;           /* NULL: nobody wants to know */
     void *on_commit_ctx;
     atomic_int tells_commits, is_telling; /* STATE reads and sets them too */
     struct in_work in_work;

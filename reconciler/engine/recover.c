@@ -144,7 +144,9 @@ static int write_all(struct recover *r, struct err *err)
 static int write_file(struct recovery *v, const char *path, struct err *err)
 {
     struct recover *r = &v->r;
-    const struct db_birth birth = { r->now_ms, r->world.installation, format_lost(v, err) };
+    const struct db_birth birth = { .time_ms = r->now_ms,
+                                    .installation = r->world.installation,
+                                    .lost = format_lost(v, err) };
     int rc = sys_remove_all(v->place.work, err); /* of one that died here */
 
     if (!rc)

@@ -34,7 +34,7 @@ static int judge_generation(struct arena *a, struct db *db, const struct owned *
 }
 
 /* A run of a job has a row before it has anything else. */
-static int judge_run(struct arena *a, struct db *db, const struct owned *o, struct str *ret_why,
+static int knows_run(struct arena *a, struct db *db, const struct owned *o, int *ret,
                      struct err *err)
 {
     size_t at = str_find_char(o->name, '@');
@@ -43,30 +43,52 @@ static int judge_run(struct arena *a, struct db *db, const struct owned *o, stru
                  ? ERR_NOT_FOUND
                  : db_get(db, a, REC_job_run, &row, err);
 
-    if (rc == ERR_NOT_FOUND)
-        *ret_why = str_fmt(a, "it does not know the run job/%.*s of '%.*s'", STR_ARG(o->name),
-                           STR_ARG(o->env));
+    *ret = !rc;
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
 /* The row of what is gone has the incarnation that comes next. */
-static int judge_thing(struct arena *a, struct db *db, const struct owned *o, struct str *ret_why,
-                       struct err *err)
+int stale_knows(struct arena *a, struct db *db, const struct owned *o, int *ret, struct err *err)
 {
     struct rec_resource row;
     int rc;
 
     if (str_eq_c(o->kind, "job"))
-        return judge_run(a, db, o, ret_why, err);
+        return knows_run(a, db, o, ret, err);
     rc = resources_now(db, a, o->env_uid, o->kind, o->name, &row, err);
-    if (rc && rc != ERR_NOT_FOUND)
-        return rc;
-    if (!rc && (row.incarnation > o->incarnation ||
-                (row.incarnation == o->incarnation && !str_eq_c(row.status, "gone"))))
+    *ret = !rc && (row.incarnation > o->incarnation ||
+                   (row.incarnation == o->incarnation && !str_eq_c(row.status, "gone")));
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+static int is_strange(struct arena *a, struct db *db, const struct owned *o, int *ret,
+                      struct err *err)
+{
+    struct str known;
+    int rc = db_meta(db, a, str_fmt(a, STALE_STRANGE "%.*s", STR_ARG(o->owner)), &known, err);
+
+    *ret = !rc && known.p;
+    return rc;
+}
+
+static int judge_thing(struct arena *a, struct db *db, const struct owned *o, struct str *ret_why,
+                       struct err *err)
+{
+    int is_known, rc = stale_knows(a, db, o, &is_known, err);
+
+    if (!rc && is_known && !str_eq_c(o->kind, "job"))
         return judge_generation(a, db, o, ret_why, err);
-    *ret_why = str_fmt(a, "it does not know %.*s/%.*s of '%.*s', made for commit %.*s",
-                       STR_ARG(o->kind), STR_ARG(o->name), STR_ARG(o->env), 12,
-                       o->commit.n >= 12 ? o->commit.p : "(unknown)   ");
+    if (!rc && !is_known)
+        rc = is_strange(a, db, o, &is_known, err);
+    if (rc || is_known)
+        return rc;
+    if (str_eq_c(o->kind, "job"))
+        *ret_why = str_fmt(a, "it does not know the run job/%.*s of '%.*s'", STR_ARG(o->name),
+                           STR_ARG(o->env));
+    else
+        *ret_why = str_fmt(a, "it does not know %.*s/%.*s of '%.*s', made for commit %.*s",
+                           STR_ARG(o->kind), STR_ARG(o->name), STR_ARG(o->env), 12,
+                           o->commit.n >= 12 ? o->commit.p : "(unknown)   ");
     return 0;
 }
 

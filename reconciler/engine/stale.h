@@ -11,6 +11,11 @@
 #include "reconciler/engine/world.h"
 #include "state/db.h"
 
+/* Of meta, with an owner label behind it: a takeover found such a thing, of which no event tells (takeover.h). */
+#define STALE_STRANGE "strange/"
+
+/* Whether a row stands for it. */
+int stale_knows(struct arena *a, struct db *db, const struct owned *o, int *ret, struct err *err);
 /* Why it is older; STR_NONE: it is not. */
 int stale_judge(struct arena *a, struct db *db, const struct world *world, struct str *ret_why,
                 struct err *err);

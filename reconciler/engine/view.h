@@ -87,6 +87,12 @@ int view_history(const struct view *v, const struct view_history *in, struct val
 int view_state_at(const struct view *v, struct str name, int64_t at_ms, struct value **ret,
                   struct err *err);
 
+/* At most `limit` events after that one, with bodies and documents (follow_page.h). */
+int view_replica(const struct view *v, int64_t after_seq, int64_t limit, struct value **ret,
+                 struct err *err);
+/* Whether it holds events, or its asker is ahead of it. */
+int view_replica_is_news(const struct value *page);
+
 enum view_audit { VIEW_AUDIT_CHAIN, VIEW_AUDIT_REPLAY };
 int view_audit(const struct view *v, enum view_audit depth, struct value **ret, struct err *err);
 /* What the state says that a person should look at: list of {what, mend}. */

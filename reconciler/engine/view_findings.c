@@ -1,6 +1,9 @@
 /* What the state says that a person should look at. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/scope.h"
+#include "reconciler/engine/stale.h"
 #include "reconciler/engine/view_rows.h"
+#include "state/events.h"
+#include "state/replica.h"
 
 static void add_finding(const struct view *v, struct value *list, struct str what, struct str mend)
 {
@@ -100,6 +103,47 @@ static int find_clock(const struct view *v, struct value *list, struct err *err)
     return rc;
 }
 
+#define COPY_LATE_MS 60000
+
+/* Of a copy whose original is not heard, or is ahead. */
+static int find_copy(const struct view *v, struct value *list, struct err *err)
+{
+    struct rec_replica row;
+    struct digest hash;
+    int64_t seq, ago_ms;
+    int rc = replica_row(v->db, v->a, &row, err);
+
+    if (rc == ERR_NOT_FOUND || (!rc && !str_eq_c(row.state, "following")))
+        return 0;
+    if (!rc)
+        rc = events_head(v->db, &seq, &hash, err);
+    ago_ms = v->now_ms - row.heard_ms;
+    if (rc || (row.head_seq <= seq && ago_ms < COPY_LATE_MS))
+        return rc;
+    add_finding(v, list,
+                str_fmt(v->a, "this copy of %.*s is %lld events behind and heard of it %lld s ago",
+                        STR_ARG(row.url), (long long)(row.head_seq > seq ? row.head_seq - seq : 0),
+                        (long long)(ago_ms / 1000)),
+                S("reeve status says why; where that daemon is gone for good: reeve takeover"));
+    return 0;
+}
+
+/* What a takeover found and no event tells of. */
+static int find_strange(const struct view *v, struct value *list, struct err *err)
+{
+    struct rec_meta *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, meta, "WHERE k LIKE $1 ORDER BY k", &rows, &n, err,
+                       DB_T(S(STALE_STRANGE "%")));
+
+    for (size_t i = 0; !rc && i < n; i++)
+        add_finding(v, list,
+                    str_fmt(v->a, "a takeover found a thing of ours that no event tells of: %.*s",
+                            STR_ARG(rows[i].v)),
+                    S("a plan that wants it takes it as its own; else it is yours to end"));
+    return rc;
+}
+
 int view_findings(const struct view *v, struct value **ret, struct err *err)
 {
     struct value *list = value_list(v->a);
@@ -113,6 +157,10 @@ int view_findings(const struct view *v, struct value **ret, struct err *err)
         rc = find_environments(v, list, err);
     if (!rc)
         rc = find_parked(v, list, err);
+    if (!rc)
+        rc = find_copy(v, list, err);
+    if (!rc)
+        rc = find_strange(v, list, err);
     if (rc)
         return rc;
     *ret = list;

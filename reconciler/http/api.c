@@ -14,6 +14,7 @@
 #include "reconciler/http/feed.h"
 #include "reconciler/http/once.h"
 #include "reconciler/http/rate.h"
+#include "reconciler/http/routes_parts.h"
 #include "reconciler/http/session.h"
 #include "reconciler/http/tls.h"
 #include "reconciler/rt/wait.h"
@@ -141,6 +142,8 @@ static int request_sign(struct request *r, struct db *db, struct err *err)
 {
     struct login_call *c = &r->login;
 
+    if (r->api->options.follow)
+        return err_set(err, ERR_REFUSED, "nobody signs in at a standby");
     c->a = &r->x->arena;
     c->db = db;
     c->daemon = r->api->options.daemon;
@@ -158,7 +161,7 @@ static void request_note_session(struct request *r)
     struct signing in = { .verb = SIGNING_USED, .session = { .hash = r->actor.session } };
     struct err err = ERR_INIT;
 
-    if (r->actor.kind == AUTH_PERSON && !r->actor.is_noted &&
+    if (r->actor.kind == AUTH_PERSON && !r->actor.is_noted && r->api->options.sign &&
         r->api->options.sign(r->api->options.engine, &in, &err))
         LOG(LOG_WARN, "the use of a session is not noted: it ends sooner", LOG_C("err", err.text));
 }
@@ -293,12 +296,32 @@ static int request_token(struct request *r, struct err *err)
     return 0;
 }
 
+/* A copy changes nothing but itself. */
+static int request_standby(struct request *r, struct err *err)
+{
+    struct follow *f = r->api->options.follow;
+    struct value *at = follow_view(f, &r->x->arena);
+
+    if (r->call.route->verb != COMMAND_TAKEOVER)
+        return err_set(err, ERR_REFUSED,
+                       "this is a standby, which changes nothing: ask the daemon at %.*s",
+                       STR_ARG(value_get_text(at, S("url"), S(""))));
+    r->is_commanded = 1;
+    return follow_take_over(f, r->actor.name, r->command.in.reason,
+                            value_get_bool(r->call.body, S("without_keys"), 0), &r->x->arena,
+                            &r->command.result, err);
+}
+
 static int request_command(struct request *r, struct err *err)
 {
     struct command *in = &r->command.in;
     int rc = routes_command(&r->call, in, err);
 
-    if (!rc && (in->verb == COMMAND_TOKEN || in->verb == COMMAND_REVOKE))
+    if (rc || r->api->options.follow)
+        return rc ? rc : request_standby(r, err);
+    if (in->verb == COMMAND_TAKEOVER)
+        return err_set(err, ERR_CONFLICT, "this daemon is nobody's standby");
+    if (in->verb == COMMAND_TOKEN || in->verb == COMMAND_REVOKE)
         rc = request_token(r, err);
     if (!rc)
         rc = once_read(r->x, r->actor.name, in, err);
@@ -323,6 +346,11 @@ static enum task_verdict request_deny(struct request *r)
         denials_count(&r->api->denials, r->x->address, str_from_c(r->failed.text));
     if (!r->is_denied)
         return task_goto(t, REQUEST_END);
+    if (r->api->options.follow) { /* a copy has no events of its own */
+        LOG(LOG_WARN, "denied", LOG_S("actor", r->actor.name), LOG_C("path", r->call.route->path),
+            LOG_C("err", r->failed.text));
+        return task_goto(t, REQUEST_END);
+    }
     value_set_text(a, note, S("why"), str_from_c(r->failed.text));
     r->command.in = (struct command){ .verb = COMMAND_DENIED,
                                       .env = r->env,
@@ -338,7 +366,7 @@ static void request_note_use(struct request *r)
 {
     const struct rec_token token = { .id = r->actor.token };
 
-    if (r->is_known && r->actor.kind == AUTH_TOKEN && !r->actor.is_noted)
+    if (r->is_known && r->actor.kind == AUTH_TOKEN && !r->actor.is_noted && !r->api->options.follow)
         notes_write(&r->api->notes, &(struct command){ .verb = COMMAND_USED, .token = &token });
 }
 
@@ -346,7 +374,7 @@ static int request_waits(struct request *r)
 {
     int64_t wait_ms = 0, now_ms = loop_mono_ms(r->task.loop);
 
-    if (!(r->call.route->flags & ROUTE_WAITS) || view_progress_is_news(r->answer))
+    if (!(r->call.route->flags & ROUTE_WAITS) || r->call.route->is_news(r->answer))
         return 0;
     if (!r->until_ms) {
         (void)str_to_i64(value_get_text(r->call.query, S("wait_ms"), S("0")),
@@ -369,6 +397,10 @@ static void request_answer(struct request *r)
     if (!failed && r->token_text.n && /* the only time that it is said, of this one alone */
         str_eq(value_get_text(r->command.result, S("id"), S("")), r->token.id))
         value_set_text(&r->command.arena, r->command.result, S("token"), r->token_text);
+    if (!failed && r->call.route->read && r->call.route->read != routes_read_openapi &&
+        r->api->options.follow)
+        value_set(&r->scratch, r->answer, S("copy"),
+                  follow_view(r->api->options.follow, &r->scratch));
     if (failed && failed->code == ERR_UNKNOWN_ACTOR)
         http_header(r->x, "WWW-Authenticate", S("Bearer"));
     for (size_t i = 0; i < value_count(r->login.headers); i++)
@@ -403,7 +435,7 @@ static enum task_verdict request_step(struct task *t)
             return task_goto(t, request_waits(r) ? REQUEST_PAUSE : REQUEST_END);
         if (request_command(r, &err))
             return task_fail(t, &err);
-        return task_goto(t, REQUEST_COMMAND);
+        return task_goto(t, r->child ? REQUEST_COMMAND : REQUEST_END);
     case REQUEST_PAUSE:
         r->pause_ms = r->pause_ms ? r->pause_ms * 2 : PAUSE_FIRST_MS;
         if (r->pause_ms > PAUSE_MAX_MS)
@@ -521,7 +553,12 @@ static void request_begin(void *ctx, struct http_exchange *x)
     if (answer_probe(api, x))
         return;
     if (is_for_hooks(api, x)) {
-        hooks_begin(&api->hooks, x);
+        if (!api->options.follow) {
+            hooks_begin(&api->hooks, x);
+            return;
+        }
+        (void)err_set(&err, ERR_REFUSED, "this is a standby: it takes no deliveries");
+        http_answer_error(x, &err);
         return;
     }
     if (x->door != HTTP_DOOR_SOCKET && is_throttled(api, x))
@@ -596,11 +633,18 @@ static void server_stopped(void *ctx)
     notes_stop(&api->notes, api_gone, api);
 }
 
+static void listen_for_news(struct api *api, loop_fn *fn)
+{
+    if (api->options.follow)
+        follow_on_commit(api->options.follow, fn, api);
+    else if (api->options.on_commit)
+        api->options.on_commit(api->options.engine, fn, api);
+}
+
 static void close_doors(struct api *api)
 {
     api->n_open++; /* until all were told */
-    if (api->options.on_commit)
-        api->options.on_commit(api->options.engine, NULL, NULL);
+    listen_for_news(api, NULL);
     if (api->feed) {
         api->n_open++;
         feed_stop(TAKE(api->feed), server_stopped, api);
@@ -651,8 +695,7 @@ static int open_feed(struct api *api, struct err *err)
         &(struct feed_options){ .loop = api->options.loop, .read = api_feed_read, .ctx = api });
     if (!api->feed)
         return err_set(err, ERR_NOMEM, "api: out of memory");
-    if (api->options.on_commit)
-        api->options.on_commit(api->options.engine, api_news, api);
+    listen_for_news(api, api_news);
     return 0;
 }
 

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "reconciler/engine/follow.h"
 #include "reconciler/http/hooks.h"
 #include "reconciler/http/routes.h"
 
@@ -19,6 +20,7 @@ struct api_options {
     struct loop *loop;
     const char *socket_path, *state_path;
     const struct value *daemon; /* normalised Daemon document, its doors too; outlives the api */
+    struct follow *follow;      /* a standby: it reads, and refuses the rest; NULL: a daemon */
     struct engine *engine;
     /* command_start(), hook_call_start() and engine_live_view() */
     void (*command)(struct engine *e, struct command_call *call, task_ended *ended, void *ctx);

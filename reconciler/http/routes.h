@@ -45,11 +45,12 @@ struct route {
     const char *method, *path; /* one word of the path may be NAME, ID or UID */
     unsigned roles;            /* one of them is needed; none: whoever is known */
     int flags;
-    route_read *read;          /* GET */
-    login_fn *work;            /* who signs in and out, in the place of both */
-    enum command_verb verb;    /* POST */
-    const char *query, *body;  /* shapes of what it is asked with; NULL: nothing */
-    const char *answer, *text; /* answer: a shape */
+    route_read *read;                           /* GET */
+    int (*is_news)(const struct value *answer); /* with ROUTE_WAITS: what it waits for is there */
+    login_fn *work;                             /* who signs in and out, in the place of both */
+    enum command_verb verb;                     /* POST */
+    const char *query, *body;                   /* shapes of what it is asked with; NULL: nothing */
+    const char *answer, *text;                  /* answer: a shape */
 };
 
 #define ROUTE_WAIT_MAX_MS 30000

@@ -277,3 +277,10 @@ int routes_read_sessions(const struct route_world *w, const struct route_call *c
 {
     return view_sessions(&w->view, call->param, ret, err);
 }
+
+int routes_read_replica(const struct route_world *w, const struct route_call *call,
+                        struct value **ret, struct err *err)
+{
+    return view_replica(&w->view, query_number(call, "after", 0),
+                        query_number(call, "limit", INT64_MAX), ret, err);
+}

@@ -334,7 +334,8 @@ static void test_the_id_of_another_installation(void **state)
 
 static void given_file_of(struct lost *l, const char *installation)
 {
-    const struct db_birth birth = { 1700000000000, str_from_c(installation), STR_NONE };
+    const struct db_birth birth = { .time_ms = 1700000000000,
+                                    .installation = str_from_c(installation) };
     struct db *db = NULL;
 
     assert_int_equal(db_create(str_fmt(&l->arena, "%s/reeve.db", l->dir).p, &birth, &db, &l->err),
