@@ -7,6 +7,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "reconciler/core/people.h"
 #include "reconciler/http/access.h"
 #include "reconciler/http/admit.h"
 #include "reconciler/http/auth_token.h"
@@ -180,17 +181,23 @@ static int check_csrf(struct request *r, struct err *err)
                    "the session's X-CSRF-Token, which GET /api/v1/me says, is not shown");
 }
 
-/* Who asks is known before it is said what there is. */
-static int request_enter(struct request *r, struct db *db, struct err *err)
+static int request_ask_who(struct request *r, struct db *db, struct err *err)
 {
     const struct auth_world world = {
         .daemon = r->api->options.daemon, .db = db, .now_ms = sys_wall_ms(), .is_stale = r->is_stale
     };
+
+    return auth_who(&r->x->arena, &world, r->x, &r->actor, err);
+}
+
+/* Who asks is known before it is said what there is. */
+static int request_enter(struct request *r, struct db *db, struct err *err)
+{
     int rc;
 
     if (is_open(r))
         return request_parse(r, err);
-    rc = auth_who(&r->x->arena, &world, r->x, &r->actor, err);
+    rc = request_ask_who(r, db, err);
     if (rc)
         return rc;
     r->is_known = 1;
@@ -210,7 +217,7 @@ static int request_enter(struct request *r, struct db *db, struct err *err)
 }
 
 /* A browser that comes again says what it had last; that is newer than what the address says. */
-static int request_begin_after(struct request *r, struct err *err)
+static int request_begin_after(struct request *r, struct db *db, struct err *err)
 {
     int64_t head = value_get_int(r->answer, S("seq"), 0);
     struct str had = value_get_text(r->x->headers, S("last-event-id"),
@@ -222,7 +229,7 @@ static int request_begin_after(struct request *r, struct err *err)
     if (r->after > head)
         return err_set(err, ERR_USAGE, "there is no event %lld yet: the newest is %lld",
                        (long long)r->after, (long long)head);
-    return 0;
+    return request_ask_who(r, db, err); /* as of the head, from which on the feed looks */
 }
 
 /* A page of events for those who listen. */
@@ -260,7 +267,7 @@ static int request_work(struct task *t, struct err *err)
     if (!rc && r->call.route->read)
         rc = request_read(r, db, err);
     if (!rc && r->call.route->flags & ROUTE_STREAM)
-        rc = request_begin_after(r, err);
+        rc = request_begin_after(r, db, err);
     if (!rc && r->call.route->work)
         rc = request_sign(r, db, err);
     reader_give(r->api, db);
@@ -384,6 +391,24 @@ static int request_waits(struct request *r)
     return now_ms < r->until_ms;
 }
 
+static void request_listen(struct request *r)
+{
+    struct arena *a = &r->x->arena;
+    struct feed_listener in = { .scope = r->actor.scope,
+                                .after = r->after,
+                                .head = value_get_int(r->answer, S("seq"), 0),
+                                .who = S(""),
+                                .until_ms = r->actor.until_ms };
+
+    if (r->actor.kind == AUTH_TOKEN)
+        in.who = str_fmt(a, "token/%.*s", STR_ARG(r->actor.token));
+    else if (r->actor.kind == AUTH_PERSON)
+        in.who = str_fmt(
+            a, "person/%.*s",
+            STR_ARG(str_slice(r->actor.name, sizeof(PEOPLE_ACTOR) - 1, r->actor.name.n)));
+    feed_join(r->api->feed, r->x, &in);
+}
+
 static void request_answer(struct request *r)
 {
     const struct err *failed = r->failed.code ? &r->failed : r->task.rc ? &r->task.err : NULL;
@@ -409,9 +434,7 @@ static void request_answer(struct request *r)
     if (failed)
         http_answer_refusal(r->x, failed, r->login.besides ? r->login.besides : r->command.besides);
     else if (r->call.route->flags & ROUTE_STREAM)
-        feed_join(r->api->feed, r->x,
-                  &(struct feed_listener){ r->actor.scope, r->after,
-                                           value_get_int(r->answer, S("seq"), 0) });
+        request_listen(r);
     else if (r->login.page.p)
         http_answer(r->x, 200, "text/html; charset=utf-8", r->login.page);
     else if (r->login.answer)

@@ -48,6 +48,7 @@ struct auth_actor {
     const struct value *principals; /* ["user:ann", "group:ops"] */
     struct str token;               /* its id; "" of who is no token */
     struct digest session;          /* of a person who signed in */
+    int64_t until_ms;               /* what was shown is good until then; 0: it has no end */
     int is_noted;                   /* its last use, within the last minute */
     int may_break_glass;            /* a role that is lacking, in an emergency, with a reason */
 };

@@ -189,6 +189,7 @@ static int token_actor(struct arena *a, const struct token_known *known, struct 
 
     *ret = (struct auth_actor){ .kind = AUTH_TOKEN,
                                 .token = row->id,
+                                .until_ms = row->expires_ms == REC_NONE ? 0 : row->expires_ms,
                                 .is_noted = known->is_noted,
                                 .name = str_fmt(a, "token:%.*s(%.*s)", STR_ARG(row->name),
                                                 STR_ARG(row->id)) };

@@ -10,7 +10,8 @@
 
 struct feed_event {
     int64_t seq;
-    struct str env; /* its name; "": of no one environment */
+    struct str env;  /* its name; "": of no one environment */
+    struct str ends; /* who is known no more since; "": everybody is */
     struct str text;
 };
 
@@ -19,7 +20,7 @@ struct feed_page {
     struct feed_page *next;
     int64_t after, last; /* holds what is after the one, up to the other */
     struct feed_event *events;
-    size_t n, n_bytes;
+    size_t n, n_bytes, n_ends;
 };
 
 /* A page being read, for all or for one. */
@@ -38,8 +39,10 @@ struct listener {
     struct listener *next, *prev;
     struct http_stream *stream; /* NULL: its headers are not sent yet */
     const struct value *scope;
-    int64_t after, since_ms;
-    int is_greeted;
+    struct str who;
+    int64_t after, since_ms, until_ms;
+    int64_t known; /* up to there nothing ends it */
+    int is_greeted, is_over;
     struct feed_reading *reading; /* NULL: none */
 };
 
@@ -76,6 +79,13 @@ static void page_free(struct feed_page *page)
     alloc_free(page);
 }
 
+/* Who has shown the same may show it no more. */
+static int is_an_end(struct str kind)
+{
+    return str_eq_c(kind, "token.revoked") || str_eq_c(kind, "person.signed_out") ||
+           str_eq_c(kind, "person.password");
+}
+
 static void format_event(struct feed_page *page, struct arena *scratch, const struct value *v)
 {
     struct feed_event *e = &page->events[page->n++];
@@ -83,6 +93,11 @@ static void format_event(struct feed_page *page, struct arena *scratch, const st
 
     e->seq = value_get_int(v, S("seq"), 0);
     e->env = str_copy(&page->arena, value_get_text(v, S("environment"), S("")));
+    e->ends = S("");
+    if (is_an_end(kind)) {
+        e->ends = str_copy(&page->arena, value_get_text(v, S("subject"), S("")));
+        page->n_ends++;
+    }
     e->text = str_fmt(&page->arena, "id: %lld\nevent: %.*s\ndata: %.*s\n\n", (long long)e->seq,
                       STR_ARG(kind), STR_ARG(json));
     page->last = e->seq;
@@ -274,12 +289,28 @@ static void serve_past(struct listener *l)
         http_stream_end(l->stream);
 }
 
+/* Also of who is far behind: they hear no more of what was, either. */
+static int is_over(struct listener *l)
+{
+    const struct feed *f = l->feed;
+
+    for (const struct feed_page *page = f->first; page && l->who.n; page = page->next)
+        for (size_t i = 0; page->n_ends && page->last > l->known && i < page->n; i++)
+            l->is_over |= page->events[i].seq > l->known && str_eq(page->events[i].ends, l->who);
+    if (f->head > l->known)
+        l->known = f->head;
+    return l->is_over;
+}
+
 static void serve(struct listener *l, struct arena *a)
 {
     struct feed *f = l->feed;
     struct sb bytes;
+    int is_known = !is_over(l);
 
-    if (!l->stream || !http_stream_has_room(l->stream))
+    if (l->stream && !is_known)
+        http_stream_end(l->stream); /* it comes again and says who it is */
+    if (!l->stream || !is_known || !http_stream_has_room(l->stream))
         return;
     arena_reset(a);
     sb_init(&bytes, a);
@@ -322,14 +353,15 @@ static void serve_all(void *ctx)
 static void ping_all(void *ctx)
 {
     struct feed *f = ctx;
-    int64_t now_ms = loop_mono_ms(f->options.loop);
+    int64_t now_ms = loop_mono_ms(f->options.loop), wall_ms = loop_wall_ms(f->options.loop);
 
     for (struct listener *l = f->listeners; l; l = l->next) {
-        if (!l->stream || !http_stream_has_room(l->stream))
-            continue;
-        if (now_ms - l->since_ms >= f->options.life_ms)
+        int has_time = now_ms - l->since_ms < f->options.life_ms &&
+                       (!l->until_ms || wall_ms < l->until_ms);
+
+        if (l->stream && !has_time)
             http_stream_end(l->stream);
-        else
+        else if (l->stream && http_stream_has_room(l->stream))
             http_stream_push(l->stream, S(": ping\n\n"));
     }
     loop_timer_set(f->ping, f->listeners ? now_ms + f->options.ping_ms : -1);
@@ -403,7 +435,10 @@ void feed_join(struct feed *f, struct http_exchange *x, const struct feed_listen
     *l = (struct listener){ .feed = f,
                             .next = f->listeners,
                             .scope = in->scope,
+                            .who = in->who,
                             .after = in->after,
+                            .known = in->head,
+                            .until_ms = in->until_ms,
                             .since_ms = loop_mono_ms(f->options.loop) };
     if (http_stream_begin(x, "text/event-stream",
                           &(struct http_stream_calls){ on_taken, on_ended, l })) {

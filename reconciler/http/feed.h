@@ -6,6 +6,9 @@
  * A listener gets the next bytes when it has taken the ones before: nothing is buffered for it beyond that,
  * and who takes nothing is cut by the server (HTTP_STREAM_MS).
  *
+ * A stream ends with what its listener has shown: when that expires, is revoked, or the person signs out or gets
+ * another password. Others are heard for FEED_LIFE_MS, too, and no longer.
+ *
  * Server-sent events: `id` is the event's seq, `event` its kind, `data` it as JSON. A comment is sent every
  * FEED_PING_MS, which finds out who is gone.
  *
@@ -42,7 +45,9 @@ struct feed_options {
 
 struct feed_listener {         /* who, and from where on */
     const struct value *scope; /* environments; NULL: all. As long as the exchange */
-    int64_t after, head;       /* head: the newest event when this was asked */
+    int64_t after, head;       /* head: an event at which it was known who this is */
+    struct str who;   /* the subject of events about it; "": of none. As long as the exchange */
+    int64_t until_ms; /* its end by the wall clock; 0: none */
 };
 
 struct feed *feed_new(const struct feed_options *options);

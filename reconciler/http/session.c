@@ -138,6 +138,7 @@ int session_check(struct arena *a, struct db *db, const struct value *daemon, in
     if (rc)
         return rc;
     *ret = (struct auth_actor){ .kind = AUTH_PERSON, .session = shown->hash };
+    ret->until_ms = session_until_ms(&row, now_ms);
     ret->is_noted = now_ms >= row.used_ms && now_ms - row.used_ms < SESSION_NOTE_MS;
     ret->name = str_fmt(a, PEOPLE_ACTOR "%.*s", STR_ARG(row.person));
     ret->principals = people_principals(a, people, row.person, groups);

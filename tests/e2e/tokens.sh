@@ -67,16 +67,41 @@ a_token_is_good_for_what_it_says()
     stop_daemon
 }
 
+# listens NAME: to the events of its environments, by the token in that file.
+listens()
+{
+    exec curl -sSN --noproxy '*' -H "Authorization: Bearer $(cat "$WORLD/$1")" "http://127.0.0.1:$API/api/v1/events" >"$WORLD/heard.$1" 2>&1 9>&-
+}
+
+both_listen()
+{
+    grep -qs '^retry:' "$WORLD/heard.ci" && grep -qs '^retry:' "$WORLD/heard.admin"
+}
+
+is_gone()
+{
+    ! kill -0 "$1" 2>/dev/null
+}
+
 it_is_revoked_and_every_word_is_written()
 {
-    local id i
+    local id i first second
 
     given_door
     reeve token create ci --env prod >"$WORLD/ci" 2>/dev/null
     expect_as ci 0 prod status prod
     id=$(reeve token list -o json | grep -o '"id":"[^"]*","name":"ci"' | cut -d '"' -f 4)
     await 20 "its last use is known" is_used "$id"
+    listens ci &
+    first=$!
+    listens admin &
+    second=$!
+    await 20 "both listen" both_listen
     run 0 "is revoked" token revoke "$id" --reason 'it was seen in a log'
+    await 20 "it hears no more" is_gone $first
+    expect "others do" kill -0 $second
+    await 20 "and hear of that" grep -q '^event: token.revoked' "$WORLD/heard.admin"
+    expect_has_not "which it did not" "$(cat "$WORLD/heard.ci")" 'token.revoked'
     run 7 "was revoked before" token revoke "$id"
     run 6 "there is no token" token revoke 0000000000000000
     expect_as ci 5 "not any more" status prod
@@ -85,6 +110,7 @@ it_is_revoked_and_every_word_is_written()
         curl -sS --noproxy '*' -o /dev/null -H 'Authorization: Bearer guess' "http://127.0.0.1:$API/api/v1/status"
     done
     stop_daemon
+    wait $first $second
 
     reeve history -n 100 -o json >"$WORLD/history" 2>/dev/null
     for i in '"kind":"token.created"' '"kind":"token.revoked"' '"it was seen in a log"' '"subject":"POST /api/v1/plans/ID/approve"' \

@@ -34,6 +34,8 @@ struct fixture {
     size_t n_padding; /* bytes of each event */
     int64_t ping_ms, life_ms;
     void (*talk)(struct fixture *f);
+    int64_t revoked; /* the event that says so of "token/ci"; 0: none */
+    int64_t until_ms;
     int has_stopped; /* by the client itself */
 };
 
@@ -52,7 +54,8 @@ static int read_events(void *ctx, struct arena *a, int64_t after, const struct v
         struct value *v = value_map(a);
 
         value_set_int(a, v, S("seq"), seq);
-        value_set_text(a, v, S("kind"), S("number"));
+        value_set_text(a, v, S("kind"), seq == f->revoked ? S("token.revoked") : S("number"));
+        value_set_text(a, v, S("subject"), S("token/ci"));
         if (envs[seq % 3])
             value_set_text(a, v, S("environment"), str_from_c(envs[seq % 3]));
         value_set_text(a, v, S("why"), (struct str){ padding, f->n_padding });
@@ -65,7 +68,10 @@ static int read_events(void *ctx, struct arena *a, int64_t after, const struct v
 static void handle(void *ctx, struct http_exchange *x)
 {
     struct fixture *f = ctx;
-    struct feed_listener in = { .after = f->newest, .head = f->newest };
+    struct feed_listener in = { .after = f->newest,
+                                .head = f->newest,
+                                .who = value_get_text(x->query, S("who"), S("")),
+                                .until_ms = f->until_ms };
     struct value *scope = value_list(&x->arena);
 
     if (!str_eq_c(x->path, "/events")) {
@@ -180,7 +186,10 @@ struct client {
     int64_t last; /* the id that was heard last */
     int n_ids, n_pings, is_greeted, is_over;
     char line[8192];
-    size_t n;
+    size_t n, n_left; /* of the chunk, which ends anywhere in a line */
+    char framing[256];
+    size_t n_framing;
+    int is_in_body;
 };
 
 static int dial(const struct fixture *f, const char *target)
@@ -210,6 +219,39 @@ static void hear_line(struct client *c, const char *sentence)
     c->n_ids++;
 }
 
+/* Headers and sizes of chunks are lines of their own; 1: the byte is of the stream. */
+static int is_of_the_stream(struct client *c, char byte)
+{
+    if (c->n_left) {
+        c->n_left--;
+        return 1;
+    }
+    if (byte != '\n') {
+        if (byte != '\r' && c->n_framing + 1 < sizeof(c->framing))
+            c->framing[c->n_framing++] = byte;
+        return 0;
+    }
+    c->framing[c->n_framing] = 0;
+    if (c->is_in_body)
+        c->n_left = strtoul(c->framing, NULL, 16); /* the empty line behind a chunk: 0 */
+    c->is_in_body |= !c->n_framing;
+    c->n_framing = 0;
+    return 0;
+}
+
+static void hear_byte(struct client *c, const char *sentence, char byte)
+{
+    if (!is_of_the_stream(c, byte))
+        return;
+    if (byte == '\n') {
+        c->line[c->n] = 0;
+        hear_line(c, sentence);
+        c->n = 0;
+    } else if (c->n + 1 < sizeof(c->line)) {
+        c->line[c->n++] = byte;
+    }
+}
+
 /* One read; 0: nothing within the time, or the end. */
 static int hear(struct client *c, const char *sentence, int wait_ms)
 {
@@ -218,25 +260,23 @@ static int hear(struct client *c, const char *sentence, int wait_ms)
     ssize_t got = poll(&p, 1, wait_ms) == 1 ? recv(c->fd, buf, sizeof(buf), 0) : -1;
 
     c->is_over |= got == 0;
-    for (ssize_t i = 0; i < got; i++) {
-        if (buf[i] == '\n') {
-            c->line[c->n] = 0;
-            hear_line(c, sentence);
-            c->n = 0;
-        } else if (buf[i] != '\r' && c->n + 1 < sizeof(c->line)) {
-            c->line[c->n++] = buf[i];
-        }
-    }
+    for (ssize_t i = 0; i < got; i++)
+        hear_byte(c, sentence, buf[i]);
     return got > 0;
 }
 
-/* It listens when this returns. */
+/* It listens when this returns. One user has a share of the connections, of which those that are gone are
+ * part until it was noticed: who is turned away comes again. */
 static struct client client_open(const struct fixture *f, const char *target)
 {
+    int64_t end_ms = sys_mono_ms() + WAIT_MS;
     struct client c = { .fd = dial(f, target) };
 
-    while (!c.is_greeted && hear(&c, target, WAIT_MS))
-        ;
+    while (!c.is_greeted && sys_mono_ms() < end_ms)
+        if (!hear(&c, target, WAIT_MS)) {
+            (void)close(c.fd);
+            c = (struct client){ .fd = dial(f, target) };
+        }
     if (!c.is_greeted)
         fail_later(target, "no stream");
     return c;
@@ -256,8 +296,10 @@ static void hear_until(struct client *c, const char *sentence, int64_t id)
 
 static void hear_end(struct client *c, const char *sentence)
 {
+    int64_t end_ms = sys_mono_ms() + WAIT_MS;
+
     while (!c->is_over)
-        if (!hear(c, sentence, WAIT_MS) && !c->is_over) {
+        if ((!hear(c, sentence, WAIT_MS) && !c->is_over) || sys_mono_ms() > end_ms) {
             fail_later(sentence, "not ended");
             return;
         }
@@ -358,6 +400,54 @@ static void test_silence_is_told_apart_from_the_end_and_a_stream_has_one(void **
         .talk = talk_ping, .newest = 10, .ping_ms = PING_MS, .life_ms = 5 * PING_MS });
 }
 
+static void talk_revoked(struct fixture *f)
+{
+    struct client first = client_open(f, "/events?who=token/ci"), again;
+    struct client other = client_open(f, "/events?who=token/cd"), local = client_open(f, "/events");
+    struct client behind = client_open(f, "/events?after=1&who=token/ci");
+
+    publish(f, 1);
+    hear_until(&first, "before it is revoked", 1001);
+    f->revoked = 1002;
+    publish(f, 3);
+    hear_end(&first, "it is revoked");
+    hear_end(&behind, "it is revoked, for who is behind");
+    hear_until(&other, "another one's", 1004);
+    hear_until(&local, "who showed nothing", 1004);
+    if (first.last > 1001)
+        fail_later("it is revoked", "and was told what came then");
+    again = client_open(f, "/events?after=1&who=token/ci"); /* as a person signs in again */
+    hear_until(&again, "who is known since hears what was", 1004);
+    publish(f, 1);
+    hear_until(&again, "and what comes", 1005);
+    (void)close(first.fd);
+    (void)close(again.fd);
+    (void)close(other.fd);
+    (void)close(local.fd);
+    (void)close(behind.fd);
+}
+
+static void test_a_stream_ends_with_what_was_shown(void **state)
+{
+    (void)state;
+    run_as(&(struct fixture){ .talk = talk_revoked, .newest = 1000, .n_padding = 4000 });
+}
+
+static void talk_expires(struct fixture *f)
+{
+    struct client c = client_open(f, "/events");
+
+    hear_end(&c, "what was shown is over");
+    (void)close(c.fd);
+}
+
+static void test_and_when_that_expires(void **state)
+{
+    (void)state;
+    run_as(
+        &(struct fixture){ .talk = talk_expires, .newest = 10, .ping_ms = PING_MS, .until_ms = 1 });
+}
+
 /* --- suspended and resumed, all the time --------------------------------------------------------- */
 
 static void *listen_main(void *arg)
@@ -417,6 +507,8 @@ int main(void)
         cmocka_unit_test(test_who_has_a_scope_hears_of_it_alone),
         cmocka_unit_test(test_who_takes_nothing_is_cut_and_holds_up_nobody),
         cmocka_unit_test(test_silence_is_told_apart_from_the_end_and_a_stream_has_one),
+        cmocka_unit_test(test_a_stream_ends_with_what_was_shown),
+        cmocka_unit_test(test_and_when_that_expires),
         cmocka_unit_test(test_many_hear_everything_while_others_come_and_go),
     };
 
