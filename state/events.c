@@ -324,14 +324,17 @@ static int events_check_no_stray(struct db *db, int64_t last_seq, struct err *er
     return rc;
 }
 
-int events_verify(struct db *db, int64_t *ret_n, struct err *err)
+/* Those above `seq`, which follow the one that `c` has already. */
+static int events_check_rest(struct db *db, struct event_chain *c, int64_t seq, struct err *err)
 {
-    struct event_chain c = { .installation = db_installation(db) };
+    const struct db_bind bind = DB_I(seq);
     AUTO_ARENA struct arena a;
     AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db, S(EVENTS_WITH_BODY " ORDER BY e.seq"), &st, err);
+    int rc = stmt_prepare(db, S(EVENTS_WITH_BODY " WHERE e.seq > $1 ORDER BY e.seq"), &st, err);
 
     arena_init(&a, 0);
+    if (!rc)
+        rc = stmt_bind(db, st, &bind, 1, err);
     while (!rc && (rc = stmt_step(db, st, err)) == 1) {
         struct event e;
 
@@ -341,12 +344,35 @@ int events_verify(struct db *db, int64_t *ret_n, struct err *err)
         if (!rc && sqlite3_column_type(st, 8) != SQLITE_NULL && !e.env.n)
             rc = events_bad(err, e.seq, "env", "is empty, not null");
         if (!rc)
-            rc = events_check_next(&c, &e, err);
+            rc = events_check_next(c, &e, err);
     }
     if (!rc)
-        rc = events_check_end(&c, err);
+        rc = events_check_end(c, err);
+    return rc ? rc : events_check_no_stray(db, c->last_seq, err);
+}
+
+int events_verify(struct db *db, int64_t *ret_n, struct err *err)
+{
+    struct event_chain c = { .installation = db_installation(db) };
+    int rc = events_check_rest(db, &c, INT64_MIN, err); /* below the first there is none */
+
+    if (rc)
+        return rc;
+    *ret_n = c.last_seq;
+    return 0;
+}
+
+int events_verify_after(struct db *db, int64_t seq, const struct digest *hash, int64_t *ret_n,
+                        struct err *err)
+{
+    struct event_chain c = { .installation = db_installation(db),
+                             .last_seq = seq,
+                             .last_hash = *hash,
+                             .last_computed = *hash };
+    int rc = events_time_of(db, seq, &c.last_ms, err);
+
     if (!rc)
-        rc = events_check_no_stray(db, c.last_seq, err);
+        rc = events_check_rest(db, &c, seq, err);
     if (rc)
         return rc;
     *ret_n = c.last_seq;

@@ -39,7 +39,8 @@ int events_seq_at(struct db *db, int64_t time_ms, int64_t *ret_seq, struct err *
 /* PROTOCOL 6: over every column of the event, with the installation's id. */
 struct digest events_hash(struct str installation, const struct event *e);
 
-/* The end of a chain that is being checked; all zero: nothing was checked yet. */
+/* The end of a chain that is being checked; all zero: nothing was checked yet. To go on behind an event that
+ * stands: its seq, time and hash, the hash as last_computed, too. */
 struct event_chain {
     struct str installation;
     int64_t last_seq, last_ms;
@@ -53,6 +54,9 @@ int events_insert(struct db *db, const struct event *e, struct err *err);
 
 /* Check every hash and link, and every body against its hash. ERR_CORRUPT names the first bad seq and column. */
 int events_verify(struct db *db, int64_t *ret_n, struct err *err);
+/* Only those after event `seq`, which was verified before and had this hash. `ret_n`: seq of the last. */
+int events_verify_after(struct db *db, int64_t seq, const struct digest *hash, int64_t *ret_n,
+                        struct err *err);
 /* Rebuild all EVENTED tables from the events in a fresh in-memory database and compare row by row with the
  * tables of `db`. ERR_CORRUPT names table, key and column of the first difference. */
 int replay_verify(struct db *db, int64_t *ret_rows, struct err *err);

@@ -44,6 +44,9 @@ enum {
     KEY_ALONE,
     KEY_FENCED,
     KEY_WITHOUT_KEYS,
+    KEY_FROM,
+    KEY_TO,
+    KEY_INCREMENTAL,
     KEY_VERSION,
 };
 
@@ -83,12 +86,15 @@ static const struct option_row rows[] = {
     { OPTION_BREAK_GLASS, "break-glass", KEY_BREAK_GLASS, NULL, "take a role that is lacking, in an emergency" },
     { OPTION_NO_WAIT,   "no-wait",   KEY_NO_WAIT,   NULL,      "begin it and return" },
     { OPTION_TIMEOUT,   "timeout",   KEY_TIMEOUT,   "TIME",    "stop watching after so long, 90s, 5m; it goes on" },
-    { OPTION_REPLAY,    "replay",    KEY_REPLAY,    NULL,      "rebuild every table from the events and compare" },
+    { OPTION_AUDIT,     "replay",    KEY_REPLAY,    NULL,      "rebuild every table from the events and compare" },
+    { OPTION_AUDIT,     "incremental", KEY_INCREMENTAL, NULL, "only what came after the last event that was verified" },
+    { OPTION_SPAN,      "from",      KEY_FROM,      "TIME",    "not what came before" },
+    { OPTION_SPAN,      "to",        KEY_TO,        "TIME",    "not what came after" },
     { OPTION_HOLD_ALL,  "hold-all",  KEY_HOLD_ALL,  NULL,      "observe and plan, apply nothing" },
     { OPTION_FOLLOW,    "follow",    KEY_FOLLOW,    "URL",     "be the standby of the daemon at unix:PATH or http(s)://HOST:PORT" },
     { OPTION_ALONE,     "alone",     KEY_ALONE,     "REASON",  "act although the other daemon of the pair cannot be asked" },
     { OPTION_FENCED,    "primary-is-fenced", KEY_FENCED, "REASON", "how it is known that the other daemon does nothing any more" },
-    { OPTION_WITHOUT_KEYS, "without-keys", KEY_WITHOUT_KEYS, NULL, "also where keys of the other daemon were not copied here" },
+    { OPTION_FENCED,    "without-keys", KEY_WITHOUT_KEYS, NULL, "also where keys of the other daemon were not copied here" },
     { 0,                "config",    'c',           "FILE",    "else $REEVE_CONFIG, ./reeve.yaml, /etc/reeve/reeve.yaml" },
     { 0,                "server",    KEY_SERVER,    "SOCKET|URL", "of the daemon, else $REEVE_SERVER, the configuration's socket" },
     { 0,                "token",     KEY_TOKEN,     "@FILE|-", "for a URL: in a file, or on standard input; else $REEVE_TOKEN_FILE" },
@@ -155,7 +161,9 @@ static error_t parse_output(const char *arg, struct cli_args *args)
     } outputs[] = { [OUTPUT_TEXT] = { "text", 0 },
                     [OUTPUT_JSON] = { "json", 0 },
                     [OUTPUT_MARKDOWN] = { "markdown", OPTION_MARKDOWN },
-                    [OUTPUT_SARIF] = { "sarif", OPTION_SARIF } };
+                    [OUTPUT_SARIF] = { "sarif", OPTION_SARIF },
+                    [OUTPUT_JSONL] = { "jsonl", OPTION_AUDIT },
+                    [OUTPUT_CSV] = { "csv", OPTION_AUDIT } };
     unsigned options = args->verb ? args->verb->options : 0;
 
     for (size_t i = 0; i < N_ELEMENTS(outputs); i++)
@@ -166,6 +174,7 @@ static error_t parse_output(const char *arg, struct cli_args *args)
     return refuse_value(args, 'o', arg,
                         options & OPTION_MARKDOWN ? "text, json or markdown"
                         : options & OPTION_SARIF  ? "text, json or sarif"
+                        : options & OPTION_AUDIT  ? "text, json, jsonl or csv"
                                                   : "text or json");
 }
 
@@ -199,6 +208,7 @@ static error_t parse_flag(int key, struct cli_args *args)
         { KEY_DIFF, &args->diff },
         { KEY_ADMIN, &args->admin },
         { KEY_WITHOUT_KEYS, &args->without_keys },
+        { KEY_INCREMENTAL, &args->incremental },
         { 'q', &args->quiet },
         { 'h', &args->help },
         { KEY_VERSION, &args->version },
@@ -223,7 +233,8 @@ static error_t parse_text(int key, const char *arg, struct cli_args *args)
         { KEY_UNTIL, &args->until },   { KEY_AS, &args->as },
         { KEY_REF, &args->ref },       { KEY_EXPIRES, &args->expires },
         { KEY_FOLLOW, &args->follow }, { KEY_ALONE, &args->alone },
-        { KEY_FENCED, &args->fenced },
+        { KEY_FENCED, &args->fenced }, { KEY_FROM, &args->from },
+        { KEY_TO, &args->to },
     };
 
     for (size_t i = 0; i < N_ELEMENTS(texts); i++)

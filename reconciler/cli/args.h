@@ -22,7 +22,7 @@ enum cli_option { /* sets of verbs.def */
                   OPTION_LINES = 1u << 8,
                   OPTION_RAW = 1u << 9,
                   OPTION_LIMIT = 1u << 10,
-                  OPTION_REPLAY = 1u << 11,
+                  OPTION_AUDIT = 1u << 11, /* --replay, --incremental, -o jsonl, -o csv */
                   OPTION_HOLD_ALL = 1u << 12,
                   OPTION_NO_WAIT = 1u << 13,
                   OPTION_EXIT_CODE = 1u << 14,
@@ -40,11 +40,18 @@ enum cli_option { /* sets of verbs.def */
                   OPTION_TOKEN = 1u << 26, /* --role, --env, --expires, --admin */
                   OPTION_FOLLOW = 1u << 27,
                   OPTION_ALONE = 1u << 28,
-                  OPTION_FENCED = 1u << 29,
-                  OPTION_WITHOUT_KEYS = 1u << 30,
+                  OPTION_FENCED = 1u << 29, /* --primary-is-fenced, --without-keys */
+                  OPTION_SPAN = 1u << 30,   /* --from, --to */
 };
 
-enum cli_output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_MARKDOWN, OUTPUT_SARIF };
+enum cli_output {
+    OUTPUT_TEXT,
+    OUTPUT_JSON,
+    OUTPUT_MARKDOWN,
+    OUTPUT_SARIF,
+    OUTPUT_JSONL,
+    OUTPUT_CSV
+};
 enum cli_colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 
 struct cli_verb;
@@ -54,12 +61,12 @@ struct cli_args {
     const struct cli_verb *verb; /* NULL: none was given */
     VEC(struct str) words;       /* positional */
     const char *config, *server, *token, *ca, *file, *sign, *bundle;
-    struct str reason, at, since, service, until, as, ref, follow, alone, fenced;
+    struct str reason, at, since, from, to, service, until, as, ref, follow, alone, fenced;
     enum cli_output output;
     enum cli_colour colour;
     int quiet, help, version;
     int all, recorded, raw, replay, hold_all, no_wait, exit_code, clock, override, break_glass,
-        diff, without_keys;
+        diff, without_keys, incremental;
     int admin;
     VEC(struct str) roles, envs; /* as often as one likes */
     struct str expires;

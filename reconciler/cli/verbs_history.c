@@ -1,9 +1,8 @@
-/* What happened, what was, and the proof of it. SPDX-License-Identifier: Apache-2.0 */
+/* What happened, and what was. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
 #include "base/sys.h"
 #include "reconciler/cli/args_time.h"
 #include "reconciler/cli/verbs.h"
-#include "reconciler/engine/view.h"
 
 #define EVENTS_DEFAULT 50
 
@@ -148,50 +147,5 @@ int verb_history(struct cli *c, struct err *err)
     write_events(c, value_get(answer, S("events")));
     if (value_get_bool(answer, S("more"), 0))
         cli_note(c, "these are the newest %lld; --limit N shows more", (long long)limit);
-    return 0;
-}
-
-/* --- audit --------------------------------------------------------------------------------------- */
-
-/* A copy of a state file, wherever it came from. */
-static int audit_file(struct cli *c, struct str path, struct value **ret, struct err *err)
-{
-    struct view view = { .a = c->arena, .now_ms = sys_wall_ms() };
-    const char *file = str_to_c(c->arena, path);
-    int rc = config_drop_to_owner(file, err); /* reading makes files beside it */
-
-    if (!rc)
-        rc = db_open(file, DB_READ, &view.db, err);
-    if (rc)
-        return rc;
-    rc = db_view_begin(view.db, err);
-    if (!rc) {
-        rc = view_audit(&view, c->args.replay ? VIEW_AUDIT_REPLAY : VIEW_AUDIT_CHAIN, ret, err);
-        db_view_end(view.db);
-    }
-    db_close(view.db);
-    return rc;
-}
-
-int verb_audit(struct cli *c, struct err *err)
-{
-    struct value *query = value_map(c->arena), *answer;
-    struct str head;
-    int rc;
-
-    if (!str_eq_c(cli_arg(c, 0), "verify"))
-        return err_set(err, ERR_USAGE, "usage: reeve audit verify [FILE]");
-    if (c->args.replay)
-        value_set_text(c->arena, query, S("replay"), S("1"));
-    rc = cli_arg(c, 1).p ? audit_file(c, cli_arg(c, 1), &answer, err)
-                         : cli_get(c, S("/api/v1/audit/verify"), query, &answer, err);
-    if (rc || cli_wrote_json(c, answer))
-        return rc;
-    head = cli_text(answer, "head");
-    (void)fprintf(c->out, "the chain of %lld events holds; head %.*s\n",
-                  (long long)value_get_int(answer, S("events"), 0), STR_ARG(head));
-    if (value_get(answer, S("rows")))
-        (void)fprintf(c->out, "%lld rows are what the events say\n",
-                      (long long)value_get_int(answer, S("rows"), 0));
     return 0;
 }

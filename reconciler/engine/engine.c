@@ -114,6 +114,15 @@ void engine_on_commit(struct engine *e, loop_fn *fn, void *ctx)
     e->tells_commits = fn != NULL;
 }
 
+/* Where it cannot be written, the older one goes on holding. */
+static void seal_head(struct engine *e)
+{
+    struct err err = ERR_INIT;
+
+    if (history_seal_commit(&e->seal, e->db, &err))
+        LOG(LOG_WARN, "the head of the history is not sealed", LOG_C("err", err.text));
+}
+
 /* A full disk: the ballast makes room for what must still be written. */
 static int batch_commit(void *ctx, struct err *err)
 {
@@ -121,6 +130,8 @@ static int batch_commit(void *ctx, struct err *err)
     struct err ignored = ERR_INIT;
     int rc = e->db ? db_batch_commit(e->db, err) : 0;
 
+    if (!rc && e->db && !e->stale.p) /* what is not ours is not sealed */
+        seal_head(e);
     if (!rc && e->lacks_ballast)
         make_ballast_again(e);
     if (!rc && e->tells_commits && !atomic_exchange(&e->is_telling, 1))

@@ -247,6 +247,8 @@ static int judge_database(struct engine *e, struct arena *a, const struct world 
         copy_judge(a, &at, e->db, &why, &no_copies))
         LOG(LOG_WARN, "whether a copy is newer than the database is not known",
             LOG_C("err", no_copies.text));
+    if (!why.p && history_seal_judge(a, &e->seal, e->db, &why, err))
+        return err->code;
     if (!why.p)
         return 0;
     e->stale = str_copy(e->process, why);
@@ -280,7 +282,9 @@ static int look_at_world(struct engine *e, struct err *err)
 
 int engine_life_begin(struct engine *e, struct err *err)
 {
-    if (look_at_world(e, err))
+    if (history_seal_open(e->process, e->keys_dir.p, e->installation, HISTORY_SEAL_MAKE, &e->seal,
+                          err) ||
+        look_at_world(e, err))
         return err->code;
     if (e->stale.p)
         return db_meta(e->db, e->process, S("installation"), &e->installation, err);

@@ -1,4 +1,6 @@
 /* What an engine is made of, before and after it runs. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "base/alloc.h"
 #include "reconciler/engine/command_write.h"
 #include "reconciler/engine/covers.h"
@@ -160,6 +162,7 @@ void engine_close(struct engine *e)
     secret_sets_free(TAKE(e->sealed));
     secret_store_free(TAKE(e->secrets));
     db_close(TAKE(e->db));
+    explicit_bzero(e->seal.key, sizeof(e->seal.key));
     in_work_close(&e->in_work);
     lock_release(&e->lock);
 }

@@ -14,6 +14,7 @@
 #include "reconciler/engine/copy_task.h"
 #include "reconciler/engine/engine.h"
 #include "reconciler/engine/heartbeat_task.h"
+#include "reconciler/engine/history_seal.h"
 #include "reconciler/engine/in_work.h"
 #include "reconciler/engine/op_slot.h"
 #include "reconciler/engine/provider_line.h"
@@ -54,6 +55,7 @@ struct engine {
     struct str stale;     /* why the database is older than the world; STR_NONE: it is not */
     struct str state_dir; /* var/: mirrors, keys */
     struct str keys_dir;
+    struct history_seal seal;
     struct clock_task clock;
     struct op_slots slots;
     struct tidy_task tidy;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/recover.h"
 
+#include <string.h>
+
 #include "base/guard.h"
 #include "base/sys.h"
 #include "providers/registry.h"
 #include "reconciler/engine/copy_store.h"
+#include "reconciler/engine/history_seal.h"
 #include "reconciler/engine/installation.h"
 #include "reconciler/engine/recover_place.h"
 #include "reconciler/engine/recover_rows.h"
@@ -167,7 +170,9 @@ static int replace_file(struct recovery *v, struct err *err)
         return err_wrap(err, "make a new database");
     db_close(v->r.copy);
     v->r.copy = NULL;
-    return recover_place_swap(v->a, &v->place, v->aside, err);
+    if (recover_place_swap(v->a, &v->place, v->aside, err))
+        return err->code;
+    return history_seal_forget(v->a, v->keys.p, err); /* a death before that: recover once more */
 }
 
 /* --- the whole ----------------------------------------------------------------------------------- */
@@ -216,7 +221,19 @@ static int judge_owner(struct recovery *v, struct err *err)
     return arena_status(v->a, err);
 }
 
-/* The file that is there may be as new as the world and every copy. */
+static int judge_seal(struct recovery *v, struct err *err)
+{
+    struct history_seal seal = { 0 };
+    int rc = history_seal_open(v->a, v->keys.p, db_installation(v->r.copy), HISTORY_SEAL_READ,
+                               &seal, err);
+
+    if (!rc)
+        rc = history_seal_judge(v->a, &seal, v->r.copy, &v->because, err);
+    explicit_bzero(seal.key, sizeof(seal.key));
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+/* The file that is there may be as new as the world, every copy and what was sealed. */
 static int judge_file(struct recovery *v, struct err *err)
 {
     struct recover *r = &v->r;
@@ -224,7 +241,9 @@ static int judge_file(struct recovery *v, struct err *err)
     if (!r->copy)
         return 0;
     if (stale_judge(v->a, r->copy, &r->world, &v->because, err) ||
-        (!v->because.p && v->has_copies && copy_judge(v->a, &v->copies, r->copy, &v->because, err)))
+        (!v->because.p && v->has_copies &&
+         copy_judge(v->a, &v->copies, r->copy, &v->because, err)) ||
+        (!v->because.p && judge_seal(v, err)))
         return err->code;
     return v->because.p ? 0
                         : err_set(err, ERR_REFUSED,

@@ -94,7 +94,20 @@ int view_replica(const struct view *v, int64_t after_seq, int64_t limit, struct 
 int view_replica_is_news(const struct value *page);
 
 enum view_audit { VIEW_AUDIT_CHAIN, VIEW_AUDIT_REPLAY };
-int view_audit(const struct view *v, enum view_audit depth, struct value **ret, struct err *err);
+struct view_audit_ask {
+    enum view_audit depth;
+    const char *keys;   /* directory; NULL, or not to be read: the sealed head is not compared */
+    int is_incremental; /* what was verified before is not looked at again; whole where nothing was */
+};
+/* What is found good is remembered beside the keys, where we may write there. */
+int view_audit(const struct view *v, const struct view_audit_ask *ask, struct value **ret,
+               struct err *err);
+struct view_export {
+    int64_t after, from_ms, to_ms, limit; /* 0: no bound; limit 0: 100 */
+};
+/* Events with every column, as the chain's hash covers them; a body as the text it is. */
+int view_export(const struct view *v, const struct view_export *in, struct value **ret,
+                struct err *err);
 /* What the state says that a person should look at: list of {what, mend}. */
 int view_findings(const struct view *v, struct value **ret, struct err *err);
 

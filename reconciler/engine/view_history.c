@@ -246,25 +246,3 @@ int view_state_at(const struct view *v, struct str name, int64_t at_ms, struct v
     *ret = map;
     return arena_status(v->a, err);
 }
-
-int view_audit(const struct view *v, enum view_audit depth, struct value **ret, struct err *err)
-{
-    struct value *map = value_map(v->a);
-    struct digest hash;
-    int64_t n_events = 0, n_rows = 0, seq;
-    int rc = events_verify(v->db, &n_events, err);
-
-    if (!rc && depth == VIEW_AUDIT_REPLAY)
-        rc = replay_verify(v->db, &n_rows, err);
-    if (!rc)
-        rc = events_head(v->db, &seq, &hash, err);
-    if (rc)
-        return rc;
-    value_set_text(v->a, map, S("installation"), str_copy(v->a, db_installation(v->db)));
-    value_set_int(v->a, map, S("events"), n_events);
-    if (depth == VIEW_AUDIT_REPLAY)
-        value_set_int(v->a, map, S("rows"), n_rows);
-    view_set_digest(v, map, "head", &hash);
-    *ret = map;
-    return arena_status(v->a, err);
-}

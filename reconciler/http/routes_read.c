@@ -1,4 +1,5 @@
 /* What a GET is answered from, and with. SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/engine/history_seal.h"
 #include "reconciler/http/logs.h"
 #include "reconciler/http/openapi.h"
 #include "reconciler/http/routes_parts.h"
@@ -116,8 +117,24 @@ int routes_read_logs(const struct route_world *w, const struct route_call *call,
 int routes_read_audit(const struct route_world *w, const struct route_call *call,
                       struct value **ret, struct err *err)
 {
-    return view_audit(&w->view, query_is_set(call, "replay") ? VIEW_AUDIT_REPLAY : VIEW_AUDIT_CHAIN,
-                      ret, err);
+    const struct view_audit_ask ask = {
+        .depth = query_is_set(call, "replay") ? VIEW_AUDIT_REPLAY : VIEW_AUDIT_CHAIN,
+        .keys = history_seal_keys(w->view.a, w->daemon),
+        .is_incremental = query_is_set(call, "incremental"),
+    };
+
+    return view_audit(&w->view, &ask, ret, err);
+}
+
+int routes_read_export(const struct route_world *w, const struct route_call *call,
+                       struct value **ret, struct err *err)
+{
+    const struct view_export in = { .after = query_number(call, "after", 0),
+                                    .from_ms = query_number(call, "from_ms", 0),
+                                    .to_ms = query_number(call, "to_ms", 0),
+                                    .limit = query_number(call, "limit", 0) };
+
+    return view_export(&w->view, &in, ret, err);
 }
 
 int routes_read_doctor(const struct route_world *w, const struct route_call *call,

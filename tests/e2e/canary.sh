@@ -32,7 +32,7 @@ everything_told()
     reeve audit verify --replay
     for route in status environments/prod environments/prod/plan "plans/$(plan_id)" 'history?limit=1000' \
         "environments/prod/history?at_ms=$(date +%s)000" environments/prod/explain environments/prod/logs \
-        audit/verify doctor; do
+        audit/verify 'audit/export?limit=1000' doctor; do
         curl -s -m 20 --unix-socket "$WORLD/var/reeve.sock" "http://localhost/api/v1/$route"
     done
 }

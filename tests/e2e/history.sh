@@ -71,4 +71,91 @@ one_flipped_byte_is_found()
     flip_each 'reeve serve, pid'
 }
 
-run_cases the_state_at_a_time the_chain_holds_and_the_tables_follow_from_it one_flipped_byte_is_found
+export_history()
+{
+    reeve audit export "$@" >"$WORLD/history.jsonl" || fail "the export is refused"
+}
+
+python_verifies()
+{
+    python3 "$(dirname "${BASH_SOURCE[0]}")/../../docs/verify_history.py" "$@"
+}
+
+an_export_is_verified_elsewhere()
+{
+    local n lines
+
+    export_history
+    lines=$(wc -l <"$WORLD/history.jsonl")
+    n=$((lines - 2))
+    expect_has "reeve" "$(cd / && env -u REEVE_CONFIG "$REEVE" audit verify "$WORLD/history.jsonl")" "the chain of $n events holds"
+    expect_has "python" "$(python_verifies "$WORLD/history.jsonl")" "$n events hold, up to $n"
+    export_history --from -1h --to now
+    expect "a part is verified" reeve audit verify "$WORLD/history.jsonl"
+    reeve audit export -o csv >"$WORLD/history.csv" || fail "no csv"
+    expect_equal "rows of the table" "$(python3 -c '
+import csv, sys
+rows = list(csv.reader(open(sys.argv[1], newline="")))
+assert rows[0][0] == "seq" and all(len(row) == 13 for row in rows), rows[0]
+print(len(rows) - 1)' "$WORLD/history.csv")" "$n"
+}
+
+# A line of the export changed by a program of sed: both find it.
+expect_found_in_export()
+{
+    sed "$2" "$WORLD/history.jsonl" >"$WORLD/forged.jsonl"
+    ! cmp -s "$WORLD/history.jsonl" "$WORLD/forged.jsonl" || fail "$1: nothing was changed"
+    ! reeve audit verify "$WORLD/forged.jsonl" >"$WORLD/verdict" 2>&1 || fail "$1: not found"
+    ! python_verifies "$WORLD/forged.jsonl" >/dev/null 2>&1 || fail "$1: python does not find it"
+    say "   $1: $(head -n 1 "$WORLD/verdict")"
+}
+
+a_forged_export_is_found()
+{
+    export_history
+    expect_found_in_export "another actor" '5s/"actor":"[^"]*"/"actor":"mallory"/'
+    expect_found_in_export "another cause" '5s/"cause":"/"cause":"x/'
+    expect_found_in_export "another kind" '5s/"kind":"/"kind":"x/'
+    expect_found_in_export "another subject" '5s/"subject":"/"subject":"x/'
+    expect_found_in_export "another environment" '5s/"env":"/"env":"x/'
+    expect_found_in_export "another epoch" '5s/"epoch":/"epoch":1/'
+    expect_found_in_export "another time" '5s/"time_ms":/"time_ms":1/'
+    expect_found_in_export "another clock" '5s/"mono_ms":/"mono_ms":1/'
+    expect_found_in_export "another body" '5s/"body":"{/"body":"{ /'
+    expect_found_in_export "an event less" 5d
+    expect_found_in_export "two swapped" '5{h;d};6G'
+    expect_found_in_export "the end cut" '$d'
+    expect_found_in_export "the tail cut" '5,$d'
+    expect_found_in_export "another installation" '1s/"installation":"./"installation":"x/'
+}
+
+# The database as it was before, or with hashes that are right: the chain alone does not tell.
+a_tail_that_is_cut_is_found()
+{
+    expect_has "the seal" "$(reeve audit verify)" "the sealed head, event"
+    expect_has "the rest" "$(reeve audit verify --incremental)" "the chain holds from event"
+    cp "$WORLD/var/reeve.db" "$WORLD/whole.db"
+    python3 - "$WORLD/var/reeve.db" <<'END'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+last = db.execute("SELECT max(seq) FROM events").fetchone()[0]
+db.execute("DROP TRIGGER events_stay")
+db.execute("DELETE FROM events WHERE seq > ?", (last - 3,))
+db.execute("DELETE FROM event_bodies WHERE seq > ?", (last - 3,))
+db.commit()
+END
+    ! reeve audit verify >"$WORLD/verdict" 2>&1 || fail "a tail that is cut is not found"
+    expect_has "the verdict" "$(cat "$WORLD/verdict")" "the end of the history is cut"
+    ! reeve audit verify --incremental >"$WORLD/verdict" 2>&1 || fail "nor by what is new"
+    start_daemon
+    expect_has "the daemon" "$(reeve status 2>&1)" "the end of the history is cut"
+    ! reeve hold prod --reason 'nothing is written' >/dev/null 2>&1 || fail "it writes all the same"
+    stop_daemon
+    ! reeve audit verify >"$WORLD/verdict" 2>&1 || fail "the daemon sealed what is not its history"
+    cp "$WORLD/whole.db" "$WORLD/var/reeve.db"
+    rm -f "$WORLD/var/reeve.db-wal" "$WORLD/var/reeve.db-shm"
+    expect "what was cut is back" reeve audit verify --replay
+}
+
+run_cases the_state_at_a_time the_chain_holds_and_the_tables_follow_from_it one_flipped_byte_is_found \
+    an_export_is_verified_elsewhere a_forged_export_is_found a_tail_that_is_cut_is_found

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Verify an export of the history by docs/history.md alone. SPDX-License-Identifier: Apache-2.0
+
+    reeve audit export >history.jsonl
+    python3 verify_history.py history.jsonl [HASH]        HASH: a head that was noted elsewhere
+"""
+import hashlib, json, struct, sys
+
+
+def lp(text):
+    data = text.encode()
+    return struct.pack(">I", len(data)) + data
+
+
+def event_hash(installation, e):
+    numbers = struct.pack(">QQQQ", e["seq"], e["epoch"], e["time_ms"], e["mono_ms"])
+    texts = [installation, e["actor"], e["cause"], e["kind"], e["subject"], e["env"]]
+    return hashlib.sha256(b"reeve/event/1" + bytes.fromhex(e["prev_hash"]) + numbers
+                          + b"".join(map(lp, texts)) + bytes.fromhex(e["body_hash"])).hexdigest()
+
+
+def verify(lines, noted):
+    first, *events, last = map(json.loads, lines)
+    assert first["export"] == "reeve/export/1", "this is no export"
+    seq, prev, at_ms, seen = first["after"], first["hash"] or "0" * 64, 0, set()
+    for e in events:
+        assert e["seq"] == seq + 1, f"event {seq + 1} is missing"
+        assert e["prev_hash"] == prev, f"event {e['seq']} does not follow the one before"
+        assert hashlib.sha256(e["body"].encode()).hexdigest() == e["body_hash"], f"event {e['seq']}: body"
+        assert event_hash(first["installation"], e) == e["hash"], f"event {e['seq']}: hash"
+        assert e["time_ms"] >= at_ms, f"event {e['seq']}: time"
+        seq, prev, at_ms = e["seq"], e["hash"], e["time_ms"]
+        seen.add(prev)
+    assert (last["end"], last["hash"] or prev) == (seq, prev), "the end is missing"
+    assert not noted or noted in seen, "the head that was noted is not in it"
+    return f"{len(events)} events hold, up to {seq}; head {prev}"
+
+
+try:
+    with open(sys.argv[1], encoding="utf-8", newline="\n") as f:
+        print(verify(f, sys.argv[2] if len(sys.argv) > 2 else None))
+except (AssertionError, KeyError, ValueError, TypeError, AttributeError) as why:
+    sys.exit(f"{sys.argv[1]}: {why!r}")
