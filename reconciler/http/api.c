@@ -41,7 +41,7 @@ struct api {
     struct db *readers[READERS_MAX]; /* idle; under the lock */
     size_t n_readers;
     struct notes notes;
-    struct denials denials;
+    struct denials denials, known; /* of nobody, and of who is known */
     loop_fn *ended;
     void *ended_ctx;
 };
@@ -341,7 +341,7 @@ static int request_command(struct request *r, struct err *err)
     return 0;
 }
 
-/* Of who is known each refusal is an event before it is heard; the others are counted. */
+/* Of who is known a refusal is an event before it is heard; of nobody, and of a flood, it is counted. */
 static enum task_verdict request_deny(struct request *r)
 {
     struct task *t = &r->task;
@@ -351,7 +351,7 @@ static enum task_verdict request_deny(struct request *r)
     r->failed = t->err;
     if (r->failed.code == ERR_UNKNOWN_ACTOR)
         denials_count(&r->api->denials, r->x->address, str_from_c(r->failed.text));
-    if (!r->is_denied)
+    if (!r->is_denied || !denials_is_told(&r->api->known, r->actor.name))
         return task_goto(t, REQUEST_END);
     if (r->api->options.follow) { /* a copy has no events of its own */
         LOG(LOG_WARN, "denied", LOG_S("actor", r->actor.name), LOG_C("path", r->call.route->path),
@@ -628,6 +628,7 @@ static int api_admit(void *ctx, const struct http_peer *peer, struct err *err)
 static void api_free(struct api *api)
 {
     denials_fini(&api->denials);
+    denials_fini(&api->known);
     for (size_t i = 0; i < api->n_readers; i++)
         db_close(api->readers[i]);
     (void)pthread_mutex_destroy(&api->lock);
@@ -653,6 +654,7 @@ static void server_stopped(void *ctx)
     if (--api->n_open)
         return;
     denials_flush(&api->denials);
+    denials_flush(&api->known);
     notes_stop(&api->notes, api_gone, api);
 }
 
@@ -750,6 +752,8 @@ int api_start(const struct api_options *options, struct api **ret, struct err *e
     api->rate.per_s[RATE_CREDENTIAL] = options->requests_per_s ? options->requests_per_s
                                                                : RATE_CREDENTIAL_PER_S;
     rc = denials_init(&api->denials, options->loop, &api->notes, err);
+    if (!rc)
+        rc = denials_init(&api->known, options->loop, &api->notes, err);
     if (!rc)
         rc = open_tls(api, err);
     if (!rc)

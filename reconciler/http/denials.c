@@ -38,16 +38,19 @@ static void prefix_of(struct str address, char ret[DENIALS_TEXT_MAX])
 
 static void write_row(struct denials *d, const struct denial *row)
 {
-    AUTO_ARENA struct arena a;
+    AUTO_ARENA struct arena a = { 0 };
     struct value *note;
 
+    if (!row->n) /* each was told */
+        return;
     arena_init(&a, 0);
     note = value_map(&a);
-    value_set_text(&a, note, S("address"), str_from_c(row->where));
+    if (row->where[0])
+        value_set_text(&a, note, S("address"), str_from_c(row->where));
     value_set_int(&a, note, S("calls"), row->n);
     value_set_int(&a, note, S("since_ms"), row->first_ms);
     notes_write(d->notes, &(struct command){ .verb = COMMAND_DENIED,
-                                             .actor = S("nobody"),
+                                             .actor = str_from_c(row->actor),
                                              .denied = str_from_c(row->reason),
                                              .denied_note = json_format(&a, note) });
 }
@@ -97,35 +100,62 @@ void denials_fini(struct denials *d)
         loop_timer_free(TAKE(d->timer));
 }
 
-/* The last row is that of everywhere else. */
-static struct denial *find_row(struct denials *d, const char *where, const char *reason)
+static void name_row(struct denial *row, struct str actor, const char *where, struct str reason)
 {
+    (void)snprintf(row->actor, sizeof(row->actor), "%.*s", STR_ARG(actor));
+    (void)snprintf(row->where, sizeof(row->where), "%s", where);
+    (void)snprintf(row->reason, sizeof(row->reason), "%.*s", STR_ARG(reason));
+}
+
+static int is_same(const struct denial *a, const struct denial *b)
+{
+    return !strcmp(a->actor, b->actor) && !strcmp(a->where, b->where) &&
+           !strcmp(a->reason, b->reason);
+}
+
+/* The last row is that of everybody else. */
+static struct denial *find_row(struct denials *d, const struct denial *key)
+{
+    struct denial *row = &d->rows[d->n];
+
     for (size_t i = 0; i < d->n; i++)
-        if (!strcmp(d->rows[i].where, where) && !strcmp(d->rows[i].reason, reason))
+        if (is_same(&d->rows[i], key))
             return &d->rows[i];
     if (d->n == DENIALS_MAX)
         return &d->rows[DENIALS_MAX - 1];
-    d->rows[d->n] = (struct denial){ .first_mono_ms = loop_mono_ms(d->loop),
-                                     .first_ms = loop_wall_ms(d->loop) };
-    return &d->rows[d->n++];
+    *row = *key;
+    row->first_mono_ms = loop_mono_ms(d->loop);
+    row->first_ms = loop_wall_ms(d->loop);
+    if (++d->n == DENIALS_MAX && key->where[0])
+        name_row(row, S("nobody"), ELSEWHERE, S("many reasons"));
+    else if (d->n == DENIALS_MAX)
+        name_row(row, S("others"), "", str_from_c(key->reason));
+    set_timer(d);
+    return row;
 }
 
 void denials_count(struct denials *d, struct str address, struct str reason)
 {
-    char where[DENIALS_TEXT_MAX], why[DENIALS_TEXT_MAX];
-    struct denial *row;
+    struct denial key = { 0 };
+    char where[DENIALS_TEXT_MAX];
 
     prefix_of(address, where);
-    (void)snprintf(why, sizeof(why), "%.*s", STR_ARG(reason));
-    row = find_row(d, where, why);
-    if (!row->n) {
-        int is_last = row == &d->rows[DENIALS_MAX - 1];
+    name_row(&key, S("nobody"), where, reason);
+    find_row(d, &key)->n++;
+}
 
-        (void)snprintf(row->where, sizeof(row->where), "%s", is_last ? ELSEWHERE : where);
-        (void)snprintf(row->reason, sizeof(row->reason), "%s", is_last ? "many reasons" : why);
-        set_timer(d);
+int denials_is_told(struct denials *d, struct str actor)
+{
+    struct denial key = { 0 }, *row;
+
+    name_row(&key, actor, "", S("more calls"));
+    row = find_row(d, &key);
+    if (row->n_told < DENIALS_TOLD) {
+        row->n_told++;
+        return 1;
     }
     row->n++;
+    return 0;
 }
 
 void denials_flush(struct denials *d)

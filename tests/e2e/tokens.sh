@@ -129,6 +129,29 @@ is_used()
     reeve token list -o json | grep -o "\"id\":\"$1\".*" | grep -q '"used_ms":'
 }
 
+# Over the socket, where nobody is told to ask less.
+a_flood_is_counted()
+{
+    local before after told calls
+
+    given_door
+    reeve token create ci >"$WORLD/ci" 2>/dev/null || fail "no token"
+    before=$(cat "$WORLD"/var/reeve.db* | wc -c)
+    printf 'header = "Authorization: Bearer %s"\n' "$(cat "$WORLD/ci")" >"$WORLD/ci.curl"
+    curl -sS --unix-socket "$WORLD/var/reeve.sock" -K "$WORLD/ci.curl" -w '%{http_code}\n' -o /dev/null --data-binary '{}' \
+        'http://localhost/api/v1/environments/e[1-10000]/forget' >"$WORLD/statuses"
+    expect_equal "denied" "$(grep -c '^403$' "$WORLD/statuses")" 10000
+    stop_daemon
+    after=$(cat "$WORLD"/var/reeve.db* | wc -c)
+    reeve history -n 1000 -o json 2>/dev/null | grep -o '"actor":"token:ci([^)]*)","body":{"notes":{"denied":{[^}]*}' >"$WORLD/denied"
+    told=$(grep -cv '"calls"' "$WORLD/denied")
+    calls=$(grep -o '"calls":[0-9]*' "$WORLD/denied" | awk -F : '{ n += $2 } END { print n + 0 }')
+    say "   10000 denied calls: $told events of their own, $(grep -c '"calls"' "$WORLD/denied") of the others; the database had $before bytes and has $after"
+    expect_equal "each was told or counted" $((told + calls)) 10000
+    [ "$(wc -l <"$WORLD/denied")" -le 200 ] || fail "they fill the history"
+    run 0 "rows are what the events say" audit verify --replay
+}
+
 who_may_what_is_in_the_history()
 {
     given_door
@@ -167,4 +190,4 @@ copy_is_there()
     [ -n "$(find "$WORLD/copies" -type f -newer "$WORLD/admin")" ]
 }
 
-run_cases a_token_is_good_for_what_it_says it_is_revoked_and_every_word_is_written who_may_what_is_in_the_history with_its_database_it_is_lost
+run_cases a_token_is_good_for_what_it_says it_is_revoked_and_every_word_is_written a_flood_is_counted who_may_what_is_in_the_history with_its_database_it_is_lost

@@ -16,7 +16,7 @@
 #define MINUTE 60000
 
 static struct written {
-    char reason[80], where[80];
+    char actor[80], reason[80], where[80];
     int64_t calls, at_ms;
 } written[256];
 static size_t n_written;
@@ -30,6 +30,7 @@ static enum task_verdict fake_step(struct task *t)
 
     assert_int_equal(json_parse(&call->arena, call->in.denied_note, 4096, &note, &err), 0);
     assert_int_equal(call->in.verb, COMMAND_DENIED);
+    (void)snprintf(w->actor, sizeof(w->actor), "%.*s", STR_ARG(call->in.actor));
     (void)snprintf(w->reason, sizeof(w->reason), "%.*s", STR_ARG(call->in.denied));
     (void)snprintf(w->where, sizeof(w->where), "%.*s",
                    STR_ARG(value_get_text(note, S("address"), S(""))));
@@ -174,6 +175,55 @@ static void test_a_flood_from_everywhere_is_bounded(void **state)
     given_end(&g);
 }
 
+/* Who is known and floods is told of each minute, with all the calls. */
+static void test_a_flood_of_who_is_known_is_bounded(void **state)
+{
+    struct given g;
+    int64_t n_told = 0, n_calls = 0;
+
+    (void)state;
+    given_begin(&g);
+    for (int minute = 0; minute < 10; minute++) {
+        for (int i = 0; i < 1000; i++)
+            n_told += denials_is_told(&g.denials, S("token:ci(0123456789abcdef)"));
+        assert_true(denials_is_told(&g.denials, S("person:ann")));
+        pass(&g, (minute + 1) * MINUTE);
+    }
+    for (size_t i = 0; i < n_written; i++) {
+        assert_string_equal(written[i].actor, "token:ci(0123456789abcdef)");
+        n_calls += written[i].calls;
+    }
+    print_message("  10000 denied calls: %lld events of their own, %zu of the others\n",
+                  (long long)n_told, n_written);
+    assert_int_equal(n_told, 10 * DENIALS_TOLD);
+    assert_int_equal(n_written, 10);
+    assert_int_equal(n_told + n_calls, 10000);
+    given_end(&g);
+}
+
+static void test_so_is_one_of_many_who_are_known(void **state)
+{
+    struct given g;
+    int64_t n_told = 0, n_calls = 0;
+
+    (void)state;
+    given_begin(&g);
+    for (int i = 0; i < 50000; i++) {
+        char actor[32];
+
+        (void)snprintf(actor, sizeof(actor), "person:p%d", i % 500);
+        n_told += denials_is_told(&g.denials, str_from_c(actor));
+    }
+    pass(&g, MINUTE);
+    for (size_t i = 0; i < n_written; i++)
+        n_calls += written[i].calls;
+    assert_int_equal(n_written, DENIALS_MAX);
+    assert_int_equal(n_told, DENIALS_MAX * DENIALS_TOLD);
+    assert_int_equal(n_told + n_calls, 50000);
+    assert_string_equal(written[DENIALS_MAX - 1].actor, "others");
+    given_end(&g);
+}
+
 static void idle(void *ctx)
 {
     ((struct given *)ctx)->is_idle = 1;
@@ -202,6 +252,8 @@ int main(void)
         cmocka_unit_test(test_one_event_a_minute_prefix_and_reason),
         cmocka_unit_test(test_a_minute_begins_with_its_first_call),
         cmocka_unit_test(test_a_flood_from_everywhere_is_bounded),
+        cmocka_unit_test(test_a_flood_of_who_is_known_is_bounded),
+        cmocka_unit_test(test_so_is_one_of_many_who_are_known),
         cmocka_unit_test(test_who_stops_writes_what_was_counted),
     };
 
