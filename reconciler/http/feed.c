@@ -30,7 +30,7 @@ struct feed_reading {
     struct listener *listener; /* NULL: for all, or for one who is gone */
     struct arena scratch;
     struct feed_page *page;
-    int64_t after;
+    int64_t after, head; /* head: up to which there was something when it began */
     int is_news;
 };
 
@@ -230,7 +230,7 @@ static void past_read(struct listener *l, struct feed_reading *r)
     sb_init(&bytes, &a);
     add_page(l, r->page, &bytes);
     if (!r->page->n)
-        l->after = l->feed->head;
+        l->after = r->head;
     push(l, &bytes, &a);
     arena_fini(&a);
 }
@@ -270,6 +270,7 @@ static struct feed_reading *read_start(struct feed *f, struct listener *l, int64
     r->page->after = r->after = after;
     r->page->last = after;
     r->feed = f;
+    r->head = f->head;
     r->listener = l;
     r->is_news = !l;
     f->n_readings++;
@@ -364,6 +365,8 @@ static void ping_all(void *ctx)
         else if (l->stream && http_stream_has_room(l->stream))
             http_stream_push(l->stream, S(": ping\n\n"));
     }
+    if (f->listeners)
+        feed_news(f); /* what could not be read before */
     loop_timer_set(f->ping, f->listeners ? now_ms + f->options.ping_ms : -1);
 }
 

@@ -158,6 +158,13 @@ static int has_tag(const struct route *route)
     return str_eq_c(S("GET"), route->method) && !(route->flags & ROUTE_STREAM);
 }
 
+/* Of what is written with its answer; a token is said once. */
+static int takes_key(const struct route *route)
+{
+    return str_eq_c(S("POST"), route->method) && !route->work && route->verb != COMMAND_TOKEN &&
+           route->verb != COMMAND_TRY;
+}
+
 static void add_header(struct arena *a, struct value *list, const char *name, const char *text)
 {
     struct value *one = parameter(a, str_from_c(name), "header", text);
@@ -190,6 +197,8 @@ static void set_parameters(struct arena *a, const struct route *route, struct va
     }
     if (has_tag(route))
         add_header(a, list, "If-None-Match", "an ETag: 304 while the answer would be the same");
+    if (takes_key(route))
+        add_header(a, list, "Idempotency-Key", "with it the same is done once within a day");
     if (route->flags & ROUTE_STREAM)
         add_header(a, list, "Last-Event-ID", "a `seq`: goes on after it");
     if (value_count(list))
