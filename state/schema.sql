@@ -472,6 +472,14 @@ CREATE TABLE token_uses (
     used_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE people (
+    name TEXT NOT NULL PRIMARY KEY,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    groups TEXT NOT NULL,
+    first_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE passwords (
     person TEXT NOT NULL PRIMARY KEY,
     hash TEXT NOT NULL,
@@ -481,6 +489,7 @@ CREATE TABLE passwords (
 CREATE TABLE sessions (
     hash BLOB NOT NULL PRIMARY KEY,
     person TEXT NOT NULL,
+    issuer TEXT NOT NULL,
     subject TEXT NOT NULL,
     groups TEXT NOT NULL,
     address TEXT NOT NULL,

@@ -5,10 +5,10 @@
 #include "specs/digest.h"
 #include "specs/json_io.h"
 
-/* Nothing else of `auth` gives a right. Keys of people are public. */
+/* Nothing else of `auth` gives a right. Keys of people are public, secrets are references. */
 static struct value *rights_of(struct engine *e, struct arena *a)
 {
-    static const char *const fields[] = { "local", "roles", "people", "break_glass" };
+    static const char *const fields[] = { "local", "oidc", "roles", "people", "break_glass" };
     const struct value *auth = value_get(e->options.daemon, S("auth"));
     struct value *map = value_map(a);
 

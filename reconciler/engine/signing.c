@@ -59,6 +59,38 @@ static int sessions_sweep(struct signing_call *c, struct tx *tx, struct err *err
     return rc;
 }
 
+/* The first time, and when the provider says something else of them: what it says gives rights. */
+static int write_person(struct signing_call *c, struct err *err)
+{
+    const struct rec_session *s = &c->in->session;
+    struct rec_person row = { .name = c->in->person };
+    int rc = db_get(c->engine->db, &c->arena, REC_person, &row, err);
+    struct str was = row.groups;
+    struct tx *tx;
+
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    err->code = 0;
+    if (!rc && str_eq(row.issuer, s->issuer) && str_eq(row.subject, s->subject) &&
+        str_eq(row.groups, s->groups))
+        return 0;
+    row = (struct rec_person){ c->in->person, s->issuer, s->subject, s->groups,
+                               rc ? loop_wall_ms(c->engine->loop) : row.first_ms };
+    if (tx_start(c, rc ? "person.joined" : "person.changed", &tx, err))
+        return err->code;
+    note_text(c, tx, S("issuer"), row.issuer);
+    note_text(c, tx, S("subject"), row.subject);
+    if (row.groups.n)
+        tx_note(tx, S("groups"), row.groups);
+    if (!rc && was.n)
+        tx_note(tx, S("were"), was);
+    if (tx_put(tx, REC_person, &row, err)) {
+        tx_rollback(tx);
+        return err->code;
+    }
+    return tx_commit(tx, err);
+}
+
 static int write_in(struct signing_call *c, struct tx *tx, struct err *err)
 {
     const struct rec_lockout forgotten = { .hash = c->in->name_key };
@@ -193,6 +225,8 @@ static int signing_on_state(void *ctx, struct err *err)
         return write_used(c, err);
     if (c->in->verb == SIGNING_REFUSED)
         return write_refused(c, err);
+    if (c->in->verb == SIGNING_IN && write_person(c, err))
+        return err->code;
     rc = tx_start(c, signing_rows[c->in->verb].event, &tx, err);
     if (rc)
         return rc;
@@ -214,4 +248,18 @@ int signing_write(struct engine *e, struct signing *in, struct err *err)
     rc = wait_work_call(e->loop, POOL_STATE, signing_on_state, &c, err);
     arena_fini(&c.arena);
     return rc;
+}
+
+int signing_secret(struct engine *e, struct str name, struct arena *a, struct str *ret,
+                   struct err *err)
+{
+    const struct secret_ref ref = { .env = S(""), .name = name, .path = name };
+    struct secret *secret;
+    int rc = secret_store_read(e->secrets, &ref, STR_NONE, &secret, err);
+
+    if (rc)
+        return rc;
+    *ret = str_copy(a, secret_reveal(secret));
+    secret_free(secret);
+    return arena_status(a, err);
 }

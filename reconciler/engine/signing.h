@@ -2,7 +2,8 @@
  * signing: what is written when people sign in and out. SPDX-License-Identifier: Apache-2.0
  *
  * Passwords, sessions and lock-outs are tables that no event carries; that somebody came, was refused, was
- * locked out or got another password is an event without them. A name that nobody has writes no event.
+ * locked out or got another password is an event without them. A name that nobody has writes no event. Who came for
+ * the first time, and whose groups are others than the provider said before, is one of its own.
  *
  * Thread   any but the loop's and STATE: it waits for the writer.
  * Fails    ERR_REFUSED: the database is older than the world; as tx.h.
@@ -40,3 +41,6 @@ struct signing {
 
 struct engine;
 int signing_write(struct engine *e, struct signing *in, struct err *err);
+/* The value of a secret of the daemon's own, into an arena that its owner wipes. */
+int signing_secret(struct engine *e, struct str name, struct arena *a, struct str *ret,
+                   struct err *err);

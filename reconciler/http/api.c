@@ -13,6 +13,7 @@
 #include "reconciler/http/auth_token.h"
 #include "reconciler/http/denials.h"
 #include "reconciler/http/feed.h"
+#include "reconciler/http/oidc_provider.h"
 #include "reconciler/http/once.h"
 #include "reconciler/http/rate.h"
 #include "reconciler/http/routes_parts.h"
@@ -40,6 +41,8 @@ struct api {
     pthread_mutex_t lock;
     struct db *readers[READERS_MAX]; /* idle; under the lock */
     size_t n_readers;
+    struct oidc_provider *provider;
+    struct wait_share by_provider; /* who signs in there: passwords go on */
     struct notes notes;
     struct denials denials, known; /* of nobody, and of who is known */
     loop_fn *ended;
@@ -153,6 +156,8 @@ static int request_sign(struct request *r, struct db *db, struct err *err)
     c->now_ms = sys_wall_ms();
     c->engine = r->api->options.engine;
     c->write = r->api->options.sign;
+    c->provider = r->api->provider;
+    c->stop = &r->task.cancelled;
     return routes_work(&r->call, c, err);
 }
 
@@ -349,7 +354,7 @@ static enum task_verdict request_deny(struct request *r)
     struct value *note = value_map(a);
 
     r->failed = t->err;
-    if (r->failed.code == ERR_UNKNOWN_ACTOR)
+    if (r->failed.code == ERR_UNKNOWN_ACTOR || (is_open(r) && r->failed.code == ERR_REFUSED))
         denials_count(&r->api->denials, r->x->address, str_from_c(r->failed.text));
     if (!r->is_denied || !denials_is_told(&r->api->known, r->actor.name))
         return task_goto(t, REQUEST_END);
@@ -431,12 +436,15 @@ static void request_answer(struct request *r)
     for (size_t i = 0; i < value_count(r->login.headers); i++)
         http_header(r->x, str_to_c(&r->x->arena, r->login.headers->u.map.entries[i].key),
                     r->login.headers->u.map.entries[i].value->u.text);
+    if (!failed && r->login.cookie.n)
+        http_header(r->x, "Set-Cookie", r->login.cookie);
     if (failed)
         http_answer_refusal(r->x, failed, r->login.besides ? r->login.besides : r->command.besides);
     else if (r->call.route->flags & ROUTE_STREAM)
         request_listen(r);
     else if (r->login.page.p)
-        http_answer(r->x, 200, "text/html; charset=utf-8", r->login.page);
+        http_answer(r->x, r->login.status ? r->login.status : 200, "text/html; charset=utf-8",
+                    r->login.page);
     else if (r->login.answer)
         http_answer_json(r->x, 200, r->login.answer);
     else
@@ -450,8 +458,11 @@ static enum task_verdict request_step(struct task *t)
 
     switch (t->state) {
     case REQUEST_READ:
-        wait_work_start(t, r->call.route && r->call.route->work ? POOL_SIGN : POOL_QUERY,
-                        request_work);
+        if (r->call.route && r->call.route->flags & ROUTE_PAGE)
+            wait_work_share_start(t, POOL_SIGN, &r->api->by_provider, request_work);
+        else
+            wait_work_start(t, r->call.route && r->call.route->work ? POOL_SIGN : POOL_QUERY,
+                            request_work);
         return task_then(t, REQUEST_JUDGE);
     case REQUEST_JUDGE:
         if (r->call.route->read || r->call.route->work)
@@ -629,6 +640,7 @@ static void api_free(struct api *api)
 {
     denials_fini(&api->denials);
     denials_fini(&api->known);
+    oidc_provider_free(api->provider);
     for (size_t i = 0; i < api->n_readers; i++)
         db_close(api->readers[i]);
     (void)pthread_mutex_destroy(&api->lock);
@@ -745,6 +757,7 @@ int api_start(const struct api_options *options, struct api **ret, struct err *e
                                  .start = options->hook,
                                  .denials = &api->denials };
     (void)pthread_mutex_init(&api->lock, NULL); /* cannot fail with default attributes */
+    api->provider = oidc_provider_new();
     api->notes = (struct notes){ .engine = options->engine, .command = options->command };
     api->rate.seed = loop_random(options->loop);
     api->rate.per_s[RATE_ADDRESS] = options->requests_per_s ? options->requests_per_s
@@ -752,6 +765,8 @@ int api_start(const struct api_options *options, struct api **ret, struct err *e
     api->rate.per_s[RATE_CREDENTIAL] = options->requests_per_s ? options->requests_per_s
                                                                : RATE_CREDENTIAL_PER_S;
     rc = denials_init(&api->denials, options->loop, &api->notes, err);
+    if (!rc && !api->provider)
+        rc = err_set(err, ERR_NOMEM, "api: out of memory");
     if (!rc)
         rc = denials_init(&api->known, options->loop, &api->notes, err);
     if (!rc)
@@ -778,7 +793,7 @@ void api_stop(struct api *api, loop_fn *ended, void *ctx)
     api->ended = ended;
     api->ended_ctx = ctx;
     for (struct request *r = api->requests; r; r = r->next)
-        if (r->call.route->read)
+        if (r->call.route->read || r->call.route->flags & ROUTE_PAGE)
             task_cancel(&r->task, ERR_BUSY);
     close_doors(api);
 }

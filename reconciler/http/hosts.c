@@ -23,15 +23,25 @@ static struct str name_of(struct str host)
     return n && host.p[n - 1] == ':' ? str_slice(host, 0, n - 1) : host;
 }
 
+static int is_local(struct str name)
+{
+    for (size_t i = 0; i < N_ELEMENTS(local_names); i++)
+        if (is_same_name(local_names[i], name))
+            return 1;
+    return 0;
+}
+
+int hosts_is_local(struct str host)
+{
+    return is_local(name_of(host));
+}
+
 static int is_ours(const struct value *hosts, struct str name)
 {
     for (size_t i = 0; i < value_count(hosts); i++)
         if (is_same_name(value_item(hosts, i)->u.text, name))
             return 1;
-    for (size_t i = 0; !hosts && i < N_ELEMENTS(local_names); i++)
-        if (is_same_name(local_names[i], name))
-            return 1;
-    return 0;
+    return !hosts && is_local(name);
 }
 
 /* What ends TLS before us makes https of our http. */

@@ -18,4 +18,6 @@ struct hosts_request {
     int is_tls;
 };
 
+/* Whether it names this machine by itself, whatever http.hosts says. */
+int hosts_is_local(struct str host);
 int hosts_check(const struct value *hosts, const struct hosts_request *in, struct err *err);

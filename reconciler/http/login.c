@@ -8,6 +8,7 @@
 #include "reconciler/core/people.h"
 #include "reconciler/http/password.h"
 #include "reconciler/http/session.h"
+#include "specs/json_io.h"
 
 /* --- who it is ----------------------------------------------------------------------------------- */
 
@@ -70,25 +71,25 @@ int login_me(struct login_call *c, struct err *err)
 
 /* --- in ------------------------------------------------------------------------------------------ */
 
-int login_open(struct login_call *c, struct str person, struct str subject, struct str groups,
-               const struct digest *failures, struct err *err)
+int login_open(struct login_call *c, const struct login_as *as, struct err *err)
 {
-    struct signing in = { .verb = SIGNING_IN, .person = person, .place = c->x->address };
+    struct signing in = {
+        .verb = SIGNING_IN, .person = as->person, .place = c->x->address, .name_key = as->failures
+    };
     struct auth_actor actor;
     struct session s;
 
     if (session_draw(c->a, &s, err))
         return err->code;
-    in.actor = str_fmt(c->a, PEOPLE_ACTOR "%.*s", STR_ARG(person));
+    in.actor = str_fmt(c->a, PEOPLE_ACTOR "%.*s", STR_ARG(as->person));
     in.session = (struct rec_session){ .hash = s.hash,
-                                       .person = person,
-                                       .subject = subject,
-                                       .groups = groups,
+                                       .person = as->person,
+                                       .issuer = as->issuer.p ? as->issuer : S(""),
+                                       .subject = as->subject.p ? as->subject : S(""),
+                                       .groups = as->groups ? json_format(c->a, as->groups) : S(""),
                                        .address = c->x->address,
                                        .made_ms = c->now_ms,
                                        .used_ms = c->now_ms };
-    if (failures)
-        in.name_key = *failures;
     if (c->write(c->engine, &in, err) ||
         session_check(c->a, c->db, c->daemon, c->now_ms, &s, &in.session, &actor, err))
         return err->code;
@@ -180,7 +181,8 @@ int login_in(struct login_call *c, struct err *err)
     rc = password_check(hash, value_get_text(c->body, S("password"), S("")), err);
     if (rc == ERR_UNKNOWN_ACTOR)
         return refuse(c, &in, name, err);
-    return rc ? rc : login_open(c, name, S(""), S(""), &in.name_key, err);
+    return rc ? rc
+              : login_open(c, &(struct login_as){ .person = name, .failures = in.name_key }, err);
 }
 
 /* --- out ----------------------------------------------------------------------------------------- */

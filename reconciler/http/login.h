@@ -11,14 +11,15 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "reconciler/engine/signing.h"
 #include "reconciler/http/auth.h"
 
 #define LOGIN_NAME_MAX 64u
 
 struct engine;
-struct loop;
-struct secret_store;
+struct oidc_provider;
 
 typedef int login_write(struct engine *e, struct signing *in, struct err *err);
 
@@ -32,9 +33,13 @@ struct login_call {
     int64_t now_ms;
     struct engine *engine;
     login_write *write; /* signing_write() */
+    struct oidc_provider *provider;
+    const atomic_int *stop; /* not zero: nobody waits for the answer */
     /* the answer */
+    int status;            /* 0: 200 */
     struct value *answer;  /* JSON; NULL: `page` */
     struct value *headers; /* {name: text} */
+    struct str cookie;     /* one more Set-Cookie; "": none */
     struct str page;       /* HTML */
     struct value *besides; /* members that a refusal has */
 };
@@ -44,6 +49,11 @@ typedef int login_fn(struct login_call *c, struct err *err);
 login_fn login_in, login_out, login_me;
 login_fn login_password, login_out_all; /* of a person, by an admin */
 
-/* Somebody is who they say: a session for them, and its cookie. `subject` and `groups` of a provider, or "". */
-int login_open(struct login_call *c, struct str person, struct str subject, struct str groups,
-               const struct digest *failures, struct err *err);
+struct login_as {
+    struct str person;
+    struct str issuer, subject; /* of the provider; "": by password */
+    const struct value *groups; /* that it says; NULL: none */
+    struct digest failures;     /* that are forgotten; none: none */
+};
+/* Somebody is who they say: a session for them, and its cookie. */
+int login_open(struct login_call *c, const struct login_as *as, struct err *err);

@@ -292,6 +292,8 @@ static void set_paths(struct arena *a, struct value *paths)
         const struct value_entry *there = value_entry(paths, path);
         struct value *methods = there ? there->value : value_map(a);
 
+        if (routes[i].flags & ROUTE_PAGE)
+            continue;
         value_set(a, methods, lower(a, str_from_c(routes[i].method)), operation_of(a, &routes[i]));
         if (!there)
             value_set(a, paths, path, methods);

@@ -39,9 +39,12 @@ static void add_routes(struct sb *b)
     for (size_t i = 0; i < n; i++) {
         const struct route *r = &routes[i];
 
-        sb_addf(b, "| %s `%s` | %s | ", r->method, r->path, auth_role_names(r->roles));
+        sb_addf(b, "| %s `%s` | %s | ", r->method, r->path,
+                r->flags & ROUTE_OPEN ? "anybody" : auth_role_names(r->roles));
         add_shape_link(b, r->query ? r->query : r->body);
         sb_add_c(b, " | ");
+        if (r->flags & ROUTE_PAGE)
+            sb_add_c(b, "a page");
         add_shape_link(b, r->answer);
         sb_addf(b, " | %s |\n", r->text);
     }

@@ -2,6 +2,7 @@
 #include "reconciler/http/routes.h"
 
 #include "base/guard.h"
+#include "reconciler/http/oidc.h"
 #include "reconciler/http/routes_parts.h"
 
 #define OPERATOR (AUTH_OPERATOR | AUTH_ADMIN)
@@ -101,6 +102,10 @@ static const struct route routes[] = {
       .text = "it is good no more" },
     { "POST", API "/sign-in", 0, ROUTE_OPEN, .work = login_in, .body = "sign_in_body", .answer = "who",
       .text = "a session by name and password; its cookie comes with the answer" },
+    { "GET", API "/oidc/start", 0, ROUTE_OPEN | ROUTE_PAGE, .work = oidc_start, .query = "oidc_start_query",
+      .text = "on to the identity provider" },
+    { "GET", API "/oidc/callback", 0, ROUTE_OPEN | ROUTE_PAGE, .work = oidc_callback,
+      .query = "oidc_callback_query", .text = "back from there, signed in" },
     { "POST", API "/sign-out", 0, ROUTE_LIST, .work = login_out, .answer = "said",
       .text = "the session is over" },
     { "GET", API "/me", 0, ROUTE_LIST, .work = login_me, .answer = "who",

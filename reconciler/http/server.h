@@ -72,7 +72,7 @@ struct http_exchange {
     struct MHD_Connection *connection;
     struct http_stream *stream; /* NULL: none */
     struct sb received;
-    struct value *answer_headers; /* {name: text} */
+    struct value *answer_headers; /* [{name: text}] */
     size_t n_received;
     int refused; /* ERR_* to be answered once it was read; 0: none */
     int is_handled, is_answered;
@@ -101,7 +101,7 @@ int http_server_start(const struct http_server_options *options, struct http_ser
  * nobody is connected, after which the server and its socket file are gone. */
 void http_server_stop(struct http_server *s, loop_fn *ended, void *ctx);
 
-/* Of the answer, before it is given. A value that no header can hold is left out. */
+/* Of the answer, before it is given; one more of that name. A value that no header can hold is left out. */
 void http_header(struct http_exchange *x, const char *name, struct str value);
 /* One of these, once. Bodies are borrowed from the exchange's arena or static. */
 void http_answer(struct http_exchange *x, int status, const char *type, struct str body);

@@ -137,7 +137,7 @@ static struct http_exchange *exchange_new(struct http_server *s, struct MHD_Conn
     x->method = str_copy(&x->arena, str_from_c(method));
     x->path = str_copy(&x->arena, str_from_c(url));
     x->address = str_copy(&x->arena, str_from_c(c->address));
-    x->answer_headers = value_map(&x->arena);
+    x->answer_headers = value_list(&x->arena);
     sb_init(&x->received, &x->arena);
     connections_peer(c, &x->peer);
     return x;

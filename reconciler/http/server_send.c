@@ -26,26 +26,39 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
     (void)MHD_add_response_header(response, name, value); /* refused: left out */
 }
 
+static int has_header(const struct http_exchange *x, const char *name)
+{
+    for (size_t i = 0; i < value_count(x->answer_headers); i++)
+        if (value_get(value_item(x->answer_headers, i), str_from_c(name)))
+            return 1;
+    return 0;
+}
+
 void server_add_headers(const struct http_exchange *x, struct MHD_Response *response)
 {
-    const struct value *own = x->answer_headers;
-
     for (size_t i = 0; i < N_ELEMENTS(always); i++)
-        if (!value_get(own, str_from_c(always[i].name)))
+        if (!has_header(x, always[i].name))
             add_header(response, always[i].name, always[i].value);
     if (x->is_tls)
         add_header(response, "Strict-Transport-Security", HSTS);
-    for (size_t i = 0; i < value_count(own); i++)
-        add_header(response, own->u.map.entries[i].key.p, own->u.map.entries[i].value->u.text.p);
+    for (size_t i = 0; i < value_count(x->answer_headers); i++) {
+        const struct value_entry *e = value_item(x->answer_headers, i)->u.map.entries;
+
+        add_header(response, e->key.p, e->value->u.text.p);
+    }
 }
 
 void http_header(struct http_exchange *x, const char *name, struct str value)
 {
     struct str text = str_copy(&x->arena, value);
+    struct value *one;
 
     PRE(!x->is_answered);
-    if (text.p)
-        value_set_text(&x->arena, x->answer_headers, str_from_c(name), text);
+    if (!text.p)
+        return;
+    one = value_map(&x->arena);
+    value_set_text(&x->arena, one, str_from_c(name), text);
+    value_add(&x->arena, x->answer_headers, one);
 }
 
 static void queue_answer(struct http_exchange *x, int status, const char *type, struct str body)
@@ -80,7 +93,7 @@ void http_answer(struct http_exchange *x, int status, const char *type, struct s
     PRE(!x->is_answered);
     if (body.n > ANSWER_SMALL && !connections_may_send(server_connection(x->connection), body.n)) {
         arena_reset(&x->arena); /* that answer is never sent */
-        x->answer_headers = value_map(&x->arena);
+        x->answer_headers = value_list(&x->arena);
         (void)err_set(&err, ERR_BUSY, "answers to you wait to be read: read them first");
         http_answer_error(x, &err);
         return;

@@ -108,13 +108,16 @@ static int find_groups(struct arena *a, const struct rec_session *row, struct va
     return row->groups.n ? json_parse(a, row->groups, GROUPS_BYTES_MAX, ret, err) : 0;
 }
 
-/* Somebody who is no longer in auth.people, or another one by now, is nobody. */
-static int is_still_who(const struct value *people, const struct rec_session *row)
+/* Somebody who is no longer in auth.people, or another one by now, is nobody; so is who came by another provider. */
+static int is_still_who(const struct value *daemon, const struct rec_session *row)
 {
+    const struct value *people = value_at(daemon, S("auth.people"));
     struct str person = people_of_subject(people, row->subject);
 
     if (!row->subject.n)
         return value_get(people, row->person) != NULL;
+    if (!str_eq(value_get_text(value_at(daemon, S("auth.oidc")), S("issuer"), S("")), row->issuer))
+        return 0;
     return person.p ? str_eq(person, row->person)
                     : str_starts(row->person, S(PEOPLE_STRANGER)) &&
                           str_eq(str_slice(row->person, sizeof(PEOPLE_STRANGER) - 1, row->person.n),
@@ -132,7 +135,7 @@ int session_check(struct arena *a, struct db *db, const struct value *daemon, in
 
     if (rc && rc != ERR_NOT_FOUND)
         return rc;
-    if (rc || !session_until_ms(&row, now_ms) || !is_still_who(people, &row))
+    if (rc || !session_until_ms(&row, now_ms) || !is_still_who(daemon, &row))
         return err_set(err, ERR_UNKNOWN_ACTOR, "nobody is signed in by that: it is over");
     rc = find_groups(a, &row, &groups, err);
     if (rc)
