@@ -93,9 +93,7 @@ static void render_stale(struct render *r, struct str why)
 {
     if (!why.p)
         return;
-    render_fmt(r, TONE_BAD,
-               "the database is older than the world, so nothing is changed (stop the daemon, "
-               "then: reeve recover): %.*s",
+    render_fmt(r, TONE_BAD, "the database is older than the world, so nothing is changed: %.*s",
                STR_ARG(render_safe(r->out->arena, why)));
     sb_add_char(r->out, '\n');
 }
@@ -308,6 +306,7 @@ void render_environment(struct render *r, const struct value *env)
     struct arena *a = r->out->arena;
     struct str sync = text_of(env, "sync"), health = text_of(env, "health");
 
+    render_stale(r, value_get_text(value_get(env, S("live")), S("stale"), STR_NONE));
     render_text(r, TONE_HEAD, render_safe(a, text_of(env, "name")));
     sb_addf(r->out, "   %.*s %.*s   ", STR_ARG(render_safe(a, text_of(env, "branch"))),
             STR_ARG(render_safe(a, render_short(text_of(env, "commit")))));

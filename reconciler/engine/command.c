@@ -237,8 +237,7 @@ static int command_write(struct task *t, struct err *err)
         return err_set(err, ERR_REFUSED, "%.*s may look but not change anything",
                        STR_ARG(c->in.actor));
     if (c->engine->stale.p)
-        return err_set(err, ERR_REFUSED, "the database is older than the world: %s",
-                       ENGINE_STALE_HELP);
+        return engine_refuse_stale(c->engine, err);
     if (command_once_find(c, f, err))
         return err->code;
     if (f->again)

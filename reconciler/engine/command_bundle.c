@@ -19,8 +19,7 @@ static int check_asked(struct command_call *c, struct command_found *f, struct e
         return err_set(err, ERR_REFUSED, "%.*s may look but not change anything",
                        STR_ARG(c->in.actor));
     if (c->engine->stale.p)
-        return err_set(err, ERR_REFUSED, "the database is older than the world: %s",
-                       ENGINE_STALE_HELP);
+        return engine_refuse_stale(c->engine, err);
     if (!c->in.reason.n)
         return err_set(err, ERR_USAGE, "bundle needs a reason");
     if (!c->in.signature.n)

@@ -8,6 +8,7 @@
 #include "reconciler/engine/engine_suspects.h"
 #include "reconciler/engine/installation.h"
 #include "reconciler/engine/peer.h"
+#include "reconciler/engine/peer_mark.h"
 #include "reconciler/engine/recover_place.h"
 #include "reconciler/engine/source_task.h"
 #include "reconciler/engine/stale.h"
@@ -45,6 +46,12 @@ int engine_write_life(struct engine *e, struct arena *a, struct str event, struc
     return tx_commit(tx, err);
 }
 
+int engine_refuse_stale(const struct engine *e, struct err *err)
+{
+    return err_set(err, ERR_REFUSED, "the database is older than the world: %.*s (%.*s)",
+                   STR_ARG(e->stale), STR_ARG(e->stale_help));
+}
+
 /* A person says that it may act unasked. */
 static int write_alone(struct engine *e, struct err *err)
 {
@@ -77,6 +84,8 @@ static int raise_epoch(struct engine *e, struct err *err)
     if (e->epoch < e->epoch_floor)
         e->epoch = e->epoch_floor;
     e->epoch++;
+    if (e->options.takeover)
+        takeover_tell(e);
     if (clock_task_open(&e->clock, e, err) || db_batch_begin(e->db, err) ||
         (e->options.takeover && takeover_write(e, err)) ||
         (e->options.alone.p && write_alone(e, err)) ||
@@ -201,6 +210,25 @@ static int make_database(struct engine *e, struct arena *a, const struct world *
     return 0;
 }
 
+/* What a takeover by another daemon of this machine left here. Who is told to act alone lives a newer life than it. */
+static int judge_mark(struct engine *e, struct arena *a, struct str *ret_why, struct err *err)
+{
+    struct peer_mark mark;
+    int64_t epoch;
+
+    if (stale_epoch(a, e->db, &epoch, err) ||
+        peer_mark_read(a, value_get_text(e->options.daemon, S("socket"), S("")), &mark, err))
+        return err->code;
+    if (mark.epoch <= epoch || !str_eq(mark.installation, e->installation))
+        return 0;
+    if (e->options.alone.p)
+        e->epoch_floor = mark.epoch;
+    else
+        *ret_why = str_fmt(a, "the daemon at %.*s took over: it began life %lld, this one had %lld",
+                           STR_ARG(mark.by), (long long)mark.epoch, (long long)epoch);
+    return 0;
+}
+
 static int took_over(struct engine *e)
 {
     struct err ignored = ERR_INIT; /* then it did not */
@@ -237,11 +265,16 @@ static int judge_database(struct engine *e, struct arena *a, const struct world 
 {
     struct copy_place at = { .installation = e->installation };
     struct err no_copies = ERR_INIT;
-    struct str why;
+    struct str why = STR_NONE;
 
     if (e->options.takeover)
         return takeover_meet(e, world, err);
-    if (stale_judge(a, e->db, world, &why, err) || (!why.p && judge_peer(e, a, &why, err)))
+    e->stale_help = S("stop the daemon, then: reeve recover");
+    if (judge_mark(e, a, &why, err) || (!why.p && judge_peer(e, a, &why, err)))
+        return err->code;
+    if (why.p)
+        e->stale_help = S("another daemon goes on; stop this one, then: reeve serve --follow it");
+    else if (stale_judge(a, e->db, world, &why, err))
         return err->code;
     if (!why.p && copy_place_of(a, e->options.daemon, &at) &&
         copy_judge(a, &at, e->db, &why, &no_copies))
@@ -253,10 +286,9 @@ static int judge_database(struct engine *e, struct arena *a, const struct world 
         return 0;
     e->stale = str_copy(e->process, why);
     if (e->options.once)
-        return err_set(err, ERR_REFUSED, "the database is older than the world: %.*s: %s",
-                       STR_ARG(why), ENGINE_STALE_HELP);
-    LOG(LOG_ERROR, "the database is older than the world: nothing is changed, " ENGINE_STALE_HELP,
-        LOG_S("why", why));
+        return engine_refuse_stale(e, err);
+    LOG(LOG_ERROR, "the database is older than the world: nothing is changed", LOG_S("why", why),
+        LOG_S("help", e->stale_help));
     return arena_status(e->process, err);
 }
 

@@ -82,7 +82,8 @@ struct value *engine_live_view(struct engine *e, struct arena *a)
         value_set(a, envs, env->name, one);
     }
     if (e->stale.p)
-        value_set_text(a, view, S("stale"), e->stale);
+        value_set_text(a, view, S("stale"),
+                       str_fmt(a, "%.*s (%.*s)", STR_ARG(e->stale), STR_ARG(e->stale_help)));
     if (heartbeat_task_view(&e->heartbeat, a))
         value_set(a, view, S("heartbeat"), heartbeat_task_view(&e->heartbeat, a));
     if (copy_task_view(&e->copies, a))

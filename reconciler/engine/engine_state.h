@@ -52,7 +52,8 @@ struct engine {
     struct map ahead;  /* rows of commits that came in bundles, when this life began */
     struct map passed; /* marks of commits that are not read */
     struct str installation;
-    struct str stale;     /* why the database is older than the world; STR_NONE: it is not */
+    struct str stale; /* why the database is older than the world; STR_NONE: it is not */
+    struct str stale_help;
     struct str state_dir; /* var/: mirrors, keys */
     struct str keys_dir;
     struct history_seal seal;
@@ -83,13 +84,15 @@ struct engine {
 };
 
 #define ENGINE_ACTOR S("reeve")
-#define ENGINE_STALE_HELP "stop the daemon, then: reeve recover"
 
 /* Begin a savepoint on the STATE thread. `env` "" for none. */
 struct engine_event {
     struct str kind, subject, env, cause, actor; /* actor: STR_NONE is the daemon */
 };
 int engine_tx(struct engine *e, const struct engine_event *event, struct tx **ret, struct err *err);
+
+/* ERR_REFUSED, with what a person can do. */
+int engine_refuse_stale(const struct engine *e, struct err *err);
 
 /* A row of meta that holds the epoch, what is known of the clock, and their event. */
 int engine_write_life(struct engine *e, struct arena *a, struct str event, struct str key,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "reconciler/engine/follow.h"
+#include "reconciler/engine/follow_state.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,10 +11,7 @@
 #include "base/sys.h"
 #include "reconciler/engine/follow_page.h"
 #include "reconciler/engine/installation.h"
-#include "reconciler/engine/peer.h"
-#include "reconciler/engine/secret_key.h"
 #include "reconciler/engine/stale.h"
-#include "state/lock.h"
 
 #define FOLLOW_WAIT_MS 20000    /* the other one answers when something happened, or then */
 #define FOLLOW_TIMEOUT_MS 60000 /* of one page */
@@ -37,30 +34,6 @@ static const struct task_state follow_states[] = {
     [FOLLOW_END]   = { "END",   0,                                            NO_ERROR_EDGE, 0 },
 };
 /* clang-format on */
-
-struct follow_place { /* our last event, and the other one's when it was heard last */
-    int64_t seq, time_ms, head_seq, heard_ms;
-};
-
-struct follow {
-    struct task task;
-    struct follow_options options;
-    struct arena *a, round;
-    struct str file, dir, keys;
-    struct lock lock;
-    struct db *db; /* NULL: nothing was copied yet */
-    struct peer peer;
-    struct peer_call call;
-    struct follow_place at, took; /* what is known; what POOL_STATE has just written */
-    int64_t heard_mono_ms;
-    int64_t pause_ms;
-    char trouble[ERR_TEXT_MAX];
-    struct err refusal; /* of the first answer */
-    struct follow_takeover taken;
-    int is_over;
-    loop_fn *on_commit; /* NULL: nobody wants to know */
-    void *on_commit_ctx;
-};
 
 /* --- the copy ------------------------------------------------------------------------------------ */
 
@@ -87,6 +60,26 @@ static struct rec_replica row_of(const struct follow *f, const struct replica_pa
                                  .heard_ms = loop_wall_ms(f->options.loop),
                                  .head_seq = page->head_seq,
                                  .head_ms = page->head_ms };
+}
+
+/* What was sealed here is of a history that somebody put aside. */
+static int begin_copy(struct follow *f, const struct replica_page *page,
+                      const struct rec_replica *row, struct err *err)
+{
+    struct str installation = str_copy(&f->kept, page->installation);
+
+    if (history_seal_forget(&f->kept, f->keys.p, err) ||
+        history_seal_open(&f->kept, f->keys.p, installation, HISTORY_SEAL_MAKE, &f->seal, err))
+        return err->code;
+    return replica_open(f->file.p, page, row, &f->db, err);
+}
+
+static void seal_copy(struct follow *f)
+{
+    struct err err = ERR_INIT;
+
+    if (history_seal_commit(&f->seal, f->db, &err))
+        LOG(LOG_WARN, "the head of the history is not sealed", LOG_C("err", err.text));
 }
 
 static int add_page(struct follow *f, const struct replica_page *page, struct err *err)
@@ -116,9 +109,11 @@ static int take_page(struct task *t, struct err *err)
         return rc;
     row = row_of(f, &page);
     if (!f->db)
-        rc = replica_open(f->file.p, &page, &row, &f->db, err);
+        rc = begin_copy(f, &page, &row, err);
     if (!rc)
         rc = add_page(f, &page, err);
+    if (f->db)
+        seal_copy(f);
     if (!rc)
         rc = read_own_head(f->db, &f->took, err);
     f->took.head_seq = page.head_seq;
@@ -150,7 +145,7 @@ static void note_trouble(struct follow *f, const struct err *why)
         f->pause_ms = FOLLOW_PAUSE_MAX_MS;
 }
 
-static int64_t behind(const struct follow *f)
+int64_t follow_behind(const struct follow *f)
 {
     return f->at.head_seq > f->at.seq ? f->at.head_seq - f->at.seq : 0;
 }
@@ -220,6 +215,20 @@ static void follow_ended(struct task *t, void *ctx)
 
 /* --- beginning and end --------------------------------------------------------------------------- */
 
+/* A past that was rewritten, or cut, is not what anybody goes on from. */
+static int check_seal(struct follow *f, struct err *err)
+{
+    struct str why;
+
+    if (history_seal_open(&f->kept, f->keys.p, db_installation(f->db), HISTORY_SEAL_MAKE, &f->seal,
+                          err) ||
+        history_seal_judge(&f->kept, &f->seal, f->db, &why, err))
+        return err->code;
+    return why.p ? err_set(err, ERR_CORRUPT, "%.*s: put '%.*s' aside, and it is copied anew",
+                           STR_ARG(why), STR_ARG(f->file))
+                 : 0;
+}
+
 static int open_copy(struct follow *f, struct err *err)
 {
     struct rec_replica row;
@@ -228,6 +237,8 @@ static int open_copy(struct follow *f, struct err *err)
     if (rc || !f->db)
         return rc;
     rc = installation_keep(f->a, f->keys.p, db_installation(f->db), err);
+    if (!rc)
+        rc = check_seal(f, err);
     if (!rc)
         rc = read_own_head(f->db, &f->at, err);
     if (rc)
@@ -285,6 +296,7 @@ int follow_new(struct arena *a, const struct follow_options *options, struct fol
     f->a = a;
     f->lock.fd = -1;
     arena_init(&f->round, FOLLOW_ROUND_MAX);
+    arena_init(&f->kept, 0);
     f->file = value_get_text(value_get(options->daemon, S("state")), S("file"), S(""));
     f->dir = dir_of(a, f->file);
     f->keys = str_fmt(a, "%.*s/keys", STR_ARG(f->dir));
@@ -324,7 +336,9 @@ void follow_free(struct follow *f)
     if (!f)
         return;
     db_close(TAKE(f->db));
+    explicit_bzero(f->seal.key, sizeof(f->seal.key));
     arena_wipe(&f->round);
+    arena_fini(&f->kept);
     lock_release(&f->lock);
 }
 
@@ -350,97 +364,10 @@ struct value *follow_view(const struct follow *f, struct arena *a)
     value_set_int(a, v, S("seq"), f->at.seq);
     value_set_int(a, v, S("time_ms"), f->at.time_ms);
     value_set_int(a, v, S("head_seq"), f->at.head_seq);
-    value_set_int(a, v, S("behind"), behind(f));
+    value_set_int(a, v, S("behind"), follow_behind(f));
     value_set_int(a, v, S("heard_ms_ago"),
                   f->heard_mono_ms ? loop_mono_ms(f->options.loop) - f->heard_mono_ms : -1);
     if (f->trouble[0])
         value_set_text(a, v, S("error"), str_copy(a, str_from_c(f->trouble)));
     return v;
-}
-
-/* --- taking over --------------------------------------------------------------------------------- */
-
-/* Keys are in no event: without them values that were sealed cannot be read, and every version of a secret is a
- * new one, which rolls what was given it. */
-static int check_keys(struct follow *f, struct arena *a, struct str installation, struct err *err)
-{
-    static const char *const names[] = { "fingerprint", "sealed" };
-    struct str known = STR_NONE;
-
-    if (installation_read(a, f->keys.p, &known, err))
-        return err->code;
-    if (known.p && !str_eq(known, installation))
-        return err_set(err, ERR_REFUSED, "'%.*s/installation' is of another installation",
-                       STR_ARG(f->keys));
-    for (size_t i = 0; i < N_ELEMENTS(names); i++) {
-        char key[SECRET_KEY_BYTES];
-        int rc = secret_key_read_old(f->keys.p, names[i], key, err);
-
-        explicit_bzero(key, sizeof(key));
-        if (rc == ERR_NOT_FOUND)
-            return err_set(err, ERR_REFUSED,
-                           "'%.*s/%s' is missing: copy the keys and sealed values of the other "
-                           "daemon there, or give them up: --without-keys",
-                           STR_ARG(f->keys), names[i]);
-        if (rc)
-            return rc;
-    }
-    return 0;
-}
-
-/* By a reader: POOL_STATE may be writing. */
-static int check_copy(struct follow *f, struct arena *a, int without_keys, struct err *err)
-{
-    struct rec_secret_version *rows;
-    struct db *db;
-    size_t n;
-    int rc = db_open(f->file.p, DB_READ, &db, err);
-
-    if (rc)
-        return rc == ERR_NOT_FOUND ? err_set(err, ERR_REFUSED, "nothing of '%.*s' was copied yet",
-                                             STR_ARG(f->options.url))
-                                   : rc;
-    rc = DB_SELECT(db, a, secret_version, "WHERE gone_ms IS NULL LIMIT 1", &rows, &n, err);
-    if (!rc && n && !without_keys)
-        rc = check_keys(f, a, db_installation(db), err);
-    db_close(db);
-    return rc;
-}
-
-int follow_take_over(struct follow *f, struct str actor, struct str reason, int without_keys,
-                     struct arena *a, struct value **ret, struct err *err)
-{
-    struct value *v;
-
-    if (f->taken.actor.p)
-        return err_set(err, ERR_CONFLICT, "%.*s takes over already", STR_ARG(f->taken.actor));
-    if (!str_trim(reason).n)
-        return err_set(err, ERR_USAGE, "say how it is known that the other daemon is fenced");
-    if (check_copy(f, a, without_keys, err))
-        return err->code;
-    f->taken = (struct follow_takeover){ .actor = str_copy(f->a, actor),
-                                         .reason = str_copy(f->a, reason),
-                                         .url = f->options.url,
-                                         .seq = f->at.seq,
-                                         .time_ms = f->at.time_ms,
-                                         .missing = behind(f),
-                                         .heard_ms = f->at.heard_ms };
-    v = value_map(a);
-    value_set_int(a, v, S("seq"), f->at.seq);
-    value_set_int(a, v, S("time_ms"), f->at.time_ms);
-    value_set_int(a, v, S("missing"), behind(f));
-    value_set_int(a, v, S("heard_ms"), f->at.heard_ms);
-    value_set_text(a, v, S("message"), S("it takes over"));
-    if (arena_status(a, err) || arena_status(f->a, err)) {
-        f->taken = (struct follow_takeover){ 0 };
-        return ERR_NOMEM;
-    }
-    *ret = v;
-    f->options.over(f->options.over_ctx);
-    return 0;
-}
-
-const struct follow_takeover *follow_taken(const struct follow *f)
-{
-    return f->taken.actor.p ? &f->taken : NULL;
 }

@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "reconciler/rt/loop.h"
+#include "reconciler/engine/command.h"
 #include "specs/value.h"
 #include "state/replica.h"
 
@@ -53,7 +53,8 @@ struct follow_takeover {
     struct str url;
     int64_t seq, time_ms, missing, heard_ms;
 };
-/* ERR_USAGE: no reason; ERR_REFUSED: keys are lacking and not given up; ERR_WAITING: nothing was copied yet. */
-int follow_take_over(struct follow *f, struct str actor, struct str reason, int without_keys,
-                     struct arena *a, struct value **ret, struct err *err);
+/* As command_start(); call->in: actor, and reason. ERR_CONFLICT: the other one answers; ERR_REFUSED: keys are lacking
+ * and not given up, or nothing was copied yet. */
+void follow_take_over(struct follow *f, struct command_call *call, int without_keys,
+                      task_ended *ended, void *ctx);
 const struct follow_takeover *follow_taken(const struct follow *f); /* NULL: nobody asked for it */

@@ -219,8 +219,7 @@ static int signing_on_state(void *ctx, struct err *err)
     int rc;
 
     if (c->engine->stale.p)
-        return err_set(err, ERR_REFUSED, "the database is older than the world: %s",
-                       ENGINE_STALE_HELP);
+        return engine_refuse_stale(c->engine, err);
     if (c->in->verb == SIGNING_USED)
         return write_used(c, err);
     if (c->in->verb == SIGNING_REFUSED)

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "providers/kit.h"
 #include "reconciler/engine/follow.h"
+#include "reconciler/engine/peer_mark.h"
 #include "reconciler/engine/stale.h"
 #include "specs/json_io.h"
 
@@ -103,6 +104,25 @@ int takeover_meet(struct engine *e, const struct world *world, struct err *err)
     e->found = f;
     e->epoch_floor = f->epoch;
     return 0;
+}
+
+void takeover_tell(struct engine *e)
+{
+    struct str url = e->options.takeover->url;
+    const struct peer_mark mark = {
+        .installation = e->installation,
+        .by = str_fmt(e->process, "unix:%.*s",
+                      STR_ARG(value_get_text(e->options.daemon, S("socket"), S("")))),
+        .epoch = e->epoch,
+    };
+    struct err err = ERR_INIT;
+
+    if (!str_starts(url, S("unix:")))
+        return;
+    if (peer_mark_write(e->process, str_slice(url, 5, url.n), &mark, &err))
+        LOG(LOG_WARN,
+            "the daemon before cannot be told that it is over: it has to be kept from starting",
+            LOG_S("url", url), LOG_C("err", err.text));
 }
 
 /* --- what is written ----------------------------------------------------------------------------- */

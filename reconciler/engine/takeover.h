@@ -16,5 +16,8 @@
 
 /* What the world has that the copy does not, and the other way round; e->found, in e->process. */
 int takeover_meet(struct engine *e, const struct world *world, struct err *err);
+/* Before that life begins: a mark for the daemon before, where it was on this machine. One that cannot be left is
+ * logged: the person said that it is fenced. */
+void takeover_tell(struct engine *e);
 /* In the batch that begins the life, e->epoch being its own: the event, and that the file is a copy no more. */
 int takeover_write(struct engine *e, struct err *err);

@@ -318,10 +318,14 @@ static int request_standby(struct request *r, struct err *err)
         return err_set(err, ERR_REFUSED,
                        "this is a standby, which changes nothing: ask the daemon at %.*s",
                        STR_ARG(value_get_text(at, S("url"), S(""))));
+    if (!str_trim(r->command.in.reason).n)
+        return err_set(err, ERR_USAGE, "say how it is known that the other daemon is fenced");
     r->is_commanded = 1;
-    return follow_take_over(f, r->actor.name, r->command.in.reason,
-                            value_get_bool(r->call.body, S("without_keys"), 0), &r->x->arena,
-                            &r->command.result, err);
+    r->command.in.actor = r->actor.name;
+    follow_take_over(f, &r->command, value_get_bool(r->call.body, S("without_keys"), 0),
+                     command_ended, r);
+    r->child = &r->command.task;
+    return 0;
 }
 
 static int request_command(struct request *r, struct err *err)
@@ -469,7 +473,7 @@ static enum task_verdict request_step(struct task *t)
             return task_goto(t, request_waits(r) ? REQUEST_PAUSE : REQUEST_END);
         if (request_command(r, &err))
             return task_fail(t, &err);
-        return task_goto(t, r->child ? REQUEST_COMMAND : REQUEST_END);
+        return task_goto(t, REQUEST_COMMAND);
     case REQUEST_PAUSE:
         r->pause_ms = r->pause_ms ? r->pause_ms * 2 : PAUSE_FIRST_MS;
         if (r->pause_ms > PAUSE_MAX_MS)

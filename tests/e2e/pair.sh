@@ -1,0 +1,120 @@
+# pair: two daemons, one of which follows the other. SPDX-License-Identifier: Apache-2.0
+#
+# Sourced behind lib.sh. The first one is the world's own; `second` asks the other one.
+
+STANDBY=
+
+second()
+{
+    "$REEVE" "$@" --config "$WORLD/second/reeve.yaml"
+}
+
+# On one machine: the directories of the providers are both's. Words of write_daemon, for the first one.
+given_pair()
+{
+    end_standby
+    given_world
+    mkdir -p "$WORLD/second"
+    write_daemon "$@"
+    sed "s|file: var/reeve.db|file: $WORLD/second/var/reeve.db|; s|^socket: .*|socket: $WORLD/second/reeve.sock|
+        s|directory: var/|directory: $WORLD/var/|; /^peer:/d; /^listen:/d" "$WORLD/reeve.yaml" >"$WORLD/second/reeve.yaml"
+}
+
+# What is started and released says so, once each time.
+given_witnesses()
+{
+    printf '#!/bin/sh\necho "$VERSION" >>"%s"\nexec "%s"\n' "$WORLD/started" "$APP" >"$WORLD/web"
+    chmod +x "$WORLD/web"
+    : >"$WORLD/started"
+    : >"$WORLD/released"
+}
+
+# Words of spec, with version= first.
+witnessed()
+{
+    spec "$@" command="$WORLD/web" service="    release: {command: [/bin/sh, -c, \"echo ${1#version=} >>$WORLD/released\"]}"
+}
+
+# start_standby [URL]
+start_standby()
+{
+    "$REEVE" serve --follow "${1:-unix:$WORLD/var/reeve.sock}" --config "$WORLD/second/reeve.yaml" \
+        >>"$WORLD/second/daemon.log" 2>&1 9>&- &
+    STANDBY=$!
+}
+
+end_standby()
+{
+    [ -z "$STANDBY" ] || kill_child "$STANDBY"
+    STANDBY=
+}
+
+# The last event of the daemon, or standby, that the command asks.
+seq_of()
+{
+    "$@" status -o json 2>/dev/null | grep -o '"seq":[0-9]*' | tail -n 1 | cut -d : -f 2
+}
+
+is_ahead()
+{
+    [ "$(seq_of second)" -gt "$1" ]
+}
+
+# It has every event of the first one.
+is_level()
+{
+    local first copy
+
+    first=$(reeve status -o json 2>/dev/null) copy=$(second status -o json 2>/dev/null)
+    [[ $copy == *'"copy":'* ]] && [ "$(grep -o '"hash":"[^"]*"' <<<"$first")" = "$(grep -o '"hash":"[^"]*"' <<<"$copy")" ]
+}
+
+await_level()
+{
+    await 30 "the standby has everything" is_level
+}
+
+second_answers()
+{
+    kill -0 "$STANDBY" 2>/dev/null || fail "the standby ended: $(tail -n 3 "$WORLD/second/daemon.log")"
+    second status -o json 2>/dev/null | grep -q '"live"\|"copy"'
+}
+
+second_converged()
+{
+    [[ $(second status prod -o json 2>/dev/null) == *"\"commit\":\"$(head_commit)\",\"health\":\"healthy\""*'"sync":"in_sync"'* ]]
+}
+
+take_over()
+{
+    TAKEN=$(second takeover --primary-is-fenced 'killed by the test' 2>&1) || fail "no takeover: $TAKEN"
+}
+
+# It answers, says why, and does nothing.
+expect_old_one_refuses()
+{
+    local said
+
+    start_daemon
+    said=$(reeve status prod 2>&1; reeve hold prod --reason 'too late' 2>&1)
+    stop_daemon
+    expect_has "the old one" "$said" "${1:-took over}"
+    expect_has_not "the old one" "$said" "is held"
+}
+
+expect_verified()
+{
+    "$@" audit verify --replay >/dev/null || fail "the chain does not verify: $*"
+}
+
+# Nothing was started, released or carried out twice.
+expect_nothing_twice()
+{
+    local list
+
+    for list in started released; do
+        expect_equal "$list twice" "$(sort "$WORLD/$list" | uniq -d)" ""
+    done
+    list=$(second history prod -n 1000 -o json | grep -o '"kind":"operation.verified"[^\n]*' | grep -o '"key":"[a-z2-7]\{26\}"')
+    expect_equal "carried out twice" "$(sort <<<"$list" | uniq -d)" ""
+}

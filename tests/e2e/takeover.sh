@@ -1,0 +1,178 @@
+#!/bin/bash
+# takeover: the first daemon dies, its standby goes on, and the first one never acts again. SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/pair.sh"
+
+has_more()
+{
+    [ "$(count_events "$1")" -gt "$2" ]
+}
+
+# The first dies in the middle of a rollout: when its history says so once more.
+fails_over_at()
+{
+    local before heard
+
+    given_pair
+    given_witnesses
+    witnessed version=v1 keep=60s
+    commit 'version 1'
+    start_daemon
+    start_standby
+    await_converged
+    await_level
+    start_load --pause-ms 5
+    before=$(count_events "$1")
+    witnessed version=v2 keep=60s
+    deploy 'version 2'
+    await 30 "'$1' of version 2" has_more "$1" "$before"
+    kill_daemon
+    before=$(seq_of reeve)
+    heard=$(seq_of second)
+    take_over
+    await 60 "the second one converges" second_converged
+    await 10 "version 2 is served" serves v2
+    end_load
+    say "   died at $1: $(head -n 1 <<<"$TAKEN"); $((before - heard)) of $before events were not heard, none of those that were is lost"
+    expect_equal "lost requests" "$(counted lost)" 0
+    expect_old_one_refuses
+    expect_nothing_twice
+    expect_verified second
+    expect_verified reeve
+    second history -n 1000 | grep -q "took_over.* unix:$WORLD/var/reeve.sock" || fail "the history does not say who took over"
+}
+
+died_as_it_made_the_new_set()
+{
+    fails_over_at operation.intent
+}
+
+died_in_the_gate()
+{
+    fails_over_at gate.opened
+}
+
+died_behind_the_switch()
+{
+    fails_over_at rollout.proven
+}
+
+# The standby was stopped before version 2, and hears nothing of it: what the first one made is there, and is kept.
+what_was_not_heard_is_found()
+{
+    given_pair
+    given_witnesses
+    witnessed version=v1 keep=60s
+    commit 'version 1'
+    start_daemon
+    start_standby
+    await_converged
+    await_level
+    end_standby
+    witnessed version=v2 keep=60s
+    deploy 'version 2'
+    await_converged
+    kill_daemon
+    start_standby
+    await 20 "the standby answers" second_answers
+    start_load --pause-ms 5
+    take_over
+    await 60 "the second one converges" second_converged
+    await 10 "version 2 is served" serves v2
+    end_load
+    say "   $(head -n 2 <<<"$TAKEN" | tr '\n' ' ')"
+    expect_equal "lost requests" "$(counted lost)" 0
+    expect_old_one_refuses
+    expect_nothing_twice
+    expect_verified second
+}
+
+says()
+{
+    local status=$1 text=$2 said
+
+    shift 2
+    said=$("$@" 2>&1)
+    expect_equal "exit status of $*: $said" "$?" "$status"
+    expect_has "$*" "$said" "$text"
+}
+
+not_while_the_first_one_lives()
+{
+    given_pair
+    given_witnesses
+    witnessed version=v1
+    commit 'version 1'
+    start_daemon
+    start_standby
+    await_converged
+    await_level
+    says 3 'how is it known' second takeover </dev/null
+    says 7 'answers: it is not fenced' second takeover --primary-is-fenced 'I believe so'
+    says 7 'is nobody' reeve takeover --primary-is-fenced 'I believe so'
+    witnessed version=v2
+    deploy 'version 2'
+    await_converged
+    await_level
+}
+
+# The daemon that took over is one whatever it is started with, and takes over nothing more.
+not_twice()
+{
+    stop_daemon
+    take_over
+    says 7 'is nobody' second takeover --primary-is-fenced 'again'
+    end_standby
+    start_standby
+    await 20 "it is the daemon" second_is_daemon
+    witnessed version=v3
+    commit 'version 3'
+    kill -HUP "$STANDBY"
+    await 60 "the second one converges" second_converged
+    expect_serves v3
+    expect_nothing_twice
+}
+
+second_is_daemon()
+{
+    second status -o json 2>/dev/null | grep -q '"live"'
+}
+
+# As it was stopped it wrote an event that nobody heard: its history is none of the other one's.
+the_first_one_follows()
+{
+    says 5 'both went on alone' reeve serve --follow "unix:$WORLD/second/reeve.sock"
+    mkdir "$WORLD/aside"
+    mv "$WORLD"/var/reeve.db* "$WORLD/aside/"
+    "$REEVE" serve --follow "unix:$WORLD/second/reeve.sock" --config "$WORLD/reeve.yaml" >>"$WORLD/daemon.log" 2>&1 9>&- &
+    DAEMON=$!
+    await 20 "the first one follows" first_is_level
+    expect_has "the first one" "$(reeve status 2>&1)" "a copy of unix:$WORLD/second/reeve.sock"
+    expect_verified reeve
+}
+
+first_is_level()
+{
+    local first
+
+    first=$(reeve status -o json 2>/dev/null)
+    [[ $first == *'"copy":'* ]] && [ "$(seq_of reeve)" = "$(seq_of second)" ]
+}
+
+# and takes over again, with a newer life than the mark that it was left.
+and_takes_over_again()
+{
+    end_standby
+    says 0 'taken over' reeve takeover --primary-is-fenced 'killed by the test'
+    witnessed version=v4
+    deploy 'version 4'
+    await_converged
+    expect_serves v4
+    expect_verified reeve
+    expect_nothing_twice
+    says 5 'took over' second once
+}
+
+run_cases died_as_it_made_the_new_set died_in_the_gate died_behind_the_switch what_was_not_heard_is_found \
+    not_while_the_first_one_lives not_twice the_first_one_follows and_takes_over_again
+end_standby
