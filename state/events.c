@@ -12,7 +12,7 @@
     "e.body_hash, e.prev_hash, e.hash"
 #define EVENTS_WITH_BODY                                                                           \
     "SELECT " EVENTS_COLUMNS ", b.body FROM events e LEFT JOIN event_bodies b ON b.seq = e.seq"
-#define EVENTS_BINDS_MAX 10
+#define EVENTS_BINDS_MAX 12
 
 struct digest events_hash(struct str installation, const struct event *e)
 {
@@ -99,6 +99,31 @@ static int events_add_span(struct db *db, const struct event_query *q, struct ev
     return rc;
 }
 
+/* What the body begins a name with is looked for first: few bodies are parsed. */
+static void events_and_resource(struct events_where *w, struct str kind, struct str name)
+{
+    size_t k;
+
+    events_and(w, "instr(b.body, '\"' || ", (struct db_bind)DB_T(name));
+    sb_add_c(&w->sql, ") > 0");
+    events_and(w, "EXISTS (SELECT 1 FROM (SELECT ", (struct db_bind)DB_T(kind));
+    k = w->n;
+    sb_addf(&w->sql,
+            " AS kind, $%zu AS name) q, json_each(b.body, '$.rows') t, json_each(t.value) r"
+            " WHERE r.value ->> q.kind = q.name OR"
+            " (r.value ->> 'name' = q.name OR substr(r.value ->> 'name', 1, length(q.name) + 1) ="
+            " q.name || '@') AND (r.value ->> 'kind' = q.kind OR"
+            " q.kind = 'service' AND r.value ->> 'kind' IN ('instance', 'backend')))",
+            k - 1);
+}
+
+static void events_and_mentions(struct events_where *w, struct str list)
+{
+    events_and(w, "EXISTS (SELECT 1 FROM json_each(", (struct db_bind)DB_T(list));
+    sb_add_c(&w->sql, ") m WHERE instr(b.body, m.value) > 0 OR"
+                      " e.cause = 'plan:' || substr(m.value, 1, 12))");
+}
+
 static int events_build(struct db *db, const struct event_query *q, struct events_where *w,
                         struct err *err)
 {
@@ -119,6 +144,10 @@ static int events_build(struct db *db, const struct event_query *q, struct event
         events_and(w, "e.subject = ", (struct db_bind)DB_T(q->subject));
     if (q->actor.p)
         events_and(w, "e.actor = ", (struct db_bind)DB_T(q->actor));
+    if (q->resource_kind.n)
+        events_and_resource(w, q->resource_kind, q->resource_name);
+    if (q->mentions.p)
+        events_and_mentions(w, q->mentions);
     w->binds[w->n++] = (struct db_bind)DB_I(limit);
     sb_addf(&w->sql, " ORDER BY e.seq%s LIMIT $%zu", q->newest_first ? " DESC" : "", w->n);
     return rc;

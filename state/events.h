@@ -23,6 +23,11 @@ struct event_query {
     int64_t from_ms, to_ms;                      /* 0: no bound */
     struct str env, kind_prefix, subject, actor; /* STR_NONE: any */
     struct str envs; /* JSON: list of uids, one of them; STR_NONE: any */
+    /* With bodies: a row was written of that kind and name, or with that name in a column of the kind, or of an instance
+     * or a backend of the service. */
+    struct str resource_kind, resource_name; /* "": any */
+    /* With bodies: JSON list of texts, one of them in the body, or a plan's id that is the cause; STR_NONE: any. */
+    struct str mentions;
     int newest_first, with_body;
     int64_t limit; /* at most EVENTS_PAGE_MAX */
 };

@@ -15,7 +15,7 @@ enum cli_option { /* sets of verbs.def */
                   OPTION_ALL = 1u << 1,
                   OPTION_RECORDED = 1u << 2,
                   OPTION_FILE = 1u << 3,
-                  OPTION_AT = 1u << 4,
+                  OPTION_HISTORY = 1u << 4, /* --at, --actor, --plan, --commit */
                   OPTION_SERVICE = 1u << 5,
                   OPTION_UNTIL = 1u << 6,
                   OPTION_AS = 1u << 7,
@@ -62,6 +62,7 @@ struct cli_args {
     VEC(struct str) words;       /* positional */
     const char *config, *server, *token, *ca, *file, *sign, *bundle;
     struct str reason, at, since, from, to, service, until, as, ref, follow, alone, fenced;
+    struct str actor, plan, commit;
     enum cli_output output;
     enum cli_colour colour;
     int quiet, help, version;

@@ -78,6 +78,7 @@ int view_stops(const struct view *v, struct str name, enum view_stop which, stru
 
 struct view_history {
     struct str env, kind, subject, actor;         /* env by name; kind is a prefix; STR_NONE: any */
+    struct str resource, plan, commit;            /* kind/name; the first digits of them; "": any */
     int64_t after, before, from_ms, to_ms, limit; /* 0: no bound; limit 0: 100 */
     int newest_first, with_body;
     struct str cursor; /* of the page before, in the same order; "": none */
@@ -86,6 +87,9 @@ int view_history(const struct view *v, const struct view_history *in, struct val
                  struct err *err);
 int view_state_at(const struct view *v, struct str name, int64_t at_ms, struct value **ret,
                   struct err *err);
+/* What differs between two instants, and which plans made it so. */
+int view_changes(const struct view *v, struct str name, int64_t from_ms, int64_t to_ms,
+                 struct value **ret, struct err *err);
 
 /* At most `limit` events after that one, with bodies and documents (follow_page.h). */
 int view_replica(const struct view *v, int64_t after_seq, int64_t limit, struct value **ret,

@@ -1,4 +1,4 @@
-/* What happened, what was, and whether the record of it holds. SPDX-License-Identifier: Apache-2.0 */
+/* What happened. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
 #include "base/map.h"
 #include "reconciler/core/scope.h"
@@ -100,6 +100,83 @@ static int history_query(const struct view_history *in, struct event_query *ret,
     return 0;
 }
 
+static int is_kind(struct str word)
+{
+    for (size_t i = 0; i < word.n; i++)
+        if ((word.p[i] < 'a' || word.p[i] > 'z') && word.p[i] != '_')
+            return 0;
+    return word.n > 0;
+}
+
+static int history_of_resource(struct str text, struct event_query *q, struct err *err)
+{
+    size_t slash = str_find_char(text, '/');
+
+    if (!text.n)
+        return 0;
+    if (slash == STR_NPOS || slash + 1 == text.n || !is_kind(str_slice(text, 0, slash)))
+        return err_set(err, ERR_USAGE, "'%.*s' is not KIND/NAME", STR_ARG(text));
+    q->resource_kind = str_slice(text, 0, slash);
+    q->resource_name = str_slice(text, slash + 1, text.n);
+    return 0;
+}
+
+/* The plans that were to bring the commit into an environment, and what names it. */
+static int mention_commit(const struct view *v, struct str commit, struct value *list,
+                          struct err *err)
+{
+    struct rec_plan *plans;
+    size_t n = 0;
+    int rc;
+
+    if (commit.n < VIEW_PREFIX_MIN)
+        return err_set(err, ERR_USAGE, "'%.*s' is not a commit (at least %d hex digits)",
+                       STR_ARG(commit), VIEW_PREFIX_MIN);
+    value_add(v->a, list, value_text(v->a, str_fmt(v->a, "\"%.*s", STR_ARG(commit))));
+    rc = DB_SELECT(v->db, v->a, plan,
+                   "WHERE EXISTS (SELECT 1 FROM revision_commits c WHERE c.env = plans.env"
+                   " AND c.digest = plans.target"
+                   " AND substr(c.commit_id, 1, length($1)) = $1) ORDER BY id",
+                   &plans, &n, err, DB_T(commit));
+    for (size_t i = 0; !rc && i < n; i++)
+        value_add(v->a, list, value_text(v->a, digest_hex(v->a, &plans[i].id)));
+    return rc;
+}
+
+/* What lies out of scope is not there. */
+static int mention_plan(const struct view *v, struct str id, struct value *list, struct err *err)
+{
+    struct rec_environment env = { 0 };
+    struct rec_plan plan;
+    int rc = view_find_plan(v, id, &plan, err);
+
+    if (rc)
+        return rc;
+    env.uid = plan.env;
+    if (v->scope) {
+        rc = db_get(v->db, v->a, REC_environment, &env, err);
+        if (rc || !scope_has(v->scope, env.name))
+            return err_set(err, ERR_NOT_FOUND, "no plan '%.*s'", STR_ARG(id));
+    }
+    value_add(v->a, list, value_text(v->a, digest_hex(v->a, &plan.id)));
+    return 0;
+}
+
+static int history_about(const struct view *v, const struct view_history *in, struct event_query *q,
+                         struct err *err)
+{
+    struct value *list = value_list(v->a);
+
+    if (in->plan.n && in->commit.n)
+        return err_set(err, ERR_USAGE, "of a plan or of a commit, not of both");
+    if ((in->plan.n && mention_plan(v, in->plan, list, err)) ||
+        (in->commit.n && mention_commit(v, in->commit, list, err)))
+        return err->code;
+    if (value_count(list))
+        q->mentions = json_format(v->a, list);
+    return history_of_resource(in->resource, q, err);
+}
+
 /* Of one environment, or of those in scope, whether they are still there or not. */
 static int history_of(const struct view *v, struct str name, struct event_query *q, struct err *err)
 {
@@ -135,6 +212,8 @@ int view_history(const struct view *v, const struct view_history *in, struct val
 
     if (!rc)
         rc = history_of(v, in->env, &q, err);
+    if (!rc)
+        rc = history_about(v, in, &q, err);
     map_init(&names.by_uid, v->a);
     if (!rc)
         rc = events_list(v->db, v->a, &q, &events, &n, err);
@@ -148,101 +227,6 @@ int view_history(const struct view *v, const struct view_history *in, struct val
         value_set_int(v->a, map, S("last"), events[n - 1].seq);
     if (n && (int64_t)n == q.limit)
         value_set_text(v->a, map, S("next"), str_fmt(v->a, "%lld", (long long)events[n - 1].seq));
-    *ret = map;
-    return arena_status(v->a, err);
-}
-
-/* --- at a time ----------------------------------------------------------------------------------- */
-
-static int set_resources_at(const struct view *v, struct value *map, struct str env, int64_t seq,
-                            struct err *err)
-{
-    struct value *list = value_list(v->a);
-    struct rec_resource *rows;
-    size_t n;
-    int rc = DB_SELECT(
-        v->db, v->a, resource,
-        "WHERE env = $1 AND valid_from <= $2 AND (valid_to IS NULL OR valid_to > $2) "
-        "AND status <> 'gone' ORDER BY kind, name LIMIT 1000",
-        &rows, &n, err, DB_T(env), DB_I(seq));
-
-    for (size_t i = 0; !rc && i < n; i++) {
-        struct value *one = value_map(v->a);
-        struct str desired;
-
-        value_set_text(v->a, one, S("name"),
-                       str_fmt(v->a, "%.*s/%.*s", STR_ARG(rows[i].kind), STR_ARG(rows[i].name)));
-        value_set_text(v->a, one, S("status"), rows[i].status);
-        view_set(v, one, "provider", rows[i].provider);
-        view_set(v, one, "provider_id", rows[i].provider_id);
-        view_set_digest(v, one, "digest", &rows[i].desired);
-        if (!digest_is_none(&rows[i].desired)) {
-            rc = db_document(v->db, v->a, &rows[i].desired, &desired, err);
-            if (!rc)
-                view_set_json(v, one, "desired", desired);
-        }
-        value_add(v->a, list, one);
-    }
-    value_set(v->a, map, S("resources"), list);
-    return rc;
-}
-
-/* The plan whose effect stood then: the last one begun before. */
-static int set_plan_at(const struct view *v, struct value *map, struct str env, int64_t seq,
-                       struct err *err)
-{
-    struct value *head, *revision, *list = value_list(v->a);
-    struct rec_decision *decisions;
-    struct rec_plan *plans;
-    size_t n, n_decisions = 0;
-    int rc = DB_SELECT(v->db, v->a, plan,
-                       "WHERE env = $1 AND started_seq <= $2 ORDER BY started_seq DESC LIMIT 1",
-                       &plans, &n, err, DB_T(env), DB_I(seq));
-
-    if (rc || !n)
-        return rc;
-    rc = view_plan_head(v, &plans[0], &head, err);
-    if (!rc)
-        rc = view_revision(v, env, &plans[0].target, seq, &revision, err);
-    if (!rc)
-        rc = DB_SELECT(v->db, v->a, decision, "WHERE plan = $1 AND at_seq <= $2 ORDER BY at_seq",
-                       &decisions, &n_decisions, err, DB_D(&plans[0].id), DB_I(seq));
-    for (size_t i = 0; !rc && i < n_decisions; i++) {
-        struct value *one = value_map(v->a);
-
-        value_set_text(v->a, one, S("actor"), decisions[i].actor);
-        value_set_text(v->a, one, S("verdict"), decisions[i].verdict);
-        value_set_text(v->a, one, S("reason"), decisions[i].reason);
-        rc = view_set_time(v, one, "at_ms", decisions[i].at_seq, err);
-        value_add(v->a, list, one);
-    }
-    if (rc)
-        return rc;
-    value_set(v->a, head, S("decisions"), list);
-    value_set(v->a, map, S("plan"), head);
-    value_set(v->a, map, S("revision"), revision);
-    return 0;
-}
-
-int view_state_at(const struct view *v, struct str name, int64_t at_ms, struct value **ret,
-                  struct err *err)
-{
-    struct value *map = value_map(v->a);
-    struct rec_environment env;
-    int64_t seq = 0;
-    int rc = view_find_environment(v, name, &env, err);
-
-    if (!rc)
-        rc = events_seq_at(v->db, at_ms, &seq, err);
-    if (!rc)
-        rc = set_resources_at(v, map, env.uid, seq, err);
-    if (!rc)
-        rc = set_plan_at(v, map, env.uid, seq, err);
-    if (rc)
-        return rc;
-    value_set_text(v->a, map, S("environment"), env.name);
-    value_set_int(v->a, map, S("at_ms"), at_ms);
-    value_set_int(v->a, map, S("seq"), seq);
     *ret = map;
     return arena_status(v->a, err);
 }

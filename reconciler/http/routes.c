@@ -45,6 +45,8 @@ static const struct route routes[] = {
               "goes on after the header Last-Event-ID" },
     { READS(ENV "/history", 0, state_at, "state_then"), .query = "at_query",
       .text = "what was there at `at_ms`, by which plan, decided by whom" },
+    { READS(ENV "/changes", 0, changes, "changes"), .query = "changes_query",
+      .text = "what differs between two instants, by which plans, decided by whom" },
     { READS(ENV "/explain", 0, explain, "explained"), .query = "explain_query",
       .text = "why it is as it is, and what a person can do" },
     { READS(ENV "/logs", 0, logs, "logs"), .query = "logs_query",

@@ -78,6 +78,9 @@ int routes_read_history(const struct route_world *w, const struct route_call *ca
                                      .kind = query_text(call, S("kind")),
                                      .subject = query_text(call, S("subject")),
                                      .actor = query_text(call, S("actor")),
+                                     .resource = query_text(call, S("resource")),
+                                     .plan = query_text(call, S("plan")),
+                                     .commit = query_text(call, S("commit")),
                                      .after = query_number(call, "after", 0),
                                      .before = query_number(call, "before", 0),
                                      .from_ms = query_number(call, "from_ms", 0),
@@ -96,6 +99,13 @@ int routes_read_state_at(const struct route_world *w, const struct route_call *c
 {
     return view_state_at(&w->view, call->param, query_number(call, "at_ms", w->view.now_ms), ret,
                          err);
+}
+
+int routes_read_changes(const struct route_world *w, const struct route_call *call,
+                        struct value **ret, struct err *err)
+{
+    return view_changes(&w->view, call->param, query_number(call, "from_ms", 0),
+                        query_number(call, "to_ms", w->view.now_ms), ret, err);
 }
 
 int routes_read_explain(const struct route_world *w, const struct route_call *call,

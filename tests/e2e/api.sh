@@ -214,7 +214,7 @@ everything_is_looked_at()
 
     for list in 'status' 'status prod' 'plan prod' 'plan --all' 'plan prod --diff 1 2' 'history prod' 'history' 'explain prod' \
         'explain prod/service/web' 'explain prod/job/tidy' 'logs prod' 'logs prod web -n 3' 'audit verify' 'audit verify --replay' 'audit export' \
-        'history prod --at now' 'doctor'; do
+        'history prod --at now' 'history prod --diff --from -1h' 'history prod/service/web' 'doctor'; do
         reeve $list >/dev/null 2>&1
     done
     for list in environments/prod/plans environments/prod/revisions environments/prod/operations environments/prod/rollouts \

@@ -12,7 +12,7 @@ state_at()
 
 the_state_at_a_time()
 {
-    local first second then_ms
+    local first second
 
     given_world
     spec version=v1 replicas=$REPLICAS_THEN
@@ -21,20 +21,53 @@ the_state_at_a_time()
     await_converged
     first=$(head_commit)
     now
-    then_ms=$NOW
+    THEN_MS=$NOW
     spec version=v2 replicas=2 keep=100ms
     deploy 'the second version'
     await_converged
     await 20 "one set is left" one_set_is_left
     second=$(head_commit)
 
-    expect_has "then" "$(state_at $then_ms)" "commit ${first:0:8} \"the first version\""
-    expect_has_not "then" "$(state_at $then_ms)" "${second:0:8}"
-    expect_equal "instances then" "$(state_at $then_ms | grep -c 'instance/web@.*ready')" $REPLICAS_THEN
-    expect_has "the specs then" "$(state_at $then_ms -o json)" '"VERSION":"v1"'
+    expect_has "then" "$(state_at $THEN_MS)" "commit ${first:0:8} \"the first version\""
+    expect_has_not "then" "$(state_at $THEN_MS)" "${second:0:8}"
+    expect_equal "instances then" "$(state_at $THEN_MS | grep -c 'instance/web@.*ready')" $REPLICAS_THEN
+    expect_has "the specs then" "$(state_at $THEN_MS -o json)" '"VERSION":"v1"'
     now
     expect_has "now" "$(state_at "$NOW")" "commit ${second:0:8} \"the second version\""
     expect_equal "instances now" "$(state_at "$NOW" | grep -c 'instance/web@.*ready')" 2
+}
+
+ago()
+{
+    now
+    echo $((NOW - THEN_MS))
+}
+
+the_history_of_one_thing()
+{
+    local first second plan
+
+    plan=$(plan_id 2>/dev/null)
+    second=$(head_commit)
+    first=$(git -C "$WORLD/repo" rev-parse HEAD~1)
+    expect_has "what differs" "$(reeve history prod --diff --from -1h --to now)" "revision 2, commit ${second:0:8} \"the second version\""
+    expect_has "in its specs" "$(reeve history prod --diff --from "-$(ago)ms")" 'v1 -> v2'
+    expect_has "whose plan" "$(reeve history prod --diff --from "-$(ago)ms")" "plan ${plan:0:8}"
+    expect_has "a commit" "$(reeve history --commit "${second:0:9}")" 'rollout.applied'
+    expect_equal "what it did is not what the other did" \
+        "$(comm -12 <(seqs --commit "$first" --actor reeve) <(seqs --plan "$plan") | wc -l)" 0
+    expect_has "a plan" "$(reeve history prod --plan "$plan")" 'plan.started'
+    expect_has "a service" "$(reeve history prod/service/web)" 'instance/web@'
+    expect_has_not "nothing else" "$(reeve history prod/service/web)" 'source.moved'
+    expect_equal "another service" "$(seqs prod/service/we | wc -l)" 0
+    expect_equal "somebody else" "$(seqs --actor local:nobody | wc -l)" 0
+    expect_equal "before all" "$(seqs prod --to -1h | wc -l)" 0
+}
+
+# WORDS of history: which events.
+seqs()
+{
+    reeve history "$@" -n 1000 -o json | grep -o '"seq":[0-9]*' | sort
 }
 
 the_chain_holds_and_the_tables_follow_from_it()
@@ -157,5 +190,5 @@ END
     expect "what was cut is back" reeve audit verify --replay
 }
 
-run_cases the_state_at_a_time the_chain_holds_and_the_tables_follow_from_it one_flipped_byte_is_found \
+run_cases the_state_at_a_time the_history_of_one_thing the_chain_holds_and_the_tables_follow_from_it one_flipped_byte_is_found \
     an_export_is_verified_elsewhere a_forged_export_is_found a_tail_that_is_cut_is_found

@@ -26,7 +26,7 @@ static const struct row {
       NULL,
       { "GET " ENV "/plan", "GET " PLAN, "GET " ENV "/diff", "POST " ENV "/plan",
         "GET " API "/status" } },
-    { "history", NULL, { "GET " API "/history", "GET " ENV "/history" } },
+    { "history", NULL, { "GET " API "/history", "GET " ENV "/history", "GET " ENV "/changes" } },
     { "explain", NULL, { "GET " ENV "/explain" } },
     { "logs", NULL, { "GET " ENV "/logs" } },
     { "schema", "says what the program knows; of the API GET /api/v1/openapi.json does", { NULL } },
@@ -62,7 +62,7 @@ static const struct row {
         "POST " API "/people/NAME/password", "POST " API "/people/NAME/sign-out" } },
     { "doctor", NULL, { "GET " API "/doctor" } },
     { "version", "of this program; the daemon's is in GET /api/v1/status", { NULL } },
-    { "audit", NULL, { "GET " API "/audit/verify" } },
+    { "audit", NULL, { "GET " API "/audit/verify", "GET " API "/audit/export" } },
     { "help", "of this program", { NULL } },
     { "git-worker", "a child of the daemon", { NULL } },
 };

@@ -367,6 +367,71 @@ static void test_history_can_be_narrowed(void **state)
     assert_true(value_get_bool(v, S("more"), 0));
 }
 
+static void test_history_is_of_things_plans_and_commits(void **state)
+{
+    static const struct {
+        const char *sentence, *resource, *plan, *commit;
+        const char *seqs; /* which are found, or what is said */
+    } rows[] = {
+        { "a service: what it runs as, too", "service/api", "", "", "3 4 5 6" },
+        { "an instance of any set", "instance/api", "", "", "4" },
+        { "a part of a name is none", "service/ap", "", "", "" },
+        { "another kind of that name", "domain/api", "", "", "" },
+        { "a plan by its first digits", "", "5c5c5c", "", "4" },
+        { "a commit, and its plans", "", "", "8f31c2", "2 3 4" },
+        { "a commit that nobody wanted", "", "", "0123456", "" },
+        { "a service within a plan", "service/api", "5c5c5c5c", "", "4" },
+        { "no plan", "", "abcdef", "", "no plan 'abcdef'" },
+        { "no kind", "api", "", "", "'api' is not KIND/NAME" },
+        { "a path of JSON is no kind", "$.x/api", "", "", "'$.x/api' is not KIND/NAME" },
+        { "too few digits", "", "", "8f31", "'8f31' is not a commit (at least 6 hex digits)" },
+        { "both", "", "5c5c5c", "8f31c2", "of a plan or of a commit, not of both" },
+    };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct view_history in = { .env = S("staging"),
+                                         .resource = str_from_c(rows[i].resource),
+                                         .plan = str_from_c(rows[i].plan),
+                                         .commit = str_from_c(rows[i].commit) };
+        struct err err = ERR_INIT;
+        struct value *v;
+        struct sb seqs;
+
+        print_message("  %s\n", rows[i].sentence);
+        sb_init(&seqs, &w->arena);
+        if (view_history(&w->view, &in, &v, &err)) {
+            assert_string_equal(err.text, rows[i].seqs);
+            continue;
+        }
+        for (size_t k = 0; k < value_count(value_get(v, S("events"))); k++)
+            sb_addf(
+                &seqs, "%s%lld", k ? " " : "",
+                (long long)value_get_int(value_item(value_get(v, S("events")), k), S("seq"), 0));
+        expect(sb_str(&seqs), rows[i].seqs);
+    }
+}
+
+static void test_what_differs_between_two_instants(void **state)
+{
+    struct world *w = *state;
+    struct err err = ERR_INIT;
+    const struct value *thing;
+    struct value *v;
+
+    assert_int_equal(view_changes(&w->view, S("staging"), T0 + 4500, T0 + 9000, &v, &err), 0);
+    thing = value_item(value_get(v, S("resources")), 0);
+    assert_int_equal(value_count(value_get(v, S("resources"))), 1);
+    expect(at(thing, "name"), "service/api");
+    expect(at(thing, "was.status"), "creating");
+    expect(at(thing, "is.status"), "ready");
+    assert_int_equal(view_changes(&w->view, S("staging"), T0, T0 + 9000, &v, &err), 0);
+    expect(at(value_item(value_get(v, S("resources")), 0), "was.status"), "(absent)");
+    assert_int_equal(view_changes(&w->view, S("staging"), T0 + 8000, T0 + 9000, &v, &err), 0);
+    assert_int_equal(value_count(value_get(v, S("resources"))), 0);
+    assert_int_equal(view_changes(&w->view, S("staging"), T0 + 2, T0 + 1, &v, &err), ERR_USAGE);
+}
+
 static void test_the_state_at_a_time_is_what_was_valid_then(void **state)
 {
     static const struct {
@@ -595,6 +660,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_progress_gives_what_came_after, setup, teardown),
         cmocka_unit_test_setup_teardown(test_history_can_be_narrowed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_history_is_of_things_plans_and_commits, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_differs_between_two_instants, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_state_at_a_time_is_what_was_valid_then, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_explain_names_reasons_and_ways_out, setup, teardown),
