@@ -6,7 +6,7 @@
  * the first time, and whose groups are others than the provider said before, is one of its own.
  *
  * Thread   any but the loop's and STATE: it waits for the writer.
- * Fails    ERR_REFUSED: the database is older than the world; as tx.h.
+ * Fails    ERR_REFUSED: the database is older than the world; ERR_THROTTLED: nobody is heard; as tx.h.
  * Limits   SIGNING_SESSIONS_MAX of a person, SIGNING_LOCKOUTS_MAX; the oldest go.
  */
 #pragma once
@@ -19,11 +19,11 @@
 #define SIGNING_LOCKOUTS_MAX 10000
 
 enum signing_verb {
-    SIGNING_IN,       /* session; failures of the person at this place are forgotten */
-    SIGNING_REFUSED,  /* another failure: person ("" of nobody), name_key, place_key, place */
-    SIGNING_OUT,      /* session's hash */
+    SIGNING_IN, /* session; name_key, whose failures are forgotten: unless nobody is heard there by now */
+    SIGNING_REFUSED, /* another failure: person ("" of nobody), name_key, place_key (or none), place */
+    SIGNING_OUT,     /* session's hash */
     SIGNING_OUT_ALL,  /* person */
-    SIGNING_PASSWORD, /* person, password; their sessions end */
+    SIGNING_PASSWORD, /* person, password; their sessions end, their failures are forgotten */
     SIGNING_USED,     /* session's hash; without an event */
     N_SIGNING_VERBS
 };
@@ -36,7 +36,7 @@ struct signing {
     struct str password; /* its hash */
     struct digest name_key, place_key;
     struct str place;
-    int64_t ret_wait_ms; /* SIGNING_REFUSED: how long nobody is heard now; 0: they are */
+    int64_t ret_wait_ms; /* how long nobody is heard now; 0: they are */
 };
 
 struct engine;

@@ -42,7 +42,7 @@ struct api {
     struct db *readers[READERS_MAX]; /* idle; under the lock */
     size_t n_readers;
     struct oidc_provider *provider;
-    struct wait_share by_provider; /* who signs in there: passwords go on */
+    struct wait_share by_password, by_provider; /* neither makes the other wait */
     struct notes notes;
     struct denials denials, known; /* of nobody, and of who is known */
     loop_fn *ended;
@@ -455,6 +455,18 @@ static void request_answer(struct request *r)
         http_answer_json(r->x, 200, r->is_commanded ? r->command.result : r->answer);
 }
 
+static void request_start_work(struct request *r)
+{
+    login_fn *work = r->call.route ? r->call.route->work : NULL;
+
+    if (work == login_in || work == login_password)
+        wait_work_share_start(&r->task, POOL_SIGN, &r->api->by_password, request_work);
+    else if (work && r->call.route->flags & ROUTE_PAGE)
+        wait_work_share_start(&r->task, POOL_SIGN, &r->api->by_provider, request_work);
+    else
+        wait_work_start(&r->task, work ? POOL_SIGN : POOL_QUERY, request_work);
+}
+
 static enum task_verdict request_step(struct task *t)
 {
     struct request *r = container_of(t, struct request, task);
@@ -462,11 +474,7 @@ static enum task_verdict request_step(struct task *t)
 
     switch (t->state) {
     case REQUEST_READ:
-        if (r->call.route && r->call.route->flags & ROUTE_PAGE)
-            wait_work_share_start(t, POOL_SIGN, &r->api->by_provider, request_work);
-        else
-            wait_work_start(t, r->call.route && r->call.route->work ? POOL_SIGN : POOL_QUERY,
-                            request_work);
+        request_start_work(r);
         return task_then(t, REQUEST_JUDGE);
     case REQUEST_JUDGE:
         if (r->call.route->read || r->call.route->work)

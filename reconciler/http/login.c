@@ -71,6 +71,19 @@ int login_me(struct login_call *c, struct err *err)
 
 /* --- in ------------------------------------------------------------------------------------------ */
 
+static int throttled(struct login_call *c, int64_t wait_ms, struct err *err)
+{
+    int64_t wait_s = (wait_ms + 999) / 1000;
+
+    c->besides = value_map(c->a);
+    value_set_int(c->a, c->besides, S("wait_ms"), wait_ms);
+    c->headers = value_map(c->a);
+    value_set_text(c->a, c->headers, S("Retry-After"), str_fmt(c->a, "%" PRId64, wait_s));
+    return err_set(err, ERR_THROTTLED,
+                   "too many failures: nobody is heard from there by that name for %" PRId64 " s",
+                   wait_s);
+}
+
 int login_open(struct login_call *c, const struct login_as *as, struct err *err)
 {
     struct signing in = {
@@ -90,27 +103,15 @@ int login_open(struct login_call *c, const struct login_as *as, struct err *err)
                                        .address = c->x->address,
                                        .made_ms = c->now_ms,
                                        .used_ms = c->now_ms };
-    if (c->write(c->engine, &in, err) ||
-        session_check(c->a, c->db, c->daemon, c->now_ms, &s, &in.session, &actor, err))
+    if (c->write(c->engine, &in, err))
+        return in.ret_wait_ms ? throttled(c, in.ret_wait_ms, err) : err->code;
+    if (session_check(c->a, c->db, c->daemon, c->now_ms, &s, &in.session, &actor, err))
         return err->code;
     c->answer = who_answer(c->a, &actor);
     add_session(c, &s, &in.session);
     c->headers = value_map(c->a);
     value_set_text(c->a, c->headers, S("Set-Cookie"), session_cookie(c->a, &s, c->x->is_tls));
     return arena_status(c->a, err);
-}
-
-static int throttled(struct login_call *c, int64_t wait_ms, struct err *err)
-{
-    int64_t wait_s = (wait_ms + 999) / 1000;
-
-    c->besides = value_map(c->a);
-    value_set_int(c->a, c->besides, S("wait_ms"), wait_ms);
-    c->headers = value_map(c->a);
-    value_set_text(c->a, c->headers, S("Retry-After"), str_fmt(c->a, "%" PRId64, wait_s));
-    return err_set(err, ERR_THROTTLED,
-                   "too many failures: nobody is heard from there by that name for %" PRId64 " s",
-                   wait_s);
 }
 
 static int find_wait(struct login_call *c, const struct digest *key, int64_t *wait_ms,
@@ -146,6 +147,18 @@ static int find_hash(struct login_call *c, struct str name, struct str *ret, str
     return err->code = 0;
 }
 
+/* A browser that is known has a count of its own, everybody else at an address one together. */
+static void name_keys(struct login_call *c, struct str name, struct str known, struct signing *ret)
+{
+    ret->place = lockout_place(c->a, c->x->address);
+    if (known.p) {
+        ret->name_key = lockout_key(name, str_fmt(c->a, "browser %.*s", STR_ARG(known)));
+        return;
+    }
+    ret->name_key = lockout_key(name, ret->place);
+    ret->place_key = lockout_key(S(""), ret->place);
+}
+
 /* Counted before it is answered, so that many at once are not as many guesses. */
 static int refuse(struct login_call *c, struct signing *in, struct str name, struct err *err)
 {
@@ -164,25 +177,28 @@ static int refuse(struct login_call *c, struct signing *in, struct str name, str
 int login_in(struct login_call *c, struct err *err)
 {
     struct str name = value_get_text(c->body, S("name"), S(""));
-    struct signing in = { .place = lockout_place(c->a, c->x->address) };
+    struct signing in = { 0 };
+    struct str hash, known;
     int64_t wait_ms = 0;
-    struct str hash;
     int rc;
 
     if (!name.n || name.n > LOGIN_NAME_MAX)
         return err_set(err, ERR_USAGE, "a name has 1 to %u bytes", LOGIN_NAME_MAX);
-    in.name_key = lockout_key(name, in.place);
-    in.place_key = lockout_key(S(""), in.place);
-    if (find_wait(c, &in.name_key, &wait_ms, err) || find_wait(c, &in.place_key, &wait_ms, err) ||
-        find_hash(c, name, &hash, err))
+    if (find_hash(c, name, &hash, err))
+        return err->code;
+    known = session_known(c->a, c->x, name, hash);
+    name_keys(c, name, known, &in);
+    if (find_wait(c, &in.name_key, &wait_ms, err) || find_wait(c, &in.place_key, &wait_ms, err))
         return err->code;
     if (wait_ms)
         return throttled(c, wait_ms, err);
     rc = password_check(hash, value_get_text(c->body, S("password"), S("")), err);
     if (rc == ERR_UNKNOWN_ACTOR)
         return refuse(c, &in, name, err);
-    return rc ? rc
-              : login_open(c, &(struct login_as){ .person = name, .failures = in.name_key }, err);
+    if (rc || login_open(c, &(struct login_as){ .person = name, .failures = in.name_key }, err))
+        return err->code;
+    c->cookie = session_known_cookie(c->a, known, name, hash, c->x->is_tls);
+    return arena_status(c->a, err);
 }
 
 /* --- out ----------------------------------------------------------------------------------------- */

@@ -39,5 +39,13 @@ int64_t session_until_ms(const struct rec_session *row, int64_t now_ms);
 int session_check(struct arena *a, struct db *db, const struct value *daemon, int64_t now_ms,
                   const struct session *shown, struct rec_session *ret_row, struct auth_actor *ret,
                   struct err *err);
+/* A browser that this person signed in with before, by the password that has that hash: its id, or STR_NONE. Failures
+ * there are counted apart: who guesses from the same address, which all have behind one proxy, locks them out of no
+ * browser that they know. Another password makes all of them unknown. */
+struct str session_known(struct arena *a, const struct http_exchange *x, struct str person,
+                         struct str hash);
+/* Of Set-Cookie; `id` STR_NONE: a new one. */
+struct str session_known_cookie(struct arena *a, struct str id, struct str person, struct str hash,
+                                int is_tls);
 /* A cookie's value; STR_NONE: there is none, or it comes twice. */
 struct str session_find_cookie(const struct http_exchange *x, struct str name);

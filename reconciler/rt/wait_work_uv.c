@@ -13,7 +13,7 @@ struct wait_work_thread {
 static const size_t wait_work_threads[N_POOLS] = {
     [POOL_STATE] = 1,  [POOL_DRIVER] = LOOP_DRIVER_THREADS, /* unless the options say so */
     [POOL_REVERT] = 4, [POOL_FILE] = 2,
-    [POOL_QUERY] = 2,  [POOL_SIGN] = 4,
+    [POOL_QUERY] = 2,  [POOL_SIGN] = 8,
 };
 
 static int wait_work_is_state(const struct wait_work_pool *p)

@@ -140,6 +140,84 @@ who_guesses_waits()
     expect_has "a restart forgets nothing" "$(sign_in ann)" '429'
 }
 
+# sign_in_as JAR NAME PASSWORD
+sign_in_as()
+{
+    ask "$1" POST /sign-in "{\"name\":\"$2\",\"password\":\"$3\"}"
+}
+
+# All of them come from one address, as behind a proxy.
+who_guesses_locks_nobody_out()
+{
+    local i
+
+    given_people
+    expect_has "ann" "$(sign_in ann)" '"csrf"'
+    expect_has "her browser is known" "$(cat "$WORLD/ann.jar")" 'reeve-known'
+    ask ann POST /sign-out '' -H "X-CSRF-Token: $(csrf ann)" >"$WORLD/said"
+    for i in 1 2 3 4 5; do
+        sign_in_as thief ann "guess $i" >"$WORLD/said"
+    done
+    expect_has "a thief is not heard" "$(sign_in_as thief ann "$PASSWORD ann")" ' 429'
+    expect_has "nor a browser that is new" "$(sign_in_as new ann "$PASSWORD ann")" ' 429'
+    expect_has "hers is" "$(sign_in ann)" '"csrf"'
+    expect_has "the thief is not yet" "$(sign_in_as thief ann "$PASSWORD ann")" ' 429'
+    for i in 1 2 3 4 5; do
+        sign_in_as ann ann "guess $i" >"$WORLD/said"
+    done
+    expect_has "nor is who guesses in hers" "$(sign_in ann)" ' 429'
+    reeve --quiet people password ann <<<'another one that is long'
+    expect_has "with another password all are heard" "$(sign_in_as new ann 'another one that is long')" '"csrf"'
+    expect_has "in hers, too" "$(sign_in_as ann ann 'another one that is long')" '"csrf"'
+}
+
+many_guess_at_once()
+{
+    local i
+
+    given_people
+    for i in {1..24}; do
+        sign_in_as "guess$i" bob "guess $i" >"$WORLD/guess$i" &
+    done
+    wait $(jobs -p | grep -vx "$DAEMON")
+    cat "$WORLD"/guess{1..24} | tr ' ' '\n' | grep -x '[0-9][0-9][0-9]' | sort | uniq -c >"$WORLD/said"
+    expect_equal "what is said" "$(awk '$2 != 401 && $2 != 429 && $2 != 503' "$WORLD/said")" ''
+    expect "four guesses at most are told to be wrong: $(tr '\n' ' ' <"$WORLD/said")" \
+        awk '$2 == 401 && $1 > 4 { bad = 1 } END { exit bad }' "$WORLD/said"
+    expect_has "the right one is not heard" "$(sign_in_as late bob "$PASSWORD bob")" ' 429'
+    expect_has "others are" "$(sign_in ann)" '"csrf"'
+}
+
+# Whoever can make a browser send something.
+nobody_is_signed_in_by_others()
+{
+    local planted said
+
+    given_people
+    planted=$(head -c 32 /dev/urandom | base64 | tr -- '+/' '-_' | tr -d =)
+    said=$(ask plain POST /sign-in "{\"name\":\"ann\",\"password\":\"$PASSWORD ann\"}" -i -H "Cookie: reeve=$planted")
+    expect_has "a session of her own" "$said" 'Set-Cookie: reeve='
+    expect_equal "not the one that was planted" "$(grep -c "$planted" <<<"$said")" 0
+    expect_has "which is nobody's" "$(ask nobody GET /me '' -H "Cookie: reeve=$planted")" ' 401'
+    expect_has "cookies of two" "$(ask nobody GET /me '' -H "Cookie: reeve=$planted; $(session_of plain)")" ' 401'
+    expect_has "one alone" "$(ask nobody GET /me '' -H "Cookie: $(session_of plain)")" '"actor":"person:ann"'
+    expect_has "a page of others signs in nobody" "$(ask evil POST /sign-in "{\"name\":\"bob\",\"password\":\"$PASSWORD bob\"}" -H 'Origin: http://evil.test')" ' 403'
+    expect_has "nor one without a name" "$(ask evil POST /sign-in "{\"name\":\"bob\",\"password\":\"$PASSWORD bob\"}" -H 'Origin: null')" ' 403'
+    expect_has "nor does it sign out" "$(ask plain POST /sign-out '')" ' 403'
+    sign_in dan >"$WORLD/said"
+    expect_has "dan" "$(ask dan GET /me)" '"actor":"person:dan"'
+    stop_daemon
+    sed -i 's|, dan: {}||' "$WORLD/reeve.yaml"
+    start_daemon
+    expect_has "who stands in no configuration any more" "$(ask dan GET /me)" ' 401'
+    expect_has "who does" "$(ask plain GET /me)" '"actor":"person:ann"'
+}
+
+session_of()
+{
+    awk '$6 == "reeve" { print $6 "=" $7 }' "$WORLD/$1.jar"
+}
+
 # Of what is secret nothing is told, and nothing kept that could be shown.
 nothing_is_told()
 {
@@ -172,4 +250,5 @@ expect_none_has()
     ! grep -rqaF -- "$text" "$@" || fail "'$text' stands in $(grep -rlaF -- "$text" "$@")"
 }
 
-run_cases who_signs_in one_person_is_one who_guesses_waits nothing_is_told
+run_cases who_signs_in one_person_is_one who_guesses_waits who_guesses_locks_nobody_out many_guess_at_once nobody_is_signed_in_by_others \
+    nothing_is_told

@@ -108,6 +108,37 @@ static void test_csrf(void **state)
     assert_true(str_find(session_cookie(&a, &one, 1), one.csrf) == STR_NPOS);
 }
 
+/* Of one person, by one password. */
+static void test_browsers_are_known(void **state)
+{
+    AUTO_ARENA struct arena a;
+
+    (void)state;
+    arena_init(&a, 0);
+    for (int is_tls = 0; is_tls < 2; is_tls++) {
+        struct str cookie = session_known_cookie(&a, STR_NONE, S("ann"), S("a hash"), is_tls), id;
+        struct str longer = str_fmt(&a, "%.*sA", STR_ARG(value_of(cookie)));
+        struct str bare = str_slice(value_of(cookie), 0, value_of(cookie).n - 44);
+        struct http_exchange x = given_request(&a, value_of(cookie), STR_NONE);
+        struct http_exchange y = given_request(&a, longer, STR_NONE);
+        struct http_exchange z = given_request(&a, bare, STR_NONE);
+
+        x.is_tls = y.is_tls = z.is_tls = is_tls;
+        assert_int_equal(str_starts(cookie, S("__Host-reeve-known=")), is_tls);
+        assert_int_equal(str_ends(cookie, S("; HttpOnly; SameSite=Strict; Secure")), is_tls);
+        id = session_known(&a, &x, S("ann"), S("a hash"));
+        assert_int_equal(id.n, 22);
+        assert_false(session_known(&a, &x, S("bob"), S("a hash")).p);
+        assert_false(session_known(&a, &x, S("ann"), S("another")).p);
+        assert_false(session_known(&a, &x, S("ann"), STR_NONE).p);
+        assert_false(session_known(&a, &y, S("ann"), S("a hash")).p);
+        assert_false(session_known(&a, &z, S("ann"), S("a hash")).p);
+        assert_true(str_eq(session_known_cookie(&a, id, S("ann"), S("a hash"), is_tls), cookie));
+        x.is_tls = !is_tls;
+        assert_false(session_known(&a, &x, S("ann"), S("a hash")).p);
+    }
+}
+
 static const struct {
     const char *sentence;
     int64_t made_min, used_min, left_min; /* ago; 0 left: it is over */
@@ -139,6 +170,7 @@ int main(void)
         cmocka_unit_test(test_a_cookie_is_known_again),
         cmocka_unit_test(test_cookies),
         cmocka_unit_test(test_csrf),
+        cmocka_unit_test(test_browsers_are_known),
         cmocka_unit_test(test_ages),
     };
 
