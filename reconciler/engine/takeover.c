@@ -13,31 +13,44 @@
 struct takeover_found {
     int64_t epoch; /* the newest life that the world has seen */
     VEC(struct rec_meta) strange;
-    VEC(struct rec_environment) served; /* with the generation that is */
+    VEC(struct rec_environment) environments; /* of which something else is known now */
     struct rec_instance *lost;
     size_t n_lost;
+    struct rec_resource *unswitched; /* what an edge that is not here led to */
+    size_t n_unswitched;
 };
 
 /* --- what is there ------------------------------------------------------------------------------- */
+
+static int find_environment(struct engine *e, struct takeover_found *f, struct str uid,
+                            struct rec_environment **ret, struct err *err)
+{
+    struct rec_environment env;
+    int rc;
+
+    for (size_t i = 0; i < f->environments.n; i++) {
+        *ret = &f->environments.p[i];
+        if (str_eq((*ret)->uid, uid))
+            return 0;
+    }
+    rc = environments_by_uid(e->db, e->process, uid, &env, err);
+    *ret = rc ? NULL : vec_push(e->process, &f->environments);
+    if (*ret)
+        **ret = env;
+    return rc ? rc : arena_status(e->process, err);
+}
 
 static int note_generation(struct engine *e, struct takeover_found *f, const struct owned *o,
                            struct err *err)
 {
     int64_t generation = value_get_int(o->outputs, S("generation"), 0);
-    struct rec_environment env, *slot;
-    int rc = str_eq_c(o->kind, "switch")
-                 ? environments_by_uid(e->db, e->process, o->env_uid, &env, err)
-                 : ERR_NOT_FOUND;
+    struct rec_environment *env;
+    int rc = str_eq_c(o->kind, "switch") ? find_environment(e, f, o->env_uid, &env, err)
+                                         : ERR_NOT_FOUND;
 
-    if (rc)
-        return rc == ERR_NOT_FOUND ? 0 : rc;
-    if (generation <= env.route_gen)
-        return 0;
-    env.route_gen = generation;
-    slot = vec_push(e->process, &f->served);
-    if (slot)
-        *slot = env;
-    return arena_status(e->process, err);
+    if (!rc && generation > env->route_gen)
+        env->route_gen = generation;
+    return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
 static int note_thing(struct engine *e, struct takeover_found *f, const struct owned *o,
@@ -57,34 +70,70 @@ static int note_thing(struct engine *e, struct takeover_found *f, const struct o
     return arena_status(a, err);
 }
 
-static int has_thing(const struct world *world, const struct rec_instance *row)
+static int has_thing(const struct world *world, const char *kind, struct str id, struct str uid)
 {
     for (size_t i = 0; i < world->things.n; i++)
-        if (str_eq_c(world->things.p[i].kind, "instance") &&
-            str_eq(world->things.p[i].id, row->provider_id) &&
-            str_eq(world->things.p[i].env_uid, row->env))
+        if (str_eq_c(world->things.p[i].kind, kind) && str_eq(world->things.p[i].id, id) &&
+            str_eq(world->things.p[i].env_uid, uid))
             return 1;
     return 0;
 }
 
-/* A provider that was not listed may have anything: nothing is said of instances then. */
+/* Until somebody has looked. */
+static int note_unknown(struct engine *e, struct takeover_found *f, struct str uid, struct err *err)
+{
+    struct rec_environment *env;
+    int rc = find_environment(e, f, uid, &env, err);
+
+    if (!rc)
+        env->sync = env->health = S("unknown");
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
 static int note_lost(struct engine *e, struct takeover_found *f, const struct world *world,
                      struct err *err)
 {
     struct rec_instance *rows;
     size_t n;
 
-    if (world->unlisted.n)
-        return 0;
     if (DB_SELECT(e->db, e->process, instance,
                   "WHERE state NOT IN ('gone', 'making') AND provider_id <> ''", &rows, &n, err))
         return err->code;
     f->lost = rows;
     for (size_t i = 0; i < n; i++) {
-        if (has_thing(world, &rows[i]))
+        if (has_thing(world, "instance", rows[i].provider_id, rows[i].env))
             continue;
         rows[i].state = S("lost");
         f->lost[f->n_lost++] = rows[i];
+        if (note_unknown(e, f, rows[i].env, err))
+            return err->code;
+    }
+    return 0;
+}
+
+/* An edge that has none of it leads nowhere: as before the first switch, so that the next plan makes one. */
+static int note_unswitched(struct engine *e, struct takeover_found *f, const struct world *world,
+                           struct err *err)
+{
+    struct rec_resource *rows;
+    size_t n;
+
+    if (DB_SELECT(e->db, e->process, resource,
+                  "WHERE kind = 'switch' AND valid_to IS NULL AND status <> 'gone'", &rows, &n,
+                  err))
+        return err->code;
+    f->unswitched = rows;
+    for (size_t i = 0; i < n; i++) {
+        if (has_thing(world, "switch", rows[i].provider_id, rows[i].env))
+            continue;
+        rows[i].status = S("gone");
+        rows[i].incarnation++;
+        rows[i].provider_id = STR_NONE;
+        rows[i].outputs = S("{}");
+        rows[i].observed = (struct digest){ { 0 } };
+        f->unswitched[f->n_unswitched++] = rows[i];
+        if (note_unknown(e, f, rows[i].env, err))
+            return err->code;
     }
     return 0;
 }
@@ -99,7 +148,8 @@ int takeover_meet(struct engine *e, const struct world *world, struct err *err)
     for (size_t i = 0; i < world->things.n; i++)
         if (note_thing(e, f, &world->things.p[i], err))
             return err->code;
-    if (note_lost(e, f, world, err))
+    /* a provider that was not listed may have anything: nothing is said to be missing then */
+    if (!world->unlisted.n && (note_lost(e, f, world, err) || note_unswitched(e, f, world, err)))
         return err->code;
     e->found = f;
     e->epoch_floor = f->epoch;
@@ -166,10 +216,12 @@ static int put_rows(struct engine *e, struct tx *tx, struct err *err)
         rc = tx_put(tx, REC_replica, &row, err);
     for (size_t i = 0; !rc && i < f->strange.n; i++)
         rc = tx_put(tx, REC_meta, &f->strange.p[i], err);
-    for (size_t i = 0; !rc && i < f->served.n; i++)
-        rc = tx_put(tx, REC_environment, &f->served.p[i], err);
+    for (size_t i = 0; !rc && i < f->environments.n; i++)
+        rc = tx_put(tx, REC_environment, &f->environments.p[i], err);
     for (size_t i = 0; !rc && i < f->n_lost; i++)
         rc = tx_put(tx, REC_instance, &f->lost[i], err);
+    for (size_t i = 0; !rc && i < f->n_unswitched; i++)
+        rc = tx_put_resource(tx, &f->unswitched[i], err);
     return rc;
 }
 

@@ -118,3 +118,33 @@ expect_nothing_twice()
     list=$(second history prod -n 1000 -o json | grep -o '"kind":"operation.verified"[^\n]*' | grep -o '"key":"[a-z2-7]\{26\}"')
     expect_equal "carried out twice" "$(sort <<<"$list" | uniq -d)" ""
 }
+
+given_certificate()
+{
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj '/CN=reeve' -addext subjectAltName=DNS:localhost \
+        -keyout "$WORLD/tls.key" -out "$WORLD/tls.pem" 2>/dev/null || fail "no certificate"
+}
+
+# On two machines: nothing is shared but a certificate, and a token of a viewer, which the first one made.
+given_far_pair()
+{
+    end_standby
+    given_world
+    given_certificate
+    mkdir -p "$WORLD/second/var"
+    FIRST_URL=https://localhost:$((FIRST + 35)) SECOND_URL=https://localhost:$((FIRST + 36)) SECOND_HTTP=$((FIRST + 32))
+    write_daemon ports=$((FIRST + 40))-$((FIRST + 79)) extra="tls: {certificate: $WORLD/tls.pem, key: $WORLD/tls.key}
+http: {hosts: [localhost]}
+listen: ${FIRST_URL#https://}"
+    sed "s|^socket: .*|socket: $WORLD/second/reeve.sock|; s|^listen: .*|listen: ${SECOND_URL#https://}|
+        s|127.0.0.1:$HTTP|127.0.0.1:$SECOND_HTTP|; s|$((FIRST + 40))-$((FIRST + 79))|$((FIRST + 120))-$((FIRST + 159))|
+        s|$((FIRST + 1))-$((FIRST + 30))|$((FIRST + 80))-$((FIRST + 109))|" "$WORLD/reeve.yaml" >"$WORLD/second/reeve.yaml"
+    echo "peer: {url: \"$FIRST_URL\", token_file: $WORLD/second/token, ca_file: $WORLD/tls.pem}" >>"$WORLD/second/reeve.yaml"
+}
+
+# Of the first one; TOKEN, for the second one's file.
+make_token()
+{
+    TOKEN=$(reeve token create standby --role viewer 2>/dev/null) || fail "no token"
+    (umask 077 && echo "$TOKEN" >"$WORLD/second/token")
+}

@@ -173,6 +173,77 @@ and_takes_over_again()
     says 5 'took over' second once
 }
 
+# --- another machine ----------------------------------------------------------------------------------
+
+# What a viewer may see is enough, over TLS; the token is said nowhere.
+far_away()
+{
+    given_far_pair
+    given_witnesses
+    witnessed version=v1
+    commit 'version 1'
+    start_daemon
+    await_converged
+    says 6 "the token of '$FIRST_URL'" second serve --follow "$FIRST_URL" 9>&-
+    make_token
+    start_standby "$FIRST_URL"
+    await_level
+    expect_has_not "its words" "$(tr '\0' ' ' <"/proc/$STANDBY/cmdline")$(tr '\0' ' ' <"/proc/$STANDBY/environ")" "$TOKEN"
+    expect_equal "who holds the token" "$(grep -rlF "$TOKEN" "$WORLD" 2>/dev/null)" "$WORLD/second/token"
+}
+
+# Everything of the first machine ends. What it ran is not said to run.
+the_machine_is_lost()
+{
+    local said
+
+    end_standby
+    "$REEVE" serve --hold-all --follow "$FIRST_URL" --config "$WORLD/second/reeve.yaml" >>"$WORLD/second/daemon.log" 2>&1 9>&- &
+    STANDBY=$!
+    await_level
+    kill_daemon
+    kill_keepers
+    take_over
+    said=$(second status prod)
+    expect_has "its instance" "$said" ' lost '
+    expect_has_not "its instance" "$said" ' running '
+    says 0 '"lost_instances":1' second history -n 1000 -o json
+    end_standby
+}
+
+second_serves()
+{
+    get / "$SECOND_HTTP" && [ "$STATUS $BODY" = "200 $1" ]
+}
+
+# Started without --hold-all, and as a standby, it goes on: everything is made here.
+it_is_made_here()
+{
+    start_standby "$FIRST_URL"
+    await 60 "version 1 is served on the second machine" second_serves v1
+    await 60 "the second one converges" second_converged
+    expect_equal "started" "$(cat "$WORLD/started")" "v1
+v1"
+    expect_verified second
+}
+
+# It is started again, with nothing but an address to ask.
+the_first_machine_comes_back()
+{
+    (umask 077 && echo "$TOKEN" >"$WORLD/token")
+    echo "peer: {url: \"$SECOND_URL\", token_file: $WORLD/token, ca_file: $WORLD/tls.pem}" >>"$WORLD/reeve.yaml"
+    expect_old_one_refuses "the daemon at $SECOND_URL took over"
+    end_standby
+    says 8 'reeve serve --alone REASON' reeve serve
+    expect_equal "keepers of the first machine" "$(keepers)" ""
+    "$REEVE" serve --alone 'the second machine burnt' --config "$WORLD/reeve.yaml" >>"$WORLD/daemon.log" 2>&1 9>&- &
+    DAEMON=$!
+    await 60 "version 1 is served on the first machine" serves v1
+    says 0 'the second machine burnt' reeve history -n 1000 -o json
+    stop_daemon
+}
+
 run_cases died_as_it_made_the_new_set died_in_the_gate died_behind_the_switch what_was_not_heard_is_found \
-    not_while_the_first_one_lives not_twice the_first_one_follows and_takes_over_again
+    not_while_the_first_one_lives not_twice the_first_one_follows and_takes_over_again \
+    far_away the_machine_is_lost it_is_made_here the_first_machine_comes_back
 end_standby
