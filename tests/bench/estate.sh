@@ -2,6 +2,17 @@
 #
 # Sourced after tests/e2e/lib.sh. The services are made by the null driver: what is measured is ours.
 
+# figure WHAT VALUE UNIT TARGET FLOOR FLOOR_IS, as `inside` prints its rows
+figure()
+{
+    printf '%-64s %10s %-4s %-12s %10s  %s\n' "$@"
+}
+
+divide()
+{
+    awk -v a="$1" -v b="$2" -v digits="${3:-1}" 'BEGIN { printf "%.*f", digits, a / b }'
+}
+
 # given_estate ENVIRONMENTS SERVICES [REPLICAS]: one file an environment, policy of e00000 is manual.
 given_estate()
 {
@@ -92,4 +103,14 @@ await_idle()
 query()
 {
     "$GAUGE" query "$WORLD/var/reeve.db" "$1"
+}
+
+nothing_is_applied()
+{
+    [ "$(query "SELECT count(*) FROM plans WHERE state = 'applying'")" -eq 0 ]
+}
+
+has_plan_after()
+{
+    [ "$(query "SELECT count(*) FROM events WHERE kind IN ('plan.started', 'plan.stored') AND seq > $1")" -gt 0 ]
 }

@@ -40,21 +40,5 @@ figure_told_changes()
     done
     sorted=($(printf '%s\n' "${all[@]}" | sort -n))
     figure "webhook to stored plan, 1 of $HOOKED environments, $TOLD commits: p50" "${sorted[TOLD / 2]}" ms '' '' ''
-    figure "  p99, with the start of the program that sends it" "${sorted[TOLD - 1]}" ms '' '' ''
-}
-
-measure_hooks()
-{
-    given_estate "$HOOKED" 1 1 durable
-    sed -i "s|poll: 1h|poll: 1h, webhook: {type: github, secret: {secret: hook}}|" "$WORLD/reeve.yaml"
-    printf '%s\n' "listen_hooks: localhost:$((FIRST + 36))" "secrets: {default: env, stores: {env: {type: env, prefix: T_}}}" >>"$WORLD/reeve.yaml"
-    once
-    start_daemon T_HOOK="$HOOK_SECRET"
-    await_idle
-    figure_deliveries "webhook to 202, a branch of nobody" elsewhere
-    figure_deliveries "webhook to 202, each with a fetch of the branch" main
-    await_idle
-    figure_told_changes
-    stop_daemon
-    end_world
+    figure "  p99, with the start of the program that sends it" "${sorted[TOLD * 99 / 100]}" ms '' '' ''
 }
