@@ -13,6 +13,7 @@
 
 #include "base/guard.h"
 #include "base/sys.h"
+#include "reconciler/cli/args_time.h"
 #include "reconciler/cli/client.h"
 #include "reconciler/cli/verbs.h"
 #include "reconciler/core/markdown.h"
@@ -97,6 +98,19 @@ struct str cli_path(struct cli *c, const char *what, struct str word, const char
 void cli_query_number(struct cli *c, struct value *query, const char *name, int64_t number)
 {
     value_set_text(c->arena, query, str_from_c(name), str_fmt(c->arena, "%lld", (long long)number));
+}
+
+int cli_query_time(struct cli *c, struct value *query, const char *name, struct str text,
+                   struct err *err)
+{
+    int64_t at_ms;
+
+    if (!text.p)
+        return 0;
+    if (args_time(text, -1, sys_wall_ms(), &at_ms, err))
+        return err->code;
+    cli_query_number(c, query, name, at_ms);
+    return 0;
 }
 
 struct render cli_render(struct cli *c, struct sb *b)

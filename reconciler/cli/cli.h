@@ -76,6 +76,9 @@ struct str cli_text(const struct value *map, const char *key); /* S("") when abs
 /* "/api/v1/WHAT/WORD" and the rest; whatever WORD holds, it stays one word. */
 struct str cli_path(struct cli *c, const char *what, struct str word, const char *rest);
 void cli_query_number(struct cli *c, struct value *query, const char *name, int64_t number);
+/* As args_time.h reads it; nothing where `text` is not given. */
+int cli_query_time(struct cli *c, struct value *query, const char *name, struct str text,
+                   struct err *err);
 /* What was written into the arena's builder goes out. */
 void cli_write(struct cli *c, struct sb *b);
 /* A line about what happens, on standard error; not with --quiet. */

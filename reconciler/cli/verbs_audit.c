@@ -87,11 +87,136 @@ static int audit_export(struct cli *c, struct err *err)
     return export_write(c, from_ms, to_ms, err);
 }
 
+/* --- report -------------------------------------------------------------------------------------- */
+
+static struct str authors_of(struct cli *c, const struct value *change)
+{
+    const struct value *authors = value_get(change, S("authors")),
+                       *commits = value_get(value_get(change, S("revision")), S("commits"));
+    struct sb b;
+
+    if (!value_count(authors))
+        return cli_text(value_item(commits, 0), "author");
+
+    sb_init(&b, c->arena);
+    for (size_t i = 0; i < value_count(authors); i++) {
+        const struct value *one = value_item(authors, i);
+        struct str person = cli_text(one, "person"), mail = cli_text(one, "mail");
+
+        sb_addf(&b, "%s%.*s", i ? ", " : "",
+                STR_ARG(person.n ? person
+                        : mail.n ? mail
+                                 : cli_text(one, "name")));
+    }
+    return sb_str(&b);
+}
+
+static struct str decisions_of(struct cli *c, const struct value *change)
+{
+    const struct value *list = value_get(change, S("decisions"));
+    struct sb b;
+
+    if (!value_count(list))
+        return value_get_bool(change, S("asked"), 0) ? S("nobody") : S("not asked for");
+    sb_init(&b, c->arena);
+    for (size_t i = 0; i < value_count(list); i++) {
+        const struct value *one = value_item(list, i);
+        struct str own = cli_text(one, "own");
+
+        sb_addf(&b, "%s%.*s by %.*s: \"%.*s\"%s%.*s", i ? "; " : "",
+                STR_ARG(cli_text(one, "verdict")), STR_ARG(cli_text(one, "person")),
+                STR_ARG(cli_text(one, "reason")), own.n ? ", their own: " : "", STR_ARG(own));
+    }
+    return sb_str(&b);
+}
+
+static void add_changes(struct cli *c, struct render *r, const struct value *list)
+{
+    static const char *const heads[] = { "started", "environment", "plan",   "cause",
+                                         "is",      "by",          "decided" };
+    struct render_table t;
+
+    render_table_init(&t, c->arena, heads, N_ELEMENTS(heads));
+    for (size_t i = 0; i < value_count(list); i++) {
+        const struct value *one = value_item(list, i);
+        int64_t started_ms = value_get_int(one, S("started_ms"), 0);
+
+        render_cell(&t, TONE_DIM, started_ms ? render_time(c->arena, started_ms) : S("-"));
+        render_cell(&t, TONE_PLAIN, cli_text(one, "environment"));
+        render_cell(&t, TONE_DIM, render_short(cli_text(one, "id")));
+        render_cell(&t, TONE_DIM, cli_text(one, "cause"));
+        render_cell(&t, TONE_PLAIN, cli_text(one, "state"));
+        render_cell(&t, TONE_PLAIN, authors_of(c, one));
+        render_cell(&t, TONE_PLAIN, decisions_of(c, one));
+    }
+    render_table_write(r, &t, "  ");
+}
+
+static void add_acts(struct cli *c, struct render *r, const struct value *list)
+{
+    struct render_table t;
+
+    render_table_init(&t, c->arena, NULL, 5);
+    for (size_t i = 0; i < value_count(list); i++) {
+        const struct value *e = value_item(list, i);
+
+        render_cell(&t, TONE_DIM, render_time(c->arena, value_get_int(e, S("time_ms"), 0)));
+        render_cell(&t, TONE_PLAIN, cli_text(e, "actor"));
+        render_cell(&t, TONE_PLAIN, cli_text(e, "kind"));
+        render_cell(&t, TONE_PLAIN, cli_text(e, "subject"));
+        render_cell(&t, TONE_DIM, cli_text(e, "why"));
+    }
+    render_table_write(r, &t, "  ");
+}
+
+static void write_report(struct cli *c, const struct value *answer)
+{
+    static const char *const parts[] = { "changes", "commands", "emergencies", "access", "lives" };
+    struct sb b;
+    struct render r = cli_render(c, &b);
+
+    sb_addf(&b, "installation %.*s, events %lld to %lld, %.*s to %.*s\n",
+            STR_ARG(render_safe(c->arena, cli_text(answer, "installation"))),
+            (long long)value_get_int(answer, S("after_seq"), 0) + 1,
+            (long long)value_get_int(answer, S("seq"), 0),
+            STR_ARG(render_time(c->arena, value_get_int(answer, S("from_ms"), 0))),
+            STR_ARG(render_time(c->arena, value_get_int(answer, S("to_ms"), 0))));
+    for (size_t i = 0; i < N_ELEMENTS(parts); i++) {
+        const struct value *list = value_get(answer, str_from_c(parts[i]));
+
+        sb_addf(&b, "\n%s: %zu\n", parts[i], value_count(list));
+        if (value_count(list))
+            (i ? add_acts : add_changes)(c, &r, list);
+    }
+    if (value_get_bool(answer, S("is_cut"), 0))
+        sb_add_c(&b, "\nthese are the first 1000 of a list: ask for less at a time\n");
+    cli_write(c, &b);
+}
+
+static int audit_report(struct cli *c, struct err *err)
+{
+    struct value *query = value_map(c->arena), *answer;
+    int rc;
+
+    if (c->args.replay || c->args.incremental || cli_arg(c, 1).p || c->args.output > OUTPUT_JSON)
+        return err_set(err, ERR_USAGE, "usage: reeve audit report [--from TIME] [--to TIME]");
+    if (cli_query_time(c, query, "from_ms", c->args.from, err) ||
+        cli_query_time(c, query, "to_ms", c->args.to, err))
+        return err->code;
+    rc = cli_get(c, S("/api/v1/audit/report"), query, &answer, err);
+    if (!rc && !cli_wrote_json(c, answer))
+        write_report(c, answer);
+    return rc;
+}
+
 int verb_audit(struct cli *c, struct err *err)
 {
+    if (str_eq_c(cli_arg(c, 0), "report"))
+        return audit_report(c, err);
     if (str_eq_c(cli_arg(c, 0), "verify"))
         return audit_verify(c, err);
     if (str_eq_c(cli_arg(c, 0), "export"))
         return audit_export(c, err);
-    return err_set(err, ERR_USAGE, "usage: reeve audit verify [FILE], or reeve audit export");
+    return err_set(err, ERR_USAGE,
+                   "usage: reeve audit verify [FILE], audit export, or audit report");
 }

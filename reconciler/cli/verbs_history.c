@@ -158,19 +158,6 @@ static void write_changes(struct cli *c, const struct value *answer)
         cli_show_difference(c, value_get(answer, S("specs")));
 }
 
-static int add_time(struct cli *c, struct value *query, const char *key, struct str text,
-                    struct err *err)
-{
-    int64_t at_ms;
-
-    if (!text.p)
-        return 0;
-    if (args_time(text, -1, sys_wall_ms(), &at_ms, err))
-        return err->code;
-    cli_query_number(c, query, key, at_ms);
-    return 0;
-}
-
 static int history_diff(struct cli *c, struct err *err)
 {
     struct value *query = value_map(c->arena), *answer;
@@ -180,8 +167,8 @@ static int history_diff(struct cli *c, struct err *err)
                  : err_set(err, ERR_USAGE,
                            "usage: reeve history ENV --diff --from TIME [--to TIME]");
 
-    if (rc || add_time(c, query, "from_ms", c->args.from, err) ||
-        add_time(c, query, "to_ms", c->args.to, err))
+    if (rc || cli_query_time(c, query, "from_ms", c->args.from, err) ||
+        cli_query_time(c, query, "to_ms", c->args.to, err))
         return err->code;
     rc = cli_get(c, cli_path(c, "environments", env, "/changes"), query, &answer, err);
     if (!rc && !cli_wrote_json(c, answer))
@@ -238,9 +225,9 @@ static int ask_events(struct cli *c, struct value *query, struct err *err)
     value_set_text(c->arena, query, S("newest"), S("1"));
     if (c->args.output == OUTPUT_TEXT)
         value_set_text(c->arena, query, S("bodies"), S("0"));
-    return add_time(c, query, "from_ms", c->args.since.p ? c->args.since : c->args.from, err)
+    return cli_query_time(c, query, "from_ms", c->args.since.p ? c->args.since : c->args.from, err)
                ? err->code
-               : add_time(c, query, "to_ms", c->args.to, err);
+               : cli_query_time(c, query, "to_ms", c->args.to, err);
 }
 
 int verb_history(struct cli *c, struct err *err)

@@ -88,10 +88,14 @@ static const struct rec_plan_author *find_own(struct arena *a, const struct appr
 static struct str self_refusal(struct arena *a, const struct approval_case *c,
                                const struct rec_decision *d)
 {
+    return allows_self(c->needs) ? STR_NONE : approval_own(a, c, d);
+}
+
+struct str approval_own(struct arena *a, const struct approval_case *c,
+                        const struct rec_decision *d)
+{
     const struct rec_plan_author *own;
 
-    if (allows_self(c->needs))
-        return STR_NONE;
     if (str_eq(d->actor, c->starter) || str_eq(people_of_actor(c->people, c->starter), d->person))
         return str_fmt(a, "%.*s started the plan", STR_ARG(d->person));
     own = find_own(a, c, d->person);

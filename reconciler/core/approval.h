@@ -46,6 +46,9 @@ struct value *approval_needs(struct arena *a, const struct value *approval, int 
 struct approval_verdict approval_judge(struct arena *a, const struct approval_case *c);
 /* Somebody with the role said that it runs, and that counts. */
 int approval_is_overridden(struct arena *a, const struct approval_case *c);
+/* What in the plan is of who decided, whether that is allowed or not; STR_NONE: nothing. */
+struct str approval_own(struct arena *a, const struct approval_case *c,
+                        const struct rec_decision *d);
 /* Why this decision does not count; STR_NONE: it does. */
 struct str approval_refusal(struct arena *a, const struct approval_case *c,
                             const struct rec_decision *d);

@@ -79,6 +79,7 @@ int view_stops(const struct view *v, struct str name, enum view_stop which, stru
 struct view_history {
     struct str env, kind, subject, actor;         /* env by name; kind is a prefix; STR_NONE: any */
     struct str resource, plan, commit;            /* kind/name; the first digits of them; "": any */
+    struct str mark;                              /* stands in the body; "": any */
     int64_t after, before, from_ms, to_ms, limit; /* 0: no bound; limit 0: 100 */
     int newest_first, with_body;
     struct str cursor; /* of the page before, in the same order; "": none */
@@ -112,6 +113,9 @@ struct view_export {
 /* Events with every column, as the chain's hash covers them; a body as the text it is. */
 int view_export(const struct view *v, const struct view_export *in, struct value **ret,
                 struct err *err);
+/* Who changed, decided and did what between two instants, in every environment; `people` is auth.people. */
+int view_report(const struct view *v, const struct value *people, int64_t from_ms, int64_t to_ms,
+                struct value **ret, struct err *err);
 /* What the state says that a person should look at: list of {what, mend}. */
 int view_findings(const struct view *v, struct value **ret, struct err *err);
 

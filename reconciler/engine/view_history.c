@@ -172,6 +172,8 @@ static int history_about(const struct view *v, const struct view_history *in, st
     if ((in->plan.n && mention_plan(v, in->plan, list, err)) ||
         (in->commit.n && mention_commit(v, in->commit, list, err)))
         return err->code;
+    if (in->mark.n)
+        value_add(v->a, list, value_text(v->a, in->mark));
     if (value_count(list))
         q->mentions = json_format(v->a, list);
     return history_of_resource(in->resource, q, err);

@@ -147,6 +147,14 @@ int routes_read_export(const struct route_world *w, const struct route_call *cal
     return view_export(&w->view, &in, ret, err);
 }
 
+int routes_read_report(const struct route_world *w, const struct route_call *call,
+                       struct value **ret, struct err *err)
+{
+    return view_report(&w->view, value_at(w->daemon, S("auth.people")),
+                       query_number(call, "from_ms", 0),
+                       query_number(call, "to_ms", w->view.now_ms), ret, err);
+}
+
 int routes_read_doctor(const struct route_world *w, const struct route_call *call,
                        struct value **ret, struct err *err)
 {

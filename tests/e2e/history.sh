@@ -79,6 +79,20 @@ the_chain_holds_and_the_tables_follow_from_it()
     expect "the file is verified without a daemon" reeve audit verify --replay
 }
 
+the_report_says_who_did_what()
+{
+    local report
+
+    report=$(reeve audit report --from -1h)
+    expect_has "its span" "$report" 'events 1 to '
+    expect_has "both plans" "$report" 'changes: 2'
+    expect_has "who made them" "$report" 'A Developer'
+    expect_has "that nobody was asked" "$report" 'not asked for'
+    expect_has "what was commanded" "$report" 'a canary of the history'
+    expect_has "before all" "$(reeve audit report --to -1h)" 'changes: 0'
+    expect_has "as JSON" "$(reeve audit report -o json)" '"emergencies":[]'
+}
+
 # Every place where the text stands in the file, one after the other.
 flip_each()
 {
@@ -190,5 +204,5 @@ END
     expect "what was cut is back" reeve audit verify --replay
 }
 
-run_cases the_state_at_a_time the_history_of_one_thing the_chain_holds_and_the_tables_follow_from_it one_flipped_byte_is_found \
+run_cases the_state_at_a_time the_history_of_one_thing the_chain_holds_and_the_tables_follow_from_it the_report_says_who_did_what one_flipped_byte_is_found \
     an_export_is_verified_elsewhere a_forged_export_is_found a_tail_that_is_cut_is_found

@@ -62,7 +62,9 @@ static const struct row {
         "POST " API "/people/NAME/password", "POST " API "/people/NAME/sign-out" } },
     { "doctor", NULL, { "GET " API "/doctor" } },
     { "version", "of this program; the daemon's is in GET /api/v1/status", { NULL } },
-    { "audit", NULL, { "GET " API "/audit/verify", "GET " API "/audit/export" } },
+    { "audit",
+      NULL,
+      { "GET " API "/audit/verify", "GET " API "/audit/export", "GET " API "/audit/report" } },
     { "help", "of this program", { NULL } },
     { "git-worker", "a child of the daemon", { NULL } },
 };

@@ -432,6 +432,58 @@ static void test_what_differs_between_two_instants(void **state)
     assert_int_equal(view_changes(&w->view, S("staging"), T0 + 2, T0 + 1, &v, &err), ERR_USAGE);
 }
 
+static void given_decision(struct world *w, const char *person, const char *verdict)
+{
+    begin(w, "command.approve", "staging", "plan:5c5c5c5c5c5c");
+    put(w, REC_plan_author,
+        &(struct rec_plan_author){ .plan = w->plan,
+                                   .mail = S("ann@acme.test"),
+                                   .name = S("Ann"),
+                                   .commit_id = S("8f31c2a0") });
+    put(w, REC_decision,
+        &(struct rec_decision){ .plan = w->plan,
+                                .actor = str_fmt(&w->arena, "local:%s(7)", person),
+                                .verdict = str_from_c(verdict),
+                                .class = S(""),
+                                .reason = S("seen"),
+                                .principals = S("[]"),
+                                .at_seq = tx_seq(w->tx),
+                                .person = str_from_c(person),
+                                .signature = STR_NONE,
+                                .until_ms = REC_NONE });
+    (void)commit(w);
+}
+
+static void test_a_report_says_who_decided_and_whose_it_was(void **state)
+{
+    struct world *w = *state;
+    struct err err = ERR_INIT;
+    struct value *people, *v;
+    const struct value *change, *decisions;
+
+    assert_int_equal(json_parse(&w->arena,
+                                S("{\"ann\":{\"local\":\"ann\",\"emails\":[\"ann@acme.test\"]}}"),
+                                1000, &people, &err),
+                     0);
+    given_decision(w, "ann", "overridden");
+    given_decision(w, "bob", "approved");
+    if (view_report(&w->view, people, T0, w->view.now_ms, &v, &err))
+        fail_msg("%s", err.text);
+    change = value_item(value_get(v, S("changes")), 0);
+    decisions = value_get(change, S("decisions"));
+    expect(at(change, "environment"), "staging");
+    expect(at(value_item(value_get(change, S("authors")), 0), "person"), "ann");
+    assert_int_equal(value_count(decisions), 2);
+    expect(at(value_item(decisions, 0), "own"),
+           "ann made commit 8f31c2a0, which is in it, as ann@acme.test");
+    expect(at(value_item(decisions, 1), "own"), "(absent)");
+    expect(at(value_item(decisions, 1), "person"), "bob");
+    assert_int_equal(value_count(value_get(v, S("commands"))), 2);
+    assert_int_equal(value_count(value_get(v, S("emergencies"))), 0);
+    assert_int_equal(view_report(&w->view, people, T0, T0 + 4500, &v, &err), 0);
+    assert_int_equal(value_count(value_get(v, S("changes"))), 0); /* nothing was decided yet */
+}
+
 static void test_the_state_at_a_time_is_what_was_valid_then(void **state)
 {
     static const struct {
@@ -663,6 +715,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_history_is_of_things_plans_and_commits, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_differs_between_two_instants, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_report_says_who_decided_and_whose_it_was, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_the_state_at_a_time_is_what_was_valid_then, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_explain_names_reasons_and_ways_out, setup, teardown),
