@@ -164,10 +164,13 @@ who_signs_in()
     expect_has "a page of others" "$(ask ann POST "$API/api/v1/environments/prod/hold" -d '{"reason":"mine"}')" X-CSRF-Token
     expect_has "with the token" "$(ask ann POST "$API/api/v1/environments/prod/hold" -d '{"reason":"launch day"}' -H "X-CSRF-Token: $(csrf ann)")" ' 200'
     expect_has "she stands in the history" "$(reeve history -n 1000 -o json)" '"actor":"person:ann"'
-    said=$(sign_in eve eve@elsewhere)
+    said=$(sign_in eve 'auth0|eve@elsewhere')
     expect_answer "a stranger" "$said" 200 'url=/"'
     expect_has "has no role" "$(ask eve GET "$API/api/v1/status")" 'may not'
-    expect_has "and is called by the subject" "$(ask eve GET "$API/api/v1/me")" '"actor":"person:oidc:eve@elsewhere",'
+    expect_has "and is called by the subject" "$(ask eve GET "$API/api/v1/me")" '"actor":"person:oidc:auth0|eve@elsewhere",'
+    expect_has "where they are signed in" "$(reeve people sessions 'oidc:auth0|eve@elsewhere')" oidc
+    reeve --quiet people sign-out 'oidc:auth0|eve@elsewhere' || fail "an admin ends no session of theirs"
+    expect_has "they are out" "$(ask eve GET "$API/api/v1/me")" ' 401'
     expect_equal "who came for the first time" "$(events_of person.joined)" 2
     said=$(sign_in ann ann@acme)
     expect_equal "again is not the first time" "$(events_of person.joined)" 2
