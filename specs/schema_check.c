@@ -65,7 +65,7 @@ static struct value *check_word(const struct schema_check *c, const struct schem
                  "'%.*s' is not supported by this version", STR_ARG(v->u.text));
     else
         complain(c, path, v->place, "word", words_hint(c, v->u.text, f->words),
-                 "'%.*s' is not one of the words allowed", STR_ARG(v->u.text));
+                 "%.*s is not one of the words allowed", STR_ARG(schema_shown(c->a, v->u.text)));
     return NULL;
 }
 
@@ -129,16 +129,21 @@ static struct value *check_scalar(const struct schema_check *c, const struct sch
         yaml11 = scalar_yaml11(v->u.text);
     if (yaml11 && !scalar_is_number(type)) {
         complain(c, path, v->place, "quote",
-                 str_fmt(c->a, "quote it: \"%.*s\"", STR_ARG(v->u.text)),
-                 "YAML 1.1 reads %.*s as %s", STR_ARG(v->u.text), yaml11);
+                 v->u.text.n > SCHEMA_SHOWN_MAX
+                     ? S("quote it")
+                     : str_fmt(c->a, "quote it: \"%.*s\"", STR_ARG(v->u.text)),
+                 "YAML 1.1 reads %.*s as %s",
+                 STR_ARG(v->u.text.n > SCHEMA_SHOWN_MAX ? S("this") : v->u.text), yaml11);
         return NULL;
     }
     if (waits_for_expansion(f, v->u.text))
         return copy_text(c, v);
     if (((type == SCALAR_BOOL || type == SCALAR_INT) && !v->plain) ||
         scalar_read(type, v->u.text, &number)) {
-        complain(c, path, v->place, "type", form_hint(c, type, v->u.text), "%s%.*s%s is not %s",
-                 v->plain ? "'" : "\"", STR_ARG(v->u.text), v->plain ? "'" : "\"",
+        complain(c, path, v->place, "type", form_hint(c, type, v->u.text), "%.*s is not %s",
+                 STR_ARG(v->plain || v->u.text.n > SCHEMA_SHOWN_MAX
+                             ? schema_shown(c->a, v->u.text)
+                             : str_fmt(c->a, "\"%.*s\"", STR_ARG(v->u.text))),
                  scalar_form(type));
         return NULL;
     }
@@ -326,8 +331,8 @@ static void complain_variant(const struct schema_check *c, const struct value *v
                  STR_ARG(rows->key), sb_str(&b).p);
     else if (rows->key.n && value_is(chosen, VALUE_TEXT))
         complain(c, path, chosen->place, "word", schema_nearest_hint(c->a, &nearest),
-                 "%.*s '%.*s' is not one of %s", STR_ARG(rows->key), STR_ARG(chosen->u.text),
-                 sb_str(&b).p);
+                 "%.*s %.*s is not one of %s", STR_ARG(rows->key),
+                 STR_ARG(schema_shown(c->a, chosen->u.text)), sb_str(&b).p);
     else
         complain(c, path, chosen ? chosen->place : v->place, "type",
                  chosen ? STR_NONE : nearest_key_hint(c, v, rows, n), "must have one of %s",

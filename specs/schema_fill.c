@@ -138,7 +138,8 @@ static struct value *fill_scalar(const struct fill *c, const struct schema_field
         return NULL;
     if (value_is(filled, VALUE_TEXT) && f->type != SCHEMA_TYPE_VALUE &&
         scalar_read((enum scalar_type)f->type, filled->u.text, &unused))
-        complain(c, path, v->place, "type", STR_NONE, "'%.*s' is not %s", STR_ARG(filled->u.text),
+        complain(c, path, v->place, "type", STR_NONE, "%.*s is not %s",
+                 STR_ARG(schema_shown(c->in->arena, filled->u.text)),
                  scalar_form((enum scalar_type)f->type));
     if (f->type == SCHEMA_TYPE_HOST || f->type == SCHEMA_TYPE_HOST_GLOB)
         filled->u.text = fill_lower(c, filled->u.text);

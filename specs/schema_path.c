@@ -22,6 +22,11 @@ struct str schema_path_text(struct arena *a, const struct schema_path *path)
     return sb_str(&b);
 }
 
+struct str schema_shown(struct arena *a, struct str text)
+{
+    return text.n > SCHEMA_SHOWN_MAX ? S("this") : str_fmt(a, "'%.*s'", STR_ARG(text));
+}
+
 struct schema_nearest schema_nearest_to(struct str wanted)
 {
     return (struct schema_nearest){ .wanted = wanted, .distance = SCHEMA_HINT_DISTANCE + 1 };

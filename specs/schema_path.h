@@ -20,6 +20,11 @@ struct str schema_path_text(struct arena *a, const struct schema_path *path);
     spec_message_add((m), SPEC_ERROR, (place), S(rule), (hint), "%.*s" fmt,                        \
                      STR_ARG(schema_path_text((a), (path))) __VA_OPT__(, ) __VA_ARGS__)
 
+/* A value as a message quotes it: 'VALUE'. One that is longer than a slip may be a secret in the wrong place, and
+ * messages are kept and shown: "this". */
+#define SCHEMA_SHOWN_MAX 20
+struct str schema_shown(struct arena *a, struct str text);
+
 /* The nearest of several names to a misspelt one. */
 #define SCHEMA_HINT_DISTANCE 3u
 struct schema_nearest {

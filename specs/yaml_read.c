@@ -8,6 +8,7 @@
 #include "specs/yaml_text.h"
 
 #define YAML_MERGE_KEY S("<<")
+#define YAML_SHOWN_MAX 34 /* of a tag or an alias */
 
 struct yaml_anchor {
     struct value *value; /* NULL while its collection is open */
@@ -150,11 +151,18 @@ static void yaml_add(struct yaml_reader *r, struct value *v, yaml_mark_t mark)
         yaml_stop(r, mark, "yaml", "a key must be text");
 }
 
+/* A password that begins with '!' or '*' is taken for one of these, too: no more of it is told. */
+static struct str yaml_shown(struct yaml_reader *r, const char *sign, struct str name)
+{
+    return name.n > YAML_SHOWN_MAX ? S("") : str_fmt(r->a, " '%s%.*s'", sign, STR_ARG(name));
+}
+
 static void yaml_tag(struct yaml_reader *r, const yaml_char_t *tag, const char *allowed,
                      yaml_mark_t mark)
 {
     if (tag && strcmp((const char *)tag, "!") && strcmp((const char *)tag, allowed))
-        yaml_complain(r, mark, "yaml", "the tag '%s' is not supported", (const char *)tag);
+        yaml_complain(r, mark, "yaml", "the tag%.*s is not supported",
+                      STR_ARG(yaml_shown(r, "", str_from_c((const char *)tag))));
 }
 
 static void yaml_scalar(struct yaml_reader *r, const yaml_event_t *e)
@@ -187,7 +195,7 @@ static void yaml_alias(struct yaml_reader *r, const yaml_event_t *e)
     const struct yaml_anchor *anchor = map_find(&r->anchors, name);
 
     if (!anchor || !anchor->value) {
-        yaml_stop(r, e->start_mark, "yaml", "the alias '*%.*s' %s", STR_ARG(name),
+        yaml_stop(r, e->start_mark, "yaml", "the alias%.*s %s", STR_ARG(yaml_shown(r, "*", name)),
                   anchor ? "stands inside its own anchor" : "has no anchor before it");
         return;
     }

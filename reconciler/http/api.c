@@ -230,7 +230,7 @@ static int request_begin_after(struct request *r, struct db *db, struct err *err
 
     r->after = head;
     if (had.n && str_to_i64(had, &r->after))
-        return err_set(err, ERR_USAGE, "Last-Event-ID is not a number: '%.*s'", STR_ARG(had));
+        return err_set(err, ERR_USAGE, "Last-Event-ID is not a number");
     if (r->after > head)
         return err_set(err, ERR_USAGE, "there is no event %lld yet: the newest is %lld",
                        (long long)r->after, (long long)head);

@@ -147,8 +147,7 @@ static int check_text(const struct check *c, struct str type, struct str name,
     if (is_words(type) || c->form == SHAPES_BODY || !str_eq_c(type, "number"))
         return 0;
     if (str_to_i64(v->u.text, &number) || number < 0)
-        return err_set(c->err, ERR_USAGE, "'%.*s' is not a number: '%.*s'", STR_ARG(name),
-                       STR_ARG(v->u.text));
+        return err_set(c->err, ERR_USAGE, "'%.*s' is not a number", STR_ARG(name));
     return 0;
 }
 

@@ -234,7 +234,7 @@ static void talk_routes(struct fixture *f)
         { "an environment is found", GET("/environments/staging"), "\"sync\":\"in_sync\"" },
         { "another is not", GET("/environments/nope"), "\"code\":\"NOT_FOUND\"" },
         { "a plan that is not there", GET("/plans/aaaaaa"), " 404 " },
-        { "a bad query is said", GET("/history?limit=x"), "'limit' is not a number: 'x'" },
+        { "a bad query is said", GET("/history?limit=x"), "\"'limit' is not a number\"" },
         { "a query that nobody knows is refused", GET("/history?limt=3"),
           "it is not asked with 'limt'" },
         { "so is one of another route", GET("/status?limit=3"), " 400 " },
