@@ -2,7 +2,7 @@
 """Verify an export of the history by docs/history.md alone. SPDX-License-Identifier: Apache-2.0
 
     reeve audit export >history.jsonl
-    python3 verify_history.py history.jsonl [HASH]        HASH: a head that was noted elsewhere
+    python3 verify_history.py history.jsonl [ANCHORS]        ANCHORS: a file of heads that were noted elsewhere
 """
 import hashlib, json, struct, sys
 
@@ -19,10 +19,11 @@ def event_hash(installation, e):
                           + b"".join(map(lp, texts)) + bytes.fromhex(e["body_hash"])).hexdigest()
 
 
-def verify(lines, noted):
+def verify(lines, anchors):
     first, *events, last = map(json.loads, lines)
     assert first["export"] == "reeve/export/1", "this is no export"
-    seq, prev, at_ms, seen = first["after"], first["hash"] or "0" * 64, 0, set()
+    seq, prev, at_ms = first["after"], first["hash"] or "0" * 64, 0
+    hashes = {seq: prev}
     for e in events:
         assert e["seq"] == seq + 1, f"event {seq + 1} is missing"
         assert e["prev_hash"] == prev, f"event {e['seq']} does not follow the one before"
@@ -30,14 +31,18 @@ def verify(lines, noted):
         assert event_hash(first["installation"], e) == e["hash"], f"event {e['seq']}: hash"
         assert e["time_ms"] >= at_ms, f"event {e['seq']}: time"
         seq, prev, at_ms = e["seq"], e["hash"], e["time_ms"]
-        seen.add(prev)
+        hashes[seq] = prev
     assert (last["end"], last["hash"] or prev) == (seq, prev), "the end is missing"
-    assert not noted or noted in seen, "the head that was noted is not in it"
-    return f"{len(events)} events hold, up to {seq}; head {prev}"
+    noted = [(int(n), h) for what, whose, n, h in map(str.split, anchors)
+             if (what, whose) == ("reeve/anchor/1", first["installation"]) and int(n) >= first["after"]]
+    for n, h in noted:
+        assert hashes.get(n) == h, f"event {n} is not the one that was anchored"
+    return f"{len(events)} events hold, up to {seq}; head {prev}; {len(noted)} anchors"
 
 
-try:
-    with open(sys.argv[1], encoding="utf-8", newline="\n") as f:
-        print(verify(f, sys.argv[2] if len(sys.argv) > 2 else None))
-except (AssertionError, KeyError, ValueError, TypeError, AttributeError) as why:
-    sys.exit(f"{sys.argv[1]}: {why!r}")
+if __name__ == "__main__":
+    try:
+        with open(sys.argv[1], encoding="utf-8", newline="\n") as f:
+            print(verify(f, open(sys.argv[2]) if len(sys.argv) > 2 else []))
+    except (AssertionError, KeyError, ValueError, TypeError, AttributeError) as why:
+        sys.exit(f"{sys.argv[1]}: {why!r}")

@@ -168,6 +168,7 @@ struct import {
     struct event_chain check;
     char installation[64];
     int64_t after;
+    struct anchors *anchors; /* NULL: none were given */
     int is_open, is_ended;
 };
 
@@ -189,7 +190,9 @@ static int read_first(struct import *m, const struct value *v, struct err *err)
     m->check.last_seq = m->after = value_get_int(v, S("after"), 0);
     m->check.last_computed = m->check.last_hash;
     m->is_open = 1;
-    return 0;
+    return m->anchors ? anchors_check(m->anchors, m->check.installation, m->after,
+                                      &m->check.last_hash, err)
+                      : 0;
 }
 
 static int read_last(struct import *m, const struct value *v, struct err *err)
@@ -203,7 +206,7 @@ static int read_last(struct import *m, const struct value *v, struct err *err)
     if (value_get_int(v, S("end"), -1) != m->check.last_seq ||
         (text.n && digest_from_hex(text, &hash)) || !digest_eq(&hash, &m->check.last_hash))
         return bad_line(m, err, "it ends after another event");
-    return 0;
+    return m->anchors ? anchors_end(m->anchors, m->check.installation, err) : 0;
 }
 
 static int read_event(struct import *m, const struct value *v, struct err *err)
@@ -227,7 +230,10 @@ static int read_event(struct import *m, const struct value *v, struct err *err)
         digest_from_hex(cli_text(v, "prev_hash"), &e.prev_hash) ||
         digest_from_hex(cli_text(v, "hash"), &e.hash))
         return bad_line(m, err, "is no event");
-    return events_check_next(&m->check, &e, err) ? err_wrap(err, "'%s'", m->path) : 0;
+    if (events_check_next(&m->check, &e, err) ||
+        (m->anchors && anchors_check(m->anchors, m->check.installation, e.seq, &e.hash, err)))
+        return err_wrap(err, "'%s'", m->path);
+    return 0;
 }
 
 static int read_line(struct import *m, struct arena *a, struct str line, struct err *err)
@@ -263,9 +269,10 @@ static int read_lines(struct import *m, FILE *f, struct err *err)
     return rc;
 }
 
-int export_verify(struct cli *c, const char *path, struct value **ret, struct err *err)
+int export_verify(struct cli *c, const char *path, struct anchors *anchors, struct value **ret,
+                  struct err *err)
 {
-    struct import m = { .path = path };
+    struct import m = { .path = path, .anchors = anchors };
     struct value *map = value_map(c->arena);
     FILE *f = fopen(path, "re");
     int rc = f ? read_lines(&m, f, err) : err_sys(err, "open '%s'", path);
@@ -277,6 +284,8 @@ int export_verify(struct cli *c, const char *path, struct value **ret, struct er
     value_set_text(c->arena, map, S("installation"), str_copy(c->arena, m.check.installation));
     value_set_int(c->arena, map, S("events"), m.check.last_seq);
     value_set_int(c->arena, map, S("since"), m.after);
+    if (anchors)
+        value_set_int(c->arena, map, S("anchored"), anchors->n_held);
     value_set_text(c->arena, map, S("head"), digest_hex(c->arena, &m.check.last_hash));
     *ret = map;
     return arena_status(c->arena, err);

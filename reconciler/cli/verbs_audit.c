@@ -29,10 +29,17 @@ static int audit_copy(struct cli *c, const char *file, struct value **ret, struc
 
 static int audit_file(struct cli *c, const char *file, struct value **ret, struct err *err)
 {
+    struct anchors anchors;
+
+    if (!export_is_one(file) && c->args.anchors)
+        return err_set(err, ERR_USAGE, "anchors are compared with an export: reeve audit export");
     if (!export_is_one(file))
         return audit_copy(c, file, ret, err);
-    return c->args.replay ? err_set(err, ERR_USAGE, "an export has no tables to replay")
-                          : export_verify(c, file, ret, err);
+    if (c->args.replay)
+        return err_set(err, ERR_USAGE, "an export has no tables to replay");
+    if (c->args.anchors && anchors_read(c->arena, c->args.anchors, &anchors, err))
+        return err->code;
+    return export_verify(c, file, c->args.anchors ? &anchors : NULL, ret, err);
 }
 
 static void write_verdict(struct cli *c, const struct value *answer)
@@ -49,6 +56,9 @@ static void write_verdict(struct cli *c, const struct value *answer)
         (void)fprintf(c->out, "the chain of %lld events holds; head %.*s\n", n, STR_ARG(head));
     if (sealed)
         (void)fprintf(c->out, "the sealed head, event %lld, stands in it\n", sealed);
+    if (value_get(answer, S("anchored")))
+        (void)fprintf(c->out, "%lld events are the ones that were anchored\n",
+                      (long long)value_get_int(answer, S("anchored"), 0));
     if (value_get(answer, S("rows")))
         (void)fprintf(c->out, "%lld rows are what the events say\n",
                       (long long)value_get_int(answer, S("rows"), 0));
@@ -62,6 +72,8 @@ static int audit_verify(struct cli *c, struct err *err)
 
     if (c->args.from.p || c->args.to.p)
         return err_set(err, ERR_USAGE, "--from and --to are of an export");
+    if (!file.p && c->args.anchors)
+        return err_set(err, ERR_USAGE, "anchors are compared with an export: --anchors needs FILE");
     if (file.p && c->args.incremental)
         return err_set(err, ERR_USAGE, "nothing is remembered of a file: --incremental is without");
     if (c->args.replay)
@@ -73,6 +85,26 @@ static int audit_verify(struct cli *c, struct err *err)
     if (!rc && !cli_wrote_json(c, answer))
         write_verdict(c, answer);
     return rc;
+}
+
+/* What is new is verified first: nobody is to keep the head of a chain that does not hold. */
+static int audit_anchor(struct cli *c, struct err *err)
+{
+    struct value *query = value_map(c->arena), *answer;
+    struct sb b;
+
+    if (c->args.words.n > 1)
+        return err_set(err, ERR_USAGE, "usage: reeve audit anchor");
+    value_set_text(c->arena, query, S("incremental"), S("1"));
+    if (cli_get(c, S("/api/v1/audit/verify"), query, &answer, err))
+        return err->code;
+    if (cli_wrote_json(c, answer))
+        return 0;
+    sb_init(&b, c->arena);
+    sb_add(&b, anchors_format(c->arena, cli_text(answer, "installation"),
+                              value_get_int(answer, S("events"), 0), cli_text(answer, "head")));
+    cli_write(c, &b);
+    return 0;
 }
 
 static int audit_export(struct cli *c, struct err *err)
@@ -211,12 +243,16 @@ static int audit_report(struct cli *c, struct err *err)
 
 int verb_audit(struct cli *c, struct err *err)
 {
-    if (str_eq_c(cli_arg(c, 0), "report"))
-        return audit_report(c, err);
-    if (str_eq_c(cli_arg(c, 0), "verify"))
-        return audit_verify(c, err);
-    if (str_eq_c(cli_arg(c, 0), "export"))
-        return audit_export(c, err);
-    return err_set(err, ERR_USAGE,
-                   "usage: reeve audit verify [FILE], audit export, or audit report");
+    static const struct {
+        const char *word;
+        int (*run)(struct cli *c, struct err *err);
+    } words[] = { { "verify", audit_verify },
+                  { "export", audit_export },
+                  { "report", audit_report },
+                  { "anchor", audit_anchor } };
+
+    for (size_t i = 0; i < N_ELEMENTS(words); i++)
+        if (str_eq_c(cli_arg(c, 0), words[i].word))
+            return words[i].run(c, err);
+    return err_set(err, ERR_USAGE, "usage: reeve audit verify [FILE], export, report or anchor");
 }

@@ -213,7 +213,7 @@ everything_is_looked_at()
     local list tag
 
     for list in 'status' 'status prod' 'plan prod' 'plan --all' 'plan prod --diff 1 2' 'history prod' 'history' 'explain prod' \
-        'explain prod/service/web' 'explain prod/job/tidy' 'logs prod' 'logs prod web -n 3' 'audit verify' 'audit verify --replay' 'audit export' 'audit report' \
+        'explain prod/service/web' 'explain prod/job/tidy' 'logs prod' 'logs prod web -n 3' 'audit verify' 'audit verify --replay' 'audit export' 'audit report' 'audit anchor' \
         'history prod --at now' 'history prod --diff --from -1h' 'history prod/service/web' 'doctor'; do
         reeve $list >/dev/null 2>&1
     done

@@ -176,6 +176,78 @@ a_forged_export_is_found()
     expect_found_in_export "another installation" '1s/"installation":"./"installation":"x/'
 }
 
+# An export with another actor in event 5, and every hash of it right; or without its last three events.
+forge_export()
+{
+    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$(dirname "${BASH_SOURCE[0]}")/../../docs" python3 - "$1" "$WORLD/history.jsonl" >"$WORLD/forged.jsonl" <<'END'
+import json, sys
+from verify_history import event_hash
+how, export = sys.argv[1:]
+first, *events, last = map(json.loads, open(export))
+if how == "rewritten":
+    events[4]["actor"] = "mallory"
+else:
+    del events[-3:]
+prev = first["hash"]
+for e in events:
+    e["prev_hash"] = prev
+    e["hash"] = prev = event_hash(first["installation"], e)
+for v in [first, *events, {"end": events[-1]["seq"], "hash": prev}]:
+    print(json.dumps(v))
+END
+}
+
+a_rewritten_history_is_found_by_its_anchors()
+{
+    export_history
+    reeve audit anchor >"$WORLD/anchors" || fail "no anchor"
+    expect_has "its form" "$(cat "$WORLD/anchors")" "reeve/anchor/1 "
+    printf '%s\n' "reeve/anchor/1 0193-another 3 $(printf '0%.0s' {1..64})" >>"$WORLD/anchors"
+    expect_has "reeve" "$(reeve audit verify "$WORLD/history.jsonl" --anchors "$WORLD/anchors")" "1 events are the ones that were anchored"
+    expect_has "python" "$(python_verifies "$WORLD/history.jsonl" "$WORLD/anchors")" "1 anchors"
+    for how in rewritten cut; do
+        forge_export $how
+        expect "a chain that is $how holds by itself" reeve audit verify "$WORLD/forged.jsonl"
+        expect "to python, too" python_verifies "$WORLD/forged.jsonl"
+        ! reeve audit verify "$WORLD/forged.jsonl" --anchors "$WORLD/anchors" >"$WORLD/verdict" 2>&1 || fail "$how: not found"
+        ! python_verifies "$WORLD/forged.jsonl" "$WORLD/anchors" >>"$WORLD/verdict" 2>&1 || fail "$how: python does not find it"
+        say "$(sed 's/^/   /' "$WORLD/verdict")"
+    done
+}
+
+# The whole chain of the state file, every hash of it right.
+rewrite_database()
+{
+    python3 - "$1" <<'END'
+import hashlib, sqlite3, struct, sys
+db = sqlite3.connect(sys.argv[1])
+lp = lambda text: struct.pack(">I", len(text.encode())) + text.encode()
+installation = db.execute("SELECT v FROM meta WHERE k = 'installation'").fetchone()[0]
+db.execute("DROP TRIGGER events_stand")
+db.execute("UPDATE events SET actor = 'mallory' WHERE seq = 5")
+prev = bytes(32)
+rows = db.execute("SELECT seq, epoch, time_ms, mono_ms, actor, cause, kind, subject, coalesce(env, ''), body_hash FROM events ORDER BY seq").fetchall()
+for row in rows:
+    head = hashlib.sha256(b"reeve/event/1" + prev + struct.pack(">QQQQ", *row[:4]) + lp(installation)
+                          + b"".join(map(lp, row[4:9])) + row[9]).digest()
+    db.execute("UPDATE events SET prev_hash = ?, hash = ? WHERE seq = ?", (prev, head, row[0]))
+    prev = head
+db.commit()
+END
+}
+
+a_chain_that_is_rewritten_is_found()
+{
+    cp "$WORLD/var/reeve.db" "$WORLD/whole.db"
+    rewrite_database "$WORLD/var/reeve.db"
+    expect "without its keys it holds" reeve audit verify --replay "$WORLD/var/reeve.db"
+    ! reeve audit verify >"$WORLD/verdict" 2>&1 || fail "a rewritten chain is not found"
+    expect_has "the verdict" "$(cat "$WORLD/verdict")" "the history was rewritten"
+    say "   $(tail -n 1 "$WORLD/verdict")"
+    cp "$WORLD/whole.db" "$WORLD/var/reeve.db"
+    rm -f "$WORLD/var/reeve.db-wal" "$WORLD/var/reeve.db-shm"
+}
+
 # The database as it was before, or with hashes that are right: the chain alone does not tell.
 a_tail_that_is_cut_is_found()
 {
@@ -205,4 +277,5 @@ END
 }
 
 run_cases the_state_at_a_time the_history_of_one_thing the_chain_holds_and_the_tables_follow_from_it the_report_says_who_did_what one_flipped_byte_is_found \
-    an_export_is_verified_elsewhere a_forged_export_is_found a_tail_that_is_cut_is_found
+    an_export_is_verified_elsewhere a_forged_export_is_found a_rewritten_history_is_found_by_its_anchors \
+    a_chain_that_is_rewritten_is_found a_tail_that_is_cut_is_found
