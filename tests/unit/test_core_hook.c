@@ -20,6 +20,38 @@
 #define SECRET "it is a secret"
 #define NOW_MS INT64_C(1700000000000)
 
+/* --- what is done, counted (CMakeLists.txt wraps these) ------------------------------------------ */
+
+static struct work {
+    size_t n_compared, n_hashed;
+} work;
+
+int __real_CRYPTO_memcmp(const void *a, const void *b, size_t n);
+int __wrap_CRYPTO_memcmp(const void *a, const void *b, size_t n);
+int __wrap_CRYPTO_memcmp(const void *a, const void *b, size_t n)
+{
+    work.n_compared += n;
+    return __real_CRYPTO_memcmp(a, b, n);
+}
+
+struct digest __real_hash_hmac(struct str key, struct str message);
+struct digest __wrap_hash_hmac(struct str key, struct str message);
+struct digest __wrap_hash_hmac(struct str key, struct str message)
+{
+    work.n_hashed += message.n;
+    return __real_hash_hmac(key, message);
+}
+
+struct digest __real_hash_bytes(struct str s);
+struct digest __wrap_hash_bytes(struct str s);
+struct digest __wrap_hash_bytes(struct str s)
+{
+    work.n_hashed += s.n;
+    return __real_hash_bytes(s);
+}
+
+/* --- given --------------------------------------------------------------------------------------- */
+
 struct given {
     struct arena arena;
     struct value *headers;
@@ -385,6 +417,65 @@ static void test_signatures(void **state)
 }
 
 /* A signature of one type proves nothing to a source of another. */
+/* Changes the characters from `from` on of what proves who sent it. */
+static void spoil(struct given *g, const char *name, size_t from, size_t n)
+{
+    struct str text = value_get_text(g->headers, str_from_c(name), S(""));
+    char *copy = str_to_c(&g->arena, text);
+
+    for (size_t i = from; i < from + n; i++)
+        copy[i] = copy[i] == '0' ? '1' : '0';
+    value_set_text(&g->arena, g->headers, str_from_c(name), (struct str){ copy, text.n });
+}
+
+static const struct proof {
+    enum hook_type type;
+    const char *name;
+    size_t begin; /* in its header */
+} proofs[] = {
+    { HOOK_GITHUB, "x-hub-signature-256", 7 }, { HOOK_GITEA, "x-gitea-signature", 0 },
+    { HOOK_GITLAB, "x-gitlab-token", 0 },      { HOOK_BITBUCKET, "x-hub-signature", 7 },
+    { HOOK_GENERIC, "x-reeve-signature", 16 },
+};
+
+/* What is done for a proof that is wrong from `from` percent of it on, in one character or to its end. */
+static struct work tried(const struct proof *p, size_t from, int is_to_the_end)
+{
+    struct hook_decision d;
+    struct err err = ERR_INIT;
+    struct given g;
+    size_t end, at;
+
+    given_hook(&g, p->type, "push", S(BODY));
+    end = value_get_text(g.headers, str_from_c(p->name), S("")).n;
+    at = p->begin + (end - 1 - p->begin) * from / 100;
+    spoil(&g, p->name, at, is_to_the_end ? end - at : 1);
+    work = (struct work){ 0 };
+    if (hook_decide(&g.arena, &g.in, &d, &err) != ERR_UNKNOWN_ACTOR)
+        fail_msg("%s: %s", hook_type_word(p->type), err.text);
+    arena_fini(&g.arena);
+    return work;
+}
+
+/* However much of it is right: as many bytes are hashed, and as many compared, in constant time. */
+static void test_time_does_not_tell_how_much_is_right(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(proofs); i++) {
+        struct work want = tried(&proofs[i], 0, 1);
+
+        for (size_t from = 0; from <= 100; from += 10)
+            for (int to_the_end = 0; to_the_end < 2; to_the_end++) {
+                struct work have = tried(&proofs[i], from, to_the_end);
+
+                assert_memory_equal(&have, &want, sizeof(have));
+            }
+        print_message("  %-9s %zu bytes hashed, %zu compared, however much of it is right\n",
+                      hook_type_word(proofs[i].type), want.n_hashed, want.n_compared);
+        assert_int_equal(want.n_compared, DIGEST_BYTES);
+    }
+}
+
 static void test_types_are_told_apart(void **state)
 {
     (void)state;
@@ -541,6 +632,7 @@ int main(void)
         cmocka_unit_test(test_every_payload_has_a_row),
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_signatures),
+        cmocka_unit_test(test_time_does_not_tell_how_much_is_right),
         cmocka_unit_test(test_types_are_told_apart),
         cmocka_unit_test(test_a_secret_is_never_empty),
         cmocka_unit_test(test_a_signed_time_holds_five_minutes),

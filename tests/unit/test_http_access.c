@@ -501,6 +501,45 @@ static void ask_all(struct fixture *f, const struct right *right, const struct a
         compare(f, right, bodies[TARGET_OTHER], bodies[TARGET_ABSENT]);
 }
 
+/* What is asked for in a query is no way out of a scope, either: as if it were not there. */
+static void ask_past_scope(struct fixture *f, const struct asker *asker)
+{
+    static const struct {
+        const char *path;
+        size_t member; /* of a target */
+    } rows[] = {
+        { "/api/v1/history?env=", offsetof(struct target, env) },
+        { "/api/v1/history?newest=1&env=", offsetof(struct target, env) },
+        { "/api/v1/history?plan=", offsetof(struct target, plan) },
+        { "/api/v1/history?commit=", offsetof(struct target, plan) },
+        { "/api/v1/history?subject=uid-", offsetof(struct target, env) },
+        { "/api/v1/history?actor=", offsetof(struct target, env) },
+        { "/api/v1/history?resource=service/", offsetof(struct target, env) },
+        { "/api/v1/environments/" OWN "/explain?subject=service/", offsetof(struct target, env) },
+        { "/api/v1/environments/" OWN "/logs?service=", offsetof(struct target, env) },
+        { "/api/v1/environments/" OWN "/diff?from=", offsetof(struct target, plan) },
+    };
+    static char bodies[2][ANSWER_MAX];
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        const struct right right = { "GET", rows[i].path, "", ABOUT_ASKER, 0 };
+        int status[2];
+
+        for (int k = 0; k < 2; k++) {
+            const struct target *target = &targets[k ? TARGET_ABSENT : TARGET_OTHER];
+            const char *word;
+
+            memcpy(&word, (const char *)target + rows[i].member, sizeof(word));
+            status[k] = ask(f, asker, "GET", str_fmt(&f->arena, "%s%s", rows[i].path, word),
+                            bodies[k]);
+        }
+        if ((status[0] != status[1] || status[0] >= 500) && !f->failure[0])
+            (void)snprintf(f->failure, sizeof(f->failure), "%s: %d, not %d", rows[i].path,
+                           status[0], status[1]);
+        compare(f, &right, bodies[0], bodies[1]);
+    }
+}
+
 /* --- the run ---------------------------------------------------------------------------------------------- */
 
 static void stopped(void *ctx)
@@ -525,6 +564,9 @@ static void *talk(void *arg)
         for (size_t k = 0; k < f->n_askers; k++)
             if (right_of(&routes[i])) /* else test_each_route_has_a_row() fails */
                 ask_all(f, right_of(&routes[i]), &f->askers[k]);
+    for (size_t k = 0; k < f->n_askers; k++)
+        if (f->askers[k].scope == KNOWS_OWN && f->askers[k].role)
+            ask_past_scope(f, &f->askers[k]);
     loop_post(f->loop, stop, f);
     return NULL;
 }
