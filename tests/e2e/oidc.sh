@@ -18,7 +18,7 @@ given_people()
 
     end_provider
     given_world
-    trap 'end_provider; end_script $?' EXIT
+    trap 'end_all $?' EXIT
     API=http://localhost:$((FIRST + 35)) PORT=$((FIRST + 36)) KEPT=$WORLD/provider
     mkdir "$KEPT" "$WORLD/secrets"
     auth="auth: {roles: {admin: [group:admins], approver: [group:ops], operator: [user:ann]}, people: {ann: {oidc: 'ann@acme'}, bob: {}},"
@@ -49,6 +49,12 @@ end_provider()
 {
     [ -z "$PROVIDER" ] || kill_child "$PROVIDER"
     PROVIDER=
+}
+
+end_all()
+{
+    end_provider
+    end_script "$1"
 }
 
 # ask JAR METHOD URL [MORE..]: the answer's head and body, with the cookies of that browser.
