@@ -210,7 +210,10 @@ static void follow_ended(struct task *t, void *ctx)
 
     (void)t;
     f->is_over = 1;
-    loop_stop(f->options.loop);
+    if (f->refusal.code)
+        f->options.over(f->options.over_ctx);
+    else
+        loop_stop(f->options.loop);
 }
 
 /* --- beginning and end --------------------------------------------------------------------------- */

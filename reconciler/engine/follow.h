@@ -24,7 +24,7 @@ struct follow_options {
         *daemon;        /* normalised Daemon document; `peer` says how the other one is asked */
     struct str url;     /* unix:PATH, http://HOST:PORT, https://HOST:PORT */
     const char *holder; /* "reeve serve, pid 41" */
-    loop_fn *over;      /* a takeover was asked for: follow_stop() is to be called */
+    loop_fn *over; /* a takeover was asked for, or it never fitted: follow_stop() is to be called */
     void *over_ctx;
 };
 

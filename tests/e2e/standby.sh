@@ -4,6 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/pair.sh"
 
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+
 a_copy_that_answers()
 {
     given_pair
@@ -45,5 +47,126 @@ killed_while_it_follows()
     expect_verified second
 }
 
-run_cases a_copy_that_answers nothing_is_changed_there killed_while_it_follows
+# The standby says why it does not follow.
+is_in_trouble()
+{
+    [[ $(second status -o json 2>/dev/null | grep -o '"copy":{.*' | grep -o '"error":"[^"]*"') == *"$1"* ]]
+}
+
+# It says so, answers, and goes on when the first one is back.
+the_first_one_is_away()
+{
+    kill_daemon
+    await 20 "it is missed" is_in_trouble 'http: '
+    expect_has "the copy" "$(second status prod 2>&1)" 'in_sync'
+    spec version=v3
+    commit 'version 3'
+    start_daemon
+    await_converged
+    await_level
+    expect_verified second
+}
+
+third()
+{
+    "$REEVE" "$@" --config "$WORLD/third/reeve.yaml"
+}
+
+third_is_level()
+{
+    [ "$(seq_of third)" = "$(seq_of reeve)" ]
+}
+
+# Events come through it as they came, and it says whose copy it is.
+a_copy_of_a_copy()
+{
+    local pid
+
+    mkdir -p "$WORLD/third"
+    sed "s|$WORLD/second/|$WORLD/third/|" "$WORLD/second/reeve.yaml" >"$WORLD/third/reeve.yaml"
+    "$REEVE" serve --follow "unix:$WORLD/second/reeve.sock" --config "$WORLD/third/reeve.yaml" >"$WORLD/third/daemon.log" 2>&1 9>&- &
+    pid=$!
+    await 20 "the third one has everything" third_is_level
+    spec version=v4
+    deploy 'version 4'
+    await_converged
+    await 20 "the third one has everything" third_is_level
+    expect_has "the third one" "$(third status 2>&1)" "a copy of unix:$WORLD/second/reeve.sock"
+    expect_verified third
+    kill_child "$pid"
+}
+
+# --- who lies -------------------------------------------------------------------------------------------
+
+given_liar()
+{
+    given_pair
+    spec
+    commit 'version 1'
+    start_daemon
+    echo honest >"$WORLD/word"
+    /usr/bin/python3 "$ROOT/tests/support/replica_liar.py" "$WORLD/liar.sock" "$WORLD/var/reeve.sock" "$WORLD/word" \
+        >"$WORLD/liar.log" 2>&1 9>&- &
+    disown $!
+    await 20 "it listens" test -S "$WORLD/liar.sock"
+    start_standby "unix:$WORLD/liar.sock"
+    await_converged
+    await_level
+}
+
+# Whatever word the liar has, there is something new.
+something_happens()
+{
+    reeve hold prod --reason "$1" >/dev/null 2>&1 && reeve resume prod --reason "$1" >/dev/null 2>&1 || fail "nothing happens"
+}
+
+# word|what the standby says of it
+LIES="forged|column 'body' does not fit
+renamed|column 'hash' is not that
+gap|is missing
+torn|body
+rewritten|the past was rewritten
+older|it is an older one
+stranger|this is a copy of
+garbage|its answer
+deep|nested deeper
+many|no stretch of a history
+endless|is too large
+elsewhere|status 302
+ill|it does not feel well"
+
+# Nothing of it is kept, reads are answered, and what is right is taken afterwards.
+nobody_is_believed()
+{
+    local word text before mib
+
+    given_liar
+    while IFS='|' read -r word text; do
+        before=$(seq_of second)
+        echo "$word" >"$WORLD/word"
+        something_happens "$word"
+        await 40 "'$text' of $word" is_in_trouble "$text"
+        expect_equal "its last event, with $word" "$(seq_of second)" "$before"
+        echo honest >"$WORLD/word"
+        await_level
+    done <<<"$LIES"
+    expect_verified second
+    mib=$(($(awk '/^VmHWM/ { print $2 }' "/proc/$STANDBY/status") / 1024))
+    say "   $(wc -l <<<"$LIES") lies, $mib MiB at most"
+    expect "its memory has a limit" [ "$mib" -lt 512 ]
+}
+
+# It answers, and ends when it is told to, while the other one says nothing at all.
+one_that_is_silent()
+{
+    echo silent >"$WORLD/word"
+    something_happens silent
+    expect_has "the copy" "$(second status prod 2>&1)" "a copy of"
+    kill -TERM "$STANDBY"
+    wait "$STANDBY"
+    expect_equal "exit status" $? 0
+    STANDBY=
+}
+
+run_cases a_copy_that_answers nothing_is_changed_there killed_while_it_follows the_first_one_is_away a_copy_of_a_copy nobody_is_believed one_that_is_silent
 end_standby
