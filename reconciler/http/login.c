@@ -110,7 +110,8 @@ int login_open(struct login_call *c, const struct login_as *as, struct err *err)
     c->answer = who_answer(c->a, &actor);
     add_session(c, &s, &in.session);
     c->headers = value_map(c->a);
-    value_set_text(c->a, c->headers, S("Set-Cookie"), session_cookie(c->a, &s, c->x->is_tls));
+    value_set_text(c->a, c->headers, S("Set-Cookie"),
+                   session_cookie(c->a, &s, session_is_sealed(c->x)));
     return arena_status(c->a, err);
 }
 
@@ -197,7 +198,7 @@ int login_in(struct login_call *c, struct err *err)
         return refuse(c, &in, name, err);
     if (rc || login_open(c, &(struct login_as){ .person = name, .failures = in.name_key }, err))
         return err->code;
-    c->cookie = session_known_cookie(c->a, known, name, hash, c->x->is_tls);
+    c->cookie = session_known_cookie(c->a, known, name, hash, session_is_sealed(c->x));
     return arena_status(c->a, err);
 }
 
@@ -218,7 +219,8 @@ int login_out(struct login_call *c, struct err *err)
     c->answer = value_map(c->a);
     value_set_text(c->a, c->answer, S("message"), S("signed out"));
     c->headers = value_map(c->a);
-    value_set_text(c->a, c->headers, S("Set-Cookie"), session_cookie_end(c->a, c->x->is_tls));
+    value_set_text(c->a, c->headers, S("Set-Cookie"),
+                   session_cookie_end(c->a, session_is_sealed(c->x)));
     return arena_status(c->a, err);
 }
 

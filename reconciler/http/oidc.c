@@ -8,7 +8,6 @@
 #include "base/hash.h"
 #include "base/sys.h"
 #include "reconciler/core/people.h"
-#include "reconciler/http/hosts.h"
 #include "reconciler/http/oidc_provider.h"
 #include "reconciler/http/session.h"
 
@@ -38,14 +37,15 @@ static int journey_fill(struct arena *a, struct journey *j, struct err *err)
 
 static struct str cookie_name(const struct login_call *c)
 {
-    return c->x->is_tls ? S("__Host-reeve-oidc") : S("reeve-oidc");
+    return session_is_sealed(c->x) ? S("__Host-reeve-oidc") : S("reeve-oidc");
 }
 
 /* SameSite=Strict would not come back from the provider. */
 static struct str cookie(const struct login_call *c, struct str value, int age_s)
 {
     return str_fmt(c->a, "%.*s=%.*s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s",
-                   STR_ARG(cookie_name(c)), STR_ARG(value), age_s, c->x->is_tls ? "; Secure" : "");
+                   STR_ARG(cookie_name(c)), STR_ARG(value), age_s,
+                   session_is_sealed(c->x) ? "; Secure" : "");
 }
 
 /* --- where to ------------------------------------------------------------------------------------ */
@@ -76,15 +76,12 @@ struct str oidc_page(struct arena *a, struct str path)
     return sb_str(&b);
 }
 
-/* Where the provider sends the browser back to. In clear only this machine gets here: a name that is not its own is of
- * what ends TLS before us. */
+/* Where the provider sends the browser back to. */
 static struct str here(const struct login_call *c)
 {
-    struct str host = value_get_text(c->x->headers, S("host"), S(""));
-    int is_clear = !c->x->is_tls && hosts_is_local(host);
-
-    return str_fmt(c->a, "%s://%.*s/api/v1/oidc/callback", is_clear ? "http" : "https",
-                   STR_ARG(host));
+    return str_fmt(c->a, "%s://%.*s/api/v1/oidc/callback",
+                   session_is_sealed(c->x) ? "https" : "http",
+                   STR_ARG(value_get_text(c->x->headers, S("host"), S(""))));
 }
 
 /* --- to the provider ----------------------------------------------------------------------------- */

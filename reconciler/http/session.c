@@ -8,11 +8,19 @@
 #include "base/base64.h"
 #include "base/sys.h"
 #include "reconciler/core/people.h"
+#include "reconciler/http/hosts.h"
 #include "specs/json_io.h"
 
 #define GROUPS_BYTES_MAX (64u << 10)
 
 static const unsigned char csrf_key[crypto_generichash_KEYBYTES] = "reeve csrf token";
+
+int session_is_sealed(const struct http_exchange *x)
+{
+    struct str host = value_get_text(x->headers, S("host"), S(""));
+
+    return x->is_tls || (x->door == HTTP_DOOR_API && host.n && !hosts_is_local(host));
+}
 
 static struct str cookie_name(int is_tls)
 {
@@ -57,7 +65,7 @@ struct str session_find_cookie(const struct http_exchange *x, struct str name)
 
 int session_shown(struct arena *a, const struct http_exchange *x, struct session *ret)
 {
-    struct str text = session_find_cookie(x, cookie_name(x->is_tls)), secret;
+    struct str text = session_find_cookie(x, cookie_name(session_is_sealed(x))), secret;
     struct err err = ERR_INIT;
 
     if (!text.p)

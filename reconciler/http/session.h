@@ -2,7 +2,7 @@
  * session: who signed in is known again by a cookie. SPDX-License-Identifier: Apache-2.0
  *
  * A cookie holds 256 random bits, of which the row has BLAKE2b-256 alone. It is HttpOnly and SameSite=Strict;
- * under TLS it is Secure and called `__Host-reeve`, which no neighbour of our host can set. What changes
+ * where a browser comes by TLS it is Secure and called `__Host-reeve`, which no neighbour of our host can set. What changes
  * something shows, besides, a token that is derived from the same bits: a page of another site can make a
  * browser send the cookie, but cannot read that.
  *
@@ -23,6 +23,10 @@ struct session {
     struct digest hash;
     struct str csrf;
 };
+
+/* Whether a browser comes by TLS: to us, or to what stands before us. In clear only this machine gets here, so a name
+ * that is not this machine's own was asked for there. */
+int session_is_sealed(const struct http_exchange *x);
 
 int session_draw(struct arena *a, struct session *ret, struct err *err);
 /* 1: the request shows one, of whatever worth. */

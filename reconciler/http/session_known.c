@@ -27,7 +27,7 @@ static struct str mac_of(struct arena *a, struct str id, struct str person, stru
 struct str session_known(struct arena *a, const struct http_exchange *x, struct str person,
                          struct str hash)
 {
-    struct str mac = session_find_cookie(x, cookie_name(x->is_tls)), id, want;
+    struct str mac = session_find_cookie(x, cookie_name(session_is_sealed(x))), id, want;
 
     if (!hash.n || !mac.p || !str_next(&mac, '.', &id) || id.n != ID_CHARS)
         return STR_NONE;

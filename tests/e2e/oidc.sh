@@ -24,6 +24,7 @@ given_people()
     auth="auth: {roles: {admin: [group:admins], approver: [group:ops], operator: [user:ann]}, people: {ann: {oidc: 'ann@acme'}, bob: {}},"
     auth+=" oidc: {issuer: http://127.0.0.1:$PORT, client_id: reeve, client_secret: {secret: oidc}}}"
     write_daemon extra="listen: localhost:$((FIRST + 35))
+http: {hosts: [localhost, reeve.test]}
 secrets: {default: files, stores: {files: {type: file, directory: secrets}}}"
     sed -i "s|^auth: .*|$auth|" "$WORLD/reeve.yaml"
     printf '%s\n' "$SECRET" >"$WORLD/secrets/oidc"
@@ -292,6 +293,10 @@ nobody_is_led_away()
     expect_has "which scripts do not read" "$said" 'HttpOnly; SameSite=Lax'
     expect_has "of 256 bits a code may not be guessed" "$(location "$said")" 'code_challenge_method=S256'
     expect_has "by a name of ours" "$(location "$said")" "redirect_uri=http%3A%2F%2Flocalhost%3A$((FIRST + 35))%2Fapi%2Fv1%2Foidc%2Fcallback"
+    said=$(ask ann GET "$API/api/v1/oidc/start" -H 'Host: reeve.test')
+    expect_has "what ends TLS before us is come back to" "$(location "$said")" 'redirect_uri=https%3A%2F%2Freeve.test%2Fapi%2Fv1%2Foidc%2Fcallback'
+    expect_has "with a cookie that is never sent in clear" "$said" 'Set-Cookie: __Host-reeve-oidc='
+    expect_has "for sure" "$said" 'SameSite=Lax; Secure'
     said=$(ask ann GET "$API/api/v1/oidc/start" -H 'Host: evil.test')
     expect_answer "by another name" "$said" 403 'not a name of this daemon'
     expect_has "at the socket" "$(curl -s --unix-socket "$WORLD/var/reeve.sock" http://localhost/api/v1/oidc/start 9>&-)" '`listen` alone'

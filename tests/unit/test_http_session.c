@@ -59,6 +59,35 @@ static void test_a_cookie_is_known_again(void **state)
     }
 }
 
+/* A name that only what stands before us can have been asked by. */
+static void test_who_comes_by_tls(void **state)
+{
+    static const struct {
+        const char *host;
+        enum http_door door;
+        int is_tls, is_sealed;
+    } rows[] = {
+        { "reeve.test", HTTP_DOOR_API, 0, 1 },     { "reeve.test:7420", HTTP_DOOR_API, 0, 1 },
+        { "localhost:7420", HTTP_DOOR_API, 0, 0 }, { "127.0.0.1:7420", HTTP_DOOR_API, 0, 0 },
+        { "[::1]:7420", HTTP_DOOR_API, 0, 0 },     { "localhost", HTTP_DOOR_API, 1, 1 },
+        { "reeve.test", HTTP_DOOR_SOCKET, 0, 0 },  { "", HTTP_DOOR_API, 0, 0 },
+    };
+    AUTO_ARENA struct arena a;
+
+    (void)state;
+    arena_init(&a, 0);
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct value *headers = value_map(&a);
+        const struct http_exchange x = { .headers = headers,
+                                         .door = rows[i].door,
+                                         .is_tls = rows[i].is_tls };
+
+        value_set_text(&a, headers, S("host"), str_from_c(rows[i].host));
+        if (session_is_sealed(&x) != rows[i].is_sealed)
+            fail_msg("%s", rows[i].host);
+    }
+}
+
 static const struct {
     const char *sentence, *cookie;
     int is_shown;
@@ -168,6 +197,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_cookie_is_known_again),
+        cmocka_unit_test(test_who_comes_by_tls),
         cmocka_unit_test(test_cookies),
         cmocka_unit_test(test_csrf),
         cmocka_unit_test(test_browsers_are_known),
