@@ -117,7 +117,11 @@ static int reading_work(struct task *t, struct err *err)
     for (size_t i = 0; page->events && i < value_count(list); i++)
         format_event(page, &r->scratch, value_item(list, i));
     rc = arena_status(&page->arena, err);
-    return rc ? rc : arena_status(&r->scratch, err);
+    if (!rc)
+        rc = arena_status(&r->scratch, err);
+    arena_fini(&r->scratch); /* the loop may come to it much later */
+    arena_init(&r->scratch, 0);
+    return rc;
 }
 
 static enum task_verdict reading_step(struct task *t)
@@ -281,13 +285,37 @@ static struct feed_reading *read_start(struct feed *f, struct listener *l, int64
 
 /* --- listeners ----------------------------------------------------------------------------------- */
 
-static void serve_past(struct listener *l)
+/* What comes next for it is in no page that is kept. */
+static int is_behind(const struct listener *l)
 {
-    if (l->reading)
-        return;
-    l->reading = read_start(l->feed, l, l->after);
-    if (!l->reading)
-        http_stream_end(l->stream);
+    const struct feed *f = l->feed;
+
+    return l->after < f->head && !(f->first && l->after >= f->first->after);
+}
+
+static int wants_past(const struct listener *l)
+{
+    return l->stream && l->is_greeted && !l->is_over && !l->reading && is_behind(l) &&
+           http_stream_has_room(l->stream);
+}
+
+/* A few at a time, as each page read is memory: first who is furthest behind, so that everybody comes up. */
+static void serve_past(struct feed *f)
+{
+    while (f->n_readings < FEED_READINGS_MAX) {
+        struct listener *next = NULL;
+
+        for (struct listener *l = f->listeners; l; l = l->next)
+            if (wants_past(l) && (!next || l->after < next->after))
+                next = l;
+        if (!next)
+            return;
+        next->reading = read_start(f, next, next->after);
+        if (!next->reading) {
+            http_stream_end(next->stream);
+            return;
+        }
+    }
 }
 
 /* Also of who is far behind: they hear no more of what was, either. */
@@ -318,10 +346,6 @@ static void serve(struct listener *l, struct arena *a)
     if (!l->is_greeted)
         sb_add_c(&bytes, FEED_HELLO);
     l->is_greeted = 1;
-    if (!bytes.n && l->after < f->head && !(f->first && l->after >= f->first->after)) {
-        serve_past(l);
-        return;
-    }
     for (const struct feed_page *page = f->first;
          page && l->after >= f->first->after && bytes.n < FEED_PUSH_BYTES; page = page->next)
         if (page->last > l->after)
@@ -349,6 +373,7 @@ static void serve_all(void *ctx)
     for (struct listener *l = f->listeners; l; l = l->next)
         serve(l, &a);
     arena_fini(&a);
+    serve_past(f);
 }
 
 static void ping_all(void *ctx)

@@ -16,7 +16,7 @@
  * Thread   the loop's; `read` runs on POOL_QUERY.
  * Fails    ERR_NOMEM.
  * Limits   FEED_PAGES_MAX pages of FEED_PAGE_EVENTS are kept, of FEED_KEPT_BYTES in all; a push has
- *          FEED_PUSH_BYTES, and one event more.
+ *          FEED_PUSH_BYTES, and one event more. FEED_READINGS_MAX pages are read at once, for whoever they are.
  */
 #pragma once
 
@@ -29,6 +29,7 @@
 #define FEED_PAGES_MAX 256
 #define FEED_KEPT_BYTES (1u << 20)
 #define FEED_PUSH_BYTES (32u << 10)
+#define FEED_READINGS_MAX 2
 
 struct feed;
 
