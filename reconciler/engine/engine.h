@@ -66,5 +66,6 @@ const char *engine_state_path(const struct engine *e);
 const struct value *engine_daemon(const struct engine *e);
 /* The database is older than the world. */
 int engine_is_stale(const struct engine *e);
-/* Errors, deadlines and breakers of sources and providers as they are now, for status and doctor. */
-struct value *engine_live_view(struct engine *e, struct arena *a);
+/* Errors, deadlines and breakers of sources and providers as they are now, for status and doctor; of the
+ * environments this one alone, or all: "". */
+struct value *engine_live_view(struct engine *e, struct arena *a, struct str env);

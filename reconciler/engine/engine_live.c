@@ -55,7 +55,7 @@ int engine_once_result(const struct engine *e, struct err *err)
     return rc;
 }
 
-struct value *engine_live_view(struct engine *e, struct arena *a)
+struct value *engine_live_view(struct engine *e, struct arena *a, struct str only)
 {
     struct value *view = value_map(a), *sources = value_map(a), *envs = value_map(a);
 
@@ -73,8 +73,11 @@ struct value *engine_live_view(struct engine *e, struct arena *a)
     }
     for (size_t i = 0; i < e->envs.n; i++) {
         const struct env_task *env = e->envs.p[i];
-        struct value *one = value_map(a);
+        struct value *one;
 
+        if (only.n && !str_eq(env->name, only))
+            continue;
+        one = value_map(a);
         value_set(a, one, S("settled"), value_bool(a, env_task_is_settled(env)));
         value_set(a, one, S("running"), value_bool(a, env->main != NULL));
         value_set_int(a, one, S("failures"), env->failures);

@@ -1,23 +1,63 @@
 /* The bodies of answers. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/guard.h"
 #include "base/hash.h"
 #include "reconciler/core/render.h"
 #include "reconciler/http/server.h"
 #include "specs/json_io.h"
 
 #define TAG_DIGITS 32
+#define WEAK "W/"
 #define HTTP_NOT_MODIFIED 304
 
 /* When there is no memory for more. */
 #define NO_MEMORY                                                                                  \
     "{\"code\":\"NOMEM\",\"detail\":\"out of memory\",\"status\":503,\"title\":\"out of memory\"}"
 
-/* The same answer has the same tag, whoever makes it and when. */
+/* Members that are another number each time. A quote within a text has a backslash before it. */
+static const struct str moments[] = { S_INIT("_ms_ago\":"), S_INIT("\"now_ms\":") };
+
+/* Where the next such number begins; the end: there is none. */
+static size_t next_moment(struct str text)
+{
+    size_t first = text.n;
+
+    for (size_t i = 0; i < N_ELEMENTS(moments); i++) {
+        const char *at = memmem(text.p, text.n, moments[i].p, moments[i].n);
+
+        if (at && (size_t)(at - text.p) + moments[i].n < first)
+            first = (size_t)(at - text.p) + moments[i].n;
+    }
+    return first;
+}
+
+/* The same answer has the same tag, whoever makes it and when: a weak one where it says when. */
 static struct str tag_of(struct http_exchange *x, struct str body)
 {
-    struct digest digest = hash_bytes(body);
-    struct str hex = digest_hex(&x->arena, &digest);
+    const char *weak = "";
+    struct digest digest;
+    struct str hex;
+    struct hash h;
 
-    return str_fmt(&x->arena, "\"%.*s\"", TAG_DIGITS, hex.p ? hex.p : "");
+    hash_init(&h);
+    while (body.n) {
+        size_t n = next_moment(body);
+
+        hash_add_str(&h, str_slice(body, 0, n));
+        weak = n < body.n ? WEAK : weak;
+        while (n < body.n && (body.p[n] == '-' || (body.p[n] >= '0' && body.p[n] <= '9')))
+            n++;
+        body = str_slice(body, n, body.n);
+    }
+    digest = hash_end(&h);
+    hex = digest_hex(&x->arena, &digest);
+    return str_fmt(&x->arena, "%s\"%.*s\"", weak, TAG_DIGITS, hex.p ? hex.p : "");
+}
+
+static struct str without_weak(struct str tag)
+{
+    return str_starts(tag, S(WEAK)) ? str_slice(tag, sizeof(WEAK) - 1, tag.n) : tag;
 }
 
 /* One of the tags that the asker has; a weak one is as good for reading. */
@@ -26,10 +66,8 @@ static int has_tag(const struct http_exchange *x, struct str tag)
     struct str rest = value_get_text(x->headers, S("if-none-match"), S("")), one;
 
     while (str_next(&rest, ',', &one)) {
-        one = str_trim(one);
-        if (str_starts(one, S("W/")))
-            one = str_slice(one, 2, one.n);
-        if (str_eq(one, tag) || str_eq_c(one, "*"))
+        one = without_weak(str_trim(one));
+        if (str_eq(one, without_weak(tag)) || str_eq_c(one, "*"))
             return 1;
     }
     return 0;

@@ -427,7 +427,7 @@ static void request_answer(struct request *r)
     if (!failed && (r->call.route->flags & ROUTE_LIVE) && r->api->options.live)
         value_set(&r->scratch, r->answer, S("live"),
                   access_live(&r->scratch, &r->actor,
-                              r->api->options.live(r->api->options.engine, &r->scratch)));
+                              r->api->options.live(r->api->options.engine, &r->scratch, r->env)));
     if (!failed && r->token_text.n && /* the only time that it is said, of this one alone */
         str_eq(value_get_text(r->command.result, S("id"), S("")), r->token.id))
         value_set_text(&r->command.arena, r->command.result, S("token"), r->token_text);
@@ -519,7 +519,7 @@ static void request_ended(struct task *t, void *ctx)
 
 static int is_same_asker(const struct http_exchange *a, const struct http_exchange *b)
 {
-    return a->peer.uid == b->peer.uid && str_eq(a->address, b->address);
+    return a->peer.uid == b->peer.uid && str_eq(a->network, b->network);
 }
 
 /* Nobody makes the others wait: who asks much at once is told to ask less. */
@@ -573,11 +573,10 @@ static int is_for_hooks(const struct api *api, const struct http_exchange *x)
 /* Over TCP, before anything is looked up. A credential counts for itself, whether it is one or not. */
 static int is_throttled(struct api *api, struct http_exchange *x)
 {
-    struct str key = rate_network(&x->arena, x->address);
     struct str credential = value_get_text(x->headers, S("authorization"), STR_NONE);
     int64_t now_ms = loop_mono_ms(api->options.loop);
     struct err err = ERR_INIT;
-    int wait_s = rate_take(&api->rate, RATE_ADDRESS, key, now_ms);
+    int wait_s = rate_take(&api->rate, RATE_ADDRESS, x->network, now_ms);
 
     if (!wait_s && credential.n)
         wait_s = rate_take(&api->rate, RATE_CREDENTIAL, credential, now_ms);

@@ -25,7 +25,7 @@ struct api_options {
     /* command_start(), hook_call_start() and engine_live_view() */
     void (*command)(struct engine *e, struct command_call *call, task_ended *ended, void *ctx);
     void (*hook)(struct engine *e, struct hook_call *call, task_ended *ended, void *ctx);
-    struct value *(*live)(struct engine *e, struct arena *a);
+    struct value *(*live)(struct engine *e, struct arena *a, struct str env);
     login_write *sign;                       /* signing_write() */
     int (*is_stale)(const struct engine *e); /* engine_is_stale(); NULL: never */
     int64_t requests_per_s; /* of one address or credential over TCP; 0: as rate.h says */

@@ -36,9 +36,23 @@ static void write_address(const struct sockaddr *from, char *ret)
         memmove(ret, ret + strlen(v4_mapped), strlen(ret) - strlen(v4_mapped) + 1);
 }
 
+static void write_network(const char *address, unsigned char *ret)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+
+    memset(ret, 0, CONNECTIONS_NETWORK_BYTES);
+    if (inet_pton(AF_INET6, address, bytes) == 1) {
+        ret[0] = AF_INET6;
+        memcpy(ret + 1, bytes, CONNECTIONS_NETWORK_BYTES - 1);
+    } else if (inet_pton(AF_INET, address, bytes) == 1) {
+        ret[0] = AF_INET;
+        memcpy(ret + 1, bytes, sizeof(struct in_addr));
+    }
+}
+
 static int is_same(const struct connection *a, const struct connection *b)
 {
-    return a->uid == b->uid && !strcmp(a->address, b->address);
+    return a->uid == b->uid && !memcmp(a->network, b->network, sizeof(a->network));
 }
 
 static int is_overdue(const struct connections *all, const struct connection *c, int64_t now_ms)
@@ -86,6 +100,7 @@ struct connection *connections_add(struct connections *all, int fd, const struct
         return NULL;
     *c = (struct connection){ .all = all, .fd = fd, .uid = peer_uid(fd), .next = all->first };
     write_address(from, c->address);
+    write_network(c->address, c->network);
     connections_enter(c, CONNECTIONS_HEADERS);
     if (c->next)
         c->next->prev = c;

@@ -2,7 +2,7 @@
  * connections: who is connected, since when, and what they hold of us. SPDX-License-Identifier: Apache-2.0
  *
  * Each connection is in one phase, and each phase has its deadline; a sweep cuts who is over it. One user,
- * over TCP one address, has a share of the connections and of the memory for answers that nobody reads, so
+ * over TCP one address (of IPv6 the first half), has a share of the connections and of the memory for answers that nobody reads, so
  * that nobody shuts the others out.
  *
  * Owns     its connections and the timer of the sweep.
@@ -42,12 +42,16 @@ struct connections {
     void *ctx;
 };
 
+/* Family and what of an address one customer has: all of IPv4, half of IPv6. */
+#define CONNECTIONS_NETWORK_BYTES 9
+
 struct connection {
     struct connections *all;
     struct connection *next, *prev;
     int fd;
     uid_t uid;
     char address[INET6_ADDRSTRLEN]; /* "" at the socket */
+    unsigned char network[CONNECTIONS_NETWORK_BYTES];
     enum connections_phase phase;
     int64_t since_ms;
     size_t n_unsent;         /* bytes of the answer that is being sent */

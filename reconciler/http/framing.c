@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/http/framing.h"
 
+#include <string.h>
 #include <strings.h>
 
 static int is_word(struct str text, const char *word)
@@ -8,8 +9,18 @@ static int is_word(struct str text, const char *word)
     return text.n == str_from_c(word).n && !strncasecmp(text.p, word, text.n);
 }
 
+/* libmicrohttpd takes "Content-Length :" for a header that nobody knows; others take it for the length. */
+static int is_token(struct str name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if (name.p[i] <= ' ' || name.p[i] > '~' || strchr("\"(),/:;<=>?@[\\]{}", name.p[i]))
+            return 0;
+    return name.n > 0;
+}
+
 void framing_see(struct framing *f, struct str name, struct str value)
 {
+    f->is_odd |= !is_token(name);
     if (is_word(name, "content-length")) {
         f->n_lengths++;
         if (str_to_i64(value, &f->length))
@@ -28,6 +39,8 @@ int framing_check(const struct framing *f, size_t body_max, struct err *err)
 {
     if (f->n_lengths + f->n_encodings > 1 || (f->n_encodings && !f->is_chunked) || f->length < 0)
         return err_set(err, ERR_USAGE, "the length of the body is ambiguous");
+    if (f->is_odd)
+        return err_set(err, ERR_USAGE, "the name of a header is no word");
     if (f->n_hosts != 1)
         return err_set(err, ERR_USAGE, "there must be one Host header");
     if (f->is_coded)

@@ -15,7 +15,7 @@
 #include "base/str.h"
 
 struct framing { /* what the headers say; zero at first */
-    int n_lengths, n_encodings, n_hosts, is_chunked, is_coded;
+    int n_lengths, n_encodings, n_hosts, is_chunked, is_coded, is_odd;
     int64_t length;
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -288,6 +289,7 @@ void http_server_stop(struct http_server *s, loop_fn *ended, void *ctx)
     s->ended_ctx = ctx;
     remove_socket(s);
     s->quiesced_fd = MHD_quiesce_daemon(s->daemon);
+    (void)shutdown(s->quiesced_fd, SHUT_RDWR); /* who comes now goes elsewhere at once */
     connections_stop(&s->connections);
     if (!s->connections.first)
         server_free(s);

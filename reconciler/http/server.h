@@ -66,6 +66,7 @@ struct http_exchange {
     struct str body;
     struct http_peer peer; /* nobody at a TCP door */
     struct str address;    /* who asks, without port; "" at the socket */
+    struct str network;    /* what one customer has: the address, of IPv6 its first half */
     int is_tls;
     /* the server's own */
     struct http_server *server;

@@ -4,6 +4,7 @@
 #include "reconciler/http/framing.h"
 #include "reconciler/http/hooks.h"
 #include "reconciler/http/hosts.h"
+#include "reconciler/http/rate.h"
 #include "reconciler/http/server_parts.h"
 
 #define DROPPED_MAX (8u << 20) /* of a body that is too large, before the connection is cut */
@@ -137,6 +138,7 @@ static struct http_exchange *exchange_new(struct http_server *s, struct MHD_Conn
     x->method = str_copy(&x->arena, str_from_c(method));
     x->path = str_copy(&x->arena, str_from_c(url));
     x->address = str_copy(&x->arena, str_from_c(c->address));
+    x->network = rate_network(&x->arena, x->address);
     x->answer_headers = value_list(&x->arena);
     sb_init(&x->received, &x->arena);
     connections_peer(c, &x->peer);

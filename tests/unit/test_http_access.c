@@ -141,12 +141,13 @@ static void fake_command(struct engine *e, struct command_call *call, task_ended
     task_start(&call->task, (struct loop *)e, "fake", states, 1, 0, fake_step, ended, ctx);
 }
 
-static struct value *fake_live(struct engine *e, struct arena *a)
+static struct value *fake_live(struct engine *e, struct arena *a, struct str env)
 {
     struct value *live = NULL;
     struct err err = ERR_INIT;
 
     (void)e;
+    (void)env;
     (void)json_parse(a,
                      S("{\"environments\":{\"" OWN "\":{},\"" OTHER "\":{}},\"sources\":{\"s\":"
                        "{\"error\":\"" OTHER "\"}},\"providers\":{\"" OTHER "\":{}}}"),

@@ -59,12 +59,16 @@ static void fake_command(struct engine *e, struct command_call *call, task_ended
     task_start(&call->task, (struct loop *)e, "fake", fake_states, 1, 0, fake_step, ended, ctx);
 }
 
-static struct value *fake_live(struct engine *e, struct arena *a)
+static struct value *fake_live(struct engine *e, struct arena *a, struct str env)
 {
     struct value *v = value_map(a);
 
+    static _Atomic int64_t n_asked;
+
     (void)e;
     value_set_text(a, v, S("breaker"), S("open"));
+    value_set_text(a, v, S("only"), env);
+    value_set_int(a, v, S("fetched_ms_ago"), n_asked++); /* never twice the same */
     return v;
 }
 
@@ -230,7 +234,9 @@ static void talk_routes(struct fixture *f)
         const char *sentence, *request, *part;
     } rows[] = {
         { "status lists environments", GET("/status"), "\"name\":\"staging\"" },
-        { "status carries what is live", GET("/status"), "\"live\":{\"breaker\":\"open\"}" },
+        { "status carries what is live", GET("/status"), "\"live\":{\"breaker\":\"open\"," },
+        { "an environment what is live of it", GET("/environments/staging"),
+          "\"only\":\"staging\"" },
         { "an environment is found", GET("/environments/staging"), "\"sync\":\"in_sync\"" },
         { "another is not", GET("/environments/nope"), "\"code\":\"NOT_FOUND\"" },
         { "a plan that is not there", GET("/plans/aaaaaa"), " 404 " },
@@ -263,6 +269,37 @@ static void test_routes_answer(void **state)
 {
     (void)state;
     run(talk_routes);
+}
+
+/* When it was said, and how long ago something was, is another number each time. */
+static void talk_tag(struct fixture *f)
+{
+    char request[256], text[8192] = "", tag[64] = "";
+    struct err err = ERR_INIT;
+    AUTO_CLOSE int fd = -1;
+    size_t n = 0;
+
+    (void)listen_connect(f->path, &fd, &err);
+    (void)!send(fd, GET("/status"), strlen(GET("/status")), MSG_NOSIGNAL);
+    while (n + 1 < sizeof(text) && !strstr(text, "\r\n\r\n")) {
+        ssize_t got = recv(fd, text + n, sizeof(text) - 1 - n, 0);
+
+        if (got <= 0)
+            break;
+        n += (size_t)got;
+        text[n] = 0;
+    }
+    if (strstr(text, "ETag: "))
+        (void)sscanf(strstr(text, "ETag: "), "ETag: %63[^\r]", tag);
+    (void)snprintf(request, sizeof(request),
+                   "GET /api/v1/status HTTP/1.1\r\nHost: l\r\nIf-None-Match: %s\r\n\r\n", tag);
+    ask(f, "what is the same but for time", request, " 304 ");
+}
+
+static void test_what_is_the_same_but_for_time_is_not_said_again(void **state)
+{
+    (void)state;
+    run(talk_tag);
 }
 
 static void *poll_main(void *arg)
@@ -423,6 +460,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_routes_answer),
+        cmocka_unit_test(test_what_is_the_same_but_for_time_is_not_said_again),
         cmocka_unit_test(test_progress_waits_for_news),
         cmocka_unit_test(test_stopping_ends_what_waits),
         cmocka_unit_test(test_nobody_makes_the_others_wait),

@@ -32,7 +32,7 @@ struct fixture {
     struct loop *loop;
     struct api *api;
     void (*talk)(struct fixture *f);
-    int is_stopped;
+    int is_stopped, has_stopped; /* the latter by the test itself */
 };
 
 static void stopped(void *ctx)
@@ -55,7 +55,8 @@ static void *talk_main(void *arg)
     struct fixture *f = arg;
 
     f->talk(f);
-    loop_post(f->loop, stop, f);
+    if (!f->has_stopped)
+        loop_post(f->loop, stop, f);
     return NULL;
 }
 
@@ -213,6 +214,10 @@ static void talk_doors(struct fixture *f)
           "X-Content-Type-Options: nosniff" },
         { "nor said to others", HTTP_DOOR_HOOKS, GET("/nope", "localhost"),
           "Referrer-Policy: no-referrer" },
+        { "a name of a header is a word", HTTP_DOOR_API,
+          "POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length : 3\r\n\r\nabc", " 400 " },
+        { "so is one nobody knows", HTTP_DOOR_API,
+          "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX(Y): a\r\n\r\n", " 400 " },
         { "headers are text", HTTP_DOOR_API,
           "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: \xff\r\n\r\n", " 400 " },
         { "so is a path", HTTP_DOOR_API, GET("/a%ff", "localhost"), " 400 " },
@@ -235,6 +240,30 @@ static void test_each_door_hears_what_is_its(void **state)
 {
     (void)state;
     run(talk_doors, "");
+}
+
+/* While somebody who is slow is waited for. */
+static void talk_stop(struct fixture *f)
+{
+    AUTO_CLOSE int slow = dial(f->api_port);
+    struct pollfd p = { slow, POLLIN, 0 };
+    int64_t end_ms = sys_mono_ms() + WAIT_MS;
+    int fd;
+
+    (void)!send(slow, "GET ", 4, MSG_NOSIGNAL);
+    ask(f->api_port, "it is heard beside it", GET("/healthz", "localhost"), " 200 ");
+    f->has_stopped = 1;
+    loop_post(f->loop, stop, f);
+    while ((fd = dial(f->api_port)) >= 0 && sys_mono_ms() < end_ms)
+        (void)close(fd);
+    if (poll(&p, 1, 0) != 0)
+        (void)snprintf(failure, sizeof(failure), "nobody is refused before the slow one is gone");
+}
+
+static void test_who_comes_while_it_stops_is_refused_at_once(void **state)
+{
+    (void)state;
+    run(talk_stop, "");
 }
 
 static void talk_throttled(struct fixture *f)
@@ -320,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_door_hears_what_is_its),
+        cmocka_unit_test(test_who_comes_while_it_stops_is_refused_at_once),
         cmocka_unit_test(test_an_address_may_ask_so_often),
         cmocka_unit_test(test_hosts_are_those_that_are_named),
         cmocka_unit_test(test_an_origin_is_the_host_that_was_asked),
