@@ -198,7 +198,7 @@ people_sign_in()
     run 0 '' people password ann <<<'correct horse battery'
     run 0 'ann ' people list
     said=$(curl -s -i --unix-socket "$REEVE_SERVER" -d '{"name":"ann","password":"correct horse battery"}' http://localhost/api/v1/sign-in 9>&-)
-    COOKIE=$(grep -io '^set-cookie: [^;]*' <<<"$said" | cut -d ' ' -f 2)
+    COOKIE=$(grep -iom1 '^set-cookie: [^;]*' <<<"$said" | cut -d ' ' -f 2)
     run 0 'password' people sessions ann
     expect_has "who she is" "$(signed_in me)" '"actor":"person:ann"'
     ask me >/dev/null
