@@ -804,7 +804,7 @@ void api_stop(struct api *api, loop_fn *ended, void *ctx)
     api->ended = ended;
     api->ended_ctx = ctx;
     for (struct request *r = api->requests; r; r = r->next)
-        if (r->call.route->read || r->call.route->flags & ROUTE_PAGE)
+        if (r->call.route && (r->call.route->read || r->call.route->flags & ROUTE_PAGE))
             task_cancel(&r->task, ERR_BUSY);
     close_doors(api);
 }

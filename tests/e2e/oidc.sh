@@ -335,6 +335,8 @@ END
 # Who is in stays in, who has a password comes in, and nobody waits in a row.
 it_is_away()
 {
+    local asked
+
     given_evil
     expect_answer "in" "$(told ann good)" 200 'Signed in'
     reeve --quiet people password bob <<<'correct horse battery staple'
@@ -345,7 +347,12 @@ it_is_away()
     expect_has "a password" "$(ask bob POST "$API/api/v1/sign-in" -d '{"name":"bob","password":"correct horse battery staple"}')" '"actor":"person:bob"'
     start_provider evil
     await 20 "it is heard again" is_let_in good
+    told eve silent >"$WORLD/said" &
+    asked=$!
+    await 20 "it is asked, and says nothing" test -s "$KEPT/silent"
     stop_daemon
+    wait "$asked"
+    expect_answer "who stops does not wait for it" "$(<"$WORLD/said")" 503 BUSY
     sed -i "s|issuer: http://127.0.0.1:$PORT|issuer: http://localhost:$PORT|" "$WORLD/reeve.yaml"
     start_daemon
     expect_has "who came by another provider is nobody" "$(ask ann GET "$API/api/v1/me")" ' 401'

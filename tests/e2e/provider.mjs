@@ -94,6 +94,10 @@ function exchange(request, answer, form) {
         return json(answer, 400, { error: 'invalid_grant', error_description: secret });
     if (how === 'broken')
         return json(answer, 500, {});
+    if (how === 'silent') {
+        fs.appendFileSync(`${directory}/silent`, 'asked\n');
+        return undefined;
+    }
     if (how === 'page')
         return answer.end('<html>');
     if (how === 'away') {
