@@ -1,28 +1,78 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/http/logs.h"
 
+#include <string.h>
+
+#include "base/guard.h"
 #include "base/vec.h"
 #include "providers/keeper_client.h"
+#include "reconciler/engine/history_seal.h"
+#include "reconciler/engine/secret_hide.h"
+#include "reconciler/engine/secret_seal.h"
 
-static struct value *last_lines(struct arena *a, struct str text, size_t n_lines)
+/* --- what is not shown --------------------------------------------------------------------------- */
+
+struct values { /* that instances of the environment were given */
+    VEC(struct str) list;
+};
+
+/* Without sealed sets, or without the key to them, nobody knows which. */
+static void find_values(struct arena *secrets, const struct value *daemon, struct str env_uid,
+                        struct values *ret)
+{
+    const char *keys = history_seal_keys(secrets, daemon);
+    const size_t n_dir = keys ? strlen(keys) - (sizeof("keys") - 1) : 0;
+    struct secret_seal at = { .dir = str_fmt(secrets, "%.*ssealed", (int)n_dir, keys).p,
+                              .keys = keys,
+                              .env = env_uid };
+    struct secret_seals seals = { 0 };
+    struct err err = ERR_INIT;
+
+    if (!at.dir || secret_seal_list(&at, secrets, &seals, &err))
+        return;
+    for (size_t i = 0; i < seals.list.n; i++) {
+        struct map set;
+
+        at.revision = seals.list.p[i];
+        if (secret_seal_read(&at, secrets, &set, &err))
+            continue;
+        for (size_t k = 0; k < set.n; k++) {
+            struct str *slot = vec_push(secrets, &ret->list);
+
+            if (slot)
+                *slot = *(const struct str *)set.entries[k].value;
+        }
+    }
+}
+
+/* --- lines --------------------------------------------------------------------------------------- */
+
+static struct str last_lines(struct str text, size_t n_lines)
+{
+    size_t at = text.n && text.p[text.n - 1] == '\n' ? text.n - 1 : text.n;
+
+    if (!n_lines)
+        return S("");
+    for (; at; at--)
+        if (text.p[at - 1] == '\n' && !--n_lines)
+            break;
+    return str_slice(text, at, text.n);
+}
+
+static struct value *list_lines(struct arena *a, struct str text)
 {
     struct value *list = value_list(a);
-    VEC(struct str) lines = { 0 };
     struct str line;
 
-    while (str_next(&text, '\n', &line)) {
-        struct str *slot = text.n || line.n ? vec_push(a, &lines) : NULL;
-
-        if (slot)
-            *slot = line;
-    }
-    for (size_t i = lines.n > n_lines ? lines.n - n_lines : 0; i < lines.n; i++)
-        value_add(a, list, value_text(a, lines.p[i]));
+    while (str_next(&text, '\n', &line))
+        if (text.n || line.n)
+            value_add(a, list, value_text(a, line));
     return list;
 }
 
 static struct value *read_one(const struct view *v, const struct value *daemon,
-                              const struct rec_resource *r, size_t n_lines)
+                              const struct rec_resource *r, size_t n_lines,
+                              const struct values *hidden)
 {
     const struct value *provider = value_get(value_get(daemon, S("providers")), r->provider);
     struct str directory = value_get_text(provider, S("directory"), S(""));
@@ -38,7 +88,8 @@ static struct value *read_one(const struct view *v, const struct value *daemon,
     value_set_text(v->a, one, S("name"),
                    str_fmt(v->a, "%.*s/%.*s", STR_ARG(r->kind), STR_ARG(r->name)));
     value_set_text(v->a, one, S("status"), r->status);
-    value_set(v->a, one, S("lines"), last_lines(v->a, text, n_lines));
+    text = secret_hide_field(hidden->list.p, hidden->list.n, v->a, last_lines(text, n_lines));
+    value_set(v->a, one, S("lines"), list_lines(v->a, text));
     return one;
 }
 
@@ -59,6 +110,8 @@ static int check_service(const struct view *v, const struct rec_environment *env
 int logs_read(const struct view *v, const struct value *daemon, struct str env, struct str service,
               size_t n_lines, struct value **ret, struct err *err)
 {
+    AUTO_WIPED_ARENA struct arena secrets = { 0 };
+    struct values hidden = { 0 };
     struct value *map = value_map(v->a), *list = value_list(v->a);
     struct rec_environment row;
     struct rec_resource *rows;
@@ -77,8 +130,9 @@ int logs_read(const struct view *v, const struct value *daemon, struct str env, 
                        &rows, &n, err, DB_T(row.uid), DB_T(service.p ? service : S("")));
     if (rc)
         return rc;
+    find_values(&secrets, daemon, row.uid, &hidden);
     for (size_t i = 0; i < n; i++)
-        value_add(v->a, list, read_one(v, daemon, &rows[i], n_lines));
+        value_add(v->a, list, read_one(v, daemon, &rows[i], n_lines, &hidden));
     value_set(v->a, map, S("instances"), list);
     *ret = map;
     return arena_status(v->a, err);

@@ -1,7 +1,8 @@
 /*
  * logs: the newest lines that instances wrote. SPDX-License-Identifier: Apache-2.0
  *
- * Read from the keepers' files, where the process driver's directory of the Daemon document says.
+ * Read from the keepers' files, where the process driver's directory of the Daemon document says. Of what the
+ * environment's sealed sets hold, whole values (secret_hide.h) are not shown.
  *
  * Memory   in the view's arena.
  * Fails    ERR_NOT_FOUND; a log that is not there is an empty one.

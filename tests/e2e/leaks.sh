@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/canary.sh"
 
-PLACES='environment file program spec header query body hook'
+PLACES='environment file program log spec header query body hook'
 
 # The value of that place.
 planted()
@@ -20,9 +20,12 @@ given_leaks()
     API=localhost:$((FIRST + 35)) HOOKS=localhost:$((FIRST + 36))
     mkdir "$WORLD/secrets"
     planted file >"$WORLD/secrets/filed"
+    planted log >"$WORLD/secrets/logged"
+    printf '#!/bin/sh\necho "said $LOGGED to all"\nexec "%s"\n' "$APP" >"$WORLD/talker"
+    chmod 700 "$WORLD/talker"
     printf '#!/bin/sh\necho %s\n' "$(planted program)" >"$WORLD/program"
     chmod 700 "$WORLD/program"
-    write_daemon rule="    secrets: [{path: \"env:token\", for: services}, {path: \"files:filed\", for: services}, {path: \"program:x\", for: services}]" \
+    write_daemon rule="    secrets: [{path: \"env:token\", for: services}, {path: \"files:filed\", for: services}, {path: \"files:logged\", for: services}, {path: \"program:x\", for: services}]" \
         extra="listen: $API
 listen_hooks: $HOOKS
 secrets: {default: env, stores: {env: {type: env, prefix: E2E_}, files: {type: file, directory: $WORLD/secrets}, program: {type: exec, command: [$WORLD/program]}}}"
@@ -37,11 +40,11 @@ secrets: {default: env, stores: {env: {type: env, prefix: E2E_}, files: {type: f
     : >"$WORLD/answers"
 }
 
-# Words of spec.
+# Words of spec. The service prints one of its values.
 leaky_spec()
 {
-    spec env='TOKEN: {secret: token}, FILED: {secret: filed}, PROGRAM: {secret: program}' "$@"
-    sed -i 's|^services:|secrets: {token: {}, filed: {store: files}, program: {store: program, path: x}}\n&|' "$WORLD/repo/.reeve/app.yaml"
+    spec command="$WORLD/talker" env='TOKEN: {secret: token}, FILED: {secret: filed}, PROGRAM: {secret: program}, LOGGED: {secret: logged}' "$@"
+    sed -i 's|^services:|secrets: {token: {}, filed: {store: files}, logged: {store: files}, program: {store: program, path: x}}\n&|' "$WORLD/repo/.reeve/app.yaml"
 }
 
 # --- asking -------------------------------------------------------------------------------------------
@@ -108,6 +111,7 @@ everything_asked()
 
 # --- looking ------------------------------------------------------------------------------------------
 
+# But in what the service itself wrote, which is not told.
 nothing_is_found()
 {
     local place values
@@ -120,7 +124,7 @@ nothing_is_found()
         spellings "$place"
     done >"$WORLD/spellings"
     expect_equal "where one of them stands" \
-        "$(grep -raoFf "$WORLD/spellings" "$WORLD/var" "$WORLD/daemon.log" "$WORLD/answers" "$WORLD/shown.txt" | sort -u)" ""
+        "$(grep -raoFf "$WORLD/spellings" --exclude=log "$WORLD/var" "$WORLD/daemon.log" "$WORLD/answers" "$WORLD/shown.txt" | sort -u)" ""
     no_process_shows "$values"
     nobody_writes_a_core
 }
@@ -131,6 +135,8 @@ where_it_belongs()
 {
     given_leaks
     expect "it is delivered" services_have "TOKEN=$(planted environment)"
+    grep -qF "said $(planted log) to all" "$WORLD"/var/services/run/*/log || fail "the service wrote nothing"
+    expect_has "what is told of it" "$(reeve logs prod)" 'said *** to all'
     nothing_is_found
 }
 
