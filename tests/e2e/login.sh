@@ -213,6 +213,28 @@ nobody_is_signed_in_by_others()
     expect_has "who does" "$(ask plain GET /me)" '"actor":"person:ann"'
 }
 
+# What TLS ends at us with: a cookie that nothing in clear is sent, and that no neighbour can set.
+cookies_under_tls()
+{
+    local said
+
+    given_people
+    sign_in ann >"$WORLD/said"
+    stop_daemon
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj '/CN=localhost' -addext subjectAltName=DNS:localhost \
+        -keyout "$WORLD/tls.key" -out "$WORLD/tls.pem" 2>/dev/null || fail "no certificate"
+    printf 'tls: {certificate: tls.pem, key: tls.key}\nhttp: {hosts: [localhost]}\n' >>"$WORLD/reeve.yaml"
+    start_daemon
+    API=https://localhost:$((FIRST + 35))
+    expect_has "one that was sent in clear is nobody's" "$(ask nobody GET /me '' --cacert "$WORLD/tls.pem" -H "Cookie: $(session_of ann)")" ' 401'
+    said=$(ask sealed POST /sign-in "{\"name\":\"ann\",\"password\":\"$PASSWORD ann\"}" -i --cacert "$WORLD/tls.pem")
+    expect_has "hers" "$said" '; HttpOnly; SameSite=Strict; Secure'
+    expect_has "by a name that says so" "$said" 'Set-Cookie: __Host-reeve='
+    expect_has "it is known" "$(ask sealed GET /me '' --cacert "$WORLD/tls.pem")" '"actor":"person:ann"'
+    expect_has "by the other name it is nobody's" \
+        "$(ask nobody GET /me '' --cacert "$WORLD/tls.pem" -H "Cookie: reeve=$(awk '$6 == "__Host-reeve" { print $7 }' "$WORLD/sealed.jar")")" ' 401'
+}
+
 session_of()
 {
     awk '$6 == "reeve" { print $6 "=" $7 }' "$WORLD/$1.jar"
@@ -251,4 +273,4 @@ expect_none_has()
 }
 
 run_cases who_signs_in one_person_is_one who_guesses_waits who_guesses_locks_nobody_out many_guess_at_once nobody_is_signed_in_by_others \
-    nothing_is_told
+    cookies_under_tls nothing_is_told
