@@ -222,7 +222,7 @@ static int judge_mark(struct engine *e, struct arena *a, struct str *ret_why, st
     if (mark.epoch <= epoch || !str_eq(mark.installation, e->installation))
         return 0;
     if (e->options.alone.p)
-        e->epoch_floor = mark.epoch;
+        e->epoch_floor = mark.epoch + ENGINE_LIVES_UNHEARD;
     else
         *ret_why = str_fmt(a, "the daemon at %.*s took over: it began life %lld, this one had %lld",
                            STR_ARG(mark.by), (long long)mark.epoch, (long long)epoch);

@@ -84,6 +84,9 @@ struct engine {
 };
 
 #define ENGINE_ACTOR S("reeve")
+/* Whoever goes on without the other daemon of a pair passes over so many lives, which that one may have begun
+ * meanwhile: one of both is always the newer. */
+#define ENGINE_LIVES_UNHEARD 1000000
 
 /* Begin a savepoint on the STATE thread. `env` "" for none. */
 struct engine_event {

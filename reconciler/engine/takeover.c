@@ -141,9 +141,12 @@ static int note_unswitched(struct engine *e, struct takeover_found *f, const str
 int takeover_meet(struct engine *e, const struct world *world, struct err *err)
 {
     struct takeover_found *f = arena_new(e->process, struct takeover_found);
+    int64_t copied;
 
     if (!f)
         return arena_status(e->process, err);
+    if (stale_epoch(e->process, e->db, &copied, err))
+        return err->code;
     f->epoch = world->epoch;
     for (size_t i = 0; i < world->things.n; i++)
         if (note_thing(e, f, &world->things.p[i], err))
@@ -152,7 +155,7 @@ int takeover_meet(struct engine *e, const struct world *world, struct err *err)
     if (!world->unlisted.n && (note_lost(e, f, world, err) || note_unswitched(e, f, world, err)))
         return err->code;
     e->found = f;
-    e->epoch_floor = f->epoch;
+    e->epoch_floor = (f->epoch > copied ? f->epoch : copied) + ENGINE_LIVES_UNHEARD;
     return 0;
 }
 

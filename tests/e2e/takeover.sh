@@ -173,7 +173,55 @@ and_takes_over_again()
     says 5 'took over' second once
 }
 
+# Values were sealed, and versions made, with keys that are in no event.
+given_secrets()
+{
+    export E2E_TOKEN=0123456789abcdef0123456789abcdef
+    given_pair rule='    secrets: [{path: "env:token", for: services}]' extra='secrets: {default: env, stores: {env: {type: env, prefix: E2E_}}}'
+    spec version=v1 env='TOKEN: {secret: token}'
+    sed -i 's|^services:|secrets: {token: {}}\n&|' "$WORLD/repo/.reeve/app.yaml"
+    commit 'version 1'
+    start_daemon
+    start_standby
+    await_converged
+    await_level
+}
+
+# Of the edge and of the instance.
+who_runs()
+{
+    cat "$WORLD"/var/*/run/*/state | grep -o '"pid":[0-9]*' | sort
+}
+
+not_without_the_keys()
+{
+    local before
+
+    given_secrets
+    before=$(who_runs)
+    kill_daemon
+    says 5 'copy the keys and sealed values' second takeover --primary-is-fenced 'killed by the test'
+    expect_has "it" "$(second status 2>&1)" "a copy of"
+    find "$WORLD/var/keys" -maxdepth 1 -type f ! -name 'history*' -exec cp -p {} "$WORLD/second/var/keys/" \;
+    cp -a "$WORLD/var/sealed" "$WORLD/second/var/"
+    take_over
+    await 60 "the second one converges" second_converged
+    spec version=v1 env='TOKEN: {secret: token}' keep=2s
+    sed -i 's|^services:|secrets: {token: {}}\n&|' "$WORLD/repo/.reeve/app.yaml"
+    commit 'nothing that anybody sees'
+    kill -HUP "$STANDBY"
+    await 60 "the second one converges" second_converged
+    expect_equal "who runs" "$(who_runs)" "$before"
+    expect_verified second
+}
+
 # --- another machine ----------------------------------------------------------------------------------
+
+# With the token, which the second one knows by the events of the first.
+second_from_afar()
+{
+    "$REEVE" --server "$SECOND_URL" --token "@$WORLD/second/token" --ca "$WORLD/tls.pem" "$@"
+}
 
 # What a viewer may see is enough, over TLS; the token is said nowhere.
 far_away()
@@ -188,6 +236,9 @@ far_away()
     make_token
     start_standby "$FIRST_URL"
     await_level
+    says 0 "a copy of $FIRST_URL" second_from_afar status prod
+    says 5 'it needs operator or admin' second_from_afar hold prod --reason 'not here'
+    says 5 'it needs admin' second_from_afar takeover --primary-is-fenced 'I am a viewer'
     expect_has_not "its words" "$(tr '\0' ' ' <"/proc/$STANDBY/cmdline")$(tr '\0' ' ' <"/proc/$STANDBY/environ")" "$TOKEN"
     expect_equal "who holds the token" "$(grep -rlF "$TOKEN" "$WORLD" 2>/dev/null)" "$WORLD/second/token"
 }
@@ -244,6 +295,6 @@ the_first_machine_comes_back()
 }
 
 run_cases died_as_it_made_the_new_set died_in_the_gate died_behind_the_switch what_was_not_heard_is_found \
-    not_while_the_first_one_lives not_twice the_first_one_follows and_takes_over_again \
+    not_while_the_first_one_lives not_twice the_first_one_follows and_takes_over_again not_without_the_keys \
     far_away the_machine_is_lost it_is_made_here the_first_machine_comes_back
 end_standby
