@@ -80,13 +80,28 @@ static int set_sources(const struct view *v, struct value *status, struct err *e
     return rc;
 }
 
+/* 0: none, or one that is named by a plan that was never begun. */
+static int revision_number(const struct view *v, const struct rec_environment *env, int64_t *ret,
+                           struct err *err)
+{
+    struct rec_revision rev = { .env = env->uid, .digest = env->live_rev };
+    int rc = digest_is_none(&env->live_rev) ? ERR_NOT_FOUND
+                                            : db_get(v->db, v->a, REC_revision, &rev, err);
+
+    *ret = rc ? 0 : rev.n;
+    if (rc == ERR_NOT_FOUND)
+        rc = err->code = 0;
+    return rc;
+}
+
 /* What both the list and the page of one environment say. */
 static int environment_head(const struct view *v, const struct rec_environment *env,
                             struct value **ret, struct err *err)
 {
-    struct value *map = value_map(v->a), *revision, *plan_head;
+    struct value *map = value_map(v->a), *plan_head;
     struct rec_plan plan;
-    int rc = view_revision(v, env->uid, &env->live_rev, INT64_MAX, &revision, err);
+    int64_t revision;
+    int rc = revision_number(v, env, &revision, err);
 
     if (!rc)
         rc = view_open_plan(v, env->uid, &plan, err);
@@ -103,8 +118,8 @@ static int environment_head(const struct view *v, const struct rec_environment *
     value_set_text(v->a, map, S("reason"), env->reason);
     view_set(v, map, "commit", env->commit_id);
     view_set_int(v, map, "deleted_ms", env->deleted_ms);
-    if (value_get(revision, S("revision")))
-        value_set_int(v->a, map, S("revision"), value_get_int(revision, S("revision"), 0));
+    if (revision)
+        value_set_int(v->a, map, S("revision"), revision);
     if (plan.env.n)
         value_set(v->a, map, S("plan"), plan_head);
     *ret = map;
