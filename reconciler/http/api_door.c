@@ -1,0 +1,80 @@
+/* What comes through a door, before it is known who asks. SPDX-License-Identifier: Apache-2.0 */
+#include "reconciler/http/api_parts.h"
+
+#include "reconciler/http/auth.h"
+
+/* Whoever balances load asks these, without a name: one word each. */
+static int answer_probe(struct api *api, struct http_exchange *x)
+{
+    int is_health = str_eq_c(x->path, "/healthz");
+
+    if (!str_eq_c(x->method, "GET") || !(is_health || str_eq_c(x->path, "/readyz")))
+        return 0;
+    if (is_health || !api->ended)
+        http_answer(x, 200, "text/plain", is_health ? S("ok\n") : S("ready\n"));
+    else
+        http_answer(x, err_http_status(ERR_BUSY), "text/plain", S("stopping\n"));
+    return 1;
+}
+
+static void answer_nobody(struct api *api, struct http_exchange *x)
+{
+    struct err err = ERR_INIT;
+
+    (void)err_set(&err, ERR_UNKNOWN_ACTOR, "no credential says who asks");
+    denials_count(&api->denials, x->address, str_from_c(err.text));
+    http_header(x, "WWW-Authenticate", S("Bearer"));
+    http_answer_error(x, &err);
+}
+
+/* Through the API's door where they have none of their own. */
+static int is_for_hooks(const struct api *api, const struct http_exchange *x)
+{
+    return x->door == HTTP_DOOR_HOOKS ||
+           (x->door == HTTP_DOOR_API && !api->servers[HTTP_DOOR_HOOKS] && hooks_is_path(x->path));
+}
+
+/* Over TCP, before anything is looked up. A credential counts for itself, whether it is one or not. */
+static int is_throttled(struct api *api, struct http_exchange *x)
+{
+    struct str credential = value_get_text(x->headers, S("authorization"), STR_NONE);
+    int64_t now_ms = loop_mono_ms(api->options.loop);
+    struct err err = ERR_INIT;
+    int wait_s = rate_take(&api->rate, RATE_ADDRESS, x->network, now_ms);
+
+    if (!wait_s && credential.n)
+        wait_s = rate_take(&api->rate, RATE_CREDENTIAL, credential, now_ms);
+    if (!wait_s)
+        return 0;
+    (void)err_set(&err, ERR_THROTTLED, "too many requests: wait %d s", wait_s);
+    http_header(x, "Retry-After", str_fmt(&x->arena, "%d", wait_s));
+    http_answer_error(x, &err);
+    return 1;
+}
+
+void api_handle(void *ctx, struct http_exchange *x)
+{
+    struct api *api = ctx;
+    struct route_call call = { 0 };
+    struct err err = ERR_INIT, unmatched = ERR_INIT;
+
+    if (answer_probe(api, x))
+        return;
+    if (is_for_hooks(api, x)) {
+        if (!api->options.follow) {
+            hooks_begin(&api->hooks, x);
+            return;
+        }
+        (void)err_set(&err, ERR_REFUSED, "this is a standby: it takes no deliveries");
+        http_answer_error(x, &err);
+        return;
+    }
+    if (x->door != HTTP_DOOR_SOCKET && is_throttled(api, x))
+        return;
+    (void)routes_match(x->method, x->path, &call, &unmatched); /* who asks comes first */
+    if (auth_is_nobody(x) && !(call.route && call.route->flags & ROUTE_OPEN)) {
+        answer_nobody(api, x);
+        return;
+    }
+    api_request_start(api, x, &call, &unmatched);
+}
