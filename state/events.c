@@ -6,6 +6,7 @@
 #include "base/guard.h"
 #include "base/vec.h"
 #include "state/db_impl.h"
+#include "state/retain.h"
 
 #define EVENTS_COLUMNS                                                                             \
     "e.seq, e.epoch, e.time_ms, e.mono_ms, e.actor, e.cause, e.kind, e.subject, e.env, "           \
@@ -303,9 +304,30 @@ static int events_check_last(const struct event_chain *c, const struct digest *n
     return events_bad(err, c->last_seq, "hash", "is not that of the other columns");
 }
 
-int events_check_next(struct event_chain *c, const struct event *e, struct err *err)
+/* Retention removes bodies from the beginning on; what they were, a snapshot after them says. */
+static int events_check_body(struct event_chain *c, const struct event *e, struct err *err)
 {
     struct digest body_hash;
+
+    if (!e->body.p && c->has_body)
+        return events_bad(err, e->seq, "body", "is missing");
+    if (!e->body.p) {
+        c->bare_seq = e->seq;
+        return 0;
+    }
+    body_hash = hash_bytes(e->body);
+    if (!digest_eq(&body_hash, &e->body_hash))
+        return events_bad(err, e->seq,
+                          digest_eq(&c->last_computed, &e->hash) ? "body" : "body_hash",
+                          "does not fit the other");
+    c->has_body = 1;
+    if (str_eq_c(e->kind, RETAIN_SNAPSHOT))
+        c->bare_seq = 0;
+    return 0;
+}
+
+int events_check_next(struct event_chain *c, const struct event *e, struct err *err)
+{
     int rc = events_check_last(c, &e->prev_hash, err);
 
     if (rc)
@@ -316,14 +338,10 @@ int events_check_next(struct event_chain *c, const struct event *e, struct err *
         return events_bad(err, e->seq, "prev_hash", "is not the hash of the event before");
     if (e->time_ms < c->last_ms)
         return events_bad(err, e->seq, "time_ms", "lies before the event before");
-    if (!e->body.p)
-        return events_bad(err, e->seq, "body", "is missing");
     c->last_computed = events_hash(c->installation, e);
-    body_hash = hash_bytes(e->body);
-    if (!digest_eq(&body_hash, &e->body_hash))
-        return events_bad(err, e->seq,
-                          digest_eq(&c->last_computed, &e->hash) ? "body" : "body_hash",
-                          "does not fit the other");
+    rc = events_check_body(c, e, err);
+    if (rc)
+        return rc;
     c->last_seq = e->seq;
     c->last_ms = e->time_ms;
     c->last_hash = e->hash;
@@ -377,6 +395,8 @@ static int events_check_rest(struct db *db, struct event_chain *c, int64_t seq, 
     }
     if (!rc)
         rc = events_check_end(c, err);
+    if (!rc && c->bare_seq)
+        rc = events_bad(err, c->bare_seq, "body", "is missing");
     return rc ? rc : events_check_no_stray(db, c->last_seq, err);
 }
 

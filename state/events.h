@@ -50,6 +50,9 @@ struct event_chain {
     struct str installation;
     int64_t last_seq, last_ms;
     struct digest last_hash, last_computed;
+    int64_t
+        bare_seq; /* of the newest event whose body was removed, and no snapshot came yet (retain.h); 0: none */
+    int has_body; /* one had; none may be missing from there on */
 };
 /* Is `e`, with its body, the next one? What is wrong with the hash of one shows with the next, or at the end. */
 int events_check_next(struct event_chain *c, const struct event *e, struct err *err);

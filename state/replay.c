@@ -9,21 +9,11 @@
 
 #define REPLAY_BODY_MAX_BYTES (256u << 20)
 
-union replay_record { /* room for any */
-#define TABLE(record, table, class) struct rec_##record record;
-#define COL(record, column, type, role)
-#define END_TABLE(record)
-#include "state/tables.def"
-#undef TABLE
-#undef COL
-#undef END_TABLE
-};
-
 /* What one list of the body holds of one table. */
 static int replay_rows(struct db *image, struct str table, const struct value *list,
                        enum stmt_kind kind, struct err *err)
 {
-    union replay_record rec = { 0 };
+    union tables_record rec = { 0 };
     enum record record;
     const struct table *t;
 
@@ -130,7 +120,7 @@ struct replay_side {
     struct db *db;
     sqlite3_stmt *st;
     struct arena arena;
-    union replay_record rec;
+    union tables_record rec;
     int has_row;
 };
 

@@ -37,6 +37,7 @@ CREATE TABLE events (
     hash BLOB NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
 CREATE INDEX events_of_env ON events (env, seq) WHERE env IS NOT NULL;
+CREATE INDEX events_snapshots ON events (seq) WHERE kind = 'snapshot';
 
 CREATE TABLE event_bodies (
     seq INTEGER NOT NULL PRIMARY KEY,

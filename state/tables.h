@@ -40,6 +40,16 @@ struct table {
     size_t n_columns, n_keys; /* keys first */
 };
 
+union tables_record { /* room for any */
+#define TABLE(record, table, class) struct rec_##record record;
+#define COL(record, column, type, role)
+#define END_TABLE(record)
+#include "state/tables.def"
+#undef TABLE
+#undef COL
+#undef END_TABLE
+};
+
 const struct table *tables_get(enum record record);
 int tables_find(struct str table_name, enum record *ret); /* 0, or -1 */
 

@@ -189,6 +189,27 @@ int tx_document(struct tx *tx, struct str kind, const struct digest *digest, str
     return arena_status(&tx->arena, err);
 }
 
+int tx_tell(struct tx *tx, enum record record, const void *rec, struct err *err)
+{
+    int rc = rows_check(tables_get(record), rec, err);
+
+    if (rc)
+        return rc;
+    body_add_row(&tx->body, record, rec);
+    return arena_status(&tx->arena, err);
+}
+
+int tx_tell_document(struct tx *tx, const struct digest *digest, struct err *err)
+{
+    body_add_document(&tx->body, digest);
+    return arena_status(&tx->arena, err);
+}
+
+size_t tx_size(const struct tx *tx)
+{
+    return tx->body.text.n + tx->body.documents.n;
+}
+
 static int tx_write_event(struct tx *tx, struct err *err)
 {
     struct event *e = &tx->event;

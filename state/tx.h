@@ -43,6 +43,11 @@ void tx_note(struct tx *tx, struct str name, struct str json);
 int tx_document(struct tx *tx, struct str kind, const struct digest *digest, struct str body,
                 struct err *err);
 
+/* Said anew in the body, as it stands already: nothing is written but the event. */
+int tx_tell(struct tx *tx, enum record record, const void *rec, struct err *err);
+int tx_tell_document(struct tx *tx, const struct digest *digest, struct err *err);
+size_t tx_size(const struct tx *tx); /* bytes of the body until now, about */
+
 int tx_commit(struct tx *tx, struct err *err); /* frees tx, also when it fails */
 void tx_rollback(struct tx *tx);               /* frees tx; NULL does nothing */
 

@@ -225,7 +225,7 @@ static int read_event(struct import *m, const struct value *v, struct err *err)
         .body = body && value_is(body, VALUE_TEXT) ? body->u.text : STR_NONE,
     };
 
-    if (value_count(v) != N_ELEMENTS(columns) ||
+    if (value_count(v) + !body != N_ELEMENTS(columns) ||
         digest_from_hex(cli_text(v, "body_hash"), &e.body_hash) ||
         digest_from_hex(cli_text(v, "prev_hash"), &e.prev_hash) ||
         digest_from_hex(cli_text(v, "hash"), &e.hash))

@@ -5,11 +5,13 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "reconciler/engine/env_task.h"
+#include "reconciler/engine/history_keep.h"
 #include "reconciler/engine/hook_call.h"
 
 #define TIDY_RESTED_MIN 32 /* a few leave too little */
 
 #define TIDY_PRUNE_MS 3600000
+#define TIDY_GOES_ON_MS 1000
 
 enum { TIDY_REST, TIDY_GIVE, TIDY_PRUNE, TIDY_PRUNED };
 
@@ -37,7 +39,9 @@ static int tidy_prune(struct task *t, struct err *err)
 
     if (clock_task_is_suspect(&tidy->engine->clock))
         return 0; /* nothing is old that it cannot prove */
-    return hook_call_prune(tidy->engine, &tidy->round, err);
+    return hook_call_prune(tidy->engine, &tidy->round, err)
+               ? err->code
+               : history_keep_prune(tidy->engine, &tidy->round, &tidy->goes_on, err);
 }
 
 static enum task_verdict tidy_step(struct task *t)
@@ -54,13 +58,15 @@ static enum task_verdict tidy_step(struct task *t)
         wait_work_start(t, POOL_FILE, tidy_give);
         return task_then(t, TIDY_REST);
     case TIDY_PRUNE:
-        tidy->prune_mono_ms = loop_mono_ms(t->loop) + TIDY_PRUNE_MS;
+        tidy->goes_on = 0;
         wait_work_start(t, POOL_STATE, tidy_prune);
         return task_then(t, TIDY_PRUNED);
     case TIDY_PRUNED:
         if (t->rc)
-            LOG(LOG_WARN, "deliveries cannot be removed, in an hour again",
+            LOG(LOG_WARN, "what is old cannot be removed, in an hour again",
                 LOG_C("err", t->err.text));
+        tidy->prune_mono_ms = loop_mono_ms(t->loop) +
+                              (tidy->goes_on ? TIDY_GOES_ON_MS : TIDY_PRUNE_MS);
         arena_reset(&tidy->round);
         return task_goto(t, TIDY_REST);
     }
@@ -79,7 +85,7 @@ void tidy_task_start(struct tidy_task *t, struct engine *e)
 {
     *t = (struct tidy_task){ .engine = e, .prune_mono_ms = -1 };
     arena_init(&t->round, 0);
-    if (hears_hooks(e))
+    if (hears_hooks(e) || history_keep_is_asked(e))
         t->prune_mono_ms = loop_mono_ms(e->loop) + TIDY_PRUNE_MS;
     task_start(&t->task, e->loop, "tidy", tidy_states, N_ELEMENTS(tidy_states), TIDY_REST,
                tidy_step, engine_task_ended, e);

@@ -2,7 +2,7 @@
  * tidy_task: what nobody needs any more goes. SPDX-License-Identifier: Apache-2.0
  *
  *   REST -> GIVE -> REST      memory goes back to the system; woken by the last of many environments
- *     `---> PRUNE -> REST     once an hour: deliveries of hooks that no replay needs
+ *     `---> PRUNE -> REST     once an hour: deliveries of hooks that no replay needs, what old events wrote
  *
  * What many cycles side by side leave is free but scattered: without this a daemon would stay as big as it was
  * once.
@@ -19,7 +19,8 @@ struct tidy_task {
     struct task task;
     struct engine *engine;
     struct arena round;
-    int64_t prune_mono_ms; /* -1: nothing hears hooks */
+    int64_t prune_mono_ms; /* -1: nothing is to be removed */
+    int goes_on;           /* there is more of it */
     int n_rested;          /* since the last time */
 };
 

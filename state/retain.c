@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "state/retain.h"
+
+#include "base/guard.h"
+#include "state/db_impl.h"
+#include "state/documents.h"
+
+#define RETAIN_PART_BYTES (1u << 20) /* of one body, about */
+
+struct retain {
+    struct db *db;
+    struct tx_head head;
+    struct tx *tx;
+};
+
+static int begin_part(struct retain *r, const char *kind, struct err *err)
+{
+    r->head.kind = str_from_c(kind);
+    r->head.subject = S("state");
+    r->head.env = S("");
+    return tx_begin(r->db, &r->head, &r->tx, err);
+}
+
+static int end_part(struct retain *r, struct err *err)
+{
+    struct tx *tx = TAKE(r->tx);
+
+    return tx_commit(tx, err);
+}
+
+static int make_room(struct retain *r, struct err *err)
+{
+    if (tx_size(r->tx) < RETAIN_PART_BYTES)
+        return 0;
+    return end_part(r, err) ? err->code : begin_part(r, RETAIN_SNAPSHOT ".part", err);
+}
+
+static int tell_table(struct retain *r, enum record record, struct err *err)
+{
+    const struct table *t = tables_get(record);
+    AUTO_ARENA struct arena a;
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    union tables_record rec;
+    struct sb sql;
+    int rc;
+
+    arena_init(&a, 0);
+    sb_init(&sql, &a);
+    tables_sql_select(&sql, t);
+    sb_add(&sql, S(" ORDER BY "));
+    tables_sql_order(&sql, t);
+    rc = arena_status(&a, err);
+    if (!rc)
+        rc = stmt_prepare(r->db, sb_str(&sql), &st, err);
+    while (!rc && (rc = stmt_step(r->db, st, err)) == 1) {
+        arena_reset(&a);
+        rc = tables_read(st, t, &a, &rec, err);
+        if (!rc)
+            rc = make_room(r, err);
+        if (!rc)
+            rc = tx_tell(r->tx, record, &rec, err);
+    }
+    return rc;
+}
+
+static int tell_documents(struct retain *r, struct err *err)
+{
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc = stmt_prepare(r->db, S("SELECT digest FROM documents ORDER BY digest"), &st, err);
+
+    while (!rc && (rc = stmt_step(r->db, st, err)) == 1) {
+        struct digest digest = stmt_digest(st, 0);
+
+        rc = make_room(r, err);
+        if (!rc)
+            rc = tx_tell_document(r->tx, &digest, err);
+    }
+    return rc;
+}
+
+int retain_snapshot(struct db *db, const struct tx_head *head, struct err *err)
+{
+    struct retain r = { .db = db, .head = *head };
+    int rc = begin_part(&r, RETAIN_SNAPSHOT, err);
+
+    if (rc)
+        return rc;
+    rc = tell_documents(&r, err);
+    for (int i = 0; i < N_RECORDS && !rc; i++)
+        if (tables_get((enum record)i)->class == TABLE_EVENTED)
+            rc = tell_table(&r, (enum record)i, err);
+    if (!rc)
+        return end_part(&r, err);
+    tx_rollback(r.tx);
+    return rc;
+}
+
+int retain_newest(struct db *db, int64_t seq, int64_t *ret, struct err *err)
+{
+    const struct db_bind bind = DB_I(seq);
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc = stmt_prepare(
+        db, S("SELECT max(seq) FROM events WHERE kind = '" RETAIN_SNAPSHOT "' AND seq <= $1"), &st,
+        err);
+
+    if (!rc)
+        rc = stmt_bind(db, st, &bind, 1, err);
+    if (!rc)
+        rc = stmt_step(db, st, err);
+    if (rc < 0)
+        return rc;
+    *ret = rc ? sqlite3_column_int64(st, 0) : 0;
+    return 0;
+}
+
+int retain_drop(struct db *db, int64_t seq, int64_t *ret_n, struct err *err)
+{
+    struct db_bind binds[] = { DB_I(0), DB_I(RETAIN_DROP_MAX) };
+    sqlite3_stmt *st = NULL;
+    int rc = retain_newest(db, seq, &binds[0].number, err);
+
+    if (!rc)
+        rc = stmt_prepare(db,
+                          S("DELETE FROM event_bodies WHERE seq IN (SELECT seq FROM event_bodies"
+                            " WHERE seq < $1 ORDER BY seq LIMIT $2)"),
+                          &st, err);
+    if (!rc)
+        rc = stmt_bind(db, st, binds, N_ELEMENTS(binds), err);
+    if (!rc)
+        rc = stmt_run(db, st, err);
+    if (rc)
+        return rc;
+    *ret_n = sqlite3_changes(db->handle);
+    return 0;
+}
