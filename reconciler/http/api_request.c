@@ -159,6 +159,7 @@ static int request_waits(struct api_request *r)
 static void request_listen(struct api_request *r)
 {
     struct arena *a = &r->x->arena;
+    struct err err = ERR_INIT;
     struct feed_listener in = { .scope = r->actor.scope,
                                 .after = r->after,
                                 .head = value_get_int(r->answer, S("seq"), 0),
@@ -171,7 +172,12 @@ static void request_listen(struct api_request *r)
         in.who = str_fmt(
             a, "person/%.*s",
             STR_ARG(str_slice(r->actor.name, sizeof(PEOPLE_ACTOR) - 1, r->actor.name.n)));
-    feed_join(r->api->feed, r->x, &in);
+    if (r->api->feed) {
+        feed_join(r->api->feed, r->x, &in);
+        return;
+    }
+    (void)err_set(&err, ERR_BUSY, "the daemon is stopping"); /* it was read before we did */
+    http_answer_error(r->x, &err);
 }
 
 static void request_answer(struct api_request *r)
