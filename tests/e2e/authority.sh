@@ -355,9 +355,9 @@ a_committer_without_rights()
     refused 'a path that only begins alike' shop main 'app "s/\\\${env}/\\\${env}uction/"' \
         "$A:13:12: error: secret 'session': files:shop/production/session is not allowed by the rule at $RULE [refused-secret]"
     refused 'a path with ..' shop main 'app "s/\\\${env}/\\\${env}\/..\/other/"' \
-        "$A:13:19: error: secrets.session.path: 'shop/prod/../other/session' is not a path in a secret store"
+        "$A:13:19: error: secrets.session.path: this is not a path in a secret store"
     refused 'a path with %2e%2e' shop main 'app "s/\\\${env}/\\\${env}\/%2e%2e\/other/"' \
-        "$A:13:19: error: secrets.session.path: 'shop/prod/%2e%2e/other/session' is not a path in a secret store"
+        "$A:13:19: error: secrets.session.path: this is not a path in a secret store"
     refused 'a path with an empty part' shop main 'app "s/\\\${env}/\\\${env}\//"' \
         "$A:13:19: error: secrets.session.path: 'shop/prod//session' is not a path in a secret store"
     refused 'a path from the root' shop main 'app "s/\"shop/\"\/shop/"' \
