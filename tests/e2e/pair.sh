@@ -148,3 +148,14 @@ make_token()
     TOKEN=$(reeve token create standby --role viewer 2>/dev/null) || fail "no token"
     (umask 077 && echo "$TOKEN" >"$WORLD/second/token")
 }
+
+# says STATUS TEXT COMMAND..
+says()
+{
+    local status=$1 text=$2 said
+
+    shift 2
+    said=$("$@" 2>&1)
+    expect_equal "exit status of $*: $said" "$?" "$status"
+    expect_has "$*" "$said" "$text"
+}

@@ -67,6 +67,26 @@ the_first_one_is_away()
     expect_verified second
 }
 
+# One that was put back is not what was sealed; without it everything is copied anew.
+a_copy_that_was_cut()
+{
+    end_standby
+    cp -a "$WORLD/second/var" "$WORLD/kept"
+    start_standby
+    spec version=v3.1
+    deploy 'version 3.1'
+    await_converged
+    await_level
+    end_standby
+    rm "$WORLD"/second/var/reeve.db*
+    cp -a "$WORLD"/kept/reeve.db* "$WORLD/second/var/"
+    says 1 "put '$WORLD/second/var/reeve.db' aside" second serve --follow "unix:$WORLD/var/reeve.sock"
+    rm "$WORLD"/second/var/reeve.db*
+    start_standby
+    await_level
+    second audit verify | grep -q 'sealed head' || fail "the copy is not sealed"
+}
+
 third()
 {
     "$REEVE" "$@" --config "$WORLD/third/reeve.yaml"
@@ -168,5 +188,5 @@ one_that_is_silent()
     STANDBY=
 }
 
-run_cases a_copy_that_answers nothing_is_changed_there killed_while_it_follows the_first_one_is_away a_copy_of_a_copy nobody_is_believed one_that_is_silent
+run_cases a_copy_that_answers nothing_is_changed_there killed_while_it_follows the_first_one_is_away a_copy_that_was_cut a_copy_of_a_copy nobody_is_believed one_that_is_silent
 end_standby

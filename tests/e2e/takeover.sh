@@ -87,16 +87,6 @@ what_was_not_heard_is_found()
     expect_verified second
 }
 
-says()
-{
-    local status=$1 text=$2 said
-
-    shift 2
-    said=$("$@" 2>&1)
-    expect_equal "exit status of $*: $said" "$?" "$status"
-    expect_has "$*" "$said" "$text"
-}
-
 not_while_the_first_one_lives()
 {
     given_pair
