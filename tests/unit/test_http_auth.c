@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -158,8 +159,8 @@ static void test_environments_are_no_people(void **state)
     }
 }
 
-/* A child of ours in new namespaces, as a start of an instance makes one. It ends with the pipe. */
-static void expect_elsewhere(const char *sentence, int namespaces)
+/* A child of ours, in new namespaces as a start of an instance makes one. It ends with the pipe. */
+static void expect_admitted(const char *sentence, int namespaces, int is_shut, int rc)
 {
     struct err err = ERR_INIT;
     int hold[2], ready[2];
@@ -170,7 +171,7 @@ static void expect_elsewhere(const char *sentence, int namespaces)
     assert_int_equal(pipe(ready), 0);
     child = fork();
     if (!child) {
-        char made = unshare(namespaces) ? 'n' : 'y';
+        char made = unshare(namespaces) || prctl(PR_SET_DUMPABLE, !is_shut) ? 'n' : 'y';
 
         (void)close(hold[1]);
         (void)!write(ready[1], &made, 1);
@@ -180,8 +181,7 @@ static void expect_elsewhere(const char *sentence, int namespaces)
     assert_int_equal(read(ready[0], &said, 1), 1);
     if (said == 'y')
         assert_int_equal(
-            admit_peer(NULL, &(struct http_peer){ .uid = geteuid(), .pid = child }, &err),
-            ERR_REFUSED);
+            admit_peer(NULL, &(struct http_peer){ .uid = geteuid(), .pid = child }, &err), rc);
     else
         print_message("  not tried, this machine has none: %s\n", sentence);
     for (int i = 0; i < 2; i++) {
@@ -196,7 +196,9 @@ static void test_who_lives_elsewhere_is_refused(void **state)
     struct err err = ERR_INIT;
 
     (void)state;
-    expect_elsewhere("another user namespace", CLONE_NEWUSER);
+    expect_admitted("another user namespace", CLONE_NEWUSER, 0, ERR_REFUSED);
+    expect_admitted("one that nobody may look into", CLONE_NEWUSER, 1, ERR_REFUSED);
+    expect_admitted("a standby of ours, that nobody may look into", 0, 1, 0);
     assert_int_equal(admit_peer(NULL, &(struct http_peer){ .uid = getuid(), .pid = 0 }, &err),
                      ERR_REFUSED); /* of a PID namespace above ours */
     assert_int_equal(admit_peer(NULL, &(struct http_peer){ .uid = (uid_t)-1, .pid = 1 }, &err),
