@@ -159,6 +159,8 @@ static int replica_take(struct db *db, const struct replica_page *page, const st
     struct value *body;
     int rc;
 
+    if (!e->body.p) /* gone where it is old, but not on the way here */
+        return err_set(err, ERR_CORRUPT, "event %" PRId64 ": column 'body' is missing", e->seq);
     arena_init(&a, 0);
     rc = json_parse(&a, e->body, BODY_MAX_BYTES, &body, err);
     if (!rc)

@@ -173,6 +173,7 @@ static void rehash(struct replica_page *page, size_t from)
 
 enum harm {
     TORN,
+    NO_BODY,
     WRONG_HASH,
     LAST_HASH,
     WRONG_BODY,
@@ -195,6 +196,9 @@ static void do_harm(struct given *g, struct replica_page *page, enum harm harm)
     switch (harm) {
     case TORN:
         e[2].body = str_slice(e[2].body, 0, e[2].body.n / 2);
+        break;
+    case NO_BODY:
+        e[1].body = STR_NONE;
         break;
     case WRONG_HASH:
         e[1].hash.b[7] ^= 1;
@@ -248,6 +252,7 @@ static void do_harm(struct given *g, struct replica_page *page, enum harm harm)
 /* clang-format off */
 static const struct { enum harm harm; int code; const char *what; } harms[] = {
     { TORN,               ERR_CORRUPT,  "event 6: column 'body' does not fit the other" },
+    { NO_BODY,            ERR_CORRUPT,  "event 5: column 'body' is missing" },
     { WRONG_HASH,         ERR_CORRUPT,  "event 5: column 'hash' was changed" },
     { LAST_HASH,          ERR_CORRUPT,  "event 6: column 'hash' is not that of the other columns" },
     { WRONG_BODY,         ERR_CORRUPT,  "event 5: column 'body' does not fit the other" },
