@@ -66,7 +66,7 @@ static int request_sign(struct api_request *r, struct db *db, struct err *err)
 {
     struct login_call *c = &r->login;
 
-    if (r->api->options.follow)
+    if (r->api->options.follow && r->call.route->work != login_me)
         return err_set(err, ERR_REFUSED, "nobody signs in at a standby");
     c->a = &r->x->arena;
     c->db = db;

@@ -28,6 +28,7 @@ nothing_is_changed_there()
     status=$?
     [ $status -eq 5 ] || fail "a hold on the standby: exit status $status: $said"
     expect_has "the refusal" "$said" "unix:$WORLD/var/reeve.sock"
+    expect_has "who asks" "$(curl -s --unix-socket "$WORLD/second/reeve.sock" http://localhost/api/v1/me 9>&-)" '"kind":"local"'
 }
 
 # Killed at any moment it goes on from its last event.
