@@ -215,6 +215,18 @@ static void change_provider(struct history *h)
                                         .kind = NULL_FAULT_BEFORE });
 }
 
+/* Whether anything out there carries the number of this life. */
+static int is_seen(struct history *h)
+{
+    struct rec_operation *rows;
+    size_t n;
+
+    MUST(DB_SELECT(world_reader(&h->world), &h->world.arena, operation,
+                   "WHERE outcome = $1 AND action IN ('create', 'update') LIMIT 1", &rows, &n, err,
+                   DB_T(S("done"))));
+    return n != 0;
+}
+
 /* Nothing is lost where the copy knows everything that is there: then it is gone on with. */
 static void lose_database(struct history *h)
 {
@@ -222,7 +234,7 @@ static void lose_database(struct history *h)
                                                CRASH_RECOVER_BETWEEN_FILES,
                                                CRASH_RECOVER_AFTER_PLACED, N_CRASH_POINTS };
     struct world *w = &h->world;
-    int loses_all = chance(h, 25) && !h->n_lost, done = 0;
+    int loses_all = chance(h, 25) && !h->n_lost, done = 0, was_seen;
 
     if (chance(h, 50))
         world_stop(w);
@@ -230,6 +242,7 @@ static void lose_database(struct history *h)
         world_kill(w);
     if (!loses_all && !w->has_copy)
         return;
+    was_seen = is_seen(h);
     world_lose_database(w, loses_all ? WORLD_LOSES_ALL : WORLD_LOSES_SOME);
     h->broken = world_recover(w, points[draw(h, N_ELEMENTS(points))], &done);
     if (h->broken)
@@ -240,6 +253,8 @@ static void lose_database(struct history *h)
         map_init(&w->begun, &w->arena); /* nobody remembers what is over */
         h->n_lost++;                    /* nor what was taken away since: it is missed */
     }
+    if (loses_all && !was_seen) /* its numbers are given again */
+        laws_forget_numbers(&h->laws);
     laws_recovered(w, &h->laws);
     h->n_recovered++;
     h->n_forgotten += loses_all;
