@@ -153,6 +153,8 @@ int engine_life_read(struct engine *e, struct err *err)
 
     if (!rc && recover_place_is_open(e->process, &place))
         rc = err_set(err, ERR_REFUSED, "a recover of '%s' died half way: reeve recover", file);
+    if (!rc)
+        rc = recover_place_finish(e->process, &place, e->keys_dir.p, err);
     if (rc || !is_there(file))
         return rc;
     rc = db_open(file, DB_WRITE, &e->db, &why);

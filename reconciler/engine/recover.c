@@ -172,7 +172,7 @@ static int replace_file(struct recovery *v, struct err *err)
     v->r.copy = NULL;
     if (recover_place_swap(v->a, &v->place, v->aside, err))
         return err->code;
-    return history_seal_forget(v->a, v->keys.p, err); /* a death before that: recover once more */
+    return recover_place_finish(v->a, &v->place, v->keys.p, err);
 }
 
 /* --- the whole ----------------------------------------------------------------------------------- */
@@ -186,6 +186,7 @@ static int open_all(struct recovery *v, struct err *err)
 
     if (sys_mkdir_all(v->place.dir, 0750, err) ||
         lock_take(v->place.file, v->options->holder, &v->lock, err) ||
+        recover_place_finish(v->a, &v->place, v->keys.p, err) ||
         recover_place_back(v->a, &v->place, err) ||
         installation_read(v->a, v->keys.p, &installation, err) ||
         look_at_file(v, installation, err))

@@ -8,6 +8,7 @@
 #include "base/crash.h"
 #include "base/guard.h"
 #include "base/sys.h"
+#include "reconciler/engine/history_seal.h"
 
 /* The log and its index belong to the file: SQLite would read them into the new one. */
 static const char *const ends[] = { "-wal", "-shm", "" };
@@ -37,6 +38,20 @@ int recover_place_is_open(struct arena *a, const struct recover_place *p)
     return note && sys_exists(note) && sys_exists(p->made);
 }
 
+int recover_place_finish(struct arena *a, const struct recover_place *p, const char *keys,
+                         struct err *err)
+{
+    const char *note = note_path(a, p);
+
+    if (!note)
+        return arena_status(a, err);
+    if (!sys_exists(note) || sys_exists(p->made))
+        return 0;
+    if (history_seal_forget(a, keys, err))
+        return err->code;
+    return sys_remove_all(p->work, err);
+}
+
 static int move_one(struct arena *a, const char *from, const char *to, const char *end,
                     struct err *err)
 {
@@ -54,15 +69,16 @@ int recover_place_back(struct arena *a, const struct recover_place *p, struct er
     const char *aside;
     struct str text;
 
-    if (!recover_place_is_open(a, p)) /* what was half made, or is in its place */
+    if (!recover_place_is_open(a, p)) /* what was half made */
         return sys_remove_all(p->work, err);
     if (sys_read_file(a, note_path(a, p), PATH_MAX, &text, err))
         return err->code;
     aside = str_to_c(a, text);
-    for (size_t i = N_ELEMENTS(ends); aside && i; i--)
+    for (size_t i = N_ELEMENTS(ends); text.n && aside && i; i--)
         if (move_one(a, aside, p->file, ends[i - 1], err))
             return err->code;
-    if (arena_status(a, err) || sys_fsync_dir(p->dir, err))
+    /* The note goes first: without the new file beside it, it says that this one is in its place. */
+    if (arena_status(a, err) || sys_fsync_dir(p->dir, err) || sys_remove_all(note_path(a, p), err))
         return err->code;
     return sys_remove_all(p->work, err);
 }
@@ -71,8 +87,8 @@ int recover_place_swap(struct arena *a, const struct recover_place *p, const cha
                        struct err *err)
 {
     CRASH_POINT(RECOVER_AFTER_MADE);
-    if (aside && (sys_write_file(note_path(a, p), 0600, str_from_c(aside), err) ||
-                  sys_fsync_dir(p->dir, err)))
+    if (sys_write_file(note_path(a, p), 0600, aside ? str_from_c(aside) : S(""), err) ||
+        sys_fsync_dir(p->dir, err))
         return err->code;
     for (size_t i = 0; aside && i < N_ELEMENTS(ends); i++) {
         if (move_one(a, p->file, aside, ends[i], err))
@@ -84,5 +100,5 @@ int recover_place_swap(struct arena *a, const struct recover_place *p, const cha
     if (sys_fsync_dir(p->dir, err))
         return err->code;
     CRASH_POINT(RECOVER_AFTER_PLACED);
-    return sys_remove_all(p->work, err);
+    return 0;
 }
