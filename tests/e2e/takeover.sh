@@ -8,11 +8,9 @@ has_more()
     [ "$(count_events "$1")" -gt "$2" ]
 }
 
-# The first dies in the middle of a rollout: when its history says so once more.
-fails_over_at()
+# Version 1 serves, and the standby has heard all of it.
+given_version_1()
 {
-    local before heard
-
     given_pair
     given_witnesses
     witnessed version=v1 keep=60s
@@ -21,6 +19,14 @@ fails_over_at()
     start_standby
     await_converged
     await_level
+}
+
+# The first dies in the middle of a rollout: when its history says so once more.
+fails_over_at()
+{
+    local before heard
+
+    given_version_1
     start_load --pause-ms 5
     before=$(count_events "$1")
     witnessed version=v2 keep=60s
@@ -60,14 +66,7 @@ died_behind_the_switch()
 # The standby was stopped before version 2, and hears nothing of it: what the first one made is there, and is kept.
 what_was_not_heard_is_found()
 {
-    given_pair
-    given_witnesses
-    witnessed version=v1 keep=60s
-    commit 'version 1'
-    start_daemon
-    start_standby
-    await_converged
-    await_level
+    given_version_1
     end_standby
     witnessed version=v2 keep=60s
     deploy 'version 2'
