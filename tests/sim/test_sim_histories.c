@@ -29,7 +29,7 @@
 #else
 #define HISTORIES_DEFAULT 2000
 #endif
-#define HISTORY_SECONDS_MAX 180 /* of processor, of one; more is a loop that never rests */
+#define HISTORY_SECONDS_MAX 60 /* of processor, of one; more is a loop that never rests */
 #define HISTORIES_MANY 1000
 #define HISTORIES_BROKEN_MAX 5
 #define HISTORIES_PROCESSES 2
