@@ -10,13 +10,24 @@
 #include "base/guard.h"
 #include "base/sys.h"
 
-#define HTTPS_LIST "/info/refs?service=git-upload-pack"
-#define HTTPS_PACK "/git-upload-pack"
 #define HTTPS_BUFFER_MAX ((size_t)1 << 20) /* above: the transfer pauses */
 #define HTTPS_REQUEST_MAX ((size_t)64 << 20)
 #define HTTPS_REDIRECTS_MAX 3
 #define HTTPS_POLL_MS 500
 #define HTTPS_PORT 443
+
+/* What is asked of the server: to fetch from it, or to push to it. */
+/* clang-format off */
+static const struct https_service {
+    git_smart_service_t list_id, pack_id;
+    const char *list, *pack, *type, *accept;
+} https_services[] = {
+    { GIT_SERVICE_UPLOADPACK_LS, GIT_SERVICE_UPLOADPACK, "/info/refs?service=git-upload-pack", "/git-upload-pack",
+      "Content-Type: application/x-git-upload-pack-request", "Accept: application/x-git-upload-pack-result" },
+    { GIT_SERVICE_RECEIVEPACK_LS, GIT_SERVICE_RECEIVEPACK, "/info/refs?service=git-receive-pack", "/git-receive-pack",
+      "Content-Type: application/x-git-receive-pack-request", "Accept: application/x-git-receive-pack-result" },
+};
+/* clang-format on */
 
 struct https_buffer {
     char *p;
@@ -36,6 +47,7 @@ struct https_transport {
 struct https_stream {
     git_smart_subtransport_stream parent;
     struct https_transport *t;
+    const struct https_service *service;
     int is_listing;
     struct https_buffer request, answer;
     int64_t n_received;
@@ -130,7 +142,7 @@ static int https_same_origin(const char *one, const char *other)
 
 static int https_set_target(struct https_stream *s)
 {
-    const char *tail = s->is_listing ? HTTPS_LIST : HTTPS_PACK;
+    const char *tail = s->is_listing ? s->service->list : s->service->pack;
     size_t n = strlen(s->t->base) + strlen(tail) + 1;
     char *url = alloc_zero(n);
     CURLcode rc;
@@ -145,11 +157,7 @@ static int https_set_target(struct https_stream *s)
 
 static int https_set_headers(struct https_stream *s)
 {
-    static const char *const lines[] = {
-        "Content-Type: application/x-git-upload-pack-request",
-        "Accept: application/x-git-upload-pack-result",
-        "Expect:",
-    };
+    const char *const lines[] = { s->service->type, s->service->accept, "Expect:" };
 
     for (size_t i = 0; i < N_ELEMENTS(lines) && !s->is_listing; i++) {
         struct curl_slist *longer = curl_slist_append(s->headers, lines[i]);
@@ -255,14 +263,14 @@ static int https_redirect(struct https_stream *s)
     (void)curl_easy_getinfo(s->t->easy, CURLINFO_REDIRECT_URL, &to); /* NULL: none */
     target = str_from_c(to);
     if (!s->is_listing || !to || ++s->redirects > HTTPS_REDIRECTS_MAX ||
-        !str_ends(target, S(HTTPS_LIST)))
+        !str_ends(target, str_from_c(s->service->list)))
         return err_set(err, ERR_UNREACHABLE, "the server redirects to something else");
     if (!https_same_origin(s->t->base, to))
         return err_set(err, ERR_REFUSED, "the server redirects to another host");
     to = alloc_zero(target.n);
     if (!to)
         return err_set(err, ERR_NOMEM, "no memory for a redirect");
-    memcpy(to, target.p, target.n - strlen(HTTPS_LIST));
+    memcpy(to, target.p, target.n - strlen(s->service->list));
     alloc_free(s->t->base);
     s->t->base = to;
     https_end(s);
@@ -376,16 +384,21 @@ static int https_action(git_smart_subtransport_stream **out, git_smart_subtransp
                         const char *url, git_smart_service_t service)
 {
     struct https_transport *t = container_of(transport, struct https_transport, parent);
+    const struct https_service *of = NULL;
     struct https_stream *s;
 
     (void)url; /* ours, checked */
-    if (service != GIT_SERVICE_UPLOADPACK_LS && service != GIT_SERVICE_UPLOADPACK)
+    for (size_t i = 0; i < N_ELEMENTS(https_services); i++)
+        if (https_services[i].list_id == service || https_services[i].pack_id == service)
+            of = &https_services[i];
+    if (!of)
         return -1;
     s = alloc_zero(sizeof(*s));
     if (!s)
         return -1;
     s->t = t;
-    s->is_listing = service == GIT_SERVICE_UPLOADPACK_LS;
+    s->service = of;
+    s->is_listing = service == of->list_id;
     s->parent = (git_smart_subtransport_stream){ .subtransport = transport,
                                                  .read = https_read,
                                                  .write = https_write,

@@ -18,6 +18,10 @@
  *   export    {mirror, commit, path, spec_path, dest,
  *              limit_bytes, limit_files}                      -> {bytes, files}
  *   blob      {mirror, id, limit_bytes}                       -> {hex}
+ *   anchor_read {mirror, url, branch, folder, known?, ...}    -> {tip?, file?, text?}: the newest file; CONFLICT where
+ *                                                                 the branch does not go on from the commit `known`
+ *   anchor_push {mirror, url, branch, folder, tip?, line,
+ *              time_ms, ...}                                  -> {commit}; STALE where the branch is not at `tip`
  *
  * Memory   answers are built in op->a.
  * Thread   one; one request a process.
@@ -48,6 +52,8 @@ int git_op_resolve(struct git_op *op, struct err *err);
 int git_op_log(struct git_op *op, struct err *err);
 int git_op_export(struct git_op *op, struct err *err);
 int git_op_blob(struct git_op *op, struct err *err);
+int git_op_anchor_read(struct git_op *op, struct err *err);
+int git_op_anchor_push(struct git_op *op, struct err *err);
 
 /* What `read` answers, in a mirror that is open; the commit's id is no member of the request. */
 int git_op_read_commit(struct git_op *op, git_repository *repo, struct str id, struct err *err);

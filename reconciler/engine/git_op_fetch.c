@@ -1,26 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/guard.h"
 #include "base/hash.h"
 #include "base/map.h"
 #include "base/sys.h"
 #include "base/vec.h"
-#include "reconciler/engine/git_cage.h"
-#include "reconciler/engine/git_https.h"
+#include "reconciler/engine/git_net.h"
 #include "reconciler/engine/git_op.h"
-#include "reconciler/engine/git_ssh.h"
 #include "reconciler/engine/git_text.h"
 
 #define FETCH_REFS_MAX 200000u /* of the remote's list */
 #define FETCH_HEADS_MAX 10000u /* of those that were asked for */
-#define FETCH_TIMEOUT_MS 60000
-#define FETCH_CONNECT_MS 10000
-#define FETCH_LOW_SPEED_MS 30000
-#define FETCH_BYTES_MAX ((int64_t)5 << 30)
 
 struct fetch_head {
     struct str name; /* "main", or "refs/tags/v1" in full where it is no branch */
@@ -35,105 +26,14 @@ struct fetch {
     const char *mirror;
     git_repository *repo;
     git_remote *remote;
-    int64_t mirror_bytes, max_bytes;
     VEC(struct fetch_head) heads;
 };
 
-static int fetch_read_text(struct fetch *f, const struct value *map, const char *name,
-                           const char *otherwise, const char **ret, struct err *err)
-{
-    struct str text = value_get_text(map, str_from_c(name), STR_NONE);
-
-    if (text.p && memchr(text.p, '\0', text.n))
-        return err_set(err, ERR_USAGE, "'%s' contains a NUL byte", name);
-    *ret = text.p ? str_to_c(f->op->a, text) : otherwise;
-    return arena_status(f->op->a, err);
-}
-
 static int fetch_read_request(struct fetch *f, struct err *err)
 {
-    const struct value *in = f->op->in, *credentials = value_get(in, S("credentials"));
-    struct git_net *net = &f->net;
-    struct str url;
     int rc = git_op_path(f->op, "mirror", &f->mirror, err);
 
-    if (!rc)
-        rc = git_op_text(f->op, "url", &url, err);
-    if (!rc)
-        rc = git_url_parse(f->op->a, url, &net->url, err);
-    if (!rc)
-        rc = fetch_read_text(f, credentials, "username", "x-access-token", &net->username, err);
-    if (!rc)
-        rc = fetch_read_text(f, credentials, "password", NULL, &net->password, err);
-    if (!rc)
-        rc = fetch_read_text(f, in, "ca_file", NULL, &net->ca_file, err);
-    if (!rc)
-        rc = fetch_read_text(f, in, "known_hosts", NULL, &net->known_hosts, err);
-    if (!rc)
-        rc = fetch_read_text(f, in, "key_file", NULL, &net->key_file, err);
-    if (!rc)
-        rc = fetch_read_text(f, in, "ssh", "/usr/bin/ssh", &net->ssh, err);
-    net->deadline_ms = sys_mono_ms() + value_get_int(in, S("timeout_ms"), FETCH_TIMEOUT_MS);
-    net->connect_timeout_ms = value_get_int(in, S("connect_timeout_ms"), FETCH_CONNECT_MS);
-    net->low_speed_bytes = value_get_int(in, S("low_speed_bytes"), 1);
-    net->low_speed_ms = value_get_int(in, S("low_speed_ms"), FETCH_LOW_SPEED_MS);
-    f->max_bytes = value_get_int(in, S("max_bytes"), FETCH_BYTES_MAX);
-    return rc;
-}
-
-static int fetch_over_limit(const struct fetch *f, struct err *err)
-{
-    return err_set(err, ERR_LIMIT, "the mirror would be over its limit of %lld bytes",
-                   (long long)f->max_bytes);
-}
-
-/* libgit2's failure in our words: a transport's own reason wins. */
-static int fetch_fail(struct fetch *f, const char *what, struct err *err)
-{
-    const git_error *last = git_error_last();
-    int is_system = last && last->klass == GIT_ERROR_OS;
-
-    if (f->net.err.code) {
-        *err = f->net.err;
-        return err_wrap(err, "%s", what);
-    }
-    if (is_system && strstr(last->message, strerror(EFBIG))) {
-        (void)fetch_over_limit(f, err); /* the code is in err */
-        return err_wrap(err, "%s", what);
-    }
-    if (is_system && strstr(last->message, strerror(ENOSPC)))
-        return git_mirror_fail(err, ERR_FULL, "%s", what);
-    if (last && last->klass == GIT_ERROR_NOMEMORY)
-        return git_mirror_fail(err, ERR_NOMEM, "%s", what);
-    return git_mirror_fail(err, ERR_UNREACHABLE, "%s", what);
-}
-
-static int fetch_on_progress(const git_indexer_progress *stats, void *ctx)
-{
-    struct fetch *f = ctx;
-
-    if (sys_mono_ms() >= f->net.deadline_ms)
-        return err_set(&f->net.err, ERR_TIMEOUT, "not complete before the deadline");
-    if ((int64_t)stats->received_bytes > f->max_bytes - f->mirror_bytes)
-        return fetch_over_limit(f, &f->net.err);
-    return 0;
-}
-
-static int fetch_connect(struct fetch *f, struct err *err)
-{
-    git_remote_create_options create = { .version = GIT_REMOTE_CREATE_OPTIONS_VERSION };
-    git_remote_connect_options connect;
-
-    (void)git_remote_connect_options_init(&connect, GIT_REMOTE_CONNECT_OPTIONS_VERSION); /* known */
-    create.repository = f->repo;
-    create.flags = GIT_REMOTE_CREATE_SKIP_INSTEADOF | GIT_REMOTE_CREATE_SKIP_DEFAULT_FETCHSPEC;
-    connect.callbacks.transfer_progress = fetch_on_progress;
-    connect.callbacks.payload = f;
-    connect.follow_redirects = GIT_REMOTE_REDIRECT_NONE;
-    if (git_remote_create_with_opts(&f->remote, f->net.url.whole.p, &create) < 0 ||
-        git_remote_connect_ext(f->remote, GIT_DIRECTION_FETCH, &connect) < 0)
-        return fetch_fail(f, "connect", err);
-    return 0;
+    return rc ? rc : git_net_read(f->op->a, f->op->in, &f->net, err);
 }
 
 /* A wanted name may hold one '*', which stands for any bytes; that of a branch finds branches alone. */
@@ -183,7 +83,7 @@ static int fetch_pick(struct fetch *f, const struct value *wanted, struct err *e
     size_t n;
 
     if (git_remote_ls(&list, &n, f->remote) < 0)
-        return fetch_fail(f, "list branches", err);
+        return git_net_fail(&f->net, "list branches", err);
     if (!n)
         return err_set(err, ERR_UNREACHABLE, "the repository lists no branch at all");
     if (n > FETCH_REFS_MAX)
@@ -234,13 +134,13 @@ static int fetch_download(struct fetch *f, struct err *err)
     if (!list.count)
         return 0;
     (void)git_fetch_options_init(&options, GIT_FETCH_OPTIONS_VERSION); /* known */
-    options.callbacks.transfer_progress = fetch_on_progress;
-    options.callbacks.payload = f;
+    options.callbacks.transfer_progress = git_net_on_progress;
+    options.callbacks.payload = &f->net;
     options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE;
     options.update_fetchhead = 0;
     options.follow_redirects = GIT_REMOTE_REDIRECT_NONE;
     if (git_remote_download(f->remote, &list, &options) < 0)
-        return fetch_fail(f, "fetch", err);
+        return git_net_fail(&f->net, "fetch", err);
     return 0;
 }
 
@@ -351,20 +251,8 @@ static int fetch_run(struct fetch *f, struct err *err)
     const struct value *wanted = value_get(f->op->in, S("branches"));
     int rc = fetch_check_wanted(wanted, err);
 
-    if (!rc && f->net.url.scheme == GIT_URL_HTTPS)
-        rc = git_https_register(&f->net, err);
-    if (!rc && f->net.url.scheme == GIT_URL_SSH)
-        rc = git_ssh_register(&f->net, err);
     if (!rc)
-        rc = git_mirror_tidy(f->mirror, err);
-    if (!rc)
-        rc = git_mirror_size(f->mirror, &f->mirror_bytes, err);
-    if (!rc)
-        rc = git_mirror_limit_files(f->max_bytes, err);
-    if (!rc && f->net.url.scheme != GIT_URL_SSH) /* that closes it when its program runs */
-        rc = git_cage_close(GIT_CAGE_SHUT, err);
-    if (!rc)
-        rc = fetch_connect(f, err);
+        rc = git_net_connect(&f->net, f->mirror, f->repo, GIT_DIRECTION_FETCH, &f->remote, err);
     if (!rc)
         rc = fetch_pick(f, wanted, err);
     if (!rc)

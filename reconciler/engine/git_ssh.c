@@ -205,7 +205,8 @@ static void ssh_option(struct ssh_args *args, const char *option)
 }
 
 /* Every word was checked by git_url_parse(): no quotes, no control characters, no leading '-'. */
-static void ssh_argv(const struct git_net *net, struct arena *a, struct ssh_args *args)
+static void ssh_argv(const struct git_net *net, const char *program, struct arena *a,
+                     struct ssh_args *args)
 {
     static const char *const options[] = {
         "BatchMode=yes",          "IdentitiesOnly=yes",    "IdentityAgent=none",
@@ -242,7 +243,7 @@ static void ssh_argv(const struct git_net *net, struct arena *a, struct ssh_args
     }
     ssh_arg(args, "--");
     ssh_arg(args, str_to_c(a, url->host));
-    ssh_arg(args, str_fmt(a, "git-upload-pack '%.*s'", STR_ARG(path)).p);
+    ssh_arg(args, str_fmt(a, "%s '%.*s'", program, STR_ARG(path)).p);
     args->p[args->n] = NULL;
 }
 
@@ -277,7 +278,7 @@ static int ssh_posix_spawn(struct ssh_transport *t, const struct ssh_args *args,
 }
 
 /* ssh reaches its host and nothing of this machine; we reach ssh. */
-static int ssh_spawn(struct ssh_transport *t)
+static int ssh_spawn(struct ssh_transport *t, const char *program)
 {
     struct err *err = &t->net->err;
     int io[2] = { -1, -1 }, said[2] = { -1, -1 }, rc;
@@ -285,7 +286,7 @@ static int ssh_spawn(struct ssh_transport *t)
     struct ssh_args args = { .n = 0 };
 
     arena_init(&a, 0);
-    ssh_argv(t->net, &a, &args);
+    ssh_argv(t->net, program, &a, &args);
     if (arena_status(&a, err) || git_cage_close(GIT_CAGE_HOSTS, err))
         return err->code;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, io) || pipe2(said, O_CLOEXEC) ||
@@ -314,14 +315,15 @@ static int ssh_action(git_smart_subtransport_stream **out, git_smart_subtranspor
                       const char *url, git_smart_service_t service)
 {
     struct ssh_transport *t = container_of(transport, struct ssh_transport, parent);
+    int is_push = service == GIT_SERVICE_RECEIVEPACK_LS || service == GIT_SERVICE_RECEIVEPACK;
 
     (void)url; /* ours, checked */
-    t->is_listing = service == GIT_SERVICE_UPLOADPACK_LS;
-    if (service == GIT_SERVICE_UPLOADPACK && t->stream) {
+    t->is_listing = service == GIT_SERVICE_UPLOADPACK_LS || service == GIT_SERVICE_RECEIVEPACK_LS;
+    if (!t->is_listing && t->stream) {
         *out = &t->stream->parent; /* the same conversation goes on */
         return 0;
     }
-    if (!t->is_listing || t->pid || ssh_spawn(t))
+    if (!t->is_listing || t->pid || ssh_spawn(t, is_push ? "git-receive-pack" : "git-upload-pack"))
         return ssh_fail(t);
     t->stream = alloc_zero(sizeof(*t->stream));
     if (!t->stream)

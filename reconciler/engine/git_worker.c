@@ -18,12 +18,18 @@ typedef int git_worker_fn(struct git_op *op, struct err *err);
 static const struct git_worker_row {
     struct str op;
     git_worker_fn *fn;
-    int has_net; /* until a stranger speaks; git_op_fetch.c closes the cage */
+    int has_net; /* until a stranger speaks; git_net.c closes the cage */
 } git_worker_rows[] = {
-    { S_INIT("fetch"), git_op_fetch, 1 },       { S_INIT("read"), git_op_read, 0 },
-    { S_INIT("ancestry"), git_op_ancestry, 0 }, { S_INIT("log"), git_op_log, 0 },
-    { S_INIT("export"), git_op_export, 0 },     { S_INIT("blob"), git_op_blob, 0 },
-    { S_INIT("bundle"), git_op_bundle, 0 },     { S_INIT("resolve"), git_op_resolve, 0 },
+    { S_INIT("fetch"), git_op_fetch, 1 },
+    { S_INIT("read"), git_op_read, 0 },
+    { S_INIT("ancestry"), git_op_ancestry, 0 },
+    { S_INIT("log"), git_op_log, 0 },
+    { S_INIT("export"), git_op_export, 0 },
+    { S_INIT("blob"), git_op_blob, 0 },
+    { S_INIT("bundle"), git_op_bundle, 0 },
+    { S_INIT("resolve"), git_op_resolve, 0 },
+    { S_INIT("anchor_read"), git_op_anchor_read, 1 },
+    { S_INIT("anchor_push"), git_op_anchor_push, 1 },
 };
 
 /* Nothing of us lands in a core file or can be traced, we die with the daemon, and a closed pipe is an

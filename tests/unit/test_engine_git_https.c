@@ -316,6 +316,43 @@ static void test_nobody_there(void **state)
     bench_close(b);
 }
 
+static const struct value *anchor(struct site *s, const char *path, const char *op,
+                                  const char *more)
+{
+    return ask(
+        s->b,
+        "{'op':'anchor_%s','mirror':'%s/anchors','url':'https://127.0.0.1:%d%s','branch':'main',"
+        "'folder':'inst','ca_file':'%s/ca.pem','credentials':{'password':'" TOKEN "'}%s}",
+        op, s->b->dir, s->https_port, path, s->b->dir, more);
+}
+
+/* The hook of a server that takes no more than it wants. */
+static void test_a_line_is_pushed(void **state)
+{
+    struct site *s = *state;
+    const char *tip, *more;
+
+    if (!s)
+        skip();
+    bench_run(s->b,
+              GIT "init -q --bare place.git && " GIT "-C place.git config http.receivepack true");
+    expect_ok(anchor(s, "/git/place.git", "read", ""));
+    expect_ok(anchor(s, "/git/place.git", "push", ",'line':'one','time_ms':1790000000000"));
+    tip = bench_run(s->b, GIT "-C place.git rev-parse main");
+    more = str_fmt(&s->b->a, ",'line':'two','time_ms':1790000000000,'tip':'%s'", tip).p;
+    expect_ok(anchor(s, "/here/place.git", "push", more)); /* redirected on the same host */
+    expect_error(anchor(s, "/git/place.git", "push", more), "STALE", "moved meanwhile");
+    expect_text(anchor(s, "/git/place.git", "read", ""), "text", "one\ntwo\n");
+    bench_run(s->b, "printf '#!/bin/sh\\nexit 1\\n' >place.git/hooks/pre-receive && chmod 755 "
+                    "place.git/hooks/pre-receive");
+    tip = bench_run(s->b, GIT "-C place.git rev-parse main");
+    more = str_fmt(&s->b->a, ",'line':'three','time_ms':1790000000000,'tip':'%s'", tip).p;
+    expect_error(anchor(s, "/git/place.git", "push", more), "REFUSED", "pre-receive hook declined");
+    bench_run(s->b, GIT "-C place.git config http.receivepack false");
+    expect_error(anchor(s, "/git/place.git", "push", more), "REFUSED", "(403)");
+    assert_string_equal(bench_run(s->b, GIT "-C place.git rev-parse main"), tip);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_a_server_that_falls_silent),
         cmocka_unit_test(test_the_worker_is_shut_before_the_server_speaks),
         cmocka_unit_test(test_nobody_there),
+        cmocka_unit_test(test_a_line_is_pushed),
     };
 
     return cmocka_run_group_tests(tests, site_open, site_close);

@@ -233,10 +233,37 @@ static void test_a_mute_server_ends_at_the_deadline(void **state)
     bench_close(b);
 }
 
+static const struct value *anchor(struct site *s, const char *op, const char *more)
+{
+    return ask(s->b,
+               "{'op':'anchor_%s','mirror':'%s/anchors','url':'ssh://%s@127.0.0.1:%d%s/"
+               "place.git','branch':"
+               "'main','folder':'inst','known_hosts':'%s/known','key_file':'%s/id'%s}",
+               op, s->b->dir, s->user, s->port, s->b->dir, s->b->dir, s->b->dir, more);
+}
+
+static void test_a_line_is_pushed(void **state)
+{
+    struct site *s = *state;
+    const char *tip, *more;
+
+    if (!s)
+        skip();
+    bench_run(s->b, GIT "init -q --bare place.git");
+    expect_ok(anchor(s, "read", ""));
+    expect_ok(anchor(s, "push", ",'line':'one','time_ms':1790000000000"));
+    tip = bench_run(s->b, GIT "-C place.git rev-parse main");
+    more = str_fmt(&s->b->a, ",'line':'two','time_ms':1790000000000,'tip':'%s'", tip).p;
+    expect_ok(anchor(s, "push", more));
+    expect_error(anchor(s, "push", more), "STALE", "moved meanwhile");
+    expect_text(anchor(s, "read", ""), "text", "one\ntwo\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_key_opens_the_repository),
+        cmocka_unit_test(test_a_line_is_pushed),
         cmocka_unit_test(test_logins_that_fail_say_why),
         cmocka_unit_test(test_host_keys_are_required),
         cmocka_unit_test(test_programs_that_are_no_good_ssh),
