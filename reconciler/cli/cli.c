@@ -256,7 +256,7 @@ static int finish(struct cli *c, struct err *err)
 int cli_main(int argc, char **argv)
 {
     AUTO_ARENA struct arena a;
-    struct cli c = { .arena = &a, .out = stdout, .err_out = stderr };
+    struct cli c = { .arena = &a, .argv = argv, .out = stdout, .err_out = stderr };
     struct err err = ERR_INIT;
     struct value *first;
     int rc;

@@ -19,6 +19,7 @@
 struct cli {
     struct arena *arena;
     struct cli_args args;
+    char **argv; /* as it was started */
     FILE *out, *err_out;
     int err_is_terminal, colour;
     int can_draw;               /* standard output is a terminal that can move its cursor */

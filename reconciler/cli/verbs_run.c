@@ -1,11 +1,7 @@
 /* The daemon, one round of it, and what it starts. SPDX-License-Identifier: Apache-2.0 */
-#include <linux/keyctl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -14,12 +10,14 @@
 #include "base/sys.h"
 #include "reconciler/cli/groups.h"
 #include "reconciler/cli/isolation.h"
+#include "reconciler/cli/memory.h"
 #include "reconciler/cli/programs.h"
+#include "reconciler/cli/service.h"
+#include "reconciler/cli/upgrade.h"
 #include "reconciler/cli/verbs.h"
 #include "reconciler/engine/engine.h"
 #include "reconciler/engine/follow.h"
 #include "reconciler/engine/git_worker.h"
-#include "reconciler/engine/recover.h"
 #include "reconciler/http/api.h"
 
 struct daemon {
@@ -31,7 +29,13 @@ struct daemon {
     struct follow *follow;                  /* a standby; then there is no engine */
     const struct follow_takeover *takeover; /* it was one, and goes on as the daemon */
     struct api *api;                        /* NULL: none, or stopped */
+    struct service service;
+    struct upgrade upgrade;
+    struct http_given doors[N_HTTP_DOORS];
+    const char *self; /* path of this program, whatever lies there now */
+    int was_root;     /* and is not any more */
     int is_stopping;
+    int becomes_another; /* the program at `self` goes on in our place */
 };
 
 /* --- stopping ------------------------------------------------------------------------------------ */
@@ -46,21 +50,63 @@ static void api_stopped(void *ctx)
         engine_stop(d->engine);
 }
 
+static void begin_to_stop(struct daemon *d, const char *why)
+{
+    d->is_stopping = 1;
+    LOG(LOG_INFO, why);
+    if (d->api)
+        api_stop(TAKE(d->api), api_stopped, d);
+    else
+        api_stopped(d);
+}
+
 /* The second signal does not wait for requests and operations; they are found again at the next start. */
 static void on_stop(void *ctx)
 {
     struct daemon *d = ctx;
 
-    if (d->is_stopping) {
+    d->becomes_another = 0;
+    service_stopping();
+    if (d->is_stopping)
         loop_stop(d->loop);
-        return;
-    }
-    d->is_stopping = 1;
-    LOG(LOG_INFO, "stopping");
-    if (d->api)
-        api_stop(TAKE(d->api), api_stopped, d);
     else
-        api_stopped(d);
+        begin_to_stop(d, "stopping");
+}
+
+/* The standby's work is done: its daemon goes on in this process. */
+static void on_followed(void *ctx)
+{
+    struct daemon *d = ctx;
+
+    if (d->is_stopping)
+        loop_stop(d->loop);
+    else
+        begin_to_stop(d, "no standby any more");
+}
+
+/* The program that is installed now would start. */
+static void on_granted(void *ctx)
+{
+    struct daemon *d = ctx;
+
+    if (d->is_stopping)
+        return;
+    d->becomes_another = 1;
+    for (size_t door = 0; door < N_HTTP_DOORS; door++)
+        d->doors[door].goes_on = 1;
+    begin_to_stop(d, "the program that is installed now goes on");
+}
+
+static void on_upgrade(void *ctx)
+{
+    struct daemon *d = ctx;
+
+    if (d->was_root)
+        LOG(LOG_ERROR, "not upgraded: this was started as root and is that no more; restart it by "
+                       "what started it, "
+                       "with the sockets lent nobody is refused");
+    else if (!d->is_stopping)
+        upgrade_start(&d->upgrade, d->loop, d->self, d->c->config_path, on_granted, d);
 }
 
 static void on_hangup(void *ctx)
@@ -98,12 +144,11 @@ static int open_engine(struct daemon *d, int once, struct err *err)
         .seeks_suspects = !once,
         .takeover = d->takeover,
         .alone = c->args.alone,
+        .self = d->self,
     };
     struct loop_options loop_options = { 0 };
-    int rc = programs_find_self(c->arena, &options.self, err);
+    int rc = programs_find_keeper(c->arena, options.self, &options.keeper, err);
 
-    if (!rc)
-        rc = programs_find_keeper(c->arena, options.self, &options.keeper, err);
     if (!rc)
         rc = isolation_check(c->arena, c->daemon, options.keeper, &d->grant, err);
     if (rc)
@@ -130,6 +175,7 @@ static int open_api(struct daemon *d, struct err *err)
     struct api_options options = { .loop = d->loop,
                                    .socket_path = str_to_c(d->c->arena, path),
                                    .daemon = d->c->daemon,
+                                   .given = d->doors,
                                    .follow = d->follow,
                                    .engine = d->engine };
 
@@ -150,30 +196,10 @@ static int open_api(struct daemon *d, struct err *err)
 static int listen_to_signals(struct daemon *d, struct err *err)
 {
     if (loop_on_signal(d->loop, SIGTERM, on_stop, d, err) ||
-        loop_on_signal(d->loop, SIGINT, on_stop, d, err))
+        loop_on_signal(d->loop, SIGINT, on_stop, d, err) ||
+        loop_on_signal(d->loop, SIGUSR2, on_upgrade, d, err))
         return err->code;
     return loop_on_signal(d->loop, SIGHUP, on_hangup, d, err);
-}
-
-/* Values of secrets pass through memory: no core file is written, and nobody of our own uid looks in. A
- * sanitizer looks at itself as a debugger would. Programs that we start inherit the limit; it is 1 and not 0,
- * which a machine whose cores go to a program overlooks (core(5)). */
-static int shut_memory(struct err *err)
-{
-    struct rlimit core;
-
-    /* What we start inherits keys too: none, where the kernel gives us an empty ring. */
-    (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
-    if (getrlimit(RLIMIT_CORE, &core))
-        return err_sys(err, "limit of core files");
-    core.rlim_cur = core.rlim_max = core.rlim_max ? 1 : 0;
-    if (setrlimit(RLIMIT_CORE, &core))
-        return err_sys(err, "limit core files");
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
-        return err_sys(err, "give up core files");
-#endif
-    return 0;
 }
 
 /* --- the standby --------------------------------------------------------------------------------- */
@@ -185,7 +211,7 @@ static int open_follow(struct daemon *d, struct err *err)
         .daemon = c->daemon,
         .url = c->args.follow,
         .holder = str_fmt(c->arena, "reeve serve --follow, pid %d", (int)getpid()).p,
-        .over = on_stop,
+        .over = on_followed,
         .over_ctx = d,
     };
     int rc = loop_uv_new(&(struct loop_options){ 0 }, &d->loop, err);
@@ -206,10 +232,14 @@ static int run_standby(struct daemon *d, const struct follow_takeover **ret, str
     if (!rc) {
         LOG(LOG_INFO, "standby", LOG_S("of", d->c->args.follow));
         follow_start(d->follow);
+        rc = service_ready(&d->service, d->loop, err);
+    }
+    if (!rc) {
         loop_run(d->loop);
         rc = follow_result(d->follow, err);
     }
     *ret = !rc ? follow_taken(d->follow) : NULL;
+    service_fini(&d->service);
     if (d->loop)
         loop_free(TAKE(d->loop));
     follow_free(TAKE(d->follow));
@@ -233,9 +263,13 @@ static int run_engine(struct daemon *d, int once, struct err *err)
             LOG_S("version", S(REEVE_VERSION)),
             LOG_S("socket", value_get_text(c->daemon, S("socket"), S(""))));
         engine_start(d->engine);
+        rc = service_ready(&d->service, d->loop, err);
+    }
+    if (!rc) {
         loop_run(d->loop);
         LOG(LOG_INFO, "stopped");
     }
+    service_fini(&d->service);
     if (!rc && once && !d->is_stopping)
         rc = engine_once_result(d->engine, err);
     if (d->loop)
@@ -248,10 +282,15 @@ static int run_engine(struct daemon *d, int once, struct err *err)
 static int begin_daemon(struct daemon *d, struct err *err)
 {
     struct cli *c = d->c;
-    int rc = config_need(c, err);
+    int rc = service_sockets(d->doors, err); /* before something else gets their numbers */
 
     if (!rc)
+        rc = programs_find_self(c->arena, &d->self, err);
+    if (!rc)
+        rc = config_need(c, err);
+    if (!rc)
         rc = config_serves(c, err);
+    d->was_root = geteuid() == 0;
     if (!rc)
         rc = isolation_start(c, &d->grant, err);
     if (!rc)
@@ -259,12 +298,14 @@ static int begin_daemon(struct daemon *d, struct err *err)
     if (!rc)
         rc = config_drop(c, err);
     if (!rc)
-        rc = shut_memory(err); /* after the drop, which opens it */
+        rc = memory_shut(err);
     if (rc)
         return rc;
     set_log(c->daemon);
-    (void)signal(SIGHUP,
-                 SIG_IGN); /* before we listen to it: every source is fetched at the start anyway */
+    d->was_root = d->was_root && geteuid() != 0;
+    /* before we listen to them: every source is fetched at the start anyway, and this is the new program */
+    (void)signal(SIGHUP, SIG_IGN);
+    (void)signal(SIGUSR2, SIG_IGN);
     if (geteuid() == 0)
         LOG(LOG_WARN,
             "running as root, and so does what is started: name another user: in the configuration",
@@ -282,9 +323,11 @@ static int run_daemon(struct cli *c, int once, struct err *err)
         rc = follow_is_wanted(c->arena, c->daemon, c->args.follow, &follows, err);
     if (!rc && follows)
         rc = run_standby(&d, &d.takeover, err);
-    if (rc || (follows && !d.takeover))
-        return rc;
-    return run_engine(&d, once, err);
+    if (!rc && (!follows || d.takeover))
+        rc = run_engine(&d, once, err);
+    if (!rc && d.becomes_another)
+        rc = upgrade_become(d.self, c->argv, d.doors, err);
+    return rc;
 }
 
 int verb_serve(struct cli *c, struct err *err)
@@ -306,72 +349,6 @@ int verb_version(struct cli *c, struct err *err)
     if (!cli_wrote_json(c, v))
         (void)fprintf(c->out, "reeve " REEVE_VERSION "\n"); /* main asks the stream */
     return 0;
-}
-
-/* --- recover ------------------------------------------------------------------------------------- */
-
-static void write_each(struct cli *c, const struct value *list, const char *what)
-{
-    for (size_t i = 0; i < value_count(list); i++)
-        (void)fprintf(c->out, "  %s: %.*s\n", what,
-                      STR_ARG(render_safe(c->arena, value_item(list, i)->u.text)));
-}
-
-static void write_recovered(struct cli *c, const struct value *v)
-{
-    const struct value *envs = value_get(v, S("environments"));
-
-    (void)fprintf(c->out, "a new database: %.*s\n",
-                  STR_ARG(render_safe(c->arena, cli_text(v, "because"))));
-    if (value_get(v, S("aside")))
-        (void)fprintf(c->out, "  the old one is kept as %.*s\n",
-                      STR_ARG(render_safe(c->arena, cli_text(v, "aside"))));
-    if (value_get(v, S("copy")))
-        (void)fprintf(c->out, "  what no label knows is from %.*s\n",
-                      STR_ARG(render_safe(c->arena, cli_text(v, "copy"))));
-    write_each(c, value_get(v, S("unreadable")), "a copy cannot be read");
-    write_each(c, value_get(v, S("doubles")),
-               "two things carry one label, one of them was left out");
-    write_each(c, value_get(v, S("missing")),
-               "not looked for, because the configuration does not name it: provider");
-    for (size_t i = 0; i < value_count(envs); i++) {
-        const struct value *e = value_item(envs, i);
-
-        (void)fprintf(c->out, "  %.*s: held; %lld instances in %lld live and %lld other sets\n",
-                      STR_ARG(render_safe(c->arena, cli_text(e, "name"))),
-                      (long long)value_get_int(e, S("instances"), 0),
-                      (long long)value_get_int(e, S("live_sets"), 0),
-                      (long long)value_get_int(e, S("other_sets"), 0));
-    }
-    (void)fprintf(c->out, "start the daemon, look at each plan, then: reeve resume ENV\n");
-}
-
-int verb_recover(struct cli *c, struct err *err)
-{
-    struct recover_options options = { 0 };
-    const char *self;
-    struct value *report;
-    int rc = config_need(c, err);
-
-    if (!rc)
-        rc = config_drop(c, err);
-    if (!rc)
-        rc = shut_memory(err); /* it opens copies with their key */
-    if (!rc)
-        rc = programs_find_self(c->arena, &self, err);
-    if (!rc)
-        rc = programs_find_keeper(c->arena, self, &options.keeper, err);
-    if (!rc)
-        rc = loop_uv_new(&(struct loop_options){ 0 }, &options.loop, err);
-    if (rc)
-        return rc;
-    options.daemon = c->daemon;
-    options.holder = str_fmt(c->arena, "reeve recover, pid %d", (int)getpid()).p;
-    rc = recover_run(c->arena, &options, &report, err);
-    loop_free(options.loop);
-    if (!rc && !cli_wrote_json(c, report))
-        write_recovered(c, report);
-    return rc;
 }
 
 /* Started by the daemon for one question; its answer is the only thing on standard output. */

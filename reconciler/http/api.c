@@ -55,6 +55,8 @@ static void api_free(struct api *api)
     for (size_t i = 0; i < api->n_readers; i++)
         db_close(api->readers[i]);
     (void)pthread_mutex_destroy(&api->lock);
+    if (api->drain)
+        loop_timer_free(api->drain);
     tls_close(api->tls);
     alloc_free(api);
 }
@@ -103,7 +105,12 @@ static void close_doors(struct api *api)
     server_stopped(api);
 }
 
-/* The socket always, the others where they are configured. */
+static int is_lent(const struct http_given *given)
+{
+    return given && given->fd >= 0 && given->is_lent;
+}
+
+/* The socket always, the others where they are configured or lent. */
 static int open_door(struct api *api, enum http_door door, struct err *err)
 {
     static const struct str fields[] = {
@@ -123,7 +130,9 @@ static int open_door(struct api *api, enum http_door door, struct err *err)
         options.admit = api_admit;
     else
         options.listen = value_get_text(daemon, fields[door], STR_NONE);
-    if (door != HTTP_DOOR_SOCKET && !options.listen.p)
+    if (api->options.given)
+        options.given = &api->options.given[door];
+    if (door != HTTP_DOOR_SOCKET && !options.listen.p && !is_lent(options.given))
         return 0;
     rc = http_server_start(&options, &api->servers[door], err);
     api->n_open += !rc;
@@ -149,6 +158,16 @@ static int open_tls(struct api *api, struct err *err)
                : 0;
 }
 
+/* A report of years, an identity provider that says nothing. */
+static void give_up(void *ctx)
+{
+    struct api *api = ctx;
+
+    for (struct api_request *r = api->requests; r; r = r->next)
+        if (r->call.route && (r->call.route->read || r->call.route->flags & ROUTE_PAGE))
+            task_cancel(&r->task, ERR_BUSY);
+}
+
 int api_start(const struct api_options *options, struct api **ret, struct err *err)
 {
     struct api *api = alloc_zero(sizeof(*api));
@@ -169,7 +188,8 @@ int api_start(const struct api_options *options, struct api **ret, struct err *e
     api->rate.per_s[RATE_CREDENTIAL] = options->requests_per_s ? options->requests_per_s
                                                                : RATE_CREDENTIAL_PER_S;
     rc = denials_init(&api->denials, options->loop, &api->notes, err);
-    if (!rc && !api->provider)
+    api->drain = loop_timer_new(options->loop, give_up, api);
+    if (!rc && (!api->provider || !api->drain))
         rc = err_set(err, ERR_NOMEM, "api: out of memory");
     if (!rc)
         rc = denials_init(&api->known, options->loop, &api->notes, err);
@@ -196,8 +216,6 @@ void api_stop(struct api *api, loop_fn *ended, void *ctx)
 {
     api->ended = ended;
     api->ended_ctx = ctx;
-    for (struct api_request *r = api->requests; r; r = r->next)
-        if (r->call.route && (r->call.route->read || r->call.route->flags & ROUTE_PAGE))
-            task_cancel(&r->task, ERR_BUSY);
+    loop_timer_set(api->drain, loop_mono_ms(api->options.loop) + API_DRAIN_MS);
     close_doors(api);
 }

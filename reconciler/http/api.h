@@ -16,10 +16,13 @@
 
 struct api;
 
+#define API_DRAIN_MS 5000
+
 struct api_options {
     struct loop *loop;
     const char *socket_path, *state_path;
     const struct value *daemon; /* normalised Daemon document, its doors too; outlives the api */
+    struct http_given *given;   /* one a door; NULL: all are opened and closed here */
     struct follow *follow;      /* a standby: it reads, and refuses the rest; NULL: a daemon */
     struct engine *engine;
     /* command_start(), hook_call_start() and engine_live_view() */
@@ -36,5 +39,6 @@ struct api_options {
 int api_start(const struct api_options *options, struct api **ret, struct err *err);
 /* The certificate and its key anew, where there are; the old ones stay when these cannot be used. */
 int api_reload(struct api *api, struct err *err);
-/* Requests that wait are answered at once, commands are awaited; then `ended` is called and the api is gone. */
+/* Who was let in is answered: who waits for news with what there is, commands are awaited, what is still being
+ * read after API_DRAIN_MS is given up. Then `ended` is called and the api is gone. */
 void api_stop(struct api *api, loop_fn *ended, void *ctx);

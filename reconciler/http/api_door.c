@@ -3,6 +3,12 @@
 
 #include "reconciler/http/auth.h"
 
+/* Nobody takes our place at the door. */
+static int is_leaving(const struct api *api)
+{
+    return api->ended && !(api->options.given && api->options.given[HTTP_DOOR_SOCKET].goes_on);
+}
+
 /* Whoever balances load asks these, without a name: one word each. */
 static int answer_probe(struct api *api, struct http_exchange *x)
 {
@@ -10,7 +16,7 @@ static int answer_probe(struct api *api, struct http_exchange *x)
 
     if (!str_eq_c(x->method, "GET") || !(is_health || str_eq_c(x->path, "/readyz")))
         return 0;
-    if (is_health || !api->ended)
+    if (is_health || !is_leaving(api))
         http_answer(x, 200, "text/plain", is_health ? S("ok\n") : S("ready\n"));
     else
         http_answer(x, err_http_status(ERR_BUSY), "text/plain", S("stopping\n"));

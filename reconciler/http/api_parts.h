@@ -35,6 +35,7 @@ struct api {
     struct wait_share by_password, by_provider; /* neither makes the other wait */
     struct notes notes;
     struct denials denials, known; /* of nobody, and of who is known */
+    struct loop_timer *drain;      /* while we stop: what is read now has to end */
     loop_fn *ended;
     void *ended_ctx;
 };

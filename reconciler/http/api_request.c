@@ -146,7 +146,7 @@ static int request_waits(struct api_request *r)
 {
     int64_t wait_ms = 0, now_ms = loop_mono_ms(r->task.loop);
 
-    if (!(r->call.route->flags & ROUTE_WAITS) || r->call.route->is_news(r->answer))
+    if (!(r->call.route->flags & ROUTE_WAITS) || r->call.route->is_news(r->answer) || r->api->ended)
         return 0;
     if (!r->until_ms) {
         (void)str_to_i64(value_get_text(r->call.query, S("wait_ms"), S("0")),

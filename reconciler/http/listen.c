@@ -33,10 +33,16 @@ int listen_address(const char *path, char *ret, int *ret_dir, struct err *err)
     return 0;
 }
 
+/* By its own path where that fits, so that listen_is_path() finds it again. */
 static int make_address(const char *path, struct sockaddr_un *ret, int *ret_dir, struct err *err)
 {
+    int rc;
+
     *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-    return listen_address(path, ret->sun_path, ret_dir, err);
+    rc = listen_address(path, ret->sun_path, ret_dir, err);
+    if (!rc && strlen(path) < sizeof(ret->sun_path))
+        strcpy(ret->sun_path, path);
+    return rc;
 }
 
 int listen_connect(const char *path, int *ret_fd, struct err *err)
@@ -143,7 +149,7 @@ static int is_loopback(const struct sockaddr *address)
     return address->sa_family == AF_INET && ntohl(a.v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
-int listen_tcp(struct str address, int *ret_fd, int *ret_is_local, struct err *err)
+int listen_tcp(struct str address, int *ret_fd, struct err *err)
 {
     AUTO_CLOSE int fd = -1;
     struct addrinfo *found;
@@ -156,9 +162,68 @@ int listen_tcp(struct str address, int *ret_fd, int *ret_is_local, struct err *e
         bind(fd, found->ai_addr, found->ai_addrlen) || listen(fd, LISTEN_TCP_BACKLOG))
         rc = err_set(err, errno == EADDRINUSE ? ERR_LOCKED : ERR_IO, "listen at '%.*s': %s",
                      STR_ARG(address), strerror(errno));
-    *ret_is_local = is_loopback(found->ai_addr);
     freeaddrinfo(found);
     if (!rc)
         *ret_fd = TAKE_FD(fd);
     return rc;
+}
+
+/* --- what listens already ------------------------------------------------------------------------ */
+
+union listen_name {
+    struct sockaddr any;
+    struct sockaddr_un path;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static int name_of(int fd, union listen_name *ret)
+{
+    socklen_t n = sizeof(*ret);
+
+    *ret = (union listen_name){ 0 };
+    return getsockname(fd, &ret->any, &n);
+}
+
+int listen_is_path(int fd, const char *path)
+{
+    union listen_name name;
+
+    return !name_of(fd, &name) && name.any.sa_family == AF_UNIX &&
+           !strncmp(name.path.sun_path, path, sizeof(name.path.sun_path));
+}
+
+static int is_same(const union listen_name *a, const struct addrinfo *b)
+{
+    union listen_name other = { 0 };
+
+    if (b->ai_family != a->any.sa_family || b->ai_addrlen > sizeof(other))
+        return 0;
+    memcpy(&other, b->ai_addr, b->ai_addrlen);
+    if (b->ai_family == AF_INET6)
+        return other.v6.sin6_port == a->v6.sin6_port &&
+               !memcmp(&other.v6.sin6_addr, &a->v6.sin6_addr, sizeof(other.v6.sin6_addr));
+    return b->ai_family == AF_INET && other.v4.sin_port == a->v4.sin_port &&
+           other.v4.sin_addr.s_addr == a->v4.sin_addr.s_addr;
+}
+
+int listen_is_tcp(int fd, struct str address)
+{
+    struct err no = ERR_INIT;
+    union listen_name name;
+    struct addrinfo *found;
+    int is;
+
+    if (name_of(fd, &name) || resolve(address, &found, &no))
+        return 0;
+    is = is_same(&name, found);
+    freeaddrinfo(found);
+    return is;
+}
+
+int listen_is_local(int fd)
+{
+    union listen_name name;
+
+    return !name_of(fd, &name) && is_loopback(&name.any);
 }

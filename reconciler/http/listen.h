@@ -22,5 +22,10 @@ int listen_open(const char *path, int *ret_fd, struct err *err);
 int listen_address(const char *path, char *ret, int *ret_dir, struct err *err);
 /* Connect to it; ERR_UNREACHABLE. */
 int listen_connect(const char *path, int *ret_fd, struct err *err);
-/* HOST:PORT. *ret_is_local: nobody but this machine gets there. */
-int listen_tcp(struct str address, int *ret_fd, int *ret_is_local, struct err *err);
+/* HOST:PORT */
+int listen_tcp(struct str address, int *ret_fd, struct err *err);
+
+/* Of one that listens already: is it there? */
+int listen_is_path(int fd, const char *path);
+int listen_is_tcp(int fd, struct str address);
+int listen_is_local(int fd); /* nobody but this machine gets to it */

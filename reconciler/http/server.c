@@ -76,10 +76,16 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
 
 /* --- start and stop ------------------------------------------------------------------------------ */
 
+/* Somebody goes on listening when we do not. */
+static int is_kept(const struct http_server *s)
+{
+    return s->given && (s->given->is_lent || s->given->goes_on);
+}
+
 /* It is ours as long as we listen: the next daemon may bind it only after. */
 static void remove_socket(struct http_server *s)
 {
-    if (s->path)
+    if (s->path && !is_kept(s))
         (void)unlink(s->path); /* a stale one is removed at the next start */
     alloc_free(TAKE(s->path));
 }
@@ -96,6 +102,8 @@ static void server_free(struct http_server *s)
     if (s->timer)
         loop_timer_free(s->timer);
     connections_fini(&s->connections);
+    if (is_kept(s) && s->quiesced_fd >= 0)
+        s->given->fd = TAKE_FD(s->quiesced_fd);
     guard_close(&s->quiesced_fd);
     remove_socket(s);
     alloc_free(s);
@@ -227,6 +235,7 @@ static int server_init(struct http_server *s, const struct http_server_options *
     s->handle = options->handle;
     s->admit = options->admit;
     s->ctx = options->ctx;
+    s->given = options->given;
     s->quiesced_fd = -1;
     s->connections = connections_as(options, s);
     s->timer = loop_timer_new(s->loop, drive, s);
@@ -240,18 +249,41 @@ static int server_init(struct http_server *s, const struct http_server_options *
     return connections_init(&s->connections, err);
 }
 
+/* What was given, where it listens as the configuration says; else it goes. */
+static int take_given(const struct http_server_options *options, int *ret_fd)
+{
+    struct http_given *given = options->given;
+
+    if (!given || given->fd < 0)
+        return 0;
+    if (options->door == HTTP_DOOR_SOCKET ? listen_is_path(given->fd, options->socket_path)
+        : options->listen.p               ? listen_is_tcp(given->fd, options->listen)
+                                          : given->is_lent) {
+        *ret_fd = TAKE_FD(given->fd);
+        return 1;
+    }
+    if (given->is_lent)
+        LOG(LOG_WARN, "a socket that was given does not listen where the configuration says",
+            LOG_S("listen",
+                  options->listen.p ? options->listen : str_from_c(options->socket_path)));
+    guard_close(&given->fd);
+    given->is_lent = 0;
+    return 0;
+}
+
 /* What is said in clear stays on this machine, and whoever comes from elsewhere comes by a name. */
 static int open_door(const struct http_server_options *options, int *ret_fd, struct err *err)
 {
     AUTO_CLOSE int fd = -1;
-    int is_local, rc;
+    int rc = 0;
 
-    if (options->door == HTTP_DOOR_SOCKET)
-        return listen_open(options->socket_path, ret_fd, err);
-    rc = listen_tcp(options->listen, &fd, &is_local, err);
+    if (!take_given(options, &fd))
+        rc = options->door == HTTP_DOOR_SOCKET ? listen_open(options->socket_path, &fd, err)
+                                               : listen_tcp(options->listen, &fd, err);
     if (rc)
         return rc;
-    if (!is_local && !(options->tls && options->hosts))
+    if (options->door != HTTP_DOOR_SOCKET && !listen_is_local(fd) &&
+        !(options->tls && options->hosts))
         return err_set(err, ERR_INVALID, "'%.*s' is reached from other machines: this needs %s",
                        STR_ARG(options->listen), options->tls ? "http.hosts" : "tls");
     *ret_fd = TAKE_FD(fd);
@@ -289,7 +321,8 @@ void http_server_stop(struct http_server *s, loop_fn *ended, void *ctx)
     s->ended_ctx = ctx;
     remove_socket(s);
     s->quiesced_fd = MHD_quiesce_daemon(s->daemon);
-    (void)shutdown(s->quiesced_fd, SHUT_RDWR); /* who comes now goes elsewhere at once */
+    if (!is_kept(s))
+        (void)shutdown(s->quiesced_fd, SHUT_RDWR); /* who comes now goes elsewhere at once */
     connections_stop(&s->connections);
     if (!s->connections.first)
         server_free(s);

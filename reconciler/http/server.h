@@ -9,7 +9,7 @@
  * alone, so MHD_get_timeout() is asked after every run. It times out neither drips nor a suspended
  * connection; the deadlines here are ours.
  *
- * Owns     the socket file, from http_server_start() to the end of http_server_stop().
+ * Owns     the socket file, from http_server_start() to the end of http_server_stop(), unless it was lent.
  * Memory   an exchange and its arena live until its answer was sent.
  * Thread   the loop's.
  * Fails    ERR_LOCKED: somebody listens there; ERR_CONFLICT: the path is something else; ERR_INVALID: no
@@ -41,6 +41,13 @@
 #define HTTP_CONNECTIONS_ADDRESS_MAX 256
 
 enum http_door { HTTP_DOOR_SOCKET, HTTP_DOOR_API, HTTP_DOOR_HOOKS, N_HTTP_DOORS };
+
+/* A listening socket that was there before the server, or that goes on after it. */
+struct http_given {
+    int fd;      /* -1: none, or a server has it */
+    int is_lent; /* by who keeps it: it is given back, and neither shut nor its file removed */
+    int goes_on; /* ours is given back, too */
+};
 
 /* SO_PEERCRED and SO_PEERGROUPS of the connection. */
 struct http_peer {
@@ -87,7 +94,8 @@ struct http_server_options {
     struct loop *loop;
     enum http_door door;
     const char *socket_path;   /* HTTP_DOOR_SOCKET */
-    struct str listen;         /* elsewhere: HOST:PORT */
+    struct str listen;         /* elsewhere: HOST:PORT; STR_NONE: wherever what was lent listens */
+    struct http_given *given;  /* NULL: the socket is opened and closed here; outlives the server */
     const struct value *hosts; /* names it answers to there; NULL: those of this machine */
     struct tls *tls;           /* NULL: in clear, on this machine alone; outlives the server */
     http_handle *handle;

@@ -25,8 +25,9 @@ struct http_server {
     void *ctx;
     int64_t refused_ms; /* when we last told of one */
     char *path;         /* of the socket file */
-    int quiesced_fd;    /* the listening socket while we stop */
-    int runs_again;     /* something was done that libmicrohttpd does not tell of */
+    struct http_given *given;
+    int quiesced_fd; /* the listening socket while we stop */
+    int runs_again;  /* something was done that libmicrohttpd does not tell of */
     loop_fn *ended;
     void *ended_ctx;
 };

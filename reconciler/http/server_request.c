@@ -203,12 +203,12 @@ enum MHD_Result server_request(void *ctx, struct MHD_Connection *connection, con
     x->is_handled = 1;
     connections_enter(server_connection(connection), CONNECTIONS_HANDLED);
     MHD_suspend_connection(connection);
-    if (s->connections.is_stopping || arena_status(&x->arena, &err)) {
-        (void)err_set(&err, ERR_BUSY, "the daemon is stopping");
+    if (s->connections.is_stopping) /* who was let in is answered, once */
+        http_header(x, "Connection", S("close"));
+    if (arena_status(&x->arena, &err))
         http_answer_error(x, &err);
-    } else {
+    else
         s->handle(s->ctx, x);
-    }
     return MHD_YES;
 }
 

@@ -61,6 +61,7 @@ static const struct row {
       { "GET " API "/people", "GET " API "/people/NAME/sessions",
         "POST " API "/people/NAME/password", "POST " API "/people/NAME/sign-out" } },
     { "doctor", NULL, { "GET " API "/doctor" } },
+    { "check", "asks this machine what a daemon would find", { NULL } },
     { "version", "of this program; the daemon's is in GET /api/v1/status", { NULL } },
     { "audit",
       NULL,
