@@ -50,6 +50,7 @@ run_cases()
         now
         began=$NOW
         say "-- ${name//_/ }"
+        declare -F "$name" >/dev/null || fail "there is no case '$name'"
         "$name"
         now
         say "   ok, $((NOW - began)) ms"
