@@ -60,8 +60,7 @@ static struct str without_weak(struct str tag)
     return str_starts(tag, S(WEAK)) ? str_slice(tag, sizeof(WEAK) - 1, tag.n) : tag;
 }
 
-/* One of the tags that the asker has; a weak one is as good for reading. */
-static int has_tag(const struct http_exchange *x, struct str tag)
+int http_has_tag(const struct http_exchange *x, struct str tag)
 {
     struct str rest = value_get_text(x->headers, S("if-none-match"), S("")), one;
 
@@ -80,7 +79,7 @@ static void answer_tagged(struct http_exchange *x, struct str body)
     http_header(x, "ETag", tag);
     http_header(x, "Cache-Control", S("private, no-cache")); /* may be kept, never without asking */
     http_header(x, "Vary", S("Authorization, Cookie"));
-    if (has_tag(x, tag))
+    if (http_has_tag(x, tag))
         http_answer(x, HTTP_NOT_MODIFIED, "application/json", S(""));
     else
         http_answer(x, 200, "application/json", body);

@@ -2,6 +2,7 @@
 #include "reconciler/http/api_parts.h"
 
 #include "reconciler/http/auth.h"
+#include "reconciler/http/page.h"
 
 /* Nobody takes our place at the door. */
 static int is_leaving(const struct api *api)
@@ -78,6 +79,10 @@ void api_handle(void *ctx, struct http_exchange *x)
     if (x->door != HTTP_DOOR_SOCKET && is_throttled(api, x))
         return;
     (void)routes_match(x->method, x->path, &call, &unmatched); /* who asks comes first */
+    if (call.route && call.route->flags & ROUTE_FILE) {
+        page_answer(x);
+        return;
+    }
     if (auth_is_nobody(x) && !(call.route && call.route->flags & ROUTE_OPEN)) {
         answer_nobody(api, x);
         return;

@@ -69,6 +69,21 @@ int login_me(struct login_call *c, struct err *err)
     return arena_status(c->a, err);
 }
 
+/* The same for whoever asks: it says of nobody that they are there. */
+int login_ways(struct login_call *c, struct err *err)
+{
+    const struct value *people = value_at(c->daemon, S("auth.people"));
+    int by_password = 0;
+
+    for (size_t i = 0; i < value_count(people); i++)
+        by_password |= !value_get(people->u.map.entries[i].value, S("oidc"));
+    c->answer = value_map(c->a);
+    value_set(c->a, c->answer, S("password"), value_bool(c->a, by_password));
+    value_set(c->a, c->answer, S("oidc"),
+              value_bool(c->a, value_at(c->daemon, S("auth.oidc")) != NULL));
+    return arena_status(c->a, err);
+}
+
 /* --- in ------------------------------------------------------------------------------------------ */
 
 static int throttled(struct login_call *c, int64_t wait_ms, struct err *err)

@@ -46,7 +46,7 @@ struct login_call {
 
 typedef int login_fn(struct login_call *c, struct err *err);
 
-login_fn login_in, login_out, login_me;
+login_fn login_in, login_out, login_me, login_ways;
 login_fn login_password, login_out_all; /* of a person, by an admin */
 
 struct login_as {

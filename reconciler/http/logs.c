@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "base/hash.h"
 #include "base/vec.h"
 #include "providers/keeper_client.h"
 #include "reconciler/engine/history_seal.h"
 #include "reconciler/engine/secret_hide.h"
 #include "reconciler/engine/secret_seal.h"
+#include "specs/json_io.h"
 
 /* --- what is not shown --------------------------------------------------------------------------- */
 
@@ -107,8 +109,25 @@ static int check_service(const struct view *v, const struct rec_environment *env
                              STR_ARG(env->name), STR_ARG(service));
 }
 
-int logs_read(const struct view *v, const struct value *daemon, struct str env, struct str service,
-              size_t n_lines, struct value **ret, struct err *err)
+/* The same lines have the same tag. */
+static void set_tag(struct arena *a, struct value *map, const struct value *instances,
+                    struct str after)
+{
+    struct digest digest = hash_bytes(json_format(a, instances));
+    struct str tag = digest_hex(a, &digest);
+
+    value_set_text(a, map, S("tag"), tag);
+    if (str_eq(tag, after))
+        value_set(a, map, S("same"), value_bool(a, 1));
+}
+
+int logs_is_news(const struct value *logs)
+{
+    return !value_get_bool(logs, S("same"), 0);
+}
+
+int logs_read(const struct view *v, const struct value *daemon, struct str env,
+              const struct logs_ask *ask, struct value **ret, struct err *err)
 {
     AUTO_WIPED_ARENA struct arena secrets = { 0 };
     struct values hidden = { 0 };
@@ -118,8 +137,8 @@ int logs_read(const struct view *v, const struct value *daemon, struct str env, 
     size_t n = 0;
     int rc = view_find_environment(v, env, &row, err);
 
-    if (!rc && service.n)
-        rc = check_service(v, &row, service, err);
+    if (!rc && ask->service.n)
+        rc = check_service(v, &row, ask->service, err);
     /* builds and releases write too; the newest first, because most are long done */
     if (!rc)
         rc = DB_SELECT(v->db, v->a, resource,
@@ -127,13 +146,14 @@ int logs_read(const struct view *v, const struct value *daemon, struct str env, 
                        "valid_to IS NULL AND status <> 'gone' AND "
                        "($2 = '' OR substr(name, 1, length($2) + 1) = $2 || '@') "
                        "ORDER BY kind = 'instance' DESC, valid_from DESC LIMIT 32",
-                       &rows, &n, err, DB_T(row.uid), DB_T(service.p ? service : S("")));
+                       &rows, &n, err, DB_T(row.uid), DB_T(ask->service.p ? ask->service : S("")));
     if (rc)
         return rc;
     find_values(&secrets, daemon, row.uid, &hidden);
     for (size_t i = 0; i < n; i++)
-        value_add(v->a, list, read_one(v, daemon, &rows[i], n_lines, &hidden));
+        value_add(v->a, list, read_one(v, daemon, &rows[i], ask->n_lines, &hidden));
     value_set(v->a, map, S("instances"), list);
+    set_tag(v->a, map, list, ask->after);
     *ret = map;
     return arena_status(v->a, err);
 }

@@ -14,6 +14,14 @@
 
 #define LOGS_BYTES_MAX (256u << 10)
 
-/* {"instances": [{"name", "status", "lines": [..]}]}; `service` STR_NONE: all of them. */
-int logs_read(const struct view *v, const struct value *daemon, struct str env, struct str service,
-              size_t n_lines, struct value **ret, struct err *err);
+struct logs_ask {
+    struct str service; /* STR_NONE: all of them */
+    struct str after;   /* `tag` of the answer before; STR_NONE: none */
+    size_t n_lines;     /* of each */
+};
+
+/* {"instances": [{"name", "status", "lines": [..]}], "tag"}, and "same" where `after` is that tag. */
+int logs_read(const struct view *v, const struct value *daemon, struct str env,
+              const struct logs_ask *ask, struct value **ret, struct err *err);
+/* Something was written since. */
+int logs_is_news(const struct value *logs);

@@ -2,6 +2,7 @@
 #include "reconciler/http/routes.h"
 
 #include "base/guard.h"
+#include "reconciler/http/logs.h"
 #include "reconciler/http/oidc.h"
 #include "reconciler/http/routes_parts.h"
 
@@ -11,6 +12,7 @@
     "GET", path, AUTH_VIEWER, flags, .read = routes_read_##fn, .answer = shape
 #define BEGINS(path, roles, verb_, shape)                                                          \
     "POST", path, roles, .verb = COMMAND_##verb_, .body = shape, .answer = "begun"
+#define SHOWS(path) "GET", path, 0, ROUTE_OPEN | ROUTE_PAGE | ROUTE_FILE
 
 /* clang-format off */
 static const struct route routes[] = {
@@ -49,8 +51,8 @@ static const struct route routes[] = {
       .text = "what differs between two instants, by which plans, decided by whom" },
     { READS(ENV "/explain", 0, explain, "explained"), .query = "explain_query",
       .text = "why it is as it is, and what a person can do" },
-    { READS(ENV "/logs", 0, logs, "logs"), .query = "logs_query",
-      .text = "the newest lines of each instance" },
+    { READS(ENV "/logs", ROUTE_WAITS, logs, "logs"), .query = "logs_query", .is_news = logs_is_news,
+      .text = "the newest lines of each instance; with `after` and `wait_ms` followed as they are written" },
     { READS(API "/sources", ROUTE_LIVE | ROUTE_LIST, sources, "sources"),
       .text = "sources with the tips of their branches" },
     { READS(API "/providers", ROUTE_LIVE, providers, "providers"),
@@ -106,6 +108,8 @@ static const struct route routes[] = {
       .text = "it is good no more" },
     { "POST", API "/sign-in", 0, ROUTE_OPEN, .work = login_in, .body = "sign_in_body", .answer = "who",
       .text = "a session by name and password; its cookie comes with the answer" },
+    { "GET", API "/sign-in", 0, ROUTE_OPEN, .work = login_ways, .answer = "sign_in_ways",
+      .text = "how people sign in here" },
     { "GET", API "/oidc/start", 0, ROUTE_OPEN | ROUTE_PAGE, .work = oidc_start, .query = "oidc_start_query",
       .text = "on to the identity provider" },
     { "GET", API "/oidc/callback", 0, ROUTE_OPEN | ROUTE_PAGE, .work = oidc_callback,
@@ -122,6 +126,18 @@ static const struct route routes[] = {
       .text = "another password for a person; their sessions end" },
     { "POST", PERSON "/sign-out", AUTH_ADMIN, 0, .work = login_out_all, .answer = "said",
       .text = "all sessions of a person end" },
+    { SHOWS("/"), .text = "the page; what is in it is asked of the routes above, by who has signed in" },
+    { SHOWS("/environments"), .text = "the same: a view is chosen by the address" },
+    { SHOWS("/environments/NAME"), .text = "the same" },
+    { SHOWS("/plans"), .text = "the same" },
+    { SHOWS("/plans/ID"), .text = "the same" },
+    { SHOWS("/history"), .text = "the same" },
+    { SHOWS("/system"), .text = "the same" },
+    { SHOWS("/access"), .text = "the same" },
+    { SHOWS("/sign-in"), .text = "the same" },
+    { SHOWS("/app/NAME"), .text = "a file of the page" },
+    { SHOWS("/app/views/NAME"), .text = "a file of the page" },
+    { SHOWS("/app/vendor/NAME"), .text = "a file of the page" },
 };
 /* clang-format on */
 

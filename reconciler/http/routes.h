@@ -25,6 +25,7 @@ enum route_flag {
     ROUTE_OPEN = 32,   /* asked by who is not known yet */
     ROUTE_PERSON = 64, /* never by a token: what only a person does, and what would make one */
     ROUTE_PAGE = 128,  /* a browser goes there: it is no part of the document for programs */
+    ROUTE_FILE = 256,  /* a file of the page, whose query is its own affair */
 };
 
 struct route_world { /* what a GET is answered from */

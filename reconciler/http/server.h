@@ -115,6 +115,8 @@ void http_header(struct http_exchange *x, const char *name, struct str value);
 /* One of these, once. Bodies are borrowed from the exchange's arena or static. */
 void http_answer(struct http_exchange *x, int status, const char *type, struct str body);
 void http_answer_json(struct http_exchange *x, int status, const struct value *v);
+/* Whether the asker has it by If-None-Match; a weak tag is as good for reading. */
+int http_has_tag(const struct http_exchange *x, struct str tag);
 /* RFC 9457: type, title, status, detail, code. */
 void http_answer_error(struct http_exchange *x, const struct err *err);
 /* With members besides those of every error. */

@@ -1,0 +1,66 @@
+// environment: what it is made of, how it stands and why, and what is being done. SPDX-License-Identifier: Apache-2.0
+import { hold, may, reconcile, resume, retry, rollback } from '../acts.js';
+import { part } from '../api.js';
+import { State, When, ofEnvironment, useAnswer, waitsFor } from '../parts.js';
+import { go, withQuery } from '../route.js';
+import { html } from '../vendor/preact.js';
+import { actorOf, short, stateOf } from '../words.js';
+import { Graph, isShown } from './graph.js';
+import { Resource } from './resource.js';
+import { Past, Rollout } from './rollout.js';
+
+function Stops({ env }) {
+    return html`${env.holds.map(hold => html`<div class="notice held"><strong>‖ Held${hold.service ? `: ${hold.service}` : ''}</strong> by ${actorOf(hold.actor)}: “${hold.reason}”
+            ${hold.until_ms && html` until <${When} ms=${hold.until_ms} />`}</div>`)}
+        ${env.quarantine.map(one => html`<div class="notice failed"><strong>✕ Quarantine: ${one.culprit}</strong> ${one.text || one.reason}
+            ${one.revision?.revision && ` Revision ${one.revision.revision} is not tried again`}${one.until_ms ? html` until <${When} ms=${one.until_ms} />` : one.revision?.revision ? '.' : ''}</div>`)}`;
+}
+
+function Why({ env }) {
+    const lines = [...new Set([env.reason, ...env.because].filter(Boolean))];
+    return lines.length > 0 && html`<ul class="why ${stateOf(env.sync).tone}">${lines.map(text => html`<li>${text}</li>`)}</ul>`;
+}
+
+function Buttons({ env }) {
+    if (!may.operate())
+        return null;
+    return html`<div class="buttons">
+        ${env.holds.length ? html`<button type="button" onClick=${() => resume(env.name)}>Resume …</button>` : html`<button type="button" onClick=${() => hold(env.name)}>Hold …</button>`}
+        ${(env.quarantine.length > 0 || env.live?.environments?.[env.name]?.failures > 0) && html`<button type="button" onClick=${() => retry(env.name)}>Retry …</button>`}
+        <button type="button" onClick=${() => reconcile(env.name)}>Reconcile …</button>
+        ${env.revisions.length > 1 && html`<button type="button" onClick=${() => rollback(env.name, env.revisions, env.revision)}>Roll back …</button>`}</div>`;
+}
+
+function Revisions({ env }) {
+    return env.revisions.length > 0 && html`<details><summary><h2>Revisions</h2></summary><div class="wide"><table class="table"><thead><tr><th>no.</th><th>commit</th><th>what</th><th>by</th><th>made</th><th></th></tr></thead><tbody>
+        ${env.revisions.map(one => html`<tr><td>${one.revision}</td><td><code>${short(one.commits?.[0]?.commit)}</code></td><td>${one.commits?.[0]?.summary}</td><td>${one.commits?.[0]?.author}</td>
+            <td><${When} ms=${one.made_ms} /></td><td>${one.revision === env.revision ? 'live' : ''} ${one.proven ? 'proven' : 'never proven'}</td></tr>`)}</tbody></table></div></details>`;
+}
+
+function Jobs({ jobs }) {
+    return jobs.length > 0 && html`<h2>Jobs</h2><div class="wide"><table class="table"><thead><tr><th>job</th><th>schedule</th><th>next</th><th>last run</th></tr></thead><tbody>${jobs.map(job => html`<tr><td>${job.name}</td>
+        <td><code>${job.schedule ?? 'by hand'}</code> ${job.tz}</td><td><${When} ms=${job.next_ms} /></td><td>${job.runs[0] ? html`<${State} word=${job.runs[0].state} /> <${When} ms=${job.runs[0].began_ms ?? job.runs[0].at_ms} />` : 'never'}</td></tr>`)}</tbody></table></div>`;
+}
+
+export function Environment({ name, query }) {
+    const path = `/environments/${part(name)}`, touched = ofEnvironment(name);
+    const answer = useAnswer(path, touched), then = useAnswer(`${path}/history`, touched);
+    const past = useAnswer(`${path}/rollouts?limit=1`, touched);
+    const env = answer.data, waits = waitsFor(answer, `Environment ${name}`), chosen = query.get('at');
+    if (waits)
+        return html`<div class="page"><h1>${name}</h1>${waits}</div>`;
+    const resources = then.data?.resources ?? env.resources, plan = env.plan;
+    return html`<div class="page"><a class="hidden" data-key="Escape" href="/environments">All environments</a>
+        <div class="bar"><h1>${env.name}</h1><${State} word=${env.sync} />${env.health !== 'unknown' && html`<${State} word=${env.health} />`}
+            <span class="muted">${env.source}/${env.branch} <code>${short(env.commit)}</code>${env.revision ? ` · revision ${env.revision}` : ''}</span>
+            <a class="muted" href="/history?env=${part(name)}">history</a><${Buttons} env=${env} /></div>
+        <${Why} env=${env} /><${Stops} env=${env} />
+        ${plan && ['open', 'waiting'].includes(plan.state) && html`<div class="notice waiting"><strong>◆ Plan ${short(plan.id)} waits</strong> ${plan.reason} <a class="button" data-row href="/plans/${plan.id}">Review the plan</a></div>`}
+        <${Rollout} env=${env} />
+        ${(!plan || plan.state !== 'applying') && html`<${Past} rollouts=${past.data?.rollouts} />`}
+        <h2 class="hidden">Resources</h2>
+        ${resources.some(one => isShown(one.name)) ? html`<${Graph} env=${env} resources=${resources} chosen=${chosen} choose=${at => go(withQuery({ at: at === chosen ? null : at }), { replaces: true })} />`
+            : html`<p class="muted">Nothing of it is there yet.</p>`}
+        ${chosen && html`<${Resource} env=${env} name=${chosen} resource=${resources.find(one => one.name === chosen)} tab=${query.get('tab') ?? ''} />`}
+        <${Jobs} jobs=${env.jobs} /><${Revisions} env=${env} /></div>`;
+}

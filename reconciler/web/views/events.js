@@ -1,0 +1,23 @@
+// events: rows of the history, the newest first. SPDX-License-Identifier: Apache-2.0
+import { part } from '../api.js';
+import { Empty, When, useAnswer, waitsFor } from '../parts.js';
+import { html } from '../vendor/preact.js';
+import { actorOf } from '../words.js';
+
+const TONES = [[/\.(failed|reverting|reverted|refused|denied)/, '✕', 'failed'], [/^command\./, '◆', 'waiting'], [/\.(proven|applied|ended)$/, '✓', 'calm']];
+
+function markOf(kind) {
+    const row = TONES.find(([test]) => test.test(kind));
+    return row ? html`<span class="shape ${row[2]}" aria-hidden="true">${row[1]}</span>` : html`<span class="shape" aria-hidden="true">·</span>`;
+}
+
+export function EventList({ events }) {
+    return html`<ul class="events">${events.map(one => html`<li key=${one.seq}>${markOf(one.kind)}<span class="age"><${When} ms=${one.time_ms} /></span>
+        <span class="actor">${actorOf(one.actor)}</span><code class="kind">${one.kind}</code><span class="subject">${one.environment && one.environment !== one.subject ? `${one.environment} ` : ''}${one.subject}</span>
+        ${one.why && html`<span class="says" title=${one.why}>“${one.why}”</span>`}</li>`)}</ul>`;
+}
+
+export function Events({ env, resource }) {
+    const answer = useAnswer(`/history?newest=1&bodies=0&limit=100&env=${part(env)}&resource=${part(resource)}`, event => event.environment === env);
+    return waitsFor(answer, 'its events') ?? (answer.data.events.length ? html`<${EventList} events=${answer.data.events} />` : html`<${Empty} title="Nothing has happened to it" />`);
+}
