@@ -28,7 +28,7 @@ struct fixture {
     int64_t ping_ms, life_ms, stream_ms; /* the last: STREAM_MS where it is 0 */
     _Atomic int n_failures;              /* of reading, to come */
     void (*talk)(struct fixture *f);
-    int64_t revoked; /* the event that says so of "token/ci"; 0: none */
+    _Atomic int64_t revoked; /* the event that says so of "token/ci"; 0: none */
     int64_t until_ms;
     int has_stopped; /* by the client itself */
 };
