@@ -23,22 +23,28 @@ def verify(lines, anchors):
     first, *events, last = map(json.loads, lines)
     assert first["export"] == "reeve/export/1", "this is no export"
     seq, prev, at_ms = first["after"], first["hash"] or "0" * 64, 0
-    hashes, whole = {seq: prev}, False
+    hashes, whole, bare, removed, inside = {seq: prev}, False, 0, 0, False
     for e in events:
         assert e["seq"] == seq + 1, f"event {seq + 1} is missing"
         assert e["prev_hash"] == prev, f"event {e['seq']} does not follow the one before"
         whole = whole or "body" in e
         assert not whole or hashlib.sha256(e["body"].encode()).hexdigest() == e["body_hash"], f"event {e['seq']}: body"
+        if not whole:
+            bare, removed = e["seq"], removed + 1
+        elif inside and e["kind"] == "snapshot.end":
+            bare = 0
+        inside = whole and (e["kind"] == "snapshot" or (inside and e["kind"] == "snapshot.part"))
         assert event_hash(first["installation"], e) == e["hash"], f"event {e['seq']}: hash"
         assert e["time_ms"] >= at_ms, f"event {e['seq']}: time"
         seq, prev, at_ms = e["seq"], e["hash"], e["time_ms"]
         hashes[seq] = prev
+    assert not (whole and bare), f"event {bare}: its body is missing, and no snapshot says what it was"
     assert (last["end"], last["hash"] or prev) == (seq, prev), "the end is missing"
     noted = [(int(n), h) for what, whose, n, h in map(str.split, anchors)
              if (what, whose) == ("reeve/anchor/1", first["installation"]) and int(n) >= first["after"]]
     for n, h in noted:
         assert hashes.get(n) == h, f"event {n} is not the one that was anchored"
-    return f"{len(events)} events hold, up to {seq}; head {prev}; {len(noted)} anchors"
+    return f"{len(events)} events hold, {removed} without a body, up to {seq}; head {prev}; {len(noted)} anchors"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@
 #include "state/schema.h"
 
 #define DB_BUSY_MS 5000
+#define DB_INCREMENTAL 2 /* PRAGMA auto_vacuum */
 
 /* SQLite keeps the number of the system's failure for some calls only; a failed commit leaves it in errno. */
 static int db_code(struct db *db)
@@ -76,6 +77,28 @@ int db_batch_status(struct db *db, struct err *err)
     return err_set(err, db->lost, "state: rolled back after an earlier failure");
 }
 
+static int db_number(struct db *db, struct str sql, int64_t *ret, struct err *err)
+{
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc = stmt_prepare(db, sql, &st, err);
+
+    if (!rc)
+        rc = stmt_step(db, st, err);
+    if (rc < 0)
+        return rc;
+    *ret = rc ? sqlite3_column_int64(st, 0) : 0;
+    return 0;
+}
+
+static int db_is_new(struct db *db, int *ret, struct err *err)
+{
+    int64_t n = 0;
+    int rc = db_number(db, S("PRAGMA page_count"), &n, err);
+
+    *ret = !n;
+    return rc;
+}
+
 static int db_configure(struct db *db, struct err *err)
 {
     static const char *const pragmas[] = {
@@ -91,6 +114,8 @@ static int db_configure(struct db *db, struct err *err)
                     "PRAGMA cell_size_check = ON;",
     };
 
+    int is_new = 0;
+
     (void)sqlite3_extended_result_codes(db->handle, 1); /* cannot fail on an open handle */
     (void)sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
     /* plans that look at what is bound would be made anew at every step, for the sake of partial indexes */
@@ -98,6 +123,10 @@ static int db_configure(struct db *db, struct err *err)
         sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) != SQLITE_OK ||
         sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL) != SQLITE_OK)
         return db_fail(db, err, "state: configure");
+    if (db->mode == DB_WRITE && db_is_new(db, &is_new, err))
+        return err->code;
+    if (is_new && db_exec(db, "PRAGMA auto_vacuum = INCREMENTAL", err)) /* before there is a page */
+        return err->code;
     return db_exec(db, pragmas[db->mode], err);
 }
 
@@ -223,6 +252,25 @@ int db_copy(struct db *db, const char *path, struct err *err)
     if (!rc)
         rc = stmt_bind(db, st, &into, 1, err);
     return rc ? rc : stmt_run(db, st, err);
+}
+
+int db_give_back(struct db *db, int *ret_goes_on, struct err *err)
+{
+    char sql[64];
+    int64_t n_free = 0, mode = 0, n;
+
+    PRE(db->in_batch);
+    *ret_goes_on = 0;
+    if (db_number(db, S("PRAGMA auto_vacuum"), &mode, err) ||
+        db_number(db, S("PRAGMA freelist_count"), &n_free, err))
+        return err->code;
+    n = n_free - DB_FREE_KEPT;
+    if (mode != DB_INCREMENTAL || n <= 0)
+        return 0;
+    *ret_goes_on = n > DB_GIVE_BACK_MAX;
+    (void)snprintf(sql, sizeof(sql), "PRAGMA incremental_vacuum(%d)",
+                   *ret_goes_on ? DB_GIVE_BACK_MAX : (int)n);
+    return db_exec(db, sql, err);
 }
 
 int db_batch_begin(struct db *db, struct err *err)

@@ -86,5 +86,11 @@ int db_select(struct db *db, struct arena *a, enum record record, const char *ta
 int db_document(struct db *db, struct arena *a, const struct digest *digest, struct str *ret_body,
                 struct err *err);
 
+/* Inside a batch: pages that nothing uses are given back to the file system, at most DB_GIVE_BACK_MAX of them; some are
+ * kept for what comes next. 1 in `ret_goes_on`: there are more. A file that was made without that keeps its size, and uses them again. */
+#define DB_GIVE_BACK_MAX 4000
+#define DB_FREE_KEPT 64
+int db_give_back(struct db *db, int *ret_goes_on, struct err *err);
+
 /* The value of a meta key ("installation", "schema", "min_reader", "epoch" ...), or STR_NONE. */
 int db_meta(struct db *db, struct arena *a, struct str key, struct str *ret, struct err *err);

@@ -239,6 +239,23 @@ static int events_time_of(struct db *db, int64_t seq, int64_t *ret, struct err *
     return 0;
 }
 
+int events_kept_since(struct db *db, int64_t *ret_seq, int64_t *ret_ms, struct err *err)
+{
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc = stmt_prepare(db,
+                          S("SELECT seq, time_ms FROM events WHERE seq > 1 AND seq = (SELECT "
+                            "min(seq) FROM event_bodies)"),
+                          &st, err);
+
+    if (!rc)
+        rc = stmt_step(db, st, err);
+    if (rc < 0)
+        return rc;
+    *ret_seq = rc ? sqlite3_column_int64(st, 0) : 0;
+    *ret_ms = rc ? sqlite3_column_int64(st, 1) : 0;
+    return 0;
+}
+
 int events_seq_at(struct db *db, int64_t time_ms, int64_t *ret_seq, struct err *err)
 {
     struct digest hash;
@@ -280,8 +297,9 @@ int events_insert(struct db *db, const struct event *e, struct err *err)
         rc = stmt_bind(db, st, head, N_ELEMENTS(head), err);
     if (!rc)
         rc = stmt_run(db, st, err);
-    if (!rc)
-        rc = stmt_prepare(db, S("INSERT INTO event_bodies (seq, body) VALUES ($1, $2)"), &st, err);
+    if (rc || !e->body.p)
+        return rc;
+    rc = stmt_prepare(db, S("INSERT INTO event_bodies (seq, body) VALUES ($1, $2)"), &st, err);
     if (!rc)
         rc = stmt_bind(db, st, body, N_ELEMENTS(body), err);
     return rc ? rc : stmt_run(db, st, err);
@@ -304,6 +322,14 @@ static int events_check_last(const struct event_chain *c, const struct digest *n
     return events_bad(err, c->last_seq, "hash", "is not that of the other columns");
 }
 
+static void events_note_snapshot(struct event_chain *c, struct str kind)
+{
+    if (c->in_snapshot && str_eq_c(kind, RETAIN_END))
+        c->bare_seq = 0;
+    c->in_snapshot = str_eq_c(kind, RETAIN_SNAPSHOT) ||
+                     (c->in_snapshot && str_eq_c(kind, RETAIN_PART));
+}
+
 /* Retention removes bodies from the beginning on; what they were, a snapshot after them says. */
 static int events_check_body(struct event_chain *c, const struct event *e, struct err *err)
 {
@@ -313,6 +339,7 @@ static int events_check_body(struct event_chain *c, const struct event *e, struc
         return events_bad(err, e->seq, "body", "is missing");
     if (!e->body.p) {
         c->bare_seq = e->seq;
+        c->n_bare++;
         return 0;
     }
     body_hash = hash_bytes(e->body);
@@ -321,8 +348,7 @@ static int events_check_body(struct event_chain *c, const struct event *e, struc
                           digest_eq(&c->last_computed, &e->hash) ? "body" : "body_hash",
                           "does not fit the other");
     c->has_body = 1;
-    if (str_eq_c(e->kind, RETAIN_SNAPSHOT))
-        c->bare_seq = 0;
+    events_note_snapshot(c, e->kind);
     return 0;
 }
 
@@ -351,6 +377,11 @@ int events_check_next(struct event_chain *c, const struct event *e, struct err *
 int events_check_end(const struct event_chain *c, struct err *err)
 {
     return events_check_last(c, NULL, err);
+}
+
+int events_check_bare(const struct event_chain *c, struct err *err)
+{
+    return c->bare_seq ? events_bad(err, c->bare_seq, "body", "is missing") : 0;
 }
 
 static int events_check_no_stray(struct db *db, int64_t last_seq, struct err *err)
@@ -395,9 +426,25 @@ static int events_check_rest(struct db *db, struct event_chain *c, int64_t seq, 
     }
     if (!rc)
         rc = events_check_end(c, err);
-    if (!rc && c->bare_seq)
-        rc = events_bad(err, c->bare_seq, "body", "is missing");
+    if (!rc)
+        rc = events_check_bare(c, err);
     return rc ? rc : events_check_no_stray(db, c->last_seq, err);
+}
+
+static int events_has_body_before(struct db *db, int64_t seq, int *ret, struct err *err)
+{
+    const struct db_bind bind = DB_I(seq);
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc = stmt_prepare(db, S("SELECT 1 FROM event_bodies WHERE seq <= $1 LIMIT 1"), &st, err);
+
+    if (!rc)
+        rc = stmt_bind(db, st, &bind, 1, err);
+    if (!rc)
+        rc = stmt_step(db, st, err);
+    if (rc < 0)
+        return rc;
+    *ret = rc;
+    return 0;
 }
 
 int events_verify(struct db *db, int64_t *ret_n, struct err *err)
@@ -420,6 +467,8 @@ int events_verify_after(struct db *db, int64_t seq, const struct digest *hash, i
                              .last_computed = *hash };
     int rc = events_time_of(db, seq, &c.last_ms, err);
 
+    if (!rc)
+        rc = events_has_body_before(db, seq, &c.has_body, err);
     if (!rc)
         rc = events_check_rest(db, &c, seq, err);
     if (rc)

@@ -38,6 +38,8 @@ int events_list(struct db *db, struct arena *a, const struct event_query *q, str
 /* One, with its body. */
 int events_get(struct db *db, struct arena *a, int64_t seq, struct event *ret, struct err *err);
 int events_head(struct db *db, int64_t *ret_seq, struct digest *ret_hash, struct err *err);
+/* Since when bodies are kept: the first event that has one; 0: from the beginning. */
+int events_kept_since(struct db *db, int64_t *ret_seq, int64_t *ret_ms, struct err *err);
 /* The last seq with time_ms <= t, 0 when there is none. */
 int events_seq_at(struct db *db, int64_t time_ms, int64_t *ret_seq, struct err *err);
 
@@ -51,9 +53,13 @@ struct event_chain {
     int64_t last_seq, last_ms;
     struct digest last_hash, last_computed;
     int64_t
-        bare_seq; /* of the newest event whose body was removed, and no snapshot came yet (retain.h); 0: none */
-    int has_body; /* one had; none may be missing from there on */
+        bare_seq; /* the newest whose body was removed, until a snapshot is whole (retain.h); 0: none */
+    int64_t n_bare;
+    int has_body;    /* one had; none may be missing from there on */
+    int in_snapshot; /* it began, and did not end */
 };
+/* Is every body that is missing before a snapshot? */
+int events_check_bare(const struct event_chain *c, struct err *err);
 /* Is `e`, with its body, the next one? What is wrong with the hash of one shows with the next, or at the end. */
 int events_check_next(struct event_chain *c, const struct event *e, struct err *err);
 int events_check_end(const struct event_chain *c, struct err *err);

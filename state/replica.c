@@ -8,6 +8,7 @@
 #include "specs/json_io.h"
 #include "state/db_impl.h"
 #include "state/documents.h"
+#include "state/retain.h"
 
 #define BODY_MAX_BYTES (256u << 20)
 
@@ -101,9 +102,7 @@ int replica_read(struct db *db, struct arena *a, int64_t after_seq, int64_t limi
         struct event *e = vec_push(a, &events);
 
         rc = e ? events_get(db, a, after_seq + (int64_t)events.n, e, err) : arena_status(a, err);
-        if (!rc && !e->body.p)
-            rc = err_set(err, ERR_CONFLICT, "the body of event %" PRId64 " was removed", e->seq);
-        if (!rc)
+        if (!rc && e->body.p)
             rc = replica_read_documents(&r, e->body, err);
         if (!rc)
             r.bytes += e->body.n;
@@ -159,9 +158,9 @@ static int replica_take(struct db *db, const struct replica_page *page, const st
     struct value *body;
     int rc;
 
-    if (!e->body.p) /* gone where it is old, but not on the way here */
-        return err_set(err, ERR_CORRUPT, "event %" PRId64 ": column 'body' is missing", e->seq);
     arena_init(&a, 0);
+    if (!e->body.p) /* a snapshot after it says what is left of it */
+        return events_insert(db, e, err);
     rc = json_parse(&a, e->body, BODY_MAX_BYTES, &body, err);
     if (!rc)
         rc = replica_put_documents(db, page, value_get(body, S("documents")), err);
@@ -216,8 +215,33 @@ static int replica_chain(struct db *db, struct event_chain *ret, struct err *err
                                  .last_seq = seq,
                                  .last_ms = e.time_ms,
                                  .last_hash = hash,
-                                 .last_computed = hash };
+                                 .last_computed = hash,
+                                 .has_body = e.body.p != NULL };
     return 0;
+}
+
+/* What is old is gone there and was never here: nothing that is here is given up for that. */
+static int replica_check_body(const struct event_chain *c, const struct event *e, struct err *err)
+{
+    if (e->body.p || !c->has_body)
+        return 0;
+    return err_set(err, ERR_CONFLICT,
+                   "event %" PRId64 ": its body was removed there before it was copied, and this "
+                   "copy has those before it: put the copy aside, and it is copied anew",
+                   e->seq);
+}
+
+/* All that there is was copied: then a snapshot has said what the bodies that are gone were. */
+static int replica_check_whole(struct db *db, const struct replica_page *page,
+                               const struct event_chain *c, struct err *err)
+{
+    int is_whole, rc = c->last_seq == page->head_seq ? replica_is_whole(db, &is_whole, err) : 0;
+
+    if (rc || c->last_seq != page->head_seq || is_whole)
+        return rc;
+    return err_set(
+        err, ERR_CORRUPT,
+        "the bodies of its first events are missing, and no snapshot says what they were");
 }
 
 int replica_add(struct db *db, const struct replica_page *page, struct err *err)
@@ -229,11 +253,15 @@ int replica_add(struct db *db, const struct replica_page *page, struct err *err)
     if (!rc)
         rc = replica_check_start(page, &c, &skip, err);
     for (size_t i = skip; !rc && i < page->n_events; i++) {
-        rc = events_check_next(&c, &page->events[i], err);
+        rc = replica_check_body(&c, &page->events[i], err);
+        if (!rc)
+            rc = events_check_next(&c, &page->events[i], err);
         if (!rc)
             rc = replica_take(db, page, &page->events[i], err);
     }
-    return rc ? rc : events_check_end(&c, err);
+    if (!rc)
+        rc = events_check_end(&c, err);
+    return rc ? rc : replica_check_whole(db, page, &c, err);
 }
 
 struct replica_birth {
@@ -260,6 +288,25 @@ int replica_open(const char *path, const struct replica_page *page, const struct
                                     .fill_ctx = &b };
 
     return db_create(path, &birth, ret, err);
+}
+
+int replica_is_whole(struct db *db, int *ret, struct err *err)
+{
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc = stmt_prepare(
+        db,
+        S("SELECT 1 WHERE coalesce((SELECT min(seq) FROM event_bodies), 0) = 1 OR EXISTS"
+          " (SELECT 1 FROM events WHERE kind = '" RETAIN_END "' AND seq >"
+          "  (SELECT min(seq) FROM events WHERE kind = '" RETAIN_SNAPSHOT "' AND seq >="
+          "   (SELECT min(seq) FROM event_bodies)))"),
+        &st, err);
+
+    if (!rc)
+        rc = stmt_step(db, st, err);
+    if (rc < 0)
+        return rc;
+    *ret = rc;
+    return 0;
 }
 
 int replica_row(struct db *db, struct arena *a, struct rec_replica *ret, struct err *err)

@@ -5,6 +5,9 @@
  * that it goes on where his own history ends, every hash, and every document, and does with the rows what the
  * bodies say: the same tables, without those of class CACHE.
  *
+ * Where the other one removed old bodies (retain.h) a copy begins without them: their events are taken for their hashes, the
+ * tables are those of the snapshot, and the copy is whole when that is. Who has a body already takes none less.
+ *
  * Memory   a page lives in the arena given.
  * Thread   the connection's.
  * Fails    as db.h; ERR_CORRUPT: the page is not what its hashes say; ERR_CONFLICT: it does not go on from what
@@ -43,5 +46,7 @@ int replica_open(const char *path, const struct replica_page *page, const struct
 /* Inside a batch. What is behind the page's first event already is passed over. */
 int replica_add(struct db *db, const struct replica_page *page, struct err *err);
 
+/* Whether its tables are those of its last event: of what was removed a whole snapshot has come. */
+int replica_is_whole(struct db *db, int *ret, struct err *err);
 /* ERR_NOT_FOUND: it was never anybody's copy. */
 int replica_row(struct db *db, struct arena *a, struct rec_replica *ret, struct err *err);

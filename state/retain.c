@@ -6,11 +6,14 @@
 #include "state/documents.h"
 
 #define RETAIN_PART_BYTES (1u << 20) /* of one body, about */
+#define RETAIN_DOCUMENTS_BYTES                                                                     \
+    (4u << 20) /* that one body names: a page of a replica has them all */
 
 struct retain {
     struct db *db;
     struct tx_head head;
     struct tx *tx;
+    int64_t named_bytes; /* documents of this part */
 };
 
 static int begin_part(struct retain *r, const char *kind, struct err *err)
@@ -18,6 +21,7 @@ static int begin_part(struct retain *r, const char *kind, struct err *err)
     r->head.kind = str_from_c(kind);
     r->head.subject = S("state");
     r->head.env = S("");
+    r->named_bytes = 0;
     return tx_begin(r->db, &r->head, &r->tx, err);
 }
 
@@ -30,9 +34,9 @@ static int end_part(struct retain *r, struct err *err)
 
 static int make_room(struct retain *r, struct err *err)
 {
-    if (tx_size(r->tx) < RETAIN_PART_BYTES)
+    if (tx_size(r->tx) < RETAIN_PART_BYTES && r->named_bytes < RETAIN_DOCUMENTS_BYTES)
         return 0;
-    return end_part(r, err) ? err->code : begin_part(r, RETAIN_SNAPSHOT ".part", err);
+    return end_part(r, err) ? err->code : begin_part(r, RETAIN_PART, err);
 }
 
 static int tell_table(struct retain *r, enum record record, struct err *err)
@@ -66,7 +70,8 @@ static int tell_table(struct retain *r, enum record record, struct err *err)
 static int tell_documents(struct retain *r, struct err *err)
 {
     AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(r->db, S("SELECT digest FROM documents ORDER BY digest"), &st, err);
+    int rc = stmt_prepare(r->db, S("SELECT digest, length(body) FROM documents ORDER BY digest"),
+                          &st, err);
 
     while (!rc && (rc = stmt_step(r->db, st, err)) == 1) {
         struct digest digest = stmt_digest(st, 0);
@@ -74,6 +79,7 @@ static int tell_documents(struct retain *r, struct err *err)
         rc = make_room(r, err);
         if (!rc)
             rc = tx_tell_document(r->tx, &digest, err);
+        r->named_bytes += sqlite3_column_int64(st, 1);
     }
     return rc;
 }
@@ -89,10 +95,10 @@ int retain_snapshot(struct db *db, const struct tx_head *head, struct err *err)
     for (int i = 0; i < N_RECORDS && !rc; i++)
         if (tables_get((enum record)i)->class == TABLE_EVENTED)
             rc = tell_table(&r, (enum record)i, err);
-    if (!rc)
+    if (!rc && !end_part(&r, err) && !begin_part(&r, RETAIN_END, err))
         return end_part(&r, err);
     tx_rollback(r.tx);
-    return rc;
+    return err->code;
 }
 
 int retain_newest(struct db *db, int64_t seq, int64_t *ret, struct err *err)

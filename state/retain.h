@@ -1,9 +1,9 @@
 /*
  * retain: bodies of old events go, their hashes stay. SPDX-License-Identifier: Apache-2.0
  *
- * A snapshot is some events, one after the other in one batch, whose bodies say every row and every document anew. Bodies
- * before it may go then: whoever replays what is left comes to the same tables, the chain of hashes is as it was, and so
- * are anchors. What the tables say of the past (history --at, plans, decisions) stays.
+ * A snapshot is some events, one after the other in one batch, whose bodies say every row and every document anew; the last
+ * one says that it is whole. Bodies before it may go then: whoever replays what is left comes to the same tables, the chain
+ * of hashes is as it was, and so are anchors. What the tables say of the past (history --at, plans, decisions) stays.
  *
  * Thread   the writer's, inside a batch.
  * Fails    as db.h.
@@ -12,7 +12,10 @@
 
 #include "state/tx.h"
 
-#define RETAIN_SNAPSHOT "snapshot" /* kind of the first of these events */
+#define RETAIN_SNAPSHOT                                                                            \
+    "snapshot" /* kinds: of the first of these events, of those between, of the last */
+#define RETAIN_PART RETAIN_SNAPSHOT ".part"
+#define RETAIN_END RETAIN_SNAPSHOT ".end"
 #define RETAIN_DROP_MAX 20000
 
 /* `head` says who and when. */

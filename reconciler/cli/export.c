@@ -201,7 +201,9 @@ static int read_last(struct import *m, const struct value *v, struct err *err)
     struct str text = cli_text(v, "hash");
 
     m->is_ended = 1;
-    if (events_check_end(&m->check, err))
+    if (events_check_end(&m->check, err) ||
+        (m->check.has_body &&
+         events_check_bare(&m->check, err))) /* none has one: it ends before a snapshot */
         return err->code;
     if (value_get_int(v, S("end"), -1) != m->check.last_seq ||
         (text.n && digest_from_hex(text, &hash)) || !digest_eq(&hash, &m->check.last_hash))
@@ -284,6 +286,8 @@ int export_verify(struct cli *c, const char *path, struct anchors *anchors, stru
     value_set_text(c->arena, map, S("installation"), str_copy(c->arena, m.check.installation));
     value_set_int(c->arena, map, S("events"), m.check.last_seq);
     value_set_int(c->arena, map, S("since"), m.after);
+    if (m.check.n_bare)
+        value_set_int(c->arena, map, S("removed"), m.check.n_bare);
     if (anchors)
         value_set_int(c->arena, map, S("anchored"), anchors->n_held);
     value_set_text(c->arena, map, S("head"), digest_hex(c->arena, &m.check.last_hash));

@@ -56,6 +56,9 @@ static void write_verdict(struct cli *c, const struct value *answer)
         (void)fprintf(c->out, "the chain of %lld events holds; head %.*s\n", n, STR_ARG(head));
     if (sealed)
         (void)fprintf(c->out, "the sealed head, event %lld, stands in it\n", sealed);
+    if (value_get(answer, S("removed")))
+        (void)fprintf(c->out, "what the first %lld of them wrote was removed\n",
+                      (long long)value_get_int(answer, S("removed"), 0));
     if (value_get(answer, S("anchored")))
         (void)fprintf(c->out, "%lld events are the ones that were anchored\n",
                       (long long)value_get_int(answer, S("anchored"), 0));

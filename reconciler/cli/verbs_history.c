@@ -75,6 +75,9 @@ static void write_state_at(struct cli *c, const struct value *state)
     sb_addf(&b, "%.*s at ", STR_ARG(render_safe(c->arena, cli_text(state, "environment"))));
     add_instant(&b, state);
     sb_add_c(&b, value_count(list) ? "\n" : "  there was nothing of it yet\n");
+    if (value_get(state, S("begins_ms")))
+        sb_addf(&b, "  the history begins at %.*s\n",
+                STR_ARG(render_time(c->arena, value_get_int(state, S("begins_ms"), 0))));
     render_table_init(&t, c->arena, NULL, 4);
     for (size_t i = 0; i < value_count(list); i++) {
         const struct value *one = value_item(list, i);
@@ -246,6 +249,9 @@ int verb_history(struct cli *c, struct err *err)
     if (rc || cli_wrote_json(c, answer))
         return rc;
     write_events(c, value_get(answer, S("events")));
+    if (value_get(answer, S("kept_since_ms")))
+        cli_note(c, "what events before %.*s wrote was removed: they are not found by it",
+                 STR_ARG(render_time(c->arena, value_get_int(answer, S("kept_since_ms"), 0))));
     if (value_get_bool(answer, S("more"), 0))
         cli_note(c, "these are the newest %lld; --limit N shows more", (long long)limit);
     return 0;

@@ -42,13 +42,18 @@ static int check_copy(struct follow *f, struct arena *a, int without_keys, struc
     struct rec_secret_version *rows;
     struct db *db;
     size_t n;
-    int rc = db_open(f->file.p, DB_READ, &db, err);
+    int is_whole, rc = db_open(f->file.p, DB_READ, &db, err);
 
     if (rc)
         return rc == ERR_NOT_FOUND ? err_set(err, ERR_REFUSED, "nothing of '%.*s' was copied yet",
                                              STR_ARG(f->options.url))
                                    : rc;
-    rc = DB_SELECT(db, a, secret_version, "WHERE gone_ms IS NULL LIMIT 1", &rows, &n, err);
+    rc = replica_is_whole(db, &is_whole, err);
+    if (!rc && !is_whole)
+        rc = err_set(err, ERR_REFUSED,
+                     "the copy is not whole: the snapshot that it begins with has not come");
+    if (!rc)
+        rc = DB_SELECT(db, a, secret_version, "WHERE gone_ms IS NULL LIMIT 1", &rows, &n, err);
     if (!rc && n && !without_keys)
         rc = check_keys(f, a, db_installation(db), err);
     db_close(db);

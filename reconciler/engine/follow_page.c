@@ -26,7 +26,8 @@ static struct value *event_value(struct arena *a, const struct event *e)
     set_digest(a, v, S("body_hash"), &e->body_hash);
     set_digest(a, v, S("prev_hash"), &e->prev_hash);
     set_digest(a, v, S("hash"), &e->hash);
-    value_set_text(a, v, S("body"), e->body);
+    if (e->body.p)
+        value_set_text(a, v, S("body"), e->body);
     return v;
 }
 

@@ -2,9 +2,9 @@
  * follow_page: a stretch of the history as JSON, both ways. SPDX-License-Identifier: Apache-2.0
  *
  *     {installation, epoch, after_seq, after_hash?, head_seq, head_ms, events: [{seq, epoch, time_ms, mono_ms, actor, cause,
- *      kind, subject, env, body_hash, prev_hash, hash, body}], documents: [{digest, kind, body}]}
+ *      kind, subject, env, body_hash, prev_hash, hash, body?}], documents: [{digest, kind, body}]}
  *
- * `body` is the text that was hashed. What a page says is believed by nobody until replica_add() has checked it.
+ * `body` is the text that was hashed; none where it was removed. What a page says is believed by nobody until replica_add() has checked it.
  *
  * Memory   the arena given.
  * Thread   any.

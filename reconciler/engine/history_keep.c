@@ -49,6 +49,8 @@ int history_keep_prune(struct engine *e, struct arena *a, int *ret_goes_on, stru
     if (n)
         LOG(LOG_INFO, "what old events wrote is removed",
             LOG_S("events", str_fmt(a, "%lld", (long long)n)));
-    *ret_goes_on = n == RETAIN_DROP_MAX;
+    if (db_give_back(e->db, ret_goes_on, err))
+        return err->code;
+    *ret_goes_on |= n == RETAIN_DROP_MAX;
     return 0;
 }

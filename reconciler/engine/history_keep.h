@@ -2,6 +2,7 @@
  * history_keep: what each event wrote is kept as long as `state.history` says. SPDX-License-Identifier: Apache-2.0
  *
  * A snapshot is written four times in that time; what is older than it goes up to the newest snapshot that is older as well.
+ * The pages that it leaves are given back to the file system.
  *
  * Thread   STATE.
  * Fails    as db.h.

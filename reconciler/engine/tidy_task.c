@@ -10,6 +10,7 @@
 
 #define TIDY_RESTED_MIN 32 /* a few leave too little */
 
+#define TIDY_FIRST_MS 5000 /* after the beginning: a life may be shorter than an hour */
 #define TIDY_PRUNE_MS 3600000
 #define TIDY_GOES_ON_MS 1000
 
@@ -86,7 +87,7 @@ void tidy_task_start(struct tidy_task *t, struct engine *e)
     *t = (struct tidy_task){ .engine = e, .prune_mono_ms = -1 };
     arena_init(&t->round, 0);
     if (hears_hooks(e) || history_keep_is_asked(e))
-        t->prune_mono_ms = loop_mono_ms(e->loop) + TIDY_PRUNE_MS;
+        t->prune_mono_ms = loop_mono_ms(e->loop) + TIDY_FIRST_MS;
     task_start(&t->task, e->loop, "tidy", tidy_states, N_ELEMENTS(tidy_states), TIDY_REST,
                tidy_step, engine_task_ended, e);
 }

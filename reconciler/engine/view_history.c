@@ -202,6 +202,19 @@ static int history_of(const struct view *v, struct str name, struct event_query 
     return rc;
 }
 
+/* What looks into bodies does not find what is in none any more. */
+static int set_kept(const struct view *v, struct value *map, const struct event_query *q,
+                    struct err *err)
+{
+    int64_t seq = 0, since_ms = 0;
+
+    if ((q->resource_kind.n || q->mentions.p) && events_kept_since(v->db, &seq, &since_ms, err))
+        return err->code;
+    if (seq)
+        value_set_int(v->a, map, S("kept_since_ms"), since_ms);
+    return 0;
+}
+
 int view_history(const struct view *v, const struct view_history *in, struct value **ret,
                  struct err *err)
 {
@@ -221,6 +234,8 @@ int view_history(const struct view *v, const struct view_history *in, struct val
         rc = events_list(v->db, v->a, &q, &events, &n, err);
     for (size_t i = 0; !rc && i < n; i++)
         rc = history_event(v, in, &names, &events[i], list, err);
+    if (!rc)
+        rc = set_kept(v, map, &q, err);
     if (rc)
         return rc;
     value_set(v->a, map, S("events"), list);

@@ -102,6 +102,17 @@ static int set_plan_at(const struct view *v, struct value *map, struct str env, 
     return 0;
 }
 
+/* Before all: the answer says since when there is anything. */
+static int set_begin(const struct view *v, struct value *map, struct err *err)
+{
+    struct event first;
+    int rc = events_get(v->db, v->a, 1, &first, err);
+
+    if (!rc)
+        value_set_int(v->a, map, S("begins_ms"), first.time_ms);
+    return rc;
+}
+
 int view_state_at(const struct view *v, struct str name, int64_t at_ms, struct value **ret,
                   struct err *err)
 {
@@ -116,6 +127,8 @@ int view_state_at(const struct view *v, struct str name, int64_t at_ms, struct v
         rc = set_resources_at(v, map, env.uid, seq, err);
     if (!rc)
         rc = set_plan_at(v, map, env.uid, seq, err);
+    if (!rc && !seq)
+        rc = set_begin(v, map, err);
     if (rc)
         return rc;
     value_set_text(v->a, map, S("environment"), env.name);

@@ -38,12 +38,18 @@ has_clock()
     return 1
 }
 
+# Of this world: what is started with $CLOCK has a wall clock of its own.
+with_clock()
+{
+    set_clock +0
+    CLOCK="LD_PRELOAD=$CLOCK_LIBRARY FAKETIME_TIMESTAMP_FILE=$WORLD/clock FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1"
+}
+
 # A world whose daemon has a wall clock of its own; $CLOCK starts it again with that.
 given_clock()
 {
     given_world
-    set_clock +0
-    CLOCK="LD_PRELOAD=$CLOCK_LIBRARY FAKETIME_TIMESTAMP_FILE=$WORLD/clock FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1"
+    with_clock
     spec version=v1 keep=60s
     commit 'version 1'
     start_daemon $CLOCK

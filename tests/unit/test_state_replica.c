@@ -1,6 +1,7 @@
 /* state: a copy takes what fits its chain, and nothing else. SPDX-License-Identifier: Apache-2.0 */
 #include "state/documents.h"
 #include "state/replica.h"
+#include "state/retain.h"
 #include "test_state_given.h"
 
 #define OTHER S("018bcfe5-6800-7000-8000-000000000002")
@@ -252,7 +253,7 @@ static void do_harm(struct given *g, struct replica_page *page, enum harm harm)
 /* clang-format off */
 static const struct { enum harm harm; int code; const char *what; } harms[] = {
     { TORN,               ERR_CORRUPT,  "event 6: column 'body' does not fit the other" },
-    { NO_BODY,            ERR_CORRUPT,  "event 5: column 'body' is missing" },
+    { NO_BODY,            ERR_CONFLICT, "event 5: its body was removed there before it was copied" },
     { WRONG_HASH,         ERR_CORRUPT,  "event 5: column 'hash' was changed" },
     { LAST_HASH,          ERR_CORRUPT,  "event 6: column 'hash' is not that of the other columns" },
     { WRONG_BODY,         ERR_CORRUPT,  "event 5: column 'body' does not fit the other" },
@@ -316,6 +317,215 @@ static void test_no_copy_begins_with_a_lie(void **state)
     db_close(db);
 }
 
+/* --- where old bodies were removed --------------------------------------------------------------- */
+
+/* Of events 1 to 5 what they wrote is gone; a snapshot begins with the sixth, two more events come after it. */
+static int64_t given_removed(struct pair *p)
+{
+    struct given *g = &p->first;
+    const struct tx_head head = given_head("");
+    int64_t snapshot, n;
+
+    expect_ok(g, db_batch_begin(g->db, &g->err));
+    for (int i = 4; i < 200; i++) /* a page of 64 KiB does not hold them */
+        given_event(g, "test.hold", i);
+    expect_ok(g, retain_snapshot(g->db, &head, &g->err));
+    expect_ok(g, retain_newest(g->db, INT64_MAX, &snapshot, &g->err));
+    expect_ok(g, retain_drop(g->db, INT64_MAX, &n, &g->err));
+    expect_ok(g, db_batch_commit(g->db, &g->err));
+    given_events(g, 200, 2);
+    return snapshot;
+}
+
+static int open_anew(struct pair *p, const struct replica_page *page)
+{
+    struct given *g = &p->first;
+    const struct rec_replica row = { S("primary"), S("unix:/x"), S("following"), 1, 2, 3 };
+
+    db_close(p->copy);
+    p->copy = NULL;
+    expect_ok(g, sys_remove_all(p->path, &g->err));
+    expect_ok(g, sys_remove_all(str_fmt(&g->a, "%s-wal", p->path).p, &g->err));
+    expect_ok(g, sys_remove_all(str_fmt(&g->a, "%s-shm", p->path).p, &g->err));
+    return replica_open(p->path, page, &row, &p->copy, &g->err);
+}
+
+static int is_whole(struct pair *p)
+{
+    int is;
+
+    expect_ok(&p->first, replica_is_whole(p->copy, &is, &p->first.err));
+    return is;
+}
+
+/* As a standby does that dies behind every page. */
+static void reopen_copy(struct pair *p)
+{
+    struct given *g = &p->first;
+
+    db_close(p->copy);
+    expect_ok(g, db_open(p->path, DB_WRITE, &p->copy, &g->err));
+    assert_true(str_eq(db_installation(p->copy), db_installation(g->db)));
+}
+
+static void test_a_copy_begins_with_a_snapshot(void **state)
+{
+    static const int limits[] = { 1000, 150, 7, 1 };
+    struct pair *p = *state;
+    struct given *g = &p->first;
+    int64_t snapshot = given_removed(p), head;
+    struct replica_page page;
+    struct digest hash;
+
+    expect_ok(g, events_head(g->db, &head, &hash, &g->err));
+    for (size_t i = 0; i < N_ELEMENTS(limits); i++) {
+        expect_ok(g, replica_read(g->db, &g->a, 0, limits[i], 1 << 20, &page, &g->err));
+        assert_null(page.events[0].body.p);
+        expect_ok(g, open_anew(p, &page));
+        while (copied(p) < head) {
+            assert_int_equal(is_whole(p), copied(p) > snapshot);
+            reopen_copy(p);
+            expect_ok(g, replica_read(g->db, &g->a, copied(p), limits[i], 1 << 20, &page, &g->err));
+            expect_ok(g, add(p, &page));
+        }
+        assert_true(is_whole(p));
+        expect_same(p);
+    }
+    given_events(g, 300, 3); /* and goes on as any other */
+    expect_ok(g, replica_read(g->db, &g->a, head, 100, 1 << 20, &page, &g->err));
+    expect_ok(g, add(p, &page));
+    expect_same(p);
+}
+
+/* A copy of a copy that began so. */
+static void test_it_is_handed_on_as_it_came(void **state)
+{
+    struct pair *p = *state;
+    struct given *g = &p->first;
+    const char *path = str_fmt(&g->a, "%s/third.db", g->dir).p;
+    const struct rec_replica row = { S("primary"), S("unix:/y"), S("following"), 1, 2, 3 };
+    struct replica_page page;
+    struct db *third;
+    int64_t n;
+
+    (void)given_removed(p);
+    expect_ok(g, replica_read(g->db, &g->a, 0, 1000, 1 << 20, &page, &g->err));
+    expect_ok(g, open_anew(p, &page));
+    expect_ok(g, replica_read(p->copy, &g->a, 0, 1000, 1 << 20, &page, &g->err));
+    expect_ok(g, replica_open(path, &page, &row, &third, &g->err));
+    expect_ok(g, replay_verify(third, &n, &g->err));
+    expect_ok(g, events_verify(third, &n, &g->err));
+    db_close(third);
+}
+
+/* It has bodies that are gone there: it keeps them, and says what is to be done. */
+static void test_who_was_away_too_long_gives_nothing_up(void **state)
+{
+    struct pair *p = *state;
+    struct given *g = &p->first;
+    struct replica_page page;
+
+    (void)given_removed(p);
+    expect_ok(g, replica_read(g->db, &g->a, 3, 1000, 1 << 20, &page, &g->err));
+    expect_code(g, add(p, &page), ERR_CONFLICT);
+    assert_non_null(strstr(g->err.text, "put the copy aside, and it is copied anew"));
+    assert_int_equal(copied(p), 3);
+}
+
+enum bare_harm {
+    FLIPPED_BEFORE, /* a byte, as the hash was */
+    FLIPPED_IN,
+    FLIPPED_AFTER,
+    REMOVED_BEFORE,
+    SWAPPED_BEFORE,
+    ROW_OF_SNAPSHOT,
+    BODY_OF_SNAPSHOT,
+    BODY_AFTER,
+    NO_SNAPSHOT,
+    CUT_IN_SNAPSHOT,
+};
+
+/* clang-format off */
+static const struct { enum bare_harm harm; int code; const char *what; } bare_harms[] = {
+    { FLIPPED_BEFORE,   ERR_CORRUPT,  "event 2: column 'hash' is not that of the other columns" },
+    { FLIPPED_IN,       ERR_CORRUPT,  "column 'hash' is not that of the other columns" },
+    { FLIPPED_AFTER,    ERR_CORRUPT,  "column 'hash' is not that of the other columns" },
+    { REMOVED_BEFORE,   ERR_CORRUPT,  "event 2 is missing" },
+    { SWAPPED_BEFORE,   ERR_CORRUPT,  "event 2 is missing" },
+    { ROW_OF_SNAPSHOT,  ERR_CORRUPT,  "column 'body' does not fit the other" },
+    { BODY_OF_SNAPSHOT, ERR_CORRUPT,  "no snapshot says what they were" },
+    { BODY_AFTER,       ERR_CONFLICT, "its body was removed there" },
+    { NO_SNAPSHOT,      ERR_CORRUPT,  "no snapshot says what they were" },
+    { CUT_IN_SNAPSHOT,  ERR_CORRUPT,  "no snapshot says what they were" },
+};
+/* clang-format on */
+
+static void do_bare_harm(struct given *g, struct replica_page *page, int64_t snapshot,
+                         enum bare_harm harm)
+{
+    struct event *e = page->events, *snap = &e[snapshot - 1], first = e[1];
+
+    switch (harm) {
+    case FLIPPED_BEFORE:
+        e[1].actor = S("mallory");
+        break;
+    case FLIPPED_IN:
+        snap->subject = S("mallory");
+        break;
+    case FLIPPED_AFTER:
+        e[page->n_events - 1].cause = S("mallory");
+        break;
+    case REMOVED_BEFORE:
+        memmove(&e[1], &e[2], (--page->n_events - 1) * sizeof(*e));
+        break;
+    case SWAPPED_BEFORE:
+        e[1] = e[2];
+        e[2] = first;
+        break;
+    case ROW_OF_SNAPSHOT:
+        snap->body = str_fmt(&g->a, "%.*s ", STR_ARG(snap->body));
+        break;
+    case BODY_OF_SNAPSHOT:
+        snap->body = STR_NONE;
+        break;
+    case BODY_AFTER:
+        e[page->n_events - 1].body = STR_NONE;
+        break;
+    case NO_SNAPSHOT:
+        for (size_t i = 0; i + 1 < page->n_events; i++)
+            e[i].body = STR_NONE;
+        break;
+    case CUT_IN_SNAPSHOT:
+        page->head_seq = snapshot;
+        page->n_events = (size_t)snapshot;
+        break;
+    }
+}
+
+static void test_no_copy_begins_with_a_snapshot_that_lies(void **state)
+{
+    struct pair *p = *state;
+    struct given *g = &p->first;
+    int64_t snapshot = given_removed(p);
+    struct replica_page page, harmed;
+    int rc;
+
+    expect_ok(g, replica_read(g->db, &g->a, 0, 1000, 1 << 20, &page, &g->err));
+    for (size_t i = 0; i < N_ELEMENTS(bare_harms); i++) {
+        harmed = page;
+        harmed.events = copy_of(g, page.events, page.n_events);
+        do_bare_harm(g, &harmed, snapshot, bare_harms[i].harm);
+        g->err = ERR_INIT;
+        rc = open_anew(p, &harmed);
+        if (rc != bare_harms[i].code)
+            fail_msg("harm %d: %s: %s", (int)bare_harms[i].harm, err_name(rc), g->err.text);
+        if (!strstr(g->err.text, bare_harms[i].what))
+            fail_msg("'%s' is not in: %s", bare_harms[i].what, g->err.text);
+    }
+    expect_ok(g, open_anew(p, &page));
+    expect_same(p);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, given_pair, end_pair)
@@ -325,6 +535,10 @@ int main(void)
         TEST(test_pages_are_limited),
         TEST(test_what_does_not_fit_is_refused_whole),
         TEST(test_no_copy_begins_with_a_lie),
+        TEST(test_a_copy_begins_with_a_snapshot),
+        TEST(test_it_is_handed_on_as_it_came),
+        TEST(test_who_was_away_too_long_gives_nothing_up),
+        TEST(test_no_copy_begins_with_a_snapshot_that_lies),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

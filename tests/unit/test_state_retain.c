@@ -1,4 +1,6 @@
 /* state: bodies of old events go, the chain and the replay of it stay. SPDX-License-Identifier: Apache-2.0 */
+#include <sys/stat.h>
+
 #include "state/documents.h"
 #include "state/retain.h"
 #include "test_state_given.h"
@@ -40,7 +42,7 @@ static int64_t given_dropped(struct given *g, int64_t seq)
     return n;
 }
 
-/* Events 1 to 3, a snapshot at 4, one more at 5, another snapshot at 6. */
+/* Events 1 to 3, a snapshot at 4 and 5, one more at 6, another snapshot at 7 and 8. */
 static void given_history(struct given *g)
 {
     given_rows(g, 1);
@@ -55,7 +57,7 @@ static void expect_proved(struct given *g)
     int64_t n, rows;
 
     expect_ok(g, events_verify(g->db, &n, &g->err));
-    assert_int_equal(n, 6);
+    assert_int_equal(n, 8);
     expect_ok(g, replay_verify(g->db, &rows, &g->err));
     assert_true(rows > 50);
 }
@@ -64,7 +66,7 @@ static void test_bodies_go_up_to_a_snapshot(void **state)
 {
     static const struct {
         int64_t seq, n, left;
-    } rows[] = { { 3, 0, 6 }, { 4, 3, 3 }, { 5, 0, 3 }, { 6, 2, 1 }, { 1000, 0, 1 } };
+    } rows[] = { { 3, 0, 8 }, { 4, 3, 5 }, { 6, 0, 5 }, { 7, 3, 2 }, { 1000, 0, 2 } };
     struct given *g = *state;
     struct event before, after;
 
@@ -87,12 +89,43 @@ static void test_what_is_gone_without_a_snapshot_is_found(void **state)
         const char *sentence, *sql, *text;
     } rows[] = {
         { "the body before a snapshot may go", "DELETE FROM event_bodies WHERE seq = 1", NULL },
-        { "not one after it", "DELETE FROM event_bodies WHERE seq = 5",
-          "event 5: column 'body' is missing" },
+        { "not one after it", "DELETE FROM event_bodies WHERE seq = 6",
+          "event 6: column 'body' is missing" },
         { "nor one in between", "DELETE FROM event_bodies WHERE seq = 2",
           "event 2: column 'body' is missing" },
-        { "nor the snapshots", "DELETE FROM event_bodies WHERE seq <= 6",
-          "event 6: column 'body' is missing" },
+        { "nor the snapshots", "DELETE FROM event_bodies WHERE seq <= 8",
+          "event 8: column 'body' is missing" },
+        { "nor half of the last one", "DELETE FROM event_bodies WHERE seq <= 7",
+          "event 7: column 'body' is missing" },
+        { "a byte before it",
+          "DELETE FROM event_bodies WHERE seq <= 3; "
+          "UPDATE events SET actor = 'mallory' WHERE seq = 2",
+          "event 2: column 'hash' is not that of the other columns" },
+        { "a byte of it",
+          "DELETE FROM event_bodies WHERE seq <= 3; "
+          "UPDATE events SET subject = 'x' WHERE seq = 4",
+          "event 4: column 'hash' is not that of the other columns" },
+        { "its rows",
+          "DELETE FROM event_bodies WHERE seq <= 3; "
+          "UPDATE event_bodies SET body = replace(body, 'reason', 'raeson') WHERE seq = 4",
+          "event 4: column 'body' does not fit the other" },
+        { "a byte after it",
+          "DELETE FROM event_bodies WHERE seq <= 3; "
+          "UPDATE events SET cause = 'x' WHERE seq = 6",
+          "event 6: column 'hash' is not that of the other columns" },
+        { "an event before it",
+          "DELETE FROM event_bodies WHERE seq <= 3; "
+          "DELETE FROM events WHERE seq = 2",
+          "event 2 is missing" },
+        { "two swapped before it",
+          "DELETE FROM event_bodies WHERE seq <= 3; "
+          "UPDATE events SET seq = 99 WHERE seq = 2; UPDATE events SET seq = 2 WHERE seq = 3; "
+          "UPDATE events SET seq = 3 WHERE seq = 99",
+          "event 2: column 'prev_hash' is not the hash of the event before" },
+        { "the tail cut inside of it",
+          "DELETE FROM event_bodies WHERE seq <= 3 OR seq > 4; "
+          "DELETE FROM events WHERE seq > 4",
+          "event 3: column 'body' is missing" },
     };
     struct given *g = *state;
     int64_t n, n_rows;
@@ -121,7 +154,7 @@ static void test_a_row_that_a_snapshot_said_is_replayed(void **state)
     int64_t rows;
 
     given_history(g);
-    (void)given_dropped(g, 6);
+    (void)given_dropped(g, 8);
     given_tampered(g, "UPDATE holds SET reason = 'x' || reason");
     given_reopen(g);
     expect_code(g, replay_verify(g->db, &rows, &g->err), ERR_CORRUPT);
@@ -129,6 +162,39 @@ static void test_a_row_that_a_snapshot_said_is_replayed(void **state)
                       "digest = (SELECT min(digest) FROM documents)");
     given_reopen(g);
     expect_code(g, replay_verify(g->db, &rows, &g->err), ERR_CORRUPT);
+}
+
+#define FREE_PAGES "SELECT freelist_count FROM pragma_freelist_count"
+
+/* One part after the other; some pages stay for what comes next. */
+static void test_space_is_given_back(void **state)
+{
+    struct given *g = *state;
+    int goes_on = 1, n_parts = 0;
+    int64_t before, after;
+    struct stat file;
+
+    for (int i = 1; i < 40; i++)
+        given_rows(g, i);
+    given_tampered(g, "UPDATE event_bodies SET body = body || printf('%%500000s', '')");
+    given_reopen(g);
+    given_snapshot(g);
+    assert_int_equal(given_dropped(g, 1000), 40);
+    before = given_count(g, FREE_PAGES);
+    assert_true(before > DB_GIVE_BACK_MAX + DB_FREE_KEPT);
+    for (; goes_on; n_parts++) {
+        expect_ok(g, db_batch_begin(g->db, &g->err));
+        expect_ok(g, db_give_back(g->db, &goes_on, &g->err));
+        expect_ok(g, db_batch_commit(g->db, &g->err));
+        after = given_count(g, FREE_PAGES);
+        assert_true(before - after <= DB_GIVE_BACK_MAX && before > after);
+        before = after;
+    }
+    assert_int_equal(n_parts, 2);
+    assert_int_equal(before, DB_FREE_KEPT);
+    given_reopen(g);
+    assert_int_equal(stat(g->path, &file), 0);
+    assert_true(file.st_size < 4 << 20);
 }
 
 #define UNIT(test) cmocka_unit_test_setup_teardown(test, given_state, given_end)
@@ -139,6 +205,7 @@ int main(void)
         UNIT(test_bodies_go_up_to_a_snapshot),
         UNIT(test_what_is_gone_without_a_snapshot_is_found),
         UNIT(test_a_row_that_a_snapshot_said_is_replayed),
+        UNIT(test_space_is_given_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
