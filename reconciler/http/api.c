@@ -182,11 +182,7 @@ int api_start(const struct api_options *options, struct api **ret, struct err *e
     (void)pthread_mutex_init(&api->lock, NULL); /* cannot fail with default attributes */
     api->provider = oidc_provider_new();
     api->notes = (struct notes){ .engine = options->engine, .command = options->command };
-    api->rate.seed = loop_random(options->loop);
-    api->rate.per_s[RATE_ADDRESS] = options->requests_per_s ? options->requests_per_s
-                                                            : RATE_ADDRESS_PER_S;
-    api->rate.per_s[RATE_CREDENTIAL] = options->requests_per_s ? options->requests_per_s
-                                                               : RATE_CREDENTIAL_PER_S;
+    rate_init(&api->rate, loop_random(options->loop), options->requests_per_s);
     rc = denials_init(&api->denials, options->loop, &api->notes, err);
     api->drain = loop_timer_new(options->loop, give_up, api);
     if (!rc && (!api->provider || !api->drain))

@@ -10,14 +10,26 @@ static int is_leaving(const struct api *api)
     return api->ended && !(api->options.given && api->options.given[HTTP_DOOR_SOCKET].goes_on);
 }
 
+static void refuse_method(struct http_exchange *x, struct str allowed)
+{
+    struct err err = ERR_INIT;
+
+    (void)err_set(&err, ERR_METHOD, "'%.*s' is not asked by %.*s", STR_ARG(x->path),
+                  STR_ARG(x->method));
+    http_header(x, "Allow", allowed);
+    http_answer_error(x, &err);
+}
+
 /* Whoever balances load asks these, without a name: one word each. */
 static int answer_probe(struct api *api, struct http_exchange *x)
 {
     int is_health = str_eq_c(x->path, "/healthz");
 
-    if (!str_eq_c(x->method, "GET") || !(is_health || str_eq_c(x->path, "/readyz")))
+    if (!is_health && !str_eq_c(x->path, "/readyz"))
         return 0;
-    if (is_health || !is_leaving(api))
+    if (!str_eq_c(x->method, "GET") && !str_eq_c(x->method, "HEAD"))
+        refuse_method(x, S("GET, HEAD"));
+    else if (is_health || !is_leaving(api))
         http_answer(x, 200, "text/plain", is_health ? S("ok\n") : S("ready\n"));
     else
         http_answer(x, err_http_status(ERR_BUSY), "text/plain", S("stopping\n"));
@@ -79,6 +91,8 @@ void api_handle(void *ctx, struct http_exchange *x)
     if (x->door != HTTP_DOOR_SOCKET && is_throttled(api, x))
         return;
     (void)routes_match(x->method, x->path, &call, &unmatched); /* who asks comes first */
+    if (str_eq_c(x->method, "HEAD"))
+        x->method = S("GET"); /* the server leaves the body out */
     if (call.route && call.route->flags & ROUTE_FILE) {
         page_answer(x);
         return;

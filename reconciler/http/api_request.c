@@ -199,6 +199,8 @@ static void request_answer(struct api_request *r)
                   follow_view(r->api->options.follow, &r->scratch));
     if (failed && failed->code == ERR_UNKNOWN_ACTOR)
         http_header(r->x, "WWW-Authenticate", S("Bearer"));
+    if (failed && failed->code == ERR_METHOD)
+        http_header(r->x, "Allow", routes_allow(&r->x->arena, r->x->path));
     for (size_t i = 0; i < value_count(r->login.headers); i++)
         http_header(r->x, str_to_c(&r->x->arena, r->login.headers->u.map.entries[i].key),
                     r->login.headers->u.map.entries[i].value->u.text);

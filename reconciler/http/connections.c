@@ -89,15 +89,40 @@ void connections_fini(struct connections *all)
 {
     if (all->sweep)
         loop_timer_free(all->sweep);
+    alloc_free(all->by_fd);
+}
+
+/* One more place for each descriptor that there is; 0: there is no memory. */
+static int has_place(struct connections *all, int fd)
+{
+    size_t n = (size_t)fd + 1;
+    struct connection **more;
+
+    if (n <= all->n_by_fd)
+        return 1;
+    n = n < 2 * all->n_by_fd ? 2 * all->n_by_fd : n;
+    more = alloc_resize(all->by_fd, n * sizeof(*more));
+    if (!more)
+        return 0;
+    memset(more + all->n_by_fd, 0, (n - all->n_by_fd) * sizeof(*more));
+    all->by_fd = more;
+    all->n_by_fd = n;
+    return 1;
+}
+
+struct connection *connections_find(const struct connections *all, int fd)
+{
+    return fd >= 0 && (size_t)fd < all->n_by_fd ? all->by_fd[fd] : NULL;
 }
 
 struct connection *connections_add(struct connections *all, int fd, const struct sockaddr *from)
 {
-    struct connection *c = alloc_zero(sizeof(*c));
+    struct connection *c = has_place(all, fd) ? alloc_zero(sizeof(*c)) : NULL;
     size_t n_same = 0;
 
     if (!c)
         return NULL;
+    all->by_fd[fd] = c;
     *c = (struct connection){ .all = all, .fd = fd, .uid = peer_uid(fd), .next = all->first };
     write_address(from, c->address);
     write_network(c->address, c->network);
@@ -121,6 +146,8 @@ void connections_remove(struct connection *c)
         c->all->first = c->next;
     if (c->next)
         c->next->prev = c->prev;
+    c->all->by_fd[c->fd] = NULL;
+    intake_fini(&c->intake);
     alloc_free(c);
 }
 

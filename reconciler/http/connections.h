@@ -13,6 +13,7 @@
 
 #include <netinet/in.h>
 
+#include "reconciler/http/intake.h"
 #include "reconciler/http/server.h"
 
 struct sockaddr;
@@ -33,6 +34,8 @@ struct connections {
     struct loop *loop;
     struct loop_timer *sweep;
     struct connection *first;
+    struct connection **by_fd;
+    size_t n_by_fd;
     int64_t limit_ms[N_CONNECTIONS_PHASES]; /* 0: none */
     int64_t drain_ms, stop_ms;
     int is_stopping;
@@ -56,6 +59,7 @@ struct connection {
     int64_t since_ms;
     size_t n_unsent;         /* bytes of the answer that is being sent */
     struct tls_shown *shown; /* NULL: no certificate yet */
+    struct intake intake;    /* what it sent */
 };
 
 /* Fields that were set stay. */
@@ -64,6 +68,7 @@ void connections_fini(struct connections *all);
 /* NULL: out of memory. One too many of its user or address is cut at once. */
 struct connection *connections_add(struct connections *all, int fd, const struct sockaddr *from);
 void connections_remove(struct connection *c);
+struct connection *connections_find(const struct connections *all, int fd); /* NULL: none */
 void connections_peer(const struct connection *c, struct http_peer *ret);
 void connections_enter(struct connection *c, enum connections_phase phase);
 /* The other side finds its end; it is removed when the server has seen that. */

@@ -9,21 +9,21 @@ static int is_word(struct str text, const char *word)
     return text.n == str_from_c(word).n && !strncasecmp(text.p, word, text.n);
 }
 
-/* libmicrohttpd takes "Content-Length :" for a header that nobody knows; others take it for the length. */
-static int is_token(struct str name)
+/* "Content-Length :" is a header that nobody knows to some, and the length to others. */
+int framing_is_token(struct str word)
 {
-    for (size_t i = 0; i < name.n; i++)
-        if (name.p[i] <= ' ' || name.p[i] > '~' || strchr("\"(),/:;<=>?@[\\]{}", name.p[i]))
+    for (size_t i = 0; i < word.n; i++)
+        if (word.p[i] <= ' ' || word.p[i] > '~' || strchr("\"(),/:;<=>?@[\\]{}", word.p[i]))
             return 0;
-    return name.n > 0;
+    return word.n > 0;
 }
 
 void framing_see(struct framing *f, struct str name, struct str value)
 {
-    f->is_odd |= !is_token(name);
+    f->is_odd |= !framing_is_token(name);
     if (is_word(name, "content-length")) {
         f->n_lengths++;
-        if (str_to_i64(value, &f->length))
+        if (str_find_char(value, '-') != STR_NPOS || str_to_i64(value, &f->length))
             f->length = -1;
     } else if (is_word(name, "transfer-encoding")) {
         f->n_encodings++;
@@ -37,8 +37,10 @@ void framing_see(struct framing *f, struct str name, struct str value)
 
 int framing_check(const struct framing *f, size_t body_max, struct err *err)
 {
-    if (f->n_lengths + f->n_encodings > 1 || (f->n_encodings && !f->is_chunked) || f->length < 0)
+    if (f->n_lengths + f->n_encodings > 1 || f->length < 0)
         return err_set(err, ERR_USAGE, "the length of the body is ambiguous");
+    if (f->n_encodings && !f->is_chunked)
+        return err_set(err, ERR_UNSUPPORTED, "the only Transfer-Encoding is 'chunked'");
     if (f->is_odd)
         return err_set(err, ERR_USAGE, "the name of a header is no word");
     if (f->n_hosts != 1)

@@ -1,11 +1,10 @@
 /*
  * framing: where a request ends, and what its words are. SPDX-License-Identifier: Apache-2.0
  *
- * Two readers of one byte stream must agree where a request ends; libmicrohttpd 0.9.75 takes two lengths, and
- * a decoded NUL would end a word early.
+ * Two readers of one byte stream must agree where a request ends: a proxy in front of us is another one.
  *
  * Thread   any.
- * Fails    ERR_USAGE, ERR_LIMIT.
+ * Fails    ERR_USAGE; ERR_UNSUPPORTED: a coding that nobody knows; ERR_LIMIT.
  */
 #pragma once
 
@@ -20,6 +19,8 @@ struct framing { /* what the headers say; zero at first */
 };
 
 void framing_see(struct framing *f, struct str name, struct str value);
+#define FRAMING_ANY_SIZE ((size_t)INT64_MAX)
 int framing_check(const struct framing *f, size_t body_max, struct err *err);
+int framing_is_token(struct str word);
 /* %XX in place, but %00, which stays as it is; the new length. */
 size_t framing_unescape(char *text);

@@ -38,6 +38,8 @@ static void refuse(struct hooks *h, struct http_exchange *x, const struct err *e
 
     if (reason)
         denials_count(h->denials, x->address, str_from_c(reason));
+    if (err->code == ERR_METHOD)
+        http_header(x, "Allow", S("POST"));
     http_answer_error(x, err);
 }
 
@@ -72,7 +74,7 @@ static int parse(const struct hooks *h, const struct http_exchange *x, struct ho
         !h->start)
         return err_set(err, ERR_NOT_FOUND, "no source hears these hooks");
     if (!str_eq_c(x->method, "POST"))
-        return err_set(err, ERR_USAGE, "hooks are sent by POST");
+        return err_set(err, ERR_METHOD, "hooks are sent by POST");
     if (value_count(x->query))
         return err_set(err, ERR_USAGE, "hooks are not asked with a query");
     return h->n_running < HOOKS_MAX

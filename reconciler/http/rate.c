@@ -9,6 +9,13 @@
 #define PLACES 8 /* that a key may have */
 #define NETWORK_BYTES 8
 
+void rate_init(struct rate *r, uint64_t seed, int64_t per_s)
+{
+    *r = (struct rate){ .seed = seed };
+    r->per_s[RATE_ADDRESS] = per_s ? per_s : RATE_ADDRESS_PER_S;
+    r->per_s[RATE_CREDENTIAL] = per_s ? per_s : RATE_CREDENTIAL_PER_S;
+}
+
 static uint64_t key_of(const struct rate *r, enum rate_kind kind, struct str text)
 {
     struct digest d;

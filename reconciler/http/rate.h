@@ -31,6 +31,8 @@ struct rate {
     struct rate_bucket buckets[RATE_BUCKETS];
 };
 
+/* per_s: of both kinds, in tests; 0: as above. */
+void rate_init(struct rate *r, uint64_t seed, int64_t per_s);
 /* One request; 0, or after how many seconds the next one may come. */
 int rate_take(struct rate *r, enum rate_kind kind, struct str key, int64_t now_ms);
 /* The part of an address that one customer has: of IPv6 the first half. */

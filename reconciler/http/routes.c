@@ -166,26 +166,51 @@ static int path_matches(struct str pattern, struct str path, struct str *ret_par
     return !str_next(&path, '/', &have);
 }
 
+/* A stream has no end whose headers could be told, and a browser that signs in goes there itself. */
+static int has_head(const struct route *route)
+{
+    return str_eq_c(S("GET"), route->method) && !(route->flags & ROUTE_STREAM) &&
+           (!(route->flags & ROUTE_PAGE) || route->flags & ROUTE_FILE);
+}
+
+static int is_asked_by(const struct route *route, struct str method)
+{
+    return str_eq_c(method, route->method) || (str_eq_c(method, "HEAD") && has_head(route));
+}
+
 int routes_match(struct str method, struct str path, struct route_call *ret, struct err *err)
 {
-    const char *other = NULL;
+    int is_path = 0;
 
     for (size_t i = 0; i < N_ELEMENTS(routes); i++) {
         struct str param = S("");
 
         if (!path_matches(str_from_c(routes[i].path), path, &param))
             continue;
-        if (!str_eq_c(method, routes[i].method)) {
-            other = routes[i].method;
+        is_path = 1;
+        if (!is_asked_by(&routes[i], method))
             continue;
-        }
         ret->route = &routes[i];
         ret->param = param;
         return 0;
     }
-    if (other)
-        return err_set(err, ERR_USAGE, "'%.*s' is asked by %s", STR_ARG(path), other);
+    if (is_path)
+        return err_set(err, ERR_METHOD, "'%.*s' is not asked by %.*s", STR_ARG(path),
+                       STR_ARG(method));
     return err_set(err, ERR_NOT_FOUND, "no route '%.*s'", STR_ARG(path));
+}
+
+struct str routes_allow(struct arena *a, struct str path)
+{
+    struct str param;
+    struct sb b;
+
+    sb_init(&b, a);
+    for (size_t i = 0; i < N_ELEMENTS(routes); i++)
+        if (path_matches(str_from_c(routes[i].path), path, &param))
+            sb_addf(&b, "%s%s%s", b.n ? ", " : "", routes[i].method,
+                    has_head(&routes[i]) ? ", HEAD" : "");
+    return sb_str(&b);
 }
 
 int routes_check(const struct route_call *call, enum shapes_form form, struct err *err)

@@ -8,7 +8,7 @@
  *
  * Memory   results live in the arena of the call's world; params borrow from the path.
  * Thread   any, with a reader of its own.
- * Fails    ERR_NOT_FOUND: no such route; ERR_USAGE: not with this method, a bad query or body.
+ * Fails    ERR_NOT_FOUND: no such route; ERR_METHOD: not by this method; ERR_USAGE: a bad query or body.
  */
 #pragma once
 
@@ -58,8 +58,10 @@ struct route {
 #define ROUTE_WAIT_MAX_MS 30000
 
 const struct route *routes_get(size_t *ret_n);
-/* Fills route and param; query and body are the caller's. */
+/* Fills route and param; query and body are the caller's. HEAD is asked where GET is. */
 int routes_match(struct str method, struct str path, struct route_call *ret, struct err *err);
+/* The methods of a path that there is, as the header Allow says them. */
+struct str routes_allow(struct arena *a, struct str path);
 /* In one state of the database. */
 int routes_read(const struct route_world *w, const struct route_call *call, struct value **ret,
                 struct err *err);

@@ -13,8 +13,10 @@
 #include "base/log.h"
 #include "reconciler/http/listen.h"
 #include "reconciler/http/server_parts.h"
+#include "reconciler/http/tap.h"
 
 #define REFUSED_TOLD_MS 60000
+#define DROPPED_READS_MAX 16
 
 static void drive(void *ctx);
 
@@ -50,6 +52,16 @@ static void check_peer(struct http_server *s, struct connection *c)
     LOG(LOG_WARN, "a connection was refused", LOG_C("err", err.text));
 }
 
+/* Closed with something unread, the kernel takes our answer back. */
+static void drop_what_came(int fd)
+{
+    char bytes[4096];
+
+    for (int i = 0;
+         i < DROPPED_READS_MAX && recvfrom(fd, bytes, sizeof(bytes), MSG_DONTWAIT, NULL, NULL) > 0;)
+        i++;
+}
+
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -60,6 +72,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
 
     if (code != MHD_CONNECTION_NOTIFY_STARTED) {
         if (c) {
+            drop_what_came(c->fd);
             tls_give(c->shown);
             connections_remove(c);
         }
@@ -117,7 +130,9 @@ static void drive(void *ctx)
     MHD_UNSIGNED_LONG_LONG ms;
 
     s->runs_again = 0;
+    tap_begin(&s->connections, s->tls != NULL);
     (void)MHD_run(s->daemon);
+    tap_end();
     if (s->connections.is_stopping && !s->connections.first) {
         server_free(s);
         return;
@@ -194,9 +209,8 @@ static int start_daemon(struct http_server *s, int *take_fd, struct err *err)
     }
     s->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, server_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
-        MHD_OPTION_UNESCAPE_CALLBACK, server_unescape, s, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, s, MHD_OPTION_NOTIFY_COMPLETED, server_request_over, s, MHD_OPTION_ARRAY,
-        options, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_NOTIFY_COMPLETED,
+        server_request_over, s, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     if (!s->daemon)
         return err_set(err, ERR_IO, "http server: %s", strerror(errno));
     (void)TAKE_FD(*take_fd);

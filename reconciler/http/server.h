@@ -27,9 +27,7 @@
 #define HTTP_CONNECTIONS_MAX 512
 #define HTTP_CONNECTIONS_USER_MAX 128    /* of one user */
 #define HTTP_UNSENT_USER_MAX (16u << 20) /* of one user's answers, beyond the first */
-#define HTTP_CONNECTION_MEMORY 16384     /* line and headers of one request */
-#define HTTP_HEADERS_MAX 64
-#define HTTP_QUERY_MAX 32
+#define HTTP_CONNECTION_MEMORY 16384     /* libmicrohttpd's own, of one connection */
 #define HTTP_GROUPS_MAX 64
 #define HTTP_HEADER_MS 10000 /* from the accept to the end of the headers */
 #define HTTP_BODY_MS 10000   /* from there to the end of the body */
@@ -67,9 +65,7 @@ struct http_exchange {
     struct arena arena;
     enum http_door door;
     struct str method, path;
-    const struct value *query; /* {name: text} */
-    /* {lower-case name: text}; what comes twice is joined by a comma, which no single value holds */
-    const struct value *headers;
+    const struct value *query, *headers; /* as of head.h */
     struct str body;
     struct http_peer peer; /* nobody at a TCP door */
     struct str address;    /* who asks, without port; "" at the socket */

@@ -42,7 +42,6 @@ enum MHD_Result server_request(void *ctx, struct MHD_Connection *connection, con
                                size_t *n_data, void **own);
 void server_request_over(void *ctx, struct MHD_Connection *connection, void **own,
                          enum MHD_RequestTerminationCode code);
-size_t server_unescape(void *ctx, struct MHD_Connection *connection, char *text);
 
 /* Headers that every answer has, and those of the exchange. */
 void server_add_headers(const struct http_exchange *x, struct MHD_Response *response);

@@ -630,7 +630,7 @@ static void given(struct fixture *f)
 /* Each call that was denied is written: of who is known as theirs, of others counted, by reason. */
 static void judge_events(struct fixture *f)
 {
-    enum { N_REASONS = 6 }; /* what is shown that is nothing */
+    enum { N_REASONS = 7 }; /* what is shown that is nothing; an empty token is one more */
 
     if (!f->failure[0] && (f->n_denied != f->n_denied_known || f->n_folded != N_REASONS ||
                            f->n_folded_calls != f->n_refused[0]))

@@ -248,6 +248,18 @@ static void talk_routes(struct fixture *f)
         { "progress that is news comes at once",
           GET("/plans/5c5c5c/progress?after=0&wait_ms=30000"), "plan.started" },
         { "no route", GET("/nope"), " 404 " },
+        { "not by this method", "DELETE /api/v1/status HTTP/1.1\r\nHost: l\r\n\r\n", " 405 " },
+        { "by which then", "PUT /api/v1/status HTTP/1.1\r\nHost: l\r\n\r\n",
+          "\r\nAllow: GET, HEAD\r\n" },
+        { "what is asked in two ways", "PATCH /api/v1/tokens HTTP/1.1\r\nHost: l\r\n\r\n",
+          "\r\nAllow: GET, HEAD, POST\r\n" },
+        { "what changes something", GET("/environments/staging/undo"), "\r\nAllow: POST\r\n" },
+        { "a stream has no head alone", "HEAD /api/v1/events HTTP/1.1\r\nHost: l\r\n\r\n",
+          "\r\nAllow: GET\r\n" },
+        { "no other site asks here",
+          "OPTIONS /api/v1/status HTTP/1.1\r\nHost: l\r\nOrigin: https://evil.test\r\n"
+          "Access-Control-Request-Method: GET\r\n\r\n",
+          "\r\nAllow: GET, HEAD\r\n" },
         { "a command is begun", SEND("/environments/staging/undo", "16", "{\"reason\":\"bad\"}"),
           "{\"reason\":\"bad\",\"state\":\"begun\",\"verb\":4}" },
         { "a command is refused by the engine", SEND("/environments/held/undo", "0", ""),
@@ -300,6 +312,51 @@ static void test_what_is_the_same_but_for_time_is_not_said_again(void **state)
 {
     (void)state;
     run(talk_tag);
+}
+
+/* All that stands before the body, and nothing behind it: up to the answer to the next request. */
+static size_t hear_heads(struct fixture *f, const char *method, char *ret, size_t size)
+{
+    AUTO_CLOSE int fd = -1;
+    struct err err = ERR_INIT;
+    char request[256];
+    size_t n = 0;
+
+    (void)snprintf(request, sizeof(request),
+                   "%s /api/v1/environments HTTP/1.1\r\nHost: l\r\n\r\n"
+                   "GET /api/v1/nope HTTP/1.1\r\nHost: l\r\nConnection: close\r\n\r\n",
+                   method);
+    (void)listen_connect(f->path, &fd, &err);
+    (void)!send(fd, request, strlen(request), MSG_NOSIGNAL);
+    while (n + 1 < size) {
+        ssize_t got = recv(fd, ret + n, size - 1 - n, 0);
+
+        if (got <= 0)
+            break;
+        n += (size_t)got;
+    }
+    ret[n] = 0;
+    return n;
+}
+
+static void talk_head(struct fixture *f)
+{
+    char get[8192], head[8192];
+    const char *body, *second;
+
+    (void)hear_heads(f, "GET", get, sizeof(get));
+    (void)hear_heads(f, "HEAD", head, sizeof(head));
+    body = strstr(get, "\r\n\r\n");
+    second = strstr(head, "\r\n\r\nHTTP/1.1 404 ");
+    if (!body || !second || body - get != second - head || !strstr(head, "ETag: ") ||
+        !strstr(get, "\r\n\r\n{"))
+        (void)snprintf(failure, sizeof(failure), "HEAD: '%.3000s' GET: '%.3000s'", head, get);
+}
+
+static void test_head_is_get_without_its_body(void **state)
+{
+    (void)state;
+    run(talk_head);
 }
 
 static void *poll_main(void *arg)
@@ -461,6 +518,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_routes_answer),
         cmocka_unit_test(test_what_is_the_same_but_for_time_is_not_said_again),
+        cmocka_unit_test(test_head_is_get_without_its_body),
         cmocka_unit_test(test_progress_waits_for_news),
         cmocka_unit_test(test_stopping_ends_what_waits),
         cmocka_unit_test(test_nobody_makes_the_others_wait),

@@ -196,6 +196,21 @@ static void talk_doors(struct fixture *f)
         { "it lives", HTTP_DOOR_API, GET("/healthz", "localhost"), "\r\n\r\nok\n" },
         { "it is ready", HTTP_DOOR_API, GET("/readyz", "127.0.0.1:80"), "\r\n\r\nready\n" },
         { "so are the hooks", HTTP_DOOR_HOOKS, GET("/healthz", "localhost"), "\r\n\r\nok\n" },
+        { "its head alone is there", HTTP_DOOR_API,
+          "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", " 200 " },
+        { "with the length of the rest", HTTP_DOOR_HOOKS,
+          "HEAD /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+          "Content-Length: 6\r\n" },
+        { "so is that of a file", HTTP_DOOR_API,
+          "HEAD /app/app.js HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", " 200 " },
+        { "nothing is sent there", HTTP_DOOR_API, SEND("/healthz", ""), " 405 " },
+        { "which says what may be", HTTP_DOOR_API, SEND("/healthz", ""),
+          "\r\nAllow: GET, HEAD\r\n" },
+        { "hooks are sent", HTTP_DOOR_HOOKS, GET("/hooks/github/x", "localhost"), " 404 " },
+        { "nobody learns what there is", HTTP_DOOR_API,
+          "DELETE /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n", " 401 " },
+        { "nor by asking what may be asked", HTTP_DOOR_API,
+          "OPTIONS /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n", " 401 " },
         { "nobody is nobody", HTTP_DOOR_API, GET("/api/v1/status", "localhost"),
           "\"code\":\"UNKNOWN_ACTOR\"" },
         { "which is 401", HTTP_DOOR_API, GET("/api/v1/status", "localhost"), " 401 " },
@@ -304,6 +319,53 @@ static void test_an_address_may_ask_so_often(void **state)
     run_at(1, talk_throttled, "");
 }
 
+/* How many of `n` are not told to wait. */
+static int count_heard(uint16_t port, const char *request, int n)
+{
+    int n_heard = 0;
+
+    for (int i = 0; i < n; i++) {
+        AUTO_CLOSE int fd = dial(port);
+        char status[13] = "";
+
+        (void)!send(fd, request, strlen(request), MSG_NOSIGNAL);
+        if (recv(fd, status, sizeof(status) - 1, MSG_WAITALL) == sizeof(status) - 1)
+            n_heard += strcmp(status, "HTTP/1.1 429") != 0;
+    }
+    return n_heard;
+}
+
+/* However slow the machine is: at least what comes at once, at most that and what came in the time it took. */
+static void talk_default(struct fixture *f)
+{
+    static const struct {
+        const char *sentence, *request;
+        int burst, per_s;
+    } rows[] = {
+        { "a credential",
+          "GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\n"
+          "Connection: close\r\n\r\n",
+          200, 50 },
+        { "an address", GET("/api/v1/status", "localhost"), 400, 100 },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        int64_t began_ms = sys_mono_ms();
+        int n = count_heard(f->api_port, rows[i].request, 2 * rows[i].burst);
+        int64_t most = rows[i].burst + (sys_mono_ms() - began_ms) * rows[i].per_s / 1000 + 1;
+
+        if ((i == 0 && n < rows[i].burst) || n > most)
+            (void)snprintf(failure, sizeof(failure), "%s: %d were heard, at most %lld may be",
+                           rows[i].sentence, n, (long long)most);
+    }
+}
+
+static void test_what_is_heard_of_one_by_default(void **state)
+{
+    (void)state;
+    run(talk_default, "");
+}
+
 static void talk_names(struct fixture *f)
 {
     ask(f->api_port, "the name is ours", GET("/healthz", "Reeve.example:443"), " 200 ");
@@ -375,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_each_door_hears_what_is_its),
         cmocka_unit_test(test_who_comes_while_it_stops_is_refused_at_once),
         cmocka_unit_test(test_an_address_may_ask_so_often),
+        cmocka_unit_test(test_what_is_heard_of_one_by_default),
         cmocka_unit_test(test_hosts_are_those_that_are_named),
         cmocka_unit_test(test_an_origin_is_the_host_that_was_asked),
         cmocka_unit_test(test_a_door_that_cannot_be_opened_is_said),

@@ -17,8 +17,7 @@ static struct rate *given_rate(void)
     struct rate *r = calloc(1, sizeof(*r));
 
     assert_non_null(r);
-    r->seed = 7;
-    r->per_s[RATE_ADDRESS] = r->per_s[RATE_CREDENTIAL] = PER_S;
+    rate_init(r, 7, PER_S);
     return r;
 }
 
@@ -43,6 +42,34 @@ static void test_a_burst_and_then_so_many_a_second(void **state)
     assert_int_equal(take(r, RATE_ADDRESS, "a", 100, 2500), PER_S);
     assert_int_equal(take(r, RATE_ADDRESS, "a", 100, 1000000), PER_S * RATE_BURST_S);
     free(r);
+}
+
+/* What a daemon gives where nothing else is said, second by second, of what comes as fast as it can. */
+static void test_what_is_given_by_default(void **state)
+{
+    static const struct {
+        enum rate_kind kind;
+        int per_s, burst;
+    } rows[] = { { RATE_ADDRESS, 100, 400 }, { RATE_CREDENTIAL, 50, 200 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rate *r = calloc(1, sizeof(*r));
+        int64_t now_ms = 1000000;
+        int passed = 0;
+
+        assert_non_null(r);
+        rate_init(r, 7, 0);
+        assert_int_equal(take(r, rows[i].kind, "a", 1000, now_ms), rows[i].burst);
+        for (int s = 0; s < 10; s++) {
+            for (int ms = 1; ms <= 1000; ms++)
+                passed += take(r, rows[i].kind, "a", 1, ++now_ms);
+            assert_int_equal(passed, rows[i].per_s * (s + 1));
+        }
+        assert_int_equal(take(r, rows[i].kind, "a", 1000, now_ms + 2000), 2 * rows[i].per_s);
+        assert_int_equal(take(r, rows[i].kind, "a", 1000, now_ms + 3600000), rows[i].burst);
+        free(r);
+    }
 }
 
 static void test_each_has_its_own(void **state)
@@ -88,6 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_burst_and_then_so_many_a_second),
+        cmocka_unit_test(test_what_is_given_by_default),
         cmocka_unit_test(test_each_has_its_own),
         cmocka_unit_test(test_many_that_ask_once_do_not_make_one_forgotten),
         cmocka_unit_test(test_a_network_is_half_of_an_ipv6_address),

@@ -26,7 +26,12 @@ static void test_paths_find_their_route(void **state)
         { "one part more", "GET", "/api/v1/status/x", ERR_NOT_FOUND, NULL },
         { "one part less", "GET", "/api/v1", ERR_NOT_FOUND, NULL },
         { "an empty name", "GET", "/api/v1/environments/", ERR_NOT_FOUND, NULL },
-        { "another method", "POST", "/api/v1/status", ERR_USAGE, NULL },
+        { "another method", "POST", "/api/v1/status", ERR_METHOD, NULL },
+        { "a head alone", "HEAD", "/api/v1/status", 0, "" },
+        { "of what changes something", "HEAD", "/api/v1/environments/staging/undo", ERR_METHOD,
+          NULL },
+        { "of a stream", "HEAD", "/api/v1/events", ERR_METHOD, NULL },
+        { "of what signs in", "HEAD", "/api/v1/oidc/callback", ERR_METHOD, NULL },
         { "the word NAME is a name like any other", "GET", "/api/v1/environments/NAME", 0, "NAME" },
     };
 
