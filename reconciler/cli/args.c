@@ -64,7 +64,7 @@ struct option_row {
 
 /* clang-format off */
 static const struct option_row rows[] = {
-    { OPTION_TOKEN,     "role",      KEY_ROLE,      "ROLE",    "viewer, operator, approver, admin or override; again for one more" },
+    { OPTION_TOKEN,     "role",      KEY_ROLE,      "ROLE",    "viewer, operator, approver, admin, override or scrape; again for one more" },
     { OPTION_TOKEN,     "env",       KEY_ENV,       "PATTERN", "in these environments alone, '*' is any part; again for one more" },
     { OPTION_TOKEN,     "expires",   KEY_EXPIRES,   "TIME",    "good no longer: 30d, 2025-11-03" },
     { OPTION_TOKEN,     "admin",     KEY_ADMIN,     NULL,      "the role admin, everywhere" },

@@ -15,9 +15,11 @@
 #include "reconciler/cli/service.h"
 #include "reconciler/cli/upgrade.h"
 #include "reconciler/cli/verbs.h"
+#include "reconciler/engine/counts.h"
 #include "reconciler/engine/engine.h"
 #include "reconciler/engine/follow.h"
 #include "reconciler/engine/git_worker.h"
+#include "reconciler/engine/health.h"
 #include "reconciler/http/api.h"
 
 struct daemon {
@@ -188,6 +190,9 @@ static int open_api(struct daemon *d, struct err *err)
         options.live = engine_live_view;
         options.sign = signing_write;
         options.is_stale = engine_is_stale;
+        options.counts = counts_put_live;
+        options.health = health_live;
+        options.is_ready = health_is_ready;
         options.on_commit = engine_on_commit;
     }
     return api_start(&options, &d->api, err);

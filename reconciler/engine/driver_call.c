@@ -19,6 +19,7 @@ static rv_call *driver_call_fn(const struct rv_driver *d, enum driver_call_kind 
     case CALL_LIST:
         return d->list;
     case CALL_READ:
+    case N_CALLS:
         break;
     }
     return NULL;
@@ -139,12 +140,16 @@ int driver_call(const struct driver_call *call, struct arena *a, struct driver_a
     enum breaker_answer said = BREAKER_SILENT;
     enum breaker_pass pass;
     struct host_call host;
+    int64_t began_ms;
 
     if (!line)
         return err_set(err, ERR_INVALID, "no provider '%.*s' is configured",
                        STR_ARG(call->provider));
-    if (driver_call_is_refused(call, line, a, &pass, ret))
+    if (driver_call_is_refused(call, line, a, &pass, ret)) {
+        provider_line_count(line, call->engine->loop, (int)call->kind, said, -1);
         return arena_status(a, err);
+    }
+    began_ms = loop_mono_ms(call->engine->loop);
     host_call_init(&host, &(struct host_options){ .loop = call->engine->loop,
                                                   .task = call->task,
                                                   .timeout_ms = DRIVER_CALL_MS,
@@ -162,6 +167,8 @@ int driver_call(const struct driver_call *call, struct arena *a, struct driver_a
                        said == BREAKER_LATE
                            ? str_fmt(a, "no answer within %d s", DRIVER_CALL_MS / 1000)
                            : ret->message);
+    provider_line_count(line, call->engine->loop, (int)call->kind, said,
+                        loop_mono_ms(call->engine->loop) - began_ms);
     return arena_status(a, err);
 }
 

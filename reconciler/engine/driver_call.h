@@ -24,6 +24,7 @@ enum driver_call_kind {
     CALL_COUNTERS,
     CALL_SHED,
     CALL_LIST,
+    N_CALLS
 };
 
 struct driver_answer {

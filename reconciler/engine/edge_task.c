@@ -49,6 +49,8 @@ static void edge_tell(struct edge_task *w)
     struct str why = w->task.rc ? str_from_c(w->task.err.text) : w->answer.message;
     struct str told = is_well ? S("") : str_fmt(&w->round, "edge: %.*s", STR_ARG(why));
 
+    w->told_mono_ms = loop_mono_ms(w->task.loop);
+    w->took_ms = w->told_mono_ms - w->began_mono_ms;
     if (is_well && w->trouble[0])
         LOG(LOG_INFO, "the edge runs again", LOG_S("provider", w->provider->name));
     if (!is_well && !w->trouble[0])
@@ -70,6 +72,7 @@ static enum task_verdict edge_step(struct task *t)
         wait_until_start(t, loop_mono_ms(t->loop) + w->every_ms);
         return task_then(t, EDGE_LOOK);
     case EDGE_LOOK:
+        w->began_mono_ms = loop_mono_ms(t->loop);
         wait_work_start(t, POOL_REVERT, edge_look);
         return task_then(t, EDGE_TELL);
     case EDGE_TELL:

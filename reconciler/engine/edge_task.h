@@ -21,7 +21,8 @@ struct edge_task {
     int64_t every_ms;
     struct arena round;
     struct driver_answer answer;
-    char trouble[256]; /* why it does not run, "" when it does */
+    int64_t began_mono_ms, told_mono_ms, took_ms; /* of the last look; told 0: none yet */
+    char trouble[256];                            /* why it does not run, "" when it does */
 };
 
 /* How often the provider wants to be looked at; 0: it does not. */

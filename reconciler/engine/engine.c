@@ -123,12 +123,25 @@ static void seal_head(struct engine *e)
         LOG(LOG_WARN, "the head of the history is not sealed", LOG_C("err", err.text));
 }
 
+static int commit(struct engine *e, struct err *err)
+{
+    int64_t began_ms;
+    int rc;
+
+    if (!e->db)
+        return 0;
+    began_ms = loop_mono_ms(e->loop);
+    rc = db_batch_commit(e->db, err);
+    counts_commit(&e->counts, began_ms, loop_mono_ms(e->loop), rc);
+    return rc;
+}
+
 /* A full disk: the ballast makes room for what must still be written. */
 static int batch_commit(void *ctx, struct err *err)
 {
     struct engine *e = ctx;
     struct err ignored = ERR_INIT;
-    int rc = e->db ? db_batch_commit(e->db, err) : 0;
+    int rc = commit(e, err);
 
     if (!rc && e->db && !e->stale.p) /* what is not ours is not sealed */
         seal_head(e);

@@ -12,6 +12,7 @@
 #include "reconciler/core/identity.h"
 #include "reconciler/engine/clock_task.h"
 #include "reconciler/engine/copy_task.h"
+#include "reconciler/engine/counts.h"
 #include "reconciler/engine/engine.h"
 #include "reconciler/engine/heartbeat_task.h"
 #include "reconciler/engine/history_seal.h"
@@ -80,6 +81,8 @@ struct engine {
     int n_cycles;                        /* environments that are between SPEC and REST */
     struct env_task *queue, **queue_end; /* those that wait for their turn */
     int stopping;
+    struct counts counts;
+    int is_ready; /* the first look is done */
     struct err once_err;
 };
 

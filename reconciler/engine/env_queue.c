@@ -83,6 +83,9 @@ void env_queue_leave(struct env_task *env)
         return;
     env->is_cycling = 0;
     e->n_cycles--;
+    env->has_looked = 1;
+    if (!env->is_in_trouble)
+        env->reconciled_ms = loop_wall_ms(e->loop);
     heartbeat_task_beat(&e->heartbeat);
     tidy_task_rested(&e->tidy);
     if (!wake_next(e) && !e->n_cycles)

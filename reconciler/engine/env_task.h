@@ -126,6 +126,9 @@ struct env_task {
     struct digest wanted,
         tried; /* revision of the newest commit; of the one that was planned last */
     int64_t failures, superseded_in_row, not_before_mono_ms;
+    int64_t
+        reconciled_ms; /* by the wall clock: when a cycle ended without trouble last; 0: none yet */
+    int has_looked;    /* a cycle has ended */
     struct env_change change;
     struct proof *proven_of; /* what was found of signatures last; NULL: none are asked for */
     int cannot_repair;       /* the last repair failed: what is wanted does not wait for it */

@@ -90,6 +90,23 @@ void provider_line_note(struct provider_line *line, struct loop *loop, enum brea
         LOG(LOG_INFO, "provider answers again", LOG_S("provider", line->provider->name));
 }
 
+void provider_line_count(struct provider_line *line, struct loop *loop, int call,
+                         enum breaker_answer answer, int64_t took_ms)
+{
+    int column = took_ms < 0 ? PROVIDER_LINE_ANSWERS - 1 : (int)answer;
+
+    PRE(call >= 0 && call < PROVIDER_LINE_CALLS && column < PROVIDER_LINE_ANSWERS);
+    PRE(!pthread_mutex_lock(&line->lock));
+    line->calls[call][column]++;
+    if (took_ms >= 0 && answer != BREAKER_SILENT) {
+        line->said_mono_ms = loop_mono_ms(loop);
+        line->took_ms = took_ms;
+    }
+    PRE(!pthread_mutex_unlock(&line->lock));
+    if (took_ms >= 0)
+        metrics_time(&line->took, METRICS_CALL_TOOK, took_ms);
+}
+
 struct value *provider_line_view(struct engine *e, struct arena *a)
 {
     struct value *view = value_map(a);

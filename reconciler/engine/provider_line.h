@@ -13,10 +13,14 @@
 
 #include "providers/registry.h"
 #include "reconciler/core/breaker.h"
+#include "reconciler/core/metrics.h"
 #include "reconciler/engine/op_slot.h"
 #include "reconciler/rt/wait.h"
 
 struct engine;
+
+#define PROVIDER_LINE_CALLS 9   /* enum driver_call_kind */
+#define PROVIDER_LINE_ANSWERS 5 /* enum breaker_answer, and refused */
 
 struct provider_line {
     const struct provider *provider;
@@ -24,8 +28,11 @@ struct provider_line {
     int64_t slots, slots_max; /* op_slot.c's: operations that act, */
     struct op_queue waiting;  /* and those that wait for a slot */
     pthread_mutex_t lock;
-    struct breaker breaker;   /* this and below: under the lock */
-    char error[ERR_TEXT_MAX]; /* of the last failure; "" */
+    struct breaker breaker;        /* this and below: under the lock */
+    char error[ERR_TEXT_MAX];      /* of the last failure; "" */
+    int64_t said_mono_ms, took_ms; /* of the last call that was answered or failed; 0: none yet */
+    struct metrics_times took;
+    uint64_t calls[PROVIDER_LINE_CALLS][PROVIDER_LINE_ANSWERS];
 };
 
 /* One for each provider of the registry; close takes none or some too. */
@@ -43,6 +50,10 @@ enum breaker_pass provider_line_ask(struct provider_line *line, struct loop *loo
 /* After one that was not refused. `why` holds no secret. */
 void provider_line_note(struct provider_line *line, struct loop *loop, enum breaker_pass pass,
                         enum breaker_answer answer, struct str why);
+
+/* For who counts: how long it took, -1 when it was refused; after provider_line_note(). */
+void provider_line_count(struct provider_line *line, struct loop *loop, int call,
+                         enum breaker_answer answer, int64_t took_ms);
 
 /* {name: {failures, open, error}}; error "" for none */
 struct value *provider_line_view(struct engine *e, struct arena *a);

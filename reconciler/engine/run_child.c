@@ -52,6 +52,7 @@ static void run_op_ended(struct task *t, void *ctx)
     struct op_task *op = &c->task->op;
     struct str why = op->answer.message.n ? op->answer.message : str_from_c(t->err.text);
 
+    counts_operation(&r->engine->counts, op);
     r->schedule.items[c->index] = run_op_status(op->end);
     if (op->end == OP_IS_PARKED)
         env_task_wake(engine_env(r->engine, r->plan.env_uid)); /* which tells it */

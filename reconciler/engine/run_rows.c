@@ -108,6 +108,7 @@ int run_rows_end_rollout(struct run *r, struct tx *tx, int group, struct str sta
 {
     struct rec_rollout *rollout = &r->rollouts[group];
 
+    counts_rollout(r->engine, rollout, state);
     rollout->state = state;
     rollout->step = 8;
     rollout->ended_seq = tx_seq(tx);
@@ -147,8 +148,10 @@ int run_rows_group(struct run *r, struct tx *tx, const struct schedule_move *mov
     } else {
         rollout->reason = r->schedule.wish == WISH_CANCEL ? S("cancelled") : S("superseded");
     }
-    if (str_eq_c(rollout->state, "held"))
+    if (str_eq_c(rollout->state, "held")) {
+        counts_rollout(r->engine, rollout, rollout->state);
         rollout->ended_seq = tx_seq(tx);
+    }
     return tx_put(tx, REC_rollout, rollout, err);
 }
 

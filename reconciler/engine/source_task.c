@@ -264,6 +264,7 @@ static void source_begin_round(struct source_task *s)
     }
     arena_reset(&s->round);
     s->rounds_begun++;
+    s->began_mono_ms = loop_mono_ms(s->task.loop);
     s->reading = 0;
     s->refused = (struct err)ERR_INIT;
     s->names = arena_new_n(&s->round, struct str, s->branches.n + 1);
@@ -411,6 +412,16 @@ static enum task_verdict source_failed(struct source_task *s)
     return task_then(&s->task, SOURCE_REST);
 }
 
+static void source_count(struct source_task *s, int64_t now_ms)
+{
+    s->took_ms = now_ms - s->began_mono_ms;
+    metrics_time(&s->took, METRICS_SOURCE_TOOK, s->took_ms);
+    s->n_failed += s->failures != 0;
+    s->n_good += s->failures == 0;
+    if (!s->failures)
+        s->good_mono_ms = now_ms;
+}
+
 static enum task_verdict source_rest(struct source_task *s)
 {
     struct loop *loop = s->task.loop;
@@ -420,6 +431,8 @@ static enum task_verdict source_rest(struct source_task *s)
         &s->round); /* as large as the specs of all environments; the worker's question was in it */
     s->rounds_ended = s->rounds_begun;
     s->fetched_mono_ms = loop_mono_ms(loop);
+    if (!s->is_local)
+        source_count(s, s->fetched_mono_ms);
     engine_settled(s->engine);
     if (s->is_narrow && !s->failures) {
         wait_signal_start(&s->task, s->poll_mono_ms);
@@ -488,6 +501,8 @@ void source_task_start(struct source_task *s, struct engine *e, struct str name,
     const struct value *branches = value_get(config, S("branches"));
 
     *s = (struct source_task){ .engine = e, .name = name, .config = config, .source = source };
+    s->good_mono_ms = loop_mono_ms(e->loop);
+    s->took_ms = -1;
     arena_init(&s->round, SOURCE_ROUND_MAX);
     proof_signers_init(&s->signers);
     for (size_t i = 0; i < value_count(branches); i++) {

@@ -61,6 +61,11 @@ struct source_task {
     struct err refused; /* why the first branch of the round could not be read; code 0: none */
     int64_t fetched_mono_ms, failures;
     int64_t rounds_begun, rounds_ended;
+    int64_t began_mono_ms;     /* the round */
+    int64_t good_mono_ms;      /* when one ended without an error last; at first the start */
+    int64_t took_ms;           /* the last one; -1: none has ended */
+    uint64_t n_good, n_failed; /* rounds */
+    struct metrics_times took;
     int64_t poll_mono_ms;       /* when all branches are asked for, whoever says nothing */
     int wants_all;              /* somebody asks for all of them now */
     int is_narrow;              /* this round asks for those that a hook named */

@@ -133,3 +133,8 @@ int view_people(const struct view *v, const struct value *people, struct value *
                 struct err *err);
 /* {"sessions": [{address, by, made_ms, used_ms}]}, newest first. */
 int view_sessions(const struct view *v, struct str person, struct value **ret, struct err *err);
+
+/* NULL while the wall clock is believed, else {due_ms, stepped_ms}. */
+int view_clock(const struct view *v, const struct value **ret, struct err *err);
+/* The plan of an environment that has not ended, else none: ret->env is "". */
+int view_open_plan(const struct view *v, struct str env, struct rec_plan *ret, struct err *err);

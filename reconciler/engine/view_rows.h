@@ -47,10 +47,6 @@ struct value *view_with_word(const struct view *v, const struct rec_environment 
                              const struct value *reasons);
 int view_holds(const struct view *v, struct str env, struct value **ret, struct err *err);
 int view_quarantine(const struct view *v, struct str env, struct value **ret, struct err *err);
-/* NULL while the wall clock is believed, else {due_ms, stepped_ms}. */
-int view_clock(const struct view *v, const struct value **ret, struct err *err);
-/* The plan of an environment that has not ended, else none: ret->env is "". */
-int view_open_plan(const struct view *v, struct str env, struct rec_plan *ret, struct err *err);
 
 /* view_drift.c: "storage differs from what was asked for"; "" where nothing does. */
 struct str view_drift_text(const struct view *v, const struct rec_resource *row);

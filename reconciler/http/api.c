@@ -40,6 +40,13 @@ static void api_news(void *ctx)
 
 /* --- start and stop ------------------------------------------------------------------------------ */
 
+static void api_over(void *ctx, const struct http_exchange *x)
+{
+    struct api *api = ctx;
+
+    measure_request(&api->measure, x);
+}
+
 static int api_admit(void *ctx, const struct http_peer *peer, struct err *err)
 {
     const struct api *api = ctx;
@@ -49,6 +56,7 @@ static int api_admit(void *ctx, const struct http_peer *peer, struct err *err)
 
 static void api_free(struct api *api)
 {
+    measure_fini(&api->measure);
     denials_fini(&api->denials);
     denials_fini(&api->known);
     oidc_provider_free(api->provider);
@@ -123,6 +131,7 @@ static int open_door(struct api *api, enum http_door door, struct err *err)
                                            .hosts = value_at(daemon, S("http.hosts")),
                                            .tls = door == HTTP_DOOR_SOCKET ? NULL : api->tls,
                                            .handle = api_handle,
+                                           .over = api_over,
                                            .ctx = api };
     int rc;
 
@@ -176,6 +185,8 @@ int api_start(const struct api_options *options, struct api **ret, struct err *e
     if (!api)
         return err_set(err, ERR_NOMEM, "api: out of memory");
     api->options = *options;
+    for (int door = 0; options->given && door < N_HTTP_DOORS; door++)
+        api->took_place |= options->given[door].fd >= 0 && !options->given[door].is_lent;
     api->hooks = (struct hooks){ .engine = options->engine,
                                  .start = options->hook,
                                  .denials = &api->denials };
@@ -185,6 +196,8 @@ int api_start(const struct api_options *options, struct api **ret, struct err *e
     rate_init(&api->rate, loop_random(options->loop), options->requests_per_s);
     rc = denials_init(&api->denials, options->loop, &api->notes, err);
     api->drain = loop_timer_new(options->loop, give_up, api);
+    if (!rc)
+        rc = measure_init(&api->measure, options->loop, err);
     if (!rc && (!api->provider || !api->drain))
         rc = err_set(err, ERR_NOMEM, "api: out of memory");
     if (!rc)

@@ -29,7 +29,11 @@ struct api_options {
     void (*command)(struct engine *e, struct command_call *call, task_ended *ended, void *ctx);
     void (*hook)(struct engine *e, struct hook_call *call, task_ended *ended, void *ctx);
     struct value *(*live)(struct engine *e, struct arena *a, struct str env);
-    login_write *sign;                       /* signing_write() */
+    login_write *sign; /* signing_write() */
+    /* counts_put_live(), health_live() and health_is_ready(); NULL: nothing is known */
+    void (*counts)(struct engine *e, struct metrics *m);
+    struct value *(*health)(struct engine *e, struct arena *a);
+    int (*is_ready)(struct engine *e);
     int (*is_stale)(const struct engine *e); /* engine_is_stale(); NULL: never */
     int64_t requests_per_s; /* of one address or credential over TCP; 0: as rate.h says */
     /* engine_on_commit(); NULL: events are told to nobody */

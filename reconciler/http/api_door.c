@@ -20,19 +20,35 @@ static void refuse_method(struct http_exchange *x, struct str allowed)
     http_answer_error(x, &err);
 }
 
+/* Why nobody should be sent here; NULL: it is ready. */
+static const char *api_is_busy(const struct api *api)
+{
+    if (is_leaving(api))
+        return "stopping";
+    if (api->options.follow)
+        return "standby";
+    return api->took_place || !api->options.is_ready || api->options.is_ready(api->options.engine)
+               ? NULL
+               : "starting";
+}
+
 /* Whoever balances load asks these, without a name: one word each. */
 static int answer_probe(struct api *api, struct http_exchange *x)
 {
     int is_health = str_eq_c(x->path, "/healthz");
+    const char *why = NULL;
 
     if (!is_health && !str_eq_c(x->path, "/readyz"))
         return 0;
+    x->route = "probe";
+    if (!is_health)
+        why = api_is_busy(api);
     if (!str_eq_c(x->method, "GET") && !str_eq_c(x->method, "HEAD"))
         refuse_method(x, S("GET, HEAD"));
-    else if (is_health || !is_leaving(api))
+    else if (!why)
         http_answer(x, 200, "text/plain", is_health ? S("ok\n") : S("ready\n"));
     else
-        http_answer(x, err_http_status(ERR_BUSY), "text/plain", S("stopping\n"));
+        http_answer(x, err_http_status(ERR_BUSY), "text/plain", str_fmt(&x->arena, "%s\n", why));
     return 1;
 }
 
@@ -80,6 +96,7 @@ void api_handle(void *ctx, struct http_exchange *x)
     if (answer_probe(api, x))
         return;
     if (is_for_hooks(api, x)) {
+        x->route = "hooks";
         if (!api->options.follow) {
             hooks_begin(&api->hooks, x);
             return;
@@ -91,6 +108,7 @@ void api_handle(void *ctx, struct http_exchange *x)
     if (x->door != HTTP_DOOR_SOCKET && is_throttled(api, x))
         return;
     (void)routes_match(x->method, x->path, &call, &unmatched); /* who asks comes first */
+    x->route = call.route ? call.route->path : NULL;
     if (str_eq_c(x->method, "HEAD"))
         x->method = S("GET"); /* the server leaves the body out */
     if (call.route && call.route->flags & ROUTE_FILE) {

@@ -10,6 +10,7 @@
 #include "reconciler/http/api.h"
 #include "reconciler/http/denials.h"
 #include "reconciler/http/feed.h"
+#include "reconciler/http/measure.h"
 #include "reconciler/http/oidc_provider.h"
 #include "reconciler/http/rate.h"
 #include "reconciler/http/tls.h"
@@ -34,6 +35,8 @@ struct api {
     struct oidc_provider *provider;
     struct wait_share by_password, by_provider; /* neither makes the other wait */
     struct notes notes;
+    struct measure measure;
+    int took_place;                /* of a program that was ready: nobody is sent away meanwhile */
     struct denials denials, known; /* of nobody, and of who is known */
     struct loop_timer *drain;      /* while we stop: what is read now has to end */
     loop_fn *ended;
@@ -48,7 +51,9 @@ struct api_request {
     struct api_request *next, *prev;
     struct route_call call;
     struct auth_actor actor;
-    struct arena scratch; /* of the last read */
+    struct metrics metrics;    /* with ROUTE_MEASURE: what the loop knows */
+    const struct value *parts; /* the same of health; NULL: not taken yet */
+    struct arena scratch;      /* of the last read */
     struct value *answer;
     int64_t until_ms, pause_ms; /* of a GET that waits */
     int64_t after;              /* of a stream */
@@ -72,6 +77,8 @@ void api_request_start(struct api *api, struct http_exchange *x, const struct ro
 int api_is_open(const struct api_request *r);
 /* The work of a request's task, with a reader of its own: POOL_QUERY or POOL_SIGN. */
 int api_work(struct task *t, struct err *err);
+/* Of a request for what is measured: what the loop knows. */
+void api_measure(struct api_request *r);
 /* Any thread. */
 int api_reader_take(struct api *api, struct db **ret, struct err *err);
 void api_reader_give(struct api *api, struct db *db);

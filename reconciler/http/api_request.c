@@ -5,6 +5,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "reconciler/core/health_sum.h"
 #include "reconciler/core/people.h"
 #include "reconciler/engine/follow.h"
 #include "reconciler/http/access.h"
@@ -18,6 +19,7 @@
 #define PAUSE_MAX_MS 400
 
 /*   READ -> JUDGE -> END       READ: who asks, may they, and the answer of a GET; err> DENY -> END
+ *                |             what is measured: who asks; JUDGE takes what the loop knows -> READ
  *     ^  PAUSE |               COMMAND: until the engine has written it
  *     `--------'--> COMMAND -> END                                             */
 enum { REQUEST_READ, REQUEST_JUDGE, REQUEST_PAUSE, REQUEST_COMMAND, REQUEST_DENY, REQUEST_END };
@@ -25,7 +27,7 @@ enum { REQUEST_READ, REQUEST_JUDGE, REQUEST_PAUSE, REQUEST_COMMAND, REQUEST_DENY
 /* clang-format off */
 static const struct task_state request_states[] = {
     [REQUEST_READ]    = { "READ",    TO(REQUEST_JUDGE),                                REQUEST_DENY, 0 },
-    [REQUEST_JUDGE]   = { "JUDGE",   TO3(REQUEST_PAUSE, REQUEST_COMMAND, REQUEST_END), REQUEST_END, 0 },
+    [REQUEST_JUDGE]   = { "JUDGE",   TO3(REQUEST_PAUSE, REQUEST_COMMAND, REQUEST_END) | TO(REQUEST_READ), REQUEST_END, 0 },
     [REQUEST_PAUSE]   = { "PAUSE",   TO(REQUEST_READ),                                 REQUEST_END, 0 },
     [REQUEST_COMMAND] = { "COMMAND", TO(REQUEST_END),                                  REQUEST_END, 0 },
     [REQUEST_DENY]    = { "DENY",    TO(REQUEST_END),                                  REQUEST_END, 0 },
@@ -194,7 +196,7 @@ static void request_answer(struct api_request *r)
         str_eq(value_get_text(r->command.result, S("id"), S("")), r->token.id))
         value_set_text(&r->command.arena, r->command.result, S("token"), r->token_text);
     if (!failed && r->call.route->read && r->call.route->read != routes_read_openapi &&
-        r->api->options.follow)
+        value_is(r->answer, VALUE_MAP) && r->api->options.follow)
         value_set(&r->scratch, r->answer, S("copy"),
                   follow_view(r->api->options.follow, &r->scratch));
     if (failed && failed->code == ERR_UNKNOWN_ACTOR)
@@ -210,6 +212,11 @@ static void request_answer(struct api_request *r)
         http_answer_refusal(r->x, failed, r->login.besides ? r->login.besides : r->command.besides);
     else if (r->call.route->flags & ROUTE_STREAM)
         request_listen(r);
+    else if (r->call.route->flags & ROUTE_TEXT)
+        http_answer(r->x, 200, METRICS_TYPE, r->answer->u.text);
+    else if (r->call.route->flags & ROUTE_HEALTH &&
+             health_sum_status(r->answer) == HEALTH_UNHEALTHY)
+        http_answer_json(r->x, err_http_status(ERR_BUSY), r->answer);
     else if (r->login.page.p)
         http_answer(r->x, r->login.status ? r->login.status : 200, "text/html; charset=utf-8",
                     r->login.page);
@@ -243,6 +250,10 @@ static enum task_verdict request_step(struct task *t)
         request_start_work(r);
         return task_then(t, REQUEST_JUDGE);
     case REQUEST_JUDGE:
+        if (r->call.route->flags & ROUTE_MEASURE && !r->parts) {
+            api_measure(r);
+            return task_goto(t, REQUEST_READ);
+        }
         if (r->call.route->read || r->call.route->work)
             return task_goto(t, request_waits(r) ? REQUEST_PAUSE : REQUEST_END);
         if (request_command(r, &err))

@@ -51,6 +51,9 @@ static int request_read(struct api_request *r, struct db *db, struct err *err)
     const struct route_world world = {
         .daemon = r->api->options.daemon,
         .view = { db, &r->scratch, sys_wall_ms(), r->actor.scope },
+        .metrics = r->parts ? &r->metrics : NULL,
+        .live = r->parts,
+        .state_path = r->api->options.state_path,
     };
 
     arena_reset(&r->scratch);
@@ -167,7 +170,7 @@ int api_work(struct task *t, struct err *err)
         return rc;
     if (!r->is_known)
         rc = request_enter(r, db, err);
-    if (!rc && r->call.route->read)
+    if (!rc && r->call.route->read && (r->parts || !(r->call.route->flags & ROUTE_MEASURE)))
         rc = request_read(r, db, err);
     if (!rc && r->call.route->flags & ROUTE_STREAM)
         rc = request_begin_after(r, db, err);

@@ -21,6 +21,8 @@ enum auth_role {
     AUTH_APPROVER = 4,  /* approve, reject */
     AUTH_ADMIN = 8,     /* all of these, and settle */
     AUTH_OVERRIDE = 16, /* let a plan run without the approvals it needs */
+    AUTH_SCRAPE =
+        32, /* of a token: numbers, health and what else is to be scraped, and nothing more */
 };
 #define AUTH_ALL (AUTH_VIEWER | AUTH_OPERATOR | AUTH_APPROVER | AUTH_ADMIN)
 

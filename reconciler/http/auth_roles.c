@@ -13,6 +13,7 @@ static const struct {
     { "operator", AUTH_VIEWER | AUTH_OPERATOR },
     { "override", AUTH_VIEWER | AUTH_OVERRIDE },
     { "viewer", AUTH_VIEWER },
+    { "scrape", AUTH_SCRAPE },
 };
 
 unsigned auth_roles_of(struct str word)
@@ -33,6 +34,8 @@ const char *auth_role_names(unsigned roles)
         return "approver or admin";
     if (roles & AUTH_OVERRIDE)
         return "override";
+    if (roles & AUTH_SCRAPE)
+        return "viewer or scrape";
     return roles & AUTH_ADMIN ? "admin" : "viewer";
 }
 

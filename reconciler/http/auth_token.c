@@ -46,6 +46,8 @@ static void token_draw(struct arena *a, struct rec_token *row, struct str *ret_t
 /* All of these, everywhere: a token may reach everything. */
 static int has_all(const struct auth_actor *by, unsigned roles)
 {
+    if (roles & AUTH_SCRAPE)
+        roles |= AUTH_VIEWER; /* which may read all that it reads */
     for (unsigned one = AUTH_VIEWER; one <= AUTH_OVERRIDE; one <<= 1)
         if (roles & one && !auth_may(by, one, STR_NONE))
             return 0;
@@ -64,7 +66,7 @@ static int read_roles(struct arena *a, const struct auth_actor *by, const struct
 
         if (!roles)
             return err_set(err, ERR_USAGE,
-                           "a role is viewer, operator, approver, admin or override");
+                           "a role is viewer, operator, approver, admin, override or scrape");
         if (!has_all(by, roles))
             return err_set(err, ERR_REFUSED, "%.*s may not give the role %.*s without having it",
                            STR_ARG(by->name), STR_ARG(one->u.text));

@@ -32,10 +32,46 @@ static const char *denial_of(int code)
     }
 }
 
+static const struct {
+    const char *word;
+    int code; /* of a refusal; 0: it is none, or any other */
+} decisions[N_HOOKS_DECISIONS] = {
+    [HOOKS_LOOKING] = { "looking", 0 },
+    [HOOKS_NOTHING] = { "nothing", 0 },
+    [HOOKS_KNOWN] = { "known", 0 },
+    [HOOKS_UNSIGNED] = { "unsigned", ERR_UNKNOWN_ACTOR },
+    [HOOKS_UNHEARD] = { "unheard", ERR_NOT_FOUND },
+    [HOOKS_INVALID] = { "invalid", ERR_INVALID },
+    [HOOKS_BUSY] = { "busy", ERR_BUSY },
+    [HOOKS_ERROR] = { "error", 0 },
+};
+
+const char *hooks_decision_word(enum hooks_decision decision)
+{
+    return decisions[decision].word;
+}
+
+static enum hooks_decision decision_of(int code)
+{
+    for (int i = 0; i < N_HOOKS_DECISIONS; i++)
+        if (decisions[i].code == code)
+            return (enum hooks_decision)i;
+    return code == ERR_REFUSED ? HOOKS_UNSIGNED : code == ERR_USAGE ? HOOKS_INVALID : HOOKS_ERROR;
+}
+
+static enum hooks_decision decision_heard(const struct hook_call *call)
+{
+    if (call->is_known)
+        return HOOKS_KNOWN;
+    return str_eq_c(value_get_text(call->result, S("state"), S("")), "looking") ? HOOKS_LOOKING
+                                                                                : HOOKS_NOTHING;
+}
+
 static void refuse(struct hooks *h, struct http_exchange *x, const struct err *err)
 {
     const char *reason = denial_of(err->code);
 
+    h->decided[decision_of(err->code)]++;
     if (reason)
         denials_count(h->denials, x->address, str_from_c(reason));
     if (err->code == ERR_METHOD)
@@ -50,7 +86,9 @@ static void delivery_ended(struct task *t, void *ctx)
     d->hooks->n_running--;
     if (t->rc)
         refuse(d->hooks, d->x, &t->err);
-    else
+    if (!t->rc)
+        d->hooks->decided[decision_heard(&d->call)]++;
+    if (!t->rc)
         http_answer_json(d->x, d->call.is_known ? 200 : 202,
                          value_copy(&d->x->arena, d->call.result));
     hook_call_fini(&d->call);

@@ -15,12 +15,27 @@
 
 #define HOOKS_MAX 64
 
+/* How deliveries ended, for who counts. */
+enum hooks_decision {
+    HOOKS_LOOKING,
+    HOOKS_NOTHING,
+    HOOKS_KNOWN,
+    HOOKS_UNSIGNED,
+    HOOKS_UNHEARD,
+    HOOKS_INVALID,
+    HOOKS_BUSY,
+    HOOKS_ERROR,
+    N_HOOKS_DECISIONS
+};
+const char *hooks_decision_word(enum hooks_decision decision);
+
 struct hooks {
     struct engine *engine;
     struct denials *denials;
     /* hook_call_start() */
     void (*start)(struct engine *e, struct hook_call *call, task_ended *ended, void *ctx);
     size_t n_running;
+    uint64_t decided[N_HOOKS_DECISIONS];
 };
 
 /* Whether it is a path of hooks, whoever asks. */

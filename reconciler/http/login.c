@@ -17,11 +17,9 @@ static void add_roles(struct arena *a, struct value *map, unsigned roles)
     static const struct {
         const char *word;
         unsigned role;
-    } rows[] = { { "viewer", AUTH_VIEWER },
-                 { "operator", AUTH_OPERATOR },
-                 { "approver", AUTH_APPROVER },
-                 { "admin", AUTH_ADMIN },
-                 { "override", AUTH_OVERRIDE } };
+    } rows[] = { { "viewer", AUTH_VIEWER },     { "operator", AUTH_OPERATOR },
+                 { "approver", AUTH_APPROVER }, { "admin", AUTH_ADMIN },
+                 { "override", AUTH_OVERRIDE }, { "scrape", AUTH_SCRAPE } };
     struct value *list = value_list(a);
 
     for (size_t i = 0; i < N_ELEMENTS(rows); i++)

@@ -212,7 +212,7 @@ static struct value *role_list(struct arena *a, const struct route *route)
         const char *name;
     } names[] = {
         { AUTH_VIEWER, "viewer" },     { AUTH_OPERATOR, "operator" }, { AUTH_APPROVER, "approver" },
-        { AUTH_OVERRIDE, "override" }, { AUTH_ADMIN, "admin" },
+        { AUTH_OVERRIDE, "override" }, { AUTH_ADMIN, "admin" },       { AUTH_SCRAPE, "scrape" },
     };
     struct value *list = value_list(a);
 
@@ -292,7 +292,7 @@ static void set_paths(struct arena *a, struct value *paths)
         const struct value_entry *there = value_entry(paths, path);
         struct value *methods = there ? there->value : value_map(a);
 
-        if (routes[i].flags & ROUTE_PAGE)
+        if (routes[i].flags & (ROUTE_PAGE | ROUTE_TEXT))
             continue;
         value_set(a, methods, lower(a, str_from_c(routes[i].method)), operation_of(a, &routes[i]));
         if (!there)

@@ -45,6 +45,8 @@ static void add_routes(struct sb *b)
         sb_add_c(b, " | ");
         if (r->flags & ROUTE_PAGE)
             sb_add_c(b, "a page");
+        if (r->flags & ROUTE_TEXT)
+            sb_add_c(b, "a text");
         add_shape_link(b, r->answer);
         sb_addf(b, " | %s |\n", r->text);
     }

@@ -12,25 +12,32 @@
  */
 #pragma once
 
+#include "reconciler/core/metrics.h"
 #include "reconciler/engine/command.h"
 #include "reconciler/engine/view.h"
 #include "reconciler/http/login.h"
 
 enum route_flag {
-    ROUTE_LIVE = 1,    /* add what the running engine knows, under "live" */
-    ROUTE_WAITS = 2,   /* with wait_ms=: until the answer is news */
-    ROUTE_HEAVY = 4,   /* one at a time */
-    ROUTE_LIST = 8,    /* of those environments that the actor may know */
-    ROUTE_STREAM = 16, /* server-sent events: the answer says which is the newest now */
-    ROUTE_OPEN = 32,   /* asked by who is not known yet */
-    ROUTE_PERSON = 64, /* never by a token: what only a person does, and what would make one */
-    ROUTE_PAGE = 128,  /* a browser goes there: it is no part of the document for programs */
-    ROUTE_FILE = 256,  /* a file of the page, whose query is its own affair */
+    ROUTE_LIVE = 1,      /* add what the running engine knows, under "live" */
+    ROUTE_WAITS = 2,     /* with wait_ms=: until the answer is news */
+    ROUTE_HEAVY = 4,     /* one at a time */
+    ROUTE_LIST = 8,      /* of those environments that the actor may know */
+    ROUTE_STREAM = 16,   /* server-sent events: the answer says which is the newest now */
+    ROUTE_OPEN = 32,     /* asked by who is not known yet */
+    ROUTE_PERSON = 64,   /* never by a token: what only a person does, and what would make one */
+    ROUTE_MEASURE = 512, /* of what is measured: what the loop knows is taken first */
+    ROUTE_TEXT = 1024,   /* the answer is a text, of its own type */
+    ROUTE_HEALTH = 2048, /* 503 where its `status` is unhealthy */
+    ROUTE_PAGE = 128,    /* a browser goes there: it is no part of the document for programs */
+    ROUTE_FILE = 256,    /* a file of the page, whose query is its own affair */
 };
 
 struct route_world { /* what a GET is answered from */
     struct view view;
     const struct value *daemon;
+    struct metrics *metrics;  /* with ROUTE_MEASURE: what the loop knows; else NULL */
+    const struct value *live; /* the same of health: [{kind, name, status, response_time_ms}] */
+    const char *state_path;
 };
 
 struct route;

@@ -248,6 +248,7 @@ static int server_init(struct http_server *s, const struct http_server_options *
     s->tls = options->tls;
     s->handle = options->handle;
     s->admit = options->admit;
+    s->over = options->over;
     s->ctx = options->ctx;
     s->given = options->given;
     s->quiesced_fd = -1;

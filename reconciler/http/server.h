@@ -69,6 +69,7 @@ struct http_exchange {
     struct str body;
     struct http_peer peer; /* nobody at a TCP door */
     struct str address;    /* who asks, without port; "" at the socket */
+    struct str id;         /* of the request: in its answer, in problems and in the log */
     struct str network;    /* what one customer has: the address, of IPv6 its first half */
     int is_tls;
     /* the server's own */
@@ -78,7 +79,10 @@ struct http_exchange {
     struct sb received;
     struct value *answer_headers; /* [{name: text}] */
     size_t n_received;
-    int refused; /* ERR_* to be answered once it was read; 0: none */
+    int64_t began_ms, answered_ms; /* by the loop's clock; answered_ms 0: not yet */
+    int status;                    /* of the answer */
+    const char *route;             /* as its row has it, for who counts; NULL: it has none */
+    int refused;                   /* ERR_* to be answered once it was read; 0: none */
     int is_handled, is_answered;
 };
 
@@ -96,6 +100,8 @@ struct http_server_options {
     struct tls *tls;           /* NULL: in clear, on this machine alone; outlives the server */
     http_handle *handle;
     http_admit *admit; /* NULL: everybody */
+    /* A request is over, answered or not (status 0); NULL: nobody counts. */
+    void (*over)(void *ctx, const struct http_exchange *x);
     void *ctx;
     int64_t header_ms, body_ms, idle_ms, stream_ms; /* 0: as above; shorter in tests */
 };

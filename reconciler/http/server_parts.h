@@ -22,6 +22,7 @@ struct http_server {
     struct tls *tls;
     http_handle *handle;
     http_admit *admit;
+    void (*over)(void *ctx, const struct http_exchange *x);
     void *ctx;
     int64_t refused_ms; /* when we last told of one */
     char *path;         /* of the socket file */
@@ -45,5 +46,7 @@ void server_request_over(void *ctx, struct MHD_Connection *connection, void **ow
 
 /* Headers that every answer has, and those of the exchange. */
 void server_add_headers(const struct http_exchange *x, struct MHD_Response *response);
+/* What it was answered with, and when. */
+void server_note_answer(struct http_exchange *x, int status);
 /* The request of the stream is over. */
 void server_stream_over(struct http_stream *stream);

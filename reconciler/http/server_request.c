@@ -47,6 +47,8 @@ static struct http_exchange *exchange_new(struct http_server *s, struct MHD_Conn
         return NULL;
     }
     x->server = s;
+    x->began_ms = loop_mono_ms(s->loop);
+    x->id = str_fmt(&x->arena, "%016llx", (unsigned long long)loop_random(s->loop));
     x->connection = connection;
     x->door = s->door;
     x->is_tls = s->tls != NULL;
@@ -137,9 +139,9 @@ void server_request_over(void *ctx, struct MHD_Connection *connection, void **ow
                          enum MHD_RequestTerminationCode code)
 {
     struct connection *c = server_connection(connection);
+    struct http_server *s = ctx;
     struct http_exchange *x = *own;
 
-    (void)ctx;
     (void)code;
     if (c) {
         connections_enter(c, CONNECTIONS_IDLE);
@@ -147,6 +149,8 @@ void server_request_over(void *ctx, struct MHD_Connection *connection, void **ow
     }
     if (!x)
         return;
+    if (s->over)
+        s->over(s->ctx, x);
     if (x->stream)
         server_stream_over(TAKE(x->stream));
     arena_fini(&x->arena);

@@ -61,6 +61,12 @@ void http_header(struct http_exchange *x, const char *name, struct str value)
     value_add(&x->arena, x->answer_headers, one);
 }
 
+void server_note_answer(struct http_exchange *x, int status)
+{
+    x->status = status;
+    x->answered_ms = loop_mono_ms(x->server->loop);
+}
+
 static void queue_answer(struct http_exchange *x, int status, const char *type, struct str body)
 {
     struct connection *c = server_connection(x->connection);
@@ -72,6 +78,7 @@ static void queue_answer(struct http_exchange *x, int status, const char *type, 
                                                                     MHD_RESPMEM_PERSISTENT);
     int closes = !x->is_handled || c->all->is_stopping;
 
+    server_note_answer(x, status);
     connections_enter(c, CONNECTIONS_SENDS);
     c->n_unsent = body.n;
     if (response) {

@@ -83,6 +83,7 @@ int http_stream_begin(struct http_exchange *x, const char *type,
         return err.code;
     }
     x->is_answered = 1;
+    server_note_answer(x, MHD_HTTP_OK);
     x->stream = s;
     connections_enter(server_connection(x->connection), CONNECTIONS_PUSHES);
     MHD_resume_connection(x->connection);

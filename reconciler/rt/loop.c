@@ -27,6 +27,11 @@ void loop_stop(struct loop *loop)
     loop->ops->stop(loop);
 }
 
+size_t loop_queued(struct loop *loop, enum loop_pool pool)
+{
+    return loop->ops->queued(loop, pool);
+}
+
 int64_t loop_mono_ms(struct loop *loop)
 {
     return loop->ops->mono_ms(loop);

@@ -51,6 +51,9 @@ void loop_free(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+/* Jobs that wait for a thread of the pool. */
+size_t loop_queued(struct loop *loop, enum loop_pool pool);
+
 int64_t loop_mono_ms(struct loop *loop); /* what deadlines and timers count in */
 int64_t loop_wall_ms(struct loop *loop);
 int64_t loop_boot_ms(struct loop *loop);

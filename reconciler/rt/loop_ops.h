@@ -134,6 +134,7 @@ struct loop_ops {
     void (*start)(struct wait *w);
     void (*cancel)(struct wait *w);
     void (*drop)(struct wait *w);
+    size_t (*queued)(struct loop *loop, enum loop_pool pool);
     /* on a pool's thread */
     void (*call)(struct wait *w, const atomic_int *stop);
     void (*sleep)(struct loop *loop, int64_t ms);

@@ -286,7 +286,7 @@ static void sim_drop_all(struct loop_sim *s)
         s->posts = next;
     }
     s->posts_end = &s->posts;
-    s->state = (struct wait_queue){ NULL, NULL };
+    s->state = (struct wait_queue){ 0 };
     s->revert = (struct wait_share){ 0 };
     s->n_group = 0;
     s->work_ms = 0;
@@ -357,6 +357,11 @@ void loop_sim_step_wall(struct loop *loop, int64_t by_ms)
     sim_of(loop)->wall_offset_ms += by_ms;
 }
 
+static size_t sim_queued(struct loop *loop, enum loop_pool pool)
+{
+    return pool == POOL_STATE ? sim_of(loop)->state.n : 0; /* the others run inline */
+}
+
 static const struct loop_ops sim_ops = {
     .free = sim_free,
     .run = sim_run,
@@ -374,6 +379,7 @@ static const struct loop_ops sim_ops = {
     .start = sim_start,
     .cancel = sim_cancel,
     .drop = sim_drop,
+    .queued = sim_queued,
     .call = sim_call,
     .sleep = sim_sleep,
 };

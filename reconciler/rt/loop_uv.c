@@ -302,6 +302,7 @@ static const struct loop_ops loop_uv_ops = {
     .start = loop_uv_start,
     .cancel = loop_uv_cancel,
     .drop = loop_uv_drop,
+    .queued = wait_work_uv_queued,
     .call = wait_call_uv,
     .sleep = loop_uv_sleep,
 };

@@ -61,6 +61,7 @@ void wait_work_uv_close(struct wait_work_pool *pool);
 void wait_work_uv_start(struct wait *w);
 void wait_work_uv_cancel(struct wait *w);
 void wait_work_uv_drop(struct wait *w);
+size_t wait_work_uv_queued(struct loop *loop, enum loop_pool pool);
 
 void wait_exec_uv_start(struct wait *w);
 void wait_exec_uv_cancel(struct wait *w);

@@ -222,6 +222,7 @@ void wait_work_run_group(struct loop *loop, struct wait **jobs, size_t n)
 
 void wait_queue_push(struct wait_queue *q, struct wait *job)
 {
+    q->n++;
     job->u.work.prev = q->last;
     job->u.work.next = NULL;
     if (q->last)
@@ -235,6 +236,7 @@ void wait_queue_remove(struct wait_queue *q, struct wait *job)
 {
     struct wait *next = job->u.work.next, *prev = job->u.work.prev;
 
+    q->n--;
     if (next)
         next->u.work.prev = prev;
     else

@@ -21,6 +21,7 @@ void wait_work_start(struct task *t, enum loop_pool pool, wait_work_fn *fn);
  * share, all zero at first, for as long as the loop lives; it is of one pool. */
 struct wait_queue { /* jobs in the order they came */
     struct wait *first, *last;
+    size_t n;
 };
 struct wait_share {
     size_t n_admitted; /* that run or are about to; guarded as the pool's queue is */

@@ -199,3 +199,14 @@ void wait_work_uv_drop(struct wait *w)
 {
     (void)w; /* the threads have gone and the queues with them */
 }
+
+size_t wait_work_uv_queued(struct loop *loop, enum loop_pool pool)
+{
+    struct wait_work_pool *p = &loop_uv_of(loop)->pools[pool];
+    size_t n;
+
+    PRE(!pthread_mutex_lock(&p->lock));
+    n = p->queue.n;
+    PRE(!pthread_mutex_unlock(&p->lock));
+    return n;
+}

@@ -26,13 +26,18 @@ ask()
     curl -sS --noproxy '*' --cacert "$WORLD/seen.pem" --max-time 20 -w '\n%{http_code}' "$@" 2>&1 | tr '\n' ' '
 }
 
+is_ready()
+{
+    [ "$(ask "http://$HOOKS/readyz")" = "ready  200" ]
+}
+
 in_clear_on_this_machine()
 {
     given_doors
     : >"$WORLD/seen.pem"
     start_daemon
     expect_equal "it lives" "$(ask "http://$API/healthz")" "ok  200"
-    expect_equal "it is ready" "$(ask "http://$HOOKS/readyz")" "ready  200"
+    await 20 "it is ready" is_ready
     expect_has "nobody" "$(ask "http://$API/api/v1/status")" "UNKNOWN_ACTOR"
     expect_has "nobody" "$(ask "http://$API/api/v1/status")" "401"
     expect_has "the API is not at the hooks" "$(ask "http://$HOOKS/api/v1/status")" "404"

@@ -1,5 +1,5 @@
 /*
- * pages: docs/rules.md, docs/fields.md and docs/routes.md are what the tables say. SPDX-License-Identifier: Apache-2.0
+ * pages: docs/rules.md, docs/fields.md, docs/routes.md and docs/metrics.md are what the tables say. SPDX-License-Identifier: Apache-2.0
  *
  *     pages [update]        compares; or writes them
  */
@@ -8,6 +8,7 @@
 
 #include "base/guard.h"
 #include "base/sys.h"
+#include "reconciler/core/metrics.h"
 #include "reconciler/http/openapi.h"
 #include "specs/policy_rules.h"
 
@@ -20,6 +21,7 @@ static const struct page {
     { PAGES "/rules.md", policy_rules_page },
     { PAGES "/fields.md", schema_page },
     { PAGES "/routes.md", openapi_page },
+    { PAGES "/metrics.md", metrics_page },
 };
 
 static int write_page(const char *path, struct str text)

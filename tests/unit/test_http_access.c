@@ -60,8 +60,8 @@ static const struct right *right_of(const struct route *route)
 }
 
 /* Whoever has no role signed in and is named nowhere. */
-static const char *const all_roles[] = { "viewer", "operator", "approver",
-                                         "admin",  "override", "none" };
+static const char *const all_roles[] = { "viewer",   "operator", "approver", "admin",
+                                         "override", "scrape",   "none" };
 
 enum scope { KNOWS_ALL, KNOWS_OWN, KNOWS_NONE };
 enum shows { SHOWS_NOTHING, SHOWS_PEER, SHOWS_TOKEN, SHOWS_DEAD, SHOWS_COOKIE, SHOWS_COOKIE_ALONE };
@@ -298,7 +298,8 @@ static struct str given_session(struct fixture *f, int with_csrf, int worth)
 
 static void given_askers(struct fixture *f)
 {
-    const char *viewer = strcmp(f->role, "none") ? f->role : "viewer"; /* who is connected looks */
+    const char *role = strcmp(f->role, "none") ? f->role : "viewer"; /* no token is without */
+    const char *viewer = strcmp(role, "scrape") ? role : "viewer";   /* who is connected looks */
     const char *scope = ",\"environments\":[\"" OWN "\",\"pr-*\"]";
     const enum scope persons = strcmp(f->role, "none") == 0 ? KNOWS_NONE
                                : f->is_scoped               ? KNOWS_OWN
@@ -306,8 +307,8 @@ static void given_askers(struct fixture *f)
     const struct asker askers[] = {
         { "nobody", SHOWS_NOTHING, NULL, KNOWS_ALL, STR_NONE, STR_NONE },
         { "local", SHOWS_PEER, viewer, KNOWS_ALL, STR_NONE, STR_NONE },
-        { "token", SHOWS_TOKEN, viewer, KNOWS_ALL, given_token(f, "", GOOD), STR_NONE },
-        { "token of some environments", SHOWS_TOKEN, viewer, KNOWS_OWN, given_token(f, scope, GOOD),
+        { "token", SHOWS_TOKEN, role, KNOWS_ALL, given_token(f, "", GOOD), STR_NONE },
+        { "token of some environments", SHOWS_TOKEN, role, KNOWS_OWN, given_token(f, scope, GOOD),
           STR_NONE },
         { "revoked", SHOWS_DEAD, NULL, KNOWS_ALL, given_token(f, "", REVOKED), STR_NONE },
         { "expired", SHOWS_DEAD, NULL, KNOWS_ALL, given_token(f, "", EXPIRED), STR_NONE },
@@ -533,6 +534,7 @@ static void ask_past_scope(struct fixture *f, const struct asker *asker)
             memcpy(&word, (const char *)target + rows[i].member, sizeof(word));
             status[k] = ask(f, asker, "GET", str_fmt(&f->arena, "%s%s", rows[i].path, word),
                             bodies[k]);
+            f->n_denied_known += status[k] == 403; /* whose role reads nothing of that */
         }
         if ((status[0] != status[1] || status[0] >= 500) && !f->failure[0])
             (void)snprintf(f->failure, sizeof(f->failure), "%s: %d, not %d", rows[i].path,

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,15 @@ static void note(struct engine *e, struct command_call *call, task_ended *ended,
     task_start(&call->task, (struct loop *)e, "note", states, 1, 0, note_step, ended, ctx);
 }
 
+/* The first look is done. */
+static atomic_int has_looked = 1;
+
+static int is_ready(struct engine *e)
+{
+    (void)e;
+    return has_looked;
+}
+
 static int start(struct fixture *f, const char *daemon, struct err *err)
 {
     struct value *v;
@@ -88,6 +98,7 @@ static int start(struct fixture *f, const char *daemon, struct err *err)
                                             .daemon = v,
                                             .engine = (struct engine *)f->loop,
                                             .command = note,
+                                            .is_ready = is_ready,
                                             .requests_per_s = f->requests_per_s },
                      &f->api, err);
 }
@@ -280,6 +291,23 @@ static void test_each_door_hears_what_is_its(void **state)
     run(talk_doors, "");
 }
 
+/* Who balances load sends nobody before the first look is done; that it lives is another question. */
+static void talk_first_look(struct fixture *f)
+{
+    has_looked = 0;
+    ask(f->api_port, "not yet", GET("/readyz", "localhost"), "\r\n\r\nstarting\n");
+    ask(f->api_port, "not yet, by its status", GET("/readyz", "localhost"), " 503 ");
+    ask(f->api_port, "it lives", GET("/healthz", "localhost"), "\r\n\r\nok\n");
+    has_looked = 1;
+    ask(f->api_port, "now", GET("/readyz", "localhost"), "\r\n\r\nready\n");
+}
+
+static void test_it_is_ready_after_its_first_look(void **state)
+{
+    (void)state;
+    run(talk_first_look, "");
+}
+
 /* While somebody who is slow is waited for. */
 static void talk_stop(struct fixture *f)
 {
@@ -435,6 +463,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_door_hears_what_is_its),
+        cmocka_unit_test(test_it_is_ready_after_its_first_look),
         cmocka_unit_test(test_who_comes_while_it_stops_is_refused_at_once),
         cmocka_unit_test(test_an_address_may_ask_so_often),
         cmocka_unit_test(test_what_is_heard_of_one_by_default),
