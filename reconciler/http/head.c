@@ -158,7 +158,6 @@ static int read_line(struct arena *a, struct str line, struct head *ret, struct 
         ret->method.n > HEAD_METHOD_MAX || !str_next(&line, ' ', &target) || !target.n || !line.p ||
         str_find_char(line, ' ') != STR_NPOS || str_find_char(target, '#') != STR_NPOS)
         return err_set(err, ERR_USAGE, "the line is no method, target and version");
-    ret->method = str_copy(a, ret->method);
     if (read_version(line, ret, err) || split_target(&target, ret_host, err))
         return err->code;
     if (!str_next(&target, '?', &path) || !path.n)
@@ -189,7 +188,8 @@ static int read_header(struct arena *a, struct str line, struct value *map, stru
     if (!is_text(a, name) || !is_text(a, line))
         return err_set(err, ERR_USAGE, "a header is not UTF-8");
     before = value_get_text(map, name, STR_NONE);
-    line = before.p ? str_fmt(a, "%.*s,%.*s", STR_ARG(before), STR_ARG(line)) : str_copy(a, line);
+    if (before.p)
+        line = str_fmt(a, "%.*s,%.*s", STR_ARG(before), STR_ARG(line));
     value_set_text(a, map, name, line);
     return 0;
 }
@@ -230,6 +230,9 @@ int head_parse(struct arena *a, struct str text, struct head *ret, struct err *e
     int rc;
 
     *ret = (struct head){ .method = S(""), .path = S(""), .headers = headers };
+    text = str_copy(a, text);
+    if (!text.p)
+        return arena_status(a, err);
     (void)str_next(&text, '\n', &line);
     rc = read_line(a, str_slice(line, 0, line.n - 1), ret, &host, err);
     while (!rc && str_next(&text, '\n', &line) && line.n > 1)
