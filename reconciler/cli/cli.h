@@ -100,6 +100,8 @@ void cli_show_difference(struct cli *c, const struct value *difference);
 
 /* The Daemon document that applies; its messages are printed. ERR_INVALID, ERR_NOT_FOUND. */
 int config_need(struct cli *c, struct err *err);
+/* What stands there now, of a daemon that runs. As above, and ERR_IO. */
+int config_again(struct arena *a, const char *path, const struct value **ret, struct err *err);
 /* Says what of it this version does not act on. ERR_INVALID: a daemon would break a promise. */
 int config_serves(struct cli *c, struct err *err);
 /* Whom `user:` of the Daemon document names; ERR_INVALID: nobody. */

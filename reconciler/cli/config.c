@@ -53,13 +53,43 @@ static int no_config(const struct cli *c, const char *path, struct err *err)
                    path);
 }
 
+static int parse(struct arena *a, const struct spec_file *file, const struct value **ret,
+                 struct spec_messages *m, struct err *err)
+{
+    struct bundle bundle;
+    int rc = bundle_read(a, BUNDLE_DAEMON, file, 1, &bundle, m, err);
+
+    if (!rc && !m->n_errors)
+        rc = normalise_daemon(a, &bundle, ret, m, err);
+    if (!rc && !m->n_errors)
+        zone_check(m, *ret, zones_is_there);
+    return rc;
+}
+
+static int check_errors(const char *path, const struct spec_messages *m, struct err *err)
+{
+    return m->n_errors ? err_set(err, ERR_INVALID, "configuration '%s' has %zu error%s", path,
+                                 m->n_errors, m->n_errors == 1 ? "" : "s")
+                       : 0;
+}
+
+int config_again(struct arena *a, const char *path, const struct value **ret, struct err *err)
+{
+    struct spec_file file = { .path = str_from_c(path) };
+    struct spec_messages m;
+
+    spec_messages_init(&m, a);
+    if (sys_read_file(a, path, CONFIG_BYTES_MAX, &file.text, err) || parse(a, &file, ret, &m, err))
+        return err_wrap(err, "configuration '%s'", path);
+    return check_errors(path, &m, err);
+}
+
 int config_need(struct cli *c, struct err *err)
 {
     const char *path = find_config(c);
     char *absolute = realpath(path, NULL);
     struct spec_messages m;
     struct spec_file file;
-    struct bundle bundle;
     int rc;
 
     if (c->daemon) {
@@ -75,18 +105,13 @@ int config_need(struct cli *c, struct err *err)
     rc = sys_read_file(c->arena, file.path.p, CONFIG_BYTES_MAX, &file.text, err);
     spec_messages_init(&m, c->arena);
     if (!rc)
-        rc = bundle_read(c->arena, BUNDLE_DAEMON, &file, 1, &bundle, &m, err);
-    if (!rc && !m.n_errors)
-        rc = normalise_daemon(c->arena, &bundle, &c->daemon, &m, err);
-    if (!rc && !m.n_errors)
-        zone_check(&m, c->daemon, zones_is_there);
+        rc = parse(c->arena, &file, &c->daemon, &m, err);
     if (rc)
         return err_wrap(err, "configuration '%s'", path);
     print_messages(c, &m, file.text);
     if (m.n_errors) {
         c->daemon = NULL;
-        return err_set(err, ERR_INVALID, "configuration '%s' has %zu error%s", path, m.n_errors,
-                       m.n_errors == 1 ? "" : "s");
+        return check_errors(path, &m, err);
     }
     c->config_path = file.path.p;
     c->config_text = file.text;

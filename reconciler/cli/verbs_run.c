@@ -111,20 +111,7 @@ static void on_upgrade(void *ctx)
         upgrade_start(&d->upgrade, d->loop, d->self, d->c->config_path, on_granted, d);
 }
 
-static void on_hangup(void *ctx)
-{
-    struct daemon *d = ctx;
-    struct err err = ERR_INIT;
-
-    if (d->api && api_reload(d->api, &err))
-        LOG(LOG_ERROR, "the certificate of before is shown on", LOG_C("err", err.text));
-    if (d->follow)
-        return;
-    LOG(LOG_INFO, "fetching every source now");
-    engine_fetch_now(d->engine);
-}
-
-/* --- starting ------------------------------------------------------------------------------------ */
+/* --- read again ---------------------------------------------------------------------------------- */
 
 static void set_log(const struct value *daemon)
 {
@@ -135,6 +122,50 @@ static void set_log(const struct value *daemon)
     log_setup(level,
               str_eq_c(value_get_text(log, S("format"), S("json")), "text") ? LOG_TEXT : LOG_JSON);
 }
+
+static int is_same_but_log(const struct value *was, const struct value *is)
+{
+    for (size_t i = 0; i < value_count(is); i++) {
+        const struct value_entry *e = &is->u.map.entries[i];
+
+        if (!str_eq_c(e->key, "log") && !value_eq(value_get(was, e->key), e->value))
+            return 0;
+    }
+    return value_count(was) == value_count(is);
+}
+
+static void read_again(struct daemon *d)
+{
+    AUTO_ARENA struct arena a = { 0 };
+    const struct value *daemon = NULL;
+    struct err err = ERR_INIT;
+
+    if (config_again(&a, d->c->config_path, &daemon, &err)) {
+        LOG(LOG_ERROR, "the log goes on as it was", LOG_C("err", err.text));
+        return;
+    }
+    set_log(daemon);
+    if (!is_same_but_log(d->c->daemon, daemon))
+        LOG(LOG_WARN,
+            "the configuration is another one: but for `log` it counts from the next start on",
+            LOG_C("config", d->c->config_path));
+}
+
+static void on_hangup(void *ctx)
+{
+    struct daemon *d = ctx;
+    struct err err = ERR_INIT;
+
+    read_again(d);
+    if (d->api && api_reload(d->api, &err))
+        LOG(LOG_ERROR, "the certificate of before is shown on", LOG_C("err", err.text));
+    if (d->follow)
+        return;
+    LOG(LOG_INFO, "fetching every source now");
+    engine_fetch_now(d->engine);
+}
+
+/* --- starting ------------------------------------------------------------------------------------ */
 
 static int open_engine(struct daemon *d, int once, struct err *err)
 {

@@ -120,6 +120,30 @@ sealed()
     expect_has "with that it does not start" "$(reeve serve 2>&1 9>&-)" "is not the key of"
 }
 
+# The log, the certificate (above), and every source.
+a_hangup_reads_again()
+{
+    given_doors
+    start_daemon
+    expect_has_not "little is said" "$(<"$WORLD/daemon.log")" ' debug '
+    sed -i 's/level: info/level: debug/' "$WORLD/reeve.yaml"
+    fetch_now
+    await 20 "more is said" log_has ' debug '
+    expect_has_not "nothing else is another" "$(<"$WORLD/daemon.log")" 'counts from the next start'
+    spec
+    deploy "a service"
+    await_converged
+    sed -i 's/level: debug/level: info/' "$WORLD/reeve.yaml"
+    echo 'http: {hosts: [localhost, reeve.test]}' >>"$WORLD/reeve.yaml"
+    fetch_now
+    await 20 "the rest waits" log_has 'but for `log` it counts from the next start on'
+    echo 'nonsense: 1' >>"$WORLD/reeve.yaml"
+    fetch_now
+    await 20 "what cannot be read is said" log_has 'the log goes on as it was.*has 1 error'
+    expect_equal "it lives" "$(ask "http://$API/healthz")" "ok  200"
+    stop_daemon
+}
+
 # The ids of events that came into a file, in their order.
 ids()
 {
@@ -190,4 +214,4 @@ what_comes_twice_is_done_once()
     expect_has "what is no key" "$(once "$(printf 'x%.0s' {1..129})" "$answer")" "400"
 }
 
-run_cases in_clear_on_this_machine nothing_in_clear_for_others sealed events_as_they_come what_comes_twice_is_done_once
+run_cases in_clear_on_this_machine nothing_in_clear_for_others sealed a_hangup_reads_again events_as_they_come what_comes_twice_is_done_once
