@@ -33,7 +33,10 @@ struct value *view_operation(const struct view *v, const struct rec_operation *o
 /* {id, state, reason, cause, actor, ..} without the document. */
 int view_plan_head(const struct view *v, const struct rec_plan *plan, struct value **ret,
                    struct err *err);
-/* What a list says of an environment. */
+/* What a list says of an environment, less its services. `plan`: the open one; NULL: none; `revision`: 0: none. */
+int view_environment_map(const struct view *v, const struct rec_environment *env, int64_t revision,
+                         const struct rec_plan *plan, struct value **ret, struct err *err);
+/* What a list says of it. */
 int view_environment_row(const struct view *v, const struct rec_environment *env,
                          struct value **ret, struct err *err);
 /* How a rollout went. */
@@ -47,6 +50,8 @@ struct value *view_with_word(const struct view *v, const struct rec_environment 
                              const struct value *reasons);
 int view_holds(const struct view *v, struct str env, struct value **ret, struct err *err);
 int view_quarantine(const struct view *v, struct str env, struct value **ret, struct err *err);
+/* "environments" of the status. */
+int view_status_environments(const struct view *v, struct value *status, struct err *err);
 
 /* view_drift.c: "storage differs from what was asked for"; "" where nothing does. */
 struct str view_drift_text(const struct view *v, const struct rec_resource *row);

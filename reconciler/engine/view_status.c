@@ -1,5 +1,4 @@
 /* Environments, and one of them in full. SPDX-License-Identifier: Apache-2.0 */
-#include "base/map.h"
 #include "providers/kit.h"
 #include "reconciler/core/scope.h"
 #include "reconciler/engine/view_jobs.h"
@@ -94,21 +93,13 @@ static int revision_number(const struct view *v, const struct rec_environment *e
     return rc;
 }
 
-/* What both the list and the page of one environment say. */
-static int environment_head(const struct view *v, const struct rec_environment *env,
-                            struct value **ret, struct err *err)
+int view_environment_map(const struct view *v, const struct rec_environment *env, int64_t revision,
+                         const struct rec_plan *plan, struct value **ret, struct err *err)
 {
     struct value *map = value_map(v->a), *plan_head;
-    struct rec_plan plan;
-    int64_t revision;
-    int rc = revision_number(v, env, &revision, err);
 
-    if (!rc)
-        rc = view_open_plan(v, env->uid, &plan, err);
-    if (!rc && plan.env.n)
-        rc = view_plan_head(v, &plan, &plan_head, err);
-    if (rc)
-        return rc;
+    if (plan && view_plan_head(v, plan, &plan_head, err))
+        return err->code;
     value_set_text(v->a, map, S("name"), env->name);
     value_set_text(v->a, map, S("uid"), env->uid);
     value_set_text(v->a, map, S("source"), env->source);
@@ -120,10 +111,21 @@ static int environment_head(const struct view *v, const struct rec_environment *
     view_set_int(v, map, "deleted_ms", env->deleted_ms);
     if (revision)
         value_set_int(v->a, map, S("revision"), revision);
-    if (plan.env.n)
+    if (plan)
         value_set(v->a, map, S("plan"), plan_head);
     *ret = map;
     return 0;
+}
+
+static int environment_head(const struct view *v, const struct rec_environment *env,
+                            struct value **ret, struct err *err)
+{
+    struct rec_plan plan;
+    int64_t revision;
+
+    if (revision_number(v, env, &revision, err) || view_open_plan(v, env->uid, &plan, err))
+        return err->code;
+    return view_environment_map(v, env, revision, plan.env.n ? &plan : NULL, ret, err);
 }
 
 static int set_service_names(const struct view *v, struct value *map, struct str env,
@@ -149,26 +151,6 @@ int view_environment_row(const struct view *v, const struct rec_environment *env
     return rc ? rc : set_service_names(v, *ret, env->uid, err);
 }
 
-static int set_environments(const struct view *v, struct value *status, struct err *err)
-{
-    struct value *list = value_list(v->a);
-    struct rec_environment *rows;
-    size_t n;
-    int rc = DB_SELECT(v->db, v->a, environment, "WHERE deleted_ms IS NULL ORDER BY name", &rows,
-                       &n, err);
-
-    for (size_t i = 0; !rc && i < n; i++) {
-        struct value *one = NULL;
-
-        if (!scope_has(v->scope, rows[i].name))
-            continue;
-        rc = view_environment_row(v, &rows[i], &one, err);
-        value_add(v->a, list, one);
-    }
-    value_set(v->a, status, S("environments"), list);
-    return rc;
-}
-
 int view_sources(const struct view *v, struct value **ret, struct err *err)
 {
     struct value *map = value_map(v->a);
@@ -187,7 +169,7 @@ int view_status(const struct view *v, struct value **ret, struct err *err)
     int rc = events_head(v->db, &seq, &hash, err);
 
     if (!rc)
-        rc = set_environments(v, map, err);
+        rc = view_status_environments(v, map, err);
     if (!rc)
         rc = set_sources(v, map, err);
     if (!rc)

@@ -259,6 +259,71 @@ static void test_status_lists_environments_and_sources(void **state)
     expect(at(value_item(value_get(source, S("heads")), 0), "commit"), "8f31c2a0");
 }
 
+static void given_more(struct world *w)
+{
+    static const struct {
+        const char *env, *cause, *state;
+    } rows[] = { { "e2", "commit", "waiting" }, { "e2", "repair", "applying" },
+                 { "e2", "commit", "applied" }, { "e3", "repair", "open" },
+                 { "e3", "commit", "waiting" }, { "e4", "drift", "approved" },
+                 { "e4", "repair", "approved" } };
+    static const char *const envs[] = { "e2", "e3", "e4", "e5" };
+
+    begin(w, "environment.accepted", "staging", "");
+    for (size_t i = 0; i < N_ELEMENTS(envs); i++)
+        put(w, REC_environment,
+            &(struct rec_environment){ .uid = str_from_c(envs[i]),
+                                       .name = str_from_c(envs[i]),
+                                       .source = S("acme"),
+                                       .branch = S("develop"),
+                                       .live_rev = i % 2 ? some(9) : (struct digest){ { 0 } },
+                                       .sync = S("in_sync"),
+                                       .health = S("healthy"),
+                                       .reason = S(""),
+                                       .deleted_ms = REC_NONE });
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        put(w, REC_plan,
+            &(struct rec_plan){ .id = some((unsigned char)(100 + i)),
+                                .env = str_from_c(rows[i].env),
+                                .cause = str_from_c(rows[i].cause),
+                                .state = str_from_c(rows[i].state),
+                                .reason = S(""),
+                                .actor = S(""),
+                                .made_seq = 1 + (int64_t)i,
+                                .started_seq = REC_NONE,
+                                .ended_seq = REC_NONE,
+                                .expires_ms = REC_NONE });
+    put(w, REC_revision,
+        &(struct rec_revision){ S("e3"), some(9), 4, some(8), 1, REC_NONE, STR_NONE });
+    for (int i = 0; i < 3; i++)
+        put(w, REC_set,
+            &(struct rec_set){ .env = i ? S("e5") : S("e2"),
+                               .service = i == 2 ? S("b") : S("a"),
+                               .set_key = some(7),
+                               .colour = S("blue"),
+                               .state = S("live"),
+                               .desired = some(6),
+                               .proven_seq = REC_NONE,
+                               .keep_ms = REC_NONE });
+    (void)commit(w);
+}
+
+/* The status asks for all at once, the list for one after the other. */
+static void test_the_status_says_what_the_list_says(void **state)
+{
+    struct world *w = *state;
+    struct err err = ERR_INIT;
+    struct value *status, *list;
+
+    given_more(w);
+    assert_int_equal(view_status(&w->view, &status, &err), 0);
+    assert_int_equal(
+        view_environments(&w->view, &(struct view_page){ .cursor = S("") }, &list, &err), 0);
+    assert_int_equal(value_count(value_get(list, S("environments"))), 5);
+    assert_true(value_eq(value_get(list, S("environments")), value_get(status, S("environments"))));
+    expect(at(value_item(value_get(status, S("environments")), 0), "plan.cause"), "commit");
+}
+
 /* The command line closes the state file before it prints. */
 static void test_a_view_outlives_its_database(void **state)
 {
@@ -703,6 +768,7 @@ static void test_findings_say_how_to_mend(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_the_status_says_what_the_list_says, setup, teardown),
         cmocka_unit_test_setup_teardown(test_status_lists_environments_and_sources, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_view_outlives_its_database, setup, teardown),
