@@ -214,12 +214,28 @@ static struct value *groups_of(struct login_call *c, const struct value *claims)
     return list;
 }
 
+/* Where the ID token does not say, the provider is asked; what it says of somebody else is no answer. */
+static int find_groups(struct login_call *c, const struct oidc_provider_urls *urls,
+                       struct str access_token, const struct value *claims,
+                       const struct value **ret, struct err *err)
+{
+    const struct value *said = claims;
+
+    if (!value_get(claims, oidc_provider_config(c, "groups_claim")) && urls->userinfo.n &&
+        oidc_provider_ask_who(c, urls->userinfo, access_token, &said, err))
+        return err->code;
+    if (!str_eq(value_get_text(said, S("sub"), S("")), value_get_text(claims, S("sub"), S(""))))
+        return err_set(err, ERR_REFUSED, "the identity provider speaks of somebody else");
+    *ret = groups_of(c, said);
+    return 0;
+}
+
 static int enter(struct login_call *c, const struct journey *j, const struct value *claims,
-                 struct err *err)
+                 const struct value *groups, struct err *err)
 {
     struct login_as as = { .issuer = oidc_provider_config(c, "issuer"),
                            .subject = value_get_text(claims, S("sub"), S("")),
-                           .groups = groups_of(c, claims) };
+                           .groups = groups };
 
     if (!is_word(value_get(claims, S("sub")), OIDC_SUBJECT_MAX))
         return err_set(err, ERR_REFUSED, "the token does not say whose it is");
@@ -245,14 +261,16 @@ static int enter_by_code(struct login_call *c, const struct journey *j,
                                  .client_id = oidc_provider_config(c, "client_id"),
                                  .nonce = j->nonce,
                                  .now_s = c->now_ms / 1000 };
-    const struct value *tokens, *claims;
+    const struct value *tokens, *claims, *groups = NULL;
 
     if (oidc_provider_exchange(c, urls->token, &code, &tokens, err))
         return err->code;
     wanted.access_token = value_get_text(tokens, S("access_token"), S(""));
     if (believe(c, urls->keys, &wanted, value_get_text(tokens, S("id_token"), S("")), &claims, err))
         return err->code;
-    return enter(c, j, claims, err);
+    if (find_groups(c, urls, wanted.access_token, claims, &groups, err))
+        return err->code;
+    return enter(c, j, claims, groups, err);
 }
 
 int oidc_callback(struct login_call *c, struct err *err)

@@ -200,13 +200,16 @@ static int read_urls(struct str issuer, const struct value *document,
         struct str *url;
     } rows[] = { { "authorization_endpoint", &ret->authorization },
                  { "token_endpoint", &ret->token },
-                 { "jwks_uri", &ret->keys } };
+                 { "jwks_uri", &ret->keys },
+                 { "userinfo_endpoint", &ret->userinfo } };
 
     if (!str_eq(value_get_text(document, S("issuer"), S("")), issuer))
         return err_set(err, ERR_UNREACHABLE,
                        "the identity provider calls itself another issuer than auth.oidc");
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
         *rows[i].url = value_get_text(document, str_from_c(rows[i].name), S(""));
+        if (rows[i].url == &ret->userinfo && !value_get(document, S("userinfo_endpoint")))
+            continue; /* the one that it need not have */
         if (!is_good_url(issuer, *rows[i].url))
             return err_set(err, ERR_UNREACHABLE, "the identity provider's %s is no URL to go to",
                            rows[i].name);
@@ -319,5 +322,43 @@ int oidc_provider_exchange(struct login_call *c, struct str url,
         parse(c, reply.body, &tokens, err))
         return err->code;
     *ret = tokens;
+    return 0;
+}
+
+/* --- whose a token is ---------------------------------------------------------------------------- */
+
+static int is_token(struct str text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] <= ' ' || text.p[i] > '~')
+            return 0;
+    return text.n > 0 && text.n <= OIDC_ACCESS_TOKEN_MAX;
+}
+
+int oidc_provider_ask_who(struct login_call *c, struct str url, struct str access_token,
+                          const struct value **ret, struct err *err)
+{
+    AUTO_WIPED_ARENA struct arena secrets = { 0 };
+    const char *headers[] = { "Accept: application/json", NULL, NULL };
+    const struct http_request request = { .method = "GET",
+                                          .url = str_to_c(c->a, url),
+                                          .headers = headers,
+                                          .body_max = OIDC_ANSWER_MAX,
+                                          .timeout_ms = OIDC_TIMEOUT_MS };
+    struct http_reply reply;
+    struct value *said;
+
+    if (!is_token(access_token))
+        return err_set(err, ERR_UNREACHABLE, "the identity provider gives no access token");
+    headers[1] = str_fmt(&secrets, "Authorization: Bearer %.*s", STR_ARG(access_token)).p;
+    if (arena_status(c->a, err) || arena_status(&secrets, err) || ask(c, &request, &reply, err))
+        return err->code;
+    if (reply.status != 200)
+        return err_set(err, ERR_UNREACHABLE,
+                       "the identity provider says with status %d whose token it gave",
+                       reply.status);
+    if (parse(c, reply.body, &said, err))
+        return err->code;
+    *ret = said;
     return 0;
 }

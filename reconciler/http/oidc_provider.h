@@ -20,6 +20,7 @@
 #define OIDC_DOWN_MS ((int64_t)3 * 1000)
 #define OIDC_ANSWER_MAX (64u << 10)
 #define OIDC_TIMEOUT_MS 10000
+#define OIDC_ACCESS_TOKEN_MAX 8192
 
 struct oidc_provider;
 
@@ -31,8 +32,9 @@ struct str oidc_provider_config(const struct login_call *c, const char *name);
 
 struct oidc_provider_urls {
     struct str authorization, token, keys;
-    int says_issuer; /* in what it sends the browser back with: RFC 9207 */
-    int has_groups;  /* asked for by a scope of their own */
+    struct str userinfo; /* "": it has none */
+    int says_issuer;     /* in what it sends the browser back with: RFC 9207 */
+    int has_groups;      /* asked for by a scope of their own */
 };
 int oidc_provider_find(struct login_call *c, struct oidc_provider_urls *ret, struct err *err);
 
@@ -47,6 +49,10 @@ struct oidc_provider_code {
 int oidc_provider_exchange(struct login_call *c, struct str url,
                            const struct oidc_provider_code *code, const struct value **ret,
                            struct err *err);
+
+/* What it says of whose access token this is, to be asked where an ID token says nothing of groups. */
+int oidc_provider_ask_who(struct login_call *c, struct str url, struct str access_token,
+                          const struct value **ret, struct err *err);
 
 /* "NAME=TEXT" of a query or a form: RFC 3986, strictly. */
 void oidc_provider_add(struct sb *b, const char *name, struct str text);

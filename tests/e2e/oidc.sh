@@ -191,6 +191,18 @@ who_signs_in()
     reeve audit verify --replay >"$WORLD/verified" || fail "the history does not hold"
 }
 
+# As most providers are: the ID token says who, and what else there is says userinfo.
+groups_from_userinfo()
+{
+    given_people
+    : >"$KEPT/conform"
+    start_provider real
+    expect_answer "signed in" "$(sign_in ann ann@acme)" 200 'Signed in'
+    expect_has "the groups" "$(ask ann GET "$API/api/v1/me")" '"roles":["viewer","operator","approver"]'
+    expect_answer "a stranger without any" "$(sign_in eve 'auth0|eve@elsewhere')" 200 'Signed in'
+    expect_has_not "has none" "$(ask eve GET "$API/api/v1/me")" 'group:'
+}
+
 one_code_one_browser_one_time()
 {
     local said first
@@ -278,6 +290,28 @@ is_let_in()
     [ "$(status_of "$(told eve "$1")")" = 200 ]
 }
 
+who_it_speaks_of_is_checked()
+{
+    local how status said
+
+    given_people
+    printf '{"userinfo_endpoint":"http://127.0.0.1:%s/userinfo"}' "$PORT" >"$KEPT/document"
+    start_provider evil
+    expect_answer "what the token says is enough" "$(told ann good)" 200 'Signed in'
+    expect_lacks "nobody is asked then" "$(<"$KEPT/asked")" userinfo
+    expect_answer "what it does not say is asked for" "$(told ann ask)" 200 'Signed in'
+    expect_has "and heard" "$(ask ann GET "$API/api/v1/me")" '"principals":["user:oidc:4711","group:admins"]'
+    while read -r how status said; do
+        expect_answer "$how" "$(told liar "$how")" "$status" "$said"
+        expect_has "$how: nobody is signed in" "$(ask liar GET "$API/api/v1/me")" ' 401'
+    done <<'END'
+ask-other 403 somebody else
+ask-nobody 403 somebody else
+ask-page 502 no JSON
+ask-broken 502 with status 401
+END
+}
+
 # Where a browser goes, and whom it is sent to.
 nobody_is_led_away()
 {
@@ -323,6 +357,7 @@ who_it_is_is_checked()
 {"authorization_endpoint":"javascript:alert(1)"} authorization_endpoint is no URL
 {"authorization_endpoint":"http://127.0.0.1:80@evil.test/"} authorization_endpoint is no URL
 {"authorization_endpoint":7} authorization_endpoint is no URL
+{"userinfo_endpoint":"http://evil.test/me"} userinfo_endpoint is no URL
 END
     printf '{}' >"$KEPT/document"
     expect_answer "the truth" "$(told ann good)" 200 'Signed in'
@@ -360,7 +395,7 @@ it_is_away()
     expect_has "which is a change of rights" "$(reeve history -n 1000 -o json)" '"kind":"auth.changed"'
 }
 
-cases='lies_are_refused nobody_is_led_away who_it_is_is_checked it_is_away'
-npm_brings oidc-provider@8.4.5 && cases+=' who_signs_in one_code_one_browser_one_time'
+cases='lies_are_refused who_it_speaks_of_is_checked nobody_is_led_away who_it_is_is_checked it_is_away'
+npm_brings oidc-provider@8.4.5 && cases+=' who_signs_in groups_from_userinfo one_code_one_browser_one_time'
 run_cases $cases
 [ -z "$MISSING" ] || skip "the real one: $MISSING"

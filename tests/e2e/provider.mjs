@@ -1,6 +1,7 @@
 // provider: an OpenID Connect provider for oidc.sh. SPDX-License-Identifier: Apache-2.0
 //
-//     node provider.mjs real PORT CALLBACK DIRECTORY MODULES   that of npm; DIRECTORY/groups.json says who is in which group
+//     node provider.mjs real PORT CALLBACK DIRECTORY MODULES   that of npm; DIRECTORY/groups.json says who is in which group;
+//                                                             with DIRECTORY/conform its userinfo says so, and not its ID token
 //     node provider.mjs evil PORT CALLBACK DIRECTORY           says what it is told to: by DIRECTORY/document, and by the code
 //
 // The evil one's code is HOW.NONCE.CHALLENGE; whoever asks with it gets a token that is wrong in that way.
@@ -18,7 +19,7 @@ async function real() {
         clients: [{ client_id: 'reeve', client_secret: secret, redirect_uris: [callback] }],
         claims: { openid: ['sub'], groups: ['groups'] },
         scopes: ['openid', 'profile', 'groups'],
-        conformIdTokenClaims: false,
+        conformIdTokenClaims: fs.existsSync(`${directory}/conform`),
         pkce: { required: () => true, methods: ['S256'] },
         cookies: { keys: ['of a test'] },
         findAccount: (ctx, id) => ({
@@ -59,6 +60,7 @@ function token(how, nonce) {
     let signer = ours.privateKey, made;
 
     switch (how) {
+    case 'ask': case 'ask-other': case 'ask-nobody': case 'ask-page': case 'ask-broken': delete claims.groups; break;
     case 'nonce': claims.nonce = 'another'; break;
     case 'expired': claims.exp = now - 120; break;
     case 'audience': claims.aud = 'another'; break;
@@ -109,7 +111,18 @@ function exchange(request, answer, form) {
         answer.on('drain', pour);
         return pour();
     }
-    return json(answer, 200, { token_type: 'Bearer', access_token: 'x', ...(how === 'empty' ? {} : { id_token: token(how, nonce) }) });
+    return json(answer, 200, { token_type: 'Bearer', access_token: how, ...(how === 'empty' ? {} : { id_token: token(how, nonce) }) });
+}
+
+// What it says of whom it gave that token.
+function userinfo(request, answer) {
+    switch ((request.headers.authorization ?? '').replace('Bearer ', '')) {
+    case 'ask': return json(answer, 200, { sub: '4711', groups: 'admins' });
+    case 'ask-other': return json(answer, 200, { sub: '4712', groups: 'admins' });
+    case 'ask-nobody': return json(answer, 200, { groups: 'admins' });
+    case 'ask-page': return answer.end('<html>');
+    default: return json(answer, 401, {});
+    }
 }
 
 function evil(request, answer) {
@@ -123,6 +136,8 @@ function evil(request, answer) {
     if (request.url === '/keys')
         return json(answer, 200, { keys: [jwk(ours, 'ours'), ...(rotated.is ? [jwk(next, 'next')] : [])] });
     fs.appendFileSync(`${directory}/asked`, `${request.url}\n`);
+    if (request.url === '/userinfo')
+        return userinfo(request, answer);
     request.on('data', (part) => { body += part; });
     return request.on('end', () => exchange(request, answer, new URLSearchParams(body)));
 }
