@@ -277,6 +277,23 @@ int events_seq_at(struct db *db, int64_t time_ms, int64_t *ret_seq, struct err *
     return 0;
 }
 
+int events_newest_ms(struct db *db, struct str env, int64_t *ret, struct err *err)
+{
+    const struct db_bind bind = DB_T(env);
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc = stmt_prepare(
+        db, S("SELECT time_ms FROM events WHERE env = $1 ORDER BY seq DESC LIMIT 1"), &st, err);
+
+    if (!rc)
+        rc = stmt_bind(db, st, &bind, 1, err);
+    if (!rc)
+        rc = stmt_step(db, st, err);
+    if (rc < 0)
+        return rc;
+    *ret = rc ? sqlite3_column_int64(st, 0) : 0;
+    return 0;
+}
+
 int events_insert(struct db *db, const struct event *e, struct err *err)
 {
     const struct db_bind head[] = {

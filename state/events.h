@@ -42,6 +42,8 @@ int events_head(struct db *db, int64_t *ret_seq, struct digest *ret_hash, struct
 int events_kept_since(struct db *db, int64_t *ret_seq, int64_t *ret_ms, struct err *err);
 /* The last seq with time_ms <= t, 0 when there is none. */
 int events_seq_at(struct db *db, int64_t time_ms, int64_t *ret_seq, struct err *err);
+/* When something happened to an environment last, 0 when nothing did. */
+int events_newest_ms(struct db *db, struct str env, int64_t *ret, struct err *err);
 
 /* PROTOCOL 6: over every column of the event, with the installation's id. */
 struct digest events_hash(struct str installation, const struct event *e);

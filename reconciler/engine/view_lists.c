@@ -1,5 +1,6 @@
 /* Lists that may be long, a page at a time; and parts of an environment alone. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/view_jobs.h"
+#include "state/events.h"
 
 #define PAGE_DEFAULT 100
 
@@ -45,6 +46,16 @@ static void set_next(const struct view *v, struct value *map, size_t n_shown, si
                        str_fmt(v->a, "%lld-%.*s", (long long)number, STR_ARG(key)));
 }
 
+int view_set_newest(const struct view *v, struct value *map, struct str env, struct err *err)
+{
+    int64_t event_ms;
+    int rc = events_newest_ms(v->db, env, &event_ms, err);
+
+    if (!rc && event_ms)
+        value_set_int(v->a, map, S("event_ms"), event_ms);
+    return rc;
+}
+
 int view_environments(const struct view *v, const struct view_page *page, struct value **ret,
                       struct err *err)
 {
@@ -62,7 +73,8 @@ int view_environments(const struct view *v, const struct view_page *page, struct
         return err->code;
     n_shown = end_page(v, page, n, map, "environments", list);
     for (size_t i = 0; i < n_shown; i++) {
-        if (view_environment_row(v, &rows[i], &one, err))
+        if (view_environment_row(v, &rows[i], &one, err) ||
+            view_set_newest(v, one, rows[i].uid, err))
             return err->code;
         value_add(v->a, list, one);
     }

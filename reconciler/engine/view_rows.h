@@ -39,6 +39,8 @@ int view_environment_map(const struct view *v, const struct rec_environment *env
 /* What a list says of it. */
 int view_environment_row(const struct view *v, const struct rec_environment *env,
                          struct value **ret, struct err *err);
+/* `event_ms` of that one, which a list of a page can afford. */
+int view_set_newest(const struct view *v, struct value *map, struct str env, struct err *err);
 /* How a rollout went. */
 int view_rollout_past(const struct view *v, const struct rec_rollout *rollout, struct value **ret,
                       struct err *err);

@@ -359,6 +359,8 @@ int view_environment(const struct view *v, struct str name, struct value **ret, 
     if (!rc)
         rc = environment_head(v, &env, &map, err);
     if (!rc)
+        rc = view_set_newest(v, map, env.uid, err);
+    if (!rc)
         rc = set_services(v, map, env.uid, err);
     if (!rc)
         rc = set_routes(v, map, &env, err);

@@ -69,7 +69,8 @@ export function rollback(env, revisions, live) {
 // Somebody was faster, or something moved: what came instead, and how it differs.
 function explain(problem) {
     const { superseded_by: next, difference } = problem.body ?? {};
-    return html`<p><strong>${problem.status === 409 || next ? 'It was not done.' : 'Refused.'}</strong> ${problem.message}.</p>
+    refresh();
+    return html`<p><strong>${problem.status === 409 ? 'Somebody was faster, or something moved: this was not done.' : 'Refused.'}</strong> ${problem.message}.</p>
         ${difference && html`<p>${difference.because.join('; ')}</p><${Lines} lines=${difference.lines} />`}
         ${next && html`<p><a href="/plans/${next}">Review plan ${short(next)} instead</a></p>`}`;
 }

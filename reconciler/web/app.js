@@ -5,7 +5,7 @@
 import { Dialog, told } from './dialog.js';
 import { HELP, VIEWS } from './keys.js';
 import { Failed, Loading } from './parts.js';
-import { go, where } from './route.js';
+import { where } from './route.js';
 import { enter, onChange, reconnect, signOut, store } from './store.js';
 import { clock } from './time.js';
 import { html, render } from './vendor/preact.js';
@@ -87,6 +87,8 @@ function Body({ view, name, query }) {
 }
 
 function App() {
+    if (store.me && location.pathname === '/sign-in')
+        history.replaceState(null, '', '/environments');
     const { view, name, query } = where();
     if (store.fault)
         return html`<main class="alone"><${Failed} problem=${store.fault} what="The page" /><button type="button" onClick=${enter}>Try again</button></main>`;
@@ -94,8 +96,6 @@ function App() {
         return html`<main class="alone"><${Loading} what="" /></main>`;
     if (!store.me)
         return html`<${SignIn} />`;
-    if (view === 'sign-in')
-        go('/environments', { replaces: true });
     document.title = [name || views[view]?.title, 'Reeve'].filter(Boolean).join(' · ');
     return html`<${Header} view=${view} /><${Stale} /><main><${Body} view=${view} name=${name} query=${query} /></main><${Dialog} />`;
 }

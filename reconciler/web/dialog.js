@@ -1,18 +1,16 @@
 // dialog: what is asked before something is done. SPDX-License-Identifier: Apache-2.0
 //
-// confirmed({title, lines, verb, reason, typed, fields, act}) opens one: it names what is lost, asks for a reason and,
+// confirmed({title, lines, verb, reason, typed, fields, explain, act}) opens one: it names what is lost, asks for a reason and,
 // where data is at stake, for the name to be typed. It closes when act(values) resolves; why it did not stands in it.
 import { changed } from './store.js';
 import { html, useEffect, useRef, useState } from './vendor/preact.js';
 
-let open = null;
+let open = null, count = 0;
 
-export function confirmed(asked) {
-    open = { ...asked, key: (open?.key ?? 0) + 1, from: document.activeElement };
+export function confirmed(question) {
+    open = { ...question, key: ++count, from: document.activeElement };
     changed();
 }
-
-export const isAsking = () => Boolean(open);
 
 function close() {
     const from = open?.from;
@@ -56,7 +54,7 @@ function Asked({ asked }) {
             ${asked.typed && html`<label for="typed">Data is at stake: type <code>${asked.typed}</code></label>
                 <input id="typed" autocomplete="off" value=${typed} onInput=${event => setTyped(event.target.value)} />`}
             ${fault && html`<div class="notice failed" role="alert">${fault}</div>`}
-            <div class="buttons"><button type="button" onClick=${close}>Cancel</button>
+            <div class="buttons">${!asked.isTold && html`<button type="button" onClick=${close}>Cancel</button>`}
                 <button type="submit" class=${asked.isDanger ? 'danger' : 'primary'} disabled=${waits}>${busy ? '…' : asked.verb}</button></div>
         </form></dialog>`;
 }
@@ -67,5 +65,5 @@ export function Dialog() {
 
 // What was said once, to be copied.
 export function told(title, children) {
-    confirmed({ title, lines: children, verb: 'Done', reason: 'none', act: async () => {} });
+    confirmed({ title, lines: children, verb: 'Done', reason: 'none', isTold: true, act: async () => {} });
 }

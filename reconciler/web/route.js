@@ -1,7 +1,7 @@
 // route: addresses of views. SPDX-License-Identifier: Apache-2.0
 //
 // Every view has its own address, which can be sent to a colleague; what is chosen in it stands in the query.
-import { changed } from './store.js';
+import { changedNow } from './store.js';
 
 export function where() {
     const [, view = '', name = ''] = location.pathname.split('/');
@@ -10,9 +10,9 @@ export function where() {
 
 export function go(address, options = {}) {
     history[options.replaces ? 'replaceState' : 'pushState'](null, '', address);
+    changedNow();
     if (!options.replaces)
         document.querySelector('main')?.scrollTo(0, 0);
-    changed();
 }
 
 // With these in the query, and without those that are null.
@@ -24,7 +24,7 @@ export function withQuery(changes) {
     return location.pathname + (text && `?${text}`);
 }
 
-addEventListener('popstate', changed);
+addEventListener('popstate', changedNow);
 
 // A plain click on a link of ours stays in the page.
 addEventListener('click', event => {

@@ -8,12 +8,12 @@
 import { ask, onNobody, part, setCsrf } from './api.js';
 import { newStream } from './stream.js';
 
-const PACE_MS = 150, KEPT_MAX = 24, EVENTS_MAX = 400, ONE_BY_ONE_MAX = 5, PAGE = 1000;
+const PACE_MS = 150, KEPT_MAX = 24, EVENTS_MAX = 400, ONE_BY_ONE_MAX = 12, PAGE = 1000;
 
 export const store = {
     me: undefined,       // undefined: not known yet; null: nobody
     fault: null,         // why nothing is shown at all
-    rows: new Map(), order: [], listed: false, listFault: null,
+    rows: new Map(), order: [], version: 0, listed: false, listFault: null, // of environments; another version: something in it
     lostSince: 0,
     events: [],          // the newest last
     seconds: 0,
@@ -36,6 +36,11 @@ export function changed() {
         framed = false;
         listens();
     });
+}
+
+// At once: who went somewhere goes on typing there.
+export function changedNow() {
+    listens();
 }
 
 // --- answers ----------------------------------------------------------------------------------------
@@ -100,12 +105,13 @@ export function refresh(test = () => true) {
 
 function rowOf(full) {
     const live = service => service.sets.some(set => set.state === 'live');
-    const { name, uid, source, branch, sync, health, reason, commit, revision, plan, changed_ms } = full;
-    return { name, uid, source, branch, sync, health, reason, commit, revision, plan, changed_ms,
+    const { name, uid, source, branch, sync, health, reason, commit, revision, plan, event_ms } = full;
+    return { name, uid, source, branch, sync, health, reason, commit, revision, plan, event_ms,
         services: full.services.filter(live).map(service => service.name) };
 }
 
 function sortRows() {
+    store.version++;
     store.order = [...store.rows.keys()].sort();
 }
 
@@ -119,6 +125,7 @@ async function loadRow(name) {
         }
         const isNew = !store.rows.has(name);
         store.rows.set(name, rowOf(full));
+        store.version++;
         if (isNew)
             sortRows();
     } catch (problem) {

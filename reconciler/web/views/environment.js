@@ -9,15 +9,20 @@ import { Graph, isShown } from './graph.js';
 import { Resource } from './resource.js';
 import { Past, Rollout } from './rollout.js';
 
-function Stops({ env }) {
-    return html`${env.holds.map(hold => html`<div class="notice held"><strong>‖ Held${hold.service ? `: ${hold.service}` : ''}</strong> by ${actorOf(hold.actor)}: “${hold.reason}”
-            ${hold.until_ms && html` until <${When} ms=${hold.until_ms} />`}</div>`)}
-        ${env.quarantine.map(one => html`<div class="notice failed"><strong>✕ Quarantine: ${one.culprit}</strong> ${one.text || one.reason}
-            ${one.revision?.revision && ` Revision ${one.revision.revision} is not tried again`}${one.until_ms ? html` until <${When} ms=${one.until_ms} />` : one.revision?.revision ? '.' : ''}</div>`)}`;
+function Holds({ holds }) {
+    return holds.map(hold => html`<div class="notice held"><strong>‖ Held${hold.service ? `: ${hold.service}` : ''}</strong> by ${actorOf(hold.actor)}: “${hold.reason}”
+        ${hold.until_ms && html` until <${When} ms=${hold.until_ms} />`}</div>`);
 }
 
+function Quarantine({ quarantine }) {
+    return quarantine.length > 0 && html`<div class="notice failed"><strong>✕ Not tried again</strong>
+        <ul class="plain">${quarantine.map(one => html`<li>${one.text || `${one.culprit}: ${one.reason}`}${one.until_ms && html`, until <${When} ms=${one.until_ms} />`}</li>`)}</ul></div>`;
+}
+
+// Each reason once: what a notice below says is not said here.
 function Why({ env }) {
-    const lines = [...new Set([env.reason, ...env.because].filter(Boolean))];
+    const below = [...env.quarantine.map(one => `${one.text} ${one.reason}`), ...env.holds.map(one => one.reason), env.plan?.reason ?? ''];
+    const lines = [...new Set([env.reason, ...env.because].filter(Boolean))].filter(text => !below.some(said => said.includes(text)));
     return lines.length > 0 && html`<ul class="why ${stateOf(env.sync).tone}">${lines.map(text => html`<li>${text}</li>`)}</ul>`;
 }
 
@@ -54,8 +59,8 @@ export function Environment({ name, query }) {
         <div class="bar"><h1>${env.name}</h1><${State} word=${env.sync} />${env.health !== 'unknown' && html`<${State} word=${env.health} />`}
             <span class="muted">${env.source}/${env.branch} <code>${short(env.commit)}</code>${env.revision ? ` · revision ${env.revision}` : ''}</span>
             <a class="muted" href="/history?env=${part(name)}">history</a><${Buttons} env=${env} /></div>
-        <${Why} env=${env} /><${Stops} env=${env} />
-        ${plan && ['open', 'waiting'].includes(plan.state) && html`<div class="notice waiting"><strong>◆ Plan ${short(plan.id)} waits</strong> ${plan.reason} <a class="button" data-row href="/plans/${plan.id}">Review the plan</a></div>`}
+        <${Why} env=${env} /><${Holds} holds=${env.holds} /><${Quarantine} quarantine=${env.quarantine} />
+        ${plan && ['open', 'waiting'].includes(plan.state) && html`<div class="notice waiting"><strong>◆ Plan ${short(plan.id)} waits</strong> <span>${plan.reason}</span> <a class="button" data-row href="/plans/${plan.id}">Review the plan</a></div>`}
         <${Rollout} env=${env} />
         ${(!plan || plan.state !== 'applying') && html`<${Past} rollouts=${past.data?.rollouts} />`}
         <h2 class="hidden">Resources</h2>

@@ -4,7 +4,7 @@
 import { Empty, Failed, Loading, State, When } from '../parts.js';
 import { go, withQuery } from '../route.js';
 import { store } from '../store.js';
-import { html, useLayoutEffect, useRef, useState } from '../vendor/preact.js';
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../vendor/preact.js';
 import { short, urgencyOf } from '../words.js';
 
 const OVERSCAN = 12;
@@ -35,7 +35,7 @@ function Row({ row, at, n }) {
         <span class="says" title=${says}>${says}</span>
         <span class="health">${row.health !== 'healthy' && row.health !== 'unknown' && html`<${State} word=${row.health} />`}</span>
         <span class="plan">${row.plan && html`plan <code>${short(row.plan.id)}</code>`}</span>
-        <span class="age"><${When} ms=${row.changed_ms} /></span></a></li>`;
+        <span class="age"><${When} ms=${row.event_ms} /></span></a></li>`;
 }
 
 // The part of the list that is seen.
@@ -66,6 +66,7 @@ function useWindow(n) {
 }
 
 function List({ rows }) {
+    useEffect(() => performance.mark('first-row'), []); // for who measures
     const { ref, first, last, row } = useWindow(rows.length);
     return html`<div class="window" ref=${ref}><div style=${{ height: `${rows.length * row}px` }}>
         <ul class="rows" style=${{ transform: `translateY(${first * row}px)` }}>${rows.slice(first, last).map((one, i) =>
@@ -73,7 +74,7 @@ function List({ rows }) {
 }
 
 export function Environments({ query }) {
-    const find = query.get('find') ?? '', rows = ordered(find);
+    const find = query.get('find') ?? '', rows = useMemo(() => ordered(find), [find, store.version]);
     return html`<div class="page full"><div class="bar"><h1>Environments</h1>
         <input type="search" data-key="/" aria-label="Find environments" placeholder="/ find: name, branch, commit, service, is:waiting" value=${find}
             onInput=${event => go(withQuery({ find: event.target.value }), { replaces: true })}

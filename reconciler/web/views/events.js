@@ -12,7 +12,7 @@ function markOf(kind) {
 }
 
 export function EventList({ events }) {
-    return html`<ul class="events">${events.map(one => html`<li key=${one.seq}>${markOf(one.kind)}<span class="age"><${When} ms=${one.time_ms} /></span>
+    return html`<ul class="events">${events.map(one => html`<li key=${one.seq} data-seq=${one.seq}>${markOf(one.kind)}<span class="age"><${When} ms=${one.time_ms} /></span>
         <span class="actor">${actorOf(one.actor)}</span><code class="kind">${one.kind}</code><span class="subject">${one.environment && one.environment !== one.subject ? `${one.environment} ` : ''}${one.subject}</span>
         ${one.why && html`<span class="says" title=${one.why}>“${one.why}”</span>`}</li>`)}</ul>`;
 }

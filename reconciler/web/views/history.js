@@ -27,10 +27,10 @@ function Then({ env, at }) {
     const waits = waitsFor(answer, 'What was there');
     if (waits)
         return waits;
-    const { revision, plan, resources } = answer.data;
+    const { revision, plan } = answer.data, resources = answer.data.resources.filter(one => isShown(one.name));
     return html`<p>${revision?.revision ? html`Revision <strong>${revision.revision}</strong> <code>${short(revision.commits?.[0]?.commit)}</code> “${revision.commits?.[0]?.summary}”` : 'No revision was live.'}</p>
         ${planThen(plan)}
-        ${resources.length ? html`<div class="wide"><table class="table"><thead><tr><th>what</th><th>status</th><th>by</th><th>desired</th></tr></thead><tbody>${resources.filter(one => isShown(one.name)).map(one => html`<tr>
+        ${resources.length ? html`<div class="wide"><table class="table"><thead><tr><th>what</th><th>status</th><th>by</th><th>desired</th></tr></thead><tbody>${resources.map(one => html`<tr>
             <td><code>${one.name}</code></td><td><${State} word=${one.status} /></td><td>${one.provider}</td><td><${Id} id=${one.digest} what="digest" /></td></tr>`)}</tbody></table></div>`
         : html`<${Empty} title="Nothing was there then" />`}`;
 }

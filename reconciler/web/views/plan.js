@@ -1,5 +1,5 @@
 // plan: what will be done, what an approval of it binds, and who said what. SPDX-License-Identifier: Apache-2.0
-import { approve, cancel, may, override, reject } from '../acts.js';
+import { approve, may, override, reject } from '../acts.js';
 import { part } from '../api.js';
 import { Id, State, When, useAnswer, waitsFor } from '../parts.js';
 import { lengthOf } from '../time.js';
@@ -36,7 +36,7 @@ function Needs({ plan }) {
 
 function Decisions({ decisions }) {
     return decisions.length > 0 && html`<h2>Decisions</h2><ul class="plain" aria-live="polite">${decisions.map(one => html`<li>
-        <${State} word=${one.verdict} /> <strong>${actorOf(one.person || one.actor)}</strong>${one.reason && html` “${one.reason}”`}
+        <${State} word=${one.verdict} /> <strong>${actorOf(one.person || one.actor)}</strong>${one.reason && html` “${one.reason}”`}${' '}
         <span class="muted"><${When} ms=${one.at_ms} /></span></li>`)}</ul>`;
 }
 
@@ -48,13 +48,13 @@ function Operations({ operations }) {
 }
 
 function Buttons({ plan }) {
-    const isOpen = OPEN.includes(plan.state);
+    if (!OPEN.includes(plan.state))
+        return null;
     return html`<div class="buttons sticky">
-        ${isOpen && may.approve() && html`<button type="button" class="primary" data-key="a" onClick=${() => approve(plan)}>Approve …</button>`}
-        ${isOpen && may.reject() && html`<button type="button" data-key="r" onClick=${() => reject(plan)}>Reject …</button>`}
-        ${isOpen && may.override() && html`<button type="button" class="danger" onClick=${() => override(plan)}>Override …</button>`}
-        ${plan.state === 'applying' && may.operate() && html`<button type="button" class="danger" onClick=${() => cancel(plan.environment)}>Cancel …</button>`}
-        ${isOpen && !may.approve() && html`<p class="muted">You may look at it; approving needs the role approver.</p>`}</div>`;
+        ${may.approve() && html`<button type="button" class="primary" data-key="a" onClick=${() => approve(plan)}>Approve …</button>`}
+        ${may.reject() && html`<button type="button" data-key="r" onClick=${() => reject(plan)}>Reject …</button>`}
+        ${may.override() && html`<button type="button" class="danger" onClick=${() => override(plan)}>Override …</button>`}
+        ${!may.approve() && html`<p class="muted">You may look at it; approving needs the role approver.</p>`}</div>`;
 }
 
 export function Plan({ name }) {

@@ -4,7 +4,7 @@
 // more in words, for who does not see it.
 import { advance, cancel, may, undo } from '../acts.js';
 import { part } from '../api.js';
-import { State, ofEnvironment, useAnswer } from '../parts.js';
+import { State, When, ofEnvironment, useAnswer } from '../parts.js';
 import { watchOf } from '../time.js';
 import { html, useEffect, useState } from '../vendor/preact.js';
 import { plural } from '../words.js';
@@ -94,7 +94,7 @@ export function Rollout({ env }) {
     const failed = progress?.rollouts.filter(one => one.reason) ?? [];
     if (!shown.length && !isRunning)
         return null;
-    return html`<section class="rollout ${isRunning ? 'runs' : ''}" aria-label="Rollout"><div class="bar"><h2>Rollout${isRunning && html` of <a href="/plans/${plan.id}">plan ${plan.id.slice(0, 8)}</a>`}</h2>
+    return html`<section class="rollout ${isRunning ? 'runs' : ''}" aria-label="Rollout"><div class="bar"><h2>${isRunning ? html`Rollout of <a href="/plans/${plan.id}">plan ${plan.id.slice(0, 8)}</a>` : shown.some(one => one.sets.some(set => set.state === 'previous')) ? 'Kept, to go back to at once' : 'Going away'}</h2>
             ${isRunning && html`<${State} word=${progress?.rollouts.some(one => one.state === 'reverting') ? 'reverting' : plan.state} />`}
             ${isRunning && html`<${Clock} since=${plan.started_ms ?? plan.made_ms} />`}
             <div class="buttons">${canUndo && html`<button type="button" data-key="u" onClick=${() => undo(env.name)}>Undo …</button>`}
@@ -108,9 +108,9 @@ export function Rollout({ env }) {
         <p class="hidden" role="status" aria-live="polite">${isRunning ? sentenceOf(env, progress) : ''}</p></section>`;
 }
 
-// How those before it went: why one went back is said until the next.
+// How the last one went, until the next.
 export function Past({ rollouts }) {
     const last = rollouts?.[0];
-    return last?.reason || last?.culprit ? html`<div class="notice failed"><strong>The last rollout ${last.state === 'reverted' ? 'went back' : last.state}${last.culprit ? `: ${last.culprit}` : ''}.</strong> ${last.reason}
-        ${last.plan && html` <a href="/plans/${last.plan}">plan ${last.plan.slice(0, 8)}</a>`} · ${plural(last.lost, 'request')} lost</div>` : null;
+    return last?.reason || last?.culprit ? html`<div class="notice failed"><strong>↩ The last rollout ${last.state === 'reverted' ? 'went back' : last.state}.</strong> <span>${last.reason || last.culprit}</span>
+        <span class="muted"> <${When} ms=${last.began_ms} /> · ${plural(last.lost, 'request')} lost</span>${last.plan && html` · <a href="/plans/${last.plan}">plan ${last.plan.slice(0, 8)}</a>`}</div>` : null;
 }

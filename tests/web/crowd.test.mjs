@@ -1,0 +1,133 @@
+// crowd: a thousand environments while ten things happen a second. SPDX-License-Identifier: Apache-2.0
+//
+// Prints a table: what was measured, its target beside it; asks only whether it could be measured, and that the page shows
+// what happened. CROWD_N environments (1000), for CROWD_S seconds (20; a minute for the figures of the documentation).
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { PASSWORD, eventually, expectNoFaults, openBrowser, shoot, visit } from './browser.mjs';
+import { givenWorld } from './world.mjs';
+
+const N = Number(process.env.CROWD_N ?? 1000), SECONDS = Number(process.env.CROWD_S ?? 20), PER_S = 10;
+const rows = [];
+let browser, world;
+
+before(async () => {
+    [browser, world] = await Promise.all([openBrowser(), givenWorld('estate', String(N))]);
+});
+
+after(async () => {
+    await browser?.close();
+    await world?.end();
+});
+
+const figure = (what, value, unit, target) => rows.push([what.padEnd(64), String(value).padStart(10), unit.padEnd(4), target].join(' '));
+
+// Somebody else, who holds and resumes: each is an event.
+async function newOther() {
+    const answer = await fetch(`${world.url}/api/v1/sign-in`, { method: 'POST', body: JSON.stringify({ name: 'bob', password: `${PASSWORD} bob` }) });
+    const cookie = answer.headers.getSetCookie().map(one => one.split(';')[0]).join('; '), { csrf } = await answer.json();
+    return (env, verb) => fetch(`${world.url}/api/v1/environments/${env}/${verb}`, { method: 'POST', headers: { cookie, 'X-CSRF-Token': csrf }, body: '{"reason":"a crowd"}' });
+}
+
+async function heap(session) {
+    await session.send('HeapProfiler.collectGarbage');
+    const { metrics } = await session.send('Performance.getMetrics');
+    return metrics.find(one => one.name === 'JSHeapUsedSize').value / 2 ** 20;
+}
+
+async function firstView(ann) {
+    const session = await ann.context.newCDPSession(ann.page);
+    let encoded = 0, page = 0, n = 0;
+    const kinds = new Map();
+    await session.send('Network.enable');
+    session.on('Network.responseReceived', ({ requestId, response }) => kinds.set(requestId, new URL(response.url).pathname));
+    session.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
+        encoded += encodedDataLength;
+        if (!kinds.get(requestId)?.startsWith('/api/')) {
+            page += encodedDataLength;
+            n++;
+        }
+    });
+    await session.send('Network.setCacheDisabled', { cacheDisabled: true });
+    const times = [];
+    for (let i = 0; i < 5; i++) {
+        encoded = page = n = 0;
+        await ann.page.evaluate(() => localStorage.clear());
+        await ann.go('/environments');
+        await ann.page.locator('.row').first().waitFor();
+        times.push(await ann.page.evaluate(() => performance.getEntriesByName('first-row')[0].startTime));
+    }
+    await session.send('Network.setCacheDisabled', { cacheDisabled: false });
+    await eventually('all of it has come', async () => n > 0);
+    figure('the page itself, compressed, with headers', (page / 1000).toFixed(1), 'kB', '60');
+    figure(`  in ${n} files; with the list of ${N} environments`, (encoded / 1000).toFixed(1), 'kB', '');
+    figure('first view, nothing cached: from the address to the first row', times.sort((a, b) => a - b)[2].toFixed(0), 'ms', '300');
+}
+
+// Frames while the list scrolls and things happen, as the browser's own trace has them.
+async function frames(ann, act) {
+    const session = await browser.newBrowserCDPSession(), events = [];
+    session.on('Tracing.dataCollected', ({ value }) => events.push(...value));
+    await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig: { includedCategories: ['devtools.timeline', 'toplevel'] } });
+    await act();
+    const over = new Promise(resolve => session.on('Tracing.tracingComplete', resolve));
+    await session.send('Tracing.end');
+    await over;
+    const main = events.filter(one => one.name === 'FireAnimationFrame').map(one => `${one.pid}.${one.tid}`)[0];
+    const tasks = events.filter(one => one.ph === 'X' && one.name === 'RunTask' && `${one.pid}.${one.tid}` === main).map(one => one.dur / 1000);
+    return tasks.length ? tasks : events.filter(one => one.ph === 'X' && `${one.pid}.${one.tid}` === main).map(one => one.dur / 1000);
+}
+
+test(`${N} environments, ${PER_S} events a second`, async () => {
+    const ann = await visit(browser, world, { name: 'ann' }), { page } = ann, act = await newOther();
+    await firstView(ann);
+    await shoot(ann, 'many-wide');
+    const session = await ann.context.newCDPSession(page);
+    await session.send('Performance.enable');
+    await eventually('all of them are counted', async () => (await page.locator('.count').textContent()) === N.toLocaleString('en'));
+    assert.ok((await page.locator('.row').count()) < 100, 'only those that are seen are drawn');
+
+    await page.evaluate(() => {
+        globalThis.gaps = [];
+        let last = performance.now();
+        (function frame(now) {
+            globalThis.gaps.push(now - last);
+            last = now;
+            requestAnimationFrame(frame);
+        })(last);
+    });
+    const before = await heap(session);
+    let n = 0;
+    const tasks = await frames(ann, async () => {
+        const end = Date.now() + SECONDS * 1000;
+        let isDown = true;
+        for (let due = Date.now(); due < end; due += 1000 / PER_S, n++) {
+            await new Promise(resolve => setTimeout(resolve, Math.max(0, due - Date.now())));
+            const env = `e${String(n % Math.min(N, 200)).padStart(5, '0')}`;
+            act(env, Math.floor(n / 200) % 2 ? 'resume' : 'hold').catch(() => {});
+            await page.mouse.move(600, 500);
+            page.mouse.wheel(0, isDown ? 400 : -400);
+            if (n % 50 === 49)
+                isDown = !isDown;
+        }
+    });
+    const after_ = await heap(session), gaps = (await page.evaluate(() => globalThis.gaps)).slice(5).sort((a, b) => a - b);
+    figure(`frames in ${SECONDS} s of scrolling and ${n} commands`, gaps.length, '', '');
+    figure('  time between two frames, median', gaps[Math.floor(gaps.length / 2)].toFixed(1), 'ms', '16.7');
+    figure('  p99', gaps[Math.floor(gaps.length * 0.99)].toFixed(1), 'ms', '');
+    figure('  longest', gaps.at(-1).toFixed(1), 'ms', '50');
+    figure('longest task of the page, by the trace', Math.max(...tasks).toFixed(1), 'ms', '50');
+    figure('  tasks above 50 ms', tasks.filter(ms => ms > 50).length, '', '0');
+    figure('memory of scripts before', before.toFixed(1), 'MiB', '');
+    figure('  and after', after_.toFixed(1), 'MiB', 'flat');
+    console.log(`${'what'.padEnd(64)} ${'value'.padStart(10)} unit target\n${rows.join('\n')}`);
+
+    await eventually('what happened last is shown', async () => {
+        await page.getByRole('searchbox').fill('is:held');
+        const shown = Number((await page.locator('.count').textContent()).split(' ')[0].replaceAll(',', ''));
+        const status = await (await ann.context.request.get(`${world.url}/api/v1/environments?limit=1000`)).json();
+        return shown === status.environments.filter(one => one.sync === 'held').length;
+    });
+    expectNoFaults(ann);
+    await ann.context.close();
+});

@@ -1,0 +1,76 @@
+// world: a daemon to look at, driven by world.sh. SPDX-License-Identifier: Apache-2.0
+//
+// givenWorld(kind, ..) resolves when it serves; `tell(command, ..words)` when the command is done. end() ends all of it.
+import { spawn } from 'node:child_process';
+import { connect, createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const SCRIPT = fileURLToPath(new URL('world.sh', import.meta.url));
+
+export async function givenWorld(...words) {
+    const child = spawn('bash', [SCRIPT, ...words], { stdio: ['pipe', 'pipe', process.env.WEB_LOUD ? 'inherit' : 'pipe'] });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    let said = '';
+
+    child.stderr?.on('data', text => (said = (said + text).slice(-8000)));
+    async function answer(wanted) {
+        const { value, done } = await lines.next();
+
+        if (done || !value.startsWith(wanted))
+            throw new Error(`the world said '${value ?? 'nothing'}', not '${wanted}':\n${said}`);
+        return value.split(' ');
+    }
+    const [, url, folder] = await answer('ready');
+
+    return {
+        url, folder,
+        async tell(...command) {
+            child.stdin.write(command.join('\x1f') + '\n');
+            await answer('done');
+        },
+        end() {
+            return new Promise(resolve => {
+                child.on('exit', resolve);
+                child.stdin.end();
+            });
+        },
+    };
+}
+
+// A way to the daemon that can be cut: what goes through ends at once, and nobody gets through until mend().
+export function givenWay(world) {
+    const port = Number(new URL(world.url).port), open = new Set();
+    let isCut = false;
+    const server = createServer(socket => {
+        const onward = isCut ? null : connect(port, 'localhost');
+        if (!onward) {
+            socket.destroy();
+            return;
+        }
+        for (const [one, other] of [[socket, onward], [onward, socket]]) {
+            open.add(one);
+            one.on('error', () => other.destroy());
+            one.on('close', () => {
+                open.delete(one);
+                other.destroy();
+            });
+            one.pipe(other);
+        }
+    });
+
+    return new Promise(resolve => server.listen(0, 'localhost', () => resolve({
+        url: `http://localhost:${server.address().port}`,
+        cut() {
+            isCut = true;
+            open.forEach(socket => socket.destroy());
+        },
+        mend() {
+            isCut = false;
+        },
+        end() {
+            this.cut();
+            server.close();
+        },
+    })));
+}
