@@ -5,6 +5,7 @@
 #   make build    the hardened release, in build/release
 #   make bench    the table of figures, target and floor beside each
 #   make install  the release, below PREFIX (/usr/local), DESTDIR before it
+#   make deb      the release as a Debian package, in build/release
 #   make deps     only install what is missing
 #
 # BUILD=build JOBS=2 PREFIX=/usr/local
@@ -13,7 +14,7 @@ JOBS ?= 2
 PREFIX ?= /usr/local
 export BUILD JOBS
 
-.PHONY: help demo test build bench install deps
+.PHONY: help demo test build bench install deb deps
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -37,6 +38,9 @@ bench:
 
 install: build
 	cmake --install $(BUILD)/release --prefix $(PREFIX)
+
+deb: build
+	@.ci/deb/build $(BUILD)/release
 
 deps:
 	@.ci/deps.sh test

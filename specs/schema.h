@@ -116,6 +116,13 @@ struct value *schema_json(struct arena *a, struct str kind);
 /* docs/fields.md */
 struct str schema_page(struct arena *a);
 
+/* A man page as scdoc reads it: `head`, what can stand in `roots` and below, `tail`. */
+struct schema_man {
+    const char *head, *tail;
+    enum schema_object roots[3]; /* SCHEMA_NO_OBJECT: fewer */
+};
+struct str schema_man(struct arena *a, const struct schema_man *man);
+
 /* What `reeve explain services.healthcheck` prints. A path begins at Application, Environment or
  * Daemon, named or not; parts that name an entry of a map may be left out. STR_NONE when there is
  * no such field: *ret_hint then has the nearest name, or is STR_NONE. */

@@ -468,3 +468,15 @@ void args_write_options(struct sb *b, unsigned options)
             sb_addf(b, " %s\n", row->help);
         }
 }
+
+int args_option(size_t i, struct args_option *ret)
+{
+    if (i >= N_ELEMENTS(rows))
+        return 0;
+    *ret = (struct args_option){ .of = rows[i].option,
+                                 .letter = rows[i].key < 0x80 ? rows[i].key : 0,
+                                 .name = rows[i].name,
+                                 .value = rows[i].value,
+                                 .help = rows[i].help };
+    return 1;
+}

@@ -78,3 +78,11 @@ struct cli_args {
 int args_parse(struct arena *a, int argc, char **argv, struct cli_args *ret, struct err *err);
 /* The options of a verb as help shows them. */
 void args_write_options(struct sb *b, unsigned options);
+
+struct args_option {
+    unsigned of; /* set of OPTION_*: verbs with one of them have it; 0: every verb */
+    int letter;  /* 0: none */
+    const char *name, *value, *help; /* value NULL: it takes none */
+};
+/* The i-th row of the table; 0: there are no more. */
+int args_option(size_t i, struct args_option *ret);

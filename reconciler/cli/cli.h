@@ -67,6 +67,7 @@ int cli_main(int argc, char **argv);
 /* The story, the verbs by what one wants, examples. */
 void help_write(struct cli *c);
 void help_write_verb(struct cli *c, const struct cli_verb *verb);
+const char *help_group(enum cli_group group); /* its title; NULL: it is not shown */
 
 /* --- what verbs use ------------------------------------------------------------------------------ */
 

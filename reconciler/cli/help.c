@@ -25,6 +25,11 @@ static const char examples[] =
     "  reeve undo production -m 'checkout is slow'  back within milliseconds\n"
     "  reeve history production --at -2d            what was there two days ago, and who decided\n";
 
+const char *help_group(enum cli_group group)
+{
+    return group_titles[group];
+}
+
 void help_write(struct cli *c)
 {
     struct sb b;

@@ -1,5 +1,5 @@
 /*
- * pages: docs/rules.md, docs/fields.md, docs/routes.md and docs/metrics.md are what the tables say. SPDX-License-Identifier: Apache-2.0
+ * pages: docs/rules.md, fields.md, routes.md, metrics.md and docs/man/ are what the tables say. SPDX-License-Identifier: Apache-2.0
  *
  *     pages [update]        compares; or writes them
  */
@@ -8,6 +8,7 @@
 
 #include "base/guard.h"
 #include "base/sys.h"
+#include "reconciler/cli/man.h"
 #include "reconciler/core/metrics.h"
 #include "reconciler/http/openapi.h"
 #include "specs/policy_rules.h"
@@ -18,10 +19,10 @@ static const struct page {
     const char *path;
     struct str (*make)(struct arena *a);
 } pages[] = {
-    { PAGES "/rules.md", policy_rules_page },
-    { PAGES "/fields.md", schema_page },
-    { PAGES "/routes.md", openapi_page },
-    { PAGES "/metrics.md", metrics_page },
+    { PAGES "/rules.md", policy_rules_page },    { PAGES "/fields.md", schema_page },
+    { PAGES "/routes.md", openapi_page },        { PAGES "/metrics.md", metrics_page },
+    { PAGES "/man/reeve.1.scd", man_reeve },     { PAGES "/man/reeve.yaml.5.scd", man_yaml },
+    { PAGES "/man/reeve-spec.5.scd", man_spec },
 };
 
 static int write_page(const char *path, struct str text)

@@ -1,0 +1,51 @@
+# root: a clean Debian, made once and copied for each test. SPDX-License-Identifier: Apache-2.0
+#
+#     given_clean_root DIR        minbase, what the package depends on, and systemd
+#
+# Made by debootstrap out of the mirror that this machine's apt uses, and kept beside the build: a second run needs no
+# network. Sourced after lib.sh. Needs root.
+root_mirror()
+{
+    apt-get indextargets --no-release-info --format '$(SITE) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
+        awk -v code="$1" '$2 == code && $3 == "main" { print $1; exit }'
+}
+
+# Names alone: which version there is, is for apt to say; the first of alternatives.
+root_depends()
+{
+    dpkg-deb -f "$DEB" Depends | tr ',' '\n' | sed 's/^ *//; s/[ (|].*//' | sort -u | paste -s -d ,
+}
+
+root_make()
+{
+    local to=$1 code mirror packages=$2 proxy
+
+    need debootstrap
+    code=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+    mirror=$(root_mirror "$code")
+    [ -n "$mirror" ] || skip "apt has no mirror of '$code' here"
+    proxy=$(apt-config shell proxy Acquire::http::Proxy | sed "s/^proxy='\(.*\)'$/\1/")
+    [ -z "$proxy" ] || export http_proxy=$proxy
+    mkdir -p "$to.cache"
+    rm -rf "$to.new"
+    # shellcheck disable=SC2024
+    if ! timeout 240 debootstrap --variant=minbase --cache-dir="$(realpath "$to.cache")" --include="$packages" "$code" \
+        "$to.new" "$mirror" >"$WORK/debootstrap.log" 2>&1; then
+        tail -n 5 "$WORK/debootstrap.log"
+        rm -rf "$to.new"
+        skip "debootstrap cannot make a clean root of $mirror here"
+    fi
+    rm -rf "$to.new"/var/cache/apt/archives/*.deb "$to.cache"
+    mv "$to.new" "$to"
+}
+
+given_clean_root()
+{
+    local to=$1 packages made
+
+    [ "$(id -u)" -eq 0 ] || skip "a root of its own is made by root"
+    packages=$(root_depends),systemd
+    made=$RELEASE/clean-root-$(echo "$packages" | md5sum | cut -c 1-12)
+    [ -d "$made" ] || root_make "$made" "$packages"
+    cp -a --reflink=auto "$made" "$to"
+}
