@@ -86,10 +86,12 @@ static int is_an_end(struct str kind)
            str_eq_c(kind, "person.password");
 }
 
-static void format_event(struct feed_page *page, struct arena *scratch, const struct value *v)
+/* Its JSON is not kept while the others are made: a page would be held three times. */
+static int format_event(struct feed_page *page, const struct value *v, struct err *err)
 {
+    AUTO_ARENA struct arena scratch = { 0 };
     struct feed_event *e = &page->events[page->n++];
-    struct str kind = value_get_text(v, S("kind"), S("")), json = json_format(scratch, v);
+    struct str kind = value_get_text(v, S("kind"), S("")), json = json_format(&scratch, v);
 
     e->seq = value_get_int(v, S("seq"), 0);
     e->env = str_copy(&page->arena, value_get_text(v, S("environment"), S("")));
@@ -102,6 +104,7 @@ static void format_event(struct feed_page *page, struct arena *scratch, const st
                       STR_ARG(kind), STR_ARG(json));
     page->last = e->seq;
     page->n_bytes += e->text.n;
+    return arena_status(&scratch, err);
 }
 
 static int reading_work(struct task *t, struct err *err)
@@ -114,9 +117,10 @@ static int reading_work(struct task *t, struct err *err)
     if (rc)
         return rc;
     page->events = arena_new_n(&page->arena, struct feed_event, value_count(list) + 1);
-    for (size_t i = 0; page->events && i < value_count(list); i++)
-        format_event(page, &r->scratch, value_item(list, i));
-    rc = arena_status(&page->arena, err);
+    for (size_t i = 0; !rc && page->events && i < value_count(list); i++)
+        rc = format_event(page, value_item(list, i), err);
+    if (!rc)
+        rc = arena_status(&page->arena, err);
     if (!rc)
         rc = arena_status(&r->scratch, err);
     arena_fini(&r->scratch); /* the loop may come to it much later */

@@ -14,7 +14,7 @@
 #define STEADY 50
 #define COMING_BACK 40
 #define DEAF 10
-#define HELD_MAX (6u << 20) /* bytes, for all who never read: pages kept and being read */
+#define HELD_MAX (4u << 20) /* bytes, for all who never read: pages kept and being read */
 
 struct reader {
     struct fixture *f;
