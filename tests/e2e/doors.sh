@@ -64,6 +64,12 @@ shown_name()
     openssl s_client -connect "$API" -servername localhost </dev/null 2>/dev/null | openssl x509 -noout -subject 2>/dev/null
 }
 
+# What it answers to these bytes, until it closes.
+sealed_says()
+{
+    printf "$1" | timeout 20 openssl s_client -quiet -connect "$API" -servername localhost 2>/dev/null
+}
+
 is_shown()
 {
     [[ $(shown_name) == *"$1"* ]]
@@ -88,7 +94,7 @@ keep_asking()
 
 sealed()
 {
-    local asker i
+    local asker i said
 
     given_doors "tls: {certificate: tls.pem, key: tls.key}" "http: {hosts: [localhost]}"
     given_certificate first
@@ -98,6 +104,11 @@ sealed()
     expect_equal "the hooks too" "$(ask "https://$HOOKS/healthz")" "ok  200"
     expect_has "it stays so" "$(ask -i "https://$API/healthz")" "Strict-Transport-Security"
     expect_has_not "nothing in clear" "$(ask "http://$API/healthz")" "200"
+    expect_has "what is inside is as strict" "$(sealed_says 'GET /healthz HTTP/1.1\nHost: localhost\n\n')" 'a line does not end with CR LF'
+    said=$(sealed_says 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n')
+    expect_has "one after the other" "$(tr -d '\r\n' <<<"$said")" 'okHTTP/1.1 200 OK'
+    expect_has "the second too" "$said" 'ready'
+    expect_has "and the third" "$said" 'there must be one Host header'
     expect_has_not "TLS 1.1" "$(ask --tls-max 1.1 "https://$API/healthz")" "200"
 
     keep_asking &
