@@ -21,7 +21,7 @@ write_specs()
     write_shop "$APPROVAL" <<SPEC
 services:
   web: &app
-    command: ["$APP"]
+    command: ["$WORLD/shop"]
     port: 8000
     replicas: 2
     environment: {VERSION: "$version", LOG_LEVEL: info, APP_START_MS: "1500"$more}
@@ -64,6 +64,7 @@ given_shop()
     given_world
     given_door
     write_specs v1
+    cp "$APP" "$WORLD/shop"
     commit 'version 1'
     start_daemon
     await_converged

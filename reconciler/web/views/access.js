@@ -9,7 +9,7 @@ import { actorOf } from '../words.js';
 function Me({ me }) {
     return html`<dl class="facts"><dt>you</dt><dd><strong>${actorOf(me.actor)}</strong> <span class="muted">${me.kind}</span></dd>
         <dt>roles</dt><dd>${me.roles.join(', ') || 'none: ask an admin for one in auth.roles'}</dd>
-        <dt>environments</dt><dd>${me.environments?.join(', ') ?? 'all'}</dd>${me.until_ms && html`<dt>session</dt><dd>is over <${When} ms=${me.until_ms} />, if nothing more is asked</dd>`}</dl>`;
+        <dt>environments</dt><dd>${me.environments?.join(', ') ?? 'all'}</dd>${me.until_ms && html`<dt>session</dt><dd><span>is over <${When} ms=${me.until_ms} />, if nothing more is asked</span></dd>`}</dl>`;
 }
 
 const showToken = made => told(`Token ${made.name}`, [html`This is said once. Keep it where secrets are kept:`, html`<code class="secret">${made.token}</code>`]);
@@ -29,8 +29,8 @@ function People() {
     return html`<h2>People</h2>${waitsFor(answer, 'People') ?? (answer.data.people.length ? html`<div class="wide"><table class="table"><thead><tr><th>name</th><th>signs in by</th><th>sessions</th><th></th></tr></thead><tbody>
         ${answer.data.people.map(one => html`<tr><td>${one.name}</td><td>${one.oidc ? 'identity provider' : one.password_ms ? html`password, set <${When} ms=${one.password_ms} />` : 'nothing yet: no password is set'}
                 ${one.locked_until_ms > Date.now() && html` <${State} word="held" label="locked out" /> until <${When} ms=${one.locked_until_ms} />`}</td><td>${one.sessions}</td>
-            <td class="buttons">${!one.oidc && html`<button type="button" onClick=${() => setPassword(one)} title="another password for ${one.name}">Password …</button>`}
-                ${one.sessions > 0 && html`<button type="button" onClick=${() => signOutPerson(one)} title="sign ${one.name} out">Sign out …</button>`}</td></tr>`)}</tbody></table></div>`
+            <td><div class="buttons">${!one.oidc && html`<button type="button" onClick=${() => setPassword(one)} title="another password for ${one.name}">Password …</button>`}
+                ${one.sessions > 0 && html`<button type="button" onClick=${() => signOutPerson(one)} title="sign ${one.name} out">Sign out …</button>`}</div></td></tr>`)}</tbody></table></div>`
         : html`<${Empty} title="Nobody">The Daemon document names people under <code>auth.people</code>.<//>`)}`;
 }
 

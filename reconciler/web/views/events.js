@@ -6,14 +6,27 @@ import { actorOf } from '../words.js';
 
 const TONES = [[/\.(failed|reverting|reverted|refused|denied)/, '✕', 'failed'], [/^command\./, '◆', 'waiting'], [/\.(proven|applied|ended)$/, '✓', 'calm']];
 
+// What people read; a kind that is not here is shown as it is.
+const WORDS = {
+    'command.approve': 'approved', 'command.reject': 'rejected', 'command.override': 'overrode', 'command.hold': 'held', 'command.resume': 'resumed',
+    'command.undo': 'took it back', 'command.rollback': 'rolled back', 'command.retry': 'retried', 'command.advance': 'advanced', 'command.cancel': 'cancelled',
+    'command.reconcile': 'asked to reconcile', 'source.moved': 'source moved', 'plan.stored': 'plan made', 'plan.started': 'plan began', 'plan.ended': 'plan ended',
+    'plan.over': 'plan is through', 'plan.superseded': 'plan superseded', 'rollout.began': 'rollout began', 'rollout.proven': 'rollout proven',
+    'rollout.applied': 'rollout applied', 'rollout.reverting': 'rollout goes back', 'rollout.reverted': 'rollout went back', 'rollout.ended': 'rollout ended',
+    'rollout.held': 'rollout waits', 'environment.status': 'state changed', 'environment.accepted': 'environment seen', 'person.signed_in': 'signed in',
+    'person.joined': 'signed in for the first time', 'person.password': 'password set', 'auth.denied': 'denied',
+};
+
+const isStep = kind => /^(operation|gate)\./.test(kind);
+
 function markOf(kind) {
     const row = TONES.find(([test]) => test.test(kind));
     return row ? html`<span class="shape ${row[2]}" aria-hidden="true">${row[1]}</span>` : html`<span class="shape" aria-hidden="true">·</span>`;
 }
 
 export function EventList({ events }) {
-    return html`<ul class="events">${events.map(one => html`<li key=${one.seq} data-seq=${one.seq}>${markOf(one.kind)}<span class="age"><${When} ms=${one.time_ms} /></span>
-        <span class="actor">${actorOf(one.actor)}</span><code class="kind">${one.kind}</code><span class="subject">${one.environment && one.environment !== one.subject ? `${one.environment} ` : ''}${one.subject}</span>
+    return html`<ul class="events">${events.map(one => html`<li key=${one.seq} data-seq=${one.seq} class=${isStep(one.kind) ? 'step' : ''}>${markOf(one.kind)}<span class="age"><${When} ms=${one.time_ms} /></span>
+        <span class="actor">${actorOf(one.actor)}</span><span class="kind" title=${one.kind}>${WORDS[one.kind] ?? html`<code>${one.kind}</code>`}</span><span class="subject">${one.environment && one.environment !== one.subject ? `${one.environment} ` : ''}${one.subject}</span>
         ${one.why && html`<span class="says" title=${one.why}>“${one.why}”</span>`}</li>`)}</ul>`;
 }
 
