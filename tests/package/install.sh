@@ -23,6 +23,7 @@ share/doc/reeve/README.md
 share/doc/reeve/operations.md
 share/doc/reeve/examples/reeve.yaml
 share/doc/reeve/examples/unprivileged.conf
+share/doc/reeve/examples/limits.conf
 '
 
 for prefix in /usr /usr/local /opt/reeve; do

@@ -140,6 +140,20 @@ inside systemctl start reeve.socket reeve-api.socket reeve.service
 [ "$(keepers)" = "$kept" ] || fail "services outlive a stop"
 echo "refused a configuration that is wrong, left what was stopped, kept $(echo "$kept" | wc -l) services"
 
+# --- in a scope, so that limits are kept in groups of version 2 ----------------------------------------
+
+inside sh -c 'mkdir -p /run/systemd/system/reeve.service.d
+    cp /usr/share/doc/reeve/examples/limits.conf /run/systemd/system/reeve.service.d/ && systemctl daemon-reload'
+for round in 1 2 3; do
+    inside systemctl restart reeve.service || fail "in a scope, restart $round"
+    inside grep -q '/reeve.slice/run-.*\.scope' "/proc/$(show MainPID)/cgroup" || fail "it is in a scope"
+    await 20 "it found its services" are_healthy
+done
+[ "$MACHINE_GROUPS" = 1 ] || ! inside reeve doctor | grep 'limits.* is not kept' || fail "limits are kept"
+[ "$(keepers)" = "$kept" ] || fail "services outlive a scope"
+inside rm /run/systemd/system/reeve.service.d/limits.conf
+echo "limits.conf: $(show StatusText) in a scope, three restarts"
+
 # --- no sign of life --------------------------------------------------------------------------------
 
 inside sh -c 'mkdir -p /run/systemd/system/reeve.service.d
