@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "specs/schema.h"
 
+#include "specs/notify_events.h"
+
 /* Rows of one object stand together: FIRST_x is the index of its first field, LAST_x one behind its
  * last. The _BEFORE names step back, so that a marker takes no index. */
 enum schema_index {

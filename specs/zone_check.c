@@ -4,13 +4,10 @@
 #include "base/guard.h"
 
 static const struct str zone_paths[] = {
-    S_INIT("approval.freeze.*.tz"),
-    S_INIT("approval.windows.downtime.*.tz"),
-    S_INIT("jobs.*.tz"),
-    S_INIT("databases.*.refresh.tz"),
-    S_INIT("backups.*.tz"),
-    S_INIT("backups.*.restore_drill.tz"),
-    S_INIT("environments.*.floor.freeze.*.tz"),
+    S_INIT("approval.freeze.*.tz"),       S_INIT("approval.windows.downtime.*.tz"),
+    S_INIT("notifications.*.quiet.*.tz"), S_INIT("jobs.*.tz"),
+    S_INIT("databases.*.refresh.tz"),     S_INIT("backups.*.tz"),
+    S_INIT("backups.*.restore_drill.tz"), S_INIT("environments.*.floor.freeze.*.tz"),
 };
 
 static void zone_look(struct spec_messages *m, const struct value *v, struct str path,

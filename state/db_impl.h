@@ -9,6 +9,8 @@
 #include "state/stmt.h"
 #include "state/tables.h"
 
+struct tx_watch;
+
 struct db_head { /* of the chain: the last event */
     int64_t seq, time_ms;
     struct digest hash;
@@ -23,6 +25,7 @@ struct db {
     struct db_head head;
     char installation[64];
     struct stmt_cache stmts;
+    const struct tx_watch *watch; /* tx.h */
 };
 
 /* The error of the last SQLite call, by its code and the system's. */

@@ -9,10 +9,22 @@
 
 #include "state/db.h"
 
-/* Not done and due, the longest waiting first. */
-int outbox_due(struct db *db, struct arena *a, int64_t now_ms, int64_t limit,
-               struct rec_outbox **ret, size_t *ret_n, struct err *err);
 /* When the next one is due; REC_NONE: nothing waits. */
 int outbox_next_ms(struct db *db, struct arena *a, int64_t *ret, struct err *err);
 /* How many wait, due or not. */
 int outbox_waiting(struct db *db, int64_t *ret, struct err *err);
+/* The first recipient behind `after` for whom something waits; STR_NONE: there is none. */
+int outbox_next_target(struct db *db, struct arena *a, struct str after, struct str *ret,
+                       struct err *err);
+/* What waits for one, the oldest first. */
+int outbox_waiting_for(struct db *db, struct arena *a, struct str target, int64_t limit,
+                       struct rec_outbox **ret, size_t *ret_n, struct err *err);
+/* When each of the newest `limit` that were sent to one since `since_ms` was, the newest first. */
+int outbox_sent_since(struct db *db, struct arena *a, struct str target, int64_t since_ms,
+                      int64_t limit, struct rec_outbox **ret, size_t *ret_n, struct err *err);
+/* 1: it was told, or waits; terminal ones alone. */
+int outbox_has_terminal(struct db *db, struct arena *a, struct str subject, struct str target,
+                        struct err *err);
+/* 1: the same waits already. */
+int outbox_is_waiting(struct db *db, struct arena *a, struct str subject, struct str target,
+                      struct str word, struct err *err);

@@ -447,10 +447,20 @@ CREATE TABLE outbox (
     body TEXT NOT NULL,
     attempt INTEGER NOT NULL,
     next_ms INTEGER NOT NULL,
-    done_seq INTEGER
+    done_seq INTEGER,
+    env TEXT NOT NULL DEFAULT '',
+    word TEXT NOT NULL DEFAULT '',
+    made_ms INTEGER NOT NULL DEFAULT 0,
+    done_ms INTEGER,
+    outcome TEXT,
+    error TEXT,
+    digest TEXT
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (next_ms) WHERE done_seq IS NULL;
 CREATE UNIQUE INDEX outbox_terminal ON outbox (subject, target) WHERE terminal = 1;
+CREATE INDEX outbox_waiting ON outbox (target, uid) WHERE done_seq IS NULL;
+CREATE INDEX outbox_done ON outbox (target, done_ms) WHERE done_seq IS NOT NULL;
+CREATE INDEX outbox_of_env ON outbox (env, uid);
 
 -- Who may come in
 

@@ -19,6 +19,7 @@ struct tx {
     struct event event; /* what will be written; its hashes are filled at the end */
     struct body body;
     struct err bad; /* what a call without an error of its own ran into */
+    int is_watched; /* what the watcher writes itself is not shown to it */
 };
 
 static int tx_exec(struct db *db, struct str sql, struct err *err)
@@ -141,11 +142,61 @@ struct db *tx_db(struct tx *tx)
     return tx->db;
 }
 
+void tx_set_watch(struct db *db, const struct tx_watch *watch)
+{
+    db->watch = watch;
+}
+
+struct str tx_kind(const struct tx *tx)
+{
+    return tx->event.kind;
+}
+
+struct str tx_subject(const struct tx *tx)
+{
+    return tx->event.subject;
+}
+
+struct str tx_env(const struct tx *tx)
+{
+    return tx->event.env;
+}
+
+struct str tx_actor(const struct tx *tx)
+{
+    return tx->event.actor;
+}
+
+static int tx_show_row(struct tx *tx, enum record record, const void *rec, struct err *err)
+{
+    const struct tx_watch *w = tx->db->watch;
+    int rc;
+
+    if (!w || tx->is_watched)
+        return 0;
+    tx->is_watched = 1;
+    rc = w->put(w->ctx, tx, record, rec, err);
+    tx->is_watched = 0;
+    return rc;
+}
+
+static int tx_show_end(struct tx *tx, struct err *err)
+{
+    const struct tx_watch *w = tx->db->watch;
+
+    if (!w)
+        return 0;
+    tx->is_watched = 1;
+    return w->end(w->ctx, tx, err);
+}
+
 int tx_put(struct tx *tx, enum record record, const void *rec, struct err *err)
 {
     const struct table *t = tables_get(record);
     int rc = t->class == TABLE_EVENTED ? rows_check(t, rec, err) : 0;
 
+    if (!rc && t->class == TABLE_EVENTED)
+        rc = tx_show_row(tx, record, rec, err);
     if (!rc)
         rc = db_write_row(tx->db, record, STMT_UPSERT, rec, err);
     if (rc || t->class != TABLE_EVENTED)
@@ -233,6 +284,8 @@ int tx_commit(struct tx *tx, struct err *err)
     struct db *db = tx->db;
     int rc = db_batch_status(db, err);
 
+    if (!rc)
+        rc = tx_show_end(tx, err);
     if (!rc)
         rc = tx_write_event(tx, err);
     if (!rc)

@@ -27,9 +27,24 @@ struct tx_head {
 struct tx;
 
 int tx_begin(struct db *db, const struct tx_head *head, struct tx **ret, struct err *err);
+/* Who looks at what is written, on a connection: at each evented row before it is, and at the event before it is. May put
+ * rows of its own into the same savepoint; those are not shown to it. A failure is the savepoint's. */
+struct tx_watch {
+    int (*put)(void *ctx, struct tx *tx, enum record record, const void *rec, struct err *err);
+    int (*end)(void *ctx, struct tx *tx, struct err *err);
+    void *ctx;
+};
+/* NULL: nobody. Borrowed. */
+void tx_set_watch(struct db *db, const struct tx_watch *watch);
+
 int64_t tx_seq(const struct tx *tx); /* of the event this savepoint will write */
 int64_t tx_time_ms(const struct tx *tx);
 struct db *tx_db(struct tx *tx);
+/* As its head was given; until it is committed. */
+struct str tx_kind(const struct tx *tx);
+struct str tx_subject(const struct tx *tx);
+struct str tx_env(const struct tx *tx);
+struct str tx_actor(const struct tx *tx);
 
 int tx_put(struct tx *tx, enum record record, const void *rec,
            struct err *err); /* insert or replace by key */

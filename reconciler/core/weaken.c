@@ -143,6 +143,42 @@ static int weaken_any_less(const struct value *before, const struct value *after
     return 0;
 }
 
+/* The same but for `on` and `quiet`. */
+static int weaken_is_same_recipient(const struct value *a, const struct value *b)
+{
+    const struct value *sides[] = { a, b };
+
+    for (size_t side = 0; side < N_ELEMENTS(sides); side++)
+        for (size_t i = 0; i < value_count(sides[side]); i++) {
+            const struct value_entry *e = &sides[side]->u.map.entries[i];
+            const struct value *other = value_get(sides[!side], e->key);
+
+            if (!str_eq_c(e->key, "on") && !str_eq_c(e->key, "quiet") &&
+                (!other || !value_eq(e->value, other)))
+                return 0;
+        }
+    return 1;
+}
+
+/* Somebody is told less, or is not told at times. */
+static int weaken_told(const struct value *before, const struct value *after)
+{
+    for (size_t i = 0; i < value_count(before); i++) {
+        const struct value *was = value_item(before, i);
+        size_t j = 0;
+
+        while (
+            j < value_count(after) &&
+            (!weaken_is_same_recipient(was, value_item(after, j)) ||
+             weaken_fewer(value_get(was, S("on")), value_get(value_item(after, j), S("on"))) ||
+             weaken_fewer(value_get(value_item(after, j), S("quiet")), value_get(was, S("quiet")))))
+            j++;
+        if (j == value_count(after))
+            return 1;
+    }
+    return 0;
+}
+
 struct weaken_row {
     const char *kind;
     struct str path;
@@ -216,6 +252,7 @@ static const struct weaken_row weaken_rows[] = {
     { "policy",  S_INIT("trigger.require_environment"),                     weaken_firsts,       S_INIT("") },
     { "policy",  S_INIT("trigger.require_checks"),                          weaken_checks,       S_INIT("") },
     { "policy",  S_INIT("reconcile.drift"),                                 weaken_watch,        S_INIT("") },
+    { "policy",  S_INIT("notifications"),                                   weaken_told,         S_INIT("") },
     { "policy",  S_INIT("waive"),                                           weaken_one_more,     S_INIT("") },
     { "service", S_INIT("build.network"),                                   weaken_asked,        S_INIT("") },
     { "service", S_INIT("healthcheck.readiness"),                           weaken_gone,         S_INIT("") },

@@ -147,6 +147,8 @@ static int batch_commit(void *ctx, struct err *err)
         seal_head(e);
     if (!rc && e->lacks_ballast)
         make_ballast_again(e);
+    if (!rc && atomic_exchange(&e->tell.has_news, 0))
+        loop_post(e->loop, notify_task_wake, e);
     if (!rc && e->tells_commits && !atomic_exchange(&e->is_telling, 1))
         loop_post(e->loop, tell_commit, e);
     e->lacks_ballast |= rc == ERR_FULL;
@@ -306,6 +308,7 @@ void engine_start(struct engine *e)
     if (!e->options.once) {
         copy_task_start(&e->copies, e);
         heartbeat_task_start(&e->heartbeat, e);
+        notify_task_start(&e->notify, e);
     }
     task_start(&s->task, e->loop, "start", start_states, N_ELEMENTS(start_states), START_READ,
                start_step, start_ended, s);
@@ -442,6 +445,7 @@ void engine_stop(struct engine *e)
     task_cancel(&e->tidy.task, ERR_CANCELLED);
     copy_task_stop(&e->copies);
     heartbeat_task_stop(&e->heartbeat);
+    notify_task_stop(&e->notify);
     for (size_t i = 0; i < e->envs.n; i++)
         env_task_stop(e->envs.p[i]);
     for (size_t i = 0; i < e->n_sources; i++)

@@ -86,6 +86,7 @@ static int raise_epoch(struct engine *e, struct err *err)
     e->epoch++;
     if (e->options.takeover)
         takeover_tell(e);
+    notify_tell_open(&e->tell, e);
     if (clock_task_open(&e->clock, e, err) || db_batch_begin(e->db, err) ||
         (e->options.takeover && takeover_write(e, err)) ||
         (e->options.alone.p && write_alone(e, err)) ||

@@ -157,6 +157,7 @@ void engine_close(struct engine *e)
     tidy_task_fini(&e->tidy);
     copy_task_fini(&e->copies);
     heartbeat_task_fini(&e->heartbeat);
+    notify_task_fini(&e->notify);
     provider_line_close_all(e);
     registry_close(TAKE(e->providers));
     secret_sets_free(TAKE(e->sealed));

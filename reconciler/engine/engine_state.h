@@ -17,6 +17,8 @@
 #include "reconciler/engine/heartbeat_task.h"
 #include "reconciler/engine/history_seal.h"
 #include "reconciler/engine/in_work.h"
+#include "reconciler/engine/notify_task.h"
+#include "reconciler/engine/notify_tell.h"
 #include "reconciler/engine/op_slot.h"
 #include "reconciler/engine/provider_line.h"
 #include "reconciler/engine/secret_sets.h"
@@ -63,6 +65,8 @@ struct engine {
     struct tidy_task tidy;
     struct copy_task copies;
     struct heartbeat_task heartbeat;
+    struct notify_tell tell;
+    struct notify_task notify;
     struct network *egress; /* that drivers may reach though they are not public */
     size_t n_egress;
     struct registry *providers;

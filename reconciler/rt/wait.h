@@ -61,7 +61,14 @@ struct exec_result {
 void wait_exec_start(struct task *t, const struct exec_request *in, struct arena *a,
                      struct exec_result *ret);
 
+struct http_mail {               /* SMTP: the body of the request is the mail */
+    const char *from, *to;       /* "<reeve@acme.dev>" */
+    const char *user, *password; /* NULL: nobody signs in */
+    int needs_tls;               /* of smtp:, by STARTTLS, or it fails */
+};
 struct http_request {
+    const struct http_mail
+        *mail; /* NULL: http; else the url is smtp: or smtps:, method and headers are not read */
     const char *method, *url, *unix_path; /* unix_path NULL: TCP */
     const char *const *headers;           /* "Name: value", NULL-terminated; NULL: none */
     struct str body;
@@ -76,7 +83,7 @@ struct http_request {
 };
 #define HTTP_TIMEOUT_MS 30000
 struct http_reply {
-    int status;
+    int status;               /* of a mail: its server's last word, 250 */
     struct str headers, body; /* headers: "Name: value\n" each */
     size_t body_dropped;      /* bytes over body_max that were seen */
 };

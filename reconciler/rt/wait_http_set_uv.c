@@ -78,6 +78,53 @@ static int http_set_headers(struct http_run *run)
     return failed;
 }
 
+static CURLcode http_set_public(struct http_run *run)
+{
+    CURLcode code = CURLE_OK;
+
+    HTTP_SET(code, run, OPENSOCKETFUNCTION, http_open_public);
+    HTTP_SET(code, run, OPENSOCKETDATA, (void *)run);
+    HTTP_SET(code, run, PREREQFUNCTION, http_check_public);
+    HTTP_SET(code, run, PREREQDATA, (void *)run);
+    return code;
+}
+
+static size_t http_read_mail(char *p, size_t size, size_t n, void *ctx)
+{
+    struct http_run *run = ctx;
+    struct str rest = str_slice(run->w->u.http.in->body, run->n_read, size * n);
+
+    memcpy(p, rest.p, rest.n);
+    run->n_read += rest.n;
+    return rest.n;
+}
+
+/* A connection each: who signed in there is nobody else's matter. */
+static CURLcode http_set_mail(struct http_run *run)
+{
+    const struct http_request *in = run->w->u.http.in;
+    CURLcode code = http_add_header(run, in->mail->to) ? CURLE_OUT_OF_MEMORY : CURLE_OK;
+
+    HTTP_SET(code, run, URL, in->url);
+    HTTP_SET(code, run, PROTOCOLS_STR, "smtp,smtps");
+    HTTP_SET(code, run, USE_SSL, in->mail->needs_tls ? (long)CURLUSESSL_ALL : (long)CURLUSESSL_TRY);
+    HTTP_SET(code, run, MAIL_FROM, in->mail->from);
+    HTTP_SET(code, run, MAIL_RCPT, run->headers);
+    HTTP_SET(code, run, UPLOAD, 1L);
+    HTTP_SET(code, run, INFILESIZE_LARGE, (curl_off_t)in->body.n);
+    HTTP_SET(code, run, READFUNCTION, http_read_mail);
+    HTTP_SET(code, run, READDATA, (void *)run);
+    HTTP_SET(code, run, FRESH_CONNECT, 1L);
+    HTTP_SET(code, run, FORBID_REUSE, 1L);
+    if (in->ca_file)
+        HTTP_SET(code, run, CAINFO, in->ca_file);
+    if (in->mail->user)
+        HTTP_SET(code, run, USERNAME, in->mail->user);
+    if (in->mail->password)
+        HTTP_SET(code, run, PASSWORD, in->mail->password);
+    return !code && in->public_only ? http_set_public(run) : code;
+}
+
 static CURLcode http_set_request(struct http_run *run)
 {
     const struct http_request *in = run->w->u.http.in;
@@ -100,12 +147,8 @@ static CURLcode http_set_request(struct http_run *run)
         HTTP_SET(code, run, POSTFIELDS, in->body.p ? in->body.p : "");
         HTTP_SET(code, run, POSTFIELDSIZE_LARGE, (curl_off_t)in->body.n);
     }
-    if (in->public_only) {
-        HTTP_SET(code, run, OPENSOCKETFUNCTION, http_open_public);
-        HTTP_SET(code, run, OPENSOCKETDATA, (void *)run);
-        HTTP_SET(code, run, PREREQFUNCTION, http_check_public);
-        HTTP_SET(code, run, PREREQDATA, (void *)run);
-    }
+    if (in->public_only && !code)
+        code = http_set_public(run);
     if (in->fresh) {
         HTTP_SET(code, run, FRESH_CONNECT, 1L);
         HTTP_SET(code, run, FORBID_REUSE, 1L);
@@ -131,10 +174,25 @@ static CURLcode http_set_connect(struct http_run *run)
     return code;
 }
 
+static int http_check_mail(const struct http_request *in, struct err *err)
+{
+    const char *const texts[] = { in->mail->from, in->mail->to, in->mail->user,
+                                  in->mail->password };
+
+    if (strncmp(in->url, "smtp://", 7) && strncmp(in->url, "smtps://", 8))
+        return err_set(err, ERR_INVALID, "mail: the URL is neither smtp:// nor smtps://");
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (texts[i] && strpbrk(texts[i], "\r\n"))
+            return err_set(err, ERR_INVALID, "mail: an address is not one line");
+    return 0;
+}
+
 int wait_http_uv_check(const struct http_request *in, struct err *err)
 {
     const char *const *header = in->headers;
 
+    if (in->mail)
+        return http_check_mail(in, err);
     if (!in->method[0] || in->method[strspn(in->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")])
         return err_set(err, ERR_INVALID, "http: the method is not a word");
     if (strncmp(in->url, "http://", 7) && strncmp(in->url, "https://", 8))
@@ -163,5 +221,7 @@ CURLcode wait_http_uv_set(struct http_run *run, int64_t timeout_ms, curl_write_c
     HTTP_SET(code, run, WRITEDATA, (void *)run);
     if (code)
         return code;
-    return run->w->kind == WAIT_CONNECT ? http_set_connect(run) : http_set_request(run);
+    if (run->w->kind == WAIT_CONNECT)
+        return http_set_connect(run);
+    return run->w->u.http.in->mail ? http_set_mail(run) : http_set_request(run);
 }

@@ -10,7 +10,8 @@
 struct http_run {
     struct wait *w;
     CURL *easy;
-    struct curl_slist *headers;
+    struct curl_slist *headers; /* of a mail: its receivers */
+    size_t n_read;              /* of a mail */
     struct sb head, body;
     int n_redirects, cut, refused; /* refused: an address that is not public */
     int64_t end_ms;

@@ -34,8 +34,9 @@ passages='
            moved     4   2
            jobs      1   1
            replace   2   1
+           tell      1   1
 '
-WORKERS=('create recover' 'update switch' 'revert canary' 'delete rolling' 'undo jobs' 'replace moved verify frozen')
+WORKERS=('create recover' 'update switch' 'revert canary' 'delete rolling' 'undo jobs tell' 'replace moved verify frozen')
 # What the points of operations, gates and switches are for canaries and rolling changes: the others do not know them.
 STEP_POINTS=' OP_AFTER_INTENT OP_BEFORE_IDENTIFIED OP_AFTER_ACT OP_AFTER_VERIFIED GATE_AFTER_OPENED GATE_AFTER_VERDICT ROLLOUT_AFTER_SWITCH '
 # One operation of a kind that the others do not have: a verify command, a set that is frozen or woken.
@@ -270,6 +271,46 @@ push_replace()
     ASKED=$((ASKED + 1))
 }
 
+# Somebody hears of each apply.
+given_tell()
+{
+    given_secret_world
+    mkdir "$WORLD/sink"
+    export REEVE_SECRET_HOOK_KEY=hook-key REEVE_SECRET_HOOK_URL=http://127.0.0.1:$((FIRST + 35))/hook
+    printf %s "$REEVE_SECRET_HOOK_KEY" >"$WORLD/sink/key"
+    echo 'notifications: [{type: webhook, url: {secret: hook_url}, key: {secret: hook_key}, on: [applied]}]' >>"$WORLD/reeve.yaml"
+    /usr/bin/python3 "$(dirname "$0")/../support/notify_sink.py" "$WORLD/sink" $((FIRST + 35)) - >>"$WORLD/daemon.log" 2>&1 9>&- &
+    disown # it ends with the world
+    await 20 "the sink listens" [ -e "$WORLD/sink/ready" ]
+    shop v0 ok
+    life
+}
+
+push_tell()
+{
+    push_update "$1"
+}
+
+# Of each plan that was applied since somebody listens, from its message.
+told()
+{
+    grep -o "\"$1\": \"[^\"]*\"" "$WORLD/sink/taken" | sort | uniq
+}
+
+is_told()
+{
+    "$INVENTORY" "$WORLD/var" >/dev/null && is_converged &&
+        [ "$("$REEVE" history prod -n 1000 -o json 2>/dev/null 9>&- | grep -o '"kind":"notify.sent"' | wc -l)" = "$((NUMBER + 1))" ]
+}
+
+# One that came twice came with the same id.
+expect_told()
+{
+    [ "$(told subject | wc -l)" = $((NUMBER + 1)) ] || note_wrong "of $((NUMBER + 1)) plans $(told subject | wc -l) were told"
+    [ "$(told id | wc -l)" = $((NUMBER + 1)) ] || note_wrong "they came with $(told id | wc -l) ids"
+    [ "$(wc -l <"$WORLD/sink/taken")" -le $((NUMBER * 3 + 1)) ] || note_wrong "more came than lives died"
+}
+
 given_delete()
 {
     given_secret_world
@@ -328,6 +369,8 @@ points_of()
         replace:*) [[ $REPLACE_POINTS != *" $point "* ]] || echo "$point" ;;
         jobs:* | *:JOB_*) ;;
         verify:* | frozen:*) [[ $ACT_POINTS != *" $point "* ]] || echo "$point" ;;
+        tell:NOTIFY_*) echo "$point" ;;
+        tell:* | *:NOTIFY_*) ;;
         undo:*) [[ $UNDO_POINTS != *" $point "* ]] || echo "$point" ;;
         moved:*) [[ $MOVED_POINTS != *" $point "* ]] || echo "$point" ;;
         canary:* | rolling:*) [[ $STEP_POINTS != *" $point "* ]] || echo "$point" ;;
@@ -343,6 +386,7 @@ life_of()
     delete) life_with_approval "${2:-}" ;;
     jobs | replace) life_that asks_for_its_end "${2:-}" ;;
     undo) life_that asks_to_undo "${2:-}" ;;
+    tell) life_that is_told "${2:-}" ;;
     *) life "${2:-}" ;;
     esac
 }
@@ -388,6 +432,10 @@ row()
     elif [ "$scenario" = jobs ] || [ "$scenario" = replace ]; then
         expect_rest "$WANTED" "$SYNC"
         expect_runs
+        [ -z "$WRONG" ]
+    elif [ "$scenario" = tell ]; then
+        expect_rest "$WANTED" "$SYNC"
+        expect_told
         [ -z "$WRONG" ]
     elif [ "$scenario" = verify ]; then
         expect_rest "$WANTED" "$SYNC"

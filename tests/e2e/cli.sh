@@ -68,15 +68,15 @@ not_in_this_version()
 apiVersion: reeve/v1
 kind: Daemon
 user: "0:0"
-notifications: [{type: slack, url: {secret: hook}, on: [apply_failed]}]
+notifications: [{type: slack, url: {secret: hook}, on: [apply_failed, disk_low]}]
 limits: {previews: 3}
-providers: {containers: {driver: docker}}
+providers: {containers: {driver: docker}, edge: {driver: haproxy, http: "127.0.0.1:80", https: "127.0.0.1:443"}}
 YAML
-    run 0 "$config:4:1: warning: notifications: not in this version" validate "$config"
+    run 0 "$config:4:71: warning: notifications.on: not in this version" validate "$config"
     run 1 "there is no driver 'docker' in this program: there are haproxy, null, process" doctor --config "$config"
     expect_has "doctor" "$SAID" "warn  $config:5: limits.previews: not in this version: no preview is made"
     run 4 'asks for what this version does not do' serve --config "$config"
-    expect_has "serve" "$SAID" "$config:4:1: error: notifications: not in this version"
+    expect_has "serve" "$SAID" "$config:6:89: error: providers.edge.https: not in this version"
     expect_has "serve" "$SAID" "$config:6:34: error: providers.containers: there is no driver 'docker'"
     expect_has "serve" "$SAID" "$config:5:10: warning: limits.previews"
     run 4 'asks for what this version does not do' once --config "$config"

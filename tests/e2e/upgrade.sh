@@ -116,7 +116,7 @@ ten_upgrades_lose_nothing()
 
 the_database_is_upgraded_with_a_copy_kept()
 {
-    expect "the copy of the schema of before" test -s "$WORLD/var/reeve.db.v1"
+    expect "the copy of the schema of before" test -s "$WORLD/var/reeve.db.v2"
     expect "that is in the history" history_all_has '"kind":"state.migrated"'
     expect_has "what this program, which is older, says of it" "$(reeve check)" "schema 1000"
 }

@@ -1,5 +1,5 @@
 /*
- * pages: docs/rules.md, fields.md, routes.md, metrics.md and docs/man/ are what the tables say. SPDX-License-Identifier: Apache-2.0
+ * pages: docs/rules.md, fields.md, routes.md, metrics.md, told.md and docs/man/ are what the tables say. SPDX-License-Identifier: Apache-2.0
  *
  *     pages [update]        compares; or writes them
  */
@@ -11,6 +11,7 @@
 #include "reconciler/cli/man.h"
 #include "reconciler/core/metrics.h"
 #include "reconciler/http/openapi.h"
+#include "specs/notify_events.h"
 #include "specs/policy_rules.h"
 
 #define PAGE_BYTES_MAX (1u << 20)
@@ -22,7 +23,7 @@ static const struct page {
     { PAGES "/rules.md", policy_rules_page },    { PAGES "/fields.md", schema_page },
     { PAGES "/routes.md", openapi_page },        { PAGES "/metrics.md", metrics_page },
     { PAGES "/man/reeve.1.scd", man_reeve },     { PAGES "/man/reeve.yaml.5.scd", man_yaml },
-    { PAGES "/man/reeve-spec.5.scd", man_spec },
+    { PAGES "/man/reeve-spec.5.scd", man_spec }, { PAGES "/told.md", notify_events_page },
 };
 
 static int write_page(const char *path, struct str text)

@@ -487,6 +487,50 @@ static void test_what_becomes_laxer_weakens(void **state)
           "{\"deletion_policy\":\"snapshot\"}", 1 },
         { "data may not be any more", "redis", "{\"deletion_policy\":\"delete\"}",
           "{\"deletion_policy\":\"retain\"}", 0 },
+        { "nobody is told any more", "policy",
+          "{\"notifications\":[{\"type\":\"slack\",\"url\":{\"secret\":\"a\"},\"on\":[\"applied\"]}"
+          "]}",
+          "{}", 1 },
+        { "somebody is told for the first time", "policy", "{}",
+          "{\"notifications\":[{\"type\":\"slack\",\"url\":{\"secret\":\"a\"},\"on\":[\"applied\"]}"
+          "]}",
+          0 },
+        { "somebody else is told instead", "policy",
+          "{\"notifications\":[{\"type\":\"slack\",\"url\":{\"secret\":\"a\"},\"on\":[\"applied\"]}"
+          "]}",
+          "{\"notifications\":[{\"type\":\"slack\",\"url\":{\"secret\":\"b\"},\"on\":[\"applied\"]}"
+          "]}",
+          1 },
+        { "somebody is told beside them", "policy",
+          "{\"notifications\":[{\"type\":\"slack\",\"url\":{\"secret\":\"a\"},\"on\":[\"applied\"]}"
+          "]}",
+          "{\"notifications\":[{\"type\":\"slack\",\"url\":{\"secret\":\"b\"},\"on\":[\"applied\"]}"
+          ",{\"type\":\"slack\",\"url\":{\"secret\":\"a\"},\"on\":[\"applied\"]}]}",
+          0 },
+        { "a word less is told", "policy",
+          "{\"notifications\":[{\"type\":\"slack\",\"url\":{\"secret\":\"a\"},\"on\":[\"applied\","
+          "\"reverted\"]}]}",
+          "{\"notifications\":[{\"type\":\"slack\",\"url\":{\"secret\":\"a\"},\"on\":[\"applied\"]}"
+          "]}",
+          1 },
+        { "a word more is told", "policy",
+          "{\"notifications\":[{\"type\":\"slack\",\"url\":{\"secret\":\"a\"},\"on\":[\"applied\"]}"
+          "]}",
+          "{\"notifications\":[{\"type\":\"slack\",\"url\":{\"secret\":\"a\"},\"on\":[\"applied\","
+          "\"reverted\"]}]}",
+          0 },
+        { "there are quiet hours", "policy",
+          "{\"notifications\":[{\"type\":\"slack\",\"url\":{\"secret\":\"a\"},\"on\":[\"applied\"]}"
+          "]}",
+          "{\"notifications\":[{\"type\":\"slack\",\"url\":{\"secret\":\"a\"},\"on\":[\"applied\"],"
+          "\"quiet\":[{\"from\":1}]}]}",
+          1 },
+        { "there are quiet hours no more", "policy",
+          "{\"notifications\":[{\"type\":\"slack\",\"url\":{\"secret\":\"a\"},\"on\":[\"applied\"],"
+          "\"quiet\":[{\"from\":1}]}]}",
+          "{\"notifications\":[{\"type\":\"slack\",\"url\":{\"secret\":\"a\"},\"on\":[\"applied\"]}"
+          "]}",
+          0 },
         { "a rule is waived", "policy", "{}", "{\"waive\":[\"argv-shell\"]}", 1 },
         { "a rule is waived no more", "policy", "{\"waive\":[\"argv-shell\"]}", "{}", 0 },
         { "auto_revert is turned off", "service", "{\"rollout\":{\"auto_revert\":true}}",

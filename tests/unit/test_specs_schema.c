@@ -84,9 +84,9 @@ static void test_the_daemons_fields_say_what_nothing_acts_on(void **state)
 
     (void)state;
     arena_init(&a, 0);
-    text = schema_explain(&a, S("Daemon.notifications"), &hint);
-    assert_true(str_find(text, S("not in this version: nobody would be told; reeve serve does not "
-                                 "start with it")) != STR_NPOS);
+    text = schema_explain(&a, S("Daemon.providers.https"), &hint);
+    assert_true(str_find(text, S("not in this version: the edge serves no TLS, nobody would answer "
+                                 "here; reeve serve does not start with it")) != STR_NPOS);
     text = schema_explain(&a, S("Daemon.environments.match.kind"), &hint);
     assert_true(str_find(text, S("not in this version, preview: ")) != STR_NPOS);
     text = schema_explain(&a, S("Daemon.sources.poll"), &hint);

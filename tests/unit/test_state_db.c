@@ -8,6 +8,7 @@
 #include "state/ballast.h"
 #include "state/lock.h"
 #include "state/migrate.h"
+#include "state/outbox.h"
 #include "test_state_given.h"
 
 static void test_a_state_keeps_its_installation(void **state)
@@ -82,13 +83,13 @@ static void test_a_reader_cannot_write_and_sees_one_view(void **state)
 }
 
 static const struct migration wider[] = {
-    { 1, 1, NULL },
-    { 2, 1, "ALTER TABLE holds ADD COLUMN extra TEXT" },
-    { 3, 1, "CREATE TABLE extras (a TEXT NOT NULL PRIMARY KEY) STRICT" },
+    { 2, 1, NULL },
+    { 3, 1, "ALTER TABLE holds ADD COLUMN extra TEXT" },
+    { 4, 1, "CREATE TABLE extras (a TEXT NOT NULL PRIMARY KEY) STRICT" },
 };
 static const struct migration closing[] = {
-    { 1, 1, NULL },
-    { 2, 2, "ALTER TABLE holds ADD COLUMN extra TEXT" },
+    { 2, 1, NULL },
+    { 3, 3, "ALTER TABLE holds ADD COLUMN extra TEXT" },
 };
 static const struct db_birth later = { .time_ms = GIVEN_MS + 1000 };
 
@@ -103,16 +104,16 @@ static void test_an_upgrade_keeps_a_copy_and_is_an_event(void **state)
     int64_t n;
 
     given_put(g, REC_meta, &(struct rec_meta){ .k = S("k"), .v = S("1") });
-    (void)snprintf(copy, sizeof(copy), "%s.v1", g->path);
+    (void)snprintf(copy, sizeof(copy), "%s.v2", g->path);
     expect_ok(g, sys_write_file(copy, 0600, S("of an attempt that failed"), &g->err));
     expect_ok(g, migrate_run(g->db, g->path, wider, 3, &later, &g->err));
     expect_ok(g, events_get(g->db, &g->a, 3, &e, &g->err));
     assert_string_equal(e.kind.p, "state.migrated");
-    assert_string_equal(e.body.p, "{\"notes\":{\"from\":1,\"to\":3},\"rows\":{\"meta\":["
-                                  "{\"k\":\"schema\",\"v\":\"3\"},"
+    assert_string_equal(e.body.p, "{\"notes\":{\"from\":2,\"to\":4},\"rows\":{\"meta\":["
+                                  "{\"k\":\"schema\",\"v\":\"4\"},"
                                   "{\"k\":\"min_reader\",\"v\":\"1\"}]}}");
     expect_ok(g, db_meta(g->db, &g->a, S("schema"), &v, &g->err));
-    assert_string_equal(v.p, "3");
+    assert_string_equal(v.p, "4");
     expect_ok(g, replay_verify(g->db, &n, &g->err));
 
     /* the copy is the state as it was */
@@ -122,7 +123,7 @@ static void test_an_upgrade_keeps_a_copy_and_is_an_event(void **state)
     assert_int_equal(n, 2);
     db_close(old);
 
-    /* the program of version 1 still opens it, reads and writes; nothing is done twice */
+    /* the program of the version before still opens it, reads and writes; nothing is done twice */
     given_reopen(g);
     given_put(g, REC_hold, &(struct rec_hold){ .uid = S("h"), .until_ms = REC_NONE });
     expect_ok(g, migrate_run(g->db, g->path, wider, 3, &later, &g->err));
@@ -156,18 +157,61 @@ static void test_a_failed_upgrade_changes_nothing(void **state)
 {
     struct given *g = *state;
     static const struct migration broken[] = {
-        { 1, 1, NULL },
-        { 2, 1, "ALTER TABLE holds ADD COLUMN extra TEXT" },
-        { 3, 1, "CREATE TABLE holds (a)" },
+        { 2, 1, NULL },
+        { 3, 1, "ALTER TABLE holds ADD COLUMN extra TEXT" },
+        { 4, 1, "CREATE TABLE holds (a)" },
     };
     struct str v;
 
     assert_int_not_equal(migrate_run(g->db, g->path, broken, 3, &later, &g->err), 0);
     expect_ok(g, db_meta(g->db, &g->a, S("schema"), &v, &g->err));
-    assert_string_equal(v.p, "1");
+    assert_string_equal(v.p, "2");
     assert_int_equal(
         given_count(g, "SELECT count(*) FROM pragma_table_info('holds') WHERE name = 'extra'"), 0);
     given_put(g, REC_meta, &(struct rec_meta){ .k = S("k"), .v = S("1") });
+}
+
+/* What version 2 added is taken away. */
+static void given_version_1(struct given *g)
+{
+    static const char *const gone[] = {
+        "DROP INDEX outbox_waiting",
+        "DROP INDEX outbox_done",
+        "DROP INDEX outbox_of_env",
+        "ALTER TABLE outbox DROP COLUMN env",
+        "ALTER TABLE outbox DROP COLUMN word",
+        "ALTER TABLE outbox DROP COLUMN made_ms",
+        "ALTER TABLE outbox DROP COLUMN done_ms",
+        "ALTER TABLE outbox DROP COLUMN outcome",
+        "ALTER TABLE outbox DROP COLUMN error",
+        "ALTER TABLE outbox DROP COLUMN digest",
+    };
+
+    given_put(g, REC_meta, &(struct rec_meta){ .k = S("schema"), .v = S("1") });
+    for (size_t i = 0; i < N_ELEMENTS(gone); i++)
+        expect_ok(g, db_exec(g->db, gone[i], &g->err));
+}
+
+static void test_version_1_is_upgraded(void **state)
+{
+    struct given *g = *state;
+    struct rec_outbox *rows;
+    struct str v;
+    int64_t n;
+    size_t found;
+
+    given_version_1(g);
+    given_reopen(g);
+    expect_ok(g, db_meta(g->db, &g->a, S("schema"), &v, &g->err));
+    assert_string_equal(v.p, "2");
+    assert_int_equal(given_count(g, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'outbox%'"),
+                     6);
+    given_put(g, REC_outbox,
+              &(struct rec_outbox){
+                  .uid = S("u"), .target = S("t"), .done_seq = REC_NONE, .done_ms = REC_NONE });
+    expect_ok(g, outbox_waiting_for(g->db, &g->a, S("t"), 9, &rows, &found, &g->err));
+    assert_int_equal(found, 1);
+    expect_ok(g, replay_verify(g->db, &n, &g->err));
 }
 
 /* A child tries; the answer is its exit status. */
@@ -397,6 +441,7 @@ int main(void)
         UNIT(test_files_that_are_not_ours_are_refused),
         UNIT(test_a_reader_cannot_write_and_sees_one_view),
         UNIT(test_an_upgrade_keeps_a_copy_and_is_an_event),
+        UNIT(test_version_1_is_upgraded),
         UNIT(test_a_state_that_is_too_new_is_refused),
         UNIT(test_a_reader_leaves_upgrades_to_the_daemon),
         UNIT(test_a_failed_upgrade_changes_nothing),

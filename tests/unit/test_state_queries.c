@@ -250,25 +250,53 @@ static void test_rollouts_and_gates_are_open_until_their_end(void **state)
     assert_int_equal(n, 1);
 }
 
-static void test_the_outbox_tells_what_is_due(void **state)
+static void given_message(struct given *g, const char *uid, const char *target, int64_t done_ms)
+{
+    given_put(g, REC_outbox,
+              &(struct rec_outbox){ .uid = str_from_c(uid),
+                                    .subject = str_from_c(uid),
+                                    .target = str_from_c(target),
+                                    .word = S("applied"),
+                                    .terminal = 1,
+                                    .next_ms = 5,
+                                    .done_seq = done_ms ? 4 : REC_NONE,
+                                    .done_ms = done_ms ? done_ms : REC_NONE,
+                                    .outcome = done_ms ? S("sent") : STR_NONE });
+}
+
+static void test_the_outbox_tells_what_waits_for_whom(void **state)
 {
     struct given *g = *state;
     struct rec_outbox *list;
-    int64_t next;
+    struct str target;
+    int64_t n_waiting;
     size_t n;
 
-    expect_ok(g, outbox_next_ms(g->db, &g->a, &next, &g->err));
-    assert_int_equal(next, REC_NONE);
-    for (int i = 0; i < 3; i++)
-        given_put(g, REC_outbox,
-                  &(struct rec_outbox){ .uid = str_fmt(&g->a, "%d", i),
-                                        .next_ms = 10 * (i + 1),
-                                        .done_seq = i ? REC_NONE : 4 });
-    expect_ok(g, outbox_due(g->db, &g->a, 20, 9, &list, &n, &g->err));
+    expect_ok(g, outbox_next_target(g->db, &g->a, S(""), &target, &g->err));
+    assert_null(target.p);
+    given_message(g, "1", "a", 70);
+    given_message(g, "2", "b", 0);
+    given_message(g, "3", "c", 0);
+    given_message(g, "4", "b", 0);
+    expect_ok(g, outbox_next_target(g->db, &g->a, S(""), &target, &g->err));
+    assert_string_equal(target.p, "b");
+    expect_ok(g, outbox_next_target(g->db, &g->a, S("b"), &target, &g->err));
+    assert_string_equal(target.p, "c");
+    expect_ok(g, outbox_waiting(g->db, &n_waiting, &g->err));
+    assert_int_equal(n_waiting, 3);
+    expect_ok(g, outbox_next_ms(g->db, &g->a, &n_waiting, &g->err));
+    assert_int_equal(n_waiting, 5);
+    expect_ok(g, outbox_waiting_for(g->db, &g->a, S("b"), 9, &list, &n, &g->err));
+    assert_int_equal(n, 2);
+    assert_string_equal(list[1].uid.p, "4");
+    expect_ok(g, outbox_sent_since(g->db, &g->a, S("a"), 69, 9, &list, &n, &g->err));
     assert_int_equal(n, 1);
-    assert_string_equal(list[0].uid.p, "1");
-    expect_ok(g, outbox_next_ms(g->db, &g->a, &next, &g->err));
-    assert_int_equal(next, 20);
+    expect_ok(g, outbox_sent_since(g->db, &g->a, S("a"), 70, 9, &list, &n, &g->err));
+    assert_int_equal(n, 0);
+    assert_int_equal(outbox_has_terminal(g->db, &g->a, S("1"), S("a"), &g->err), 1);
+    assert_int_equal(outbox_has_terminal(g->db, &g->a, S("1"), S("b"), &g->err), 0);
+    assert_int_equal(outbox_is_waiting(g->db, &g->a, S("2"), S("b"), S("applied"), &g->err), 1);
+    assert_int_equal(outbox_is_waiting(g->db, &g->a, S("1"), S("a"), S("applied"), &g->err), 0);
 }
 
 static void given_version(struct given *g, const char *name, const char *version, int64_t seen_ms,
@@ -327,7 +355,7 @@ int main(void)
         UNIT(test_revisions_are_numbered_for_an_environment),
         UNIT(test_holds_and_quarantine_end_by_time_or_by_hand),
         UNIT(test_rollouts_and_gates_are_open_until_their_end),
-        UNIT(test_the_outbox_tells_what_is_due),
+        UNIT(test_the_outbox_tells_what_waits_for_whom),
         UNIT(test_the_newest_version_of_a_secret_counts),
         UNIT(test_sources_and_heads_are_listed),
     };
