@@ -26,10 +26,15 @@ share/doc/reeve/examples/unprivileged.conf
 share/doc/reeve/examples/limits.conf
 '
 
+complete=
+if "$RELEASE/reeve" completion bash >/dev/null 2>&1; then
+    complete='share/bash-completion/completions/reeve share/fish/vendor_completions.d/reeve.fish'
+fi
+
 for prefix in /usr /usr/local /opt/reeve; do
     rm -rf "$WORK/tree"
     given_tree "$prefix"
-    for file in $in_place; do
+    for file in $in_place $complete; do
         [ -s "$WORK/tree$prefix/$file" ] || fail "below $prefix: $file"
     done
     grep -q "^ExecStart=$prefix/bin/reeve serve " "$WORK/tree$prefix/lib/systemd/system/reeve.service" ||
