@@ -17,6 +17,7 @@
 static const char *const log_level_names[] = { "debug", "info", "warn", "error" };
 static atomic_int log_least = LOG_INFO;
 static atomic_int log_format = LOG_JSON;
+static _Thread_local const struct log_field *log_work;
 
 void log_setup(enum log_level least, enum log_format format)
 {
@@ -102,6 +103,26 @@ static void log_add_time(struct log_line *l)
     log_add_c(l, text);
 }
 
+void log_about(const struct log_field *fields)
+{
+    log_work = fields;
+}
+
+static int log_has(const struct log_field *fields, const char *name)
+{
+    while (fields->name && strcmp(fields->name, name) != 0)
+        fields++;
+    return fields->name != NULL;
+}
+
+static void log_add_field(struct log_line *l, int json, const struct log_field *field)
+{
+    log_add_c(l, json ? ",\"" : " ");
+    log_add_c(l, field->name);
+    log_add_c(l, json ? "\":" : "=");
+    log_add_text(l, field->value);
+}
+
 void log_write(enum log_level level, const char *msg, const struct log_field *fields)
 {
     struct log_line l; /* most records are left out: nothing is cleared for them */
@@ -119,12 +140,11 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
         log_add_text(&l, str_from_c(msg));
     else
         log_add_c(&l, msg);
-    for (; fields->name && log_room(&l) >= LOG_FIELD_MIN; fields++) {
-        log_add_c(&l, json ? ",\"" : " ");
-        log_add_c(&l, fields->name);
-        log_add_c(&l, json ? "\":" : "=");
-        log_add_text(&l, fields->value);
-    }
+    for (const struct log_field *work = log_work; work && work->name; work++)
+        if (work->value.n && !log_has(fields, work->name))
+            log_add_field(&l, json, work);
+    for (; fields->name && log_room(&l) >= LOG_FIELD_MIN; fields++)
+        log_add_field(&l, json, fields);
     if (json)
         l.text[l.n++] = '}';
     l.text[l.n++] = '\n';

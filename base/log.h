@@ -29,6 +29,10 @@ void log_setup(enum log_level least, enum log_format format);
 void log_set_level(enum log_level least);
 int log_level_from_name(struct str name, enum log_level *ret); /* 0, or -1 */
 
+/* What this thread works for, until it is told otherwise: every record of it has these fields too, but those that it
+ * has itself and those without a value. Borrowed; ends with a NULL name. NULL: nothing. */
+void log_about(const struct log_field *fields);
+
 /* `fields` ends with a NULL name. */
 void log_write(enum log_level level, const char *msg, const struct log_field *fields);
 

@@ -464,8 +464,12 @@ struct env_task *env_task_start(struct engine *e, struct source_task *source, st
     env_cycle_find_rule(env);
     task_start(&env->task, e->loop, "env", env_states, N_ELEMENTS(env_states), ENV_ACCEPT, env_step,
                engine_task_ended, e);
+    env->about[0] = (struct log_field)LOG_S("env", env->name);
+    env->task.about = env->about;
     watch_task_start(&env->watch, e, env);
+    env->watch.task.about = env->about;
     job_task_start(&env->jobs, e, env);
+    env->jobs.task.about = env->about;
     return env;
 }
 

@@ -55,7 +55,8 @@ struct env_task {
     struct arena own;   /* as long as the task */
     struct arena cycle; /* of one pass */
     struct str uid, name, branch;
-    struct str accepted; /* becomes the uid when its row is durable */
+    struct log_field about[2]; /* of the log */
+    struct str accepted;       /* becomes the uid when its row is durable */
     struct source_task *source;
     struct source_task *next_source; /* it is rebound when its next cycle begins; NULL: it is not */
     struct str next_branch;

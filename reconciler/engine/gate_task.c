@@ -468,6 +468,7 @@ void gate_task_start(struct gate_task *g, struct run *run, size_t index,
     }
     task_start(&g->task, run->engine->loop, "gate", gate_states, N_ELEMENTS(gate_states), GATE_LOAD,
                gate_step, ended, ctx);
+    g->task.about = run->about;
 }
 
 void gate_task_cancel(struct gate_task *g)

@@ -530,6 +530,7 @@ struct job_run *job_run_start(struct job_task *of, const struct rec_job_run *row
     r->row.message = str_copy(&r->own, row->message);
     task_start(&r->task, of->engine->loop, "job_run", job_run_states, N_ELEMENTS(job_run_states),
                RUN_LOAD, job_run_step, job_task_ended, of);
+    r->task.about = of->env->about;
     return r;
 }
 

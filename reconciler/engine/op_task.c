@@ -144,6 +144,7 @@ static void op_forget(struct op_task *op)
     op->resource = (struct rec_resource){ 0 };
     op->body = STR_NONE;
     op->asked = NULL;
+    op->about[0].value = STR_NONE;
     op->rec = (struct rec_operation){ .plan = op->run->plan_id,
                                       .item = (int64_t)op->index,
                                       .step = op->item->step,
@@ -249,6 +250,7 @@ static enum task_verdict op_step(struct task *t)
 {
     struct op_task *op = op_of(t);
 
+    op->about[0].value = op->rec.uid; /* which the work has given it meanwhile */
     if (t->cancelled)
         return task_done(t); /* the row stays open: the next life looks */
     switch (t->state) {
@@ -350,6 +352,10 @@ void op_task_start(struct op_task *op, struct run *run, size_t index, const stru
     }
     task_start(&op->task, run->engine->loop, "op", op_states, N_ELEMENTS(op_states), OP_EXPORT,
                op_step, ended, ctx);
+    op->about[0] = (struct log_field)LOG_S("op", op->rec.uid);
+    op->about[1] = run->about[0];
+    op->about[2] = run->about[1];
+    op->task.about = op->about;
 }
 
 int op_task_is_backing_off(const struct op_task *op)

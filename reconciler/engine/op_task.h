@@ -37,6 +37,7 @@ struct op_task {
     size_t index; /* of the item in the plan */
     const struct plan_item *item;
     struct arena arena;
+    struct log_field about[4]; /* of the log: op, env, plan */
     struct rec_operation rec;
     struct rec_resource resource;
     struct str body;             /* desired as the driver gets it */

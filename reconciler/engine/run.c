@@ -320,6 +320,9 @@ void run_start(struct run *r, const struct run_options *options)
     arena_init(&r->rows, RUN_ARENA_MAX);
     task_start(&r->task, options->engine->loop, "run", run_states, N_ELEMENTS(run_states), RUN_LOAD,
                run_step, options->ended, options->ctx);
+    r->about[0] = (struct log_field)LOG_S("env", r->env_name);
+    r->about[1] = (struct log_field)LOG_S("plan", engine_short(&r->arena, &r->plan_id));
+    r->task.about = r->about;
 }
 
 void run_fini(struct run *r)

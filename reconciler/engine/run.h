@@ -61,6 +61,7 @@ struct run {
     struct run_plan *kept; /* NULL: `plan` is read from its row */
     struct plan plan;
     struct schedule schedule;
+    struct log_field about[3];      /* of the log: env, plan */
     struct str env_name, commit_id; /* commit asked for by; "" for none */
     const struct value *secrets;    /* {name: {store, path, key}} of the environment */
     struct map pins,

@@ -96,4 +96,5 @@ void run_mark_start(struct mark_task *m, struct run *r, size_t index, task_ended
     };
     task_start(&m->task, r->engine->loop, "mark", mark_states, N_ELEMENTS(mark_states), MARK_WRITE,
                mark_step, ended, ctx);
+    m->task.about = r->about;
 }

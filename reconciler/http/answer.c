@@ -111,6 +111,7 @@ void http_answer_refusal(struct http_exchange *x, const struct err *err,
     value_set_int(&x->arena, v, S("status"), status);
     value_set_text(&x->arena, v, S("detail"), render_safe(&x->arena, str_from_c(err->text)));
     value_set_text(&x->arena, v, S("code"), code);
+    value_set_text(&x->arena, v, S("request"), x->id);
     for (size_t i = 0; i < value_count(besides); i++)
         value_set(&x->arena, v, besides->u.map.entries[i].key,
                   value_copy(&x->arena, besides->u.map.entries[i].value));

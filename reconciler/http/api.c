@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/guard.h"
+#include "base/log.h"
 #include "base/sys.h"
 #include "reconciler/engine/follow.h"
 #include "reconciler/http/admit.h"
@@ -40,11 +41,13 @@ static void api_news(void *ctx)
 
 /* --- start and stop ------------------------------------------------------------------------------ */
 
-static void api_over(void *ctx, const struct http_exchange *x)
+static void api_over(void *ctx, struct http_exchange *x)
 {
     struct api *api = ctx;
 
     measure_request(&api->measure, x);
+    LOG(LOG_DEBUG, "request", LOG_S("req", x->id), LOG_C("route", x->route ? x->route : "other"),
+        LOG_S("status", str_fmt(&x->arena, "%d", x->status)));
 }
 
 static int api_admit(void *ctx, const struct http_peer *peer, struct err *err)

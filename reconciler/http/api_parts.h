@@ -60,9 +60,10 @@ struct api_request {
     struct command_call command;
     int is_commanded;
     int is_known, is_denied, is_stale;
-    struct str env;       /* name of the environment that it is about */
-    struct err unmatched; /* no such route: said to who is known */
-    struct err failed;    /* what READ came to */
+    struct str env;            /* name of the environment that it is about */
+    struct log_field about[3]; /* of the log: req, env */
+    struct err unmatched;      /* no such route: said to who is known */
+    struct err failed;         /* what READ came to */
     struct rec_token token;
     struct str token_text;
     struct login_call login;

@@ -49,6 +49,7 @@ static void request_begin_command(struct api_request *r)
     r->command.in.actor = r->actor.name;
     r->command.in.is_admin = 1; /* the route's roles were checked */
     r->api->options.command(r->api->options.engine, &r->command, command_ended, r);
+    r->command.task.about = r->about; /* it is awaited */
     r->child = &r->command.task;
 }
 
@@ -245,6 +246,7 @@ static enum task_verdict request_step(struct task *t)
     struct api_request *r = container_of(t, struct api_request, task);
     struct err err = ERR_INIT;
 
+    r->about[1].value = r->env; /* known since it was read */
     switch (t->state) {
     case REQUEST_READ:
         request_start_work(r);
@@ -345,4 +347,7 @@ void api_request_start(struct api *api, struct http_exchange *x, const struct ro
     api->requests = r;
     task_start(&r->task, api->options.loop, "request", request_states,
                (int)N_ELEMENTS(request_states), REQUEST_READ, request_step, request_ended, r);
+    r->about[0] = (struct log_field)LOG_S("req", x->id);
+    r->about[1] = (struct log_field)LOG_S("env", r->env);
+    r->task.about = r->about;
 }

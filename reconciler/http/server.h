@@ -28,6 +28,7 @@
 #define HTTP_CONNECTIONS_USER_MAX 128    /* of one user */
 #define HTTP_UNSENT_USER_MAX (16u << 20) /* of one user's answers, beyond the first */
 #define HTTP_CONNECTION_MEMORY 16384     /* libmicrohttpd's own, of one connection */
+#define HTTP_ID_DIGITS 16
 #define HTTP_GROUPS_MAX 64
 #define HTTP_HEADER_MS 10000 /* from the accept to the end of the headers */
 #define HTTP_BODY_MS 10000   /* from there to the end of the body */
@@ -75,6 +76,8 @@ struct http_exchange {
     /* the server's own */
     struct http_server *server;
     struct MHD_Connection *connection;
+    char id_text[HTTP_ID_DIGITS +
+                 1];            /* not in the arena, which an answer that is refused gives up */
     struct http_stream *stream; /* NULL: none */
     struct sb received;
     struct value *answer_headers; /* [{name: text}] */
@@ -101,7 +104,7 @@ struct http_server_options {
     http_handle *handle;
     http_admit *admit; /* NULL: everybody */
     /* A request is over, answered or not (status 0); NULL: nobody counts. */
-    void (*over)(void *ctx, const struct http_exchange *x);
+    void (*over)(void *ctx, struct http_exchange *x);
     void *ctx;
     int64_t header_ms, body_ms, idle_ms, stream_ms; /* 0: as above; shorter in tests */
 };

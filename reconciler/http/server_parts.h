@@ -22,7 +22,7 @@ struct http_server {
     struct tls *tls;
     http_handle *handle;
     http_admit *admit;
-    void (*over)(void *ctx, const struct http_exchange *x);
+    void (*over)(void *ctx, struct http_exchange *x);
     void *ctx;
     int64_t refused_ms; /* when we last told of one */
     char *path;         /* of the socket file */

@@ -1,4 +1,6 @@
 /* A request, from its first header to its end. SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
 #include "base/alloc.h"
 #include "base/guard.h"
 #include "reconciler/http/framing.h"
@@ -48,7 +50,9 @@ static struct http_exchange *exchange_new(struct http_server *s, struct MHD_Conn
     }
     x->server = s;
     x->began_ms = loop_mono_ms(s->loop);
-    x->id = str_fmt(&x->arena, "%016llx", (unsigned long long)loop_random(s->loop));
+    (void)snprintf(x->id_text, sizeof(x->id_text), "%016llx",
+                   (unsigned long long)loop_random(s->loop));
+    x->id = (struct str){ x->id_text, HTTP_ID_DIGITS };
     x->connection = connection;
     x->door = s->door;
     x->is_tls = s->tls != NULL;

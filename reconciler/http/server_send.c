@@ -19,6 +19,7 @@ static const struct {
     { "Cross-Origin-Opener-Policy", "same-origin" },
 };
 
+#define REQUEST_ID "X-Request-Id"
 #define HSTS "max-age=31536000"
 
 static void add_header(struct MHD_Response *response, const char *name, const char *value)
@@ -39,6 +40,8 @@ void server_add_headers(const struct http_exchange *x, struct MHD_Response *resp
     for (size_t i = 0; i < N_ELEMENTS(always); i++)
         if (!has_header(x, always[i].name))
             add_header(response, always[i].name, always[i].value);
+    if (x->id.p)
+        add_header(response, REQUEST_ID, x->id.p);
     if (x->is_tls)
         add_header(response, "Strict-Transport-Security", HSTS);
     for (size_t i = 0; i < value_count(x->answer_headers); i++) {

@@ -124,6 +124,7 @@ static void task_end(struct task *t)
         LOG_C("rc", err_name(t->rc)));
     t->running = 0;
     task_unlink(t);
+    log_about(NULL); /* which may go with it */
     if (t->ended)
         t->ended(t, t->ended_ctx); /* t may be gone now */
     if (joiner)
@@ -147,12 +148,15 @@ static int task_move(struct task *t)
 
 static void task_run(struct task *t)
 {
-    enum task_verdict verdict = task_move(t) ? TASK_AGAIN : TASK_ENDED;
+    enum task_verdict verdict;
 
+    log_about(t->about);
+    verdict = task_move(t) ? TASK_AGAIN : TASK_ENDED;
     while (verdict == TASK_AGAIN)
         verdict = t->step(t);
     if (verdict == TASK_ENDED)
         task_end(t);
+    log_about(NULL);
 }
 
 int task_run_queue(struct loop *loop)

@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 
+#include "base/log.h"
 #include "reconciler/rt/loop.h"
 
 #define TASK_STATES_MAX 32
@@ -44,6 +45,8 @@ struct task {
     task_step *step;
     task_ended *ended;
     void *ended_ctx;
+    /* set after task_start(): what the log says of its records, and those of its work; see log_about() */
+    const struct log_field *about;
     /* read by step */
     int state;
     int rc; /* what the last wait brought: 0 or ERR_* */

@@ -200,8 +200,12 @@ void wait_work_share_start(struct task *t, enum loop_pool pool, struct wait_shar
 int wait_work_run(struct wait *w)
 {
     struct wait_work *work = &w->u.work;
+    int rc;
 
-    return w->task ? work->fn(w->task, w->err) : work->call(work->call_ctx, w->err);
+    log_about(w->task ? w->task->about : NULL);
+    rc = w->task ? work->fn(w->task, w->err) : work->call(work->call_ctx, w->err);
+    log_about(NULL);
+    return rc;
 }
 
 void wait_work_run_group(struct loop *loop, struct wait **jobs, size_t n)

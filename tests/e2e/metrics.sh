@@ -150,6 +150,41 @@ asking_asks_nobody()
     expect_equal "reads of the provider" "$after" "$before"
 }
 
+# Each record of a request, an operation or an environment says of which, and an answer by which id.
+each_record_says_what_it_belongs_to()
+{
+    local id
+
+    given_world
+    sed -i 's/^log: .*/log: {level: debug, format: json}/' "$WORLD/reeve.yaml"
+    spec version=v1
+    commit 'version 1'
+    start_daemon
+    await_converged
+    curl -s -D "$WORLD/head" -o /dev/null --unix-socket "$WORLD/var/reeve.sock" http://localhost/api/v1/environments/prod/hold -d '{"reason": "a test"}'
+    id=$(grep -i '^x-request-id: ' "$WORLD/head" | tr -d '\r' | cut -d ' ' -f 2)
+    expect "an id of 16 digits" test ${#id} -eq 16
+    expect_has "a problem" "$(curl -s -D "$WORLD/head" --unix-socket "$WORLD/var/reeve.sock" http://localhost/api/v1/nothing)" \
+        "\"request\":\"$(grep -i '^x-request-id: ' "$WORLD/head" | tr -d '\r' | cut -d ' ' -f 2)\""
+    stop_daemon
+    python3 - "$WORLD/daemon.log" "$id" <<'END' || fail "records of the log"
+import json, sys
+records = [json.loads(line) for line in open(sys.argv[1]) if line.startswith("{")]
+of = lambda task: [r for r in records if r.get("task") == task]
+ops = of("op")
+assert ops and all(r.get("env") == "prod" and r.get("plan") for r in ops), ops
+assert all(r.get("op") for r in ops if r["msg"] == "task moves" and r["from"] in ("SLOT", "ACT", "SETTLE")), ops
+assert len({r.get("op") for r in ops}) > 3
+for task in ("env", "run", "gate", "watch", "mark"):
+    assert all(r.get("env") == "prod" for r in of(task)), of(task)
+assert of("request") and all(len(r.get("req", "")) == 16 for r in of("request"))
+mine = [r for r in records if r.get("req") == sys.argv[2]]
+assert any(r.get("task") == "command" and r.get("env") == "prod" for r in mine), mine
+assert any(r["msg"] == "request" and r["status"] == "200" and r["route"] == "/api/v1/environments/NAME/hold" for r in mine), mine
+print("   %d records, %d of the request, %d of operations" % (len(records), len(mine), len(ops)))
+END
+}
+
 command -v promtool >/dev/null || skip "promtool is not there: apt-get install prometheus"
 run_cases numbers_that_promtool_reads nobody_else_reads_them no_label_is_made_outside a_broken_rollout_is_counted \
-    a_source_that_fails_degrades asking_asks_nobody
+    a_source_that_fails_degrades asking_asks_nobody each_record_says_what_it_belongs_to

@@ -66,6 +66,36 @@ static void test_foreign_text_is_escaped(void **state)
     }
 }
 
+static void test_a_record_says_what_its_thread_works_for(void **state)
+{
+    const struct log_field work[] = {
+        LOG_C("req", "17"), LOG_C("env", "prod"), LOG_C("op", ""), { NULL, STR_NONE }
+    };
+    const struct {
+        const char *sentence;
+        const struct log_field *work;
+        const char *name, *has, *has_not;
+    } rows[] = {
+        { "all of it", work, "k", "\"req\":\"17\",\"env\":\"prod\",\"k\":\"v\"", "\"op\"" },
+        { "what the record says itself counts", work, "env", "\"req\":\"17\",\"env\":\"v\"",
+          "prod" },
+        { "nothing", NULL, "k", "\"k\":\"v\"", "req" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct log_field fields[] = { LOG_C(rows[i].name, "v"), { NULL, STR_NONE } };
+        char line[512];
+
+        print_message("  %s\n", rows[i].sentence);
+        log_about(rows[i].work);
+        given_fields(fields, line, sizeof(line));
+        log_about(NULL);
+        if (!strstr(line, rows[i].has) || strstr(line, rows[i].has_not))
+            assert_string_equal(line, rows[i].has);
+    }
+}
+
 static void test_a_long_text_is_cut_and_its_record_ends(void **state)
 {
     static char text[20000];
@@ -115,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_foreign_text_is_escaped),
+        cmocka_unit_test(test_a_record_says_what_its_thread_works_for),
         cmocka_unit_test(test_a_long_text_is_cut_and_its_record_ends),
         cmocka_unit_test(test_long_texts_leave_room_for_each_other),
         cmocka_unit_test(test_too_many_fields_end_too),
