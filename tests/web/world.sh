@@ -85,13 +85,18 @@ given_many()
     given_people
 }
 
+waits_at_head()
+{
+    sync_is waiting && [[ $(reeve plan prod -o json) == *"\"commit\":\"$(head_commit)\""* ]]
+}
+
 obey()
 {
     case $1 in
     deploy) write_specs "$2" "${3:-}" && deploy "${4:-version $2}" ;; # VERSION [MORE VARIABLES [SENTENCE]]
     approval) APPROVAL=$2 ;;
     converged) await_converged 60 ;;
-    sync) await 40 "prod is $2" sync_is "$2" ;;
+    waits) await 40 "a plan of the newest commit waits" waits_at_head ;;
     serves) await 20 "$2 is served" serves "$2" ;;
     stop) stop_daemon ;;
     start) start_daemon ;;
