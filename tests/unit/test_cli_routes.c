@@ -62,6 +62,7 @@ static const struct row {
         "POST " API "/people/NAME/password", "POST " API "/people/NAME/sign-out" } },
     { "doctor", NULL, { "GET " API "/doctor" } },
     { "check", "asks this machine what a daemon would find", { NULL } },
+    { "completion", "of the tables of verbs and options", { NULL } },
     { "version", "of this program; the daemon's is in GET /api/v1/status", { NULL } },
     { "audit",
       NULL,
