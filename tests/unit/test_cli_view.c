@@ -320,7 +320,16 @@ static void test_the_status_says_what_the_list_says(void **state)
     assert_int_equal(
         view_environments(&w->view, &(struct view_page){ .cursor = S("") }, &list, &err), 0);
     assert_int_equal(value_count(value_get(list, S("environments"))), 5);
-    assert_true(value_eq(value_get(list, S("environments")), value_get(status, S("environments"))));
+    for (size_t i = 0; i < 5; i++) {
+        struct value *one = value_copy(w->view.a,
+                                       value_item(value_get(status, S("environments")), i));
+        const struct value *listed = value_item(value_get(list, S("environments")), i);
+
+        /* A page alone affords to say when something happened last. */
+        if (value_get(listed, S("event_ms")))
+            value_set_int(w->view.a, one, S("event_ms"), value_get_int(listed, S("event_ms"), 0));
+        assert_true(value_eq(listed, one));
+    }
     expect(at(value_item(value_get(status, S("environments")), 0), "plan.cause"), "commit");
 }
 
