@@ -1,6 +1,7 @@
 # root: a clean Debian, made once and copied for each test. SPDX-License-Identifier: Apache-2.0
 #
-#     given_clean_root DIR        minbase, what the package depends on, and systemd
+#     given_made_root             minbase, what the package depends on, and systemd: $MADE
+#     given_clean_root DIR        a copy of it
 #
 # Made by debootstrap out of the mirror that this machine's apt uses, and kept beside the build: a second run needs no
 # network. Sourced after lib.sh. Needs root.
@@ -29,7 +30,7 @@ root_make()
     mkdir -p "$to.cache"
     rm -rf "$to.new"
     # shellcheck disable=SC2024
-    if ! timeout 240 debootstrap --variant=minbase --cache-dir="$(realpath "$to.cache")" --include="$packages" "$code" \
+    if ! timeout 150 debootstrap --variant=minbase --cache-dir="$(realpath "$to.cache")" --include="$packages" "$code" \
         "$to.new" "$mirror" >"$WORK/debootstrap.log" 2>&1; then
         tail -n 5 "$WORK/debootstrap.log"
         rm -rf "$to.new"
@@ -39,13 +40,18 @@ root_make()
     mv "$to.new" "$to"
 }
 
-given_clean_root()
+given_made_root()
 {
-    local to=$1 packages made
+    local packages
 
     [ "$(id -u)" -eq 0 ] || skip "a root of its own is made by root"
     packages=$(root_depends),systemd
-    made=$RELEASE/clean-root-$(echo "$packages" | md5sum | cut -c 1-12)
-    [ -d "$made" ] || root_make "$made" "$packages"
-    cp -a --reflink=auto "$made" "$to"
+    MADE=$RELEASE/clean-root-$(echo "$packages" | md5sum | cut -c 1-12)
+    [ -d "$MADE" ] || root_make "$MADE" "$packages"
+}
+
+given_clean_root()
+{
+    given_made_root
+    cp -a --reflink=auto "$MADE" "$1"
 }
