@@ -3,10 +3,12 @@
 
 #include <sys/stat.h>
 
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "reconciler/engine/engine_suspects.h"
 #include "reconciler/engine/installation.h"
+#include "reconciler/engine/lives.h"
 #include "reconciler/engine/peer.h"
 #include "reconciler/engine/peer_mark.h"
 #include "reconciler/engine/recover_place.h"
@@ -68,6 +70,16 @@ static int write_alone(struct engine *e, struct err *err)
     return tx_commit(tx, err);
 }
 
+/* On a full disk it begins all the same: the database has the number, too. */
+static void keep_life(struct engine *e)
+{
+    struct err err = ERR_INIT;
+
+    if (lives_keep(e->process, e->keys_dir.p, e->installation, e->epoch, &err))
+        LOG(LOG_WARN, "the number of this life is kept in the database alone",
+            LOG_C("err", err.text));
+}
+
 /* One more life: what a lower epoch began is recovered, what it still does is refused. */
 static int raise_epoch(struct engine *e, struct err *err)
 {
@@ -84,8 +96,12 @@ static int raise_epoch(struct engine *e, struct err *err)
     if (e->epoch < e->epoch_floor)
         e->epoch = e->epoch_floor;
     e->epoch++;
-    if (e->options.takeover)
+    if (e->options.takeover) {
+        CRASH_POINT(TAKEOVER_AFTER_MET);
         takeover_tell(e);
+        CRASH_POINT(TAKEOVER_AFTER_MARK);
+    }
+    keep_life(e);
     notify_tell_open(&e->tell, e);
     if (clock_task_open(&e->clock, e, err) || db_batch_begin(e->db, err) ||
         (e->options.takeover && takeover_write(e, err)) ||
@@ -94,7 +110,11 @@ static int raise_epoch(struct engine *e, struct err *err)
         engine_life_rights(e, err) || (e->options.seeks_suspects && engine_suspects_seek(e, err)) ||
         engine_suspects_load(e, err) || source_ahead_load(e, err))
         return err->code;
-    return db_batch_commit(e->db, err);
+    if (db_batch_commit(e->db, err))
+        return err->code;
+    if (e->options.takeover)
+        CRASH_POINT(TAKEOVER_AFTER_BEGUN);
+    return 0;
 }
 
 /* --- the file that is there ---------------------------------------------------------------------- */

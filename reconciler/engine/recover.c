@@ -9,6 +9,7 @@
 #include "reconciler/engine/copy_store.h"
 #include "reconciler/engine/history_seal.h"
 #include "reconciler/engine/installation.h"
+#include "reconciler/engine/lives.h"
 #include "reconciler/engine/recover_place.h"
 #include "reconciler/engine/recover_rows.h"
 #include "reconciler/engine/stale.h"
@@ -286,7 +287,23 @@ static int take_copy(struct recovery *v, const struct copy *copy)
     return 1;
 }
 
-/* The newest that can be read, of the copies and the file that is there. The epoch is above that of all. */
+/* Above that of every life that anybody knows of: of the file, the copies, the world, and of who began them here. */
+static int choose_epoch(struct recovery *v, struct err *err)
+{
+    struct recover *r = &v->r;
+    int64_t begun;
+
+    if (lives_read(v->a, v->keys.p, r->world.installation, &begun, err))
+        return err->code;
+    if (r->world.epoch > r->epoch)
+        r->epoch = r->world.epoch;
+    if (begun > r->epoch)
+        r->epoch = begun;
+    r->epoch++;
+    return 0;
+}
+
+/* The newest that can be read, of the copies and the file that is there. */
 static int choose_copy(struct recovery *v, struct err *err)
 {
     struct recover *r = &v->r;
@@ -315,11 +332,8 @@ static int recover_all(struct recovery *v, struct err *err)
         return err->code;
     v->copies.installation = r->world.installation;
     drop_copies(v);
-    if (judge_file(v, err) || choose_copy(v, err))
+    if (judge_file(v, err) || choose_copy(v, err) || choose_epoch(v, err))
         return err->code;
-    if (r->world.epoch > r->epoch)
-        r->epoch = r->world.epoch;
-    r->epoch++;
     if (replace_file(v, err))
         return err->code;
     value_set_int(v->a, v->report, S("epoch"), r->epoch);

@@ -8,7 +8,7 @@
 # started and killed at the same point if it comes by again, then left alone. Afterwards rows and world
 # must agree (inventory.h), the chain must hold, and the wanted version must be served. A world is used
 # for the next row unless something was wrong; `create` has a new one each time, and so have those whose daemon
-# serves (delete, undo, jobs, replace), and an environment in which that dies three times in five minutes is held.
+# serves (delete, undo, jobs, replace, takeover), and an environment in which that dies three times in five minutes is held.
 #
 # Printed: `2` killed twice, `1` killed once (the second life did not come by), `-` not reached, `!` wrong.
 # A point that no scenario reaches is a failure. What is lost in `recover` is the database: it is put back as it was a
@@ -35,8 +35,9 @@ passages='
            jobs      1   1
            replace   2   1
            tell      1   1
+           takeover  1   1
 '
-WORKERS=('create recover' 'update switch' 'revert canary' 'delete rolling' 'undo jobs tell' 'replace moved verify frozen')
+WORKERS=('create recover' 'update switch' 'revert canary' 'delete rolling' 'undo jobs tell' 'replace moved verify frozen takeover')
 # What the points of operations, gates and switches are for canaries and rolling changes: the others do not know them.
 STEP_POINTS=' OP_AFTER_INTENT OP_BEFORE_IDENTIFIED OP_AFTER_ACT OP_AFTER_VERIFIED GATE_AFTER_OPENED GATE_AFTER_VERDICT ROLLOUT_AFTER_SWITCH '
 # One operation of a kind that the others do not have: a verify command, a set that is frozen or woken.
@@ -45,6 +46,9 @@ UNDO_POINTS=' OP_AFTER_ACT PLAN_AFTER_STARTED ROLLOUT_AFTER_SWITCH '
 MOVED_POINTS="$UNDO_POINTS PLAN_AFTER_STORED ROLLOUT_AFTER_PROVEN "
 # In jobs, which is one run alone, it dies at every point.
 REPLACE_POINTS=' JOB_AFTER_DUE JOB_AFTER_STARTED JOB_AFTER_ENDED JOB_AFTER_CLEARED '
+
+# Of a daemon that was a standby until then: what it finds half done.
+TAKEOVER_POINTS=' OP_AFTER_INTENT OP_AFTER_ACT ROLLOUT_AFTER_SWITCH '
 
 AT_ONCE=2
 API=a1
@@ -356,6 +360,87 @@ expect_recovered()
     [[ $("$REEVE" status prod -o json) == *'"revisions":[{'* ]] || note_wrong "no revision is known"
 }
 
+# Two daemons of one machine: the world's own one follows the first.
+given_takeover()
+{
+    given_secret_world
+    mkdir -p "$WORLD/first/var"
+    sed "s|file: var/reeve.db|file: $WORLD/first/var/reeve.db|; s|^socket: .*|socket: $WORLD/first/reeve.sock|
+        s|directory: var/|directory: $WORLD/var/|" "$REEVE_CONFIG" >"$WORLD/first/reeve.yaml"
+    shop v0 ok
+    first life
+}
+
+first()
+{
+    local REEVE_CONFIG=$WORLD/first/reeve.yaml
+
+    "$@"
+}
+
+n_events()
+{
+    "$REEVE" audit verify "$1" 2>/dev/null 9>&- | sed -n 's/^the chain of \([0-9]*\) events.*/\1/p'
+}
+
+# All that is durable at the first one.
+standby_is_level()
+{
+    local n
+
+    n=$(n_events "$WORLD/first/var/reeve.db")
+    [ -n "$n" ] && [ "$(n_events "$WORLD/var/reeve.db")" = "$n" ]
+}
+
+# The first one dies with a gate open, followed until then; what it wrote last may not be heard.
+push_takeover()
+{
+    local standby
+
+    quietly standby_begin
+    standby=$DAEMON
+    quietly first serve_begin
+    await 20 "the standby is level" standby_is_level
+    quietly kill_child "$DAEMON"
+    push_update "$1"
+    quietly first serve_begin GATE_AFTER_OPENED
+    wait "$DAEMON" 2>/dev/null
+    quietly kill_child "$standby"
+    DAEMON=
+    find "$WORLD/first/var/keys" -maxdepth 1 -type f ! -name 'history*' -exec cp -p {} "$WORLD/var/keys/" \;
+    cp -a "$WORLD/first/var/sealed" "$WORLD/var/"
+}
+
+standby_begin()
+{
+    REEVE_CRASH=${1:-} "$REEVE" serve --follow "unix:$WORLD/first/reeve.sock" >>"$WORLD/daemon.log" 2>&1 9>&- &
+    DAEMON=$!
+}
+
+# As long as it is a copy, it is told to take over.
+asks_to_take_over()
+{
+    local answer
+
+    answer=$("$REEVE" status -o json 2>/dev/null 9>&-)
+    if [[ $answer == *'"copy":{'* ]]; then
+        "$REEVE" takeover --timeout 1s --primary-is-fenced 'it was killed' >>"$WORLD/daemon.log" 2>&1 9>&-
+        return 1
+    fi
+    "$INVENTORY" "$WORLD/var" >/dev/null && is_converged
+}
+
+# It never acts again.
+expect_first_refuses()
+{
+    local said
+
+    said=$(first "$REEVE" once 2>&1 9>&-)
+    [ $? = 5 ] || note_wrong "the first one does not refuse: $said"
+    [[ $said == *'took over'* ]] || note_wrong "the first one does not say why: $said"
+    "$INVENTORY" "$WORLD/var" >/dev/null || note_wrong "the first one changed something"
+}
+
 # The points that a scenario can come by.
 points_of()
 {
@@ -365,6 +450,9 @@ points_of()
         case $1:$point in
         recover:RECOVER_*) echo "$point" ;;
         recover:* | *:RECOVER_*) ;;
+        takeover:TAKEOVER_*) echo "$point" ;;
+        takeover:*) [[ $TAKEOVER_POINTS != *" $point "* ]] || echo "$point" ;;
+        *:TAKEOVER_*) ;;
         jobs:JOB_*) echo "$point" ;;
         replace:*) [[ $REPLACE_POINTS != *" $point "* ]] || echo "$point" ;;
         jobs:* | *:JOB_*) ;;
@@ -387,6 +475,7 @@ life_of()
     jobs | replace) life_that asks_for_its_end "${2:-}" ;;
     undo) life_that asks_to_undo "${2:-}" ;;
     tell) life_that is_told "${2:-}" ;;
+    takeover) life_that asks_to_take_over "${2:-}" standby_begin ;;
     *) life "${2:-}" ;;
     esac
 }
@@ -437,6 +526,10 @@ row()
         expect_rest "$WANTED" "$SYNC"
         expect_told
         [ -z "$WRONG" ]
+    elif [ "$scenario" = takeover ]; then
+        expect_rest "$WANTED" "$SYNC"
+        expect_first_refuses
+        [ -z "$WRONG" ]
     elif [ "$scenario" = verify ]; then
         expect_rest "$WANTED" "$SYNC"
         expect_verified
@@ -461,7 +554,7 @@ run_scenario()
         now
         began=$NOW
         case ${WORLD:+old}:$scenario in
-        :* | *:create | *:delete | *:recover | *:undo | *:jobs | *:replace) "given_$scenario" ;;
+        :* | *:create | *:delete | *:recover | *:undo | *:jobs | *:replace | *:takeover) "given_$scenario" ;;
         esac
         row "$scenario" "$point" $n
         now

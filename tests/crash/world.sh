@@ -8,7 +8,8 @@
 #                                                STRATEGY, REPLICAS, KEEP and MORE (lines) are web's; NAME and OLD_NAME, DOMAIN
 #                                                and OLD_DOMAIN what it and the domain are called and were before; JOBS all lines
 #     life [POINT]                               one life of the daemon; $? is 137 when it was killed
-#     life_that FUNCTION [POINT]                 the same as a service that answers, until FUNCTION is 0: it is asked again and again
+#     life_that FUNCTION [POINT [BEGIN]]         the same as a service that answers, until FUNCTION is 0: it is asked again and again;
+#                                                BEGIN starts it, where that is not `reeve serve`
 #     settle                                     lives until the world is at rest
 #     expect_rest VERSION SYNC [API]             what must be true then; the sentences are in $WRONG
 #
@@ -128,7 +129,7 @@ life_that()
 {
     local end
 
-    quietly serve_begin "${2:-}"
+    quietly "${3:-serve_begin}" "${2:-}"
     now
     end=$((NOW + 20000))
     while kill -0 "$DAEMON" 2>/dev/null; do
@@ -145,7 +146,7 @@ life_that()
 
 serve_begin()
 {
-    REEVE_CRASH=$1 "$REEVE" serve >>"$WORLD/daemon.log" 2>&1 9>&- &
+    REEVE_CRASH=${1:-} "$REEVE" serve >>"$WORLD/daemon.log" 2>&1 9>&- &
     DAEMON=$!
 }
 

@@ -204,6 +204,129 @@ not_without_the_keys()
     expect_verified second
 }
 
+# A standby without keys follows and answers. Who gives them up when it takes over gives up what was sealed: the plan replaces
+# who was given it, once, and the old one can be read no more.
+who_gives_the_keys_up()
+{
+    local before
+
+    given_secrets
+    before=$(who_runs)
+    says 0 'in_sync' second status prod
+    says 0 '"kind":"rollout.applied"' second history prod -n 1000 -o json
+    says 3 "no option '--without-keys' here" "$REEVE" serve --config "$WORLD/second/reeve.yaml" --follow "unix:$WORLD/var/reeve.sock" --without-keys
+    kill_daemon
+    says 5 'give them up: --without-keys' second takeover --primary-is-fenced 'killed by the test'
+    says 0 'taken over' second takeover --without-keys --primary-is-fenced 'killed by the test'
+    await 60 "the second one converges" second_converged
+    await 60 "who was given a secret is made anew" is_replaced "$before"
+    await 60 "the second one converges" second_converged
+    expect_serves v1
+    says 0 'versions' second history -n 1000 -o json
+    expect_verified second
+    expect_old_one_refuses
+}
+
+is_replaced()
+{
+    [ "$(who_runs)" != "$1" ]
+}
+
+# --- who listens ----------------------------------------------------------------------------------------
+
+# Who listens at the standby hears each event once: as it comes, over a death of the standby, and through the takeover.
+given_listeners()
+{
+    given_pair
+    SECOND_API=$((FIRST + 36))
+    write_daemon extra="listen: 127.0.0.1:$((FIRST + 35))"
+    echo "listen: 127.0.0.1:$SECOND_API" >>"$WORLD/second/reeve.yaml"
+    given_witnesses
+    witnessed version=v1
+    commit 'version 1'
+    start_daemon
+    start_standby
+    await_converged
+    reeve token create all >"$WORLD/all" 2>/dev/null
+    reeve token create ours --env prod >"$WORLD/ours" 2>/dev/null
+    reeve token create none --env 'pr-*' >"$WORLD/none" 2>/dev/null
+    await_level
+}
+
+# happen COMMAND TIMES: who is asked to do something.
+happen()
+{
+    local i
+
+    for ((i = 0; i < $2; i++)); do
+        "$1" hold prod --reason 'a look' >/dev/null 2>&1 && "$1" resume prod >/dev/null 2>&1 || fail "nothing happens"
+    done
+}
+
+# seq of the last event of that kind that the stream brought.
+has_brought()
+{
+    grep -q "^event: $1" "$WORLD/stream"
+}
+
+listens()
+{
+    curl -sN --unix-socket "$WORLD/second/reeve.sock" "$@" http://localhost/api/v1/events >"$WORLD/stream" 2>/dev/null 9>&- &
+    STREAM=$!
+    disown
+}
+
+events_are_told_as_they_come()
+{
+    local last
+
+    given_listeners
+    last=$(seq_of second)
+    listens -H "Last-Event-ID: $((last - 3))"
+    await 10 "what came before" grep -q "^id: $last\$" "$WORLD/stream"
+    expect_equal "from where it was" "$(grep -m 1 '^id: ' "$WORLD/stream")" "id: $((last - 2))"
+    happen reeve 1
+    await 10 "what is new" has_brought command.hold
+    expect_equal "each once, in order" "$(grep '^id: ' "$WORLD/stream" | sort -k 2n | uniq)" "$(grep '^id: ' "$WORLD/stream")"
+    kill -KILL "$STREAM" 2>/dev/null
+}
+
+# What the actor of that token is told of the history, the oldest first.
+write_wanted()
+{
+    "$REEVE" --quiet --server "http://127.0.0.1:$SECOND_API" --token "@$WORLD/$1" history -n 1000 -o json >"$WORLD/$1.history" || fail "no history for $1"
+    grep -o '"seq":[0-9]*' "$WORLD/$1.history" | cut -d : -f 2 | sort -n >"$WORLD/$1.new"
+    mv "$WORLD/$1.new" "$WORLD/$1.wanted"
+}
+
+nobody_who_listens_misses_the_takeover()
+{
+    local listeners name
+
+    python3 "$(dirname "${BASH_SOURCE[0]}")/../support/listeners.py" "$SECOND_API" "$WORLD" all ours none >"$WORLD/said" 2>&1 9>&- &
+    listeners=$!
+    happen reeve 5
+    end_standby
+    happen reeve 5
+    start_standby
+    await_level
+    happen reeve 3
+    await_level
+    kill_daemon
+    take_over
+    await 30 "the second one converges" second_converged
+    happen second 5
+    for name in all ours none; do
+        write_wanted $name
+    done
+    wait $listeners || fail "$(cat "$WORLD/said")"
+    say "$(cat "$WORLD/said")"
+    grep -q daemon.took_over "$WORLD/all.history" || fail "nobody took over"
+    expect "of prod there is more than of nothing" test -s "$WORLD/ours.wanted"
+    expect_equal "of nothing" "$(cat "$WORLD/none.wanted")" ""
+    expect_old_one_refuses
+}
+
 # --- another machine ----------------------------------------------------------------------------------
 
 # With the token, which the second one knows by the events of the first.
@@ -284,6 +407,7 @@ the_first_machine_comes_back()
 }
 
 run_cases died_as_it_made_the_new_set died_in_the_gate died_behind_the_switch what_was_not_heard_is_found \
-    not_while_the_first_one_lives not_twice the_first_one_follows and_takes_over_again not_without_the_keys \
+    not_while_the_first_one_lives not_twice the_first_one_follows and_takes_over_again not_without_the_keys who_gives_the_keys_up \
+    events_are_told_as_they_come nobody_who_listens_misses_the_takeover \
     far_away the_machine_is_lost it_is_made_here the_first_machine_comes_back
 end_standby

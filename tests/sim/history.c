@@ -215,18 +215,6 @@ static void change_provider(struct history *h)
                                         .kind = NULL_FAULT_BEFORE });
 }
 
-/* Whether anything out there carries the number of this life. */
-static int is_seen(struct history *h)
-{
-    struct rec_operation *rows;
-    size_t n;
-
-    MUST(DB_SELECT(world_reader(&h->world), &h->world.arena, operation,
-                   "WHERE outcome = $1 AND action IN ('create', 'update') LIMIT 1", &rows, &n, err,
-                   DB_T(S("done"))));
-    return n != 0;
-}
-
 /* Nothing is lost where the copy knows everything that is there: then it is gone on with. */
 static void lose_database(struct history *h)
 {
@@ -234,7 +222,7 @@ static void lose_database(struct history *h)
                                                CRASH_RECOVER_BETWEEN_FILES,
                                                CRASH_RECOVER_AFTER_PLACED, N_CRASH_POINTS };
     struct world *w = &h->world;
-    int loses_all = chance(h, 25) && !h->n_lost, done = 0, was_seen;
+    int loses_all = chance(h, 25) && !h->n_lost, done = 0;
 
     if (chance(h, 50))
         world_stop(w);
@@ -242,7 +230,6 @@ static void lose_database(struct history *h)
         world_kill(w);
     if (!loses_all && !w->has_copy)
         return;
-    was_seen = is_seen(h);
     world_lose_database(w, loses_all ? WORLD_LOSES_ALL : WORLD_LOSES_SOME);
     h->broken = world_recover(w, points[draw(h, N_ELEMENTS(points))], &done);
     if (h->broken)
@@ -253,11 +240,31 @@ static void lose_database(struct history *h)
         map_init(&w->begun, &w->arena); /* nobody remembers what is over */
         h->n_lost++;                    /* nor what was taken away since: it is missed */
     }
-    if (loses_all && !was_seen) /* its numbers are given again */
-        laws_forget_numbers(&h->laws);
     laws_recovered(w, &h->laws);
     h->n_recovered++;
     h->n_forgotten += loses_all;
+}
+
+/* All that is durable was heard. The one before is started again beside it, now or never. */
+static void take_over(struct history *h)
+{
+    static const enum crash_point points[] = { CRASH_TAKEOVER_AFTER_MET, CRASH_TAKEOVER_AFTER_MARK,
+                                               CRASH_TAKEOVER_AFTER_BEGUN, N_CRASH_POINTS };
+    struct world *w = &h->world;
+
+    if (w->n_takeovers)
+        world_put_aside(w);
+    if (chance(h, 50)) {
+        world_hear(w);
+        run(h, draw(h, 3000));
+    }
+    world_kill(w);
+    world_hear(w);
+    note(h, "a standby takes over");
+    world_take_over(w, points[draw(h, N_ELEMENTS(points))]);
+    run(h, 1 + draw(h, 200));
+    if (!h->broken && chance(h, 50))
+        h->broken = world_comes_back(w, draw(h, 5000));
 }
 
 /* Every environment has a revision that it can be repaired from. */
@@ -318,6 +325,8 @@ static void happen(struct history *h)
     } else if (which < 98) {
         lose_database(h);
     } else if (which < 99) {
+        take_over(h);
+    } else if (chance(h, 50)) {
         note(h, "stop");
         world_stop(w);
     } else {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/laws.h"
 
-#include <string.h>
-
 #include "base/guard.h"
 #include "reconciler/core/identity.h"
 #include "specs/json_io.h"
@@ -173,12 +171,6 @@ static const char *check_counters(struct world *w, struct laws *l)
         l->must_serve[env] |= n_sets != 0;
     }
     return NULL;
-}
-
-void laws_forget_numbers(struct laws *l)
-{
-    memset(l->apply_seq, 0, sizeof(l->apply_seq));
-    memset(l->route_gen, 0, sizeof(l->route_gen));
 }
 
 void laws_recovered(struct world *w, struct laws *l)

@@ -17,8 +17,6 @@ struct laws { /* what was seen before, an environment each */
     int64_t recovered; /* up to here the history tells of what was found, not of what was proven */
 };
 
-/* A life that changed nothing was lost: what it counted to is counted to once more. */
-void laws_forget_numbers(struct laws *l);
 /* The history began anew, in which the sets that are there were proven by nobody. */
 void laws_recovered(struct world *w, struct laws *l);
 /* At any moment: what is routed to exists, and what was served is served. */

@@ -306,6 +306,41 @@ static void a_mark_outlives_hours_of_a_full_disk(struct story *s)
     expect_version(s, SHOP_BLOG, 2);
 }
 
+/* --- what is lost, and lost again ---------------------------------------------------------------- */
+
+static struct rec_environment row_of_prod(struct story *s)
+{
+    struct rec_environment row;
+
+    MUST(environments_by_name(world_reader(&s->w), &s->w.arena, S("prod"), &row, err));
+    return row;
+}
+
+/* A life that changed nothing outside counted, too: its plans have ids that somebody may have been told. */
+static void numbers_are_given_once(struct story *s)
+{
+    struct rec_environment before = row_of_prod(s), after;
+    int done;
+
+    for (int i = 0; i < 3; i++) {
+        world_kill(&s->w);
+        world_lose_database(&s->w, WORLD_LOSES_ALL);
+        assert_null(world_recover(&s->w, N_CRASH_POINTS, &done));
+        after = row_of_prod(s);
+        assert_true(after.apply_seq > before.apply_seq && after.route_gen > before.route_gen);
+        laws_recovered(&s->w, &s->laws);
+        change(s, SHOP_WEB, 0);
+        push(s); /* planned, and held */
+        run(s, 10 * SECOND);
+        before = row_of_prod(s);
+    }
+    say(s, COMMAND_RESUME);
+    world_say(&s->w, &(struct command){ .verb = COMMAND_RESUME, .env = S("stage"), .as = S("") },
+              &s->done);
+    run(s, MINUTE);
+    expect_status(s, "in_sync: ");
+}
+
 int main(void)
 {
     static struct story_row rows[] = {
@@ -322,6 +357,7 @@ int main(void)
         STORY(what_takes_long_is_not_called_refused),
         STORY(what_is_sick_is_said_so_after_a_deploy),
         STORY(a_mark_outlives_hours_of_a_full_disk),
+        STORY(numbers_are_given_once),
     };
 
     return story_tell_all(rows, N_ELEMENTS(rows));

@@ -416,7 +416,8 @@ static void world_begin_life(struct world *w)
                          .keeper = "/nowhere/keeper",
                          .boot = str_to_c(&w->process, str_fmt(&w->process, "%d", w->n_lives)),
                          .holder = "a simulated daemon",
-                         .once = w->is_once },
+                         .once = w->is_once,
+                         .takeover = TAKE(w->takeover) },
                      err));
     world_open_boxes(w);
     engine_start(w->engine);
@@ -499,6 +500,7 @@ void world_fini(struct world *w)
 
     world_stop(w);
     db_close(TAKE(w->reader));
+    db_close(TAKE(w->copy));
     crash_set_hook(NULL, NULL);
     if (!getenv("KEEP"))
         (void)sys_remove_all(w->dir, &err); /* a temporary folder */
@@ -508,7 +510,8 @@ void world_fini(struct world *w)
 struct db *world_reader(struct world *w)
 {
     if (!w->reader)
-        MUST(db_open(str_fmt(&w->arena, "%s/var/reeve.db", w->dir).p, DB_READ, &w->reader, err));
+        MUST(db_open(str_fmt(&w->arena, "%s/%s/reeve.db", w->dir, w->side ? "second" : "var").p,
+                     DB_READ, &w->reader, err));
     return w->reader;
 }
 

@@ -78,6 +78,12 @@ struct world {
     enum crash_point crash_point;
     int crash_nth, crash_times;
     int passed[N_CRASH_POINTS], died[N_CRASH_POINTS];
+    /* world_pair.c */
+    int side; /* which of the two machines' daemons is the world's */
+    int n_takeovers;
+    struct db *copy;            /* of the other one; NULL: nothing was heard in this life of it */
+    const struct value *before; /* who was taken over from; NULL: nobody */
+    const struct follow_takeover *takeover; /* how the next life begins; NULL: as any */
 };
 
 /* world_repository.c: for engine_options, with the world as its context. */
@@ -103,6 +109,19 @@ enum world_loss { WORLD_LOSES_ALL, WORLD_LOSES_SOME };
 void world_lose_database(struct world *w, enum world_loss loss);
 /* Dies there once, where it comes by, and is repeated. ret_done 0: nothing was lost. NULL, or what is broken. */
 const char *world_recover(struct world *w, enum crash_point dies_at, int *ret_done);
+
+/* What lies in the providers' folders. */
+struct digest world_digest(struct world *w);
+
+/* world_pair.c. A standby hears all that is durable by now. */
+void world_hear(struct world *w);
+/* The database of the one before is put aside: it may be a standby anew. */
+void world_put_aside(struct world *w);
+/* With the daemon dead: its standby goes on from what it heard, with the next life. The takeover dies there once first;
+ * N_CRASH_POINTS: it does not. */
+void world_take_over(struct world *w, enum crash_point dies_at);
+/* The daemon that was taken over from is started beside it, for so long. NULL, or what is broken. */
+const char *world_comes_back(struct world *w, int64_t ms);
 
 /* Die at the nth passage of a point from now on; then at its next ones, `times` in all. */
 void world_die(struct world *w, enum crash_point point, int nth, int times);

@@ -17,6 +17,11 @@ static const char *path_of(struct world *w, const char *name)
     return str_fmt(&w->arena, "%s/%s", w->dir, name).p;
 }
 
+static const char *state_of(struct world *w, const char *end)
+{
+    return str_fmt(&w->arena, "%s/%s/reeve.db%s", w->dir, w->side ? "second" : "var", end).p;
+}
+
 void world_keep_copy(struct world *w)
 {
     const char *path = path_of(w, "older.db");
@@ -32,9 +37,9 @@ void world_lose_database(struct world *w, enum world_loss loss)
 
     db_close(TAKE(w->reader));
     for (size_t i = 0; i < N_ELEMENTS(ends); i++)
-        (void)unlink(str_fmt(&w->arena, "%s/var/reeve.db%s", w->dir, ends[i]).p);
+        (void)unlink(state_of(w, ends[i]));
     if (loss == WORLD_LOSES_SOME && w->has_copy)
-        PRE(!rename(path_of(w, "older.db"), path_of(w, "var/reeve.db")));
+        PRE(!rename(path_of(w, "older.db"), state_of(w, "")));
     w->has_copy = 0;
 }
 
@@ -63,6 +68,11 @@ static struct digest read_folder(struct world *w, const char *folder)
 
 /* --- recover ------------------------------------------------------------------------------------- */
 
+struct digest world_digest(struct world *w)
+{
+    return read_folder(w, "world");
+}
+
 static void die_there(void *ctx, enum crash_point point)
 {
     if (*(const enum crash_point *)ctx == point)
@@ -90,7 +100,7 @@ static void recover_in_child(struct world *w, enum crash_point dies_at)
 
 static int recover_once(struct world *w, enum crash_point dies_at)
 {
-    int has_file = sys_exists(path_of(w, "var/reeve.db")), status = -1;
+    int has_file = sys_exists(state_of(w, "")), status = -1;
     pid_t pid = fork(); /* it dies without an end in order, and its lock with it */
 
     PRE(pid >= 0);
@@ -111,12 +121,12 @@ static int recover_once(struct world *w, enum crash_point dies_at)
 
 const char *world_recover(struct world *w, enum crash_point dies_at, int *ret_done)
 {
-    struct digest before = read_folder(w, "world"), after;
+    struct digest before = world_digest(w), after;
     int end = recover_once(w, dies_at);
 
     if (end == RECOVER_DIED) /* the new file may be in its place */
         end = recover_once(w, N_CRASH_POINTS) && dies_at != CRASH_RECOVER_AFTER_PLACED;
-    after = read_folder(w, "world");
+    after = world_digest(w);
     *ret_done = !end;
     w->was_recovered |= !end;
     if (end && end != RECOVER_REFUSED)
