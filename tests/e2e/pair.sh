@@ -82,7 +82,9 @@ second_answers()
 
 second_converged()
 {
-    [[ $(second status prod -o json 2>/dev/null) == *"\"commit\":\"$(head_commit)\",\"health\":\"healthy\""*'"sync":"in_sync"'* ]]
+    local healthy="\"commit\":\"$(head_commit)\"(,\"event_ms\":[0-9]+)?,\"health\":\"healthy\".*\"sync\":\"in_sync\""
+
+    [[ $(second status prod -o json 2>/dev/null) =~ $healthy ]]
 }
 
 take_over()
