@@ -13,6 +13,7 @@
 #include "base/guard.h"
 #include "base/sys.h"
 #include "providers/registry.h"
+#include "reconciler/cli/doctor_look.h"
 #include "reconciler/cli/doctor_rule.h"
 #include "reconciler/cli/groups.h"
 #include "reconciler/cli/isolation.h"
@@ -22,8 +23,6 @@
 
 #define FREE_PERMILLE_MIN 100
 #define CLOCK_2020_MS 1577836800000
-
-enum finding_level { FINDING_GOOD, FINDING_WARN, FINDING_BAD };
 
 struct doctor {
     struct cli *c;
@@ -443,6 +442,11 @@ static void write_findings(struct doctor *d)
     cli_write(d->c, &b);
 }
 
+static void look_found(void *ctx, enum finding_level level, struct str what, struct str mend)
+{
+    found(ctx, level, what, mend);
+}
+
 static void check_machine(struct doctor *d)
 {
     struct str file;
@@ -451,6 +455,8 @@ static void check_machine(struct doctor *d)
     check_clock(d);
     check_isolation(d);
     check_limits(d);
+    doctor_look(d->c->arena, d->c->daemon, look_found,
+                d); /* as the daemon, since isolation was looked at */
     if (!d->c->daemon)
         return;
     file = value_get_text(value_get(d->c->daemon, S("state")), S("file"), S(""));
