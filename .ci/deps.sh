@@ -14,9 +14,15 @@ is_installed()
 {
     case $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) in
     installed*) return 0 ;; # once an architecture
+    esac
+    case $provided in
+    *" $1 "*) return 0 ;; # another's package has it in it, as some nodejs have npm
     *) return 1 ;;
     esac
 }
+
+provided=" $(dpkg-query -W -f '${db:Status-Status} ${Provides}\n' 2>/dev/null | sed -n 's/^installed //p' |
+    sed 's/([^)]*)//g; s/,/ /g' | tr -s '\n ' ' ') "
 
 missing=
 while read -r package task why; do
