@@ -2,9 +2,10 @@
 """Verify an export of the history by docs/history.md alone. SPDX-License-Identifier: Apache-2.0
 
     reeve audit export >history.jsonl
-    python3 verify_history.py history.jsonl [ANCHORS]        ANCHORS: a file of heads that were noted elsewhere
+    python3 verify_history.py history.jsonl [ANCHORS]        ANCHORS: heads that were noted elsewhere, a file or a clone of the
+                                                             repository that keeps them
 """
-import hashlib, json, struct, sys
+import glob, hashlib, json, os, struct, sys
 
 
 def lp(text):
@@ -40,16 +41,23 @@ def verify(lines, anchors):
         hashes[seq] = prev
     assert not (whole and bare), f"event {bare}: its body is missing, and no snapshot says what it was"
     assert (last["end"], last["hash"] or prev) == (seq, prev), "the end is missing"
-    noted = [(int(n), h) for what, whose, n, h in map(str.split, anchors)
-             if (what, whose) == ("reeve/anchor/1", first["installation"]) and int(n) >= first["after"]]
+    life, since = next(((e["epoch"], e["time_ms"]) for e in events[:2] if (e["seq"], e["kind"]) == (2, "state.recovered")), (-1, 0))
+    noted = [(int(n), h) for what, whose, n, h, *more in map(str.split, anchors)
+             if what in ("reeve/anchor/1", "reeve/anchor/2") and whose == first["installation"]
+             and int(n) >= first["after"] and not (more and (int(more[0]) <= life or int(more[1]) < since))]
     for n, h in noted:
         assert hashes.get(n) == h, f"event {n} is not the one that was anchored"
     return f"{len(events)} events hold, {removed} without a body, up to {seq}; head {prev}; {len(noted)} anchors"
 
 
+def lines_of(path):
+    files = glob.glob(os.path.join(path, "*/*/*/*/*")) if os.path.isdir(path) else [path]
+    return [line for name in files for line in open(name) if line.strip()]
+
+
 if __name__ == "__main__":
     try:
         with open(sys.argv[1], encoding="utf-8", newline="\n") as f:
-            print(verify(f, open(sys.argv[2]) if len(sys.argv) > 2 else []))
+            print(verify(f, lines_of(sys.argv[2]) if len(sys.argv) > 2 else []))
     except (AssertionError, KeyError, ValueError, TypeError, AttributeError) as why:
         sys.exit(f"{sys.argv[1]}: {why!r}")

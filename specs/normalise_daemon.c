@@ -54,6 +54,17 @@ static void check_signatures(const struct daemon_check *c, const struct value *r
                          "signatures are asked for, and the source does not say whose keys count");
 }
 
+/* Nothing would ever be applied. */
+static void check_anchored(const struct daemon_check *c, const struct value *rule)
+{
+    const struct value *asked = value_at(rule, S("floor.anchor"));
+
+    if (asked && !value_count(value_get(c->daemon, S("anchors"))))
+        spec_message_add(c->m, SPEC_ERROR, asked->place, S("reference"),
+                         S("add anchors: [{type: git, url: ..}]"),
+                         "an anchor is required, and there is no place that keeps one");
+}
+
 static void check_rule(const struct daemon_check *c, const struct value *rule)
 {
     const struct value *secrets = value_get(rule, S("secrets"));
@@ -63,6 +74,7 @@ static void check_rule(const struct daemon_check *c, const struct value *rule)
                                  value_get(c->daemon, S("sources")));
     check_branch(c, rule);
     check_signatures(c, rule);
+    check_anchored(c, rule);
     normalise_daemon_check_providers(c, rule);
     for (size_t i = 0; i < value_count(secrets); i++) {
         const struct value *path = value_get(value_item(secrets, i), S("path"));

@@ -65,6 +65,27 @@ void normalise_daemon_check_providers(const struct daemon_check *c, const struct
     }
 }
 
+/* Who may push to a source writes what is applied; and what comes twice keeps nothing more. */
+static void check_place(const struct daemon_check *c, const struct value *anchors, size_t i)
+{
+    const struct value *sources = value_get(c->daemon, S("sources"));
+    const struct value *url = value_get(value_item(anchors, i), S("url"));
+    size_t first = 0;
+
+    if (!value_is(url, VALUE_TEXT))
+        return;
+    for (size_t k = 0; k < value_count(sources); k++)
+        if (value_eq(value_get(sources->u.map.entries[k].value, S("url")), url))
+            spec_message_add(c->m, SPEC_ERROR, url->place, S("anchor"), STR_NONE,
+                             "anchors are kept in a repository that is not a source, as '%.*s' is",
+                             STR_ARG(sources->u.map.entries[k].key));
+    while (first < i && !value_eq(value_get(value_item(anchors, first), S("url")), url))
+        first++;
+    if (first < i)
+        spec_message_add(c->m, SPEC_ERROR, url->place, S("anchor"), STR_NONE,
+                         "'%.*s' is one of the places already", STR_ARG(url->u.text));
+}
+
 void normalise_daemon_check_stores_of_history(const struct daemon_check *c)
 {
     static const struct kind buckets = { S_INIT("anchors"), "s3" },
@@ -76,8 +97,10 @@ void normalise_daemon_check_stores_of_history(const struct daemon_check *c)
     if (backup && !value_get(backup, S("provider")) && !value_get(backup, S("directory")))
         spec_message_add(c->m, SPEC_ERROR, backup->place, S("required"), STR_NONE,
                          "state.backup: either directory or provider says where copies lie");
-    for (size_t i = 0; i < value_count(anchors); i++)
+    for (size_t i = 0; i < value_count(anchors); i++) {
         check_provider(c, value_get(value_item(anchors, i), S("provider")), &buckets);
+        check_place(c, anchors, i);
+    }
 }
 
 struct value *normalise_daemon_drivers(struct arena *a, const struct value *daemon,

@@ -1,7 +1,7 @@
--- schema: every table of the state file, version 1. SPDX-License-Identifier: Apache-2.0
+-- schema: every table of the state file, version 3. SPDX-License-Identifier: Apache-2.0
 --
 -- Tables and columns are those of tables.def, in its order; a test compares the two. documents,
--- events, event_bodies and anchors stand here alone. Digests are 32 bytes, times end in _ms, places
+-- events and event_bodies stand here alone. Digests are 32 bytes, times end in _ms, places
 -- in the history in _seq.
 --
 -- There are no foreign keys: many callers share one commit, and a deferred violation of one of them
@@ -53,13 +53,6 @@ WHEN NEW.seq <> coalesce((SELECT max(seq) FROM events), 0) + 1
 BEGIN SELECT RAISE(ABORT, 'events follow one another'); END;
 CREATE TRIGGER event_bodies_stand BEFORE UPDATE ON event_bodies
 BEGIN SELECT RAISE(ABORT, 'event bodies are never changed'); END;
-
-CREATE TABLE anchors (
-    seq INTEGER NOT NULL,
-    place TEXT NOT NULL,
-    hash BLOB NOT NULL CHECK (length(hash) = 32),
-    PRIMARY KEY (seq, place)
-) STRICT, WITHOUT ROWID;
 
 -- What was asked for
 
@@ -438,6 +431,15 @@ CREATE TABLE job_runs (
     PRIMARY KEY (env, job, at_ms)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX job_runs_open ON job_runs (env) WHERE state IN ('waiting', 'running') OR is_left = 1;
+
+CREATE TABLE anchors (
+    seq INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    at_ms INTEGER NOT NULL,
+    proof TEXT,
+    PRIMARY KEY (seq, place)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE outbox (
     uid TEXT NOT NULL PRIMARY KEY,

@@ -95,7 +95,7 @@ static const struct option_row rows[] = {
     { OPTION_TIMEOUT,   "timeout",   KEY_TIMEOUT,   "TIME",    "stop watching after so long, 90s, 5m; it goes on" },
     { OPTION_AUDIT,     "replay",    KEY_REPLAY,    NULL,      "rebuild every table from the events and compare" },
     { OPTION_AUDIT,     "incremental", KEY_INCREMENTAL, NULL, "only what came after the last event that was verified" },
-    { OPTION_AUDIT,     "anchors",   KEY_ANCHORS,   "FILE",    "heads that were noted elsewhere: each is to stand in the export" },
+    { OPTION_AUDIT,     "anchors",   KEY_ANCHORS,   "PATH",    "heads that were noted elsewhere, a file or a clone of the repository that keeps them: each is to stand in the export" },
     { OPTION_SPAN,      "from",      KEY_FROM,      "TIME",    "not what came before" },
     { OPTION_SPAN,      "to",        KEY_TO,        "TIME",    "not what came after" },
     { OPTION_HOLD_ALL,  "hold-all",  KEY_HOLD_ALL,  NULL,      "observe and plan, apply nothing" },

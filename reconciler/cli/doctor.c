@@ -167,6 +167,22 @@ static void check_copies(struct doctor *d)
               S("state: {backup: {directory: PATH}}, on another disk"));
 }
 
+static void check_anchors(struct doctor *d)
+{
+    const struct value *places = value_get(d->c->daemon, S("anchors"));
+    struct arena *a = d->c->arena;
+
+    for (size_t i = 0; i < value_count(places); i++)
+        found(d, FINDING_GOOD,
+              str_fmt(a, "the head of the history is brought to '%.*s'",
+                      STR_ARG(value_get_text(value_item(places, i), S("url"), S("?")))),
+              S(""));
+    if (!value_count(places))
+        found(d, FINDING_WARN,
+              S("the head of the history is nowhere but here: who has this machine can rewrite it"),
+              S("anchors: [{type: git, url: URL}], a repository of another machine"));
+}
+
 /* The classes of isolation, and which of them this machine can give. */
 static const struct {
     const char *word, *gives, *mend;
@@ -468,6 +484,7 @@ static void check_machine(struct doctor *d)
     check_disk(d, file);
     check_state(d, file);
     check_copies(d);
+    check_anchors(d);
 }
 
 int verb_doctor(struct cli *c, struct err *err)

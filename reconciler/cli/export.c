@@ -232,6 +232,8 @@ static int read_event(struct import *m, const struct value *v, struct err *err)
         digest_from_hex(cli_text(v, "prev_hash"), &e.prev_hash) ||
         digest_from_hex(cli_text(v, "hash"), &e.hash))
         return bad_line(m, err, "is no event");
+    if (m->anchors)
+        anchors_begin(m->anchors, &e);
     if (events_check_next(&m->check, &e, err) ||
         (m->anchors && anchors_check(m->anchors, m->check.installation, e.seq, &e.hash, err)))
         return err_wrap(err, "'%s'", m->path);
@@ -290,6 +292,8 @@ int export_verify(struct cli *c, const char *path, struct anchors *anchors, stru
         value_set_int(c->arena, map, S("removed"), m.check.n_bare);
     if (anchors)
         value_set_int(c->arena, map, S("anchored"), anchors->n_held);
+    if (anchors && anchors->n_before)
+        value_set_int(c->arena, map, S("anchored_before"), anchors->n_before);
     value_set_text(c->arena, map, S("head"), digest_hex(c->arena, &m.check.last_hash));
     *ret = map;
     return arena_status(c->arena, err);

@@ -62,6 +62,11 @@ static void write_verdict(struct cli *c, const struct value *answer)
     if (value_get(answer, S("anchored")))
         (void)fprintf(c->out, "%lld events are the ones that were anchored\n",
                       (long long)value_get_int(answer, S("anchored"), 0));
+    if (value_get(answer, S("anchored_before")))
+        (void)fprintf(c->out,
+                      "%lld anchors are of the history that a recover ended: hold them against its "
+                      "export\n",
+                      (long long)value_get_int(answer, S("anchored_before"), 0));
     if (value_get(answer, S("rows")))
         (void)fprintf(c->out, "%lld rows are what the events say\n",
                       (long long)value_get_int(answer, S("rows"), 0));

@@ -116,6 +116,21 @@ static void render_copies(struct render *r, const struct value *copies)
     sb_add_c(r->out, "\n\n");
 }
 
+static void render_anchors(struct render *r, const struct value *anchors)
+{
+    for (size_t i = 0; i < value_count(anchors); i++) {
+        const struct value *one = value_item(anchors, i);
+
+        if (!value_get(one, S("error")))
+            continue;
+        render_text(r, TONE_BAD, S("the head of the history is not anchored at "));
+        render_text(r, TONE_BAD, render_safe(r->out->arena, text_of(one, "place")));
+        render_text(r, TONE_BAD, S(": "));
+        render_text(r, TONE_BAD, render_safe(r->out->arena, text_of(one, "error")));
+        sb_add_c(r->out, "\n\n");
+    }
+}
+
 static void render_clock(struct render *r, const struct value *clock)
 {
     if (!clock)
@@ -156,6 +171,7 @@ void render_status(struct render *r, const struct value *status)
     render_stale(r, value_get_text(value_get(status, S("live")), S("stale"), STR_NONE));
     render_heartbeat(r, value_get(value_get(status, S("live")), S("heartbeat")));
     render_copies(r, value_get(value_get(status, S("live")), S("copies")));
+    render_anchors(r, value_get(value_get(status, S("live")), S("anchors")));
     render_clock(r, value_get(status, S("suspect_clock")));
     render_providers(r, value_get(value_get(status, S("live")), S("providers")));
     render_table_init(&t, a, heads, N_ELEMENTS(heads));

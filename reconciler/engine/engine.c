@@ -121,6 +121,7 @@ static void seal_head(struct engine *e)
 
     if (history_seal_commit(&e->seal, e->db, &err))
         LOG(LOG_WARN, "the head of the history is not sealed", LOG_C("err", err.text));
+    e->head_seq = e->seal.seen_seq;
 }
 
 static int commit(struct engine *e, struct err *err)
@@ -305,6 +306,7 @@ void engine_start(struct engine *e)
     arena_init(&s->arena, 0);
     clock_task_start(&e->clock);
     tidy_task_start(&e->tidy, e);
+    anchor_task_start_all(e);
     if (!e->options.once) {
         copy_task_start(&e->copies, e);
         heartbeat_task_start(&e->heartbeat, e);
@@ -446,6 +448,7 @@ void engine_stop(struct engine *e)
     copy_task_stop(&e->copies);
     heartbeat_task_stop(&e->heartbeat);
     notify_task_stop(&e->notify);
+    anchor_task_stop_all(e);
     for (size_t i = 0; i < e->envs.n; i++)
         env_task_stop(e->envs.p[i]);
     for (size_t i = 0; i < e->n_sources; i++)

@@ -6,6 +6,7 @@
 #include "base/crash.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "reconciler/engine/anchor_start.h"
 #include "reconciler/engine/engine_suspects.h"
 #include "reconciler/engine/installation.h"
 #include "reconciler/engine/lives.h"
@@ -304,6 +305,8 @@ static int judge_database(struct engine *e, struct arena *a, const struct world 
         LOG(LOG_WARN, "whether a copy is newer than the database is not known",
             LOG_C("err", no_copies.text));
     if (!why.p && history_seal_judge(a, &e->seal, e->db, &why, err))
+        return err->code;
+    if (!why.p && anchor_start_judge(e, a, &why, err))
         return err->code;
     if (!why.p)
         return 0;

@@ -95,8 +95,8 @@ static const struct source *make_git_source(struct engine *e, struct str name,
         .known_hosts = value_get_text(config, S("known_hosts"), STR_NONE),
         .key_file = value_get_text(config, S("key_file"), STR_NONE),
         .max_bytes = value_get_int(config, S("mirror_bytes"), 0),
-        .memory_bytes = WORKER_MEMORY_MAX,
-        .cpu_s = WORKER_CPU_S,
+        .memory_bytes = e->worker_memory_bytes,
+        .cpu_s = e->worker_cpu_s,
     };
     return &g->source;
 }
@@ -127,9 +127,11 @@ int engine_open(struct engine *e, const struct engine_options *options, struct e
 {
     e->options = *options;
     e->loop = options->loop;
+    e->worker_memory_bytes = WORKER_MEMORY_MAX;
+    e->worker_cpu_s = WORKER_CPU_S;
     if (engine_life_place(e, err) || engine_life_read(e, err) || sign_files_tidy(e, err) ||
         read_egress(e, err) || open_providers(e, err) || engine_life_begin(e, err) ||
-        make_sources(e, err)) {
+        anchor_task_open_all(e, err) || make_sources(e, err)) {
         struct err why = *err;
 
         engine_close(e);
@@ -158,6 +160,7 @@ void engine_close(struct engine *e)
     copy_task_fini(&e->copies);
     heartbeat_task_fini(&e->heartbeat);
     notify_task_fini(&e->notify);
+    anchor_task_fini_all(e);
     provider_line_close_all(e);
     registry_close(TAKE(e->providers));
     secret_sets_free(TAKE(e->sealed));

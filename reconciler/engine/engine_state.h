@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "providers/registry.h"
 #include "reconciler/core/identity.h"
+#include "reconciler/engine/anchor_task.h"
 #include "reconciler/engine/clock_task.h"
 #include "reconciler/engine/copy_task.h"
 #include "reconciler/engine/counts.h"
@@ -67,6 +68,10 @@ struct engine {
     struct heartbeat_task heartbeat;
     struct notify_tell tell;
     struct notify_task notify;
+    struct anchor_task *anchors; /* one a place */
+    size_t n_anchors;
+    _Atomic int64_t head_seq;                  /* of the last commit; STATE writes it */
+    int64_t worker_memory_bytes, worker_cpu_s; /* of a child that asks git; 0: no limit */
     struct network *egress; /* that drivers may reach though they are not public */
     size_t n_egress;
     struct registry *providers;

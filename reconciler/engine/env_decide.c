@@ -2,6 +2,7 @@
 #include "reconciler/core/render.h"
 #include "reconciler/core/standing.h"
 #include "reconciler/core/windows.h"
+#include "reconciler/engine/anchor_wait.h"
 #include "reconciler/engine/approvals.h"
 #include "reconciler/engine/env_row.h"
 #include "reconciler/engine/env_trigger.h"
@@ -213,7 +214,7 @@ static int overrides_hold(const struct env_task *env)
 
 /* What stands in the way of a plan, however many said yes; STR_NONE: nothing of that. */
 struct bars {
-    struct str held, frozen, early, shut, crowded;
+    struct str held, frozen, unanchored, early, shut, crowded;
 };
 
 static int find_bars(struct env_task *env, const struct rec_plan *row, const struct value *policy,
@@ -229,6 +230,8 @@ static int find_bars(struct env_task *env, const struct rec_plan *row, const str
     frozen = is_frozen(env, row, policy, &ret->frozen, err);
     if (frozen < 0)
         return frozen;
+    if (anchor_wait(env, &ret->unanchored, err) < 0)
+        return err->code;
     early = env_trigger_waits(env, value_get(policy, S("triggers")), &ret->early, err);
     if (!early)
         early = env_checks_wait(env, value_get(policy, S("triggers")), &ret->early, err);
@@ -288,6 +291,8 @@ int env_decide(struct env_task *env, const struct rec_plan *row, struct env_deci
     } else if (bars.frozen.p) {
         ret->sync = S("frozen");
         ret->reason = bar_reason(env, bars.frozen, &verdict, is_approved);
+    } else if (bars.unanchored.p) {
+        ret->reason = bar_reason(env, bars.unanchored, &verdict, is_approved);
     } else if (bars.early.p) {
         ret->reason = bar_reason(env, bars.early, &verdict, is_approved);
     } else if (bars.shut.p) {

@@ -135,11 +135,12 @@ struct env_task {
     int cannot_repair;       /* the last repair failed: what is wanted does not wait for it */
     int is_cycling, is_queued;
     struct env_task *queue_next;
-    int is_resting;    /* a whole cycle passed, and nothing moved since it began */
-    int is_woken;      /* something did */
-    int is_in_trouble; /* the last one brought nothing but an error */
-    int is_unswept;    /* a plan may have ended since sealed sets were looked through */
-    int64_t line;      /* of the heads that go on from the commit applied last; 0: not known */
+    int is_resting;           /* a whole cycle passed, and nothing moved since it began */
+    int is_woken;             /* something did */
+    int is_in_trouble;        /* the last one brought nothing but an error */
+    atomic_int awaits_anchor; /* its plan waits for one (anchor_wait.h); STATE writes it */
+    int is_unswept;           /* a plan may have ended since sealed sets were looked through */
+    int64_t line; /* of the heads that go on from the commit applied last; 0: not known */
     struct digest last_trouble; /* of its text; none: a plan has ended since */
 };
 

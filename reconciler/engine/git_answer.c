@@ -149,12 +149,9 @@ int git_answer_parse(struct arena *a, struct str text, struct value **ret, struc
                    STR_ARG(value_get_text(error, S("text"), S("no reason given"))));
 }
 
-/* One that was killed or said nothing broke off. */
-static int answer_take(struct arena *a, struct source_call *call, struct value **ret,
-                       struct err *err)
+int git_answer_take(struct arena *a, const struct exec_result *result, struct value **ret,
+                    struct err *err)
 {
-    const struct exec_result *result = &call->result;
-
     if (result->signal)
         return err_set(err, ERR_IO, "git: the worker ended by signal %d", result->signal);
     if (result->status || result->out_dropped)
@@ -257,7 +254,7 @@ int git_answer_read(struct arena *a, struct source_call *call, struct source_sna
                     struct err *err)
 {
     struct value *answer;
-    int rc = answer_take(a, call, &answer, err);
+    int rc = git_answer_take(a, &call->result, &answer, err);
 
     return rc ? rc : answer_take_snapshot(a, answer, ret, err);
 }
@@ -291,7 +288,7 @@ int git_answer_fetch(struct arena *a, struct source_call *call, struct source_he
     struct source_heads heads = { 0 };
     const struct value *map, *gone;
     struct value *answer;
-    int rc = answer_take(a, call, &answer, err);
+    int rc = git_answer_take(a, &call->result, &answer, err);
 
     if (rc || answer_check(answer_heads, answer, err))
         return err->code;
@@ -317,7 +314,7 @@ int git_answer_resolve(struct arena *a, struct source_call *call, struct source_
                        struct err *err)
 {
     struct value *answer;
-    int rc = answer_take(a, call, &answer, err);
+    int rc = git_answer_take(a, &call->result, &answer, err);
 
     if (rc || answer_check(answer_head, answer, err))
         return err->code;
@@ -330,7 +327,7 @@ int git_answer_ancestry(struct arena *a, struct source_call *call, int *ret_is_d
                         struct err *err)
 {
     struct value *answer;
-    int rc = answer_take(a, call, &answer, err);
+    int rc = git_answer_take(a, &call->result, &answer, err);
 
     if (!rc)
         *ret_is_descendant = value_get_bool(answer, S("is_descendant"), 0);
@@ -355,7 +352,7 @@ int git_answer_log(struct arena *a, struct source_call *call, struct source_comm
     struct source_commits commits = { 0 };
     const struct value *list;
     struct value *answer;
-    int rc = answer_take(a, call, &answer, err);
+    int rc = git_answer_take(a, &call->result, &answer, err);
 
     if (rc || answer_check(answer_log, answer, err))
         return err->code;
@@ -379,7 +376,7 @@ int git_answer_export(struct arena *a, struct source_call *call, struct source_e
                       struct err *err)
 {
     struct value *answer;
-    int rc = answer_take(a, call, &answer, err);
+    int rc = git_answer_take(a, &call->result, &answer, err);
 
     if (rc)
         return rc;

@@ -16,6 +16,9 @@
 
 /* The members of an answer, or its error, of which only codes that a worker may give are taken. */
 int git_answer_parse(struct arena *a, struct str text, struct value **ret, struct err *err);
+/* The same of a worker that has ended; one that was killed or said nothing broke off. */
+int git_answer_take(struct arena *a, const struct exec_result *result, struct value **ret,
+                    struct err *err);
 
 /* As struct source_ops wants them. */
 int git_answer_fetch(struct arena *a, struct source_call *call, struct source_heads *ret,

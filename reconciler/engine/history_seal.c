@@ -41,8 +41,11 @@ int history_seal_commit(struct history_seal *s, struct db *db, struct err *err)
     struct seal_head head;
     int rc = events_head(db, &head.seq, &head.hash, err);
 
-    if (rc || head.seq == s->sealed_seq)
+    if (rc)
         return rc;
+    s->seen_seq = head.seq;
+    if (head.seq == s->sealed_seq)
+        return 0;
     rc = seal_write(&s->head, &head, err);
     if (!rc)
         s->sealed_seq = head.seq;

@@ -16,6 +16,7 @@ struct history_seal {
     char key[SEAL_KEY_BYTES]; /* the owner wipes it */
     struct seal head, verified;
     int64_t sealed_seq; /* by us; 0: nothing yet */
+    int64_t seen_seq;   /* the head after the last commit, sealed or not */
 };
 
 enum history_seal_mode {

@@ -66,11 +66,19 @@ push_create()
     WANTED=v1 SYNC=in_sync
 }
 
-given_update()
+given_served_world()
 {
     given_secret_world
     shop v0 ok
     life
+}
+
+# Its history is anchored, too.
+given_update()
+{
+    ANCHORED=yes
+    given_served_world
+    ANCHORED=
 }
 
 push_update()
@@ -81,7 +89,7 @@ push_update()
 
 given_switch()
 {
-    given_update
+    given_served_world
 }
 
 push_switch()
@@ -91,7 +99,7 @@ push_switch()
 
 given_revert()
 {
-    given_update
+    given_served_world
 }
 
 # Ready at first, and found out in the bake. A good one before it: three bad ones in a row hold the environment.
@@ -330,7 +338,7 @@ push_delete()
 
 given_recover()
 {
-    given_update
+    given_served_world
     cp "$WORLD/var/reeve.db" "$WORLD/older.db"
 }
 

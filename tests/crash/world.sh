@@ -2,7 +2,8 @@
 #
 # Sourced after tests/e2e/lib.sh; INVENTORY is the program that compares rows with the world.
 #
-#     given_secret_world                         given_world of the library, with a secret that may be read
+#     given_secret_world                         given_world of the library, with a secret that may be read; where ANCHORED is set, with
+#                                                a place that keeps the head of its history
 #     plain_shop                                 nothing of what follows is set, whatever our environment calls by these names
 #     shop VERSION HEALTH [API_VERSION [BAKE]]   writes and commits the specs: web, and api where it has a version
 #                                                STRATEGY, REPLICAS, KEEP and MORE (lines) are web's; NAME and OLD_NAME, DOMAIN
@@ -20,10 +21,17 @@ export REEVE_SECRET_TOKEN=token-0123456789abcdef0123456789abcdef
 
 given_secret_world()
 {
+    local anchors=
+
     given_world
     mkdir "$WORLD/made"
+    if [ -n "${ANCHORED:-}" ]; then
+        git init -q --bare "$WORLD/place.git"
+        anchors="anchors: [{type: git, url: \"file://$WORLD/place.git\", every: 1s}]"
+    fi
     write_daemon rule='    secrets: [{path: "env:token", for: services}]' \
-        extra="secrets: {generated: made, stores: {env: {type: env}, made: {type: file, directory: $WORLD/made}}}"
+        extra="secrets: {generated: made, stores: {env: {type: env}, made: {type: file, directory: $WORLD/made}}}
+$anchors"
 }
 
 plain_shop()

@@ -56,6 +56,8 @@ void history_judge(struct history *h, int was_retried)
         h->broken = check_env(h, env, was_retried);
     if (!h->broken)
         h->broken = laws_history(w);
+    if (!h->broken)
+        h->broken = world_place_fault(w);
     MUST(events_head(world_reader(w), &seq, &hash, err));
     if (!h->broken && seq > HISTORY_EVENTS_MAX)
         h->broken = str_fmt(&w->arena, "%lld events: something never rests", (long long)seq).p;

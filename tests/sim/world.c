@@ -303,6 +303,7 @@ static void world_read_daemon(struct world *w)
              "secrets: {generated: made, stores: {env: {type: env}, made: {type: file, directory: "
              "made}}}\n"
              "limits: {concurrency: 8, per_provider: {box: 6}}\n"
+             "anchors: [{type: git, url: \"file:///place\"}]\n"
              "providers:\n  box: {driver: \"null\", directory: world}\n");
     if (w->boxes == WORLD_BOX_EACH)
         sb_add_c(&text, "  crate: {driver: \"null\", directory: crate}\n");
@@ -402,6 +403,7 @@ static void world_begin_life(struct world *w)
                                         .wall_ms = w->wall_ms,
                                         .work_ms_max = w->work_ms_max,
                                         .batch = { world_batch_begin, world_batch_commit, w },
+                                        .exec = world_place_exec,
                                         .http = world_http,
                                         .ctx = w });
     w->n_lives++;

@@ -16,6 +16,7 @@
 #include "base/crash.h"
 #include "base/hash.h"
 #include "base/map.h"
+#include "base/vec.h"
 #include "providers/null/null.h"
 #include "reconciler/engine/command.h"
 #include "reconciler/engine/engine_state.h"
@@ -64,6 +65,7 @@ struct world {
     int is_beside_hostile; /* the tip of the branch beside main cannot be read */
     int is_reading_deadly; /* to the worker that fetches */
     int n_fetches;
+    VEC(struct str) place; /* lines of the repository that keeps the heads of the history */
     unsigned char
         n_probes[WORLD_PORTS_MAX]; /* how often each port was asked, up to WORLD_ROTS_AFTER */
     /* of the null driver; nth counts over all lives */
@@ -89,6 +91,12 @@ struct world {
 /* world_repository.c: for engine_options, with the world as its context. */
 const struct source *world_repository_make(void *ctx, struct arena *a, struct str name,
                                            const struct value *config);
+
+/* world_place.c: for loop_sim_options; while git is down, so is the place. */
+int world_place_exec(void *ctx, const struct exec_request *in, struct arena *a,
+                     struct exec_result *ret, int64_t *ret_delay_ms);
+/* NULL, or the line that the history does not go on from; one that takes over has another key. The daemon runs. */
+const char *world_place_fault(struct world *w);
 
 void world_init(struct world *w, uint64_t seed, enum world_boxes boxes);
 void world_fini(struct world *w);

@@ -83,13 +83,13 @@ static void test_a_reader_cannot_write_and_sees_one_view(void **state)
 }
 
 static const struct migration wider[] = {
-    { 2, 1, NULL },
-    { 3, 1, "ALTER TABLE holds ADD COLUMN extra TEXT" },
-    { 4, 1, "CREATE TABLE extras (a TEXT NOT NULL PRIMARY KEY) STRICT" },
+    { 3, 1, NULL },
+    { 4, 1, "ALTER TABLE holds ADD COLUMN extra TEXT" },
+    { 5, 1, "CREATE TABLE extras (a TEXT NOT NULL PRIMARY KEY) STRICT" },
 };
 static const struct migration closing[] = {
-    { 2, 1, NULL },
-    { 3, 3, "ALTER TABLE holds ADD COLUMN extra TEXT" },
+    { 3, 1, NULL },
+    { 4, 4, "ALTER TABLE holds ADD COLUMN extra TEXT" },
 };
 static const struct db_birth later = { .time_ms = GIVEN_MS + 1000 };
 
@@ -104,16 +104,16 @@ static void test_an_upgrade_keeps_a_copy_and_is_an_event(void **state)
     int64_t n;
 
     given_put(g, REC_meta, &(struct rec_meta){ .k = S("k"), .v = S("1") });
-    (void)snprintf(copy, sizeof(copy), "%s.v2", g->path);
+    (void)snprintf(copy, sizeof(copy), "%s.v3", g->path);
     expect_ok(g, sys_write_file(copy, 0600, S("of an attempt that failed"), &g->err));
     expect_ok(g, migrate_run(g->db, g->path, wider, 3, &later, &g->err));
     expect_ok(g, events_get(g->db, &g->a, 3, &e, &g->err));
     assert_string_equal(e.kind.p, "state.migrated");
-    assert_string_equal(e.body.p, "{\"notes\":{\"from\":2,\"to\":4},\"rows\":{\"meta\":["
-                                  "{\"k\":\"schema\",\"v\":\"4\"},"
+    assert_string_equal(e.body.p, "{\"notes\":{\"from\":3,\"to\":5},\"rows\":{\"meta\":["
+                                  "{\"k\":\"schema\",\"v\":\"5\"},"
                                   "{\"k\":\"min_reader\",\"v\":\"1\"}]}}");
     expect_ok(g, db_meta(g->db, &g->a, S("schema"), &v, &g->err));
-    assert_string_equal(v.p, "4");
+    assert_string_equal(v.p, "5");
     expect_ok(g, replay_verify(g->db, &n, &g->err));
 
     /* the copy is the state as it was */
@@ -157,21 +157,21 @@ static void test_a_failed_upgrade_changes_nothing(void **state)
 {
     struct given *g = *state;
     static const struct migration broken[] = {
-        { 2, 1, NULL },
-        { 3, 1, "ALTER TABLE holds ADD COLUMN extra TEXT" },
-        { 4, 1, "CREATE TABLE holds (a)" },
+        { 3, 1, NULL },
+        { 4, 1, "ALTER TABLE holds ADD COLUMN extra TEXT" },
+        { 5, 1, "CREATE TABLE holds (a)" },
     };
     struct str v;
 
     assert_int_not_equal(migrate_run(g->db, g->path, broken, 3, &later, &g->err), 0);
     expect_ok(g, db_meta(g->db, &g->a, S("schema"), &v, &g->err));
-    assert_string_equal(v.p, "2");
+    assert_string_equal(v.p, "3");
     assert_int_equal(
         given_count(g, "SELECT count(*) FROM pragma_table_info('holds') WHERE name = 'extra'"), 0);
     given_put(g, REC_meta, &(struct rec_meta){ .k = S("k"), .v = S("1") });
 }
 
-/* What version 2 added is taken away. */
+/* What versions 2 and 3 added is taken away. */
 static void given_version_1(struct given *g)
 {
     static const char *const gone[] = {
@@ -185,6 +185,8 @@ static void given_version_1(struct given *g)
         "ALTER TABLE outbox DROP COLUMN outcome",
         "ALTER TABLE outbox DROP COLUMN error",
         "ALTER TABLE outbox DROP COLUMN digest",
+        "ALTER TABLE anchors DROP COLUMN at_ms",
+        "ALTER TABLE anchors DROP COLUMN proof",
     };
 
     given_put(g, REC_meta, &(struct rec_meta){ .k = S("schema"), .v = S("1") });
@@ -195,6 +197,7 @@ static void given_version_1(struct given *g)
 static void test_version_1_is_upgraded(void **state)
 {
     struct given *g = *state;
+    struct rec_anchor anchor = { .seq = 1, .place = S("file:///x"), .proof = STR_NONE };
     struct rec_outbox *rows;
     struct str v;
     int64_t n;
@@ -203,7 +206,7 @@ static void test_version_1_is_upgraded(void **state)
     given_version_1(g);
     given_reopen(g);
     expect_ok(g, db_meta(g->db, &g->a, S("schema"), &v, &g->err));
-    assert_string_equal(v.p, "2");
+    assert_string_equal(v.p, "3");
     assert_int_equal(given_count(g, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'outbox%'"),
                      6);
     given_put(g, REC_outbox,
@@ -211,7 +214,12 @@ static void test_version_1_is_upgraded(void **state)
                   .uid = S("u"), .target = S("t"), .done_seq = REC_NONE, .done_ms = REC_NONE });
     expect_ok(g, outbox_waiting_for(g->db, &g->a, S("t"), 9, &rows, &found, &g->err));
     assert_int_equal(found, 1);
+    given_put(g, REC_anchor, &anchor);
+    expect_ok(g, db_get(g->db, &g->a, REC_anchor, &anchor, &g->err));
     expect_ok(g, replay_verify(g->db, &n, &g->err));
+    given_reopen(g); /* once */
+    assert_int_equal(given_count(g, "SELECT count(*) FROM events WHERE kind = 'state.migrated'"),
+                     1);
 }
 
 /* A child tries; the answer is its exit status. */

@@ -39,9 +39,9 @@ static void test_schema_is_what_tables_def_says(void **state)
             assert_int_equal(t->columns[j].role == TABLE_KEY, j < t->n_keys); /* keys first */
         expect_columns(g, t);
     }
-    /* and documents, events, event_bodies, anchors */
+    /* and documents, events, event_bodies */
     assert_int_equal(given_count(g, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"),
-                     N_RECORDS + 4);
+                     N_RECORDS + 3);
     assert_int_equal(given_count(g, "SELECT count(*) FROM pragma_table_list"
                                     " WHERE schema = 'main' AND type = 'table' AND NOT strict"
                                     " AND name NOT LIKE 'sqlite%'"),

@@ -1,0 +1,233 @@
+#!/bin/bash
+# anchors: the head of the history lies where the daemon's machine cannot rewrite it. SPDX-License-Identifier: Apache-2.0
+. "$(dirname "$0")/lib.sh"
+
+PLACE=
+
+# Words: more fields of the place, more of the rule.
+given_place()
+{
+    given_world
+    PLACE=$WORLD/place.git
+    git init -q --bare -b main "$PLACE"
+    write_daemon rule="${2:-}" extra="anchors: [{type: git, url: \"file://$PLACE\", every: 1s${1:+, $1}}]"
+    spec version=v1
+    commit 'the first version'
+}
+
+in_place()
+{
+    git -C "$PLACE" "$@" 2>/dev/null
+}
+
+lines()
+{
+    in_place log --format=%s main
+}
+
+# The newest event that is no event of anchors is in the place.
+is_anchored()
+{
+    local newest=$(reeve history -n 20 -o json | grep -o '"kind":"[^"]*"[^{}]*"seq":[0-9]*' | grep -v '"kind":"anchor' | head -n 1 | grep -o '[0-9]*$')
+    local brought=$(lines | grep '^reeve/anchor/2 ' | head -n 1 | cut -d ' ' -f 3)
+
+    [ -n "$newest" ] && [ -n "$brought" ] && [ "$brought" -ge "$newest" ]
+}
+
+await_anchored()
+{
+    await 20 "what happened is anchored" is_anchored
+}
+
+python_verifies()
+{
+    python3 "$(dirname "${BASH_SOURCE[0]}")/../../docs/verify_history.py" "$@"
+}
+
+the_head_is_brought_there()
+{
+    given_place
+    start_daemon
+    await_converged
+    await_anchored
+    expect_has "its form" "$(lines | head -n 1)" "reeve/anchor/2 "
+    reeve audit export >"$WORLD/history.jsonl" || fail "the export is refused"
+    git clone -q "$PLACE" "$WORLD/clone"
+    expect_has "reeve" "$(reeve audit verify "$WORLD/history.jsonl" --anchors "$WORLD/clone")" "$(lines | wc -l) events are the ones that were anchored"
+    expect_has "python" "$(python_verifies "$WORLD/history.jsonl" "$WORLD/clone")" "$(lines | wc -l) anchors"
+    cat "$WORLD"/clone/*/*/*/*/* >"$WORLD/lines"
+    expect_has "a file of them" "$(reeve audit verify "$WORLD/history.jsonl" --anchors "$WORLD/lines")" "were anchored"
+    expect "the tables follow from the events" reeve audit verify --replay
+    expect_has "who looks" "$(reeve status -o json)" "\"place\":\"file://$PLACE#main\""
+}
+
+# Else each anchor would be followed by another one.
+an_anchor_asks_for_none()
+{
+    local before
+
+    before=$(lines | wc -l)
+    for n in 1 2 3; do
+        reeve hold prod --reason "the $n. canary" >/dev/null || fail "hold is refused"
+        reeve resume prod >/dev/null || fail "resume is refused"
+        await_anchored
+    done
+    [ "$(lines | wc -l)" -le $((before + 6)) ] || fail "six events, $(($(lines | wc -l) - before)) anchors"
+    expect_equal "an event each" "$(reeve history -n 1000 -o json | grep -o '"kind":"anchor.made"' | wc -l)" "$(lines | wc -l)"
+}
+
+says_that_it_is_not_anchored()
+{
+    reeve status | grep -q 'the head of the history is not anchored at '
+}
+
+is_told()
+{
+    reeve history -n 1000 -o json | grep -q '"kind":"anchor.failed"'
+}
+
+a_place_that_is_down_is_told_and_comes_back()
+{
+    local before
+
+    before=$(lines | wc -l)
+    mv "$PLACE" "$WORLD/away.git"
+    reeve hold prod --reason 'nobody anchors this' >/dev/null || fail "hold is refused"
+    await 20 "status says so" says_that_it_is_not_anchored
+    await 20 "the history says so" is_told
+    expect_has "why" "$(reeve history -n 50)" "anchor.failed"
+    reeve resume prod >/dev/null || fail "resume is refused"
+    mv "$WORLD/away.git" "$PLACE"
+    await_anchored
+    await 20 "status says nothing of it" eval '! says_that_it_is_not_anchored'
+    [ "$(lines | wc -l)" -gt "$before" ] || fail "nothing more was brought"
+}
+
+# Nothing of ours is pushed over it.
+a_place_that_was_rewritten_is_told()
+{
+    local kept=$(in_place rev-parse main) other
+
+    other=$(in_place rev-parse main~1)
+    in_place update-ref refs/heads/main "$other"
+    reeve hold prod --reason 'the place was put back' >/dev/null || fail "hold is refused"
+    await 20 "status says so" eval 'reeve status | grep -q "the branch was rewritten"'
+    expect_equal "it stays as they made it" "$(in_place rev-parse main)" "$other"
+    in_place update-ref refs/heads/main "$kept"
+    reeve resume prod >/dev/null || fail "resume is refused"
+    await_anchored
+}
+
+# Another daemon writes there, too.
+others_may_write_beside_it()
+{
+    rm -rf "$WORLD/clone"
+    git clone -q "$PLACE" "$WORLD/clone"
+    mkdir -p "$WORLD/clone/another/2026/01/01"
+    printf 'reeve/anchor/1 another 1 %064d\n' 7 >"$WORLD/clone/another/2026/01/01/00"
+    git -C "$WORLD/clone" add . && git -C "$WORLD/clone" commit -qm another && git -C "$WORLD/clone" push -q origin main || fail "no push"
+    reeve hold prod --reason 'we go on from there' >/dev/null || fail "hold is refused"
+    await_anchored
+    expect_has "theirs stays" "$(in_place ls-tree -r --name-only main)" "another/2026/01/01/00"
+    reeve resume prod >/dev/null || fail "resume is refused"
+    await_anchored
+}
+
+expect_stale()
+{
+    start_daemon
+    expect_has "the daemon" "$(reeve status 2>&1)" "$1"
+    ! reeve hold prod --reason 'nothing is written' >/dev/null 2>&1 || fail "it writes all the same"
+    stop_daemon
+    say "   $(grep -o 'why=.*' "$WORLD/daemon.log" | tail -n 1)"
+}
+
+# With its keys and all: nothing on this machine tells.
+a_daemon_that_was_put_back_is_stale()
+{
+    stop_daemon
+    cp -a "$WORLD/var" "$WORLD/var.then"
+    start_daemon
+    reeve hold prod --reason 'this will not have happened' >/dev/null || fail "hold is refused"
+    await_anchored
+    stop_daemon
+    mv "$WORLD/var" "$WORLD/var.now"
+    cp -a "$WORLD/var.then" "$WORLD/var"
+    rm -rf "$WORLD/var/services" "$WORLD/var/edge"
+    cp -a "$WORLD/var.now/services" "$WORLD/var.now/edge" "$WORLD/var"
+    expect_stale "was anchored, and it has not happened here"
+    rm -rf "$WORLD/var"
+    mv "$WORLD/var.now" "$WORLD/var"
+    start_daemon
+    expect_has_not "the one that goes on" "$(reeve status 2>&1)" "older than the world"
+    stop_daemon
+}
+
+# Every hash of it right, and sealed with the machine's own key.
+a_history_that_was_rewritten_with_our_key_is_stale()
+{
+    cp -a "$WORLD/var" "$WORLD/var.now"
+    python3 - "$WORLD/var" <<'END'
+import hashlib, hmac, sqlite3, struct, sys
+db = sqlite3.connect(sys.argv[1] + "/reeve.db")
+lp = lambda text: struct.pack(">I", len(text.encode())) + text.encode()
+installation = db.execute("SELECT v FROM meta WHERE k = 'installation'").fetchone()[0]
+db.execute("DROP TRIGGER events_stand")
+db.execute("UPDATE events SET actor = 'mallory' WHERE seq = 5")
+prev = bytes(32)
+for row in db.execute("SELECT seq, epoch, time_ms, mono_ms, actor, cause, kind, subject, coalesce(env, ''), body_hash FROM events ORDER BY seq").fetchall():
+    head = hashlib.sha256(b"reeve/event/1" + prev + struct.pack(">QQQQ", *row[:4]) + lp(installation)
+                          + b"".join(map(lp, row[4:9])) + row[9]).digest()
+    db.execute("UPDATE events SET prev_hash = ?, hash = ? WHERE seq = ?", (prev, head, row[0]))
+    prev, seq = head, row[0]
+db.commit()
+key = open(sys.argv[1] + "/keys/history", "rb").read()
+key = key if len(key) == 32 else bytes.fromhex(key.decode().strip())
+mac = hmac.new(key, f"reeve/head/1 {installation} {seq} {prev.hex()}".encode(), "sha256").hexdigest()
+open(sys.argv[1] + "/keys/history.head", "w").write(f"reeve/head/1 {installation} {seq:020d} {prev.hex()} {mac}\n")
+END
+    expect_has "by itself it holds" "$(reeve audit verify)" "the sealed head, event"
+    expect_stale "is another one than was anchored"
+    rm -rf "$WORLD/var"
+    mv "$WORLD/var.now" "$WORLD/var"
+}
+
+waits_for_an_anchor()
+{
+    explained prod | grep -q 'waits for an anchor'
+}
+
+# Words: what the rule asks for.
+nothing_is_applied_while_it_cannot_be_anchored()
+{
+    given_place "" "    floor: {anchor: required}"
+    mv "$PLACE" "$WORLD/away.git"
+    start_daemon
+    await 20 "the plan waits" waits_for_an_anchor
+    expect_has "why" "$(explained prod)" "was never brought to a place"
+    mv "$WORLD/away.git" "$PLACE"
+    await_converged
+    await_anchored
+    mv "$PLACE" "$WORLD/away.git"
+    reeve hold prod --reason 'nobody anchors this' >/dev/null || fail "hold is refused"
+    reeve resume prod >/dev/null || fail "resume is refused"
+    await 30 "the history says so" is_told
+    await 30 "a later one waits, too" the_next_version_waits
+    mv "$WORLD/away.git" "$PLACE"
+    await_converged
+}
+
+NEXT=1
+the_next_version_waits()
+{
+    waits_for_an_anchor && return
+    is_converged || return
+    NEXT=$((NEXT + 1))
+    spec version=v$NEXT
+    deploy "version $NEXT"
+    false
+}
+
+run_cases the_head_is_brought_there an_anchor_asks_for_none a_place_that_is_down_is_told_and_comes_back \
+    a_place_that_was_rewritten_is_told others_may_write_beside_it a_daemon_that_was_put_back_is_stale \
+    a_history_that_was_rewritten_with_our_key_is_stale nothing_is_applied_while_it_cannot_be_anchored
