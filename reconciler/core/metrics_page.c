@@ -7,8 +7,8 @@
     "What `GET /metrics` says, made of `reconciler/core/metrics.def`; `pages update` writes "      \
     "this page.\n\nIt is Prometheus' text format (0.0.4). Who asks is a viewer of all "            \
     "environments: at the socket, signed in, or by a token of the role `scrape`, which may "       \
-    "read this,\n[health](monitoring.md#health) and the list of instances to be scraped, and "     \
-    "nothing else: `reeve token create prometheus --role scrape`. Without a credential it is "     \
+    "read this and\n[health](monitoring.md#health), and nothing else: `reeve token create "        \
+    "prometheus --role scrape`. Without a credential it is "                                       \
     "401.\nHow Prometheus is set up, the alert rules and the dashboard: "                          \
     "[monitoring.md](monitoring.md).\n\nCounters begin at 0 with each life of the daemon. What "   \
     "a standby does not know is absent there. A label never holds a text from outside: an "        \
