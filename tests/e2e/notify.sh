@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 SUPPORT=$(dirname "$0")/../support
-SINK=
+SINK= MAIL= CERT=
 NAMES='hook_url hook_key slack_url'
 KEY=key-0123456789abcdef0123456789abcdef
 
@@ -63,10 +63,11 @@ is_refused()
 # Rows of notifications of the Daemon document and of the environment.
 given_told()
 {
-    given_world
+    [ -n "$MAIL" ] || given_world
     mkdir "$WORLD/sink" "$WORLD/secrets"
     printf %s "$KEY" >"$WORLD/sink/key"
     printf %s "$KEY" >"$WORLD/secrets/hook_key"
+    printf %s mail-password >"$WORLD/secrets/mail_password"
     printf %s "http://127.0.0.1:$((FIRST + 35))/hook" >"$WORLD/secrets/hook_url"
     printf %s "http://127.0.0.1:$((FIRST + 35))/services/T0/B0/slack-$KEY" >"$WORLD/secrets/slack_url"
     chmod 600 "$WORLD"/secrets/*
@@ -104,4 +105,93 @@ what_is_applied_is_told_once()
     expect_equal "signed" "$(n_taken '"signed": true' /hook)" 1
 }
 
-run_cases what_is_applied_is_told_once
+# A sink of each kind is down, a restart and two deaths in between: one message of each plan to each of them.
+who_is_down_is_told_when_they_are_back()
+{
+    command -v openssl >/dev/null || skip "openssl is not there"
+    /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null || skip "python3-aiosmtpd is not there"
+    given_mail
+    given_told "$HOOK
+$(mail)" "$SLACK"
+    told_spec version=v1
+    commit 'version 1'
+    start_daemon
+    await_converged
+    expect_taken 4 applied
+    echo 503 >"$WORLD/sink/refuse"
+    told_spec version=v2
+    deploy 'version 2'
+    await_converged
+    await 20 "the channel refused it" is_refused /services/
+    await 20 "the program refused it" is_refused /hook
+    kill_daemon
+    start_daemon
+    stop_sink # nobody is there at all
+    stop_daemon
+    start_daemon
+    told_spec version=v3 env='APP_HEALTH: fail' deadline=1s
+    deploy 'version 3 never gets ready'
+    await 30 "taken back" sync_is reverted
+    kill_daemon
+    rm "$WORLD/sink/refuse"
+    start_sink
+    start_daemon
+    await 90 "all of it is told" all_are_told 12
+    expect_equal "messages" "$(taken | wc -l)" 12
+    for way in /hook /services/ '"to": ["ops@example.test"]' '"to": ["chef@example.test"]'; do
+        expect_equal "$way" "$(n_taken "$way")" 3
+    done
+    expect_equal "by TLS and a password" "$(n_taken '"how": "mail"' '"tls": true')" 6
+    expect_equal "who writes" "$(n_taken '"from": "Reeve <reeve@example.test>"')" 6
+    expect_has "headers" "$(taken)" '"subject": "[reeve] prod: taken back"'
+    nothing_is_shown
+    expect "the chain holds" reeve audit verify --replay
+    stop_daemon
+    stop_sink
+    MAIL= CERT=
+}
+
+all_are_told()
+{
+    [ "$(taken | wc -l)" -ge "$1" ]
+}
+
+# --- mail --------------------------------------------------------------------------------------------
+
+# The server has a certificate of its own.
+given_mail()
+{
+    given_world
+    CERT_DIR=$WORLD MAIL=$((FIRST + 36))
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' \
+        -keyout "$CERT_DIR/key.pem" -out "$CERT_DIR/cert.pem" 2>/dev/null || fail "no certificate"
+    CERT=$CERT_DIR/cert.pem CERT_KEY=$CERT_DIR/key.pem
+}
+
+mail()
+{
+    printf '  - {type: smtp, url: "smtp://localhost:%s", from: reeve@example.test, to: [ops@example.test, chef@example.test], user: ops, password: {secret: mail_password}, ca: %s, on: [applied, apply_failed, reverted]}\n' "$MAIL" "$CERT"
+}
+
+# Neither what is signed with, nor where to, nor the password.
+nothing_is_shown()
+{
+    local value
+
+    {
+        for verb in 'status' 'status prod' 'explain prod' 'history prod -n 1000' 'history -n 1000' doctor; do
+            # shellcheck disable=SC2086 # words
+            reeve $verb
+            # shellcheck disable=SC2086
+            reeve $verb -o json
+        done
+        reeve audit export
+    } >"$WORLD/shown.txt" 2>&1
+    for value in "$KEY" "slack-$KEY" mail-password "$(printf %s "$KEY" | base64 -w 0)" "$(printf '\0ops\0mail-password' | base64 -w 0)"; do
+        expect_equal "files that hold it" \
+            "$(grep -rlaF -- "$value" "$WORLD/var" "$WORLD/repo" "$WORLD/daemon.log" "$WORLD/shown.txt")" ""
+        expect_equal "command lines that hold it" "$(grep -lsaF -f - /proc/[0-9]*/cmdline <<<"$value")" ""
+    done
+}
+
+run_cases what_is_applied_is_told_once who_is_down_is_told_when_they_are_back

@@ -228,6 +228,8 @@ static const char *check_jobs(struct world *w)
     struct null_object *o;
     const char *broken = NULL;
 
+    if (w->told_twice.n && !w->was_recovered)
+        return BROKEN("%.*s was told twice, as another message", STR_ARG(w->told_twice));
     if (w->begun_twice.n)
         return BROKEN("%.*s was begun twice", STR_ARG(w->begun_twice));
     while (!broken && (o = world_next(w, &walk)))

@@ -65,6 +65,17 @@ static void it_is_not_put_off_for_ever(struct story *s)
 
 /* --- concurrency --------------------------------------------------------------------------------- */
 
+/* A change that is being applied. */
+static void push_begun(struct story *s)
+{
+    int64_t n = count_of(s, "plan.started", "prod");
+
+    push_change(s);
+    for (int i = 0; i < 20 && count_of(s, "plan.started", "prod") == n; i++)
+        run(s, SECOND);
+    assert_int_equal(count_of(s, "plan.started", "prod"), n + 1);
+}
+
 static void a_queue_finishes_first(struct story *s)
 {
     int64_t n;
@@ -73,8 +84,7 @@ static void a_queue_finishes_first(struct story *s)
     push_change(s);
     run(s, 2 * MINUTE);
     n = count_of(s, "rollout.applied", "prod");
-    push_change(s);
-    run(s, 2 * SECOND);
+    push_begun(s);
     push_change(s);
     run(s, 2 * MINUTE);
     expect_version(s, SHOP_BLOG, 4);

@@ -14,6 +14,7 @@
 #include "specs/json_io.h"
 
 #define WORLD_WALL_MS INT64_C(1700000000000)
+#define WORLD_SINK_PORT 1
 #define WORLD_PORT_FIRST 10000 /* of the null driver */
 #define WORLD_CRATE_FIRST 2000 /* what is in the crate counts from here: ports are one machine's */
 #define WORLD_ONCE_MS (60 * 60 * 1000)
@@ -57,6 +58,33 @@ static int world_is_bad(struct world *w, const struct null_object *o)
            (*n == WORLD_ROTS_AFTER && str_find(o->desired, S("\"ROTS\":\"1\"")) != STR_NPOS);
 }
 
+/* Whoever hears: of each subject that is told once there is one id, however often it comes. */
+static void world_be_told(struct world *w, struct str body, struct http_reply *ret)
+{
+    struct arena *a = &w->arena;
+    struct value *v;
+    struct str subject, id, *known;
+    const struct notify_event *e;
+
+    MUST(json_parse(a, body, 1u << 20, &v, err));
+    subject = value_get_text(v, S("subject"), S(""));
+    id = value_get_text(v, S("id"), S(""));
+    e = notify_events_find(value_get_text(v, S("word"), S("")));
+    ret->status = w->sink_status ? w->sink_status : 200;
+    if (w->sink_status)
+        return;
+    w->n_told++;
+    if (!e || e->end != NOTIFY_TERMINAL)
+        return;
+    known = map_find(&w->told, subject);
+    if (known && !str_eq(*known, id))
+        w->told_twice = subject;
+    w->n_told_again += known != NULL;
+    known = arena_new(a, struct str);
+    *known = id;
+    map_put(&w->told, subject, known);
+}
+
 static int world_http(void *ctx, const struct http_request *in, struct arena *a,
                       struct http_reply *ret, int64_t *ret_delay_ms)
 {
@@ -69,6 +97,10 @@ static int world_http(void *ctx, const struct http_request *in, struct arena *a,
     *ret_delay_ms = 2;
     url = str_slice(url, str_find(url, S("127.0.0.1:")) + 10, url.n);
     (void)str_to_i64(str_slice(url, 0, str_find_char(url, '/')), &port);
+    if (port == WORLD_SINK_PORT) {
+        world_be_told(w, in->body, ret);
+        return 0;
+    }
     for (struct null_object *o = world_next(w, &walk); o; o = world_next(w, &walk)) {
         if (!str_eq_c(o->type, "instance") || WORLD_PORT_FIRST + o->number != port)
             continue;
@@ -304,6 +336,8 @@ static void world_read_daemon(struct world *w)
              "made}}}\n"
              "limits: {concurrency: 8, per_provider: {box: 6}}\n"
              "anchors: [{type: git, url: \"file:///place\"}]\n"
+             "notifications: [{type: webhook, url: {secret: hook}, key: {secret: hook_key}, on: "
+             "[plan_ready, applied, apply_failed, reverted, degraded, unhealthy, recovered]}]\n"
              "providers:\n  box: {driver: \"null\", directory: world}\n");
     if (w->boxes == WORLD_BOX_EACH)
         sb_add_c(&text, "  crate: {driver: \"null\", directory: crate}\n");
@@ -343,6 +377,9 @@ void world_init(struct world *w, uint64_t seed, enum world_boxes boxes)
     PRE(mkdtemp(w->dir) != NULL);
     PRE(!mkdir(str_fmt(&w->arena, "%s/made", w->dir).p, 0700)); /* of secrets */
     PRE(!setenv("REEVE_SECRET_TOKEN", "a token that nobody reads", 1));
+    PRE(!setenv("REEVE_SECRET_HOOK", "http://127.0.0.1:1/hook", 1));
+    PRE(!setenv("REEVE_SECRET_HOOK_KEY", "a key that nobody reads", 1));
+    map_init(&w->told, &w->arena);
     world_read_daemon(w);
     crash_set_hook(world_crash_hook, w);
 }

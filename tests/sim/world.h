@@ -76,6 +76,10 @@ struct world {
     int64_t busy;     /* what each instance uses of a processor: thousandths; 0: nobody knows */
     struct map begun; /* runs of jobs, by their owner */
     struct str begun_twice;
+    struct map
+        told; /* messages that were taken: the subject of what is told once, and the id it came with */
+    struct str told_twice;
+    int n_told, n_told_again, sink_status; /* 0: it takes them */
     /* die at this passage of this point, so often */
     enum crash_point crash_point;
     int crash_nth, crash_times;
