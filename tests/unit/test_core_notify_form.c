@@ -1,0 +1,200 @@
+/* core: what each medium is sent, and what hostile text becomes in it. SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/guard.h"
+#include "reconciler/core/notify_form.h"
+#include "reconciler/core/notify_mail.h"
+#include "specs/json_io.h"
+
+#define SAYS                                                                                       \
+    "{\"word\":\"reverted\",\"env\":\"prod\",\"subject\":\"plan/1\",\"commit\":\"c0ffee\","        \
+    "\"text\":\"<!channel> `x` & \\r\\nBcc: all@acme.dev\"}"
+
+/* Step, type and fields, where the request goes, a header of it, and two texts that the body has. */
+static const struct {
+    const char *sentence, *config;
+    size_t step;
+    const char *url, *header, *has, *has_too;
+} rows[] = {
+    { "Slack", "{\"type\":\"slack\"}", 0, "https://sink.test/x", "Idempotency-Key: u-1",
+      "*prod: taken back*", "`&lt;!channel&gt; 'x' &amp; " },
+    { "a webhook", "{\"type\":\"webhook\"}", 0, "https://sink.test/x",
+      "webhook-signature: v1,D57Q3ViX5JTS6QcqjlE7Ls24chRJ7OPaZl6rvkiMdOY=",
+      "\"type\":\"reeve.reverted\"", "\"time\":\"2023-11-14T22:13:20Z\"" },
+    { "PagerDuty", "{\"type\":\"pagerduty\"}", 0, "https://sink.test/x", "Idempotency-Key: u-1",
+      "\"event_action\":\"trigger\"", "\"dedup_key\":\"plan/1\"" },
+    { "a release of Sentry", "{\"type\":\"sentry\",\"organization\":\"a/b\",\"project\":\"p\"}", 0,
+      "https://sink.test/x/api/0/organizations/a%2Fb/releases/", "Authorization: Bearer key",
+      "\"version\":\"c0ffee\"", "\"projects\":[\"p\"]" },
+    { "its deploy", "{\"type\":\"sentry\",\"organization\":\"a\",\"project\":\"p\"}", 1,
+      "https://sink.test/x/api/0/organizations/a/releases/c0ffee/deploys/",
+      "Authorization: Bearer key", "\"environment\":\"prod\"", "\"dateFinished\"" },
+};
+
+static struct notify_message message(struct arena *a, const char *says)
+{
+    struct err err = ERR_INIT;
+    struct value *v = NULL;
+
+    assert_int_equal(json_parse(a, str_from_c(says), 1u << 16, &v, &err), 0);
+    return (struct notify_message){ .id = S("u-1"),
+                                    .made_ms = INT64_C(1700000000000),
+                                    .now_ms = INT64_C(1700000001000),
+                                    .severity = NOTIFY_ERROR,
+                                    .says = v,
+                                    .link = S("") };
+}
+
+static const struct value *parse(struct arena *a, const char *text)
+{
+    struct err err = ERR_INIT;
+    struct value *v = NULL;
+
+    assert_int_equal(json_parse(a, str_from_c(text), 1u << 16, &v, &err), 0);
+    return v;
+}
+
+static int has_header(const struct notify_form *f, const char *line)
+{
+    for (size_t i = 0; f->headers[i]; i++) {
+        assert_null(strpbrk(f->headers[i], "\r\n"));
+        if (!strcmp(f->headers[i], line))
+            return 1;
+    }
+    return 0;
+}
+
+static void test_requests(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        AUTO_ARENA struct arena a;
+        struct err err = ERR_INIT;
+        struct notify_message m;
+        struct notify_form f;
+        const struct notify_secrets secrets = { S("https://sink.test/x"), S("key"), STR_NONE };
+
+        arena_init(&a, 0);
+        m = message(&a, SAYS);
+        if (notify_form_make(&a, parse(&a, rows[i].config), &m, &secrets, rows[i].step, &f, &err))
+            fail_msg("%s: %s", rows[i].sentence, err.text);
+        if (strcmp(f.url, rows[i].url) || !has_header(&f, rows[i].header) ||
+            str_find(f.body, str_from_c(rows[i].has)) == STR_NPOS ||
+            str_find(f.body, str_from_c(rows[i].has_too)) == STR_NPOS) {
+            for (size_t h = 0; f.headers[h]; h++)
+                print_message("%s\n", f.headers[h]);
+            fail_msg("%s: %s %.*s", rows[i].sentence, f.url, STR_ARG(f.body));
+        }
+    }
+}
+
+static const struct {
+    const char *forge, *word, *url, *header, *has;
+} statuses[] = {
+    { "github", "applied", "https://api.test/repos/a/b/statuses/c0ffee",
+      "Authorization: Bearer key", "\"state\":\"success\"" },
+    { "gitlab", "reverted", "https://api.test/projects/a%2Fb/statuses/c0ffee", "PRIVATE-TOKEN: key",
+      "\"name\":\"reeve/prod\",\"state\":\"failed\"" },
+    { "gitea", "applying", "https://api.test/repos/a/b/statuses/c0ffee", "Authorization: token key",
+      "\"context\":\"reeve/prod\"" },
+};
+
+static void test_commit_statuses(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(statuses); i++) {
+        AUTO_ARENA struct arena a;
+        struct err err = ERR_INIT;
+        struct notify_message m;
+        struct notify_form f;
+
+        arena_init(&a, 0);
+        m = message(&a, str_fmt(&a, "{\"word\":\"%s\",\"env\":\"prod\",\"commit\":\"c0ffee\"}",
+                                statuses[i].word)
+                            .p);
+        assert_int_equal(
+            notify_form_status(&a,
+                               parse(&a, str_fmt(&a,
+                                                 "{\"type\":\"%s\",\"api\":\"https://api.test/\","
+                                                 "\"repository\":\"a/b\"}",
+                                                 statuses[i].forge)
+                                             .p),
+                               &m, S("key"), &f, &err),
+            0);
+        if (strcmp(f.url, statuses[i].url) || !has_header(&f, statuses[i].header) ||
+            str_find(f.body, str_from_c(statuses[i].has)) == STR_NPOS)
+            fail_msg("%s: %s %.*s", statuses[i].forge, f.url, STR_ARG(f.body));
+    }
+}
+
+/* Values of secrets that are no address; none of them is in the sentence. */
+static const char *const bad_urls[] = { "http://sink.test/",       "https://",
+                                        "ftp://127.0.0.1/",        "https://a b.test/",
+                                        "https://a.test/\r\nX: y", "http://127.0.0.1.evil.test/",
+                                        "http://localhostile/",    "" };
+
+static void test_addresses_that_are_none(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(bad_urls); i++) {
+        AUTO_ARENA struct arena a;
+        struct err err = ERR_INIT;
+        struct notify_message m;
+        struct notify_form f;
+        const struct notify_secrets secrets = { str_from_c(bad_urls[i]), S("key"), STR_NONE };
+
+        arena_init(&a, 0);
+        m = message(&a, SAYS);
+        if (notify_form_make(&a, parse(&a, "{\"type\":\"slack\"}"), &m, &secrets, 0, &f, &err) !=
+                ERR_INVALID ||
+            strstr(err.text, "test/"))
+            fail_msg("'%s': %s", bad_urls[i], err.text);
+    }
+}
+
+static void test_a_mail(void **state)
+{
+    AUTO_ARENA struct arena a;
+    struct err err = ERR_INIT;
+    struct notify_message m;
+    struct notify_form f;
+    const struct notify_secrets secrets = { S("smtps://ann%40acme.dev:p%3Aw@mail.acme.dev:465"),
+                                            STR_NONE, STR_NONE };
+    struct str head;
+
+    (void)state;
+    arena_init(&a, 0);
+    m = message(&a, SAYS);
+    assert_int_equal(notify_form_make(&a, parse(&a, "{\"type\":\"smtp\",\"to\":[\"b@acme.dev\"]}"),
+                                      &m, &secrets, 0, &f, &err),
+                     0);
+    assert_string_equal(f.url, "smtps://mail.acme.dev:465");
+    assert_string_equal(f.user, "ann@acme.dev");
+    assert_string_equal(f.password, "p:w");
+    assert_true(f.needs_tls);
+    head = str_slice(f.body, 0, str_find(f.body, S("\r\n\r\n")));
+    assert_true(str_find(head, S("Message-ID: <u-1@mail.acme.dev>")) != STR_NPOS);
+    assert_true(str_find(head, S("Date: Tue, 14 Nov 2023 22:13:20 +0000")) != STR_NPOS);
+    assert_true(str_find(head, S("Bcc")) == STR_NPOS);
+    assert_true(str_find(f.body, S("p%3Aw")) == STR_NPOS);
+    assert_string_equal(notify_mail_header(&a, S("a\r\nBcc: b")).p, "=?UTF-8?B?YQ0KQmNjOiBi?=");
+    assert_string_equal(notify_mail_header(&a, S("gr\xc3\xbcn")).p, "=?UTF-8?B?Z3LDvG4=?=");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_commit_statuses),
+        cmocka_unit_test(test_addresses_that_are_none),
+        cmocka_unit_test(test_a_mail),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
