@@ -93,6 +93,7 @@ ten_upgrades_lose_nothing()
     start_daemon
     await_converged
     pid=$DAEMON
+    SCHEMA=$(reeve check | sed -n 's/.*schema //p')
     start_load --path / --new 2 --kept 2 --slow 2
     start_api_load /readyz
     for ((i = 1; i <= UPGRADES; i++)); do
@@ -116,7 +117,7 @@ ten_upgrades_lose_nothing()
 
 the_database_is_upgraded_with_a_copy_kept()
 {
-    expect "the copy of the schema of before" test -s "$WORLD/var/reeve.db.v2"
+    expect "the copy of the schema of before" test -s "$WORLD/var/reeve.db.v$SCHEMA"
     expect "that is in the history" history_all_has '"kind":"state.migrated"'
     expect_has "what this program, which is older, says of it" "$(reeve check)" "schema 1000"
 }
