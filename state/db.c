@@ -77,16 +77,14 @@ int db_batch_status(struct db *db, struct err *err)
     return err_set(err, db->lost, "state: rolled back after an earlier failure");
 }
 
-static int db_number(struct db *db, struct str sql, int64_t *ret, struct err *err)
+int db_number(struct db *db, struct str sql, int64_t *ret, struct err *err)
 {
-    AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db, sql, &st, err);
+    int64_t number = 0;
+    int rc = stmt_number(db, sql, NULL, 0, &number, err);
 
-    if (!rc)
-        rc = stmt_step(db, st, err);
     if (rc < 0)
         return rc;
-    *ret = rc ? sqlite3_column_int64(st, 0) : 0;
+    *ret = number;
     return 0;
 }
 

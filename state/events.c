@@ -224,19 +224,11 @@ int events_head(struct db *db, int64_t *ret_seq, struct digest *ret_hash, struct
 static int events_time_of(struct db *db, int64_t seq, int64_t *ret, struct err *err)
 {
     const struct db_bind bind = DB_I(seq);
-    AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db, S("SELECT time_ms FROM events WHERE seq = $1"), &st, err);
+    int rc = stmt_number(db, S("SELECT time_ms FROM events WHERE seq = $1"), &bind, 1, ret, err);
 
     if (!rc)
-        rc = stmt_bind(db, st, &bind, 1, err);
-    if (!rc)
-        rc = stmt_step(db, st, err);
-    if (rc < 0)
-        return rc;
-    if (!rc)
         return err_set(err, ERR_CORRUPT, "event %" PRId64 " is missing", seq);
-    *ret = sqlite3_column_int64(st, 0);
-    return 0;
+    return rc < 0 ? rc : 0;
 }
 
 int events_kept_since(struct db *db, int64_t *ret_seq, int64_t *ret_ms, struct err *err)
@@ -280,17 +272,14 @@ int events_seq_at(struct db *db, int64_t time_ms, int64_t *ret_seq, struct err *
 int events_newest_ms(struct db *db, struct str env, int64_t *ret, struct err *err)
 {
     const struct db_bind bind = DB_T(env);
-    AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(
-        db, S("SELECT time_ms FROM events WHERE env = $1 ORDER BY seq DESC LIMIT 1"), &st, err);
+    int64_t time_ms = 0;
+    int rc = stmt_number(db,
+                         S("SELECT time_ms FROM events WHERE env = $1 ORDER BY seq DESC LIMIT 1"),
+                         &bind, 1, &time_ms, err);
 
-    if (!rc)
-        rc = stmt_bind(db, st, &bind, 1, err);
-    if (!rc)
-        rc = stmt_step(db, st, err);
     if (rc < 0)
         return rc;
-    *ret = rc ? sqlite3_column_int64(st, 0) : 0;
+    *ret = time_ms;
     return 0;
 }
 
@@ -451,13 +440,10 @@ static int events_check_rest(struct db *db, struct event_chain *c, int64_t seq, 
 static int events_has_body_before(struct db *db, int64_t seq, int *ret, struct err *err)
 {
     const struct db_bind bind = DB_I(seq);
-    AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db, S("SELECT 1 FROM event_bodies WHERE seq <= $1 LIMIT 1"), &st, err);
+    int64_t one;
+    int rc = stmt_number(db, S("SELECT 1 FROM event_bodies WHERE seq <= $1 LIMIT 1"), &bind, 1,
+                         &one, err);
 
-    if (!rc)
-        rc = stmt_bind(db, st, &bind, 1, err);
-    if (!rc)
-        rc = stmt_step(db, st, err);
     if (rc < 0)
         return rc;
     *ret = rc;

@@ -19,19 +19,6 @@ static const struct migration migrate_steps[] = {
 };
 #undef MIGRATION
 
-static int migrate_count(struct db *db, struct str sql, int64_t *ret, struct err *err)
-{
-    AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db, sql, &st, err);
-
-    if (!rc)
-        rc = stmt_step(db, st, err);
-    if (rc < 0)
-        return rc;
-    *ret = sqlite3_column_int64(st, 0);
-    return 0;
-}
-
 static int migrate_meta_int(struct db *db, struct arena *a, struct str key, int64_t *ret,
                             struct err *err)
 {
@@ -195,11 +182,11 @@ static int migrate_look(struct db *db, struct arena *a, const char *path, int64_
 {
     struct rec_meta installation = { .k = S("installation") };
     int64_t n_tables, id;
-    int rc = migrate_count(db, S("SELECT count(*) FROM sqlite_schema"), &n_tables, err);
+    int rc = db_number(db, S("SELECT count(*) FROM sqlite_schema"), &n_tables, err);
 
     *ret_version = *ret_min_reader = 0;
     if (!rc)
-        rc = migrate_count(db, S("PRAGMA application_id"), &id, err);
+        rc = db_number(db, S("PRAGMA application_id"), &id, err);
     if (rc || !n_tables)
         return rc;
     if (id != SCHEMA_APPLICATION_ID)

@@ -292,17 +292,15 @@ int replica_open(const char *path, const struct replica_page *page, const struct
 
 int replica_is_whole(struct db *db, int *ret, struct err *err)
 {
-    AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(
+    int64_t one;
+    int rc = stmt_number(
         db,
         S("SELECT 1 WHERE coalesce((SELECT min(seq) FROM event_bodies), 0) = 1 OR EXISTS"
           " (SELECT 1 FROM events WHERE kind = '" RETAIN_END "' AND seq >"
           "  (SELECT min(seq) FROM events WHERE kind = '" RETAIN_SNAPSHOT "' AND seq >="
           "   (SELECT min(seq) FROM event_bodies)))"),
-        &st, err);
+        NULL, 0, &one, err);
 
-    if (!rc)
-        rc = stmt_step(db, st, err);
     if (rc < 0)
         return rc;
     *ret = rc;

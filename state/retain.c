@@ -104,18 +104,14 @@ int retain_snapshot(struct db *db, const struct tx_head *head, struct err *err)
 int retain_newest(struct db *db, int64_t seq, int64_t *ret, struct err *err)
 {
     const struct db_bind bind = DB_I(seq);
-    AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(
-        db, S("SELECT max(seq) FROM events WHERE kind = '" RETAIN_SNAPSHOT "' AND seq <= $1"), &st,
-        err);
+    int64_t newest = 0;
+    int rc = stmt_number(
+        db, S("SELECT max(seq) FROM events WHERE kind = '" RETAIN_SNAPSHOT "' AND seq <= $1"),
+        &bind, 1, &newest, err);
 
-    if (!rc)
-        rc = stmt_bind(db, st, &bind, 1, err);
-    if (!rc)
-        rc = stmt_step(db, st, err);
     if (rc < 0)
         return rc;
-    *ret = rc ? sqlite3_column_int64(st, 0) : 0;
+    *ret = newest;
     return 0;
 }
 

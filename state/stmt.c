@@ -210,6 +210,21 @@ int stmt_step(struct db *db, sqlite3_stmt *st, struct err *err)
     return rc;
 }
 
+int stmt_number(struct db *db, struct str sql, const struct db_bind *binds, size_t n_binds,
+                int64_t *ret, struct err *err)
+{
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc = stmt_prepare(db, sql, &st, err);
+
+    if (!rc && n_binds)
+        rc = stmt_bind(db, st, binds, n_binds, err);
+    if (!rc)
+        rc = stmt_step(db, st, err);
+    if (rc > 0)
+        *ret = sqlite3_column_int64(st, 0);
+    return rc;
+}
+
 int stmt_run(struct db *db, sqlite3_stmt *st, struct err *err)
 {
     int rc = stmt_step(db, st, err);

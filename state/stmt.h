@@ -37,6 +37,9 @@ int stmt_bind(struct db *db, sqlite3_stmt *st, const struct db_bind *binds, size
               struct err *err);
 /* 1 on a row, 0 at the end; else ERR_*, and the statement is reset. */
 int stmt_step(struct db *db, sqlite3_stmt *st, struct err *err);
+/* The first column of the first row, and 1; 0: there is no row, *ret stays as it was. */
+int stmt_number(struct db *db, struct str sql, const struct db_bind *binds, size_t n_binds,
+                int64_t *ret, struct err *err);
 /* Run one that answers no rows, and reset it. */
 int stmt_run(struct db *db, sqlite3_stmt *st, struct err *err);
 
