@@ -7,22 +7,17 @@
 #include "reconciler/http/server_parts.h"
 
 static _Thread_local struct connections *running; /* NULL: libmicrohttpd does not run here */
-static _Thread_local int running_sealed;
 
 void tap_begin(struct connections *all, int is_sealed)
 {
     running = all;
-    running_sealed = is_sealed;
+    tap_tls_set(is_sealed);
 }
 
 void tap_end(void)
 {
     running = NULL;
-}
-
-int tap_is_sealed(void)
-{
-    return running && running_sealed;
+    tap_tls_set(0);
 }
 
 ssize_t tap_read(struct connection *c, const struct tap_source *source, char *ret, size_t n)
@@ -55,7 +50,7 @@ ssize_t recv(int fd, void *bytes, size_t n, int flags)
 {
     struct connection *c;
 
-    if (!running || running_sealed)
+    if (!running || tap_tls_is_set())
         return recvfrom(fd, bytes, n, flags, NULL, NULL);
     c = connections_find(running, fd);
     if (c)

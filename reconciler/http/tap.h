@@ -18,7 +18,11 @@ struct connections;
 /* Around MHD_run(). Sealed: what is read of the socket itself is not looked at, but what is inside. */
 void tap_begin(struct connections *all, int is_sealed);
 void tap_end(void);
-int tap_is_sealed(void); /* libmicrohttpd runs here, and reads what is inside */
+
+/* libmicrohttpd runs here, and reads what is inside. What tap.c calls of tap_tls.c is also why a linker takes that
+ * file out of its library: one that goes through its arguments once does not see that libmicrohttpd wants it. */
+void tap_tls_set(int is_sealed);
+int tap_tls_is_set(void);
 
 struct tap_source { /* where the bytes of a connection come from */
     ssize_t (*read)(void *from, char *ret, size_t n);

@@ -92,6 +92,11 @@ keep_asking()
     echo "$n asked, $n_lost lost" >"$WORLD/asked"
 }
 
+sealed_is_ready()
+{
+    [ "$(ask "https://$API/readyz")" = "ready  200" ]
+}
+
 sealed()
 {
     local asker i said
@@ -105,6 +110,7 @@ sealed()
     expect_has "it stays so" "$(ask -i "https://$API/healthz")" "Strict-Transport-Security"
     expect_has_not "nothing in clear" "$(ask "http://$API/healthz")" "200"
     expect_has "what is inside is as strict" "$(sealed_says 'GET /healthz HTTP/1.1\nHost: localhost\n\n')" 'a line does not end with CR LF'
+    await 20 "it is ready" sealed_is_ready
     said=$(sealed_says 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n')
     expect_has "one after the other" "$(tr -d '\r\n' <<<"$said")" 'okHTTP/1.1 200 OK'
     expect_has "the second too" "$said" 'ready'
