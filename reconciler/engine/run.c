@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/run_child.h"
 
+#include <string.h>
+
 #include "base/crash.h"
 #include "base/guard.h"
 #include "base/log.h"
@@ -306,6 +308,15 @@ static enum task_verdict run_step(struct task *t)
     UNREACHABLE();
 }
 
+static struct str run_short_id(struct run *r)
+{
+    struct str id = engine_short(&r->arena, &r->plan_id);
+
+    if (id.p) /* out of memory the log goes without it */
+        memcpy(r->short_id, id.p, id.n);
+    return (struct str){ id.p ? r->short_id : NULL, id.n };
+}
+
 void run_start(struct run *r, const struct run_options *options)
 {
     *r = (struct run){ .engine = options->engine,
@@ -321,7 +332,7 @@ void run_start(struct run *r, const struct run_options *options)
     task_start(&r->task, options->engine->loop, "run", run_states, N_ELEMENTS(run_states), RUN_LOAD,
                run_step, options->ended, options->ctx);
     r->about[0] = (struct log_field)LOG_S("env", r->env_name);
-    r->about[1] = (struct log_field)LOG_S("plan", engine_short(&r->arena, &r->plan_id));
+    r->about[1] = (struct log_field)LOG_S("plan", run_short_id(r));
     r->task.about = r->about;
 }
 

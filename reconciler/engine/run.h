@@ -61,7 +61,9 @@ struct run {
     struct run_plan *kept; /* NULL: `plan` is read from its row */
     struct plan plan;
     struct schedule schedule;
-    struct log_field about[3];      /* of the log: env, plan */
+    struct log_field about[3]; /* of the log: env, plan */
+    char short_id
+        [IDENTITY_SHORT]; /* of the plan, as the log says it: every load empties the arenas */
     struct str env_name, commit_id; /* commit asked for by; "" for none */
     const struct value *secrets;    /* {name: {store, path, key}} of the environment */
     struct map pins,
