@@ -290,8 +290,14 @@ static void start_ended(struct task *t, void *ctx)
         s->engine->once_err = t->err;
         loop_stop(s->engine->loop);
     }
-    arena_fini(&s->arena);
-    alloc_free(s);
+    engine_start_fini(s->engine);
+}
+
+void engine_start_fini(struct engine *e)
+{
+    if (e->starter)
+        arena_fini(&e->starter->arena);
+    alloc_free(TAKE(e->starter));
 }
 
 void engine_start(struct engine *e)
@@ -300,7 +306,7 @@ void engine_start(struct engine *e)
 
     if (e->stale.p)
         return; /* asked, it answers from the file; it does nothing */
-    s = alloc_zero(sizeof(*s));
+    s = e->starter = alloc_zero(sizeof(*s));
     PRE(s != NULL);
     s->engine = e;
     arena_init(&s->arena, 0);

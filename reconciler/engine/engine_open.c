@@ -155,6 +155,7 @@ void engine_close(struct engine *e)
     for (size_t i = 0; i < e->n_edges; i++)
         edge_task_fini(&e->edges[i]);
     e->n_edges = 0;
+    engine_start_fini(e);
     clock_task_fini(&e->clock);
     tidy_task_fini(&e->tidy);
     copy_task_fini(&e->copies);

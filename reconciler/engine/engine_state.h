@@ -61,6 +61,7 @@ struct engine {
     struct str state_dir; /* var/: mirrors, keys */
     struct str keys_dir;
     struct history_seal seal;
+    struct starter *starter; /* NULL: it has started */
     struct clock_task clock;
     struct op_slots slots;
     struct tidy_task tidy;
@@ -94,6 +95,9 @@ struct engine {
     int is_ready; /* the first look is done */
     struct err once_err;
 };
+
+/* What the start still holds, where it was cut short. */
+void engine_start_fini(struct engine *e);
 
 #define ENGINE_ACTOR S("reeve")
 /* Whoever goes on without the other daemon of a pair passes over so many lives, which that one may have begun
