@@ -38,9 +38,13 @@ fi
 
 machine_ends()
 {
+    local part
+
     [ -z "${MACHINE:-}" ] || kill -KILL "$MACHINE" 2>/dev/null || true # the first process of the namespace: all end
     [ -z "${BOOT:-}" ] || wait "$BOOT" 2>/dev/null || true
-    [ -z "${MACHINE_PART:-}" ] || find "$MACHINE_PART" -depth -type d -exec rmdir {} + 2>/dev/null || true
+    for part in ${MACHINE_PARTS:-}; do
+        find "$part" -depth -type d -exec rmdir {} + 2>/dev/null || true
+    done
     rm -rf --one-file-system "$WORK"
 }
 
@@ -60,20 +64,26 @@ inside()
 
 given_machine()
 {
-    local part=reeve-package.$$
+    local part=reeve-package.$$ groups
 
     [ "$(id -u)" -eq 0 ] || skip "a machine of its own is made by root"
     trap machine_ends EXIT
     if [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]; then
         export MACHINE_GROUPS=2
-        MACHINE_PART=/sys/fs/cgroup/$part
-    else
+        MACHINE_PARTS=/sys/fs/cgroup/$part
+    else # of each hierarchy: what it makes there goes with it
         export MACHINE_GROUPS=1
-        MACHINE_PART=/sys/fs/cgroup/systemd/$part
+        MACHINE_PARTS=/sys/fs/cgroup/systemd/$part
+        for groups in devices pids unified memory; do
+            [ ! -w "/sys/fs/cgroup/$groups" ] || MACHINE_PARTS="$MACHINE_PARTS /sys/fs/cgroup/$groups/$part"
+        done
     fi
-    mkdir "$MACHINE_PART" 2>/dev/null || skip "there is no part of the control groups for it here"
+    # shellcheck disable=SC2086 # paths without spaces, one a word
+    mkdir $MACHINE_PARTS 2>/dev/null || skip "there is no part of the control groups for it here"
     (
-        echo 0 >"$MACHINE_PART/cgroup.procs"
+        for part in $MACHINE_PARTS; do
+            echo 0 >"$part/cgroup.procs"
+        done
         exec env ROOT="$ROOT" unshare --mount --pid --cgroup --uts --ipc --net --fork --kill-child --propagation private \
             bash "$(dirname "${BASH_SOURCE[0]}")/boot.sh"
     ) >"$WORK/boot.log" 2>&1 &

@@ -95,28 +95,7 @@ echo "first start: $(inside reeve version), as user $(inside id -un reeve): $(in
 
 # --- something to keep ------------------------------------------------------------------------------
 
-mkdir -p "$ROOT/srv/repo/.reeve"
-cp "$APP" "$ROOT/srv/app"
-cat >"$ROOT/srv/repo/.reeve/shop.yaml" <<'END'
-apiVersion: reeve/v1
-kind: Application
-name: shop
-services:
-  web:
-    command: [/srv/app]
-    port: 8000
-    healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 1}}
-    rollout: {strategy: blue_green, min_healthy_time: 100ms, bake_time: 100ms}
----
-apiVersion: reeve/v1
-kind: Environment
-name: shop
-application: shop
-trigger: {branch: main}
-END
-git -C "$ROOT/srv/repo" init -q -b main
-git -C "$ROOT/srv/repo" add -A
-git -C "$ROOT/srv/repo" -c user.name='A Developer' -c user.email=developer@example.test commit -q -m 'a shop'
+given_shop shop
 inside chown -R reeve:reeve /srv
 cat >>"$ROOT/etc/reeve/reeve.yaml" <<'END'
 sources: {shop: {url: file:///srv/repo, branches: [main]}}

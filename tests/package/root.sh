@@ -55,3 +55,29 @@ given_clean_root()
     given_made_root
     cp -a --reflink=auto "$MADE" "$1"
 }
+
+# A repository at /srv/repo of the root, whose one service is /srv/app; environments by name.
+given_shop()
+{
+    local name repo=$ROOT/srv/repo
+
+    mkdir -p "$repo/.reeve"
+    cp "$APP" "$ROOT/srv/app"
+    cat >"$repo/.reeve/shop.yaml" <<'END'
+apiVersion: reeve/v1
+kind: Application
+name: shop
+services:
+  web:
+    command: [/srv/app]
+    port: 8000
+    healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 1}}
+    rollout: {strategy: blue_green, min_healthy_time: 100ms, bake_time: 100ms}
+END
+    for name; do
+        printf -- '---\n{apiVersion: reeve/v1, kind: Environment, name: %s, application: shop, trigger: {branch: main}}\n' "$name"
+    done >>"$repo/.reeve/shop.yaml"
+    git -C "$repo" init -q -b main
+    git -C "$repo" add -A
+    git -C "$repo" -c user.name='A Developer' -c user.email=developer@example.test commit -q -m 'a shop'
+}

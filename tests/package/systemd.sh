@@ -7,28 +7,9 @@ need git unshare nsenter
 given_debs
 ROOT=$WORK/root
 given_clean_root "$ROOT"
-mkdir -p "$ROOT/srv/repo/.reeve"
-cp "$APP" "$ROOT/srv/app"
+given_shop spaces users
 cp "$DEB" "$ROOT/root/reeve.deb"
 cp "$DEB_NEXT" "$ROOT/root/next.deb"
-cat >"$ROOT/srv/repo/.reeve/shop.yaml" <<'END'
-apiVersion: reeve/v1
-kind: Application
-name: shop
-services:
-  web:
-    command: [/srv/app]
-    port: 8000
-    healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 1}}
-    rollout: {strategy: blue_green, min_healthy_time: 100ms, bake_time: 100ms}
----
-{apiVersion: reeve/v1, kind: Environment, name: spaces, application: shop, trigger: {branch: main}}
----
-{apiVersion: reeve/v1, kind: Environment, name: users, application: shop, trigger: {branch: main}}
-END
-git -C "$ROOT/srv/repo" init -q -b main
-git -C "$ROOT/srv/repo" add -A
-git -C "$ROOT/srv/repo" -c user.name='A Developer' -c user.email=developer@example.test commit -q -m 'a shop'
 given_machine
 echo "$(inside systemctl --version | head -n 1), control groups of version $MACHINE_GROUPS"
 
