@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -309,6 +310,27 @@ int sys_lock_file(const char *path, struct str holder, int *ret_fd, struct err *
         return err_sys(err, "write lock '%s'", path);
     *ret_fd = TAKE_FD(fd);
     return 0;
+}
+
+/* What we were started with; a hard limit of 0: nothing was raised. */
+static struct rlimit sys_files_given;
+
+void sys_raise_files(void)
+{
+    struct rlimit files, wanted;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur >= SYS_FILES_MAX)
+        return;
+    wanted = files;
+    wanted.rlim_cur = files.rlim_max < SYS_FILES_MAX ? files.rlim_max : SYS_FILES_MAX;
+    if (wanted.rlim_cur > files.rlim_cur && !setrlimit(RLIMIT_NOFILE, &wanted))
+        sys_files_given = files;
+}
+
+void sys_restore_files(void)
+{
+    if (sys_files_given.rlim_max)
+        (void)setrlimit(RLIMIT_NOFILE, &sys_files_given); /* lower: nothing refuses it */
 }
 
 int sys_disk_free(const char *path, int64_t *ret_free, int64_t *ret_size, struct err *err)

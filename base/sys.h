@@ -14,6 +14,8 @@
 
 #include "base/str.h"
 
+#define SYS_FILES_MAX 65536
+
 int64_t sys_wall_ms(void); /* CLOCK_REALTIME */
 int64_t sys_mono_ms(void); /* CLOCK_MONOTONIC */
 int64_t sys_boot_ms(void); /* CLOCK_BOOTTIME */
@@ -36,6 +38,11 @@ int sys_exists(const char *path);
 
 /* Take an exclusive flock and write `holder` into the file. ERR_LOCKED names the present holder. */
 int sys_lock_file(const char *path, struct str holder, int *ret_fd, struct err *err);
+
+/* Lift the soft limit of open descriptors as far as we may, SYS_FILES_MAX at most. Children are given back what
+ * we were started with, by `sys_restore_files` between fork and exec: a program that selects needs it. */
+void sys_raise_files(void);
+void sys_restore_files(void);
 
 /* Bytes free for unprivileged writers where `path` lies, and the size of the file system. */
 int sys_disk_free(const char *path, int64_t *ret_free, int64_t *ret_size, struct err *err);

@@ -98,6 +98,7 @@ static _Noreturn void spawn_exec_now(struct spawn_plan *p)
     if (p->death_signal && (prctl(PR_SET_PDEATHSIG, p->death_signal) || getppid() != p->parent))
         _exit(127);
     if (!spawn_place_fds(p) && !chdir(p->dir)) {
+        sys_restore_files();
         environ = p->env;                  /* whose PATH says where the program is looked for */
         (void)execvp(p->argv[0], p->argv); /* returns only to fail */
     }

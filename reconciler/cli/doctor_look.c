@@ -22,8 +22,8 @@ static void look_at_descriptors(const struct look *l)
 
     if (getrlimit(RLIMIT_NOFILE, &files))
         return; /* nothing is known of it */
-    l->found(l->ctx, files.rlim_cur < DOCTOR_FILES_MIN ? FINDING_WARN : FINDING_GOOD,
-             str_fmt(l->a, "%llu descriptors may be open", (unsigned long long)files.rlim_cur),
+    l->found(l->ctx, files.rlim_max < DOCTOR_FILES_MIN ? FINDING_WARN : FINDING_GOOD,
+             str_fmt(l->a, "%llu descriptors may be open", (unsigned long long)files.rlim_max),
              str_fmt(l->a,
                      "at least %d, or connections and children are refused: LimitNOFILE= of the "
                      "unit, ulimit -n",

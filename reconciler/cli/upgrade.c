@@ -6,6 +6,7 @@
 
 #include "base/guard.h"
 #include "base/log.h"
+#include "base/sys.h"
 
 #define UPGRADE_WORDS_MAX 4096 /* of what the new program complains about */
 
@@ -93,6 +94,9 @@ int upgrade_become(const char *self, char **argv, const struct http_given *doors
         return rc;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL); /* a mask is inherited */
+    sys_restore_files();
     (void)execv(self, argv);
-    return err_sys(err, "become '%s'", self);
+    (void)err_sys(err, "become '%s'", self);
+    sys_raise_files();
+    return err->code;
 }

@@ -212,6 +212,7 @@ static int open_api(struct daemon *d, struct err *err)
                                    .follow = d->follow,
                                    .engine = d->engine };
 
+    sys_raise_files();
     if (d->follow) {
         options.state_path = follow_state_path(d->follow);
     } else {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/guard.h"
+#include "base/sys.h"
 
 /* Pipes to the child: [0] is read, [1] is written. CHILD_EXIT's slot carries the errno of a failed start. */
 struct loop_child_pipes {
@@ -52,6 +53,7 @@ static void loop_child_become(const struct exec_request *in, const struct loop_c
         return;
     if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) || chdir(in->dir ? in->dir : "/"))
         return;
+    sys_restore_files();
     if (loop_child_set_limit(RLIMIT_AS, in->rlimit_as) ||
         loop_child_set_limit(RLIMIT_CPU, in->rlimit_cpu_s))
         return;

@@ -90,6 +90,7 @@ ten_upgrades_lose_nothing()
     local i pid
 
     given_installed
+    ulimit -Sn 2048 # fewer than the daemon takes
     start_daemon
     await_converged
     pid=$DAEMON
@@ -113,6 +114,24 @@ ten_upgrades_lose_nothing()
     await 20 "one set is left" one_set_is_left
     expect "the chain holds" reeve audit verify --replay
     say "   upgrades: $UPGRADES; lost of services: $(counted lost) of $(counted sent); refused or lost of the API: $(api_counted lost) of $(api_counted sent)"
+}
+
+# Soft limit of open files of a process.
+files_of()
+{
+    awk '/^Max open files/ { print $4 }' "/proc/$1/limits"
+}
+
+# Many connections may come; a service is started with what the daemon was started with.
+the_daemon_alone_may_open_more()
+{
+    local keeper hard
+
+    keeper=$(processes "$WORLD/var/services/run/" | head -n 1)
+    hard=$(ulimit -Hn)
+    [ "$hard" -lt 65536 ] || hard=65536
+    expect_equal "files of the daemon after $UPGRADES programs" "$(files_of "$DAEMON")" "$hard"
+    expect_equal "files of what keeps a service" "$(files_of "$keeper")" "$(ulimit -Sn)"
 }
 
 the_database_is_upgraded_with_a_copy_kept()
@@ -210,5 +229,5 @@ a_socket_that_no_door_has_is_refused()
     expect_has "what is wrong with it" "$said" "a socket named 'page' was given: it is socket, api or hooks"
 }
 
-run_cases ten_upgrades_lose_nothing the_database_is_upgraded_with_a_copy_kept a_program_that_would_not_start_changes_nothing \
+run_cases ten_upgrades_lose_nothing the_daemon_alone_may_open_more the_database_is_upgraded_with_a_copy_kept a_program_that_would_not_start_changes_nothing \
     another_address_is_another_socket restarts_of_a_supervisor_lose_nothing a_socket_that_no_door_has_is_refused

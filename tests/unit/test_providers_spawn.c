@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -122,6 +123,27 @@ static void test_detached(void **state)
     test_host_fini(&t);
 }
 
+/* A daemon has many connections; who it starts may be one that selects. */
+static void test_limit_of_before(void **state)
+{
+    const struct rlimit few = { 100, 300 };
+    struct test_host t;
+    struct rv_exit ret = { .size = sizeof(ret) };
+    struct rv_str argv[] = { test_rv("/bin/sh"), test_rv("-c"), test_rv("ulimit -Sn; ulimit -Hn") };
+    struct rv_exec in = { .size = sizeof(in), .n_argv = 3, .argv = argv };
+    struct rlimit now;
+
+    (void)state;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    sys_raise_files();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
+    assert_int_equal(now.rlim_cur, 300);
+    test_host_init(&t);
+    assert_int_equal(t.host.exec(t.host.ctx, &in, &ret), 0);
+    assert_string_equal(ret.out.p, "100\n300\n");
+    test_host_fini(&t);
+}
+
 static void test_faults(void **state)
 {
     struct test_host t;
@@ -140,7 +162,7 @@ static void test_faults(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[N_ELEMENTS(spawn_rows) + 3];
+    struct CMUnitTest tests[N_ELEMENTS(spawn_rows) + 4];
     size_t n = 0;
 
     for (; n < N_ELEMENTS(spawn_rows); n++)
@@ -149,6 +171,7 @@ int main(void)
                                         .initial_state = (void *)(uintptr_t)&spawn_rows[n] };
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_missing_program);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_detached);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_limit_of_before); /* stays low */
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_faults);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
