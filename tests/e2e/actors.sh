@@ -78,10 +78,20 @@ refused()
     expect_has "$sentence" "$said" "$part"
 }
 
+is_over_after()
+{
+    [ "$(count_events plan.over)" -gt "$1" ]
+}
+
+# And carried out to its end: what it leaves behind does not change under the next plan.
 approved_by()
 {
+    local over
+
+    over=$(count_events plan.over)
     as "$1" approve "$PLAN" --reason seen --timeout 30 "${@:2}" >"$WORLD/said" 2>&1 ||
         fail "approve as $1: $(cat "$WORLD/said")"
+    await 20 "its plan is over" is_over_after "$over"
 }
 
 nobody_approves_what_is_theirs()
