@@ -6,11 +6,11 @@
 #define SITE_PORT 80
 
 /* Fields whose filled form is the canonical one. */
-static const struct str normalise_taken[] = { S_INIT("command"),     S_INIT("port"),
-                                              S_INIT("replicas"),    S_INIT("termination"),
-                                              S_INIT("depends_on"),  S_INIT("user"),
-                                              S_INIT("connections"), S_INIT("logs"),
-                                              S_INIT("assets"),      S_INIT("static") };
+static const struct str normalise_taken[] = {
+    S_INIT("command"),    S_INIT("port"),   S_INIT("replicas"),    S_INIT("termination"),
+    S_INIT("depends_on"), S_INIT("user"),   S_INIT("connections"), S_INIT("logs"),
+    S_INIT("assets"),     S_INIT("static"), S_INIT("metrics")
+};
 
 static int routes_to(const struct value *domain, struct str service)
 {
@@ -206,6 +206,20 @@ static void check_assets(struct normalise *n, const struct value_entry *service)
                            STR_ARG(service->key));
 }
 
+/* They are asked for where it listens; a site of files has none. */
+static void check_metrics(struct normalise *n, const struct value_entry *service)
+{
+    const struct value *metrics = value_get(service->value, S("metrics"));
+    const struct value *site = value_get(service->value, S("static"));
+
+    if (metrics && site)
+        normalise_complain(n, metrics->place, "conflict", STR_NONE,
+                           "services.%.*s: static has no metrics", STR_ARG(service->key));
+    else if (metrics && !value_get(service->value, S("port")))
+        normalise_complain(n, metrics->place, "required", STR_NONE,
+                           "services.%.*s: metrics need a port", STR_ARG(service->key));
+}
+
 /* It is listened for by a program of ours, which has a port like any other. */
 static void set_site(struct normalise *n, struct value *desired, const struct value *service)
 {
@@ -245,6 +259,7 @@ void normalise_service(struct normalise *n, const struct value_entry *service,
     check_replicas(n, value_get(in, S("replicas")));
     check_command(n, service);
     check_assets(n, service);
+    check_metrics(n, service);
     value_set(n->arena, desired, S("environment"),
               refs_variables(n, value_get(in, S("environment")), REFS_RUN, ret));
     set_probe(n, healthcheck, in, "readiness", service->key);

@@ -116,6 +116,8 @@ int view_export(const struct view *v, const struct view_export *in, struct value
 /* Who changed, decided and did what between two instants, in every environment; `people` is auth.people. */
 int view_report(const struct view *v, const struct value *people, int64_t from_ms, int64_t to_ms,
                 struct value **ret, struct err *err);
+/* Instances of live sets whose services say `metrics`: list of {targets, labels}, by environment, service and ordinal. */
+int view_targets(const struct view *v, struct value **ret, struct err *err);
 /* What the state says that a person should look at: list of {what, mend}. */
 int view_findings(const struct view *v, struct value **ret, struct err *err);
 

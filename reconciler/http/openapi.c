@@ -38,7 +38,7 @@ static struct value *reference(struct arena *a, const char *kind, struct str nam
 static void set_content(struct arena *a, struct value *map, const char *type, const char *shape)
 {
     value_set(a, set_map(a, set_map(a, map, "content"), type), S("schema"),
-              reference(a, "schemas", str_from_c(shape)));
+              shapes_type_json(a, str_from_c(shape)));
 }
 
 /* An answer says it besides its body. */
@@ -269,7 +269,7 @@ static struct value *operation_of(struct arena *a, const struct route *route)
         set_content(a, set_map(a, v, "requestBody"), "application/json", route->body);
     responses = set_map(a, v, "responses");
     good = set_map(a, responses, "200");
-    set_c(a, good, "description", shapes_text(str_from_c(route->answer)));
+    set_c(a, good, "description", shapes_text(shapes_inner(str_from_c(route->answer))));
     set_content(a, good, route->flags & ROUTE_STREAM ? "text/event-stream" : "application/json",
                 route->answer);
     if (has_tag(route)) {

@@ -26,8 +26,11 @@ static void add_cell(struct sb *b, const char *text)
 
 static void add_shape_link(struct sb *b, const char *shape)
 {
-    if (shape)
-        sb_addf(b, "[%s](#%s)", shape, shape);
+    const struct str inner = shapes_inner(str_from_c(shape ? shape : ""));
+    const int is_list = inner.n && inner.p != shape;
+
+    if (inner.n)
+        sb_addf(b, "%s[%.*s](#%.*s)", is_list ? "list of " : "", STR_ARG(inner), STR_ARG(inner));
 }
 
 static void add_routes(struct sb *b)

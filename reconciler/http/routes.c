@@ -73,6 +73,8 @@ static const struct route routes[] = {
       .answer = "health", .text = "how the daemon is, and what it needs, by kind; 503 with the same where it is unhealthy" },
     { READS(API "/health/detailed", ROUTE_MEASURE | ROUTE_HEALTH, health_detailed, "health_detailed"),
       .text = "each thing that it needs" },
+    { "GET", API "/sd/prometheus", AUTH_VIEWER | AUTH_SCRAPE, ROUTE_LIST, .read = routes_read_targets,
+      .answer = "[scrape_target]", .text = "instances of live sets whose services say `metrics`, for `http_sd_configs` of Prometheus" },
     { READS(API "/openapi.json", ROUTE_LIST, openapi, "openapi"), .text = "these routes as an OpenAPI 3.1 document" },
     { BEGINS(ENV "/reconcile", OPERATOR, RECONCILE, "reason_body"),
       .text = "fetch and plan now; takes the name of an environment that nobody has heard of yet, too" },

@@ -46,6 +46,13 @@ int routes_read_metrics(const struct route_world *w, const struct route_call *ca
     return arena_status(m->a, err) ? err->code : arena_status(w->view.a, err);
 }
 
+int routes_read_targets(const struct route_world *w, const struct route_call *call,
+                        struct value **ret, struct err *err)
+{
+    (void)call;
+    return view_targets(&w->view, ret, err);
+}
+
 static int read_health(const struct route_world *w, struct value **ret, struct value **ret_parts,
                        struct err *err)
 {

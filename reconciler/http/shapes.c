@@ -126,6 +126,13 @@ static int has_word(struct str words, struct str text)
     return 0;
 }
 
+struct str shapes_inner(struct str name)
+{
+    struct str inner;
+
+    return is_around(name, '[', &inner) ? inner : name;
+}
+
 /* --- what is asked with -------------------------------------------------------------------------- */
 
 struct check {

@@ -20,6 +20,8 @@ struct shape_member {
 /* The shapes in the order of shapes.def; NULL: no more. */
 const char *shapes_name(size_t i);
 const char *shapes_text(struct str name); /* NULL: no such shape */
+/* The shape that a list `[SHAPE]` is of, or the name itself. */
+struct str shapes_inner(struct str name);
 /* The members of a shape, those that it shares with others first. */
 size_t shapes_members(struct arena *a, struct str name, const struct shape_member **ret);
 

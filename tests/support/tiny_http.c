@@ -222,6 +222,9 @@ static void tiny_answer(struct tiny_server *s, struct tiny_connection *c,
     if (s->o->word && tiny_is_at(r, "/healthz"))
         n_line = (size_t)snprintf(line, sizeof(line), "{\"uptime\":0.5,\"status\":\"%s\"}",
                                   s->o->word);
+    else if (tiny_is_at(r, "/metrics"))
+        n_line = (size_t)snprintf(line, sizeof(line), "app_info{version=\"%s\"} 1\n",
+                                  s->o->version);
     else if (is_post || tiny_is_at(r, "/headers"))
         n_line = (size_t)snprintf(line, sizeof(line), "%s\n", s->o->version);
     else
