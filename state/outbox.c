@@ -60,6 +60,41 @@ int outbox_sent_since(struct db *db, struct arena *a, struct str target, int64_t
                      ret, ret_n, err, DB_T(target), DB_I(since_ms), DB_I(limit));
 }
 
+int outbox_waiting_count(struct db *db, struct str target, int64_t *ret, struct err *err)
+{
+    const struct db_bind binds[] = { DB_T(target) };
+    int rc;
+
+    *ret = 0;
+    rc = stmt_number(db, S("SELECT count(*) FROM outbox WHERE done_seq IS NULL AND target = $1"),
+                     binds, 1, ret, err);
+    return rc < 0 ? rc : 0;
+}
+
+int outbox_ended(struct db *db, struct arena *a, struct str target, struct str outcome,
+                 int64_t *ret_n, struct rec_outbox *ret_newest, struct err *err)
+{
+    const struct db_bind binds[] = { DB_T(target), DB_T(outcome) };
+    struct rec_outbox *rows;
+    size_t n;
+    int rc;
+
+    *ret_n = 0;
+    rc = stmt_number(db,
+                     S("SELECT count(*) FROM outbox WHERE done_seq IS NOT NULL AND target = $1 AND "
+                       "outcome = $2"),
+                     binds, 2, ret_n, err);
+    if (rc < 0)
+        return rc;
+    rc = DB_SELECT(db, a, outbox,
+                   "WHERE done_seq IS NOT NULL AND target = $1 AND outcome = $2 "
+                   "ORDER BY done_ms DESC LIMIT 1",
+                   &rows, &n, err, DB_T(target), DB_T(outcome));
+    if (!rc && n)
+        *ret_newest = rows[0];
+    return rc;
+}
+
 int outbox_has_terminal(struct db *db, struct arena *a, struct str subject, struct str target,
                         struct err *err)
 {

@@ -22,6 +22,11 @@ int outbox_waiting_for(struct db *db, struct arena *a, struct str target, int64_
 /* When each of the newest `limit` that were sent to one since `since_ms` was, the newest first. */
 int outbox_sent_since(struct db *db, struct arena *a, struct str target, int64_t since_ms,
                       int64_t limit, struct rec_outbox **ret, size_t *ret_n, struct err *err);
+/* How many are waiting for one. */
+int outbox_waiting_count(struct db *db, struct str target, int64_t *ret, struct err *err);
+/* How many ended so ("sent" "given_up") for one, and the newest of them where there is one. */
+int outbox_ended(struct db *db, struct arena *a, struct str target, struct str outcome,
+                 int64_t *ret_n, struct rec_outbox *ret_newest, struct err *err);
 /* 1: it was told, or waits; terminal ones alone. */
 int outbox_has_terminal(struct db *db, struct arena *a, struct str subject, struct str target,
                         struct err *err);

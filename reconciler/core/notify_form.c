@@ -35,6 +35,11 @@ static int is_digest(const struct notify_message *m)
     return str_eq_c(says(m, "word"), "digest");
 }
 
+static int is_test(const struct notify_message *m)
+{
+    return str_eq_c(says(m, "word"), "test");
+}
+
 static struct str title_of(struct str word)
 {
     const struct notify_event *e = notify_events_find(word);
@@ -269,7 +274,8 @@ static int make_webhook(struct arena *a, const struct notify_message *m,
 }
 
 static int make_pagerduty(struct arena *a, const struct notify_message *m,
-                          const struct notify_secrets *s, struct notify_form *ret, struct err *err)
+                          const struct notify_secrets *s, size_t step, struct notify_form *ret,
+                          struct err *err)
 {
     struct value *v = value_map(a), *payload = value_map(a);
     struct str env = says(m, "env"), text = render_safe(a, says(m, "text"));
@@ -278,7 +284,7 @@ static int make_pagerduty(struct arena *a, const struct notify_message *m,
         return err_set(err, ERR_INVALID, "its key is not one word");
     value_set_text(a, v, S("routing_key"), s->key);
     value_set_text(a, v, S("dedup_key"), says(m, "subject"));
-    if (str_eq_c(says(m, "word"), notify_events[NOTIFY_IS_recovered].word)) {
+    if (step || str_eq_c(says(m, "word"), notify_events[NOTIFY_IS_recovered].word)) {
         value_set_text(a, v, S("event_action"), S("resolve"));
     } else {
         value_set_text(a, v, S("event_action"), S("trigger"));
@@ -437,9 +443,13 @@ int notify_form_status(struct arena *a, const struct value *forge, const struct 
 
 /* --- by type ------------------------------------------------------------------------------------- */
 
-size_t notify_form_steps(const struct value *config)
+size_t notify_form_steps(const struct value *config, const struct notify_message *m)
 {
-    return str_eq_c(value_get_text(config, S("type"), S("")), "sentry") ? 2 : 1;
+    struct str type = value_get_text(config, S("type"), S(""));
+
+    if (str_eq_c(type, "pagerduty")) /* nobody is left with an incident of a test */
+        return is_test(m) ? 2 : 1;
+    return str_eq_c(type, "sentry") ? 2 : 1;
 }
 
 int notify_form_make(struct arena *a, const struct value *config, const struct notify_message *m,
@@ -454,7 +464,7 @@ int notify_form_make(struct arena *a, const struct value *config, const struct n
     if (str_eq_c(type, "webhook"))
         return make_webhook(a, m, secrets, ret, err);
     if (str_eq_c(type, "pagerduty"))
-        return make_pagerduty(a, m, secrets, ret, err);
+        return make_pagerduty(a, m, secrets, step, ret, err);
     if (str_eq_c(type, "sentry"))
         return make_sentry(a, config, m, secrets, step, ret, err);
     if (str_eq_c(type, "smtp"))

@@ -2,7 +2,7 @@
  * notify_form: a message as the medium wants it. SPDX-License-Identifier: Apache-2.0
  *
  * A message is a map: {word, env?, subject, text?, plan?, commit?, author?, summary?, actor?, revision?}, for several that
- * became one {word: digest, n, counts: {WORD: N}, lines: [..]}. What came from outside is data in each medium: it
+ * became one {word: digest, n, counts: {WORD: N}, lines: [..]}, of a test {word: test ..}. What came from outside is data in each medium: it
  * makes no header, mention, link or markup, and is cut at the limits below. Pure.
  *
  * Memory   everything lives in the arena given, values of secrets too: its owner wipes it.
@@ -45,7 +45,7 @@ int notify_form_make(struct arena *a, const struct value *config, const struct n
                      const struct notify_secrets *secrets, size_t step, struct notify_form *ret,
                      struct err *err);
 /* Requests one after the other; the second is asked when the first was answered well. */
-size_t notify_form_steps(const struct value *config);
+size_t notify_form_steps(const struct value *config, const struct notify_message *m);
 /* Of a commit status: {type, api, repository} of the source, the token as `key`. */
 int notify_form_status(struct arena *a, const struct value *forge, const struct notify_message *m,
                        struct str token, struct notify_form *ret, struct err *err);

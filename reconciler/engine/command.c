@@ -6,8 +6,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "reconciler/engine/env_task.h"
-
-#define COMMAND_REASON_MAX 500
+#include "reconciler/engine/notify_test.h"
 
 /*   FILES -> PROVE -> IMPORT -> WRITE -> ACT      the first two where there is a signature, the third of a bundle */
 enum { COMMAND_FILES, COMMAND_PROVE, COMMAND_IMPORT, COMMAND_WRITE, COMMAND_ACT };
@@ -368,6 +367,10 @@ void command_start(struct engine *e, struct command_call *call, task_ended *ende
 {
     if (call->in.verb == COMMAND_TRY) {
         command_try_start(e, call, ended, ctx);
+        return;
+    }
+    if (call->in.verb == COMMAND_TEST) {
+        notify_test_start(e, call, ended, ctx);
         return;
     }
     call->engine = e;

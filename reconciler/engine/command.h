@@ -36,10 +36,11 @@ enum command_verb {
     COMMAND_FORGET,  /* env, resource, reason: it leaves our hands, and is not destroyed */
     COMMAND_ADVANCE, /* env, service or none, reason: what it watches, or waits for a person with, has been watched enough */
     COMMAND_RUN,     /* env, service (a job), reason: it runs now */
-    COMMAND_TOKEN,   /* token: it is good from now on */
-    COMMAND_REVOKE,  /* token's id: it is good no more */
-    COMMAND_USED,    /* token's id: the time of its last use, once a minute and without an event */
-    COMMAND_DENIED,  /* denied: a call that was refused */
+    COMMAND_TEST, /* env or none, id (a recipient) or none: who is told hears a test (notify_test.h) */
+    COMMAND_TOKEN,    /* token: it is good from now on */
+    COMMAND_REVOKE,   /* token's id: it is good no more */
+    COMMAND_USED,     /* token's id: the time of its last use, once a minute and without an event */
+    COMMAND_DENIED,   /* denied: a call that was refused */
     COMMAND_TAKEOVER, /* reason, without_keys: asked of a standby alone (follow.h) */
     N_COMMANDS
 };
@@ -51,7 +52,7 @@ struct command {
     struct str operation; /* uid */
     struct str service, reason, as;
     struct str source, branch;
-    struct str resource, id; /* "database/main"; as its provider names it */
+    struct str resource, id; /* "database/main"; as its provider names it, or a recipient */
     struct str bundle;       /* absolute path of a git bundle */
     struct str ref;          /* branch, tag, or the beginning of a commit's id */
     int64_t revision, until_ms;
@@ -68,6 +69,7 @@ struct command {
     int is_break_glass; /* by a right that is for emergencies alone */
 };
 
+#define COMMAND_REASON_MAX 500
 #define COMMAND_ONCE_MS (24 * 3600 * 1000LL) /* so long a command with a key is done once */
 
 struct engine;

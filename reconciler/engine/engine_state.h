@@ -20,6 +20,7 @@
 #include "reconciler/engine/in_work.h"
 #include "reconciler/engine/notify_task.h"
 #include "reconciler/engine/notify_tell.h"
+#include "reconciler/engine/notify_test.h"
 #include "reconciler/engine/op_slot.h"
 #include "reconciler/engine/provider_line.h"
 #include "reconciler/engine/secret_sets.h"
@@ -69,6 +70,7 @@ struct engine {
     struct heartbeat_task heartbeat;
     struct notify_tell tell;
     struct notify_task notify;
+    struct notify_tests tests;   /* of the daemon's recipients */
     struct anchor_task *anchors; /* one a place */
     size_t n_anchors;
     _Atomic int64_t head_seq;                  /* of the last commit; STATE writes it */

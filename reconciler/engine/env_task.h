@@ -69,7 +69,8 @@ struct env_task {
     struct env_left *left; /* plans of a former life that it would go on with */
     struct watch_task watch;
     struct job_task jobs;
-    struct env_ask asked; /* for the next cycle in which no plan runs */
+    struct notify_tests tests; /* of its recipients */
+    struct env_ask asked;      /* for the next cycle in which no plan runs */
     /* of this cycle */
     struct env_ask ask;
     struct head *head;

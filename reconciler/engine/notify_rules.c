@@ -2,6 +2,7 @@
 #include "reconciler/engine/notify_rules.h"
 
 #include "base/guard.h"
+#include "base/hash.h"
 #include "reconciler/core/plan.h"
 #include "reconciler/core/scope.h"
 #include "specs/json_io.h"
@@ -21,6 +22,11 @@ static struct str type_of(const struct value *config)
 
 /* --- what tells them apart ----------------------------------------------------------------------- */
 
+static struct str secret_of(const struct value *config, struct str member)
+{
+    return value_get_text(value_get(config, member), S("secret"), S(""));
+}
+
 static struct str target_of(struct arena *a, struct str scope, const struct value *config)
 {
     static const struct str named[] = { S_INIT("url"), S_INIT("key") },
@@ -29,8 +35,7 @@ static struct str target_of(struct arena *a, struct str scope, const struct valu
     struct digest d;
 
     for (size_t i = 0; i < N_ELEMENTS(named); i++)
-        value_set_text(a, v, named[i],
-                       value_get_text(value_get(config, named[i]), S("secret"), S("")));
+        value_set_text(a, v, named[i], secret_of(config, named[i]));
     for (size_t i = 0; i < N_ELEMENTS(said); i++)
         value_set_text(a, v, said[i], value_get_text(config, said[i], S("")));
     if (value_get(config, S("to")))
@@ -40,13 +45,28 @@ static struct str target_of(struct arena *a, struct str scope, const struct valu
                    STR_ARG(str_slice(digest_hex(a, &d), 0, TARGET_CHARS)));
 }
 
+static struct str name_of(struct arena *a, const struct value *config)
+{
+    struct str type = type_of(config), what = secret_of(config, S("url"));
+
+    if (value_get(config, S("to")))
+        what = value_item(value_get(config, S("to")), 0)->u.text;
+    else if (str_eq_c(type, "sentry"))
+        what = str_fmt(a, "%.*s/%.*s", STR_ARG(value_get_text(config, S("organization"), S(""))),
+                       STR_ARG(value_get_text(config, S("project"), S(""))));
+    else if (!what.n)
+        what = secret_of(config, S("key"));
+    return what.n ? str_fmt(a, "%.*s:%.*s", STR_ARG(type), STR_ARG(what)) : type;
+}
+
 static void add(struct arena *a, struct str scope, const struct value *config,
                 struct notify_recipients *io)
 {
     struct notify_recipient *slot = vec_push(a, io);
 
     if (slot)
-        *slot = (struct notify_recipient){ config, target_of(a, scope, config) };
+        *slot = (struct notify_recipient){ config, target_of(a, scope, config),
+                                           name_of(a, config) };
 }
 
 static void add_each(struct arena *a, struct str scope, const struct value *config,
@@ -125,10 +145,10 @@ static int read_env(struct db *db, struct arena *a, struct str env_uid,
     return arena_status(a, err);
 }
 
-int notify_rules_daemon(struct engine *e, struct arena *a, struct notify_recipients *io,
-                        struct err *err)
+static int read_daemon(const struct notify_rules *r, struct arena *a, struct notify_recipients *io,
+                       struct err *err)
 {
-    const struct value *list = value_get(e->options.daemon, S("notifications"));
+    const struct value *list = value_get(r->daemon, S("notifications"));
 
     for (size_t i = 0; i < value_count(list); i++)
         add_each(a, S("daemon"), value_item(list, i), io);
@@ -161,14 +181,15 @@ static int is_of(const struct value *config, struct str env)
     return !list || (env.n && scope_has(list, env));
 }
 
-int notify_rules_hear(struct engine *e, struct arena *a, struct str env_uid, struct str env,
-                      enum notify_word word, struct notify_recipients *io, struct err *err)
+int notify_rules_hear(const struct notify_rules *r, struct arena *a, struct str env_uid,
+                      struct str env, enum notify_word word, struct notify_recipients *io,
+                      struct err *err)
 {
     struct notify_recipients all = { 0 };
 
-    if (notify_rules_daemon(e, a, &all, err))
+    if (read_daemon(r, a, &all, err))
         return err->code;
-    if (notify_events[word].scope != NOTIFY_DAEMON && read_env(e->db, a, env_uid, &all, err))
+    if (notify_events[word].scope != NOTIFY_DAEMON && read_env(r->db, a, env_uid, &all, err))
         return err->code;
     for (size_t i = 0; i < all.n; i++) {
         struct notify_recipient *slot;
@@ -182,16 +203,62 @@ int notify_rules_hear(struct engine *e, struct arena *a, struct str env_uid, str
     return arena_status(a, err);
 }
 
-int notify_rules_find(struct engine *e, struct arena *a, struct str env_uid, struct str target,
-                      const struct value **ret, struct err *err)
+static int read_all(const struct notify_rules *r, struct arena *a, struct str env_uid,
+                    struct notify_recipients *io, struct err *err)
+{
+    return env_uid.n ? read_env(r->db, a, env_uid, io, err) : read_daemon(r, a, io, err);
+}
+
+int notify_rules_find(const struct notify_rules *r, struct arena *a, struct str env_uid,
+                      struct str target, const struct value **ret, struct err *err)
 {
     struct notify_recipients all = { 0 };
-    int rc = str_starts(target, S("daemon/")) ? notify_rules_daemon(e, a, &all, err)
-                                              : read_env(e->db, a, env_uid, &all, err);
+    int rc = read_all(r, a, notify_rules_is_of_daemon(target) ? S("") : env_uid, &all, err);
 
     *ret = NULL;
     for (size_t i = 0; !rc && i < all.n && !*ret; i++)
         if (str_eq(all.p[i].target, target))
             *ret = all.p[i].config;
     return rc;
+}
+
+static int is_among(const struct notify_recipients *all, struct str target)
+{
+    for (size_t i = 0; i < all->n; i++)
+        if (str_eq(all->p[i].target, target))
+            return 1;
+    return 0;
+}
+
+int notify_rules_all(const struct notify_rules *r, struct arena *a, struct str env_uid,
+                     struct notify_recipients *io, struct err *err)
+{
+    struct notify_recipients all = { 0 };
+    int rc = read_all(r, a, env_uid, &all, err);
+
+    for (size_t i = 0; !rc && i < all.n; i++) {
+        struct notify_recipient *slot;
+
+        if (is_among(io, all.p[i].target))
+            continue;
+        slot = vec_push(a, io);
+        if (slot)
+            *slot = all.p[i];
+    }
+    return rc ? rc : arena_status(a, err);
+}
+
+int notify_rules_is_of_daemon(struct str target)
+{
+    return str_starts(target, S("daemon/"));
+}
+
+struct value *notify_rules_words(struct arena *a, const struct value *config)
+{
+    struct value *list = value_list(a);
+
+    for (size_t i = 0; i < N_NOTIFY_WORDS; i++)
+        if (is_on(config, (enum notify_word)i))
+            value_add(a, list, value_text(a, str_from_c(notify_events[i].word)));
+    return list;
 }

@@ -8,20 +8,28 @@
  * A target names a recipient for ever: "daemon" or the environment, the type, and a digest of what tells them apart; never
  * of what is told, or of a value of a secret.
  *
+ * A name is what people call a recipient by: "slack:SECRET", "smtp:ADDRESS", "sentry:ORGANIZATION/PROJECT".
+ *
  * Memory   the arena given; configurations of the daemon are borrowed.
- * Thread   STATE.
+ * Thread   the connection's.
  */
 #pragma once
 
 #include "base/vec.h"
-#include "reconciler/engine/engine_state.h"
 #include "specs/notify_events.h"
+#include "specs/value.h"
+#include "state/db.h"
 
 #define NOTIFY_COMMIT_STATUS "commit_status"
 
+struct notify_rules {
+    struct db *db;
+    const struct value *daemon; /* the Daemon document */
+};
+
 struct notify_recipient {
     const struct value *config;
-    struct str target;
+    struct str target, name;
 };
 struct notify_recipients {
     struct notify_recipient *p;
@@ -29,11 +37,16 @@ struct notify_recipients {
 };
 
 /* Those who hear of `word`; env_uid "": of none. `env` is its name. */
-int notify_rules_hear(struct engine *e, struct arena *a, struct str env_uid, struct str env,
-                      enum notify_word word, struct notify_recipients *io, struct err *err);
+int notify_rules_hear(const struct notify_rules *r, struct arena *a, struct str env_uid,
+                      struct str env, enum notify_word word, struct notify_recipients *io,
+                      struct err *err);
 /* Who a target names now; NULL: nobody any more. */
-int notify_rules_find(struct engine *e, struct arena *a, struct str env_uid, struct str target,
-                      const struct value **ret, struct err *err);
-/* All of the daemon's, whatever they hear. */
-int notify_rules_daemon(struct engine *e, struct arena *a, struct notify_recipients *io,
-                        struct err *err);
+int notify_rules_find(const struct notify_rules *r, struct arena *a, struct str env_uid,
+                      struct str target, const struct value **ret, struct err *err);
+/* All of an environment, "": of the daemon, whatever they hear; each once. */
+int notify_rules_all(const struct notify_rules *r, struct arena *a, struct str env_uid,
+                     struct notify_recipients *io, struct err *err);
+/* What it hears: a list of words. */
+struct value *notify_rules_words(struct arena *a, const struct value *config);
+/* Whether one of the daemon's, or of the environment itself, hears of it. */
+int notify_rules_is_of_daemon(struct str target);

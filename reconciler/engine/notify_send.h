@@ -1,7 +1,7 @@
 /*
  * notify_send: one message to one recipient, once. SPDX-License-Identifier: Apache-2.0
  *
- *   FORM -> ASK -> HEARD -> WRITE -> OVER          a step more of Sentry's: HEARD -> FORM
+ *   FORM -> ASK -> HEARD -> WRITE -> OVER          a step more of Sentry's: HEARD -> FORM; a test: HEARD -> OVER
  *                             ^ AGAIN              what was sent and cannot be written is written in a moment, not sent again
  *
  * Its id is the row's, at each attempt: who dies between ASK and WRITE sends it again, and a receiver knows it by its id.
@@ -31,6 +31,7 @@ struct notify_send {
     struct http_request request;
     struct http_reply reply;
     size_t step;
+    int is_test; /* nothing of it is written: `row` is none of the outbox */
     int is_written_late;
     struct err why;   /* code 0: it was sent */
     int64_t asked_ms; /* Retry-After */

@@ -78,11 +78,11 @@ static int quiet_until(struct pick *p, int64_t now_ms, int64_t *ret, struct err 
 
 static int find_config(struct pick *p, struct err *err)
 {
-    struct engine *e = p->n->engine;
+    const struct notify_rules rules = { p->n->engine->db, p->n->engine->options.daemon };
 
-    if (notify_rules_find(e, p->a, p->rows[0].env, p->target, &p->config, err))
+    if (notify_rules_find(&rules, p->a, p->rows[0].env, p->target, &p->config, err))
         return err->code;
-    if (!p->config && !str_starts(p->target, S("daemon/"))) /* it was so when it happened */
+    if (!p->config && !notify_rules_is_of_daemon(p->target)) /* it was so when it happened */
         p->config = value_get(p->bodies[0], S("config"));
     return 0;
 }

@@ -6,6 +6,7 @@
 #include "base/guard.h"
 #include "base/sys.h"
 #include "reconciler/core/notify_form.h"
+#include "reconciler/engine/engine_state.h"
 #include "reconciler/engine/notify_rules.h"
 #include "specs/json_io.h"
 #include "state/outbox.h"
@@ -174,6 +175,7 @@ static int put_row(struct news *n, const struct notify_recipient *to, struct err
 static int tell(struct news *n, struct err *err)
 {
     struct rec_environment env = { .uid = n->env_uid };
+    const struct notify_rules rules = { n->e->db, n->e->options.daemon };
     struct notify_recipients hear = { 0 };
 
     if (n->env_uid.n) {
@@ -184,7 +186,7 @@ static int tell(struct news *n, struct err *err)
         if (rc)
             *err = ERR_INIT;
     }
-    if (notify_rules_hear(n->e, n->a, n->env_uid, env.name.p ? env.name : S(""), n->word, &hear,
+    if (notify_rules_hear(&rules, n->a, n->env_uid, env.name.p ? env.name : S(""), n->word, &hear,
                           err))
         return err->code;
     say(n, "word", str_from_c(notify_events[n->word].word));

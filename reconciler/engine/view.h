@@ -72,6 +72,9 @@ int view_rollouts(const struct view *v, struct str name, const struct view_page 
 int view_revisions(const struct view *v, struct str name, const struct view_page *page,
                    struct value **ret, struct err *err);
 int view_jobs(const struct view *v, struct str name, struct value **ret, struct err *err);
+/* {"recipients": [..]}: whom an environment names to be told, `name` "": whom `daemon`, the document, does. */
+int view_told(const struct view *v, const struct value *daemon, struct str name, struct value **ret,
+              struct err *err);
 enum view_stop { VIEW_HOLDS, VIEW_QUARANTINE };
 int view_stops(const struct view *v, struct str name, enum view_stop which, struct value **ret,
                struct err *err);

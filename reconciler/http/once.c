@@ -22,6 +22,8 @@ int once_read(const struct http_exchange *x, struct str actor, struct command *c
         return err_set(err, ERR_USAGE, "Idempotency-Key: 1 to %d visible characters", ONCE_KEY_MAX);
     if (c->verb == COMMAND_TOKEN)
         return err_set(err, ERR_USAGE, "Idempotency-Key: a token is said once");
+    if (c->verb == COMMAND_TEST)
+        return err_set(err, ERR_USAGE, "Idempotency-Key: a test is sent each time it is asked for");
     hash_init(&h);
     hash_add_lp(&h, actor);
     hash_add_lp(&h, x->method);

@@ -162,7 +162,7 @@ static int has_tag(const struct route *route)
 static int takes_key(const struct route *route)
 {
     return str_eq_c(S("POST"), route->method) && !route->work && route->verb != COMMAND_TOKEN &&
-           route->verb != COMMAND_TRY;
+           route->verb != COMMAND_TRY && route->verb != COMMAND_TEST;
 }
 
 static void add_header(struct arena *a, struct value *list, const char *name, const char *text)

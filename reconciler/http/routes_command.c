@@ -7,22 +7,24 @@ int routes_command(const struct route_call *call, struct command *ret, struct er
 
     if (routes_check(call, SHAPES_QUERY, err) || routes_check(call, SHAPES_BODY, err))
         return err->code;
-    *ret = (struct command){ .verb = call->route->verb,
-                             .reason = value_get_text(call->body, S("reason"), S("")),
-                             .service = value_get_text(
-                                 call->body,
-                                 call->route->verb == COMMAND_RUN ? S("job") : S("service"), S("")),
-                             .as = value_get_text(call->body, S("as"), S("")),
-                             .source = value_get_text(call->body, S("source"), S("")),
-                             .branch = value_get_text(call->body, S("branch"), S("")),
-                             .resource = value_get_text(call->body, S("resource"), S("")),
-                             .id = value_get_text(call->body, S("id"), S("")),
-                             .signature = value_get_text(call->body, S("signature"), S("")),
-                             .ref = value_get_text(call->body, S("ref"), S("")),
-                             .bundle = value_get_text(call->body, S("bundle"), S("")),
-                             .overrides = value_get_bool(call->body, S("override"), 0),
-                             .revision = value_get_int(call->body, S("revision"), 0),
-                             .until_ms = value_get_int(call->body, S("until_ms"), 0) };
+    *ret = (struct command){
+        .verb = call->route->verb,
+        .reason = value_get_text(call->body, S("reason"), S("")),
+        .service = value_get_text(
+            call->body, call->route->verb == COMMAND_RUN ? S("job") : S("service"), S("")),
+        .as = value_get_text(call->body, S("as"), S("")),
+        .source = value_get_text(call->body, S("source"), S("")),
+        .branch = value_get_text(call->body, S("branch"), S("")),
+        .resource = value_get_text(call->body, S("resource"), S("")),
+        .id = value_get_text(call->body, call->route->verb == COMMAND_TEST ? S("to") : S("id"),
+                             S("")),
+        .signature = value_get_text(call->body, S("signature"), S("")),
+        .ref = value_get_text(call->body, S("ref"), S("")),
+        .bundle = value_get_text(call->body, S("bundle"), S("")),
+        .overrides = value_get_bool(call->body, S("override"), 0),
+        .revision = value_get_int(call->body, S("revision"), 0),
+        .until_ms = value_get_int(call->body, S("until_ms"), 0)
+    };
     if (str_starts(path, S(ENV)))
         ret->env = call->param;
     else if (str_starts(path, S(PLAN)))

@@ -217,6 +217,12 @@ int routes_read_jobs(const struct route_world *w, const struct route_call *call,
     return view_jobs(&w->view, call->param, ret, err);
 }
 
+int routes_read_told(const struct route_world *w, const struct route_call *call, struct value **ret,
+                     struct err *err)
+{
+    return view_told(&w->view, w->daemon, call->param, ret, err);
+}
+
 int routes_read_holds(const struct route_world *w, const struct route_call *call,
                       struct value **ret, struct err *err)
 {

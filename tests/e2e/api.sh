@@ -19,6 +19,7 @@ write_story()
     spec keep=60s env='DATABASE_URL: {database: main, key: url}' "$@"
     sed -i "s|^domains:|jobs:\\n  tidy: {command: [echo, tidied]}\\n  nightly: {command: ['true'], schedule: '30 3 * * *', tz: Europe/Berlin}\\n$DATABASE\\ndomains:|" \
         "$WORLD/repo/.reeve/app.yaml"
+    printf 'secrets: {hook: {}}\nnotifications: [{type: slack, url: {secret: hook}, on: [drift]}]\n' >>"$WORLD/repo/.reeve/app.yaml"
 }
 
 given_recorder()
@@ -34,11 +35,14 @@ given_story()
 {
     given_world
     ssh-keygen -q -t ed25519 -N '' -f "$WORLD/key" || fail "no key"
-    write_daemon poll=1s providers="  stores: {driver: \"null\", directory: $WORLD/stores}" extra="  - match: {source: other, name: prod}
+    write_daemon poll=1s providers="  stores: {driver: \"null\", directory: $WORLD/stores}" rule='    secrets: [{path: "env:hook", for: notify}]' \
+        extra="  - match: {source: other, name: prod}
     branch: next
     providers: {services: [local], domains: edge}
     domains: [\"*.example.test\"]
-    isolation: none"
+    isolation: none
+secrets: {default: env, stores: {env: {type: env, prefix: REEVE_SECRET_}}}
+notifications: [{type: slack, url: {secret: own_hook}, on: [drift]}]"
     sed -i "s/domains: edge}/domains: edge, databases: [stores]}/; s|^sources: {|&other: {url: \"file://$WORLD/repo\", branches: [next], poll: 30s}, |
         s|^auth: .*|auth: {same_user: allow, local: {admin: [user:$ME], override: [user:$ME]}, roles: {viewer: [\"*\"]}, people: {ann: {local: $ME, keys: [\"$(<"$WORLD/key.pub")\"]}}}|" \
         "$WORLD/reeve.yaml"
@@ -108,6 +112,7 @@ plans_are_made_and_decided()
 
     given_story
     run 0 'tidy is done' run prod tidy --reason 'by hand'
+    ask environments/prod/notifications/test '{"to":"slack:hook"}' >/dev/null
     git -C "$WORLD/repo" checkout -q -b feature
     write_story version=feature
     commit 'a feature'
@@ -214,7 +219,7 @@ everything_is_looked_at()
 
     for list in 'status' 'status prod' 'plan prod' 'plan --all' 'plan prod --diff 1 2' 'history prod' 'history' 'explain prod' \
         'explain prod/service/web' 'explain prod/job/tidy' 'logs prod' 'logs prod web -n 3' 'audit verify' 'audit verify --replay' 'audit export' 'audit report' 'audit anchor' \
-        'history prod --at now' 'history prod --diff --from -1h' 'history prod/service/web' 'doctor'; do
+        'history prod --at now' 'history prod --diff --from -1h' 'history prod/service/web' 'notify list' 'notify list prod' 'doctor'; do
         reeve $list >/dev/null 2>&1
     done
     for list in environments/prod/plans environments/prod/revisions environments/prod/operations environments/prod/rollouts \
@@ -230,6 +235,8 @@ everything_is_looked_at()
     tag=$(curl -s -D - -o /dev/null --unix-socket "$REEVE_SERVER" http://localhost/api/v1/openapi.json 9>&- | sed -n 's/^etag: //Ip' | tr -d '\r')
     expect_equal "what is known already" "$(curl -s -w '%{http_code}' -H "If-None-Match: $tag" --unix-socket "$REEVE_SERVER" \
         http://localhost/api/v1/openapi.json 9>&-)" 304
+    ask notifications/test '{}' >/dev/null
+    ask environments/prod/notifications/test '{"to":"slack:nobody"}' >/dev/null
     ask environments/prod/hold '{"force":true}' >/dev/null
     ask environments/prod/hold '{"reason":' >/dev/null
     ask operations/nobody/settle '{"as":"done","reason":"x"}' >/dev/null

@@ -194,4 +194,79 @@ nothing_is_shown()
     done
 }
 
-run_cases what_is_applied_is_told_once who_is_down_is_told_when_they_are_back
+# Who asks for a test hears what each says; nothing of it is an outcome, and none of it is told twice.
+a_test_is_sent_now()
+{
+    given_told "$HOOK" "$SLACK"
+    told_spec version=v1
+    commit 'version 1'
+    start_daemon
+    await_converged
+    expect_taken 1 /hook reeve.applied
+    run 0 'taken  webhook:hook_url' notify test --reason 'is it there'
+    run 0 'taken  slack:slack_url' notify test prod
+    expect_taken 1 /hook reeve.test '"signed": true'
+    expect_taken 1 /services/ 'prod: a test' 'nothing happened'
+    run 0 'is it there' history -o json
+    expect_has "who tested" "$SAID" notify.tested
+    expect_has "whom" "$SAID" webhook:hook_url
+    expect_equal "told" "$(reeve history -o json | grep -o '"kind":"notify\.[a-z]*"' | sort | uniq -c | tr -s ' \n' ' ')" \
+        ' 2 "kind":"notify.sent" 2 "kind":"notify.tested" '
+    run 6 "called 'slack:nobody'" notify test prod slack:nobody
+    run 6 "no environment 'nowhere'" notify test nowhere
+    run 0 'nothing waits' notify list prod
+    expect_has "whom" "$SAID" slack:slack_url
+    expect_has_not "whom of the daemon's" "$SAID" hook_url
+    echo 503 >"$WORLD/sink/refuse"
+    run 1 'failed  slack:slack_url: it answers with status 503' notify test prod slack:slack_url
+    expect_equal "not told again" "$(reeve notify list prod -o json | grep -o '"waiting":[0-9]*')" '"waiting":0'
+    rm "$WORLD/sink/refuse"
+    run 0 taken notify test prod
+    run 0 taken notify test prod
+    run 1 '5 tests within a minute' notify test prod
+    nothing_is_shown
+    stop_daemon
+    sed -i '/^egress:/d' "$WORLD/reeve.yaml"
+    start_daemon
+    run 1 'failed  slack:slack_url: its address is not a public one, and egress.allow does not name it' notify test prod
+    run 0 'taken  webhook:hook_url' notify test webhook:hook_url
+    stop_daemon
+    stop_sink
+}
+
+# What waits, for whom, since when and why.
+what_waits_is_seen()
+{
+    given_told "$HOOK" "$SLACK"
+    told_spec version=v1
+    commit 'version 1'
+    start_daemon
+    await_converged
+    expect_taken 1 /services/
+    run 0 'now ' notify list prod
+    echo 503 >"$WORLD/sink/refuse"
+    told_spec version=v2
+    deploy 'version 2'
+    await_converged
+    await 20 "the channel refused it" is_refused /services/
+    await 20 "that is written" waits_why
+    run 0 'it answers with status 503' notify list
+    run 0 'webhook:hook_url' notify list
+    rm "$WORLD/sink/refuse"
+    await 60 "nothing waits" nothing_waits
+    stop_daemon
+    run 0 'nothing waits' notify list prod # from the file
+    stop_sink
+}
+
+waits_why()
+{
+    reeve notify list prod 2>&1 | grep -q '1 waits since .* tried [1-9].*: it answers with status 503'
+}
+
+nothing_waits()
+{
+    reeve notify list prod 2>&1 | grep -q 'nothing waits'
+}
+
+run_cases a_test_is_sent_now what_waits_is_seen what_is_applied_is_told_once who_is_down_is_told_when_they_are_back

@@ -29,6 +29,8 @@ static const struct {
       "\"type\":\"reeve.reverted\"", "\"time\":\"2023-11-14T22:13:20Z\"" },
     { "PagerDuty", "{\"type\":\"pagerduty\"}", 0, "https://sink.test/x", "Idempotency-Key: u-1",
       "\"event_action\":\"trigger\"", "\"dedup_key\":\"plan/1\"" },
+    { "PagerDuty, after a test", "{\"type\":\"pagerduty\"}", 1, "https://sink.test/x",
+      "Idempotency-Key: u-1", "\"event_action\":\"resolve\"", "\"dedup_key\":\"plan/1\"" },
     { "a release of Sentry", "{\"type\":\"sentry\",\"organization\":\"a/b\",\"project\":\"p\"}", 0,
       "https://sink.test/x/api/0/organizations/a%2Fb/releases/", "Authorization: Bearer key",
       "\"version\":\"c0ffee\"", "\"projects\":[\"p\"]" },
@@ -91,6 +93,30 @@ static void test_requests(void **state)
                 print_message("%s\n", f.headers[h]);
             fail_msg("%s: %s %.*s", rows[i].sentence, f.url, STR_ARG(f.body));
         }
+    }
+}
+
+/* Only what can be taken back at once is done twice. */
+static const struct {
+    const char *config, *says;
+    size_t n;
+} steps[] = {
+    { "{\"type\":\"pagerduty\"}", SAYS, 1 },
+    { "{\"type\":\"pagerduty\"}", "{\"word\":\"test\"}", 2 },
+    { "{\"type\":\"slack\"}", "{\"word\":\"test\"}", 1 },
+    { "{\"type\":\"sentry\"}", SAYS, 2 },
+};
+
+static void test_steps(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
+        AUTO_ARENA struct arena a;
+        struct notify_message m;
+
+        arena_init(&a, 0);
+        m = message(&a, steps[i].says);
+        assert_int_equal(notify_form_steps(parse(&a, steps[i].config), &m), steps[i].n);
     }
 }
 
@@ -190,9 +216,8 @@ static void test_a_mail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_requests),
-        cmocka_unit_test(test_commit_statuses),
-        cmocka_unit_test(test_addresses_that_are_none),
+        cmocka_unit_test(test_requests),        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_commit_statuses), cmocka_unit_test(test_addresses_that_are_none),
         cmocka_unit_test(test_a_mail),
     };
 

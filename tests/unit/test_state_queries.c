@@ -267,7 +267,7 @@ static void given_message(struct given *g, const char *uid, const char *target, 
 static void test_the_outbox_tells_what_waits_for_whom(void **state)
 {
     struct given *g = *state;
-    struct rec_outbox *list;
+    struct rec_outbox *list, newest;
     struct str target;
     int64_t n_waiting;
     size_t n;
@@ -293,6 +293,13 @@ static void test_the_outbox_tells_what_waits_for_whom(void **state)
     assert_int_equal(n, 1);
     expect_ok(g, outbox_sent_since(g->db, &g->a, S("a"), 70, 9, &list, &n, &g->err));
     assert_int_equal(n, 0);
+    expect_ok(g, outbox_waiting_count(g->db, S("b"), &n_waiting, &g->err));
+    assert_int_equal(n_waiting, 2);
+    expect_ok(g, outbox_ended(g->db, &g->a, S("a"), S("sent"), &n_waiting, &newest, &g->err));
+    assert_int_equal(n_waiting, 1);
+    assert_string_equal(newest.uid.p, "1");
+    expect_ok(g, outbox_ended(g->db, &g->a, S("a"), S("given_up"), &n_waiting, &newest, &g->err));
+    assert_int_equal(n_waiting, 0);
     assert_int_equal(outbox_has_terminal(g->db, &g->a, S("1"), S("a"), &g->err), 1);
     assert_int_equal(outbox_has_terminal(g->db, &g->a, S("1"), S("b"), &g->err), 0);
     assert_int_equal(outbox_is_waiting(g->db, &g->a, S("2"), S("b"), S("applied"), &g->err), 1);
