@@ -149,6 +149,8 @@ static int events_build(struct db *db, const struct event_query *q, struct event
         events_and_resource(w, q->resource_kind, q->resource_name);
     if (q->mentions.p)
         events_and_mentions(w, q->mentions);
+    if (q->without_steps)
+        sb_add_c(&w->sql, " AND e.kind NOT GLOB 'operation.*' AND e.kind NOT GLOB 'gate.*'");
     w->binds[w->n++] = (struct db_bind)DB_I(limit);
     sb_addf(&w->sql, " ORDER BY e.seq%s LIMIT $%zu", q->newest_first ? " DESC" : "", w->n);
     return rc;

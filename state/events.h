@@ -29,7 +29,8 @@ struct event_query {
     /* With bodies: JSON list of texts, one of them in the body, or a plan's id that is the cause; STR_NONE: any. */
     struct str mentions;
     int newest_first, with_body;
-    int64_t limit; /* at most EVENTS_PAGE_MAX */
+    int without_steps; /* those of single operations and gates are left out */
+    int64_t limit;     /* at most EVENTS_PAGE_MAX */
 };
 #define EVENTS_PAGE_MAX 1000
 

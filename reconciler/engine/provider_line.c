@@ -118,6 +118,11 @@ struct value *provider_line_view(struct engine *e, struct arena *a)
         PRE(!pthread_mutex_lock(&line->lock));
         value_set_int(a, one, S("failures"), line->breaker.n_failed);
         value_set(a, one, S("open"), value_bool(a, line->breaker.is_open));
+        if (line->breaker.is_open)
+            value_set_int(a, one, S("again_ms"),
+                          breaker_wait_ms(&line->breaker, loop_mono_ms(e->loop)));
+        value_set_int(a, one, S("acting"), line->slots);
+        value_set_int(a, one, S("acting_max"), line->slots_max);
         value_set_text(a, one, S("error"),
                        line->breaker.is_open ? line_say(line, e->loop, a)
                                              : str_copy(a, str_from_c(line->error)));

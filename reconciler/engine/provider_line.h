@@ -55,5 +55,5 @@ void provider_line_note(struct provider_line *line, struct loop *loop, enum brea
 void provider_line_count(struct provider_line *line, struct loop *loop, int call,
                          enum breaker_answer answer, int64_t took_ms);
 
-/* {name: {failures, open, error}}; error "" for none */
+/* {name: {failures, open, again_ms, acting, acting_max, error}}; error "" for none, again_ms of an open one */
 struct value *provider_line_view(struct engine *e, struct arena *a);

@@ -84,7 +84,7 @@ struct view_history {
     struct str resource, plan, commit;            /* kind/name; the first digits of them; "": any */
     struct str mark;                              /* stands in the body; "": any */
     int64_t after, before, from_ms, to_ms, limit; /* 0: no bound; limit 0: 100 */
-    int newest_first, with_body;
+    int newest_first, with_body, without_steps;
     struct str cursor; /* of the page before, in the same order; "": none */
 };
 int view_history(const struct view *v, const struct view_history *in, struct value **ret,

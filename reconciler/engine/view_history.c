@@ -91,6 +91,7 @@ static int history_query(const struct view_history *in, struct event_query *ret,
                                  .actor = in->actor,
                                  .newest_first = in->newest_first,
                                  .with_body = 1, /* it says why */
+                                 .without_steps = in->without_steps,
                                  .limit = in->limit > 0 ? in->limit : HISTORY_LIMIT };
     if (ret->limit > EVENTS_PAGE_MAX)
         ret->limit = EVENTS_PAGE_MAX;

@@ -22,6 +22,12 @@ static int query_is_set(const struct route_call *call, const char *name)
     return str_eq_c(value_get_text(call->query, str_from_c(name), S("0")), "1");
 }
 
+/* 1 where it is not given. */
+static int query_is_wanted(const struct route_call *call, const char *name)
+{
+    return !value_get(call->query, str_from_c(name)) || query_is_set(call, name);
+}
+
 static struct view_page query_page(const struct route_call *call)
 {
     return (struct view_page){ query_number(call, "limit", 0),
@@ -88,8 +94,8 @@ int routes_read_history(const struct route_world *w, const struct route_call *ca
                                      .limit = query_number(call, "limit", 0),
                                      .cursor = query_text(call, S("cursor")),
                                      .newest_first = query_is_set(call, "newest"),
-                                     .with_body = !value_get(call->query, S("bodies")) ||
-                                                  query_is_set(call, "bodies") };
+                                     .without_steps = !query_is_wanted(call, "steps"),
+                                     .with_body = query_is_wanted(call, "bodies") };
 
     return view_history(&w->view, &in, ret, err);
 }

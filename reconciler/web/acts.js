@@ -7,7 +7,7 @@ import { confirmed } from './dialog.js';
 import { refresh, store } from './store.js';
 import { html } from './vendor/preact.js';
 import { short } from './words.js';
-import { Lines } from './views/lines.js';
+import { Lines, byRisk, harmsOf, isHarm } from './views/lines.js';
 
 const has = (...roles) => roles.some(role => store.me?.roles.includes(role));
 
@@ -82,8 +82,7 @@ function ofPlan(plan, verb, title, button, lines, more = {}) {
         act: values => send(`/plans/${plan.id}/${verb}`, withReason({ reason: values.reason })) });
 }
 
-const whatIsLost = plan => plan.document.lines.filter(line => line.disruption !== 'none' || line.classes.length)
-    .map(line => `${line.action} ${line.kind}/${line.name}: ${[...line.classes, line.disruption !== 'none' ? line.disruption : ''].filter(Boolean).join(', ')}`);
+const whatIsLost = plan => byRisk(plan.document.lines).filter(isHarm).map(line => `${line.action} ${line.kind}/${line.name}: ${harmsOf(line).join(', ')}`);
 
 export const approve = plan => ofPlan(plan, 'approve', 'Approve', 'Approve', [
     `It binds ${plan.branch} ${short(plan.target.commits?.[0]?.commit)} and what else it was made of: when one of that moves, this approval is void.`,

@@ -41,6 +41,12 @@ export function Id({ id, what = 'id' }) {
     return id ? html`<button type="button" class="id" title="copy ${what} ${id}" onClick=${copy}>${short(id)}${copied && html`<span class="copied" role="status">copied</span>`}</button>` : null;
 }
 
+// One that is wider than the page is scrolled within, by keyboard too.
+export function Table({ heads, children }) {
+    return html`<div class="wide" tabindex="0" role="group" aria-label=${`table of ${heads.filter(Boolean).join(', ')}`}><table class="table">
+        <thead><tr>${heads.map(head => html`<th>${head}</th>`)}</tr></thead><tbody>${children}</tbody></table></div>`;
+}
+
 // --- states of a view -------------------------------------------------------------------------------
 
 export function Empty({ title, children }) {

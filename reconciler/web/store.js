@@ -19,7 +19,7 @@ export const store = {
     seconds: 0,
 };
 
-const answers = new Map(); // path -> { data, error, loading, stale, users: what shows it, each by its `touches` }
+const answers = new Map(); // path -> { data, at: when it came, error, loading, stale, users: what shows it, each by its `touches` }
 const dirty = new Set();   // names of environments
 let listens = () => {}, framed = false, flushing = false, flushedAt = 0, isListDirty = false;
 
@@ -50,6 +50,7 @@ async function load(path, one) {
     one.stale = false;
     try {
         one.data = await ask(path);
+        one.at = Date.now();
         one.error = null;
     } catch (problem) {
         one.error = problem;

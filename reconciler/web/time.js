@@ -13,17 +13,18 @@ const clockFormat = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: 
 export const exact = ms => exactFormat.format(ms);
 export const clock = ms => clockFormat.format(ms);
 
+// In its greatest unit, and the next where that one says little; what is cut off is never rounded up into 60 of a unit.
 export function lengthOf(ms) {
-    const abs = Math.abs(ms);
+    const abs = Math.abs(ms), [h, min] = [Math.floor(abs / H), Math.floor(abs % H / MIN)];
     if (abs < 10 * S)
-        return `${(abs / S).toFixed(1)} s`;
+        return `${(Math.floor(abs / 100) / 10).toFixed(1)} s`;
     if (abs < MIN)
         return `${Math.floor(abs / S)} s`;
     if (abs < H)
-        return `${Math.floor(abs / MIN)} min`;
+        return `${min} min`;
     if (abs < DAY)
-        return `${Math.floor(abs / H)} h ${Math.floor(abs % H / MIN)} min`;
-    return `${Math.round(abs / DAY)} d`;
+        return min ? `${h} h ${min} min` : `${h} h`;
+    return `${Math.floor(abs / DAY)} d`;
 }
 
 export function relative(ms, now) {

@@ -9,6 +9,7 @@ const TONES = {
     waiting: ['waiting', '◆', 'waiting'], parked: ['parked', '◆', 'waiting'], approved: ['approved', '✓', 'converging'],
     converging: ['converging', '▸', 'converging'], applying: ['applying', '▸', 'converging'], open: ['planned', '▸', 'converging'],
     began: ['began', '▸', 'converging'], switched: ['switched', '▸', 'converging'], making: ['making', '▸', 'converging'],
+    proving: ['proving', '▸', 'converging'],
     reverting: ['going back', '↩', 'failed'], previous: ['kept', '', 'muted'], draining: ['draining', '', 'muted'],
     failed: ['failed', '✕', 'failed'], reverted: ['reverted', '↩', 'failed'], unhealthy: ['unhealthy', '✕', 'failed'],
     lost: ['lost', '✕', 'failed'], rejected: ['rejected', '✕', 'muted'], cancelled: ['cancelled', '✕', 'muted'],
@@ -38,6 +39,14 @@ export function short(id) {
 // "person:ann" is ann; what is no person says what it is.
 export function actorOf(actor) {
     return String(actor ?? '').replace(/^person:/, '');
+}
+
+const GATES = { ready: 'while it got ready', bake: 'while it baked', promote: 'while it was watched', recover: 'while it recovered', drained: 'while it drained' };
+
+// A reason without the ids that machines need: "gate bake:af93af6913f8: web@5502d2d3c16e.0 is .." is "while it baked: web.0 is ..".
+export function plainly(text) {
+    return String(text ?? '').replace(/\bgate (\w+):\S+?: /g, (all, kind) => (GATES[kind] ? `${GATES[kind]}: ` : all))
+        .replace(/@[0-9a-f]{12}\b/g, '').replace(/\bperson:/g, '');
 }
 
 export function plural(n, one, many = one + 's') {

@@ -261,6 +261,7 @@ static void test_events_are_listed_by_what_is_asked(void **state)
         { "of an environment", { .env = S_INIT("env-1") }, "23" },
         { "of none", { .env = S_INIT("env-9") }, "" },
         { "of a kind", { .kind_prefix = S_INIT("plan.") }, "25" },
+        { "without steps", { .without_steps = 1 }, "125" },
         { "about a subject", { .subject = S_INIT("service/api") }, "34" },
         { "by somebody", { .actor = S_INIT("local:ann(1)") }, "5" },
         { "from a time", { .from_ms = GIVEN_MS + 2000 }, "345" },

@@ -20,5 +20,9 @@ npm_brings playwright-core@1.65.1 || skip "$MISSING"
 PLAYWRIGHT=$MODULES/playwright-core
 npm_brings axe-core@4.14.1 || skip "$MISSING"
 AXE=$MODULES/axe-core/axe.min.js
-export CHROMIUM PLAYWRIGHT AXE
+if [ "$1" = oidc ]; then
+    npm_brings oidc-provider@8.4.5 || skip "$MISSING"
+    OIDC=$MODULES
+fi
+export CHROMIUM PLAYWRIGHT AXE OIDC
 exec node --test --test-reporter=spec --test-timeout=550000 "$1.test.mjs"

@@ -24,8 +24,7 @@ const told = async context => (await (await context.request.get(`${world.url}/ap
 
 test('a stream that is cut comes back with nothing missed', async () => {
     const ann = await visit(browser, way, { name: 'ann' }), { page } = ann;
-    await page.keyboard.press('g');
-    await page.keyboard.press('h');
+    await ann.go('/history?steps=1');
     await page.locator('.events li').first().waitFor();
     const atFirst = (await numbers(page)).at(-1);
 

@@ -21,10 +21,10 @@ export async function givenWorld(...words) {
             throw new Error(`the world said '${value ?? 'nothing'}', not '${wanted}':\n${said}`);
         return value.split(' ');
     }
-    const [, url, folder] = await answer('ready');
+    const [, url, folder] = await answer('ready'), provider = `http://127.0.0.1:${Number(new URL(url).port) + 1}`;
 
     return {
-        url, folder,
+        url, folder, provider,
         async tell(...command) {
             child.stdin.write(command.join('\x1f') + '\n');
             await answer('done');

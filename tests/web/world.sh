@@ -2,22 +2,29 @@
 # world: a daemon for the page to show, told what to do line by line. SPDX-License-Identifier: Apache-2.0
 #
 #     world.sh shop             people, and version 1 of two services that serves
+#     world.sh oidc             the same, whose people may sign in at an identity provider: `provider` starts it
 #     world.sh estate NUMBER    so many environments with nothing behind them
 #
 # Started by world.mjs. Says `ready URL FOLDER`; then each line of the standard input is a command of obey(), its words
 # divided by 0x1f, answered by `done`. At the end of the input the world ends.
-. "$(dirname "$0")/../e2e/lib.sh"
-. "$(dirname "$0")/../bench/estate.sh"
+HERE=$(cd "$(dirname "$0")" && pwd)
+. "$HERE/../e2e/lib.sh"
+. "$HERE/../bench/estate.sh"
 
 PASSWORD='correct horse battery staple'
 APPROVAL=auto
+PARTS=both
 SPEED='bake_time: 3s, min_healthy_time: 300ms, healthy_deadline: 10s, progress_deadline: 20s, keep_previous: 10m'
 
-# write_specs VERSION [MORE VARIABLES]: web, which needs a moment to start, and api, behind one domain.
+# write_specs VERSION [MORE VARIABLES]: web, which needs a moment to start, and, where both are wanted, api, behind one domain.
 write_specs()
 {
-    local version=$1 more=${2:-}
+    local version=$1 more=${2:-} api='' routes='/: {service: web}'
 
+    if [ $PARTS = both ]; then
+        routes+=', /api: {service: api}'
+        api=$'\n  api:\n    <<: *app\n    replicas: 1\n    depends_on: {web: {condition: service_started}}\n    environment: {VERSION: v1}'
+    fi
     write_shop "$APPROVAL" <<SPEC
 services:
   web: &app
@@ -27,14 +34,9 @@ services:
     environment: {VERSION: "$version", LOG_LEVEL: info, APP_START_MS: "1500"$more}
     healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 2}}
     rollout: {strategy: blue_green, $SPEED}
-    termination: {drain: 1s, stop_grace_period: 500ms}
-  api:
-    <<: *app
-    replicas: 1
-    depends_on: {web: {condition: service_started}}
-    environment: {VERSION: v1}
+    termination: {drain: 1s, stop_grace_period: 500ms}$api
 domains:
-  app: {hosts: [$HOST], routes: {/: {service: web}, /api: {service: api}}}
+  app: {hosts: [$HOST], routes: {$routes}}
 SPEC
 }
 
@@ -50,6 +52,32 @@ given_door()
     echo "listen: localhost:$((FIRST + 35))" >>"$WORLD/reeve.yaml"
 }
 
+# Ann and bob by password, as everywhere; who comes from the provider is called as it calls them.
+given_provider_named()
+{
+    PORT=$((FIRST + 36)) KEPT=$WORLD/provider
+    mkdir "$KEPT" "$WORLD/secrets"
+    printf 'it is/the+secret of: the client\n' | tee "$WORLD/secrets/oidc" >"$KEPT/oidc"
+    chmod 600 "$WORLD/secrets/oidc"
+    printf '{"olga@acme":["ops"],"eve@elsewhere":[]}' >"$KEPT/groups.json"
+    sed -i "s|^auth: {\(.*\)}$|auth: {\1, oidc: {issuer: http://127.0.0.1:$PORT, client_id: reeve, client_secret: {secret: oidc}}}|; \
+        s|approver: \[|approver: [group:ops, |; s|people: {|people: {olga: {oidc: olga@acme}, |" "$WORLD/reeve.yaml"
+    echo "secrets: {default: files, stores: {files: {type: file, directory: secrets}}}" >>"$WORLD/reeve.yaml"
+}
+
+start_provider()
+{
+    node "$HERE/../e2e/provider.mjs" real "$PORT" "$API/api/v1/oidc/callback" "$KEPT" "$OIDC" >>"$KEPT/log" 2>&1 9>&- &
+    PROVIDER=$!
+    await 20 "the provider answers" curl -sf --noproxy '*' -o /dev/null "http://127.0.0.1:$PORT/.well-known/openid-configuration"
+}
+
+end_provider()
+{
+    [ -z "${PROVIDER:-}" ] || kill_child "$PROVIDER"
+    PROVIDER=
+}
+
 given_people()
 {
     local name
@@ -59,10 +87,12 @@ given_people()
     done
 }
 
+# given_shop [HOW PEOPLE COME, TOO]
 given_shop()
 {
     given_world
     given_door
+    ${1:-:}
     write_specs v1
     cp "$APP" "$WORLD/shop"
     commit 'version 1'
@@ -95,9 +125,14 @@ obey()
     case $1 in
     deploy) write_specs "$2" "${3:-}" && deploy "${4:-version $2}" ;; # VERSION [MORE VARIABLES [SENTENCE]]
     approval) APPROVAL=$2 ;;
+    parts) PARTS=$2 ;; # both|web
     converged) await_converged 60 ;;
     waits) await 40 "a plan of the newest commit waits" waits_at_head ;;
     serves) await 20 "$2 is served" serves "$2" ;;
+    load) start_load --kept 4 --new 2 --pause-ms 10 ;;
+    unload) end_load ;;
+    provider) start_provider ;;
+    away) end_provider ;;
     stop) stop_daemon ;;
     start) start_daemon ;;
     reeve) shift && reeve "$@" ;;
@@ -109,6 +144,7 @@ trap : PIPE # who asked is gone: the end of the input says so, too
 exec 3>&1 1>&2
 case $1 in
 shop) given_shop ;;
+oidc) trap 'end_provider; end_script $?' EXIT && given_shop given_provider_named ;;
 estate) given_many "$2" ;;
 esac
 echo "ready $API $WORLD" >&3

@@ -1,7 +1,7 @@
 // access: who may what: oneself, and for admins people and tokens. SPDX-License-Identifier: Apache-2.0
 import { makeToken, may, revokeToken, setPassword, signOutPerson } from '../acts.js';
 import { told } from '../dialog.js';
-import { Empty, State, When, useAnswer, waitsFor } from '../parts.js';
+import { Empty, Id, State, Table, When, useAnswer, waitsFor } from '../parts.js';
 import { store } from '../store.js';
 import { html } from '../vendor/preact.js';
 import { actorOf } from '../words.js';
@@ -16,21 +16,21 @@ const showToken = made => told(`Token ${made.name}`, [html`This is said once. Ke
 
 function Tokens() {
     const answer = useAnswer('/tokens', event => event.kind.startsWith('token.') || event.kind.startsWith('command.'));
-    return html`<div class="bar"><h2>Tokens</h2><button type="button" onClick=${() => makeToken(showToken)}>New token …</button></div>
-        ${waitsFor(answer, 'Tokens') ?? (answer.data.tokens.length ? html`<div class="wide"><table class="table"><thead><tr><th>name</th><th>id</th><th>state</th><th>roles</th><th>environments</th><th>made</th><th>expires</th><th>used</th><th></th></tr></thead><tbody>
-            ${answer.data.tokens.map(one => html`<tr><td>${one.name}</td><td><code>${one.id}</code></td><td><${State} word=${one.state} /></td><td>${one.roles.join(', ')}</td><td>${one.environments?.join(', ') ?? 'all'}</td>
+    return html`<div class="bar below"><h2>Tokens</h2><button type="button" onClick=${() => makeToken(showToken)}>New token …</button></div>
+        ${waitsFor(answer, 'Tokens') ?? (answer.data.tokens.length ? html`<${Table} heads=${['name', 'id', 'state', 'roles', 'environments', 'made', 'expires', 'used', '']}>
+            ${answer.data.tokens.map(one => html`<tr><td>${one.name}</td><td><${Id} id=${one.id} what="token id" /></td><td><${State} word=${one.state} /></td><td>${one.roles.join(', ')}</td><td>${one.environments?.join(', ') ?? 'all'}</td>
                 <td><${When} ms=${one.created_ms} /> by ${actorOf(one.created_by)}</td><td>${one.expires_ms ? html`<${When} ms=${one.expires_ms} />` : 'never'}</td><td>${one.used_ms ? html`<${When} ms=${one.used_ms} />` : 'never'}</td>
-                <td>${one.state === 'good' && html`<button type="button" onClick=${() => revokeToken(one)} title="revoke ${one.name}">Revoke …</button>`}</td></tr>`)}</tbody></table></div>`
+                <td>${one.state === 'good' && html`<button type="button" onClick=${() => revokeToken(one)} title="revoke ${one.name}">Revoke …</button>`}</td></tr>`)}<//>`
         : html`<${Empty} title="No tokens">Programs use them; people sign in.<//>`)}`;
 }
 
 function People() {
     const answer = useAnswer('/people', event => event.kind.startsWith('person.'));
-    return html`<h2>People</h2>${waitsFor(answer, 'People') ?? (answer.data.people.length ? html`<div class="wide"><table class="table"><thead><tr><th>name</th><th>signs in by</th><th>sessions</th><th></th></tr></thead><tbody>
+    return html`<h2>People</h2>${waitsFor(answer, 'People') ?? (answer.data.people.length ? html`<${Table} heads=${['name', 'signs in by', 'sessions', '']}>
         ${answer.data.people.map(one => html`<tr><td>${one.name}</td><td>${one.oidc ? 'identity provider' : one.password_ms ? html`password, set <${When} ms=${one.password_ms} />` : 'nothing yet: no password is set'}
                 ${one.locked_until_ms > Date.now() && html` <${State} word="held" label="locked out" /> until <${When} ms=${one.locked_until_ms} />`}</td><td>${one.sessions}</td>
             <td><div class="buttons">${!one.oidc && html`<button type="button" onClick=${() => setPassword(one)} title="another password for ${one.name}">Password …</button>`}
-                ${one.sessions > 0 && html`<button type="button" onClick=${() => signOutPerson(one)} title="sign ${one.name} out">Sign out …</button>`}</div></td></tr>`)}</tbody></table></div>`
+                ${one.sessions > 0 && html`<button type="button" onClick=${() => signOutPerson(one)} title="sign ${one.name} out">Sign out …</button>`}</div></td></tr>`)}<//>`
         : html`<${Empty} title="Nobody">The Daemon document names people under <code>auth.people</code>.<//>`)}`;
 }
 

@@ -1,29 +1,44 @@
 // environment: what it is made of, how it stands and why, and what is being done. SPDX-License-Identifier: Apache-2.0
 import { hold, may, reconcile, resume, retry, rollback } from '../acts.js';
 import { part } from '../api.js';
-import { State, When, ofEnvironment, useAnswer, waitsFor } from '../parts.js';
+import { State, Table, When, ofEnvironment, useAnswer, waitsFor } from '../parts.js';
 import { go, withQuery } from '../route.js';
 import { html } from '../vendor/preact.js';
-import { actorOf, short, stateOf } from '../words.js';
+import { actorOf, plainly, plural, short, stateOf } from '../words.js';
 import { Graph, isShown } from './graph.js';
 import { Resource } from './resource.js';
 import { Past, Rollout } from './rollout.js';
+
+const QUARANTINED_SHOWN = 3;
 
 function Holds({ holds }) {
     return holds.map(hold => html`<div class="notice held"><strong>‖ Held${hold.service ? `: ${hold.service}` : ''}</strong> by ${actorOf(hold.actor)}: “${hold.reason}”
         ${hold.until_ms && html` until <${When} ms=${hold.until_ms} />`}</div>`);
 }
 
-function Quarantine({ quarantine }) {
-    return quarantine.length > 0 && html`<div class="notice failed"><strong>✕ Not tried again</strong>
-        <ul class="plain">${quarantine.map(one => html`<li>${one.text || `${one.culprit}: ${one.reason}`}${one.until_ms && html`, until <${When} ms=${one.until_ms} />`}</li>`)}</ul></div>`;
+// `said`: the reason that stands above.
+function Quarantined({ one, said }) {
+    const commit = one.revision?.commits?.[0];
+    return html`<li title=${one.text}>${one.revision ? html`<strong>revision ${one.revision.revision}</strong> ${commit && html`<code>${short(commit.commit)}</code> “${commit.summary}”`}` : html`<strong>${one.culprit}</strong>`}
+        ${one.reason !== said && html`<span class="because"> · ${plainly(one.reason)}</span>`}${one.until_ms && html`<span class="muted"> · until <${When} ms=${one.until_ms} /></span>`}</li>`;
+}
+
+// The newest first, and few of them: a commit that mends it does not lift those before.
+function Quarantine({ quarantine, said }) {
+    const all = [...quarantine].sort((a, b) => (b.revision?.revision ?? 0) - (a.revision?.revision ?? 0)), rest = all.slice(QUARANTINED_SHOWN);
+    const list = some => html`<ul class="plain">${some.map(one => html`<${Quarantined} key=${one.text} one=${one} said=${said} />`)}</ul>`;
+    return all.length > 0 && html`<div class="notice failed"><strong>✕ Not tried again</strong> ${list(all.slice(0, QUARANTINED_SHOWN))}
+        ${rest.length > 0 && html`<details><summary>${plural(rest.length, 'earlier one')}</summary>${list(rest)}</details>`}</div>`;
 }
 
 // Each reason once: what a notice below says is not said here.
 function Why({ env }) {
     const below = [...env.quarantine.map(one => `${one.text} ${one.reason}`), ...env.holds.map(one => one.reason), env.plan?.reason ?? ''];
-    const lines = [...new Set([env.reason, ...env.because].filter(Boolean))].filter(text => !below.some(said => said.includes(text)));
-    return lines.length > 0 && html`<ul class="why ${stateOf(env.sync).tone}">${lines.map(text => html`<li>${text}</li>`)}</ul>`;
+    const lines = [...new Set([env.reason, ...env.because].filter(Boolean))].filter(text => !text.startsWith('quarantined: ') && !below.some(said => said.includes(text)));
+    if (!lines.length)
+        return null;
+    const list = html`<ul class="plain">${lines.map(text => html`<li title=${text}>${plainly(text)}</li>`)}</ul>`;
+    return env.sync === 'frozen' ? html`<div class="notice held"><strong>‖ Frozen</strong> ${list}</div>` : html`<div class="why ${stateOf(env.sync).tone}">${list}</div>`;
 }
 
 function Buttons({ env }) {
@@ -37,14 +52,14 @@ function Buttons({ env }) {
 }
 
 function Revisions({ env }) {
-    return env.revisions.length > 0 && html`<details><summary><h2>Revisions</h2></summary><div class="wide"><table class="table"><thead><tr><th>no.</th><th>commit</th><th>what</th><th>by</th><th>made</th><th></th></tr></thead><tbody>
+    return env.revisions.length > 0 && html`<details><summary><h2>Revisions</h2></summary><${Table} heads=${['no.', 'commit', 'what', 'by', 'made', '']}>
         ${env.revisions.map(one => html`<tr><td>${one.revision}</td><td><code>${short(one.commits?.[0]?.commit)}</code></td><td>${one.commits?.[0]?.summary}</td><td>${one.commits?.[0]?.author}</td>
-            <td><${When} ms=${one.made_ms} /></td><td>${one.revision === env.revision ? 'live' : ''} ${one.proven ? 'proven' : 'never proven'}</td></tr>`)}</tbody></table></div></details>`;
+            <td><${When} ms=${one.made_ms} /></td><td>${one.revision === env.revision ? 'live' : ''} ${one.proven ? 'proven' : 'never proven'}</td></tr>`)}<//></details>`;
 }
 
 function Jobs({ jobs }) {
-    return jobs.length > 0 && html`<h2>Jobs</h2><div class="wide"><table class="table"><thead><tr><th>job</th><th>schedule</th><th>next</th><th>last run</th></tr></thead><tbody>${jobs.map(job => html`<tr><td>${job.name}</td>
-        <td><code>${job.schedule ?? 'by hand'}</code> ${job.tz}</td><td><${When} ms=${job.next_ms} /></td><td>${job.runs[0] ? html`<${State} word=${job.runs[0].state} /> <${When} ms=${job.runs[0].began_ms ?? job.runs[0].at_ms} />` : 'never'}</td></tr>`)}</tbody></table></div>`;
+    return jobs.length > 0 && html`<h2>Jobs</h2><${Table} heads=${['job', 'schedule', 'next', 'last run']}>${jobs.map(job => html`<tr><td>${job.name}</td>
+        <td><code>${job.schedule ?? 'by hand'}</code> ${job.tz}</td><td><${When} ms=${job.next_ms} /></td><td>${job.runs[0] ? html`<${State} word=${job.runs[0].state} /> <${When} ms=${job.runs[0].began_ms ?? job.runs[0].at_ms} />` : 'never'}</td></tr>`)}<//>`;
 }
 
 export function Environment({ name, query }) {
@@ -54,15 +69,16 @@ export function Environment({ name, query }) {
     const env = answer.data, waits = waitsFor(answer, `Environment ${name}`), chosen = query.get('at');
     if (waits)
         return html`<div class="page"><h1>${name}</h1>${waits}</div>`;
-    const resources = then.data?.resources ?? env.resources, plan = env.plan;
+    const resources = then.data?.resources ?? env.resources, plan = env.plan, last = plan?.state === 'applying' ? null : past.data?.rollouts[0];
     return html`<div class="page"><a class="hidden" data-key="Escape" href="/environments">All environments</a>
         <div class="bar"><h1>${env.name}</h1><${State} word=${env.sync} />${env.health !== 'unknown' && html`<${State} word=${env.health} />`}
             <span class="muted">${env.source}/${env.branch} <code>${short(env.commit)}</code>${env.revision ? ` · revision ${env.revision}` : ''}</span>
             <a class="muted" href="/history?env=${part(name)}">history</a><${Buttons} env=${env} /></div>
-        <${Why} env=${env} /><${Holds} holds=${env.holds} /><${Quarantine} quarantine=${env.quarantine} />
+        <${Why} env=${env} /><${Holds} holds=${env.holds} />
         ${plan && ['open', 'waiting'].includes(plan.state) && html`<div class="notice waiting"><strong>◆ Plan ${short(plan.id)} waits</strong> <span>${plan.reason}</span> <a class="button" data-row href="/plans/${plan.id}">Review the plan</a></div>`}
         <${Rollout} env=${env} />
-        ${(!plan || plan.state !== 'applying') && html`<${Past} rollouts=${past.data?.rollouts} />`}
+        <${Past} last=${last} />
+        <${Quarantine} quarantine=${env.quarantine} said=${last?.reason} />
         <h2 class="hidden">Resources</h2>
         ${resources.some(one => isShown(one.name)) ? html`<${Graph} env=${env} resources=${resources} chosen=${chosen} choose=${at => go(withQuery({ at: at === chosen ? null : at }), { replaces: true })} />`
             : html`<p class="muted">Nothing of it is there yet.</p>`}

@@ -17,7 +17,7 @@ const WORDS = {
     'person.joined': 'signed in for the first time', 'person.password': 'password set', 'auth.denied': 'denied',
 };
 
-const isStep = kind => /^(operation|gate)\./.test(kind);
+export const isStep = kind => /^(operation|gate)\./.test(kind);
 
 function markOf(kind) {
     const row = TONES.find(([test]) => test.test(kind));

@@ -6,6 +6,8 @@ import { html, useLayoutEffect, useRef, useState } from '../vendor/preact.js';
 
 const PARTS = ['instance', 'backend', 'routes', 'switch', 'policy', 'release', 'artifact', 'build', 'network'];
 
+const BESIDE_PX = 100, ARC_PX = 28; // further than that is a box between; how far a line hangs below it
+
 const kindOf = name => name.split('/')[0];
 const bare = name => name.slice(name.indexOf('/') + 1);
 
@@ -45,6 +47,8 @@ function noteOf(resource, env) {
     if (!service)
         return seen?.reason || seen?.drift || seen?.provider || '';
     const live = service.sets.find(set => set.state === 'live');
+    if (seen?.reason)
+        return seen.reason;
     return live ? `${live.colour} · revision ${live.revision ?? '?'} · ${live.instances.filter(one => ['running', 'ready'].includes(one.state)).length}/${live.replicas}` : '';
 }
 
@@ -54,25 +58,47 @@ function Node({ resource, env, chosen, choose }) {
         <span class="note">${noteOf(resource, env)}</span></button>`;
 }
 
+// Where a line leaves `a` and comes to `b`: down or up where one is above the other, else sideways; past a box between them
+// below both. Lines that leave or come to the same side each have a place of their own.
+function wayOf(a, b, places) {
+    if (b.top >= a.bottom || b.bottom <= a.top) {
+        const isDown = b.top >= a.bottom, y1 = isDown ? a.bottom : a.top, y2 = isDown ? b.top : b.bottom;
+        return { from: [a.left + a.width * places.leaves, y1], to: [b.left + b.width * places.comes, y2], bend: [0, (y2 - y1) / 2] };
+    }
+    const isRight = b.left >= a.right, gap = isRight ? b.left - a.right : a.left - b.right;
+    if (gap > BESIDE_PX)
+        return { from: [a.left + a.width / 2, a.bottom], to: [b.left + b.width / 2, b.bottom], bend: [0, ARC_PX], isArc: true };
+    const x1 = isRight ? a.right : a.left, x2 = isRight ? b.left : b.right;
+    return { from: [x1, a.top + a.height / 2], to: [x2, b.top + b.height / 2], bend: [(x2 - x1) / 2, 0] };
+}
+
+function pathOf({ from: [x1, y1], to: [x2, y2], bend: [dx, dy], isArc }) {
+    return [`M${x1} ${y1}`, `C${x1 + dx} ${y1 + dy}`, `${x2 - dx} ${isArc ? y2 + dy : y2 - dy}`, `${x2} ${y2}`].join(' ');
+}
+
+// The part of a side that is `node`'s among all that leave or come there, by where they go.
+function placeOf(edges, at, end, edge) {
+    const same = edges.filter(one => one[end] === edge[end]).sort((p, q) => at.get(p[1 - end]).left - at.get(q[1 - end]).left);
+    return (same.indexOf(edge) + 1) / (same.length + 1);
+}
+
+function linesOf(box, edges) {
+    const frame = box.getBoundingClientRect(), at = new Map();
+    for (const node of box.querySelectorAll('[data-node]')) {
+        const { left, top, width, height } = node.getBoundingClientRect(), [x, y] = [Math.round(left - frame.left), Math.round(top - frame.top)];
+        at.set(node.dataset.node, { left: x, top: y, right: x + width, bottom: y + height, width, height });
+    }
+    const drawn = edges.filter(([a, b]) => at.has(a) && at.has(b));
+    return drawn.map(edge => ({ key: edge.join(' '), ends: edge,
+        d: pathOf(wayOf(at.get(edge[0]), at.get(edge[1]), { leaves: placeOf(drawn, at, 0, edge), comes: placeOf(drawn, at, 1, edge) })) }));
+}
+
 // Lines are drawn where the boxes have come to lie.
 function useLines(ref, edges, key) {
     const [lines, setLines] = useState([]);
     useLayoutEffect(() => {
-        const box = ref.current;
-        function measure() {
-            const from = box.getBoundingClientRect();
-            const at = new Map([...box.querySelectorAll('[data-node]')].map(node => [node.dataset.node, node.getBoundingClientRect()]));
-            setLines(edges.filter(([a, b]) => at.has(a) && at.has(b)).map(([a, b]) => {
-                const p = at.get(a), q = at.get(b), isDown = q.top >= p.bottom, isUp = q.bottom <= p.top;
-                const x1 = isDown || isUp ? p.left + p.width / 2 : p.right, y1 = isDown ? p.bottom : isUp ? p.top : p.top + p.height / 2;
-                const x2 = isDown || isUp ? q.left + q.width / 2 : q.left, y2 = isDown ? q.top : isUp ? q.bottom : q.top + q.height / 2;
-                const dx = isDown || isUp ? 0 : (x2 - x1) / 2, dy = isDown || isUp ? (y2 - y1) / 2 : 0;
-                const [X1, Y1, X2, Y2] = [x1 - from.left, y1 - from.top, x2 - from.left, y2 - from.top].map(Math.round);
-                return { key: `${a} ${b}`, ends: [a, b], d: `M${X1} ${Y1}C${X1 + dx} ${Y1 + dy} ${X2 - dx} ${Y2 - dy} ${X2} ${Y2}` };
-            }));
-        }
-        const watch = new ResizeObserver(measure);
-        watch.observe(box);
+        const measure = () => setLines(linesOf(ref.current, edges)), watch = new ResizeObserver(measure);
+        watch.observe(ref.current);
         measure();
         return () => watch.disconnect();
     }, [key]);
@@ -86,7 +112,11 @@ export function Graph({ env, resources, chosen, choose }) {
         const those = shown.filter(test);
         return those.length > 0 && html`<div class="column ${name}">${those.map(one => html`<${Node} key=${one.name} resource=${one} env=${env} chosen=${chosen} choose=${choose} />`)}</div>`;
     };
-    return html`<div class="graph" ref=${ref}><svg class="edges" aria-hidden="true">${lines.map(line => html`<path key=${line.key} class=${line.ends.includes(chosen) ? 'near' : ''} d=${line.d} />`)}</svg>
+    return html`<div class="graph" ref=${ref}><svg class="edges" aria-hidden="true">${['far', 'near'].map(kind => html`<marker id="tip-${kind}" class=${kind} viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0.5L8 4L0 7.5z" /></marker>`)}
+            ${lines.map(line => {
+                const kind = line.ends.includes(chosen) ? 'near' : 'far';
+                return html`<path key=${line.key} class="edge ${kind}" d=${line.d} marker-end="url(#tip-${kind})" />`;
+            })}</svg>
         ${column('domains', one => kindOf(one.name) === 'domain')}
         ${column('apps', one => kindOf(one.name) === 'service' || kindOf(one.name) === 'job')}
         ${column('data', one => !['domain', 'service', 'job'].includes(kindOf(one.name)))}</div>`;

@@ -1,5 +1,8 @@
 // lines: what a plan does, risk first, each with its fields. SPDX-License-Identifier: Apache-2.0
 import { html } from '../vendor/preact.js';
+import { plural } from '../words.js';
+
+const FIELDS_SHOWN = 8;
 
 const GLYPHS = { create: ['+', 'calm'], update: ['~', 'calm'], replace: ['!', 'degraded'], delete: ['−', 'failed'], adopt: ['→', 'calm'],
     forget: ['←', 'held'], run: ['▸', 'calm'], switch: ['⇄', 'calm'] };
@@ -10,23 +13,47 @@ const risk = line => HARM.indexOf(line.disruption) * 10 + line.classes.length * 
 
 export const byRisk = lines => lines.map((line, i) => [risk(line), i, line]).sort((a, b) => b[0] - a[0] || a[1] - b[1]).map(one => one[2]);
 
+export function harmsOf(line) {
+    return [...line.classes, line.disruption !== 'none' && !line.classes.includes(line.disruption) ? line.disruption : ''].filter(Boolean);
+}
+
+export const isHarm = line => harmsOf(line).length > 0;
+
+// The risk of all of them in a sentence: what is lost or interrupted, and how much is done.
+export function riskOf(lines) {
+    const counts = new Map();
+    for (const line of lines)
+        counts.set(line.action, (counts.get(line.action) ?? 0) + 1);
+    const harmed = byRisk(lines).filter(isHarm).map(line => `${line.kind}/${line.name}: ${harmsOf(line).join(', ')}`);
+    return { isRisky: harmed.length > 0, harms: harmed.join('; ') || 'nothing is destroyed, nothing is interrupted',
+        counts: [...counts].map(([action, n]) => `${n.toLocaleString('en')} to ${action}`).join(', ') };
+}
+
 function Change({ change }) {
     return html`<tr><th scope="row"><code>${change.path}</code></th>
         <td>${change.before === undefined ? html`<span class="muted">not set</span>` : html`<del>${change.before}</del>`}</td>
         <td>${change.after === undefined ? html`<span class="muted">removed</span>` : html`<ins>${change.after}</ins>`}</td></tr>`;
 }
 
+// What is made or goes as a whole has many: they are there to be opened.
+function Fields({ line }) {
+    const { changes } = line, isWhole = changes.every(one => one.before === undefined) || changes.every(one => one.after === undefined);
+    if (!changes.length)
+        return null;
+    const table = html`<div class="diff-box" tabindex="0" role="group" aria-label="fields of ${line.kind}/${line.name}"><table class="diff"><thead class="hidden"><tr><th>field</th><th>before</th><th>after</th></tr></thead><tbody>
+        ${changes.map(change => html`<${Change} change=${change} />`)}</tbody></table></div>`;
+    return isWhole && changes.length > FIELDS_SHOWN ? html`<details class="counted"><summary>${plural(changes.length, 'field')}</summary>${table}</details>` : table;
+}
+
 function Line({ line }) {
-    const [glyph, tone] = GLYPHS[line.action] ?? ['·', 'calm'];
-    const harms = [...line.classes, line.disruption !== 'none' && !line.classes.includes(line.disruption) ? line.disruption : ''].filter(Boolean);
+    const [glyph, tone] = GLYPHS[line.action] ?? ['·', 'calm'], harms = harmsOf(line);
     return html`<li class="line ${harms.length ? 'risky' : ''}"><div class="line-head">
             <span class="glyph ${tone}" aria-hidden="true">${glyph}</span><span class="action">${line.action}</span>
             <strong class="subject">${line.kind}/${line.name}</strong>${line.from && html`<span class="muted">was ${line.from}</span>`}
             ${harms.map(harm => html`<span class="state ${harm === 'data' || harm === 'destroy' || harm === 'data-loss' ? 'failed' : 'degraded'}"><span class="shape" aria-hidden="true">▲</span>${harm}</span>`)}
             <span class="muted">${[line.reason, BACK[line.back]].filter(Boolean).join(' · ')}</span>
             <code class="place">${line.place}</code></div>
-        ${line.changes.length > 0 && html`<div class="diff-box" tabindex="0" role="group" aria-label="fields of ${line.kind}/${line.name}"><table class="diff"><thead class="hidden"><tr><th>field</th><th>before</th><th>after</th></tr></thead><tbody>
-            ${line.changes.map(change => html`<${Change} change=${change} />`)}</tbody></table></div>`}</li>`;
+        <${Fields} line=${line} /></li>`;
 }
 
 export function Lines({ lines }) {

@@ -3,7 +3,7 @@
 // The daemon answers when there is something new, so nothing is asked for by the clock. At the end of the text the newest
 // line stays in sight; whoever scrolls up is left in peace.
 import { ask, part } from '../api.js';
-import { Empty, Failed, Loading } from '../parts.js';
+import { Empty, Failed, Loading, State } from '../parts.js';
 import { html, useEffect, useLayoutEffect, useRef, useState } from '../vendor/preact.js';
 import { plural } from '../words.js';
 
@@ -46,7 +46,7 @@ function Tail({ one }) {
         if (isAtEnd.current)
             ref.current.scrollTop = ref.current.scrollHeight;
     });
-    return html`<section class="tail"><h3><code>${one.name}</code> <span class="muted">${one.status} · ${plural(one.lines.length, 'line')}</span></h3>
+    return html`<section class="tail"><h3><code>${one.name}</code> <span class="muted"><${State} word=${one.status} /> · ${plural(one.lines.length, 'line')}</span></h3>
         <pre ref=${ref} tabindex="0" role="log" aria-label=${`log of ${one.name}`} onScroll=${event => (isAtEnd.current = event.target.scrollHeight - event.target.scrollTop - event.target.clientHeight < 8)}>${one.lines.join('\n') || 'nothing was written'}</pre></section>`;
 }
 
@@ -55,6 +55,6 @@ export function Logs({ env, service }) {
     return html`<div class="logs"><label class="check"><input type="checkbox" checked=${follows} onChange=${() => setFollows(!follows)} /> follow</label>
         ${said.error && html`<${Failed} problem=${said.error} what="Logs" />`}
         ${!said.data ? !said.error && html`<${Loading} what="logs" />`
-        : said.data.instances.length ? said.data.instances.map(one => html`<${Tail} key=${one.name} one=${one} />`)
+        : said.data.instances.length ? [...said.data.instances].sort((a, b) => a.name.localeCompare(b.name)).map(one => html`<${Tail} key=${one.name} one=${one} />`)
         : html`<${Empty} title="Nothing runs that writes a log" />`}</div>`;
 }

@@ -1,6 +1,6 @@
 // resource: one thing of an environment: desired beside observed, what was done to it, what it writes. SPDX-License-Identifier: Apache-2.0
 import { part } from '../api.js';
-import { Id, State, When, useAnswer, waitsFor } from '../parts.js';
+import { Id, State, Table, When, useAnswer, waitsFor } from '../parts.js';
 import { withQuery } from '../route.js';
 import { html } from '../vendor/preact.js';
 import { flatten } from '../words.js';
@@ -44,8 +44,7 @@ function Compared({ env, name, resource }) {
 function Operations({ env, name }) {
     const answer = useAnswer(`/environments/${part(env.name)}/explain?subject=${part(name)}`, event => event.environment === env.name);
     const waits = waitsFor(answer, 'its operations');
-    return waits ?? html`${answer.data.because.map(text => html`<p>${text}</p>`)}${answer.data.operations.length ? html`<div class="wide"><table class="table"><thead><tr><th>what</th><th>on</th><th>outcome</th><th>try</th><th>when</th></tr></thead>
-        <tbody>${answer.data.operations.map(one => html`<tr><td>${one.action}</td><td><code>${one.kind}/${one.name}</code></td><td><${State} word=${one.outcome ?? one.phase.toLowerCase()} /> ${one.message}</td><td>${one.attempt}</td><td><${When} ms=${one.intent_ms} /></td></tr>`)}</tbody></table></div>`
+    return waits ?? html`${answer.data.because.map(text => html`<p>${text}</p>`)}${answer.data.operations.length ? html`<${Table} heads=${['what', 'on', 'outcome', 'try', 'when']}>${answer.data.operations.map(one => html`<tr><td>${one.action}</td><td><code>${one.kind}/${one.name}</code></td><td><${State} word=${one.outcome ?? one.phase.toLowerCase()} /> ${one.message}</td><td>${one.attempt}</td><td><${When} ms=${one.intent_ms} /></td></tr>`)}<//>`
         : html`<p class="muted">Nothing was done to it that is still remembered.</p>`}`;
 }
 
