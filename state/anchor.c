@@ -2,7 +2,9 @@
 #include "state/anchor.h"
 
 #include <inttypes.h>
+#include <string.h>
 
+#include "base/base64.h"
 #include "base/guard.h"
 #include "base/hash.h"
 #include "state/events.h"
@@ -25,16 +27,40 @@ struct str anchor_format(struct arena *a, struct str key, const struct anchor_li
     return str_fmt(a, "%.*s %s", STR_ARG(text), digest_hex(a, &mac).p);
 }
 
+struct str anchor_stamped(struct arena *a, struct str line, struct str token)
+{
+    return str_fmt(a, "%.*s " ANCHOR_STAMP "%.*s", STR_ARG(line), STR_ARG(base64_encode(a, token)));
+}
+
+/* What stands before it is what it is of. */
+static int take_stamp(struct str *text, struct anchor_line *ret)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < text->n; i++)
+        if (text->p[i] == ' ')
+            at = i;
+    if (text->n > ANCHOR_LINE_MAX + ANCHOR_STAMP_MAX)
+        return -1;
+    if (!str_starts(str_slice(*text, at + 1, text->n), S(ANCHOR_STAMP)))
+        return 0;
+    ret->stamp = str_slice(*text, at + 1 + strlen(ANCHOR_STAMP), text->n);
+    *text = str_slice(*text, 0, at);
+    return ret->stamp.n ? 0 : -1;
+}
+
 int anchor_parse(struct str text, struct anchor_line *ret)
 {
     struct str words[ANCHOR_WORDS_MAX] = { 0 }, word;
     size_t n = 0;
 
-    if (text.n > ANCHOR_LINE_MAX)
+    *ret = (struct anchor_line){ .epoch = REC_NONE, .time_ms = REC_NONE };
+    if (take_stamp(&text, ret) || text.n > ANCHOR_LINE_MAX)
         return -1;
+    ret->text = text;
     while (n < N_ELEMENTS(words) && str_next(&text, ' ', &word))
         words[n++] = word;
-    *ret = (struct anchor_line){ .installation = words[1], .epoch = REC_NONE, .time_ms = REC_NONE };
+    ret->installation = words[1];
     if (text.n || n < 4 || !words[1].n || str_to_i64(words[2], &ret->seq) || ret->seq < 1 ||
         digest_from_hex(words[3], &ret->hash))
         return -1;

@@ -3,7 +3,8 @@
  *
  * A head is one line there: "reeve/anchor/2 INSTALLATION SEQ HASH EPOCH TIME_MS MAC", or "reeve/anchor/1 INSTALLATION
  * SEQ HASH" where a person noted it. The MAC, HMAC-SHA-256 of what stands before it, is made with the key that the head
- * is sealed with (seal.h): who wrote the line had it.
+ * is sealed with (seal.h): who wrote the line had it. " rfc3161:TOKEN" may follow, in base64: what an authority says of when
+ * the line was there, which is of every byte before that.
  *
  * That one was brought is an event and a row. These events ask for no anchor: else each would be followed by one more.
  *
@@ -16,6 +17,8 @@
 #include "state/db.h"
 
 #define ANCHOR_LINE_MAX 512u
+#define ANCHOR_STAMP "rfc3161:"
+#define ANCHOR_STAMP_MAX (128u << 10)      /* of its word */
 #define ANCHOR_EVENTS "anchor."            /* what their kinds begin with */
 #define ANCHOR_RECOVERED "state.recovered" /* a recover began this history, as event .. */
 #define ANCHOR_RECOVERED_SEQ 2
@@ -26,11 +29,14 @@ struct anchor_line {
     struct digest hash;
     int64_t epoch, time_ms; /* REC_NONE: it says neither */
     struct digest mac;      /* none: it says none */
+    struct str text, stamp; /* as it came: the line alone, and TOKEN; STR_NONE: it has none */
 };
 
 /* Without a newline. `mac` is made. */
 struct str anchor_format(struct arena *a, struct str key, const struct anchor_line *line);
 int anchor_parse(struct str text, struct anchor_line *ret); /* 0, or -1: it is none */
+/* The line with what an authority says of it. */
+struct str anchor_stamped(struct arena *a, struct str line, struct str token);
 /* It was written with this key. */
 int anchor_is_sealed(struct str key, const struct anchor_line *line);
 

@@ -4,10 +4,17 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
+#include "base/base64.h"
 #include "base/guard.h"
 #include "base/sys.h"
+#include "reconciler/cli/export.h"
+#include "reconciler/engine/anchor_stamp.h"
+#include "reconciler/engine/time_stamp.h"
+#include "specs/json_io.h"
+#include "state/rows.h"
 
 #define ANCHORS_DEPTH_MAX 5 /* INSTALLATION/YYYY/MM/DD/HH */
 
@@ -24,27 +31,174 @@ static int compare(const void *a, const void *b)
     return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
+/* --- time stamps --------------------------------------------------------------------------------- */
+
+static int stamp_error(const struct anchor_line *line, const struct err *why, struct err *err)
+{
+    return err_set(err, why->code == ERR_NOMEM ? ERR_NOMEM : ERR_CORRUPT,
+                   "the time stamp of event %" PRId64 ": %s", line->seq, why->text);
+}
+
+/* A line that says another time than its time stamp was written to look older, or newer. */
+static int check_time(const struct anchor_line *line, int64_t at_ms, struct err *err)
+{
+    int64_t apart_ms = at_ms > line->time_ms ? at_ms - line->time_ms : line->time_ms - at_ms;
+
+    return apart_ms <= ANCHOR_STAMP_APART_MS
+               ? 0
+               : err_set(err, ERR_CONFLICT,
+                         "it was made %" PRId64 " s from the time that its line says",
+                         apart_ms / 1000);
+}
+
+static int check_stamp(struct anchors *s, const struct anchor_line *line, struct err *err)
+{
+    AUTO_ARENA struct arena a;
+    struct time_stamp stamp = { .at_ms = 0 };
+    struct err why = ERR_INIT;
+    struct str token;
+
+    arena_init(&a, 0);
+    if (!line->stamp.p)
+        return 0;
+    if (!s->authority.p) {
+        s->n_unchecked++;
+        return 0;
+    }
+    if (base64_decode(&a, line->stamp, &token))
+        return stamp_error(line, &(struct err){ ERR_CONFLICT, "it is no base64" }, err);
+    if (time_stamp_check(&a, s->authority, line->text, token, &stamp, &why) ||
+        check_time(line, stamp.at_ms, &why))
+        return stamp_error(line, &why, err);
+    if (!s->n_stamps++ || stamp.at_ms < s->first_stamp_ms)
+        s->first_stamp_ms = stamp.at_ms;
+    if (stamp.at_ms > s->last_stamp_ms)
+        s->last_stamp_ms = stamp.at_ms;
+    return 0;
+}
+
+/* --- what was noted ------------------------------------------------------------------------------ */
+
+/* 0, 1: it is no line, or an error. `text` may go afterwards. */
+static int add_line(struct arena *a, struct anchors *s, struct str text, struct err *err)
+{
+    struct anchor_line line, *slot;
+
+    if (anchor_parse(text, &line))
+        return 1;
+    if (check_stamp(s, &line, err))
+        return err->code;
+    slot = vec_push(a, &s->list);
+    if (!slot)
+        return arena_status(a, err);
+    *slot = line;
+    slot->installation = str_copy(a, line.installation);
+    slot->text = slot->stamp = STR_NONE;
+    return arena_status(a, err);
+}
+
 static int read_file(struct arena *a, const char *path, struct anchors *ret, struct err *err)
 {
+    AUTO_ARENA struct arena own;
     struct str text, line;
     size_t n = 0;
 
-    if (sys_read_file(a, path, ANCHORS_BYTES_MAX, &text, err))
+    arena_init(&own, 0);
+    if (sys_read_file(&own, path, ANCHORS_BYTES_MAX, &text, err))
         return err->code;
     while (str_next(&text, '\n', &line)) {
-        struct anchor_line *slot;
+        int rc;
 
         n++;
         if (!str_trim(line).n)
             continue;
-        slot = vec_push(a, &ret->list);
-        if (!slot)
-            return arena_status(a, err);
-        if (anchor_parse(str_trim(line), slot))
+        rc = add_line(a, ret, str_trim(line), err);
+        if (rc == 1)
             return err_set(err, ERR_INVALID, "'%s', line %zu: is no anchor", path, n);
+        if (rc)
+            return err_wrap(err, "'%s', line %zu", path, n);
     }
     return 0;
 }
+
+/* --- an export ----------------------------------------------------------------------------------- */
+
+typedef int stamped_fn(void *ctx, struct str line, struct err *err);
+
+static int each_row(struct arena *a, struct str body, stamped_fn *fn, void *ctx, struct err *err)
+{
+    const struct table *t = tables_get(REC_anchor);
+    const struct value *rows;
+    struct err unsaid = ERR_INIT;
+    struct value *v;
+
+    if (json_parse(a, body, EXPORT_LINE_MAX, &v, &unsaid))
+        return 0; /* whoever verifies the export says what is wrong with it */
+    rows = value_get(value_get(v, S("rows")), str_from_c(t->name));
+    for (size_t i = 0; i < value_count(rows); i++) {
+        struct rec_anchor row;
+
+        if (rows_parse(t, value_item(rows, i), &row, &unsaid) ||
+            !str_starts(row.proof, S("reeve/anchor/")))
+            continue;
+        if (fn(ctx, row.proof, err))
+            return err->code;
+    }
+    return 0;
+}
+
+static int each_stamped_line(const char *path, stamped_fn *fn, void *ctx, struct err *err)
+{
+    AUTO_ARENA struct arena a;
+    FILE *f = fopen(path, "re");
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t n;
+    int rc = f ? 0 : err_sys(err, "open '%s'", path);
+
+    arena_init(&a, 0);
+    while (!rc && (n = getline(&line, &room, f)) > 0) {
+        struct err unsaid = ERR_INIT;
+        struct value *v;
+
+        arena_reset(&a);
+        if (!memmem(line, (size_t)n, ANCHOR_STAMP, strlen(ANCHOR_STAMP)) ||
+            json_parse(&a, (struct str){ line, (size_t)n }, EXPORT_LINE_MAX, &v, &unsaid))
+            continue;
+        rc = each_row(&a, value_get_text(v, S("body"), S("")), fn, ctx, err);
+    }
+    free(line); /* getline's own */
+    if (!rc && ferror(f))
+        rc = err_sys(err, "read '%s'", path);
+    if (f)
+        (void)fclose(f); /* it was read */
+    return rc;
+}
+
+struct stamped_read {
+    struct arena *a;
+    struct anchors *anchors;
+};
+
+static int read_stamped(void *ctx, struct str line, struct err *err)
+{
+    const struct stamped_read *r = ctx;
+    int rc = add_line(r->a, r->anchors, line, err);
+
+    return rc == 1 ? err_set(err, ERR_CORRUPT, "a row of anchors holds no anchor") : rc;
+}
+
+static int write_stamped(void *ctx, struct str line, struct err *err)
+{
+    return fprintf(ctx, "%.*s\n", STR_ARG(line)) < 0 ? err_sys(err, "write") : 0;
+}
+
+int anchors_write_stamped(const char *path, FILE *out, struct err *err)
+{
+    return each_stamped_line(path, write_stamped, out, err);
+}
+
+/* --- a directory --------------------------------------------------------------------------------- */
 
 /* A work tree; what git itself keeps in it is none of ours, and no link leads out of it. */
 static int read_tree(struct arena *a, const char *path, int depth, struct anchors *ret,
@@ -73,15 +227,29 @@ static int read_tree(struct arena *a, const char *path, int depth, struct anchor
     return rc;
 }
 
-int anchors_read(struct arena *a, const char *path, struct anchors *ret, struct err *err)
+static int read_any(struct arena *a, const char *path, struct anchors *ret, struct err *err)
+{
+    struct stamped_read r = { a, ret };
+    struct stat st;
+
+    if (!stat(path, &st) && S_ISDIR(st.st_mode))
+        return read_tree(a, path, 0, ret, err);
+    return export_is_one(path) ? each_stamped_line(path, read_stamped, &r, err)
+                               : read_file(a, path, ret, err);
+}
+
+int anchors_read(struct arena *a, const char *path, const char *authority, struct anchors *ret,
+                 struct err *err)
 {
     struct stat st;
-    int is_tree = !stat(path, &st) && S_ISDIR(st.st_mode);
 
-    *ret = (struct anchors){ 0 };
-    if (is_tree ? read_tree(a, path, 0, ret, err) : read_file(a, path, ret, err))
+    *ret = (struct anchors){ .authority = STR_NONE };
+    if (authority && (sys_read_file(a, authority, TIME_STAMP_BYTES_MAX, &ret->authority, err) ||
+                      time_stamp_check_authority(ret->authority, err)))
+        return err_wrap(err, "'%s'", authority);
+    if (read_any(a, path, ret, err))
         return err->code;
-    if (is_tree && !ret->list.n)
+    if (!ret->list.n && ((!stat(path, &st) && S_ISDIR(st.st_mode)) || export_is_one(path)))
         return err_set(err, ERR_NOT_FOUND, "'%s' holds no anchor", path);
     if (ret->list.n)
         qsort(ret->list.p, ret->list.n, sizeof(*ret->list.p), compare);

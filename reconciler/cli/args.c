@@ -51,6 +51,7 @@ enum {
     KEY_TO,
     KEY_INCREMENTAL,
     KEY_ANCHORS,
+    KEY_AUTHORITY,
     KEY_VERSION,
 };
 
@@ -95,7 +96,8 @@ static const struct option_row rows[] = {
     { OPTION_TIMEOUT,   "timeout",   KEY_TIMEOUT,   "TIME",    "stop watching after so long, 90s, 5m; it goes on" },
     { OPTION_AUDIT,     "replay",    KEY_REPLAY,    NULL,      "rebuild every table from the events and compare" },
     { OPTION_AUDIT,     "incremental", KEY_INCREMENTAL, NULL, "only what came after the last event that was verified" },
-    { OPTION_AUDIT,     "anchors",   KEY_ANCHORS,   "PATH",    "heads that were noted elsewhere, a file or a clone of the repository that keeps them: each is to stand in the export" },
+    { OPTION_AUDIT,     "anchors",   KEY_ANCHORS,   "PATH",    "heads that were noted elsewhere, a file or a clone of the repository that keeps them, or an export with time stamps: each is to stand in the export" },
+    { OPTION_AUDIT,     "authority", KEY_AUTHORITY, "FILE",    "the certificates that time stamps have to lead to; without them they are not checked" },
     { OPTION_SPAN,      "from",      KEY_FROM,      "TIME",    "not what came before" },
     { OPTION_SPAN,      "to",        KEY_TO,        "TIME",    "not what came after" },
     { OPTION_HOLD_ALL,  "hold-all",  KEY_HOLD_ALL,  NULL,      "observe and plan, apply nothing" },
@@ -283,6 +285,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_ANCHORS:
         args->anchors = arg;
+        return 0;
+    case KEY_AUTHORITY:
+        args->authority = arg;
         return 0;
     case 'o':
         return parse_output(arg, args);

@@ -22,7 +22,8 @@ enum cli_option { /* sets of verbs.def */
                   OPTION_LINES = 1u << 8,
                   OPTION_RAW = 1u << 9,
                   OPTION_LIMIT = 1u << 10,
-                  OPTION_AUDIT = 1u << 11, /* --replay, --incremental, --anchors, -o csv .. */
+                  OPTION_AUDIT =
+                      1u << 11, /* --replay, --incremental, --anchors, --authority, -o csv .. */
                   OPTION_HOLD_ALL = 1u << 12,
                   OPTION_NO_WAIT = 1u << 13,
                   OPTION_EXIT_CODE = 1u << 14,
@@ -60,7 +61,7 @@ struct cli_args {
     struct arena *arena;
     const struct cli_verb *verb; /* NULL: none was given */
     VEC(struct str) words;       /* positional */
-    const char *config, *server, *token, *ca, *file, *sign, *bundle, *anchors;
+    const char *config, *server, *token, *ca, *file, *sign, *bundle, *anchors, *authority;
     struct str reason, at, since, from, to, service, until, as, ref, follow, alone, fenced;
     struct str actor, plan, commit;
     enum cli_output output;

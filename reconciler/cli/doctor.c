@@ -19,6 +19,7 @@
 #include "reconciler/cli/isolation.h"
 #include "reconciler/cli/programs.h"
 #include "reconciler/cli/verbs.h"
+#include "reconciler/engine/anchor_place.h"
 #include "reconciler/http/listen.h"
 
 #define FREE_PERMILLE_MIN 100
@@ -175,7 +176,7 @@ static void check_anchors(struct doctor *d)
     for (size_t i = 0; i < value_count(places); i++)
         found(d, FINDING_GOOD,
               str_fmt(a, "the head of the history is brought to '%.*s'",
-                      STR_ARG(value_get_text(value_item(places, i), S("url"), S("?")))),
+                      STR_ARG(anchor_place_name(a, value_item(places, i)))),
               S(""));
     if (!value_count(places))
         found(d, FINDING_WARN,

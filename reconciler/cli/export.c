@@ -292,6 +292,13 @@ int export_verify(struct cli *c, const char *path, struct anchors *anchors, stru
         value_set_int(c->arena, map, S("removed"), m.check.n_bare);
     if (anchors)
         value_set_int(c->arena, map, S("anchored"), anchors->n_held);
+    if (anchors && anchors->n_stamps) {
+        value_set_int(c->arena, map, S("stamped"), anchors->n_stamps);
+        value_set_int(c->arena, map, S("stamped_from_ms"), anchors->first_stamp_ms);
+        value_set_int(c->arena, map, S("stamped_to_ms"), anchors->last_stamp_ms);
+    }
+    if (anchors && anchors->n_unchecked)
+        value_set_int(c->arena, map, S("unstamped"), anchors->n_unchecked);
     if (anchors && anchors->n_before)
         value_set_int(c->arena, map, S("anchored_before"), anchors->n_before);
     value_set_text(c->arena, map, S("head"), digest_hex(c->arena, &m.check.last_hash));

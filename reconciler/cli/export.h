@@ -17,7 +17,8 @@
 #define EXPORT_LINE_MAX (512u << 20)
 
 int export_write(struct cli *c, int64_t from_ms, int64_t to_ms, struct err *err);
-/* `anchors` NULL: none. {installation, since, events, head, anchored?, anchored_before?}: as the answer of /audit/verify, of an export in lines. */
+/* `anchors` NULL: none. {installation, since, events, head, anchored?, anchored_before?, stamped?, stamped_from_ms?,
+ * stamped_to_ms?, unstamped?}: as the answer of /audit/verify, of an export in lines. */
 int export_verify(struct cli *c, const char *path, struct anchors *anchors, struct value **ret,
                   struct err *err);
 /* As it begins: a state file, or what cannot be opened, is none. */

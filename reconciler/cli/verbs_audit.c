@@ -37,7 +37,8 @@ static int audit_file(struct cli *c, const char *file, struct value **ret, struc
         return audit_copy(c, file, ret, err);
     if (c->args.replay)
         return err_set(err, ERR_USAGE, "an export has no tables to replay");
-    if (c->args.anchors && anchors_read(c->arena, c->args.anchors, &anchors, err))
+    if (c->args.anchors &&
+        anchors_read(c->arena, c->args.anchors, c->args.authority, &anchors, err))
         return err->code;
     return export_verify(c, file, c->args.anchors ? &anchors : NULL, ret, err);
 }
@@ -62,6 +63,16 @@ static void write_verdict(struct cli *c, const struct value *answer)
     if (value_get(answer, S("anchored")))
         (void)fprintf(c->out, "%lld events are the ones that were anchored\n",
                       (long long)value_get_int(answer, S("anchored"), 0));
+    if (value_get(answer, S("stamped")))
+        (void)fprintf(
+            c->out, "%lld time stamps hold, from %.*s to %.*s\n",
+            (long long)value_get_int(answer, S("stamped"), 0),
+            STR_ARG(render_time(c->arena, value_get_int(answer, S("stamped_from_ms"), 0))),
+            STR_ARG(render_time(c->arena, value_get_int(answer, S("stamped_to_ms"), 0))));
+    if (value_get(answer, S("unstamped")))
+        (void)fprintf(c->out,
+                      "%lld time stamps were not checked: --authority says whose they have to be\n",
+                      (long long)value_get_int(answer, S("unstamped"), 0));
     if (value_get(answer, S("anchored_before")))
         (void)fprintf(c->out,
                       "%lld anchors are of the history that a recover ended: hold them against its "
@@ -82,6 +93,10 @@ static int audit_verify(struct cli *c, struct err *err)
         return err_set(err, ERR_USAGE, "--from and --to are of an export");
     if (!file.p && c->args.anchors)
         return err_set(err, ERR_USAGE, "anchors are compared with an export: --anchors needs FILE");
+    if (c->args.authority && !c->args.anchors)
+        return err_set(
+            err, ERR_USAGE,
+            "--authority is of time stamps: --anchors says where they are, an export may");
     if (file.p && c->args.incremental)
         return err_set(err, ERR_USAGE, "nothing is remembered of a file: --incremental is without");
     if (c->args.replay)
@@ -99,10 +114,13 @@ static int audit_verify(struct cli *c, struct err *err)
 static int audit_anchor(struct cli *c, struct err *err)
 {
     struct value *query = value_map(c->arena), *answer;
+    struct str file = cli_arg(c, 1);
     struct sb b;
 
-    if (c->args.words.n > 1)
-        return err_set(err, ERR_USAGE, "usage: reeve audit anchor");
+    if (file.p && !export_is_one(str_to_c(c->arena, file)))
+        return err_set(err, ERR_USAGE, "'%.*s' is no export: reeve audit export", STR_ARG(file));
+    if (file.p)
+        return anchors_write_stamped(str_to_c(c->arena, file), c->out, err);
     value_set_text(c->arena, query, S("incremental"), S("1"));
     if (cli_get(c, S("/api/v1/audit/verify"), query, &answer, err))
         return err->code;

@@ -3,6 +3,7 @@
 
 #include "base/guard.h"
 #include "base/log.h"
+#include "reconciler/engine/anchor_place.h"
 
 enum { START_SIGN_IN, START_READ, START_HEARD };
 
@@ -20,10 +21,8 @@ struct start_round;
 struct start_question {
     struct task task;
     struct start_round *round;
-    struct arena own; /* wiped */
-    struct anchor_git git;
-    struct anchor_git_call call;
-    struct str password;
+    struct anchor_place place;
+    struct anchor_round ask;
 };
 
 struct start_round {
@@ -37,7 +36,7 @@ static int start_sign_in(struct task *t, struct err *err)
 {
     struct start_question *q = container_of(t, struct start_question, task);
 
-    return anchor_task_password(q->git.config, q->round->secrets, &q->own, &q->password, err);
+    return q->place.kind->sign_in(&q->place, q->round->secrets, &q->ask, err);
 }
 
 static enum task_verdict start_step(struct task *t)
@@ -51,7 +50,7 @@ static enum task_verdict start_step(struct task *t)
         wait_work_start(t, POOL_FILE, start_sign_in);
         return task_then(t, START_READ);
     case START_READ:
-        anchor_git_read(&q->git, t, &q->own, q->password, STR_NONE, &q->call);
+        q->place.kind->read(&q->place, &q->ask, t, STR_NONE);
         return task_then(t, START_HEARD);
     case START_HEARD:
         return task_done(t);
@@ -83,24 +82,23 @@ static int judge_one(struct start_question *q, struct arena *a, struct str *ret_
 {
     struct engine *e = q->round->engine;
     struct str key = { e->seal.key, SEAL_KEY_BYTES };
-    struct anchor_git_there there;
     struct err why = q->task.err;
     struct anchor_line newest;
     int rc = q->task.rc;
 
     if (!rc)
-        rc = anchor_git_read_parse(&q->own, &q->call, &there, &why);
+        rc = q->place.kind->read_parse(&q->place, &q->ask, &why);
     if (!rc)
-        rc = anchor_task_judge(e->db, a, key, there.text, &newest, &why);
+        rc = anchor_place_judge(e->db, a, key, q->ask.there.text, &newest, &why);
     if (!rc)
         return 0;
     if (rc == ERR_NOMEM)
         return err_set(err, rc, "%s", why.text);
     if (rc == ERR_CONFLICT)
-        *ret_why = str_fmt(a, "'%.*s': %s", STR_ARG(anchor_task_place(a, q->git.config)), why.text);
+        *ret_why = str_fmt(a, "'%.*s': %s", STR_ARG(q->place.name), why.text);
     else
         LOG(LOG_WARN, "whether the database is as new as what was anchored is not known",
-            LOG_S("place", anchor_task_place(a, q->git.config)), LOG_C("err", why.text));
+            LOG_S("place", q->place.name), LOG_C("err", why.text));
     return arena_status(a, err);
 }
 
@@ -117,14 +115,14 @@ static int open_round(struct start_round *r, struct arena *a, struct loop *loop,
 
     r->questions = arena_new_n(a, struct start_question, value_count(places) + 1);
     for (size_t i = 0; r->questions && i < value_count(places); i++) {
-        const struct value *place = value_item(places, i);
         struct start_question *q = &r->questions[r->n];
 
-        if (!str_eq_c(value_get_text(place, S("type"), S("")), "git"))
-            continue;
         *q = (struct start_question){ .round = r };
-        arena_init(&q->own, 0);
-        anchor_task_git(r->engine, a, place, ANCHOR_START_MS, &q->git);
+        if (anchor_place_open(r->engine, a, value_item(places, i), ANCHOR_START_MS, &q->place, err))
+            return err->code;
+        if (!q->place.kind->read)
+            continue; /* it keeps nothing that could be read */
+        anchor_place_round_init(&q->ask);
         r->n++;
     }
     return arena_status(a, err) ? err->code : secret_store_new(&stores, &r->secrets, err);
@@ -147,7 +145,7 @@ int anchor_start_judge(struct engine *e, struct arena *a, struct str *ret_why, s
     for (size_t i = 0; i < r.n; i++) {
         if (!rc && !ret_why->p)
             rc = judge_one(&r.questions[i], a, ret_why, err);
-        arena_wipe(&r.questions[i].own);
+        anchor_place_round_end(&r.questions[i].ask);
     }
     secret_store_free(r.secrets);
     loop_free(loop);

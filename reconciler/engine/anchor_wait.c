@@ -3,6 +3,7 @@
 
 #include "reconciler/core/render.h"
 #include "reconciler/core/standing.h"
+#include "reconciler/engine/anchor_task.h"
 
 static int is_required(const struct env_task *env)
 {
@@ -15,7 +16,7 @@ static int since(struct engine *e, struct arena *a, const struct value *place, i
 {
     struct anchor_gap gap;
     struct rec_anchor newest;
-    int rc = anchor_newest(e->db, a, anchor_task_place(a, place), &newest, err);
+    int rc = anchor_newest(e->db, a, anchor_place_name(a, place), &newest, err);
 
     *ret_ms = REC_NONE;
     if (rc == ERR_NOT_FOUND) {

@@ -49,6 +49,10 @@ static void test_lines(void **state)
         { "reeve/anchor/2 inst 7 " HASH, 0 },
         { "reeve/anchor/2 inst 7 " HASH " 3 1790000000000", 0 },
         { "reeve/anchor/2 inst 7 " HASH " 3 1790000000000 " HASH " more", 0 },
+        { "reeve/anchor/2 inst 7 " HASH " 3 1790000000000 " HASH " rfc3161:MAA=", 1 },
+        { "reeve/anchor/2 inst 7 " HASH " 3 1790000000000 " HASH " rfc3161:", 0 },
+        { "reeve/anchor/2 inst 7 " HASH " 3 1790000000000 " HASH " rfc3161:MAA= rfc3161:MAA=", 0 },
+        { "rfc3161:MAA=", 0 },
         { "reeve/anchor/2 inst x " HASH " 3 1790000000000 " HASH, 0 },
         { "reeve/anchor/2 inst 7 0123 3 1790000000000 " HASH, 0 },
         { "reeve/anchor/2  7 " HASH " 3 1790000000000 " HASH, 0 },
@@ -61,6 +65,20 @@ static void test_lines(void **state)
     for (size_t i = 0; i < N_ELEMENTS(rows); i++)
         if ((anchor_parse(str_from_c(rows[i].text), &line) == 0) != rows[i].is_line)
             fail_msg("'%s'", rows[i].text);
+}
+
+static void test_a_time_stamp_is_of_all_before_it(void **state)
+{
+    struct given *g = *state;
+    struct anchor_line line;
+    struct str bare = S("reeve/anchor/2 inst 7 " HASH " 3 1790000000000 " HASH);
+
+    assert_int_equal(anchor_parse(anchor_stamped(&g->a, bare, S("0\0")), &line), 0);
+    assert_true(str_eq(line.text, bare));
+    assert_true(str_eq(line.stamp, S("MAA=")));
+    assert_int_equal(line.epoch, 3);
+    assert_int_equal(anchor_parse(bare, &line), 0);
+    assert_null(line.stamp.p);
 }
 
 static void test_a_line_says_whose_key_wrote_it(void **state)
@@ -180,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),
+        UNIT(test_a_time_stamp_is_of_all_before_it),
         UNIT(test_a_line_says_whose_key_wrote_it),
         UNIT(test_a_history_that_has_the_line_goes_on_from_it),
         UNIT(test_a_history_that_is_older_or_another_one),
