@@ -125,3 +125,39 @@ void http_answer_error(struct http_exchange *x, const struct err *err)
 {
     http_answer_refusal(x, err, NULL);
 }
+
+/* Of a text that others wrote. */
+static void add_escaped(struct sb *b, struct str text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        switch (text.p[i]) {
+        case '&':
+            sb_add_c(b, "&amp;");
+            break;
+        case '<':
+            sb_add_c(b, "&lt;");
+            break;
+        default:
+            sb_add_char(b, text.p[i]);
+        }
+}
+
+void http_answer_refused_visit(struct http_exchange *x, const struct err *err)
+{
+    struct str accepted = value_get_text(x->headers, S("accept"), S(""));
+    struct sb b;
+
+    if (!memmem(accepted.p, accepted.n, "text/html", sizeof("text/html") - 1)) {
+        http_answer_error(x, err);
+        return;
+    }
+    sb_init(&b, &x->arena);
+    sb_add_c(&b, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
+                 "content=\"width=device-width, initial-scale=1\"><title>Not signed in</title>"
+                 "<link rel=\"stylesheet\" href=\"/app/style.css\"><main class=\"alone\"><h1>Not "
+                 "signed in</h1><div class=\"notice failed\" role=\"alert\">");
+    add_escaped(&b, render_safe(&x->arena, str_from_c(err->text)));
+    sb_add_c(&b, ".</div><a class=\"button primary\" href=\"/sign-in\">Back to signing in</a>"
+                 "</main></html>\n");
+    http_answer(x, err_http_status(err->code), "text/html; charset=utf-8", sb_str(&b));
+}

@@ -183,6 +183,12 @@ static void request_listen(struct api_request *r)
     http_answer_error(r->x, &err);
 }
 
+/* A browser has come here by itself: on its way to the identity provider, or back. */
+static int is_visit(const struct api_request *r)
+{
+    return r->call.route && r->call.route->work && r->call.route->flags & ROUTE_PAGE;
+}
+
 static void request_answer(struct api_request *r)
 {
     const struct err *failed = r->failed.code ? &r->failed : r->task.rc ? &r->task.err : NULL;
@@ -209,7 +215,9 @@ static void request_answer(struct api_request *r)
                     r->login.headers->u.map.entries[i].value->u.text);
     if (!failed && r->login.cookie.n)
         http_header(r->x, "Set-Cookie", r->login.cookie);
-    if (failed)
+    if (failed && is_visit(r))
+        http_answer_refused_visit(r->x, failed);
+    else if (failed)
         http_answer_refusal(r->x, failed, r->login.besides ? r->login.besides : r->command.besides);
     else if (r->call.route->flags & ROUTE_STREAM)
         request_listen(r);

@@ -128,6 +128,10 @@ void http_answer_error(struct http_exchange *x, const struct err *err);
 void http_answer_refusal(struct http_exchange *x, const struct err *err,
                          const struct value *besides);
 
+/* The same for a person whom a browser has brought here, with a way back to signing in; to who takes no HTML as
+ * above. */
+void http_answer_refused_visit(struct http_exchange *x, const struct err *err);
+
 /* An answer without an end. What is pushed is copied and sent; nothing more may be pushed until that was
  * taken, so that a stream never holds more than one push. Who does not take it within HTTP_STREAM_MS is cut.
  * `taken` is called when there is room, first when the headers were sent; `ended` once, when the client is

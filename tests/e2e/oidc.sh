@@ -322,6 +322,10 @@ nobody_is_led_away()
         expect_answer "return=$path" "$(ask ann GET "$API/api/v1/oidc/start?return=$path")" 400 'no path of this server'
     done
     expect_answer "what else it is asked" "$(ask ann GET "$API/api/v1/oidc/callback")" 403 'did not begin'
+    expect_answer "a browser is told in words" "$(ask ann GET "$API/api/v1/oidc/callback" -H 'Accept: text/html')" 403 '<h1>Not signed in</h1>'
+    said=$(ask ann GET "$API/api/v1/oidc/start?return=//%3Cscript%3E" -H 'Accept: text/html')
+    expect_answer "in which nothing of others stands" "$said" 400 'is no path of this server.</div>'
+    expect_lacks "in which nothing of others stands" "$said" 'script>'
     said=$(ask ann GET "$API/api/v1/oidc/start?return=/%26%2347;evil.test")
     expect_has "a question in one browser" "$said" 'Set-Cookie: reeve-oidc='
     expect_has "which scripts do not read" "$said" 'HttpOnly; SameSite=Lax'

@@ -189,6 +189,9 @@ static void ask(uint16_t port, const char *sentence, const char *request, const 
 
 /* --- what is heard ------------------------------------------------------------------------------- */
 
+#define VISIT(path)                                                                                \
+    "GET " path " HTTP/1.1\r\nHost: localhost\r\nAccept: text/html,*/*\r\nConnection: "            \
+                "close\r\n\r\n"
 #define GET(path, host) "GET " path " HTTP/1.1\r\nHost: " host "\r\nConnection: close\r\n\r\n"
 #define SEND(path, headers)                                                                        \
     "POST " path                                                                                   \
@@ -256,6 +259,10 @@ static void talk_doors(struct fixture *f)
         { "and not sent twice", HTTP_DOOR_API,
           "GET / HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: *\r\nConnection: close\r\n\r\n",
           " 304 " },
+        { "who comes back from nowhere is told in words", HTTP_DOOR_API,
+          VISIT("/api/v1/oidc/callback?state=1"), "<h1>Not signed in</h1>" },
+        { "a program is told as ever", HTTP_DOOR_API,
+          GET("/api/v1/oidc/callback?state=1", "localhost"), "application/problem+json" },
         { "what is no file is not there", HTTP_DOOR_API, GET("/app/nothing.js", "localhost"),
           " 404 " },
         { "it is not behind the hooks", HTTP_DOOR_HOOKS, GET("/", "localhost"), " 404 " },
