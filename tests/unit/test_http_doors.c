@@ -191,7 +191,7 @@ static void ask(uint16_t port, const char *sentence, const char *request, const 
 
 #define VISIT(path)                                                                                \
     "GET " path " HTTP/1.1\r\nHost: localhost\r\nAccept: text/html,*/*\r\nConnection: "            \
-                "close\r\n\r\n"
+    "close\r\n\r\n"
 #define GET(path, host) "GET " path " HTTP/1.1\r\nHost: " host "\r\nConnection: close\r\n\r\n"
 #define SEND(path, headers)                                                                        \
     "POST " path                                                                                   \
