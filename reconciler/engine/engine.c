@@ -316,6 +316,7 @@ void engine_start(struct engine *e)
     if (!e->options.once) {
         copy_task_start(&e->copies, e);
         heartbeat_task_start(&e->heartbeat, e);
+        alarm_task_start(&e->alarms, e);
         notify_task_start(&e->notify, e);
     }
     task_start(&s->task, e->loop, "start", start_states, N_ELEMENTS(start_states), START_READ,
@@ -453,6 +454,7 @@ void engine_stop(struct engine *e)
     task_cancel(&e->tidy.task, ERR_CANCELLED);
     copy_task_stop(&e->copies);
     heartbeat_task_stop(&e->heartbeat);
+    alarm_task_stop(&e->alarms);
     notify_task_stop(&e->notify);
     anchor_task_stop_all(e);
     for (size_t i = 0; i < e->envs.n; i++)

@@ -160,6 +160,7 @@ void engine_close(struct engine *e)
     tidy_task_fini(&e->tidy);
     copy_task_fini(&e->copies);
     heartbeat_task_fini(&e->heartbeat);
+    alarm_task_fini(&e->alarms);
     notify_task_fini(&e->notify);
     anchor_task_fini_all(e);
     provider_line_close_all(e);

@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "providers/registry.h"
 #include "reconciler/core/identity.h"
+#include "reconciler/engine/alarm_task.h"
 #include "reconciler/engine/anchor_task.h"
 #include "reconciler/engine/clock_task.h"
 #include "reconciler/engine/copy_task.h"
@@ -68,6 +69,7 @@ struct engine {
     struct tidy_task tidy;
     struct copy_task copies;
     struct heartbeat_task heartbeat;
+    struct alarm_task alarms;
     struct notify_tell tell;
     struct notify_task notify;
     struct notify_tests tests;   /* of the daemon's recipients */

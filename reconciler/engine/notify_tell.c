@@ -110,6 +110,44 @@ static int of_hold(struct news *n, const void *rec, struct err *err)
     return 0;
 }
 
+/* Why the way back fails is what its operation heard last. */
+static int say_refusal(struct news *n, const struct rec_rollout *rollout, struct err *err)
+{
+    struct rec_operation *rows;
+    size_t found;
+
+    if (DB_SELECT(n->e->db, n->a, operation,
+                  "WHERE plan = $1 AND kind IN ('routes', 'switch') AND outcome IS NULL AND "
+                  "message IS NOT NULL ORDER BY item LIMIT 1",
+                  &rows, &found, err, DB_D(&rollout->plan)))
+        return err->code;
+    say(n, "text",
+        cut(str_fmt(n->a, "%.*s%s%.*s", STR_ARG(rollout->reason), found ? "; the way back: " : "",
+                    STR_ARG(found ? rows[0].message : S("")))));
+    return 0;
+}
+
+static int of_rollout(struct news *n, const void *rec, struct err *err)
+{
+    const struct rec_rollout *rollout = rec;
+
+    n->env_uid = rollout->env;
+    n->subject = str_fmt(n->a, "rollout/%.*s", STR_ARG(rollout->uid));
+    say(n, "plan", engine_short(n->a, &rollout->plan));
+    return say_refusal(n, rollout, err);
+}
+
+/* What the row stands for is the event's subject. */
+static int of_meta(struct news *n, const void *rec, struct err *err)
+{
+    const struct rec_meta *row = rec;
+
+    (void)err;
+    n->subject = tx_subject(n->tx);
+    say(n, "text", cut(row->v));
+    return 0;
+}
+
 static int of_event(struct news *n, const void *rec, struct err *err)
 {
     (void)rec;
@@ -130,6 +168,8 @@ static const struct {
     { "source",      REC_source,      of_source },
     { "head",        REC_head,        of_head },
     { "hold",        REC_hold,        of_hold },
+    { "rollout",     REC_rollout,     of_rollout },
+    { "meta",        REC_meta,        of_meta },
     { "event",       N_RECORDS,       of_event },
 };
 /* clang-format on */

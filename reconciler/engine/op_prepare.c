@@ -51,7 +51,7 @@ static int rows_lane_is_left(const struct op_task *op, const struct plan_item *i
     struct str state = item->group >= 0 ? op->run->rollouts[item->group].state : S("rolling");
 
     if (item->lane == LANE_REVERT)
-        return !str_eq_c(state, "reverting");
+        return !run_rollout_goes_back(state);
     return !str_eq_c(state, "rolling") && !str_eq_c(state, "switched");
 }
 

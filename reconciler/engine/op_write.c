@@ -4,9 +4,11 @@
 #include "base/crash.h"
 #include "base/sys.h"
 #include "reconciler/engine/op_rows.h"
+#include "reconciler/engine/run.h"
 #include "state/journal.h"
 
 #define OP_DEADLINE_MS 3600000 /* of an operation that names none */
+#define OP_REVERT_ATTEMPTS 3   /* after so many a revert is one that fails; it goes on */
 
 /* Into the row, which outlives the round. */
 void op_write_keep(struct op_task *op, struct str *member, struct str text)
@@ -132,13 +134,44 @@ int op_write_done(struct task *t, struct err *err)
     return rc ? rc : op_write_end(t, err);
 }
 
+/* The way of requests back is refused: its rollout says so until it is done. */
+static struct rec_rollout *op_refused_rollout(const struct op_task *op)
+{
+    struct rec_rollout *rollout;
+
+    if (op->item->lane != LANE_REVERT || op->item->group < 0 ||
+        op->rec.attempt <= OP_REVERT_ATTEMPTS ||
+        !(str_eq_c(op->rec.kind, "switch") || str_eq_c(op->rec.kind, "routes")))
+        return NULL;
+    rollout = &op->run->rollouts[op->item->group];
+    return str_eq_c(rollout->state, "reverting") ? rollout : NULL;
+}
+
+static int op_retry_rows(struct op_task *op, struct tx *tx, struct err *err)
+{
+    const struct rec_rollout *rollout = op_refused_rollout(op);
+    struct rec_rollout row;
+
+    if (!rollout)
+        return 0;
+    row = *rollout;
+    row.state = S("revert_failed");
+    return tx_put(tx, REC_rollout, &row, err);
+}
+
 int op_write_retry(struct task *t, struct err *err)
 {
     struct op_task *op = op_of(t);
+    struct rec_rollout *rollout;
+    int rc;
 
     op->rec.attempt++;
     op->rec.not_before_ms = REC_NONE;
-    return op_write(op, S("operation.retry"), NULL, err);
+    rollout = op_refused_rollout(op);
+    rc = op_write(op, S("operation.retry"), op_retry_rows, err);
+    if (!rc && rollout)
+        rollout->state = S("revert_failed");
+    return rc;
 }
 
 /* Whether it is over shows when the others of its batch are durable, too: until then it goes on from where it

@@ -90,6 +90,22 @@ void provider_line_note(struct provider_line *line, struct loop *loop, enum brea
         LOG(LOG_INFO, "provider answers again", LOG_S("provider", line->provider->name));
 }
 
+void provider_line_alarm(struct provider_line *line, struct loop *loop, struct arena *a,
+                         struct alarm_provider *ret, struct str *ret_why)
+{
+    const struct breaker *b = &line->breaker;
+
+    PRE(!pthread_mutex_lock(&line->lock));
+    *ret = (struct alarm_provider){
+        .is_open = b->is_open,
+        .has_answered = line->said_mono_ms && !b->n_failed && !b->n_late,
+        .failed_ms = b->n_failed || b->n_late ? loop_mono_ms(loop) - b->since_ms : 0,
+    };
+    *ret_why = str_fmt(a, "it does not answer since %.*s: %s",
+                       STR_ARG(render_time(a, loop_wall_ms(loop) - ret->failed_ms)), line->error);
+    PRE(!pthread_mutex_unlock(&line->lock));
+}
+
 void provider_line_count(struct provider_line *line, struct loop *loop, int call,
                          enum breaker_answer answer, int64_t took_ms)
 {

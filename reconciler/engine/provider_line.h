@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "providers/registry.h"
+#include "reconciler/core/alarm.h"
 #include "reconciler/core/breaker.h"
 #include "reconciler/core/metrics.h"
 #include "reconciler/engine/op_slot.h"
@@ -51,6 +52,9 @@ enum breaker_pass provider_line_ask(struct provider_line *line, struct loop *loo
 void provider_line_note(struct provider_line *line, struct loop *loop, enum breaker_pass pass,
                         enum breaker_answer answer, struct str why);
 
+/* How it answers, and the sentence that says so. */
+void provider_line_alarm(struct provider_line *line, struct loop *loop, struct arena *a,
+                         struct alarm_provider *ret, struct str *ret_why);
 /* For who counts: how long it took, -1 when it was refused; after provider_line_note(). */
 void provider_line_count(struct provider_line *line, struct loop *loop, int call,
                          enum breaker_answer answer, int64_t took_ms);

@@ -140,6 +140,8 @@ int run_rows_object(struct run *r, struct tx *tx, const struct plan_item *item, 
 struct str run_rows_stays(struct run *r, struct arena *a);
 /* Whether it has a way back, and takes it: what failed may be left for a person. */
 int run_group_goes_back(const struct run *r, int group, int has_failed);
+/* Of a rollout: it is on its way back, whether that comes through or not. */
+int run_rollout_goes_back(struct str state);
 /* A group begins to go back, or has no way back. */
 int run_rows_group(struct run *r, struct tx *tx, const struct schedule_move *move, struct err *err);
 /* The group of a rollout came to its end: `state` says which. */

@@ -94,9 +94,15 @@ static const struct {
     const char *state;
     enum group_state group;
 } rollout_states[] = {
-    { "rolling", GROUP_ROLLING },     { "switched", GROUP_ROLLING },  { "proven", GROUP_PROVEN },
-    { "reverting", GROUP_REVERTING }, { "reverted", GROUP_REVERTED }, { "outage", GROUP_REVERTED },
-    { "superseded", GROUP_REVERTED }, { "held", GROUP_HELD },
+    { "rolling", GROUP_ROLLING },
+    { "switched", GROUP_ROLLING },
+    { "proven", GROUP_PROVEN },
+    { "reverting", GROUP_REVERTING },
+    { "reverted", GROUP_REVERTED },
+    { "outage", GROUP_REVERTED },
+    { "revert_failed", GROUP_REVERTING },
+    { "superseded", GROUP_REVERTED },
+    { "held", GROUP_HELD },
 };
 
 static enum group_state rows_group_state(struct str state)

@@ -115,6 +115,11 @@ int run_rows_end_rollout(struct run *r, struct tx *tx, int group, struct str sta
     return tx_put(tx, REC_rollout, rollout, err);
 }
 
+int run_rollout_goes_back(struct str state)
+{
+    return str_eq_c(state, "reverting") || str_eq_c(state, "revert_failed");
+}
+
 int run_group_goes_back(const struct run *r, int group, int has_failed)
 {
     if (has_failed && !r->plan.groups.p[group].auto_revert &&
@@ -132,7 +137,7 @@ int run_rows_group(struct run *r, struct tx *tx, const struct schedule_move *mov
     const struct run_child *culprit = move->culprit >= 0 ? &r->children[move->culprit] : NULL;
 
     if (move->kind == MOVE_REVERTED)
-        return str_eq_c(rollout->state, "reverting")
+        return run_rollout_goes_back(rollout->state)
                    ? run_rows_end_rollout(r, tx, move->group, S("reverted"), err)
                    : 0;
     rollout->state = run_group_goes_back(r, move->group, culprit != NULL) ? S("reverting")

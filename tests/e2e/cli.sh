@@ -68,7 +68,7 @@ not_in_this_version()
 apiVersion: reeve/v1
 kind: Daemon
 user: "0:0"
-notifications: [{type: slack, url: {secret: hook}, on: [apply_failed, disk_low]}]
+notifications: [{type: slack, url: {secret: hook}, on: [apply_failed, backup_overdue]}]
 limits: {previews: 3}
 providers: {containers: {driver: docker}, edge: {driver: haproxy, http: "127.0.0.1:80", https: "127.0.0.1:443"}}
 YAML

@@ -42,6 +42,17 @@ the_disk_is_full()
     end_disk
 }
 
+# Of the daemon, and of no environment.
+n_events()
+{
+    reeve history -n 1000 -o json | grep -o "\"kind\":\"$1\"" | wc -l
+}
+
+is_event()
+{
+    [ "$(n_events "$1")" -gt 0 ]
+}
+
 status_says()
 {
     reeve status | grep -qF "$1"
@@ -57,6 +68,10 @@ a_copy_is_not_what_fills_the_disk()
     await 20 "status says it" status_says 'no room for a copy'
     expect "the ballast is there" [ -e "$DISK/reeve.db.ballast" ]
     expect_equal "copies" "$(compgen -G "$WORLD/copies/*" | wc -l)" 0
+    await 30 "it is trouble" is_event disk.low
+    rm "$DISK/filler"
+    await 30 "the trouble is over" is_event disk.back
+    expect_equal "said once" "$(n_events disk.low)" 1
     stop_daemon
     end_disk
 }

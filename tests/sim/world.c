@@ -337,7 +337,8 @@ static void world_read_daemon(struct world *w)
              "limits: {concurrency: 8, per_provider: {box: 6}}\n"
              "anchors: [{type: git, url: \"file:///place\"}]\n"
              "notifications: [{type: webhook, url: {secret: hook}, key: {secret: hook_key}, on: "
-             "[plan_ready, applied, apply_failed, reverted, degraded, unhealthy, recovered]}]\n"
+             "[plan_ready, applied, apply_failed, reverted, revert_failed, degraded, unhealthy, "
+             "provider_down, recovered]}]\n"
              "providers:\n  box: {driver: \"null\", directory: world}\n");
     if (w->boxes == WORLD_BOX_EACH)
         sb_add_c(&text, "  crate: {driver: \"null\", directory: crate}\n");
