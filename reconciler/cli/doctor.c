@@ -14,6 +14,7 @@
 #include "base/sys.h"
 #include "providers/registry.h"
 #include "reconciler/cli/doctor_look.h"
+#include "reconciler/cli/doctor_named.h"
 #include "reconciler/cli/doctor_rule.h"
 #include "reconciler/cli/groups.h"
 #include "reconciler/cli/isolation.h"
@@ -23,6 +24,7 @@
 #include "reconciler/http/listen.h"
 
 #define FREE_PERMILLE_MIN 100
+#define HAPROXY_MIN "2.6" /* what the tests run with; older ones lack what the edge is told */
 #define CLOCK_2020_MS 1577836800000
 
 struct doctor {
@@ -92,25 +94,27 @@ static int uses_driver(const struct value *daemon, const char *driver)
     return 0;
 }
 
-static void check_program(struct doctor *d, const char *const *argv, const char *package)
+static void check_haproxy(struct doctor *d)
 {
+    static const char *const argv[] = { "haproxy", "-v", NULL };
     struct arena *a = d->c->arena;
     struct str line = first_line(a, argv);
 
-    if (line.n)
-        found(d, FINDING_GOOD, str_fmt(a, "%s: %.*s", argv[0], STR_ARG(line)), S(""));
+    if (!line.n)
+        found(d, FINDING_BAD, S("'haproxy' cannot be run"), S("install it: apt install haproxy"));
+    else if (doctor_is_older(line, S(HAPROXY_MIN)))
+        found(d, FINDING_BAD, str_fmt(a, "haproxy is too old: %.*s", STR_ARG(line)),
+              S(HAPROXY_MIN " is needed at least, as Debian 12 has it"));
     else
-        found(d, FINDING_BAD, str_fmt(a, "'%s' cannot be run", argv[0]),
-              str_fmt(a, "install it: apt install %s", package));
+        found(d, FINDING_GOOD, str_fmt(a, "haproxy: %.*s", STR_ARG(line)), S(""));
 }
 
 static void check_programs(struct doctor *d)
 {
-    static const char *const haproxy[] = { "haproxy", "-v", NULL };
     const struct value *sources = value_get(d->c->daemon, S("sources"));
 
     if (uses_driver(d->c->daemon, "haproxy"))
-        check_program(d, haproxy, "haproxy");
+        check_haproxy(d);
     for (size_t i = 0; i < value_count(sources); i++)
         if (str_starts(value_get_text(sources->u.map.entries[i].value, S("url"), S("")),
                        S("ssh:")) &&
@@ -368,6 +372,25 @@ static void check_providers(struct doctor *d, const struct value *providers)
     }
 }
 
+/* Branches that were read and say nothing: a path that is spelt wrong looks like that. */
+static void check_empty(struct doctor *d, const struct value *sources)
+{
+    const struct value *named = value_get(d->c->daemon, S("sources"));
+
+    for (size_t i = 0; i < value_count(sources); i++) {
+        const struct value_entry *e = &sources->u.map.entries[i];
+        const struct value *empty = value_get(e->value, S("empty"));
+
+        for (size_t k = 0; k < value_count(empty); k++)
+            found(d, FINDING_WARN,
+                  str_fmt(
+                      d->c->arena, "branch '%.*s' of source '%.*s' has no spec below '%.*s'",
+                      STR_ARG(value_item(empty, k)->u.text), STR_ARG(e->key),
+                      STR_ARG(value_get_text(value_get(named, e->key), S("path"), S("its path")))),
+                  S("commit one there, NAME.yaml; or say where they lie: 'path' of the source"));
+    }
+}
+
 static void check_state(struct doctor *d, struct str file)
 {
     struct arena *a = d->c->arena;
@@ -390,6 +413,7 @@ static void check_state(struct doctor *d, struct str file)
         return;
     }
     check_providers(d, value_get(value_get(answer, S("live")), S("providers")));
+    check_empty(d, value_get(value_get(answer, S("live")), S("sources")));
     findings = value_get(answer, S("findings"));
     for (size_t i = 0; i < value_count(findings); i++)
         found(d, FINDING_WARN, value_get_text(value_item(findings, i), S("what"), S("")),
@@ -466,6 +490,7 @@ static void look_found(void *ctx, enum finding_level level, struct str what, str
 
 static void check_machine(struct doctor *d)
 {
+    struct doctor_named named = { .arena = d->c->arena, .found = look_found, .ctx = d };
     struct str file;
 
     check_config(d);
@@ -476,9 +501,16 @@ static void check_machine(struct doctor *d)
                 d); /* as the daemon, since isolation was looked at */
     if (!d->c->daemon)
         return;
+    named.daemon = d->c->daemon;
+    named.config_path = d->c->config_path;
     file = value_get_text(value_get(d->c->daemon, S("state")), S("file"), S(""));
     check_uncarried(d);
+    doctor_named_files(&named);
+    doctor_named_sources(&named);
+    doctor_named_secrets(&named);
     check_socket(d);
+    if (!d->has_daemon)
+        doctor_named_doors(&named);
     check_programs(d);
     check_ports(d);
     check_hooks(d);

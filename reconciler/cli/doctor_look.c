@@ -44,6 +44,32 @@ static void look_at_clock(const struct look *l)
         l->found(l->ctx, FINDING_GOOD, S("the clock is kept"), S(""));
 }
 
+static int64_t take_number(struct str *rest)
+{
+    size_t n = 0;
+    int64_t number = 0;
+
+    while (n < rest->n && rest->p[n] >= '0' && rest->p[n] <= '9')
+        n++;
+    (void)str_to_i64(str_slice(*rest, 0, n), &number); /* more digits than that: 0 */
+    *rest = str_slice(*rest, n, rest->n);
+    return number;
+}
+
+int doctor_is_older(struct str line, struct str min)
+{
+    int64_t major, wanted = take_number(&min);
+
+    while (line.n && (line.p[0] < '0' || line.p[0] > '9'))
+        line = str_slice(line, 1, line.n);
+    major = take_number(&line);
+    if (!line.n || line.p[0] != '.')
+        return 0;
+    line = str_slice(line, 1, line.n);
+    min = str_slice(min, 1, min.n);
+    return major < wanted || (major == wanted && take_number(&line) < take_number(&min));
+}
+
 static void look_at_file(const struct look *l, const struct value *tls, struct str name,
                          mode_t others)
 {

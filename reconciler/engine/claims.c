@@ -42,6 +42,19 @@ static void claims_look_at(struct engine *e, const struct source_task *s, struct
     }
 }
 
+struct value *claims_empty(const struct source_task *s, struct arena *a)
+{
+    struct value *list = value_list(a);
+
+    for (size_t i = 0; i < s->branches.n && value_count(list) < CLAIMS_TOLD_MAX; i++) {
+        const struct head *h = s->branches.p[i].heads.newest;
+
+        if (h && !h->n_files)
+            value_add(a, list, value_text(a, h->branch));
+    }
+    return list;
+}
+
 struct value *claims_elsewhere(const struct source_task *s, struct arena *a)
 {
     struct value *list = value_list(a);

@@ -69,6 +69,7 @@ struct value *engine_live_view(struct engine *e, struct arena *a, struct str onl
         value_set_int(a, one, S("fetched_ms_ago"),
                       s->fetched_mono_ms ? loop_mono_ms(e->loop) - s->fetched_mono_ms : -1);
         value_set(a, one, S("elsewhere"), claims_elsewhere(s, a));
+        value_set(a, one, S("empty"), claims_empty(s, a));
         value_set(a, sources, s->name, one);
     }
     for (size_t i = 0; i < e->envs.n; i++) {

@@ -1,0 +1,27 @@
+/*
+ * doctor_named: what the configuration names, looked at for the daemon. SPDX-License-Identifier: Apache-2.0
+ *
+ * The document itself, the directories that the daemon writes, what sources are read with, secrets of the daemon that
+ * lie on this machine, and the addresses it listens at. Nothing is made, no source and no vault is asked.
+ *
+ * Call it as the user that the daemon becomes.
+ *
+ * Memory   texts live in the arena.
+ * Thread   any.
+ */
+#pragma once
+
+#include "reconciler/cli/doctor_look.h"
+
+struct doctor_named {
+    struct arena *arena;
+    const struct value *daemon; /* normalised */
+    const char *config_path;
+    doctor_found *found;
+    void *ctx;
+};
+void doctor_named_files(const struct doctor_named *n);
+void doctor_named_sources(const struct doctor_named *n);
+void doctor_named_secrets(const struct doctor_named *n);
+/* While no daemon runs: it holds them. */
+void doctor_named_doors(const struct doctor_named *n);
