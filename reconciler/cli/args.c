@@ -321,55 +321,61 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* "--reason" of "--reason=x", "-m" of "-mx" */
-static struct str option_part(const char *word)
+/* The row of an allowed option: whole, or as its only beginning as getopt takes it; NULL: none. *ret_n: how many there may be. */
+static const struct option_row *long_row(const struct cli_args *args, struct str name,
+                                         size_t *ret_n)
 {
-    struct str text = str_from_c(word);
+    const struct option_row *found = NULL;
 
-    return str_starts(text, S("--")) ? str_slice(text, 0, str_find_char(text, '='))
-                                     : str_slice(text, 0, 2);
+    *ret_n = 0;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct str whole = str_from_c(rows[i].name);
+
+        if (!is_allowed(args, &rows[i]) || !str_starts(whole, name))
+            continue;
+        found = &rows[i];
+        ++*ret_n;
+        if (whole.n != name.n)
+            continue;
+        *ret_n = 1;
+        break;
+    }
+    return *ret_n == 1 ? found : NULL;
 }
 
-static int is_named(const struct option_row *row, struct str option)
+static const struct option_row *short_row(const struct cli_args *args, char letter)
 {
-    if (str_starts(option, S("--")))
-        return str_eq_c(str_slice(option, 2, SIZE_MAX), row->name);
-    return option.n == 2 && option.p[1] == row->key;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        if (rows[i].key == letter && is_allowed(args, &rows[i]))
+            return &rows[i];
+    return NULL;
 }
 
 /* The nearest long option. */
-static struct str nearest_option(const struct cli_args *args, struct str option)
+static struct str nearest_option(const struct cli_args *args, struct str name)
 {
     size_t best = 3;
-    struct str found = STR_NONE, name = str_slice(option, 2, SIZE_MAX);
+    struct str found = STR_NONE;
 
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-        size_t d = str_distance(name, str_from_c(rows[i].name), best);
+        struct str whole = str_from_c(rows[i].name);
+        size_t d = str_starts(whole, name) && name.n ? 0 : str_distance(name, whole, best);
 
         if (d < best && is_allowed(args, &rows[i])) {
             best = d;
-            found = str_from_c(rows[i].name);
+            found = whole;
         }
     }
     return found;
 }
 
-static int refuse_option(const struct cli_args *args, const char *word, struct err *err)
+static int refuse_unknown(const struct cli_args *args, struct str option, struct err *err)
 {
-    struct str option = option_part(word), near = STR_NONE;
     const char *verb = args->verb ? args->verb->name : "";
+    struct str near = STR_NONE;
 
-    if (args->refusal.code) {
-        *err = args->refusal;
-        return err->code;
-    }
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
-        if (is_named(&rows[i], option) && is_allowed(args, &rows[i]))
-            return rows[i].value ? err_set(err, ERR_USAGE, "%.*s lacks its %s", STR_ARG(option),
-                                           rows[i].value)
-                                 : err_set(err, ERR_USAGE, "%.*s takes no value", STR_ARG(option));
     if (str_starts(option, S("--")))
-        near = nearest_option(args, option);
+        near = nearest_option(args, str_slice(option, 2, SIZE_MAX));
     if (near.n)
         return err_set(err, ERR_USAGE, "no option '%.*s': did you mean --%.*s?", STR_ARG(option),
                        STR_ARG(near));
@@ -377,14 +383,61 @@ static int refuse_option(const struct cli_args *args, const char *word, struct e
                    *verb ? " " : "", verb);
 }
 
-/* Where argp stopped: at the option, in a row of letters, or behind it. */
-static const char *refused_word(int argc, char **argv, int index)
+/* 0 where nothing is wrong with it. *ret_takes: whose value the next word is. */
+static int check_long(const struct cli_args *args, struct str word,
+                      const struct option_row **ret_takes, struct err *err)
 {
-    int at = index > 0 && index <= argc ? index - 1 : argc - 1;
+    struct str option = str_slice(word, 0, str_find_char(word, '='));
+    const struct option_row *row;
+    size_t n;
 
-    while (at > 1 && argv[at][0] != '-')
-        at--;
-    return argv[at];
+    row = long_row(args, str_slice(option, 2, SIZE_MAX), &n);
+    if (!row)
+        return refuse_unknown(args, option, err);
+    if (!row->value && option.n < word.n)
+        return err_set(err, ERR_USAGE, "--%s takes no value", row->name);
+    *ret_takes = row->value && option.n == word.n ? row : NULL;
+    return 0;
+}
+
+/* The same of a row of letters, of which the last may have a value behind it. */
+static int check_letters(const struct cli_args *args, struct str word,
+                         const struct option_row **ret_takes, struct err *err)
+{
+    for (size_t i = 1; i < word.n; i++) {
+        const struct option_row *row = short_row(args, word.p[i]);
+
+        if (!row)
+            return refuse_unknown(args, str_fmt(args->arena, "-%c", word.p[i]), err);
+        *ret_takes = row->value && i + 1 == word.n ? row : NULL;
+        if (row->value)
+            return 0;
+    }
+    return 0;
+}
+
+/* argp does not say what it stopped at: the first word that is wrong is. */
+static int refuse_option(const struct cli_args *args, int argc, char **argv, struct err *err)
+{
+    if (args->refusal.code) {
+        *err = args->refusal;
+        return err->code;
+    }
+    for (int i = 1; i < argc; i++) {
+        struct str word = str_from_c(argv[i]);
+        const struct option_row *takes = NULL;
+
+        if (str_eq_c(word, "--"))
+            break;
+        if (word.n < 2 || word.p[0] != '-')
+            continue;
+        if ((str_starts(word, S("--")) ? check_long : check_letters)(args, word, &takes, err))
+            return err->code;
+        if (takes && i + 1 == argc)
+            return err_set(err, ERR_USAGE, "%s lacks its %s", argv[i], takes->value);
+        i += takes != NULL;
+    }
+    return err_set(err, ERR_USAGE, "reeve --help says what can be asked");
 }
 
 /* One pass: argp with the rows that apply. *ret_next: where the words after the first one begin. */
@@ -392,7 +445,6 @@ static int parse_pass(int argc, char **argv, struct cli_args *args, struct err *
 {
     struct argp_option options[N_ELEMENTS(rows) + 1] = { 0 };
     const struct argp argp = { .options = options, .parser = parse_one };
-    int index = 0;
     size_t n = 0;
 
     for (size_t i = 0; i < N_ELEMENTS(rows); i++)
@@ -401,8 +453,8 @@ static int parse_pass(int argc, char **argv, struct cli_args *args, struct err *
                                                  .key = rows[i].key,
                                                  .arg = rows[i].value };
     if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_EXIT | ARGP_NO_ERRS | ARGP_NO_HELP,
-                   &index, args))
-        return refuse_option(args, refused_word(argc, argv, index), err);
+                   NULL, args))
+        return refuse_option(args, argc, argv, err);
     return 0;
 }
 

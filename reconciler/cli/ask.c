@@ -124,6 +124,40 @@ static void note_copy(struct cli *c, const struct value *answer)
              STR_ARG(error.n ? S("; ") : S("")), STR_ARG(render_safe(c->arena, error)));
 }
 
+/* What no path can hold is nobody's name: a dot segment, or cli_path()'s "%2F". */
+static int check_name(struct cli *c, struct str path, struct err *err)
+{
+    static const struct {
+        struct str begins;
+        const char *noun;
+    } rows[] = {
+        { S_INIT("/api/v1/environments/"), "environment" },
+        { S_INIT("/api/v1/plans/"), "plan" },
+        { S_INIT("/api/v1/operations/"), "operation" },
+        { S_INIT("/api/v1/people/"), "person" },
+        { S_INIT("/api/v1/tokens/"), "token" },
+        { S_INIT("/api/v1/sources/"), "source" },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+        struct str rest = str_slice(path, rows[i].begins.n, path.n), name;
+        struct sb said;
+
+        if (!str_starts(path, rows[i].begins) || !str_next(&rest, '/', &name))
+            continue;
+        if (!str_eq_c(name, ".") && !str_eq_c(name, "..") && str_find(name, S("%2F")) == STR_NPOS)
+            return 0;
+        sb_init(&said, c->arena);
+        for (size_t at; (at = str_find(name, S("%2F"))) != STR_NPOS; sb_add_char(&said, '/')) {
+            sb_add(&said, str_slice(name, 0, at));
+            name = str_slice(name, at + 3, name.n);
+        }
+        sb_add(&said, name);
+        return err_set(err, ERR_NOT_FOUND, "no %s '%.*s'", rows[i].noun, STR_ARG(sb_str(&said)));
+    }
+    return 0;
+}
+
 int cli_get(struct cli *c, struct str path, const struct value *query, struct value **ret,
             struct err *err)
 {
@@ -131,6 +165,8 @@ int cli_get(struct cli *c, struct str path, const struct value *query, struct va
     int may_read = c->args.verb->need != NEED_DAEMON && !c->args.server, rc;
     struct err state = ERR_INIT;
 
+    if (check_name(c, path, err))
+        return err->code;
     if (may_read && (c->args.recorded || c->is_local))
         return get_local(c, path, query, ret, err);
     (void)str_to_i64(value_get_text(query, S("wait_ms"), S("0")), &wait_ms); /* ours */
@@ -152,8 +188,10 @@ int cli_get(struct cli *c, struct str path, const struct value *query, struct va
 int cli_post(struct cli *c, struct str path, const struct value *body, struct value **ret,
              struct err *err)
 {
-    int rc = need_client(c, err);
+    int rc = check_name(c, path, err);
 
+    if (!rc)
+        rc = need_client(c, err);
     return rc ? rc
               : client_call(c->client, c->arena, "POST", client_target(c->arena, path, NULL),
                             body ? body : value_map(c->arena), 0, ret, err);

@@ -43,6 +43,10 @@ static int no_daemon(const char *path, struct err *err)
     if (access(path, W_OK) && errno == EACCES)
         return err_set(err, ERR_UNREACHABLE,
                        "permission to open the daemon's socket '%s' is denied", path);
+    if (access(path, F_OK) && (strchr(path, ':') || !strchr(path, '/')))
+        return err_set(err, ERR_UNREACHABLE,
+                       "'%s' is no socket: an address is http://HOST:PORT or https://HOST:PORT",
+                       path);
     return err_set(err, ERR_UNREACHABLE, "no daemon at '%s': reeve serve", path);
 }
 

@@ -115,7 +115,12 @@ names_that_are_wrong()
     start_daemon
     run 6 "no environment 'prd': did you mean 'prod'?" status prd
     run 6 "no environment 'a b'" plan 'a b'
-    run 3 'the path has a dot segment' status ..
+    run 6 "no environment '..'" status ..
+    run 6 "no environment '.'" plan .
+    run 6 "no environment '..'" hold .. -m x
+    run 6 "no environment 'a/../b'" logs a/../b
+    run 6 "no operation '..'" settle .. --as done -m x
+    run 8 "'127.0.0.1:7420' is no socket: an address is http://HOST:PORT" --server 127.0.0.1:7420 status
     run 3 'an empty word' status ''
     run 3 "is not a plan's id" approve prod -m x
     run 6 "no plan 'abcdef'" approve abcdef -m x
