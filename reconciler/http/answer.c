@@ -4,7 +4,7 @@
 #include "base/guard.h"
 #include "base/hash.h"
 #include "reconciler/core/render.h"
-#include "reconciler/http/server.h"
+#include "reconciler/http/pack.h"
 #include "specs/json_io.h"
 
 #define TAG_DIGITS 32
@@ -72,30 +72,67 @@ int http_has_tag(const struct http_exchange *x, struct str tag)
     return 0;
 }
 
-static void answer_tagged(struct http_exchange *x, struct str body)
+/* What is sent in other bytes has another tag. */
+static struct str packed_tag(struct http_exchange *x, struct str tag)
 {
-    struct str tag = tag_of(x, body);
+    return str_fmt(&x->arena, "%.*s-gzip\"", STR_ARG(str_slice(tag, 0, tag.n ? tag.n - 1 : 0)));
+}
 
-    http_header(x, "ETag", tag);
+static void make(struct http_exchange *x, struct str text, int is_packed, struct http_made *ret)
+{
+    struct str tag = tag_of(x, text), other;
+
+    *ret = (struct http_made){ text, STR_NONE, tag, http_has_tag(x, tag),
+                               is_packed ? PACK_VARY : "Authorization, Cookie" };
+    if (ret->is_known || !is_packed || !pack_is_taken(x->headers))
+        return;
+    other = packed_tag(x, tag);
+    ret->is_known = http_has_tag(x, other);
+    if (!ret->is_known)
+        ret->packed = pack_body(&x->arena, text);
+    if (ret->is_known || ret->packed.p)
+        ret->tag = other;
+}
+
+void http_make_json(struct http_exchange *x, const struct value *v, struct http_made *ret)
+{
+    make(x, json_format(&x->arena, v), 1, ret);
+}
+
+void http_answer_made(struct http_exchange *x, const struct http_made *made)
+{
+    struct err err = ERR_INIT;
+
+    if (arena_status(&x->arena, &err)) {
+        http_answer(x, err_http_status(ERR_NOMEM), "application/problem+json", S(NO_MEMORY));
+        return;
+    }
+    http_header(x, "ETag", made->tag);
     http_header(x, "Cache-Control", S("private, no-cache")); /* may be kept, never without asking */
-    http_header(x, "Vary", S("Authorization, Cookie"));
-    if (http_has_tag(x, tag))
+    http_header(x, "Vary", str_from_c(made->vary));
+    if (made->is_known) {
         http_answer(x, HTTP_NOT_MODIFIED, "application/json", S(""));
-    else
-        http_answer(x, 200, "application/json", body);
+        return;
+    }
+    if (made->packed.p)
+        http_header(x, "Content-Encoding", S("gzip"));
+    http_answer(x, 200, "application/json", made->packed.p ? made->packed : made->text);
 }
 
 void http_answer_json(struct http_exchange *x, int status, const struct value *v)
 {
     struct err err = ERR_INIT;
     struct str body = json_format(&x->arena, v);
+    struct http_made made;
 
-    if (arena_status(&x->arena, &err))
+    if (arena_status(&x->arena, &err)) {
         http_answer(x, err_http_status(ERR_NOMEM), "application/problem+json", S(NO_MEMORY));
-    else if (status == 200 && str_eq_c(x->method, "GET"))
-        answer_tagged(x, body);
-    else
+    } else if (status == 200 && str_eq_c(x->method, "GET")) {
+        make(x, body, 0, &made);
+        http_answer_made(x, &made);
+    } else {
         http_answer(x, status, "application/json", body);
+    }
 }
 
 void http_answer_refusal(struct http_exchange *x, const struct err *err,

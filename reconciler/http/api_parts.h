@@ -55,6 +55,7 @@ struct api_request {
     const struct value *parts; /* the same of health; NULL: not taken yet */
     struct arena scratch;      /* of the last read */
     struct value *answer;
+    struct http_made made;      /* of a route that is packed, from who takes it so */
     int64_t until_ms, pause_ms; /* of a GET that waits */
     int64_t after;              /* of a stream */
     struct command_call command;

@@ -11,6 +11,7 @@
 #include "reconciler/http/access.h"
 #include "reconciler/http/auth_token.h"
 #include "reconciler/http/once.h"
+#include "reconciler/http/pack.h"
 #include "reconciler/http/routes_parts.h"
 #include "specs/json_io.h"
 
@@ -19,16 +20,26 @@
 #define PAUSE_MAX_MS 400
 
 /*   READ -> JUDGE -> END       READ: who asks, may they, and the answer of a GET; err> DENY -> END
+ *                |-> PACK -> END      a long answer is made and compressed
  *                |             what is measured: who asks; JUDGE takes what the loop knows -> READ
  *     ^  PAUSE |               COMMAND: until the engine has written it
  *     `--------'--> COMMAND -> END                                             */
-enum { REQUEST_READ, REQUEST_JUDGE, REQUEST_PAUSE, REQUEST_COMMAND, REQUEST_DENY, REQUEST_END };
+enum {
+    REQUEST_READ,
+    REQUEST_JUDGE,
+    REQUEST_PAUSE,
+    REQUEST_PACK,
+    REQUEST_COMMAND,
+    REQUEST_DENY,
+    REQUEST_END
+};
 
 /* clang-format off */
 static const struct task_state request_states[] = {
     [REQUEST_READ]    = { "READ",    TO(REQUEST_JUDGE),                                REQUEST_DENY, 0 },
-    [REQUEST_JUDGE]   = { "JUDGE",   TO3(REQUEST_PAUSE, REQUEST_COMMAND, REQUEST_END) | TO(REQUEST_READ), REQUEST_END, 0 },
+    [REQUEST_JUDGE]   = { "JUDGE",   TO3(REQUEST_PAUSE, REQUEST_COMMAND, REQUEST_END) | TO2(REQUEST_READ, REQUEST_PACK), REQUEST_END, 0 },
     [REQUEST_PAUSE]   = { "PAUSE",   TO(REQUEST_READ),                                 REQUEST_END, 0 },
+    [REQUEST_PACK]    = { "PACK",    TO(REQUEST_END),                                  REQUEST_END, 0 },
     [REQUEST_COMMAND] = { "COMMAND", TO(REQUEST_END),                                  REQUEST_END, 0 },
     [REQUEST_DENY]    = { "DENY",    TO(REQUEST_END),                                  REQUEST_END, 0 },
     [REQUEST_END]     = { "END",     0,                                                NO_ERROR_EDGE, 0 },
@@ -189,23 +200,43 @@ static int is_visit(const struct api_request *r)
     return r->call.route && r->call.route->work && r->call.route->flags & ROUTE_PAGE;
 }
 
+/* What the loop knows of what was read. */
+static void request_complete(struct api_request *r)
+{
+    const struct api_options *o = &r->api->options;
+
+    if (r->call.route->flags & ROUTE_LIVE && o->live)
+        value_set(&r->scratch, r->answer, S("live"),
+                  access_live(&r->scratch, &r->actor, o->live(o->engine, &r->scratch, r->env)));
+    if (r->call.route->read && r->call.route->read != routes_read_openapi &&
+        value_is(r->answer, VALUE_MAP) && o->follow)
+        value_set(&r->scratch, r->answer, S("copy"), follow_view(o->follow, &r->scratch));
+}
+
+static int request_is_packed(const struct api_request *r)
+{
+    return r->call.route->flags & ROUTE_PACKED && pack_is_taken(r->x->headers);
+}
+
+static int request_pack(struct task *t, struct err *err)
+{
+    struct api_request *r = container_of(t, struct api_request, task);
+
+    http_make_json(r->x, r->answer, &r->made);
+    return arena_status(&r->x->arena, err);
+}
+
 static void request_answer(struct api_request *r)
 {
     const struct err *failed = r->failed.code ? &r->failed : r->task.rc ? &r->task.err : NULL;
 
     if (!failed && r->is_commanded && r->command.task.rc)
         failed = &r->command.task.err;
-    if (!failed && (r->call.route->flags & ROUTE_LIVE) && r->api->options.live)
-        value_set(&r->scratch, r->answer, S("live"),
-                  access_live(&r->scratch, &r->actor,
-                              r->api->options.live(r->api->options.engine, &r->scratch, r->env)));
+    if (!failed && !r->made.vary)
+        request_complete(r);
     if (!failed && r->token_text.n && /* the only time that it is said, of this one alone */
         str_eq(value_get_text(r->command.result, S("id"), S("")), r->token.id))
         value_set_text(&r->command.arena, r->command.result, S("token"), r->token_text);
-    if (!failed && r->call.route->read && r->call.route->read != routes_read_openapi &&
-        value_is(r->answer, VALUE_MAP) && r->api->options.follow)
-        value_set(&r->scratch, r->answer, S("copy"),
-                  follow_view(r->api->options.follow, &r->scratch));
     if (failed && failed->code == ERR_UNKNOWN_ACTOR)
         http_header(r->x, "WWW-Authenticate", S("Bearer"));
     if (failed && failed->code == ERR_METHOD)
@@ -219,6 +250,8 @@ static void request_answer(struct api_request *r)
         http_answer_refused_visit(r->x, failed);
     else if (failed)
         http_answer_refusal(r->x, failed, r->login.besides ? r->login.besides : r->command.besides);
+    else if (r->made.vary)
+        http_answer_made(r->x, &r->made);
     else if (r->call.route->flags & ROUTE_STREAM)
         request_listen(r);
     else if (r->call.route->flags & ROUTE_TEXT)
@@ -265,7 +298,9 @@ static enum task_verdict request_step(struct task *t)
             return task_goto(t, REQUEST_READ);
         }
         if (r->call.route->read || r->call.route->work)
-            return task_goto(t, request_waits(r) ? REQUEST_PAUSE : REQUEST_END);
+            return task_goto(t, request_waits(r)       ? REQUEST_PAUSE
+                                : request_is_packed(r) ? REQUEST_PACK
+                                                       : REQUEST_END);
         if (request_command(r, &err))
             return task_fail(t, &err);
         return task_goto(t, REQUEST_COMMAND);
@@ -275,6 +310,10 @@ static enum task_verdict request_step(struct task *t)
             r->pause_ms = PAUSE_MAX_MS;
         wait_until_start(t, loop_mono_ms(t->loop) + r->pause_ms);
         return task_then(t, REQUEST_READ);
+    case REQUEST_PACK:
+        request_complete(r);
+        wait_work_start(t, POOL_QUERY, request_pack);
+        return task_then(t, REQUEST_END);
     case REQUEST_COMMAND:
         wait_join_start(t, &r->child, 1);
         return task_then(t, REQUEST_END);

@@ -28,6 +28,7 @@ enum route_flag {
     ROUTE_MEASURE = 512, /* of what is measured: what the loop knows is taken first */
     ROUTE_TEXT = 1024,   /* the answer is a text, of its own type */
     ROUTE_HEALTH = 2048, /* 503 where its `status` is unhealthy */
+    ROUTE_PACKED = 4096, /* compressed where that may be (pack.h): no secret is in it */
     ROUTE_PAGE = 128,    /* a browser goes there: it is no part of the document for programs */
     ROUTE_FILE = 256,    /* a file of the page, whose query is its own affair */
 };

@@ -120,6 +120,15 @@ void http_header(struct http_exchange *x, const char *name, struct str value);
 /* One of these, once. Bodies are borrowed from the exchange's arena or static. */
 void http_answer(struct http_exchange *x, int status, const char *type, struct str body);
 void http_answer_json(struct http_exchange *x, int status, const struct value *v);
+/* The same of 200 in two steps, of which the first is on any thread: what is long takes its time. It is sent compressed
+ * to who takes it so (pack.h). */
+struct http_made {
+    struct str text, packed, tag; /* packed: STR_NONE: sent as it is */
+    int is_known;                 /* to who asks, by its tag */
+    const char *vary;
+};
+void http_make_json(struct http_exchange *x, const struct value *v, struct http_made *ret);
+void http_answer_made(struct http_exchange *x, const struct http_made *made);
 /* Whether the asker has it by If-None-Match; a weak tag is as good for reading. */
 int http_has_tag(const struct http_exchange *x, struct str tag);
 /* RFC 9457: type, title, status, detail, code. */

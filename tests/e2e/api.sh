@@ -309,6 +309,44 @@ a_bundle_is_brought()
     await 30 "it is served" serves v2
 }
 
+# --- in fewer bytes -----------------------------------------------------------------------------------
+
+# raw PATH [MORE..]: past the recorder, which reads no gzip.
+raw()
+{
+    local path=$1
+
+    shift
+    curl -sS --noproxy '*' --unix-socket "$WORLD/var/reeve.sock" "$@" "http://localhost/api/v1/$path" 9>&-
+}
+
+what_is_packed_is_the_same()
+{
+    local head tag path plain packed
+
+    for path in openapi.json 'history?limit=200' "plans/$(plan_id prod)"; do
+        raw "$path" >"$WORLD/plain"
+        raw "$path" --compressed >"$WORLD/unpacked"
+        raw "$path" -H 'Accept-Encoding: gzip' >"$WORLD/packed"
+        cmp "$WORLD/plain" "$WORLD/unpacked" || fail "$path is another one"
+        gzip -t "$WORLD/packed" || fail "$path is no gzip"
+        plain=$(wc -c <"$WORLD/plain") packed=$(wc -c <"$WORLD/packed")
+        [ "$packed" -lt $((plain / 2)) ] || fail "$path: $packed of $plain bytes"
+        say "   $path: $packed of $plain bytes"
+    done
+    head=$(raw openapi.json -I -H 'Accept-Encoding: gzip' | tr -d '\r')
+    expect_has "its head says how" "$head" 'Content-Encoding: gzip'
+    expect_has "and how long" "$head" "Content-Length: $(raw openapi.json -H 'Accept-Encoding: gzip' | wc -c)"
+    tag=$(grep -i '^etag: ' <<<"$head" | cut -d ' ' -f 2-)
+    expect_equal "who has it" "$(raw openapi.json -o "$WORLD/none" -w '%{http_code} %{size_download}' -H 'Accept-Encoding: gzip' -H "If-None-Match: $tag")" '304 0'
+    expect_equal "who has it otherwise" "$(raw openapi.json -o "$WORLD/none" -w '%{http_code}' -H "If-None-Match: $tag")" 200
+    head=$(raw openapi.json -I -H 'Accept-Encoding: gzip' -H 'Sec-Fetch-Site: cross-site')
+    expect_has_not "not for a page of others" "$head" 'Content-Encoding'
+    expect_has_not "nor what holds a secret" "$(raw me -I -H 'Accept-Encoding: gzip')" 'Content-Encoding'
+    expect_has_not "nor logs, which others write into" "$(raw 'environments/prod/logs?lines=2000' -I -H 'Accept-Encoding: gzip')" 'Content-Encoding'
+    expect_has_not "nor a stream" "$(raw events --max-time 1 -D - -o "$WORLD/none" -H 'Accept-Encoding: gzip' 2>&1)" 'Content-Encoding'
+}
+
 # --- the referees -------------------------------------------------------------------------------------
 
 judge()
@@ -355,5 +393,5 @@ the_document_is_openapi()
 }
 
 run_cases plans_are_made_and_decided people_stop_it_and_let_it_go_on things_come_and_go programs_get_tokens people_sign_in \
-    everything_is_looked_at pages_hold_everything an_operation_is_settled a_bundle_is_brought the_rest_is_asked \
+    everything_is_looked_at pages_hold_everything what_is_packed_is_the_same an_operation_is_settled a_bundle_is_brought the_rest_is_asked \
     all_of_it_is_as_documented the_document_is_openapi

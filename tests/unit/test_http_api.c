@@ -314,6 +314,49 @@ static void test_what_is_the_same_but_for_time_is_not_said_again(void **state)
     run(talk_tag);
 }
 
+#define GET_WITH(path, headers) "GET /api/v1" path " HTTP/1.1\r\nHost: l\r\n" headers "\r\n\r\n"
+
+/* What is long is sent in fewer bytes, to who takes it so and may. */
+static void talk_packed(struct fixture *f)
+{
+    static const struct {
+        const char *sentence, *request, *part;
+    } rows[] = {
+        { "packed for who takes it", GET_WITH("/openapi.json", "Accept-Encoding: gzip"),
+          "\r\nContent-Encoding: gzip\r\n" },
+        { "with a tag of its own", GET_WITH("/openapi.json", "Accept-Encoding: gzip"),
+          "-gzip\"\r\n" },
+        { "which says what it depends on", GET_WITH("/openapi.json", "Accept-Encoding: gzip"),
+          "\r\nVary: Authorization, Cookie, Accept-Encoding, Sec-Fetch-Site\r\n" },
+        { "as it is for who does not", GET("/openapi.json"), "\r\n\r\n{\"components\"" },
+        { "as it is for a page of others",
+          GET_WITH("/openapi.json", "Accept-Encoding: gzip\r\nSec-Fetch-Site: same-site"),
+          "\r\n\r\n{\"components\"" },
+        { "packed for a page of ours",
+          GET_WITH("/openapi.json", "Accept-Encoding: gzip\r\nSec-Fetch-Site: same-origin"),
+          "\r\nContent-Encoding: gzip\r\n" },
+        { "what is short goes as it is",
+          GET_WITH("/history?limit=1&bodies=0", "Accept-Encoding: gzip"), "\r\n\r\n{\"events\"" },
+        { "so does what holds the session's token", GET_WITH("/me", "Accept-Encoding: gzip"),
+          "\r\nVary: Authorization, Cookie\r\n" },
+        { "what is known is not packed to be thrown away",
+          GET_WITH("/openapi.json", "Accept-Encoding: gzip\r\nIf-None-Match: *"), " 304 " },
+        { "an error is an error", GET_WITH("/plans/aaaaaa", "Accept-Encoding: gzip"),
+          "\"code\":\"NOT_FOUND\"" },
+        { "what the engine knows is in it",
+          GET_WITH("/environments/staging", "Accept-Encoding: gzip"), "\"only\":\"staging\"" },
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        ask(f, rows[i].sentence, rows[i].request, rows[i].part);
+}
+
+static void test_what_is_long_is_packed(void **state)
+{
+    (void)state;
+    run(talk_packed);
+}
+
 /* All that stands before the body, and nothing behind it: up to the answer to the next request. */
 static size_t hear_heads(struct fixture *f, const char *method, char *ret, size_t size)
 {
@@ -518,6 +561,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_routes_answer),
         cmocka_unit_test(test_what_is_the_same_but_for_time_is_not_said_again),
+        cmocka_unit_test(test_what_is_long_is_packed),
         cmocka_unit_test(test_head_is_get_without_its_body),
         cmocka_unit_test(test_progress_waits_for_news),
         cmocka_unit_test(test_stopping_ends_what_waits),
