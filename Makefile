@@ -4,6 +4,7 @@
 #   make test     install what the tests need, build, run every test
 #   make build    the hardened release, in build/release
 #   make bench    the table of figures, target and floor beside each
+#   make figures  the same, a few minutes on a quiet machine: its table in README.md is written anew
 #   make install  the release, below PREFIX (/usr/local), DESTDIR before it
 #   make deb      the release as a Debian package, in build/release
 #   make deps     only install what is missing
@@ -14,7 +15,7 @@ JOBS ?= 2
 PREFIX ?= /usr/local
 export BUILD JOBS
 
-.PHONY: help demo test build bench install deb deps
+.PHONY: help demo test build bench figures install deb deps
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -35,6 +36,13 @@ bench:
 	@.ci/deps.sh test
 	@.ci/build test bench
 	@$(BUILD)/test/tests/bench/bench
+
+figures: SHELL = /bin/bash
+figures:
+	@.ci/deps.sh test
+	@.ci/build test bench
+	@set -o pipefail; $(BUILD)/test/tests/bench/bench | tee $(BUILD)/figures.txt
+	@tests/bench/figures $(BUILD)/figures.txt README.md
 
 install: build
 	cmake --install $(BUILD)/release --prefix $(PREFIX)
