@@ -40,6 +40,9 @@ extern const size_t notify_events_n_made;
 #define NOTIFY_EVENTS_DAEMON_WORDS (notify_events_daemon_words + 1)
 extern const char notify_events_words[], notify_events_daemon_words[]; /* each behind a '|' */
 
+/* What a template may name, each in braces. */
+#define NOTIFY_PLACEHOLDERS "env|plan|commit|summary|author|actor|text|link|title"
+
 const struct notify_event *notify_events_find(struct str word); /* NULL: none */
 /* info warning error critical */
 const char *notify_events_severity(enum notify_severity severity);

@@ -107,6 +107,14 @@ static int rule_is_of_generate(const struct value *rule, const struct value *use
            rule_path_covers(rule_generated_path(rule), value_get_text(used, S("path"), STR_NONE));
 }
 
+int rule_gives_secret(const struct value *rule, const struct value *used, const char *use)
+{
+    if (value_get(used, S("generate")))
+        return rule != NULL;
+    return rule && !rule_is_daemons(rule, used) && !rule_is_of_generate(rule, used) &&
+           rule_find_secret(rule, used, use) != NULL;
+}
+
 void rule_check_secret(struct normalise *n, struct str name, const struct value *used,
                        const char *use, struct value_place place)
 {

@@ -24,6 +24,8 @@ struct str rule_default_store(const struct value *rule);
 /* `used` is {store, path, key}; the path is compared part by part. `use` is what it is for. */
 void rule_check_secret(struct normalise *n, struct str name, const struct value *used,
                        const char *use, struct value_place place);
+/* The same as an answer, of what was planned long ago; NULL gives nothing. */
+int rule_gives_secret(const struct value *rule, const struct value *used, const char *use);
 /* The driver of one of the rule's providers; "" when the rule does not say. */
 struct str rule_driver(const struct value *rule, struct str provider);
 /* The provider asked for, or the rule's first; "" when there is none. `kind` is a member of its `providers`. */

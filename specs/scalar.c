@@ -7,13 +7,16 @@
 
 #include "base/guard.h"
 #include "base/tz.h"
+#include "specs/notify_events.h"
 #include "specs/scalar_match.h"
 #include "specs/scalar_words.h"
+#include "specs/schema_path.h"
 
 #define SCALAR_NAME_MAX 40u
 #define SCALAR_SECRET_NAME_MAX 60u
 #define SCALAR_HEADER_MAX 64u
 #define SCALAR_HEADER_TEXT_MAX 1000u
+#define SCALAR_TEMPLATE_MAX 1000u
 #define SCALAR_RECIPIENT_MAX 100u
 #define SCALAR_DURATION_DAYS_MAX 3650
 
@@ -236,6 +239,24 @@ static int scalar_is_header_text(struct str s)
         if (s.p[i] < ' ' || s.p[i] > '~')
             return 0;
     return s.n > 0 && s.n <= SCALAR_HEADER_TEXT_MAX;
+}
+
+/* Words of ours in braces; nothing that a medium reads as markup, as a mention or as the beginning of an address. */
+static int scalar_is_template(struct str s)
+{
+    if (!s.n || s.n > SCALAR_TEMPLATE_MAX || str_find(s, S("://")) != STR_NPOS)
+        return 0;
+    while (s.n) {
+        size_t end = s.p[0] == '{' ? str_find_char(s, '}') : 0;
+
+        if (end == STR_NPOS || (s.p[0] < ' ' && s.p[0] >= 0 && s.p[0] != '\n') ||
+            scalar_is_one_of(s.p[0], "}<>`\177"))
+            return 0;
+        if (s.p[0] == '{' && !schema_is_word(str_slice(s, 1, end - 1), NOTIFY_PLACEHOLDERS))
+            return 0;
+        s = str_slice(s, end + 1, s.n);
+    }
+    return 1;
 }
 
 static int scalar_is_login(struct str s)

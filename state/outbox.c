@@ -95,6 +95,16 @@ int outbox_ended(struct db *db, struct arena *a, struct str target, struct str o
     return rc;
 }
 
+int outbox_old(struct db *db, struct arena *a, int64_t before_ms, int64_t limit,
+               struct rec_outbox **ret, size_t *ret_n, struct err *err)
+{
+    return DB_SELECT(db, a, outbox,
+                     "WHERE done_seq IS NOT NULL AND done_ms < $1 AND "
+                     "(terminal = 0 OR body <> '" OUTBOX_NO_BODY
+                     "') ORDER BY done_ms, uid LIMIT $2",
+                     ret, ret_n, err, DB_I(before_ms), DB_I(limit));
+}
+
 int outbox_has_terminal(struct db *db, struct arena *a, struct str subject, struct str target,
                         struct err *err)
 {

@@ -27,6 +27,10 @@ int outbox_waiting_count(struct db *db, struct str target, int64_t *ret, struct 
 /* How many ended so ("sent" "given_up") for one, and the newest of them where there is one. */
 int outbox_ended(struct db *db, struct arena *a, struct str target, struct str outcome,
                  int64_t *ret_n, struct rec_outbox *ret_newest, struct err *err);
+/* What was done before then, the oldest first. Of what is told once for ever the row stays, for its key: with this body. */
+#define OUTBOX_NO_BODY "{}"
+int outbox_old(struct db *db, struct arena *a, int64_t before_ms, int64_t limit,
+               struct rec_outbox **ret, size_t *ret_n, struct err *err);
 /* 1: it was told, or waits; terminal ones alone. */
 int outbox_has_terminal(struct db *db, struct arena *a, struct str subject, struct str target,
                         struct err *err);

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "reconciler/core/checks.h"
 #include "reconciler/core/notify_mail.h"
+#include "reconciler/core/notify_template.h"
 #include "reconciler/core/render.h"
 #include "specs/json_io.h"
 
@@ -47,7 +48,8 @@ static struct str title_of(struct str word)
     return e ? str_from_c(e->title) : str_eq_c(word, "test") ? S("a test") : word;
 }
 
-struct str notify_form_title(struct arena *a, const struct notify_message *m)
+/* As it is made. */
+static struct str own_title(struct arena *a, const struct notify_message *m)
 {
     struct str env = says(m, "env");
 
@@ -56,6 +58,27 @@ struct str notify_form_title(struct arena *a, const struct notify_message *m)
                        (long long)value_get_int(m->says, S("n"), 0));
     return str_fmt(a, "%.*s%s%.*s", STR_ARG(env), env.n ? ": " : "",
                    STR_ARG(title_of(says(m, "word"))));
+}
+
+static void add_plain(struct sb *b, struct str text)
+{
+    render_foreign(b, text);
+}
+
+static const struct notify_template_ways plain_ways = { add_plain, add_plain };
+
+/* The title of a medium whose ways these are. */
+static struct str title_as(struct arena *a, const struct notify_message *m,
+                           const struct notify_template_ways *ways)
+{
+    struct str title = own_title(a, m), template = value_get_text(m->template, S("title"), S(""));
+
+    return template.n ? notify_template_fill(a, template, m, title, ways, NOTIFY_FIELD_MAX) : title;
+}
+
+struct str notify_form_title(struct arena *a, const struct notify_message *m)
+{
+    return title_as(a, m, &plain_ways);
 }
 
 /* --- lines --------------------------------------------------------------------------------------- */
@@ -71,8 +94,6 @@ static const struct {
     { "about", "subject", NOTIFY_FIELD_MAX },
 };
 
-typedef void add_value(struct sb *b, struct str text);
-
 static void add_counts(struct sb *b, const struct notify_message *m)
 {
     const struct value *counts = value_get(m->says, S("counts"));
@@ -86,7 +107,7 @@ static void add_counts(struct sb *b, const struct notify_message *m)
     sb_add_char(b, '\n');
 }
 
-static void add_lines(struct sb *b, const struct notify_message *m, add_value *add)
+static void add_lines(struct sb *b, const struct notify_message *m, notify_template_add *add)
 {
     const struct value *lines = value_get(m->says, S("lines"));
     size_t n = (size_t)value_get_int(m->says, S("n"), 0);
@@ -105,10 +126,15 @@ static void add_lines(struct sb *b, const struct notify_message *m, add_value *a
         sb_addf(b, "and %zu more\n", n - value_count(lines));
 }
 
-static struct str lines_of(struct arena *a, const struct notify_message *m, add_value *add)
+static struct str lines_of(struct arena *a, const struct notify_message *m,
+                           const struct notify_template_ways *ways)
 {
+    struct str template = value_get_text(m->template, S("text"), S(""));
+    notify_template_add *add = ways->value;
     struct sb b;
 
+    if (template.n)
+        return notify_template_fill(a, template, m, own_title(a, m), ways, NOTIFY_TEXT_MAX);
     sb_init(&b, a);
     if (is_digest(m))
         add_lines(&b, m, add);
@@ -126,17 +152,11 @@ static struct str lines_of(struct arena *a, const struct notify_message *m, add_
     return sb_str(&b);
 }
 
-static void add_plain(struct sb *b, struct str text)
-{
-    render_foreign(b, text);
-}
-
-/* A code span of Slack's: it ends at a backtick, and reads three characters as markup. */
-static void add_slack(struct sb *b, struct str text)
+/* Three characters are markup to Slack, and a backtick begins or ends code. */
+static void add_slack_text(struct sb *b, struct str text)
 {
     struct str safe = render_safe(b->arena, text);
 
-    sb_add_char(b, '`');
     for (size_t i = 0; i < safe.n; i++)
         switch (safe.p[i]) {
         case '&':
@@ -154,8 +174,17 @@ static void add_slack(struct sb *b, struct str text)
         default:
             sb_add_char(b, safe.p[i]);
         }
+}
+
+/* A code span. */
+static void add_slack(struct sb *b, struct str text)
+{
+    sb_add_char(b, '`');
+    add_slack_text(b, text);
     sb_add_char(b, '`');
 }
+
+static const struct notify_template_ways slack_ways = { add_slack_text, add_slack };
 
 /* "2026-11-22T23:59:01Z" */
 static struct str time_text(struct arena *a, int64_t time_ms)
@@ -228,9 +257,9 @@ static int make_slack(struct arena *a, const struct notify_message *m,
 {
     struct value *v = value_map(a);
 
-    value_set_text(
-        a, v, S("text"),
-        str_fmt(a, "*%.*s*\n%s", STR_ARG(notify_form_title(a, m)), lines_of(a, m, add_slack).p));
+    value_set_text(a, v, S("text"),
+                   str_fmt(a, "*%.*s*\n%s", STR_ARG(title_as(a, m, &slack_ways)),
+                           lines_of(a, m, &slack_ways).p));
     ret->body = json_format(a, v);
     return begin(a, ret, m, s->url, err);
 }
@@ -247,6 +276,8 @@ static struct str document(struct arena *a, const struct notify_message *m)
     value_set_text(a, v, S("time"), time_text(a, m->made_ms));
     if (m->link.n)
         value_set_text(a, v, S("link"), m->link);
+    if (value_get(m->template, S("text")))
+        value_set_text(a, v, S("message"), lines_of(a, m, &plain_ways));
     return json_format(a, v);
 }
 
@@ -273,6 +304,16 @@ static int make_webhook(struct arena *a, const struct notify_message *m,
     return arena_status(a, err);
 }
 
+static struct value *link_list(struct arena *a, struct str link)
+{
+    struct value *list = value_list(a), *one = value_map(a);
+
+    value_set_text(a, one, S("href"), link);
+    value_set_text(a, one, S("text"), S("Reeve"));
+    value_add(a, list, one);
+    return list;
+}
+
 static int make_pagerduty(struct arena *a, const struct notify_message *m,
                           const struct notify_secrets *s, size_t step, struct notify_form *ret,
                           struct err *err)
@@ -280,6 +321,8 @@ static int make_pagerduty(struct arena *a, const struct notify_message *m,
     struct value *v = value_map(a), *payload = value_map(a);
     struct str env = says(m, "env"), text = render_safe(a, says(m, "text"));
 
+    if (value_get(m->template, S("text")))
+        text = lines_of(a, m, &plain_ways);
     if (!is_one_word(s->key))
         return err_set(err, ERR_INVALID, "its key is not one word");
     value_set_text(a, v, S("routing_key"), s->key);
@@ -298,6 +341,8 @@ static int make_pagerduty(struct arena *a, const struct notify_message *m,
         value_set_text(a, payload, S("timestamp"), time_text(a, m->made_ms));
         value_set(a, payload, S("custom_details"), value_copy(a, m->says));
         value_set(a, v, S("payload"), payload);
+        if (m->link.n)
+            value_set(a, v, S("links"), link_list(a, m->link));
     }
     ret->body = json_format(a, v);
     return begin(a, ret, m, s->url.p ? s->url : S(PAGERDUTY_URL), err);
@@ -452,13 +497,16 @@ size_t notify_form_steps(const struct value *config, const struct notify_message
     return str_eq_c(type, "sentry") ? 2 : 1;
 }
 
-int notify_form_make(struct arena *a, const struct value *config, const struct notify_message *m,
+int notify_form_make(struct arena *a, const struct value *config, const struct notify_message *says,
                      const struct notify_secrets *secrets, size_t step, struct notify_form *ret,
                      struct err *err)
 {
     struct str type = value_get_text(config, S("type"), S(""));
+    struct notify_message made = *says;
+    const struct notify_message *m = &made;
 
     *ret = (struct notify_form){ 0 };
+    made.template = is_digest(says) || is_test(says) ? NULL : value_get(config, S("template"));
     if (str_eq_c(type, "slack"))
         return make_slack(a, m, secrets, ret, err);
     if (str_eq_c(type, "webhook"))
@@ -468,7 +516,7 @@ int notify_form_make(struct arena *a, const struct value *config, const struct n
     if (str_eq_c(type, "sentry"))
         return make_sentry(a, config, m, secrets, step, ret, err);
     if (str_eq_c(type, "smtp"))
-        return notify_mail_make(a, config, m, secrets, lines_of(a, m, add_plain), ret, err);
+        return notify_mail_make(a, config, m, secrets, lines_of(a, m, &plain_ways), ret, err);
     return err_set(err, ERR_INVALID, "nobody knows how to tell by '%.*s'", STR_ARG(type));
 }
 

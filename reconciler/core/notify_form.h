@@ -25,7 +25,8 @@ struct notify_message {
     int64_t made_ms, now_ms;
     enum notify_severity severity;
     const struct value *says;
-    struct str link; /* "": there is none */
+    struct str link;              /* "": there is none */
+    const struct value *template; /* {title?, text?} of the recipient; NULL: as it is made */
 };
 
 struct notify_secrets { /* revealed; STR_NONE: the type has none */
@@ -50,7 +51,7 @@ size_t notify_form_steps(const struct value *config, const struct notify_message
 int notify_form_status(struct arena *a, const struct value *forge, const struct notify_message *m,
                        struct str token, struct notify_form *ret, struct err *err);
 
-/* "prod: applied" */
+/* "prod: applied", or as the template says; the title of a plain text. */
 struct str notify_form_title(struct arena *a, const struct notify_message *m);
 /* At most `max` bytes, cut at the end of a character. */
 struct str notify_form_cut(struct str text, size_t max);

@@ -3,9 +3,11 @@
 
 #include "base/log.h"
 #include "state/events.h"
+#include "state/outbox.h"
 #include "state/retain.h"
 
 #define SNAPSHOTS_KEPT 4
+#define MESSAGES_DROP_MAX 200 /* at once */
 
 static int64_t keep_ms(const struct engine *e)
 {
@@ -36,21 +38,49 @@ static int snapshot_when_due(struct engine *e, struct arena *a, int64_t now_ms, 
     return retain_snapshot(e->db, &head, err);
 }
 
+/* Messages that were told, or given up, that long ago. That one was told once for ever stays known. */
+static int prune_outbox(struct engine *e, struct arena *a, int64_t before_ms, int *io_goes_on,
+                        struct err *err)
+{
+    struct rec_outbox *rows;
+    struct tx *tx;
+    size_t n;
+    int rc = outbox_old(e->db, a, before_ms, MESSAGES_DROP_MAX, &rows, &n, err);
+
+    if (rc || !n)
+        return rc;
+    *io_goes_on |= n == MESSAGES_DROP_MAX;
+    if (engine_tx(e, &(struct engine_event){ .kind = S("outbox.pruned"), .subject = S("outbox") },
+                  &tx, err))
+        return err->code;
+    for (size_t i = 0; !rc && i < n; i++) {
+        rows[i].body = S(OUTBOX_NO_BODY);
+        rc = rows[i].terminal ? tx_put(tx, REC_outbox, &rows[i], err)
+                              : tx_remove(tx, REC_outbox, &rows[i], err);
+    }
+    if (!rc)
+        return tx_commit(tx, err);
+    tx_rollback(tx);
+    return rc;
+}
+
 int history_keep_prune(struct engine *e, struct arena *a, int *ret_goes_on, struct err *err)
 {
     int64_t now_ms = loop_wall_ms(e->loop), upto, n = 0;
+    int more = 0;
 
     *ret_goes_on = 0;
     if (!keep_ms(e))
         return 0;
-    if (snapshot_when_due(e, a, now_ms, err) ||
+    if (prune_outbox(e, a, now_ms - keep_ms(e), ret_goes_on, err) ||
+        snapshot_when_due(e, a, now_ms, err) ||
         events_seq_at(e->db, now_ms - keep_ms(e), &upto, err) || retain_drop(e->db, upto, &n, err))
         return err->code;
     if (n)
         LOG(LOG_INFO, "what old events wrote is removed",
             LOG_S("events", str_fmt(a, "%lld", (long long)n)));
-    if (db_give_back(e->db, ret_goes_on, err))
+    if (db_give_back(e->db, &more, err))
         return err->code;
-    *ret_goes_on |= n == RETAIN_DROP_MAX;
+    *ret_goes_on |= more || n == RETAIN_DROP_MAX;
     return 0;
 }

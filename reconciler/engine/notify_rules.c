@@ -45,20 +45,6 @@ static struct str target_of(struct arena *a, struct str scope, const struct valu
                    STR_ARG(str_slice(digest_hex(a, &d), 0, TARGET_CHARS)));
 }
 
-static struct str name_of(struct arena *a, const struct value *config)
-{
-    struct str type = type_of(config), what = secret_of(config, S("url"));
-
-    if (value_get(config, S("to")))
-        what = value_item(value_get(config, S("to")), 0)->u.text;
-    else if (str_eq_c(type, "sentry"))
-        what = str_fmt(a, "%.*s/%.*s", STR_ARG(value_get_text(config, S("organization"), S(""))),
-                       STR_ARG(value_get_text(config, S("project"), S(""))));
-    else if (!what.n)
-        what = secret_of(config, S("key"));
-    return what.n ? str_fmt(a, "%.*s:%.*s", STR_ARG(type), STR_ARG(what)) : type;
-}
-
 static void add(struct arena *a, struct str scope, const struct value *config,
                 struct notify_recipients *io)
 {
@@ -66,7 +52,7 @@ static void add(struct arena *a, struct str scope, const struct value *config,
 
     if (slot)
         *slot = (struct notify_recipient){ config, target_of(a, scope, config),
-                                           name_of(a, config) };
+                                           notify_rules_name(a, config) };
 }
 
 static void add_each(struct arena *a, struct str scope, const struct value *config,
@@ -210,15 +196,21 @@ static int read_all(const struct notify_rules *r, struct arena *a, struct str en
 }
 
 int notify_rules_find(const struct notify_rules *r, struct arena *a, struct str env_uid,
-                      struct str target, const struct value **ret, struct err *err)
+                      struct str target, struct str word, const struct value **ret, struct err *err)
 {
+    const struct notify_event *event = notify_events_find(word);
     struct notify_recipients all = { 0 };
+    int hears = 0;
     int rc = read_all(r, a, notify_rules_is_of_daemon(target) ? S("") : env_uid, &all, err);
 
     *ret = NULL;
-    for (size_t i = 0; !rc && i < all.n && !*ret; i++)
-        if (str_eq(all.p[i].target, target))
+    for (size_t i = 0; !rc && i < all.n && !hears; i++) {
+        if (!str_eq(all.p[i].target, target))
+            continue;
+        hears = event && is_on(all.p[i].config, (enum notify_word)(event - notify_events));
+        if (hears || !*ret)
             *ret = all.p[i].config;
+    }
     return rc;
 }
 
@@ -261,4 +253,18 @@ struct value *notify_rules_words(struct arena *a, const struct value *config)
         if (is_on(config, (enum notify_word)i))
             value_add(a, list, value_text(a, str_from_c(notify_events[i].word)));
     return list;
+}
+
+struct str notify_rules_name(struct arena *a, const struct value *config)
+{
+    struct str type = type_of(config), what = secret_of(config, S("url"));
+
+    if (value_get(config, S("to")))
+        what = value_item(value_get(config, S("to")), 0)->u.text;
+    else if (str_eq_c(type, "sentry"))
+        what = str_fmt(a, "%.*s/%.*s", STR_ARG(value_get_text(config, S("organization"), S(""))),
+                       STR_ARG(value_get_text(config, S("project"), S(""))));
+    else if (!what.n)
+        what = secret_of(config, S("key"));
+    return what.n ? str_fmt(a, "%.*s:%.*s", STR_ARG(type), STR_ARG(what)) : type;
 }

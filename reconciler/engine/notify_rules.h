@@ -40,12 +40,15 @@ struct notify_recipients {
 int notify_rules_hear(const struct notify_rules *r, struct arena *a, struct str env_uid,
                       struct str env, enum notify_word word, struct notify_recipients *io,
                       struct err *err);
-/* Who a target names now; NULL: nobody any more. */
+/* Who a target names now, of several the one that hears of `word` if there is one; NULL: nobody any more. */
 int notify_rules_find(const struct notify_rules *r, struct arena *a, struct str env_uid,
-                      struct str target, const struct value **ret, struct err *err);
+                      struct str target, struct str word, const struct value **ret,
+                      struct err *err);
 /* All of an environment, "": of the daemon, whatever they hear; each once. */
 int notify_rules_all(const struct notify_rules *r, struct arena *a, struct str env_uid,
                      struct notify_recipients *io, struct err *err);
+/* What people call it by. */
+struct str notify_rules_name(struct arena *a, const struct value *config);
 /* What it hears: a list of words. */
 struct value *notify_rules_words(struct arena *a, const struct value *config);
 /* Whether one of the daemon's, or of the environment itself, hears of it. */

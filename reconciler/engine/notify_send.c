@@ -10,6 +10,7 @@
 #include "reconciler/core/retry.h"
 #include "reconciler/engine/engine_state.h"
 #include "reconciler/engine/notify_rules.h"
+#include "specs/rule.h"
 
 #define SEND_TIMEOUT_MS 15000
 #define SEND_ANSWER_MAX 4096
@@ -51,6 +52,20 @@ static int is_of_environment(const struct notify_send *s)
 
 /* --- the request --------------------------------------------------------------------------------- */
 
+/* What was given when it was planned may have been taken back since. */
+static int may_read(const struct notify_send *s, const struct value *written, struct err *err)
+{
+    struct str name = value_get_text(written, S("secret"), S(""));
+
+    if (rule_gives_secret(s->rule, written, "notify"))
+        return 0;
+    return s->rule ? err_set(err, ERR_REFUSED, "secret '%.*s' is not for notify any more " RULE_AT,
+                             STR_ARG(name), RULE_AT_ARG(s->rule))
+                   : err_set(err, ERR_REFUSED,
+                             "secret '%.*s' is not given: no rule binds the environment any more",
+                             STR_ARG(name));
+}
+
 /* {secret, store?, path?} of an environment, {secret} of the daemon; a text is no secret. */
 static int read_secret(struct notify_send *s, const struct value *written, struct str *ret,
                        struct err *err)
@@ -63,6 +78,8 @@ static int read_secret(struct notify_send *s, const struct value *written, struc
         *ret = written->u.text;
     if (!name.p)
         return 0;
+    if (is_of_environment(s) && !is_status(s) && may_read(s, written, err))
+        return err->code;
     if (is_of_environment(s))
         ref = secret_store_ref(value_get_text(s->message.says, S("env"), S("")), name, written);
     if (secret_store_read(s->engine->secrets, &ref, STR_NONE, &secret, err))

@@ -5,6 +5,7 @@
  *                             ^ AGAIN              what was sent and cannot be written is written in a moment, not sent again
  *
  * Its id is the row's, at each attempt: who dies between ASK and WRITE sends it again, and a receiver knows it by its id.
+ * What the rule of its environment does not give `for: notify` any more is not read, and nobody is asked.
  * Values of secrets live in an arena that is wiped, and are in no sentence.
  *
  * Thread   the loop's; secrets on FILE, rows on STATE.
@@ -22,7 +23,9 @@ struct notify_send {
     struct engine *engine;
     struct rec_outbox row;      /* borrowed until it ends */
     const struct value *config; /* who is told */
-    const struct value *forge;  /* of a commit status: sources.NAME.forge */
+    const struct value
+        *rule; /* of its environment; NULL: of the daemon, or nobody binds it any more */
+    const struct value *forge; /* of a commit status: sources.NAME.forge */
     struct notify_message message;
     /* own */
     struct arena secret; /* wiped */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "reconciler/core/notify.h"
+#include "reconciler/core/notify_link.h"
 #include "reconciler/core/retry.h"
 #include "reconciler/core/windows.h"
 #include "reconciler/engine/env_task.h"
@@ -80,7 +81,8 @@ static int find_config(struct pick *p, struct err *err)
 {
     const struct notify_rules rules = { p->n->engine->db, p->n->engine->options.daemon };
 
-    if (notify_rules_find(&rules, p->a, p->rows[0].env, p->target, &p->config, err))
+    if (notify_rules_find(&rules, p->a, p->rows[0].env, p->target, p->rows[0].word, &p->config,
+                          err))
         return err->code;
     if (!p->config && !notify_rules_is_of_daemon(p->target)) /* it was so when it happened */
         p->config = value_get(p->bodies[0], S("config"));
@@ -230,20 +232,21 @@ static int write_rows(struct pick *p, const struct notify_facts *f, struct rec_o
 
 /* --- picking ------------------------------------------------------------------------------------- */
 
-static const struct value *forge_of(struct engine *e, struct arena *a, struct str env_uid,
-                                    struct err *err)
+/* What the Daemon document says now of the environment that it is about. */
+static void bind(struct pick *p, struct notify_send *s)
 {
-    struct rec_environment env = { .uid = env_uid };
+    const struct value *daemon = p->n->engine->options.daemon;
+    struct rec_environment env = { .uid = s->row.env };
+    struct err err = ERR_INIT;
 
-    if (db_get(e->db, a, REC_environment, &env, err)) {
-        *err = ERR_INIT;
-        return NULL;
-    }
-    return value_get(value_get(value_get(e->options.daemon, S("sources")), env.source), S("forge"));
+    if (notify_rules_is_of_daemon(s->row.target) ||
+        db_get(p->n->engine->db, p->a, REC_environment, &env, &err))
+        return; /* nothing is given then */
+    s->rule = daemon_rule(daemon, env.source, S("environment"), env.name, NULL);
+    s->forge = value_get(value_get(value_get(daemon, S("sources")), env.source), S("forge"));
 }
 
-static void prepare(struct pick *p, const struct rec_outbox *row, const struct value *body,
-                    struct err *err)
+static void prepare(struct pick *p, const struct rec_outbox *row, const struct value *body)
 {
     struct engine *e = p->n->engine;
     struct notify_send *s = &p->n->sends[p->n->n_sends++];
@@ -255,10 +258,22 @@ static void prepare(struct pick *p, const struct rec_outbox *row, const struct v
         .now_ms = loop_wall_ms(e->loop),
         .severity = severity_of(row, body),
         .says = value_get(body, S("says")),
-        .link = S(""),
+        .link = notify_link_to(p->a, notify_link_base(p->a, e->options.daemon),
+                               value_get(body, S("says"))),
     };
-    if (str_eq_c(value_get_text(p->config, S("type"), S("")), NOTIFY_COMMIT_STATUS))
-        s->forge = forge_of(e, p->a, row->env, err);
+    bind(p, s);
+}
+
+/* Of several entries of one recipient the one that hears of this. */
+static int choose(struct pick *p, struct str word, struct err *err)
+{
+    const struct notify_rules rules = { p->n->engine->db, p->n->engine->options.daemon };
+    const struct value *config;
+
+    if (notify_rules_find(&rules, p->a, p->rows[0].env, p->target, word, &config, err))
+        return err->code;
+    p->config = config ? config : p->config;
+    return 0;
 }
 
 static int pick_one(struct pick *p, struct err *err)
@@ -282,9 +297,11 @@ static int pick_one(struct pick *p, struct err *err)
     if (next.move == NOTIFY_COLLAPSE) {
         if (write_rows(p, &f, &digest, err))
             return err->code;
-        prepare(p, &digest, p->bodies[0], err);
+        prepare(p, &digest, p->bodies[0]);
     } else {
-        prepare(p, &p->rows[next.row], p->bodies[next.row], err);
+        if (choose(p, p->rows[next.row].word, err))
+            return err->code;
+        prepare(p, &p->rows[next.row], p->bodies[next.row]);
     }
     return 0;
 }

@@ -4,6 +4,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "reconciler/core/notify_link.h"
 #include "reconciler/engine/engine_state.h"
 #include "reconciler/engine/env_task.h"
 #include "reconciler/engine/notify_rules.h"
@@ -32,6 +33,8 @@ struct test {
     size_t n, n_sends;
     struct task **children;
     struct value *says;
+    const struct value *rule; /* of the environment */
+    struct str link;
     struct str id; /* of all of them */
     int64_t made_ms;
 };
@@ -154,6 +157,11 @@ static int test_find(struct task *task, struct err *err)
     if (find(c, t, err))
         return err->code;
     say(c, t);
+    t->link = notify_link_to(&c->arena, notify_link_base(&c->arena, c->engine->options.daemon),
+                             t->says);
+    if (c->in.env.n)
+        t->rule = daemon_rule(c->engine->options.daemon, t->env.source, S("environment"),
+                              t->env.name, NULL);
     return arena_status(&c->arena, err) ? err->code : write_event(c, t, err);
 }
 
@@ -180,7 +188,8 @@ static enum task_verdict send_all(struct command_call *c, struct test *t)
                          .now_ms = t->made_ms,
                          .severity = NOTIFY_INFO,
                          .says = t->says,
-                         .link = S("") },
+                         .link = t->link },
+            .rule = t->rule,
             .is_test = 1,
         };
         t->children[t->n_sends++] = &one->send.task;

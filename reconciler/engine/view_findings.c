@@ -1,5 +1,6 @@
 /* What the state says that a person should look at. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/scope.h"
+#include "reconciler/engine/notify_rules.h"
 #include "reconciler/engine/stale.h"
 #include "reconciler/engine/view_rows.h"
 #include "state/events.h"
@@ -103,6 +104,42 @@ static int find_clock(const struct view *v, struct value *list, struct err *err)
     return rc;
 }
 
+#define UNTOLD_ATTEMPTS 2 /* the first may have been a moment */
+
+/* What was refused again and again, the oldest of each recipient. */
+static int find_untold(const struct view *v, struct value *list, struct err *err)
+{
+    struct rec_outbox *rows;
+    size_t n;
+    int rc = DB_SELECT(v->db, v->a, outbox,
+                       "WHERE done_seq IS NULL AND attempt >= $1 ORDER BY target, uid LIMIT 100",
+                       &rows, &n, err, DB_I(UNTOLD_ATTEMPTS));
+
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct rec_environment env = { .uid = rows[i].env, .name = S("") };
+        int is_daemons = notify_rules_is_of_daemon(rows[i].target);
+        struct value *body = NULL;
+        struct str name;
+
+        if (i && str_eq(rows[i].target, rows[i - 1].target))
+            continue;
+        rc = is_daemons ? 0 : db_get(v->db, v->a, REC_environment, &env, err);
+        if (rc || json_parse(v->a, rows[i].body, VIEW_JSON_MAX, &body, err))
+            return err->code;
+        if (is_daemons ? v->scope != NULL : !scope_has(v->scope, env.name))
+            continue;
+        name = notify_rules_name(v->a, value_get(body, S("config")));
+        add_finding(v, list,
+                    str_fmt(v->a, "'%.*s'%s%.*s is not told: %.*s", STR_ARG(name),
+                            is_daemons ? "" : " of environment ", STR_ARG(env.name),
+                            STR_ARG(rows[i].error)),
+                    str_fmt(v->a,
+                            "it is tried again; when it is mended: reeve notify test%s%.*s %.*s",
+                            is_daemons ? "" : " ", STR_ARG(env.name), STR_ARG(name)));
+    }
+    return rc;
+}
+
 #define COPY_LATE_MS 60000
 
 /* Of a copy whose original is not heard, or is ahead. */
@@ -157,6 +194,8 @@ int view_findings(const struct view *v, struct value **ret, struct err *err)
         rc = find_environments(v, list, err);
     if (!rc)
         rc = find_parked(v, list, err);
+    if (!rc)
+        rc = find_untold(v, list, err);
     if (!rc)
         rc = find_copy(v, list, err);
     if (!rc)

@@ -234,6 +234,43 @@ a_test_is_sent_now()
     stop_sink
 }
 
+# What the Daemon document takes back is not used, whatever was planned; a person is told why.
+a_grant_that_is_taken_back_stops_it()
+{
+    given_told "$HOOK" "${SLACK%\}}, template: {title: '{env} is at {commit}', text: 'by {author}: {summary} ({title})'}}"
+    told_spec version=v1
+    sed -i "s|^listen:.*||" "$WORLD/reeve.yaml"
+    echo "http: {hosts: [localhost], url: https://reeve.example.test/}" >>"$WORLD/reeve.yaml"
+    commit 'version 1'
+    start_daemon
+    await_converged
+    expect_taken 1 /services/ "$(head_commit)" 'version 1' 'prod: applied' 'is at'
+    expect_taken 1 /hook '"link": "https://reeve.example.test/plans/'
+    echo 503 >"$WORLD/sink/refuse"
+    told_spec version=v2
+    deploy 'version 2'
+    await_converged
+    await 20 "the channel refused it" is_refused /services/
+    stop_daemon
+    rm "$WORLD/sink/refuse"
+    sed -i 's|{path: "files:slack_url", for: notify}|{path: "files:slack_url", for: services}|' "$WORLD/reeve.yaml"
+    start_daemon
+    run 1 "secret 'slack_url' is not for notify any more by the rule at" notify test prod
+    await 60 "doctor says it" doctor_says "'slack:slack_url' of environment prod is not told: secret 'slack_url' is not for notify any more"
+    expect_taken 1 /services/
+    stop_daemon
+    sed -i 's|{path: "files:slack_url", for: services}|{path: "files:slack_url", for: notify}|' "$WORLD/reeve.yaml"
+    start_daemon
+    await 90 "what waited comes" are_taken 2 /services/
+    stop_daemon
+    stop_sink
+}
+
+doctor_says()
+{
+    reeve doctor 2>&1 | grep -qF -- "$1"
+}
+
 # What waits, for whom, since when and why.
 what_waits_is_seen()
 {
@@ -269,4 +306,4 @@ nothing_waits()
     reeve notify list prod 2>&1 | grep -q 'nothing waits'
 }
 
-run_cases a_test_is_sent_now what_waits_is_seen what_is_applied_is_told_once who_is_down_is_told_when_they_are_back
+run_cases a_test_is_sent_now a_grant_that_is_taken_back_stops_it what_waits_is_seen what_is_applied_is_told_once who_is_down_is_told_when_they_are_back

@@ -60,6 +60,35 @@ static void bodies_go_after_a_day(struct story *s)
     expect_proved(s);
 }
 
+static size_t count_messages(struct story *s, const char *tail)
+{
+    struct rec_outbox *rows;
+    size_t n;
+
+    MUST(db_select(world_reader(&s->w), &s->w.arena, REC_outbox, tail, NULL, 0, (void **)&rows, &n,
+                   err));
+    return n;
+}
+
+/* What was told once stays known, and what was said goes; other messages go as a whole. */
+static void messages_go_after_a_day_and_their_keys_stay(struct story *s)
+{
+    size_t n;
+
+    given_day(s);
+    push(s);
+    world_kill(&s->w); /* it asks at its start */
+    run(s, MINUTE);
+    expect_status(s, "in_sync: ");
+    n = count_messages(s, "WHERE terminal = 1 AND body <> '{}'");
+    assert_true(n > 0);
+    for (int hour = 0; hour < 30; hour++)
+        world_run(&s->w, HOUR);
+    assert_int_equal(count_messages(s, "WHERE terminal = 1 AND body = '{}'"), n);
+    assert_int_equal(count_messages(s, "WHERE terminal = 0"), 0);
+    expect_proved(s);
+}
+
 static void nothing_goes_by_a_clock_that_is_not_believed(struct story *s)
 {
     struct event first;
@@ -75,6 +104,7 @@ int main(void)
 {
     struct story_row rows[] = {
         STORY(bodies_go_after_a_day),
+        STORY(messages_go_after_a_day_and_their_keys_stay),
         STORY(nothing_goes_by_a_clock_that_is_not_believed),
     };
 

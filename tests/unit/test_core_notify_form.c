@@ -9,6 +9,7 @@
 
 #include "base/guard.h"
 #include "reconciler/core/notify_form.h"
+#include "reconciler/core/notify_link.h"
 #include "reconciler/core/notify_mail.h"
 #include "specs/json_io.h"
 
@@ -120,6 +121,118 @@ static void test_steps(void **state)
     }
 }
 
+/* What each medium makes of a template, and of what stands in it. */
+static const struct {
+    const char *sentence, *config, *has, *has_not;
+} templates[] = {
+    { "a title", "{\"type\":\"slack\",\"template\":{\"title\":\"{env} at {commit}: {title}\"}}",
+      "*`prod` at `c0ffee`: prod: taken back*", "\"template\"" },
+    { "text is escaped as it was", "{\"type\":\"slack\",\"template\":{\"text\":\"& {text}\"}}",
+      "\\u000a&amp; `&lt;!channel&gt; 'x' &amp; ", "<!channel>" },
+    { "what was filled in is not read again",
+      "{\"type\":\"webhook\",\"template\":{\"text\":\"{author}\"}}", "\"message\":\"{text}\"",
+      "\"message\":\"<" },
+    { "its lines stay lines", "{\"type\":\"webhook\",\"template\":{\"text\":\"a\\nb {env}\"}}",
+      "\"message\":\"a\\u000ab prod\"", "\\\\u{a}b" },
+    { "what is not said is nothing",
+      "{\"type\":\"webhook\",\"template\":{\"text\":\"a{plan}b{link}c\"}}",
+      "\"message\":\"abhttps://reeve.test/plans/1c\"", "{plan}" },
+    { "PagerDuty", "{\"type\":\"pagerduty\",\"template\":{\"title\":\"T\",\"text\":\"x {env}\"}}",
+      "\"summary\":\"T: x prod\"", "T: x `" },
+    { "and its link", "{\"type\":\"pagerduty\"}",
+      "\"links\":[{\"href\":\"https://reeve.test/plans/1\"", "template" },
+};
+
+#define SAYS_TEMPLATE                                                                              \
+    "{\"word\":\"reverted\",\"env\":\"prod\",\"subject\":\"plan/1\",\"commit\":\"c0ffee\","        \
+    "\"author\":\"{text}\",\"text\":\"<!channel> `x` & \\r\\nBcc: all@acme.dev\"}"
+
+static void test_templates(void **state)
+{
+    const struct notify_secrets secrets = { S("https://sink.test/x"), S("key"), STR_NONE };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(templates); i++) {
+        AUTO_ARENA struct arena a;
+        struct err err = ERR_INIT;
+        struct notify_message m;
+        struct notify_form f;
+
+        arena_init(&a, 0);
+        m = message(&a, SAYS_TEMPLATE);
+        m.link = S("https://reeve.test/plans/1");
+        if (notify_form_make(&a, parse(&a, templates[i].config), &m, &secrets, 0, &f, &err) ||
+            str_find(f.body, str_from_c(templates[i].has)) == STR_NPOS ||
+            str_find(f.body, str_from_c(templates[i].has_not)) != STR_NPOS)
+            fail_msg("%s: %s %.*s", templates[i].sentence, err.text, STR_ARG(f.body));
+    }
+}
+
+/* Longer than any message may be; a test and a digest stay as they are made. */
+static void test_templates_have_limits(void **state)
+{
+    const struct notify_secrets secrets = { S("https://sink.test/x"), S("key"), STR_NONE };
+    AUTO_ARENA struct arena a;
+    struct err err = ERR_INIT;
+    struct notify_message m;
+    struct notify_form f;
+    struct sb says, config;
+
+    (void)state;
+    arena_init(&a, 0);
+    sb_init(&says, &a);
+    sb_add_c(&says, "{\"word\":\"reverted\",\"env\":\"prod\",\"subject\":\"s\",\"text\":\"");
+    for (int i = 0; i < 5000; i++)
+        sb_add_char(&says, '<');
+    sb_add_c(&says, "\"}");
+    sb_init(&config, &a);
+    sb_add_c(&config, "{\"type\":\"slack\",\"template\":{\"text\":\"");
+    for (int i = 0; i < 160; i++)
+        sb_add_c(&config, "{text}");
+    sb_add_c(&config, "\"}}");
+    m = message(&a, sb_str(&says).p);
+    assert_int_equal(notify_form_make(&a, parse(&a, sb_str(&config).p), &m, &secrets, 0, &f, &err),
+                     0);
+    assert_true(f.body.n < 8 * NOTIFY_TEXT_MAX);
+    m = message(&a, "{\"word\":\"test\",\"env\":\"prod\"}");
+    assert_int_equal(
+        notify_form_make(&a,
+                         parse(&a, "{\"type\":\"slack\",\"template\":{\"title\":\"all is well\"}}"),
+                         &m, &secrets, 0, &f, &err),
+        0);
+    assert_true(str_find(f.body, S("prod: a test")) != STR_NPOS);
+}
+
+/* Where the page is, by what the Daemon document says. */
+static const struct {
+    const char *daemon, *says, *link;
+} links[] = {
+    { "{\"http\":{\"hosts\":[\"r.test\"],\"url\":\"https://ops.test/reeve/\"}}",
+      "{\"plan\":\"a1\",\"env\":\"prod\"}", "https://ops.test/reeve/plans/a1" },
+    { "{\"http\":{\"hosts\":[\"r.test\",\"s.test\"]},\"listen\":\"0.0.0.0:7420\",\"tls\":{}}",
+      "{\"env\":\"prod\"}", "https://r.test:7420/environments/prod" },
+    { "{\"http\":{\"hosts\":[\"r.test\"]},\"listen\":\"[::]:443\",\"tls\":{}}",
+      "{\"env\":\"prod\"}", "https://r.test/environments/prod" },
+    { "{\"http\":{\"hosts\":[\"r.test\"]},\"listen\":\"127.0.0.1:7420\"}", "{\"env\":\"prod\"}",
+      "" },
+    { "{\"http\":{\"url\":\"https://ops.test\"}}", "{\"subject\":\"disk\"}", "" },
+    { "{}", "{\"env\":\"prod\"}", "" },
+};
+
+static void test_links(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(links); i++) {
+        AUTO_ARENA struct arena a;
+
+        arena_init(&a, 0);
+        assert_string_equal(
+            str_to_c(&a, notify_link_to(&a, notify_link_base(&a, parse(&a, links[i].daemon)),
+                                        parse(&a, links[i].says))),
+            links[i].link);
+    }
+}
+
 static const struct {
     const char *forge, *word, *url, *header, *has;
 } statuses[] = {
@@ -216,8 +329,13 @@ static void test_a_mail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_requests),        cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_commit_statuses), cmocka_unit_test(test_addresses_that_are_none),
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_templates),
+        cmocka_unit_test(test_templates_have_limits),
+        cmocka_unit_test(test_links),
+        cmocka_unit_test(test_commit_statuses),
+        cmocka_unit_test(test_addresses_that_are_none),
         cmocka_unit_test(test_a_mail),
     };
 

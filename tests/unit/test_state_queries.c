@@ -300,6 +300,14 @@ static void test_the_outbox_tells_what_waits_for_whom(void **state)
     assert_string_equal(newest.uid.p, "1");
     expect_ok(g, outbox_ended(g->db, &g->a, S("a"), S("given_up"), &n_waiting, &newest, &g->err));
     assert_int_equal(n_waiting, 0);
+    expect_ok(g, outbox_old(g->db, &g->a, 70, 9, &list, &n, &g->err));
+    assert_int_equal(n, 0);
+    expect_ok(g, outbox_old(g->db, &g->a, 71, 9, &list, &n, &g->err));
+    assert_int_equal(n, 1);
+    list[0].body = S(OUTBOX_NO_BODY);
+    given_put(g, REC_outbox, &list[0]);
+    expect_ok(g, outbox_old(g->db, &g->a, 71, 9, &list, &n, &g->err));
+    assert_int_equal(n, 0);
     assert_int_equal(outbox_has_terminal(g->db, &g->a, S("1"), S("a"), &g->err), 1);
     assert_int_equal(outbox_has_terminal(g->db, &g->a, S("1"), S("b"), &g->err), 0);
     assert_int_equal(outbox_is_waiting(g->db, &g->a, S("2"), S("b"), S("applied"), &g->err), 1);
