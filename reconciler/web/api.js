@@ -7,7 +7,7 @@ const TRIES = 3, WAIT_MAX_S = 15;
 let csrf = '';
 let nobody = () => {};
 
-export class Problem extends Error {
+class Problem extends Error {
     constructor(status, body) {
         super(body.detail || body.title || `the daemon answered ${status}`);
         this.status = status;

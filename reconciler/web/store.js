@@ -16,7 +16,6 @@ export const store = {
     rows: new Map(), order: [], version: 0, listed: false, listFault: null, // of environments; another version: something in it
     lostSince: 0,
     events: [],          // the newest last
-    seconds: 0,
 };
 
 const answers = new Map(); // path -> { data, at: when it came, error, loading, stale, users: what shows it, each by its `touches` }
@@ -91,8 +90,6 @@ export function release(path, touches) {
     const users = answers.get(path)?.users;
     users?.splice(users.indexOf(touches) >>> 0, 1);
 }
-
-export const answerOf = path => answers.get(path);
 
 // What was asked for is news: whoever did it does not wait for the event.
 export function refresh(test = () => true) {
@@ -232,21 +229,25 @@ function leave() {
 
 onNobody(leave);
 
-async function begin() {
-    const head = await ask('/history?newest=1&limit=1&bodies=0');
+const askHead = () => ask('/history?newest=1&limit=1&bodies=0');
+
+async function begin(asked = askHead()) {
+    const head = await asked;
     stream.start(head.events[0]?.seq ?? 0);
     refresh();
     await loadList();
 }
 
-// Who asks, then where the history stands, then what there is: what happens meanwhile comes by the stream.
+// Who asks and where the history stands, then what there is: what happens meanwhile comes by the stream.
 export async function enter() {
     try {
         store.fault = null;
+        const head = askHead();
+        head.catch(() => {}); // begin() hears of it, or nobody has signed in
         store.me = await ask('/me');
         setCsrf(store.me.csrf);
         changed();
-        await begin();
+        await begin(head);
     } catch (problem) {
         if (problem.status !== 401)
             store.fault = problem;

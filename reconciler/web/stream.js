@@ -86,6 +86,5 @@ export function newStream({ event, lost, found, refused }) {
             clearTimeout(grace);
             grace = since = tries = 0;
         },
-        last: () => last,
     };
 }

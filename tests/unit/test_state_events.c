@@ -224,7 +224,7 @@ static void given_events(struct given *g)
     } rows[] = {
         { "plan.stored", "plan1", "env-1", "reeve" },
         { "operation.intent", "service/api", "env-1", "reeve" },
-        { "operation.verified", "service/api", "env-2", "reeve" },
+        { "gate.verdict", "service/api", "env-2", "reeve" },
         { "plan.stored", "plan2", "", "local:ann(1)" },
     };
 

@@ -2,7 +2,7 @@
 import { part } from '../api.js';
 import { Empty, When, useAnswer, waitsFor } from '../parts.js';
 import { html } from '../vendor/preact.js';
-import { actorOf } from '../words.js';
+import { actorOf, plainly } from '../words.js';
 
 const TONES = [[/\.(failed|reverting|reverted|refused|denied)/, '✕', 'failed'], [/^command\./, '◆', 'waiting'], [/\.(proven|applied|ended)$/, '✓', 'calm']];
 
@@ -25,9 +25,11 @@ function markOf(kind) {
 }
 
 export function EventList({ events }) {
-    return html`<ul class="events">${events.map(one => html`<li key=${one.seq} data-seq=${one.seq} class=${isStep(one.kind) ? 'step' : ''}>${markOf(one.kind)}<span class="age"><${When} ms=${one.time_ms} /></span>
-        <span class="actor">${actorOf(one.actor)}</span><span class="kind" title=${one.kind}>${WORDS[one.kind] ?? html`<code>${one.kind}</code>`}</span><span class="subject">${one.environment && one.environment !== one.subject ? `${one.environment} ` : ''}${one.subject}</span>
-        ${one.why && html`<span class="says" title=${one.why}>“${one.why}”</span>`}</li>`)}</ul>`;
+    return html`<ul class="events">${events.map(one => html`<li key=${one.seq} data-seq=${one.seq} class=${isStep(one.kind) ? 'step' : ''}>
+        ${markOf(one.kind)}<span class="age"><${When} ms=${one.time_ms} /></span>
+        <span class="actor">${actorOf(one.actor)}</span><span class="kind" title=${one.kind}>${WORDS[one.kind] ?? html`<code>${one.kind}</code>`}</span>
+        <span class="subject">${one.environment && one.environment !== one.subject ? `${one.environment} ` : ''}${one.subject}</span>
+        ${one.why && html`<span class="says" title=${one.why}>“${plainly(one.why)}”</span>`}</li>`)}</ul>`;
 }
 
 export function Events({ env, resource }) {

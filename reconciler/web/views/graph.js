@@ -14,7 +14,7 @@ const bare = name => name.slice(name.indexOf('/') + 1);
 export const isShown = name => !PARTS.includes(kindOf(name));
 
 // [from, to] of nodes: a domain's routes, what waits for what, and what a value is taken from.
-export function edgesOf(resources) {
+function edgesOf(resources) {
     const names = new Set(resources.map(one => one.name)), edges = [];
     for (const one of resources) {
         const text = JSON.stringify(one.desired ?? null);
@@ -112,7 +112,9 @@ export function Graph({ env, resources, chosen, choose }) {
         const those = shown.filter(test);
         return those.length > 0 && html`<div class="column ${name}">${those.map(one => html`<${Node} key=${one.name} resource=${one} env=${env} chosen=${chosen} choose=${choose} />`)}</div>`;
     };
-    return html`<div class="graph" ref=${ref}><svg class="edges" aria-hidden="true">${['far', 'near'].map(kind => html`<marker id="tip-${kind}" class=${kind} viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0.5L8 4L0 7.5z" /></marker>`)}
+    return html`<div class="graph" ref=${ref}><svg class="edges" aria-hidden="true">
+            ${['far', 'near'].map(kind => html`<marker id="tip-${kind}" class=${kind} viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8"
+                markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0.5L8 4L0 7.5z" /></marker>`)}
             ${lines.map(line => {
                 const kind = line.ends.includes(chosen) ? 'near' : 'far';
                 return html`<path key=${line.key} class="edge ${kind}" d=${line.d} marker-end="url(#tip-${kind})" />`;

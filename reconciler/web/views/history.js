@@ -50,7 +50,8 @@ function Compared({ env, at, with_ }) {
     const { resources, plans, specs } = answer.data, shown = resources.filter(one => isShown(one.name));
     return html`<p class="muted">From <${When} ms=${from} /> (revision ${answer.data.from.revision?.revision ?? 'none'}) to ${isPast ? html`<${When} ms=${to} />` : 'now'} (revision ${answer.data.to.revision?.revision ?? 'none'})</p>
         ${specs && html`<h3>${plural(specs.lines.length, 'change')} of what was asked for</h3><${Lines} lines=${specs.lines} />`}
-        ${shown.length ? html`<h3>${plural(shown.length, 'resource')} differ${shown.length === 1 ? 's' : ''}</h3><ul class="plain">${shown.map(one => html`<li><code>${one.name}</code> ${one.was ? html`<del>${short(one.was.digest) || one.was.status}</del>` : html`<span class="muted">was not there</span>`}
+        ${shown.length ? html`<h3>${plural(shown.length, 'resource')} differ${shown.length === 1 ? 's' : ''}</h3>
+            <ul class="plain">${shown.map(one => html`<li><code>${one.name}</code> ${one.was ? html`<del>${short(one.was.digest) || one.was.status}</del>` : html`<span class="muted">was not there</span>`}
             ${' → '}${one.is ? html`<ins>${short(one.is.digest) || one.is.status}</ins>` : html`<span class="muted">is there no more</span>`}</li>`)}</ul>` : !specs && html`<${Empty} title="Nothing differs" />`}
         ${plans.length > 0 && html`<h3>${plural(plans.length, 'plan')} in between</h3><ul class="plain">${plans.map(plan => html`<li>${planThen(plan)}</li>`)}</ul>`}`;
 }

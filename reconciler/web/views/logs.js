@@ -47,7 +47,8 @@ function Tail({ one }) {
             ref.current.scrollTop = ref.current.scrollHeight;
     });
     return html`<section class="tail"><h3><code>${one.name}</code> <span class="muted"><${State} word=${one.status} /> · ${plural(one.lines.length, 'line')}</span></h3>
-        <pre ref=${ref} tabindex="0" role="log" aria-label=${`log of ${one.name}`} onScroll=${event => (isAtEnd.current = event.target.scrollHeight - event.target.scrollTop - event.target.clientHeight < 8)}>${one.lines.join('\n') || 'nothing was written'}</pre></section>`;
+        <pre ref=${ref} tabindex="0" role="log" aria-label=${`log of ${one.name}`}
+            onScroll=${event => (isAtEnd.current = event.target.scrollHeight - event.target.scrollTop - event.target.clientHeight < 8)}>${one.lines.join('\n') || 'nothing was written'}</pre></section>`;
 }
 
 export function Logs({ env, service }) {

@@ -3,7 +3,7 @@ import { part } from '../api.js';
 import { Id, State, Table, When, useAnswer, waitsFor } from '../parts.js';
 import { withQuery } from '../route.js';
 import { html } from '../vendor/preact.js';
-import { flatten } from '../words.js';
+import { flatten, plainly, plural } from '../words.js';
 import { Events } from './events.js';
 import { Logs } from './logs.js';
 
@@ -27,7 +27,7 @@ function observedOf(env, name) {
     for (const set of service ? service.sets : []) {
         add(set.colour, html`<${State} word=${set.state} /> revision ${set.revision ?? '?'} since <${When} ms=${set.since_ms} />`);
         for (const one of set.instances)
-            add(`${set.colour}.${one.ordinal}`, html`<${State} word=${one.state} /> ${one.address} ${one.restarts ? `${one.restarts} restarts` : ''} ${one.exit}`);
+            add(`${set.colour}.${one.ordinal}`, html`<${State} word=${one.state} /> ${one.address} ${one.restarts ? plural(one.restarts, 'restart') : ''} ${one.exit}`);
     }
     for (const route of env.routes.filter(one => name === `domain/${one.route.split(':')[0]}`))
         add(route.route.slice(route.route.indexOf(':') + 1), `${route.backend} ${route.weight / 100} %${route.canary ? `, ${route.canary} ${100 - route.weight / 100} %` : ''}`);
@@ -44,7 +44,9 @@ function Compared({ env, name, resource }) {
 function Operations({ env, name }) {
     const answer = useAnswer(`/environments/${part(env.name)}/explain?subject=${part(name)}`, event => event.environment === env.name);
     const waits = waitsFor(answer, 'its operations');
-    return waits ?? html`${answer.data.because.map(text => html`<p>${text}</p>`)}${answer.data.operations.length ? html`<${Table} heads=${['what', 'on', 'outcome', 'try', 'when']}>${answer.data.operations.map(one => html`<tr><td>${one.action}</td><td><code>${one.kind}/${one.name}</code></td><td><${State} word=${one.outcome ?? one.phase.toLowerCase()} /> ${one.message}</td><td>${one.attempt}</td><td><${When} ms=${one.intent_ms} /></td></tr>`)}<//>`
+    return waits ?? html`${answer.data.because.map(text => html`<p title=${text}>${plainly(text)}</p>`)}
+        ${answer.data.operations.length ? html`<${Table} heads=${['what', 'on', 'outcome', 'try', 'when']}>${answer.data.operations.map(one => html`<tr><td>${one.action}</td><td><code>${one.kind}/${one.name}</code></td>
+            <td><${State} word=${one.outcome ?? one.phase.toLowerCase()} /> ${one.message}</td><td>${one.attempt}</td><td><${When} ms=${one.intent_ms} /></td></tr>`)}<//>`
         : html`<p class="muted">Nothing was done to it that is still remembered.</p>`}`;
 }
 

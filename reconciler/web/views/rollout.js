@@ -67,7 +67,7 @@ function Set({ set, share }) {
     const ready = set.instances.filter(one => READY.includes(one.state)).length, bad = set.instances.find(one => one.exit);
     return html`<li class="set"><span class="chip colour-${set.colour}" aria-hidden="true"></span><span>${set.colour}</span>
         <${State} word=${set.state === 'making' && share > 0 ? 'proving' : set.state} /><span>revision ${set.revision ?? '?'}</span><span>${ready}/${set.replicas} up</span>
-        <span class="probes" aria-label="instances">${set.instances.map(one => html`<${Probe} one=${one} />`)}</span>
+        <span class="probes" role="group" aria-label="instances">${set.instances.map(one => html`<${Probe} one=${one} />`)}</span>
         ${bad && html`<span class="state failed">${bad.exit}</span>`}</li>`;
 }
 

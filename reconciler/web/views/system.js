@@ -39,9 +39,11 @@ export function System() {
     const live = sources.data?.live;
     return html`<div class="page"><div class="bar"><h1>System</h1>${sources.at && html`<span class="muted">as of ${clock(sources.at)}</span>`}<button type="button" onClick=${lookAgain}>Look again</button></div>
         ${live?.stale && html`<div class="notice failed"><strong>The database is older than the world.</strong> ${live.stale}</div>`}
-        <h2>Sources</h2>${waitsFor(sources, 'Sources') ?? (sources.data.sources.length ? html`<ul class="plain">${sources.data.sources.map(one => html`<${Source} key=${one.name} source=${one} live=${live?.sources?.[one.name]} at=${sources.at} />`)}</ul>`
+        <h2>Sources</h2>${waitsFor(sources, 'Sources') ?? (sources.data.sources.length ? html`
+            <ul class="plain">${sources.data.sources.map(one => html`<${Source} key=${one.name} source=${one} live=${live?.sources?.[one.name]} at=${sources.at} />`)}</ul>`
             : html`<${Empty} title="No sources">The Daemon document names them under <code>sources</code>.<//>`)}
-        <h2>Providers</h2>${waitsFor(providers, 'Providers') ?? html`<${Table} heads=${['provider', 'driver', 'how it answers', 'asked', 'at once', 'last error']}>${providers.data.providers.map(one => html`<${Provider} key=${one.name} provider=${one} live=${providers.data.live?.providers?.[one.name]} />`)}<//>`}
+        <h2>Providers</h2>${waitsFor(providers, 'Providers') ?? html`
+            <${Table} heads=${['provider', 'driver', 'how it answers', 'asked', 'at once', 'last error']}>${providers.data.providers.map(one => html`<${Provider} key=${one.name} provider=${one} live=${providers.data.live?.providers?.[one.name]} />`)}<//>`}
         <h2>Findings</h2><${Findings} answer=${doctor} />
         ${['copies', 'heartbeat'].map(what => live?.[what]?.error && html`<div class="notice failed"><strong>${what}:</strong> ${live[what].error}</div>`)}</div>`;
 }
