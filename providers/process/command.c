@@ -154,7 +154,7 @@ struct value *process_about(struct process_call *c, int64_t port)
     static const struct str kept[] = { S_INIT("label"),     S_INIT("artifact"), S_INIT("service"),
                                        S_INIT("set"),       S_INIT("ordinal"),  S_INIT("context"),
                                        S_INIT("isolation"), S_INIT("limits"),   S_INIT("static"),
-                                       S_INIT("assets") };
+                                       S_INIT("assets"),    S_INIT("logs") };
     struct value *about = value_map(&c->arena);
 
     for (size_t i = 0; i < N_ELEMENTS(kept); i++) {

@@ -27,9 +27,13 @@ static void delete_now(struct process_call *c, const struct process_type *type)
 
     if (keeper_take(c->h, &c->arena, &c->place, c->op->epoch, &hold, c->ret))
         return;
-    if (process_sweep(c) || process_limits_remove(c) || delete_theirs(c) || type->forget(c) ||
-        keeper_remove(c->h, &c->place, &hold, c->ret))
+    if (process_sweep(c) || process_limits_remove(c) || delete_theirs(c) || type->forget(c))
         return;
+    if (type == &process_instance)
+        process_gone_keep(c);
+    if (keeper_remove(c->h, &c->place, &hold, c->ret))
+        return;
+    process_gone_sweep(c);
     (void)process_fail(c, RV_DONE, RV_ACTED_YES, "%s", "");
 }
 

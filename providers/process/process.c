@@ -111,6 +111,7 @@ static int process_open(const struct rv_host *h, struct rv_str config, uint32_t 
     s->artifacts = process_below(s, "artifacts");
     s->exports = process_below(s, "exports");
     s->ports = process_below(s, "ports");
+    s->gone = process_below(s, "gone");
     *ret_self = s;
     return 0;
 }
@@ -336,8 +337,10 @@ void process_read_one(void *self, const struct rv_host *h, const struct rv_op *o
                 keeper_forget(&c.arena, &c.place);
             (void)process_fail(&c, RV_ABSENT, RV_ACTED_NO, "%s", "");
         } else {
-            if (c.self->may_write)
+            if (c.self->may_write) {
                 process_secrets_sweep(&c);
+                process_gone_look(&c);
+            }
             type->read(&c);
         }
     }

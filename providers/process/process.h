@@ -6,6 +6,7 @@
  *               artifacts/<K>/         tree/, manifest, artifact.json: sealed, shared by key
  *               exports/<K>/           the source, put there by the reconciler
  *               ports/<N>              a link whose text says whose the port is
+ *               gone/<owner label>/    what an instance printed last, for a while after it
  *
  * What the files of this driver share; nothing outside includes it.
  *
@@ -24,10 +25,15 @@
 #define PROCESS_MEMORY_BYTES (4LL << 30) /* of a build or a release, the same */
 #define PROCESS_PROCESSES 1024           /* of anything, the same */
 #define PROCESS_PORT_REST_MS (24 * 3600 * 1000LL)
+#define PROCESS_GONE_MS                                                                            \
+    (3 * 24 * 3600 * 1000LL)             /* what a gone instance printed, where it says nothing */
+#define PROCESS_GONE_BYTES (256LL << 20) /* of all that are gone */
+#define PROCESS_GONE_MAX 1000            /* of them */
+#define PROCESS_GONE_LOOK_MS (10 * 60000LL) /* looked for no oftener, but where one is added */
 
 struct process {
     struct arena arena;
-    struct str directory, runs, artifacts, exports, ports, keeper;
+    struct str directory, runs, artifacts, exports, ports, gone, keeper;
     struct str launcher, site;  /* beside the keeper */
     const struct value *covers; /* paths that isolated code does not see */
     const struct value *groups; /* where control groups are made (kit_groups.h) */
@@ -61,6 +67,11 @@ struct process_type {
 };
 extern const struct process_type process_artifact, process_release, process_verify, process_job,
     process_instance;
+
+/* gone: the newest part of what an instance printed, out of its directory, and the removal of those that are too old or too many. */
+void process_gone_keep(struct process_call *c);
+void process_gone_sweep(struct process_call *c);
+void process_gone_look(struct process_call *c); /* sweeps once in a while */
 
 /* Repeats itself until it is done. */
 void process_delete(struct process_call *c, const struct process_type *type);

@@ -20,7 +20,7 @@ enum cli_option { /* sets of verbs.def */
                   OPTION_UNTIL = 1u << 6,
                   OPTION_AS = 1u << 7,
                   OPTION_LINES = 1u << 8,
-                  OPTION_RAW = 1u << 9,
+                  OPTION_RAW = 1u << 9, /* --raw, --gone */
                   OPTION_LIMIT = 1u << 10,
                   OPTION_AUDIT =
                       1u << 11, /* --replay, --incremental, --anchors, --authority, -o csv .. */
@@ -67,8 +67,8 @@ struct cli_args {
     enum cli_output output;
     enum cli_colour colour;
     int quiet, help, version;
-    int all, recorded, raw, replay, hold_all, no_wait, exit_code, clock, override, break_glass,
-        diff, without_keys, incremental;
+    int all, recorded, raw, gone, replay, hold_all, no_wait, exit_code, clock, override,
+        break_glass, diff, without_keys, incremental;
     int admin;
     VEC(struct str) roles, envs; /* as often as one likes */
     struct str expires;

@@ -171,6 +171,9 @@ static size_t write_lines(struct cli *c, struct sb *b, const struct value *insta
             render_foreign(b, line);
         sb_add_char(b, '\n');
     }
+    if (value_get(instance, S("not_shown")))
+        cli_note(c, "%.*s: not shown: %.*s", STR_ARG(cli_text(instance, "name")),
+                 STR_ARG(cli_text(instance, "not_shown")));
     return value_count(lines);
 }
 
@@ -184,6 +187,8 @@ int verb_logs(struct cli *c, struct err *err)
 
     if (cli_arg(c, 1).p)
         value_set_text(c->arena, query, S("service"), cli_arg(c, 1));
+    if (c->args.gone)
+        value_set_text(c->arena, query, S("gone"), S("1"));
     if (c->args.lines)
         cli_query_number(c, query, "lines", c->args.lines);
     rc = cli_get(c, cli_path(c, "environments", cli_arg(c, 0), "/logs"), query, &answer, err);
@@ -194,7 +199,9 @@ int verb_logs(struct cli *c, struct err *err)
     for (size_t i = 0; i < value_count(list); i++)
         n_lines += write_lines(c, &b, value_item(list, i));
     cli_write(c, &b);
-    if (!n_lines)
+    if (!n_lines && c->args.gone)
+        cli_note(c, "of no instance that is gone a line is kept");
+    else if (!n_lines)
         cli_note(c, "%zu instances and builds, none of them has written a line", value_count(list));
     return 0;
 }

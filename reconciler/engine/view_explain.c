@@ -58,6 +58,9 @@ int view_add_stops(const struct view *v, const struct rec_environment *env, stru
     if (value_count(quarantine))
         add_choice(v, choices, str_fmt(v->a, "reeve retry %.*s", STR_ARG(env->name)),
                    "try the quarantined revision once more; a new commit does it by itself");
+    if (value_count(quarantine))
+        add_choice(v, choices, str_fmt(v->a, "reeve logs %.*s --gone", STR_ARG(env->name)),
+                   "what its instances wrote before they were gone");
     return rc;
 }
 

@@ -5,6 +5,9 @@
  * environment's sealed sets hold, whole values (secret_hide.h) are not shown.
  *
  * Memory   in the view's arena.
+ * Of instances that are gone the newest part is kept for a while (providers/process/gone.c). It is shown as long as every secret
+ * that its set was given stands in a sealed set: what is not known any more cannot be hidden.
+ *
  * Fails    ERR_NOT_FOUND; a log that is not there is an empty one.
  * Limits   LOGS_BYTES_MAX an instance, 32 instances.
  */
@@ -18,6 +21,7 @@ struct logs_ask {
     struct str service; /* STR_NONE: all of them */
     struct str after;   /* `tag` of the answer before; STR_NONE: none */
     size_t n_lines;     /* of each */
+    int is_gone;        /* of instances that are gone, in the place of the others */
 };
 
 /* {"instances": [{"name", "status", "lines": [..]}], "tag"}, and "same" where `after` is that tag. */

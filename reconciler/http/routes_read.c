@@ -127,6 +127,7 @@ int routes_read_logs(const struct route_world *w, const struct route_call *call,
     int64_t n_lines = query_number(call, "lines", LINES_DEFAULT);
     const struct logs_ask ask = { .service = query_text(call, S("service")),
                                   .after = query_text(call, S("after")),
+                                  .is_gone = query_is_set(call, "gone"),
                                   .n_lines = (size_t)(n_lines < LINES_MAX ? n_lines : LINES_MAX) };
 
     return logs_read(&w->view, w->daemon, call->param, &ask, ret, err);

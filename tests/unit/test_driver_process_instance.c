@@ -1,6 +1,7 @@
 /* Instances: started once, found again, kept alive, stopped. SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -427,6 +429,63 @@ static void test_log_is_kept_as_asked(void **state)
     world_wait(w, is_forgotten, NULL, "what it said is too old");
 }
 
+/* As if something of so many bytes was printed, which goes so many seconds from now. */
+static void given_gone(const struct world *w, int i, long bytes, long until_s)
+{
+    struct timespec until[2] = { { 0 } };
+    char path[160];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/gone", w->dir);
+    (void)mkdir(path, 0700); /* may be there */
+    (void)snprintf(path, sizeof(path), "%s/gone/rv1x%04d", w->dir, i);
+    assert_int_equal(mkdir(path, 0700), 0);
+    (void)snprintf(path, sizeof(path), "%s/gone/rv1x%04d/log", w->dir, i);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, bytes), 0);
+    close(fd);
+    until[0].tv_sec = until[1].tv_sec = time(NULL) + until_s;
+    (void)snprintf(path, sizeof(path), "%s/gone/rv1x%04d", w->dir, i);
+    assert_int_equal(utimensat(AT_FDCWD, path, until, 0), 0);
+}
+
+static int is_kept(const struct world *w, const char *owner)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof(path), "%s/gone/%s/log", w->dir, owner);
+    return access(path, F_OK) == 0;
+}
+
+/* What it printed last is kept; of all of them so many, so much, and none whose time is over. */
+static void test_what_is_gone_is_kept_for_a_while(void **state)
+{
+    struct world *w = *state;
+
+    given_gone(w, 0, 1, -60);
+    given_gone(w, 1, 200L << 20, 60);
+    given_gone(w, 2, 200L << 20, 120);
+    (void)apply(w, RV_CREATE, OWNER, "k1", INSTANCE(SH("echo finished; sleep 1000"), ""));
+    world_wait(w, has_log, "finished", "it has said everything");
+    assert_int_equal(apply(w, RV_DELETE, OWNER, "k2", "").verdict, RV_DONE);
+    assert_true(is_kept(w, OWNER));
+    assert_false(is_kept(w, "rv1x0000"));
+    assert_false(is_kept(w, "rv1x0001"));
+    assert_true(is_kept(w, "rv1x0002"));
+
+    for (int i = 3; i < 1003; i++)
+        given_gone(w, i, 1, 200 + i);
+    (void)apply(w, RV_CREATE, OWNER, "k3", INSTANCE(SH("echo finished; sleep 1000"), ""));
+    world_wait(w, has_log, "finished", "it has said everything");
+    assert_int_equal(apply(w, RV_DELETE, OWNER, "k4", "").verdict, RV_DONE);
+    assert_true(is_kept(w, OWNER));
+    assert_false(is_kept(w, "rv1x0002"));
+    assert_false(is_kept(w, "rv1x0003"));
+    assert_true(is_kept(w, "rv1x0004"));
+    assert_true(is_kept(w, "rv1x1002"));
+}
+
 static void test_ports_run_out_and_rest(void **state)
 {
     struct world *w = *state;
@@ -586,6 +645,7 @@ int main(void)
         ROW(test_a_keeper_that_hangs_is_killed),
         ROW(test_log_is_bounded),
         ROW(test_log_is_kept_as_asked),
+        ROW(test_what_is_gone_is_kept_for_a_while),
         ROW(test_ports_run_out_and_rest),
         ROW(test_secrets_touch_no_file),
         ROW(test_missing_secret_starts_nothing),
