@@ -520,11 +520,14 @@ int notify_form_make(struct arena *a, const struct value *config, const struct n
     return err_set(err, ERR_INVALID, "nobody knows how to tell by '%.*s'", STR_ARG(type));
 }
 
-int notify_form_judge(struct str type, int status, struct err *err)
+int notify_form_judge(struct str type, int status, struct str answer, struct err *err)
 {
     if (status >= 200 && status <= 299)
         return 0;
     if (str_eq_c(type, "sentry") && status == 208) /* it has it */
+        return 0;
+    if (str_eq_c(type, "commit_status") && status == 400 &&
+        str_find(answer, S("Cannot transition status")) != STR_NPOS)
         return 0;
     if (status == 401 || status == 403)
         return err_set(err, ERR_REFUSED, "it refuses the credentials: status %d", status);

@@ -55,5 +55,5 @@ int notify_form_status(struct arena *a, const struct value *forge, const struct 
 struct str notify_form_title(struct arena *a, const struct notify_message *m);
 /* At most `max` bytes, cut at the end of a character. */
 struct str notify_form_cut(struct str text, size_t max);
-/* 0: a receiver says that it has it. */
-int notify_form_judge(struct str type, int status, struct err *err);
+/* 0: a receiver says that it has it. GitLab refuses a commit status that stands already: it has it, too. */
+int notify_form_judge(struct str type, int status, struct str answer, struct err *err);

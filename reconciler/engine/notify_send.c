@@ -173,7 +173,7 @@ static void judge(struct notify_send *s)
     else if (t->rc)
         s->why = t->err;
     else
-        (void)notify_form_judge(type_of(s), s->reply.status, &s->why);
+        (void)notify_form_judge(type_of(s), s->reply.status, s->reply.body, &s->why);
     s->asked_ms = t->rc ? 0 : retry_after_ms(s->reply.headers);
 }
 

@@ -97,6 +97,35 @@ static void test_requests(void **state)
     }
 }
 
+static const struct {
+    const char *type;
+    int status;
+    const char *answer;
+    int code;
+} answers[] = {
+    { "slack", 200, "ok", 0 },
+    { "sentry", 208, "", 0 },
+    { "commit_status", 400, "{\"message\":\"Cannot transition status via :enqueue from :pending\"}",
+      0 },
+    { "commit_status", 400, "{\"message\":\"bad\"}", ERR_UNREACHABLE },
+    { "slack", 400, "Cannot transition status", ERR_UNREACHABLE },
+    { "webhook", 403, "", ERR_REFUSED },
+    { "slack", 410, "channel_is_archived", ERR_NOT_FOUND },
+    { "slack", 429, "", ERR_BUSY },
+};
+
+static void test_answers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(answers); i++) {
+        struct err err = ERR_INIT;
+
+        assert_int_equal(notify_form_judge(str_from_c(answers[i].type), answers[i].status,
+                                           str_from_c(answers[i].answer), &err),
+                         answers[i].code);
+    }
+}
+
 /* Only what can be taken back at once is done twice. */
 static const struct {
     const char *config, *says;
@@ -330,6 +359,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_answers),
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_templates),
         cmocka_unit_test(test_templates_have_limits),
