@@ -87,6 +87,14 @@ static int registry_by_name(const void *a, const void *b)
     return str_cmp(x->name, y->name);
 }
 
+/* It says where others find something, as anchors do, and no driver of this program has anything to do with it. */
+static int registry_is_address(const struct value *provider)
+{
+    struct str word = value_get_text(provider, S("driver"), S(""));
+
+    return str_eq_c(word, "s3") && !registry_driver(word);
+}
+
 int registry_open(const struct registry_options *options, const struct value *providers,
                   struct registry **ret, struct err *err)
 {
@@ -101,7 +109,8 @@ int registry_open(const struct registry_options *options, const struct value *pr
     if (arena_status(&r->arena, err))
         rc = err->code;
     for (size_t i = 0; !rc && i < n; i++)
-        rc = registry_open_one(r, options, &providers->u.map.entries[i], err);
+        if (!registry_is_address(providers->u.map.entries[i].value))
+            rc = registry_open_one(r, options, &providers->u.map.entries[i], err);
     if (rc) {
         registry_close(r);
         return rc;

@@ -8,6 +8,8 @@
  *
  * Opening does no I/O. The order is that of the names.
  *
+ * A provider of driver `s3` is passed over while this program has no such driver: it is the address of a store that others ask.
+ *
  * Owns     every provider's `self`, until registry_close().
  * Thread   open and close alone; find and the drivers' calls from any.
  * Fails    ERR_INVALID names the provider and what is wrong with its configuration; ERR_NOMEM.

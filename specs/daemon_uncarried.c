@@ -83,15 +83,37 @@ static int has_word(const struct value *list, struct str word)
     return 0;
 }
 
-static void look_at_drivers(const struct uncarried_check *c, const struct value *providers,
+/* A rule gives it: then it needs a driver. Anchors ask a provider of objects without one. */
+static int is_given(const struct value *daemon, struct str provider)
+{
+    const struct value *rules = value_get(daemon, S("environments"));
+
+    for (size_t i = 0; i < value_count(rules); i++) {
+        const struct value *kinds = value_get(value_item(rules, i), S("providers"));
+
+        for (size_t k = 0; k < value_count(kinds); k++) {
+            const struct value *names = kinds->u.map.entries[k].value;
+
+            if (value_is(names, VALUE_TEXT) ? str_eq(names->u.text, provider)
+                                            : has_word(names, provider))
+                return 1;
+        }
+    }
+    return 0;
+}
+
+static void look_at_drivers(const struct uncarried_check *c, const struct value *daemon,
                             const struct value *built_in)
 {
+    const struct value *providers = value_get(daemon, S("providers"));
+
     for (size_t i = 0; i < value_count(providers); i++) {
         const struct value_entry *e = &providers->u.map.entries[i];
         const struct value *driver = value_get(e->value, S("driver"));
         struct schema_path all = { NULL, S("providers") }, path = { &all, e->key };
 
-        if (driver && !has_word(built_in, driver->u.text))
+        if (driver && !has_word(built_in, driver->u.text) &&
+            (!str_eq_c(driver->u.text, "s3") || is_given(daemon, e->key)))
             say(c, SPEC_ERROR, driver->place, &path,
                 str_fmt(c->m->arena, "there is no driver '%.*s' in this program: there are %.*s",
                         STR_ARG(driver->u.text), STR_ARG(words_of(c->m->arena, built_in))));
@@ -103,7 +125,7 @@ void daemon_uncarried(const struct value *daemon, const struct value *built_in, 
 {
     const struct uncarried_check c = { use, m };
 
-    look_at_drivers(&c, value_get(daemon, S("providers")), built_in);
+    look_at_drivers(&c, daemon, built_in);
     for (size_t i = 0; i < N_ELEMENTS(rows); i++)
         look(&c, &rows[i], rows[i].path, daemon, (struct value_place){ 0 }, NULL);
 }

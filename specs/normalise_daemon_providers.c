@@ -86,6 +86,28 @@ static void check_place(const struct daemon_check *c, const struct value *anchor
                          "'%.*s' is one of the places already", STR_ARG(url->u.text));
 }
 
+static int is_same_bucket(const struct value *a, const struct value *b)
+{
+    static const struct str names[] = { S_INIT("provider"), S_INIT("bucket"), S_INIT("prefix") };
+
+    for (size_t i = 0; i < N_ELEMENTS(names); i++)
+        if (!str_eq(value_get_text(a, names[i], S("")), value_get_text(b, names[i], S(""))))
+            return 0;
+    return 1;
+}
+
+static void check_bucket(const struct daemon_check *c, const struct value *anchors, size_t i)
+{
+    const struct value *bucket = value_get(value_item(anchors, i), S("bucket"));
+
+    for (size_t first = 0; value_is(bucket, VALUE_TEXT) && first < i; first++)
+        if (is_same_bucket(value_item(anchors, first), value_item(anchors, i))) {
+            spec_message_add(c->m, SPEC_ERROR, bucket->place, S("anchor"), STR_NONE,
+                             "'%.*s' is one of the places already", STR_ARG(bucket->u.text));
+            return;
+        }
+}
+
 void normalise_daemon_check_stores_of_history(const struct daemon_check *c)
 {
     static const struct kind buckets = { S_INIT("anchors"), "s3" },
@@ -100,6 +122,7 @@ void normalise_daemon_check_stores_of_history(const struct daemon_check *c)
     for (size_t i = 0; i < value_count(anchors); i++) {
         check_provider(c, value_get(value_item(anchors, i), S("provider")), &buckets);
         check_place(c, anchors, i);
+        check_bucket(c, anchors, i);
     }
 }
 

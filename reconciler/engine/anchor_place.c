@@ -3,6 +3,7 @@
 
 #include "base/guard.h"
 #include "base/hash.h"
+#include "reconciler/engine/anchor_s3.h"
 #include "reconciler/engine/anchor_stamp.h"
 #include "reconciler/engine/engine_state.h"
 
@@ -83,7 +84,8 @@ static void git_open(const struct engine *e, struct arena *a, struct anchor_plac
 
 static const struct anchor_kind *find_kind(const struct value *config)
 {
-    static const struct anchor_kind *const kinds[] = { &git_kind, &anchor_stamp_kind };
+    static const struct anchor_kind *const kinds[] = { &git_kind, &anchor_s3_kind,
+                                                       &anchor_stamp_kind };
     struct str type = value_get_text(config, S("type"), S(""));
 
     for (size_t i = 0; i < N_ELEMENTS(kinds); i++)
@@ -106,6 +108,10 @@ int anchor_place_open(const struct engine *e, struct arena *a, const struct valu
                                   .config = config,
                                   .name = anchor_place_name(a, config),
                                   .timeout_ms = timeout_ms,
+                                  .installation = e->installation,
+                                  .provider = value_get(
+                                      value_get(e->options.daemon, S("providers")),
+                                      value_get_text(config, S("provider"), S(""))),
                                   .allowed = e->egress,
                                   .n_allowed = e->n_egress };
     if (!ret->kind)

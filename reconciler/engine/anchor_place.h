@@ -27,16 +27,20 @@ struct anchor_place {
     int64_t timeout_ms;
     const struct network *allowed; /* that may be asked though they are not public */
     size_t n_allowed;
-    struct anchor_git git; /* of a repository */
+    struct str installation;
+    const struct value *provider; /* of a bucket: where it is, and who signs in */
+    struct anchor_git git;        /* of a repository */
 };
 
 struct anchor_round {
     struct arena own;
     struct str password, authority; /* of a repository; of time stamps: whose certificates */
     struct anchor_git_call git;
-    struct http_request http;
-    struct http_reply reply;
-    const char *headers[2];
+    struct http_request http, look; /* look: whether it keeps what was pushed as it was asked to */
+    struct http_reply reply, looked;
+    const char *headers[6], *lists[2]; /* lists: of what has no body */
+    struct http_sign sign;             /* of a bucket, as `known` and `key`: names of objects */
+    struct str known, key;
     struct anchor_git_there there; /* what it has */
     struct str line;               /* that is brought, and when it was made */
     int64_t time_ms;
@@ -56,6 +60,8 @@ struct anchor_kind {
     int (*form)(const struct anchor_place *p, struct anchor_round *r, struct err *err);
     /* The loop's, and any: what shows later that it was brought there. */
     void (*push)(const struct anchor_place *p, struct anchor_round *r, struct task *t);
+    /* The loop's, after that: 1: a wait began, for what push_parse looks at as well. NULL: none does. */
+    int (*prove)(const struct anchor_place *p, struct anchor_round *r, struct task *t);
     int (*push_parse)(const struct anchor_place *p, struct anchor_round *r, int64_t now_ms,
                       struct str *ret_proof, struct err *err);
 };

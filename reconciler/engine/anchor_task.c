@@ -21,6 +21,7 @@ enum {
     ANCHOR_READ,
     ANCHOR_CHECK,
     ANCHOR_PUSH,
+    ANCHOR_PROVE,
     ANCHOR_NOTE,
     ANCHOR_DONE,
     ANCHOR_TROUBLE,
@@ -36,7 +37,8 @@ static const struct task_state anchor_states[] = {
     [ANCHOR_DUE]     = { "DUE",     TO2(ANCHOR_READ, ANCHOR_REST),  ANCHOR_TROUBLE, 0 }, /* signs in */
     [ANCHOR_READ]    = { "READ",    TO(ANCHOR_CHECK),               ANCHOR_TROUBLE, 0 },
     [ANCHOR_CHECK]   = { "CHECK",   TO(ANCHOR_PUSH),                ANCHOR_TROUBLE, 0 },
-    [ANCHOR_PUSH]    = { "PUSH",    TO(ANCHOR_NOTE),                ANCHOR_TROUBLE, 0 },
+    [ANCHOR_PUSH]    = { "PUSH",    TO2(ANCHOR_PROVE, ANCHOR_NOTE), ANCHOR_TROUBLE, 0 },
+    [ANCHOR_PROVE]   = { "PROVE",   TO(ANCHOR_NOTE),                ANCHOR_TROUBLE, 0 }, /* that it keeps it */
     [ANCHOR_NOTE]    = { "NOTE",    TO(ANCHOR_DONE),                ANCHOR_TROUBLE, 0 },
     [ANCHOR_DONE]    = { "DONE",    TO(ANCHOR_REST),                ANCHOR_TROUBLE, 0 },
     [ANCHOR_TROUBLE] = { "TROUBLE", TO2(ANCHOR_ALARM, ANCHOR_REST), ANCHOR_REST,    0 },
@@ -264,7 +266,14 @@ static enum task_verdict anchor_push(struct anchor_task *x)
     if (x->proof.p)
         return task_goto(&x->task, ANCHOR_NOTE);
     x->place.kind->push(&x->place, &x->round, &x->task);
-    return task_then(&x->task, ANCHOR_NOTE);
+    return task_then(&x->task, ANCHOR_PROVE);
+}
+
+static enum task_verdict anchor_prove(struct anchor_task *x)
+{
+    if (x->place.kind->prove && x->place.kind->prove(&x->place, &x->round, &x->task))
+        return task_then(&x->task, ANCHOR_NOTE);
+    return task_goto(&x->task, ANCHOR_NOTE);
 }
 
 static enum task_verdict anchor_trouble(struct anchor_task *x)
@@ -307,6 +316,8 @@ static enum task_verdict anchor_step(struct task *t)
         return task_then(t, ANCHOR_PUSH);
     case ANCHOR_PUSH:
         return anchor_push(x);
+    case ANCHOR_PROVE:
+        return anchor_prove(x);
     case ANCHOR_NOTE:
         wait_work_start(t, POOL_STATE, anchor_note);
         return task_then(t, ANCHOR_DONE);

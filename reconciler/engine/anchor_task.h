@@ -1,7 +1,7 @@
 /*
  * anchor_task: the head of the history, brought to one place that this machine cannot rewrite. SPDX-License-Identifier: Apache-2.0
  *
- *   REST -> COUNT -> DUE -> READ -> CHECK -> PUSH -> NOTE -> DONE -> REST
+ *   REST -> COUNT -> DUE -> READ -> CHECK -> PUSH -> PROVE -> NOTE -> DONE -> REST
  *                     `err> TROUBLE -> ALARM -> TOLD -> REST
  *
  * A head is brought after ANCHOR_EVENTS_MAX events or `every`, and not where nothing happened but what tells of anchors.

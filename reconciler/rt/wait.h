@@ -66,9 +66,15 @@ struct http_mail {               /* SMTP: the body of the request is the mail */
     const char *user, *password; /* NULL: nobody signs in */
     int needs_tls;               /* of smtp:, by STARTTLS, or it fails */
 };
+struct http_sign {     /* AWS Signature Version 4, by curl. The caller writes x-amz-content-sha256,
+                     parameters in order, and Content-Type where there is a body */
+    const char *scope; /* "aws:amz:REGION:s3" */
+    const char *id, *key;
+};
 struct http_request {
     const struct http_mail
         *mail; /* NULL: http; else the url is smtp: or smtps:, method and headers are not read */
+    const struct http_sign *sign;         /* NULL: it is not signed */
     const char *method, *url, *unix_path; /* unix_path NULL: TCP */
     const char *const *headers;           /* "Name: value", NULL-terminated; NULL: none */
     struct str body;

@@ -67,7 +67,8 @@ static int http_set_headers(struct http_run *run)
 {
     const struct http_request *in = run->w->u.http.in;
     const char *const *header = in->headers;
-    int typed = 0, failed = http_add_header(run, "Expect:"); /* no pause before a body */
+    /* No pause before a body. What takes a header of curl's away would be signed, and is not sent. */
+    int typed = in->sign != NULL, failed = in->sign ? 0 : http_add_header(run, "Expect:");
 
     for (; header && *header; header++) {
         typed |= !strncasecmp(*header, "content-type:", 13);
@@ -146,6 +147,11 @@ static CURLcode http_set_request(struct http_run *run)
         HTTP_SET(code, run, POST, 1L);
         HTTP_SET(code, run, POSTFIELDS, in->body.p ? in->body.p : "");
         HTTP_SET(code, run, POSTFIELDSIZE_LARGE, (curl_off_t)in->body.n);
+    }
+    if (in->sign) {
+        HTTP_SET(code, run, AWS_SIGV4, in->sign->scope);
+        HTTP_SET(code, run, USERNAME, in->sign->id);
+        HTTP_SET(code, run, PASSWORD, in->sign->key);
     }
     if (in->public_only && !code)
         code = http_set_public(run);
