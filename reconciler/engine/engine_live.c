@@ -74,7 +74,7 @@ struct value *engine_live_view(struct engine *e, struct arena *a, struct str onl
     }
     for (size_t i = 0; i < e->envs.n; i++) {
         const struct env_task *env = e->envs.p[i];
-        struct value *one;
+        struct value *one, *gates;
 
         if (only.n && !str_eq(env->name, only))
             continue;
@@ -83,6 +83,10 @@ struct value *engine_live_view(struct engine *e, struct arena *a, struct str onl
         value_set(a, one, S("running"), value_bool(a, env->main != NULL));
         value_set_int(a, one, S("failures"), env->failures);
         value_set_int(a, one, S("rule"), env->rule ? (int64_t)env->rule_index : -1);
+        gates = value_list(a);
+        for (const struct run *r = env->runs; r; r = r->next)
+            run_view_gates(r, a, gates);
+        value_set(a, one, S("gates"), gates);
         value_set(a, envs, env->name, one);
     }
     if (e->stale.p)

@@ -95,6 +95,34 @@ struct gate_facts gate_look_facts(struct gate_task *g, int is_over, int is_progr
     };
 }
 
+void gate_look_show(struct gate_task *g)
+{
+    for (size_t i = 0; i < g->n_backends; i++) {
+        struct gate_backend *b = &g->backends[i];
+
+        if (!b->is_new)
+            b->shown = (struct gate_shown){ 1, b->counts.requests, b->counts.errors,
+                                            b->counts.streams };
+    }
+}
+
+void gate_task_view(const struct gate_task *g, struct arena *a, struct value *list)
+{
+    for (size_t i = 0; g->end_mono_ms && i < g->n_backends; i++) {
+        const struct gate_backend *b = &g->backends[i];
+        struct value *one = value_map(a);
+
+        if (!b->shown.is_known)
+            continue;
+        value_set_text(a, one, S("gate"), str_copy(a, g->item->name));
+        value_set_text(a, one, S("service"), str_copy(a, b->counts.service));
+        value_set_int(a, one, S("requests"), b->shown.requests);
+        value_set_int(a, one, S("errors"), b->shown.errors);
+        value_set_int(a, one, S("streams"), b->shown.streams);
+        value_add(a, list, one);
+    }
+}
+
 struct str gate_look_have(struct gate_task *g)
 {
     struct arena *a = &g->arena;

@@ -30,6 +30,10 @@ struct gate_backend {
         const struct value *latency;
     } beside;
     int is_new; /* no baseline yet */
+    struct gate_shown { /* the loop's, of the last round; `counts` are the worker's */
+        int is_known;
+        int64_t requests, errors, streams;
+    } shown;
 };
 
 /* --- gate_load.c ---------------------------------------------------------------------------------- */
@@ -51,6 +55,8 @@ void gate_look_fini(struct gate_task *g); /* probes that were dropped with their
 
 /* Loop. */
 struct gate_facts gate_look_facts(struct gate_task *g, int is_over, int is_progress_over);
+/* Loop: after a round, for who asks how it stands. */
+void gate_look_show(struct gate_task *g);
 /* JSON for the gate's row. */
 struct str gate_look_have(struct gate_task *g);
 struct str gate_look_baseline(struct gate_task *g);

@@ -412,6 +412,8 @@ static enum task_verdict gate_step(struct task *t)
         gate_look_count(g);
         return task_then(t, GATE_JUDGE);
     case GATE_JUDGE:
+        if (!t->rc)
+            gate_look_show(g);
         if (!g->verdict && gate_is(g, "keep") && gate_is_over(g, loop_mono_ms(t->loop))) {
             wait_work_start(t, POOL_STATE, gate_find_hold);
             return task_then(t, GATE_HELD);

@@ -70,4 +70,6 @@ void gate_task_advance(struct gate_task *g, struct str actor);
 int gate_task_needs_person(const struct gate_task *g);
 /* Nothing happens before its end, which is still ahead. */
 int gate_task_is_keeping(const struct gate_task *g);
+/* Adds {gate, service, requests, errors, streams} of each backend that it has counted. */
+void gate_task_view(const struct gate_task *g, struct arena *a, struct value *list);
 void gate_task_fini(struct gate_task *g);

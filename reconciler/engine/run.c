@@ -360,6 +360,13 @@ void run_advance(struct run *r, struct str service, struct str actor)
             gate_task_advance(&r->children[i].task->gate, actor);
 }
 
+void run_view_gates(const struct run *r, struct arena *a, struct value *list)
+{
+    for (size_t i = 0; r->is_loaded && i < r->plan.items.n; i++)
+        if (r->children[i].task && r->plan.items.p[i].action == PLAN_GATE)
+            gate_task_view(&r->children[i].task->gate, a, list);
+}
+
 void run_take_over(struct run *r, struct str service)
 {
     for (size_t i = 0; r->is_loaded && i < r->plan.items.n; i++) {

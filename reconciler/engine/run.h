@@ -104,6 +104,8 @@ void run_wish(struct run *r, enum schedule_wish wish);
 /* A person let it go on: gates that are watched, or wait for that, end when what they look at is well. Of the
  * group of this service; "": all. */
 void run_advance(struct run *r, struct str service, struct str actor);
+/* What its open gates count, each as gate_task_view says it. */
+void run_view_gates(const struct run *r, struct arena *a, struct value *list);
 /* A later plan moved the service: what this one's tail kept of it is kept no more. */
 void run_take_over(struct run *r, struct str service);
 /* A person settled an operation of it. */

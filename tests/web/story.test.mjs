@@ -67,6 +67,7 @@ async function story(visitor, hands, [good, broken, last], { shots, earlier = /R
     await eventually('it gets ready beside the other', async () => (await heard(visitor)).some(one => /web: (\w+) \d of 2 up, 0 % of the traffic/.test(one)));
     await eventually('it has the traffic', async () => (await heard(visitor)).some(one => /web: \w+ 2 of 2 up, 100 % of the traffic/.test(one)));
     await page.locator('.gates').getByText('bakes').waitFor();
+    await page.locator('.gates').getByText(/[1-9][\d,]* requests, 0 errors/).waitFor(); // counted while they are sent
     await look(visitor, 'a rollout', picture('rollout'));
     await world.tell('converged');
     await world.tell('serves', good);

@@ -5,10 +5,12 @@
 import { advance, cancel, may, undo } from '../acts.js';
 import { part } from '../api.js';
 import { State, When, ofEnvironment, useAnswer } from '../parts.js';
+import { refresh } from '../store.js';
 import { watchOf } from '../time.js';
 import { html, useEffect, useState } from '../vendor/preact.js';
 import { plainly, plural, short } from '../words.js';
 
+const COUNTS_MS = 1000;
 const READY = ['running', 'ready'];
 
 const newestFirst = sets => [...sets].sort((a, b) => (b.revision ?? 0) - (a.revision ?? 0));
@@ -52,9 +54,25 @@ function aboutOf(word, groups) {
     return groups.find(one => one.digest?.startsWith(word))?.services.join(', ') ?? word.split('@')[0];
 }
 
-function Gate({ gate, groups }) {
-    const [kind, word = ''] = gate.name.split(':');
-    return html`<li><span>${aboutOf(word, groups)} ${GATES[kind] ?? kind}</span> <${Clock} since=${gate.since_ms ?? gate.intent_ms} length=${gate.length_ms} /></li>`;
+// What a gate counts is in no event: while one is open it is asked for.
+function useCounts(env, isOpen) {
+    useEffect(() => {
+        const path = `/environments/${part(env.name)}`;
+        const timer = isOpen && setInterval(() => document.hidden || refresh(one => one === path), COUNTS_MS);
+        return () => clearInterval(timer);
+    }, [env.name, isOpen]);
+    return env.live?.environments[env.name]?.gates ?? [];
+}
+
+function Counted({ kind, one, isMany }) {
+    const text = kind === 'drained' ? plural(one.streams, 'connection') + ' open' : `${plural(one.requests, 'request')}, ${plural(one.errors, 'error')}`;
+    return html`<span class=${one.errors ? 'failed' : 'muted'}>${isMany && `${one.service}: `}${text}</span>`;
+}
+
+function Gate({ gate, groups, counts }) {
+    const [kind, word = ''] = gate.name.split(':'), own = counts.filter(one => one.gate === gate.name && (kind !== 'drained' || one.streams >= 0));
+    return html`<li><span>${aboutOf(word, groups)} ${GATES[kind] ?? kind}</span> <${Clock} since=${gate.since_ms ?? gate.intent_ms} length=${gate.length_ms} />
+        ${own.map(one => html` <${Counted} kind=${kind} one=${one} isMany=${own.length > 1} />`)}</li>`;
 }
 
 function Probe({ one }) {
@@ -111,6 +129,7 @@ export function Rollout({ env, isOfPlan }) {
     const core = useAnswer(isRunning ? `/plans/${plan.id}` : null, () => false).data?.document.core;
     const shown = env.services.filter(service => isRunning || service.sets.length > 1);
     const gates = progress?.running.filter(one => one.kind === 'gate' && !one.name.startsWith('keep:')) ?? [];
+    const counts = useCounts(env, gates.length > 0);
     const failed = progress?.rollouts.filter(one => one.reason) ?? [];
     const isBack = progress?.rollouts.some(one => one.state === 'reverting');
     if (!shown.length && !isRunning)
@@ -122,7 +141,7 @@ export function Rollout({ env, isOfPlan }) {
         ${failed.map(one => html`<div class="notice failed" title=${one.reason}><strong>${one.culprit ? `${one.culprit}: ` : ''}</strong>${plainly(one.reason)}</div>`)}
         ${progress?.waits && html`<div class="notice waiting"><strong>Waits for a person.</strong> ${progress.waits}</div>`}
         <ul class="services">${shown.map(service => html`<${Service} key=${service.name} env=${env} service=${service} />`)}</ul>
-        ${gates.length > 0 && html`<ul class="gates">${gates.map(gate => html`<${Gate} key=${gate.uid} gate=${gate} groups=${core?.groups ?? []} />`)}</ul>`}
+        ${gates.length > 0 && html`<ul class="gates">${gates.map(gate => html`<${Gate} key=${gate.uid} gate=${gate} groups=${core?.groups ?? []} counts=${counts} />`)}</ul>`}
         ${progress && html`<${Counters} progress=${progress} steps=${core?.items.filter(item => item.lane === 'main').length ?? 0} />`}
         <p class="hidden" role="status" aria-live="polite">${isRunning ? sentenceOf(env, progress) : ''}</p></section>`;
 }
