@@ -29,7 +29,7 @@ struct gate_backend {
         int64_t since, requests, errors;
         const struct value *latency;
     } beside;
-    int is_new; /* no baseline yet */
+    int is_new;         /* no baseline yet */
     struct gate_shown { /* the loop's, of the last round; `counts` are the worker's */
         int is_known;
         int64_t requests, errors, streams;

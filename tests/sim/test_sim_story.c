@@ -421,8 +421,8 @@ static void what_kills_the_daemon_is_parked_and_settled(struct story *s)
     expect_version(s, SHOP_CRON, 2);
 }
 
-/* Until an operation waits for its end to be written; 0: none did. */
-static int run_until_it_ends(struct story *s, const char *action)
+/* Until an operation on such a thing waits for its end to be written; 0: none did. */
+static int run_until_it_ends(struct story *s, const char *action, const char *kind)
 {
     struct rec_operation *rows;
     struct err err = ERR_INIT;
@@ -431,8 +431,10 @@ static int run_until_it_ends(struct story *s, const char *action)
     for (int i = 0; !n && i < 2 * MINUTE; i++) {
         world_run(&s->w, 1);
         assert_int_equal(DB_SELECT(world_reader(&s->w), &s->w.arena, operation,
-                                   "WHERE action = $1 AND phase = 'SETTLED' AND outcome IS NULL",
-                                   &rows, &n, &err, DB_T(str_from_c(action))),
+                                   "WHERE action = $1 AND kind = $2 AND phase = 'SETTLED' AND "
+                                   "outcome IS NULL",
+                                   &rows, &n, &err, DB_T(str_from_c(action)),
+                                   DB_T(str_from_c(kind))),
                          0);
     }
     return n != 0;
@@ -461,12 +463,12 @@ static void what_is_made_and_seen_is_soon_told(struct story *s)
     assert_int_equal(count(s, "operation.identified"), n);
 }
 
-/* A person does not believe that it can be taken away: then the next plan tries. */
-static void what_a_person_gives_up_is_left_to_the_next_plan(struct story *s)
+/* A person does not believe that it can be taken away. */
+static void give_up(struct story *s, const char *kind)
 {
     change(s, SHOP_WEB, 0);
     push(s);
-    assert_true(run_until_it_ends(s, "delete"));
+    assert_true(run_until_it_ends(s, "delete", kind));
     world_die(&s->w, CRASH_OP_AFTER_PROVE, 1, 8);
     run(s, MINUTE);
     expect_status(s, "parked: ");
@@ -474,6 +476,22 @@ static void what_a_person_gives_up_is_left_to_the_next_plan(struct story *s)
     run(s, 2 * MINUTE);
     expect_status(s, "in_sync: ");
     expect_version(s, SHOP_WEB, 2);
+}
+
+/* The next plan tries, and there is one at once. */
+static void what_a_person_gives_up_is_left_to_the_next_plan(struct story *s)
+{
+    give_up(s, "instance");
+}
+
+/* Nothing is routed by it: the next rollout takes it away. */
+static void routes_that_a_person_gives_up_are_left_to_the_next_rollout(struct story *s)
+{
+    give_up(s, "routes");
+    change(s, SHOP_WEB, 0);
+    push(s);
+    run(s, 2 * MINUTE);
+    expect_version(s, SHOP_WEB, 3);
 }
 
 static void what_cannot_be_written_has_not_happened(struct story *s)
@@ -484,7 +502,7 @@ static void what_cannot_be_written_has_not_happened(struct story *s)
 
     change(s, SHOP_API, 0);
     push(s);
-    assert_true(run_until_it_ends(s, "delete"));
+    assert_true(run_until_it_ends(s, "delete", "instance"));
     s->w.is_disk_full = 1; /* found when it is written, not when it is made */
     run(s, 5 * SECOND);
     s->w.is_disk_full = 0;
@@ -572,6 +590,7 @@ int main(void)
         STORY(what_kills_the_daemon_is_parked_and_settled),
         STORY(what_is_made_and_seen_is_soon_told),
         STORY(what_a_person_gives_up_is_left_to_the_next_plan),
+        STORY(routes_that_a_person_gives_up_are_left_to_the_next_rollout),
         STORY(another_commit_does_not_bring_back_what_was_undone),
         STORY(a_branch_that_cannot_be_read_holds_up_no_other),
         STORY(what_cannot_be_written_has_not_happened),
