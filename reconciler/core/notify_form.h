@@ -1,33 +1,18 @@
 /*
  * notify_form: a message as the medium wants it. SPDX-License-Identifier: Apache-2.0
  *
- * A message is a map: {word, env?, subject, text?, plan?, commit?, author?, summary?, actor?, revision?}, for several that
- * became one {word: digest, n, counts: {WORD: N}, lines: [..]}, of a test {word: test ..}. What came from outside is data in each medium: it
- * makes no header, mention, link or markup, and is cut at the limits below. Pure.
+ * What came from outside is data in each medium: it makes no header, mention, link or markup, and is cut at the limits of
+ * notify_text.h. Pure.
  *
  * Memory   everything lives in the arena given, values of secrets too: its owner wipes it.
  * Fails    ERR_INVALID: what a secret holds is no such address or key; nothing of it is in the sentence.
- * Limits   NOTIFY_TEXT_MAX, NOTIFY_FIELD_MAX bytes; NOTIFY_LINES_MAX lines of a digest.
  */
 #pragma once
 
-#include "specs/notify_events.h"
-#include "specs/value.h"
+#include "reconciler/core/notify_text.h"
 
-#define NOTIFY_TEXT_MAX 2000u
-#define NOTIFY_FIELD_MAX 300u
-#define NOTIFY_LINES_MAX 20u
 #define NOTIFY_HEADERS_MAX 8
 #define NOTIFY_STATUS_TEXT_MAX 140u /* of a commit status */
-
-struct notify_message {
-    struct str id; /* the same at each attempt */
-    int64_t made_ms, now_ms;
-    enum notify_severity severity;
-    const struct value *says;
-    struct str link;              /* "": there is none */
-    const struct value *template; /* {title?, text?} of the recipient; NULL: as it is made */
-};
 
 struct notify_secrets { /* revealed; STR_NONE: the type has none */
     struct str url, key, password;
@@ -51,9 +36,5 @@ size_t notify_form_steps(const struct value *config, const struct notify_message
 int notify_form_status(struct arena *a, const struct value *forge, const struct notify_message *m,
                        struct str token, struct notify_form *ret, struct err *err);
 
-/* "prod: applied", or as the template says; the title of a plain text. */
-struct str notify_form_title(struct arena *a, const struct notify_message *m);
-/* At most `max` bytes, cut at the end of a character. */
-struct str notify_form_cut(struct str text, size_t max);
 /* 0: a receiver says that it has it. GitLab refuses a commit status that stands already: it has it, too. */
 int notify_form_judge(struct str type, int status, struct str answer, struct err *err);

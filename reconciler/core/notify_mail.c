@@ -31,7 +31,7 @@ struct str notify_mail_header(struct arena *a, struct str text)
         return text;
     sb_init(&b, a);
     while (text.n) {
-        struct str part = notify_form_cut(text, WORD_BYTES);
+        struct str part = notify_text_cut(text, WORD_BYTES);
 
         if (!part.n) /* no UTF-8 */
             part = str_slice(text, 0, WORD_BYTES);
@@ -157,7 +157,9 @@ static struct str mail_text(struct arena *a, const struct notify_message *m, str
     sb_addf(&b, "Date: %s\r\n", date_text(a, m->made_ms).p);
     sb_addf(&b, "From: Reeve <%.*s>\r\nTo: <%.*s>\r\n", STR_ARG(from), STR_ARG(to));
     sb_addf(&b, "Subject: %s\r\n",
-            notify_mail_header(a, str_fmt(a, "[reeve] %.*s", STR_ARG(notify_form_title(a, m)))).p);
+            notify_mail_header(
+                a, str_fmt(a, "[reeve] %.*s", STR_ARG(notify_text_title(a, m, &notify_text_plain))))
+                .p);
     sb_addf(&b, "Message-ID: <%.*s@%.*s>\r\n", STR_ARG(m->id), STR_ARG(domain));
     if (m->severity == NOTIFY_CRITICAL)
         sb_add_c(&b, "Importance: high\r\n");
@@ -191,8 +193,9 @@ int notify_mail_make(struct arena *a, const struct value *config, const struct n
     ret->user = s.user.p ? str_to_c(a, s.user) : NULL;
     ret->password = s.password.p ? str_to_c(a, s.password) : NULL;
     ret->needs_tls = !is_of_this_machine(s.host);
-    ret->body = mail_text(
-        a, m, from, to->u.text, domain_of(a, &s),
-        str_fmt(a, "%.*s\n\n%.*s", STR_ARG(notify_form_title(a, m)), STR_ARG(text)));
+    ret->body = mail_text(a, m, from, to->u.text, domain_of(a, &s),
+                          str_fmt(a, "%.*s\n\n%.*s",
+                                  STR_ARG(notify_text_title(a, m, &notify_text_plain)),
+                                  STR_ARG(text)));
     return arena_status(a, err);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/notify_template.h"
 
+#include "reconciler/core/notify_text.h"
+
 static void add_named(struct sb *b, struct str name, const struct notify_message *m,
                       struct str title, const struct notify_template_ways *ways)
 {
@@ -12,7 +14,7 @@ static void add_named(struct sb *b, struct str name, const struct notify_message
     else if (str_eq_c(name, "link"))
         sb_add(b, m->link);
     else if (text.n)
-        ways->value(b, notify_form_cut(text, max));
+        ways->value(b, notify_text_cut(text, max));
 }
 
 /* Its lines stay lines. */

@@ -9,7 +9,9 @@
  */
 #pragma once
 
-#include "reconciler/core/notify_form.h"
+#include "base/str.h"
+
+struct notify_message;
 
 typedef void notify_template_add(struct sb *b, struct str text);
 struct notify_template_ways { /* into a medium */

@@ -5,7 +5,7 @@
 
 #include "base/guard.h"
 #include "base/sys.h"
-#include "reconciler/core/notify_form.h"
+#include "reconciler/core/notify_text.h"
 #include "reconciler/engine/engine_state.h"
 #include "reconciler/engine/notify_rules.h"
 #include "specs/json_io.h"
@@ -29,7 +29,7 @@ static void say(struct news *n, const char *key, struct str text)
 
 static struct str cut(struct str text)
 {
-    return notify_form_cut(text, NOTIFY_TEXT_MAX);
+    return notify_text_cut(text, NOTIFY_TEXT_MAX);
 }
 
 /* --- facts --------------------------------------------------------------------------------------- */
@@ -47,8 +47,8 @@ static int say_commit(struct news *n, const struct rec_plan *plan, struct err *e
     if (!found)
         return 0;
     say(n, "commit", rows[0].commit_id);
-    say(n, "author", notify_form_cut(rows[0].author, NOTIFY_FIELD_MAX));
-    say(n, "summary", notify_form_cut(rows[0].summary, NOTIFY_FIELD_MAX));
+    say(n, "author", notify_text_cut(rows[0].author, NOTIFY_FIELD_MAX));
+    say(n, "summary", notify_text_cut(rows[0].summary, NOTIFY_FIELD_MAX));
     return 0;
 }
 

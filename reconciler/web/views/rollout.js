@@ -11,7 +11,7 @@ import { html, useEffect, useState } from '../vendor/preact.js';
 import { plainly, plural, short } from '../words.js';
 
 const COUNTS_MS = 1000;
-const READY = ['running', 'ready'];
+const READY = ['running', 'ready'], BACK = ['reverting', 'revert_failed'];
 
 const newestFirst = sets => [...sets].sort((a, b) => (b.revision ?? 0) - (a.revision ?? 0));
 
@@ -131,11 +131,11 @@ export function Rollout({ env, isOfPlan }) {
     const gates = progress?.running.filter(one => one.kind === 'gate' && !one.name.startsWith('keep:')) ?? [];
     const counts = useCounts(env, gates.length > 0);
     const failed = progress?.rollouts.filter(one => one.reason) ?? [];
-    const isBack = progress?.rollouts.some(one => one.state === 'reverting');
+    const back = progress?.rollouts.map(one => one.state).find(state => BACK.includes(state));
     if (!shown.length && !isRunning)
         return null;
     return html`<section class="rollout ${isRunning ? 'runs' : ''}" aria-label="Rollout"><div class="bar"><h2>${titleOf(plan, isRunning, isOfPlan, shown)}</h2>
-            ${isRunning && (isBack || !isOfPlan) && html`<${State} word=${isBack ? 'reverting' : plan.state} />`}
+            ${isRunning && (back || !isOfPlan) && html`<${State} word=${back ?? plan.state} />`}
             ${isRunning && html`<${Clock} since=${plan.started_ms ?? plan.made_ms} />`}
             <${Buttons} env=${env} isRunning=${isRunning} /></div>
         ${failed.map(one => html`<div class="notice failed" title=${one.reason}><strong>${one.culprit ? `${one.culprit}: ` : ''}</strong>${plainly(one.reason)}</div>`)}
