@@ -29,7 +29,7 @@ static size_t n_waiting(const struct intake *i)
 
 static struct str waiting(const struct intake *i)
 {
-    return (struct str){ i->raw + i->at, n_waiting(i) };
+    return i->raw ? (struct str){ i->raw + i->at, n_waiting(i) } : S("");
 }
 
 /* --- what we say instead ------------------------------------------------------------------------- */
