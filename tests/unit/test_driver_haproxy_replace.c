@@ -33,11 +33,11 @@ static void given_a_full_pool(struct test_edge *e)
 }
 
 /* A proxy that is slow to begin is waited for, as the engine would. */
-static void expect_a_backend(struct test_edge *e, const char *owner)
+static void expect_verdict(struct test_edge *e, const char *owner, enum rv_verdict verdict)
 {
     int64_t until_ms = sys_mono_ms() + 3 * PATIENCE_MS;
 
-    while (test_edge_apply(e, RV_CREATE, "backend", "n", owner, "{\"servers\":[]}") != RV_DONE)
+    while (test_edge_apply(e, RV_CREATE, "backend", "n", owner, "{\"servers\":[]}") != verdict)
         if (e->ret.verdict != RV_WAIT || sys_mono_ms() > until_ms)
             fail_msg("backend %s: %.*s", owner, (int)e->ret.message.n, e->ret.message.p);
 }
@@ -48,10 +48,9 @@ static void expect_a_pool_of(struct test_edge *e, int n_backends, int n_used)
 
     for (int i = n_used; i < n_backends; i++) {
         (void)snprintf(owner, sizeof(owner), "rv1n%d", i); /* fits */
-        expect_a_backend(e, owner);
+        expect_verdict(e, owner, RV_DONE);
     }
-    assert_int_equal(test_edge_apply(e, RV_CREATE, "backend", "n", "rv1no", "{\"servers\":[]}"),
-                     RV_USER);
+    expect_verdict(e, "rv1no", RV_USER);
     (void)snprintf(message, sizeof(message), "all %d backends", n_backends); /* fits */
     if (!test_rv_has(e->ret.message, message))
         assert_string_equal(e->ret.message.p, message);
