@@ -25,9 +25,8 @@ write_story()
 given_recorder()
 {
     export REEVE_SERVER=$WORLD/recorder.sock
-    /usr/bin/python3 "$ROOT/tests/support/api_recorder.py" "$REEVE_SERVER" "$WORLD/var/reeve.sock" "$KEPT/record" \
-        >"$WORLD/recorder.log" 2>&1 9>&- &
-    disown $!
+    beside recorder /usr/bin/python3 "$ROOT/tests/support/api_recorder.py" "$REEVE_SERVER" "$WORLD/var/reeve.sock" "$KEPT/record" \
+        >"$WORLD/recorder.log" 2>&1
     await 20 "the recorder listens" test -S "$REEVE_SERVER"
 }
 

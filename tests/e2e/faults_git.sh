@@ -73,7 +73,7 @@ git_is_mute()
 {
     given_served
     stop_daemon
-    python3 -c '
+    beside silent python3 -c '
 import socket, sys
 s = socket.socket()
 s.bind(("127.0.0.1", int(sys.argv[1])))
@@ -81,8 +81,7 @@ s.listen(16)
 held = []
 while True:
     held.append(s.accept())
-' $((FIRST + 31)) 9>&- &
-    LOADER=$! # ends with the world
+' $((FIRST + 31))
     await 10 "it listens" accepts $((FIRST + 31))
     sed -i "s|url: \"file://[^\"]*\"|url: \"https://127.0.0.1:$((FIRST + 31))/repo\"|" "$WORLD/reeve.yaml"
     start_daemon

@@ -7,6 +7,7 @@
 #     given_world            repository, Daemon document, free ports; WORLD, HTTP (port of the edge)
 #     spec version=v2 ..     writes the specs (see there)
 #     deploy SENTENCE        commits and tells the daemon
+#     beside NAME COMMAND..  a program that ends with the world
 #     await SECONDS SENTENCE COMMAND..
 #     expect_.. fail         say what was wrong, show what was known, end the test
 #
@@ -20,6 +21,8 @@ HOST=shop.example.test
 WORLD=
 DAEMON=
 LOADER=
+declare -A BESIDE=()
+OWN_PATH=$PATH # a test may have taken it away
 LOOK_S=0.05
 
 . "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
@@ -109,6 +112,27 @@ kill_child()
     } 2>/dev/null
 }
 
+# beside NAME COMMAND..: a program that ends with the world, or with end_beside; its id is ${BESIDE[NAME]}.
+beside()
+{
+    local name=$1
+
+    shift
+    end_beside "$name"
+    "$@" 9>&- &
+    BESIDE[$name]=$!
+}
+
+end_beside()
+{
+    local name
+
+    for name; do
+        [ -z "${BESIDE[$name]:-}" ] || kill_child "${BESIDE[$name]}"
+        unset "BESIDE[$name]"
+    done
+}
+
 # Those with the text in their command line.
 processes()
 {
@@ -135,17 +159,22 @@ kill_keepers()
     kill_processes "$WORLD/var/"
 }
 
-# The control groups that a daemon which root started made for this state; what was in them is dead.
-end_groups()
+# Nobody of the world runs, and its directory is gone. In a trap, `return` alone says what the script ended with.
+is_cleared()
 {
-    local name dir
+    [ -z "$(processes "$WORLD/")" ] && rm -rf "$WORLD" 2>/dev/null && [ ! -e "$WORLD" ] && return 0
+    kill_processes "$WORLD/"
+    chmod -R u+rwX "$WORLD" 2>/dev/null # sealed trees: root alone would not care
+    false
+}
 
-    name=$(printf %s "$WORLD/var/reeve.db" | sha256sum | cut -c 1-16)
-    find /sys/fs/cgroup -depth -type d -path "*/reeve-$name*" 2>/dev/null | while read -r dir; do
-        until rmdir "$dir" 2>/dev/null || [ ! -w "$dir" ]; do
-            sleep $LOOK_S
-        done
-    done
+# The control groups that a daemon which root started made for this state; what was in them is dead.
+no_groups_are_left()
+{
+    local ours=(/sys/fs/cgroup -depth -type d -path "*/reeve-$(printf %s "$WORLD/var/reeve.db" | sha256sum | cut -c 1-16)*" -writable)
+
+    find "${ours[@]}" -exec rmdir {} + 2>/dev/null
+    [ -z "$(find "${ours[@]}" 2>/dev/null)" ]
 }
 
 end_world()
@@ -153,15 +182,13 @@ end_world()
     [ -z "$LOADER" ] || kill_child "$LOADER"
     [ -z "$DAEMON" ] || kill_child "$DAEMON"
     LOADER= DAEMON=
+    end_beside "${!BESIDE[@]}"
     cd /
-    until [ -z "$(processes "$WORLD/")" ] && rm -rf "$WORLD" 2>/dev/null && [ ! -e "$WORLD" ]; do
-        kill_processes "$WORLD/"
-        chmod -R u+rwX "$WORLD" 2>/dev/null # sealed trees: root alone would not care
-        sleep $LOOK_S
-    done
+    PATH=$OWN_PATH
+    await 60 "nothing of the world is left" is_cleared
     rm -f "/tmp/reeve-test-ports.$FIRST"
     exec 9>&-
-    end_groups
+    await 60 "its control groups are gone" no_groups_are_left
     WORLD=
 }
 

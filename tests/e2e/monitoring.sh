@@ -4,13 +4,6 @@
 
 DOCS=$(cd "$(dirname "$0")/../../docs/monitoring" && pwd)
 CASES=$(cd "$(dirname "$0")/monitoring" && pwd)
-PROMETHEUS=
-
-end_prometheus()
-{
-    [ -z "$PROMETHEUS" ] || kill_child "$PROMETHEUS"
-    PROMETHEUS=
-}
 
 the_rules_are_rules()
 {
@@ -35,11 +28,20 @@ what_they_ask_for_is_there()
         fail "the dashboard is no JSON"
 }
 
+# By the settings of the standard input.
+start_prometheus()
+{
+    cat >"$WORLD/prometheus.yml"
+    promtool check config "$WORLD/prometheus.yml" >"$WORLD/checked" 2>&1 || fail "$(cat "$WORLD/checked")"
+    beside prometheus prometheus --config.file="$WORLD/prometheus.yml" --storage.tsdb.path="$WORLD/tsdb" \
+        --web.listen-address="127.0.0.1:$((FIRST + 38))" >"$WORLD/prometheus.log" 2>&1
+}
+
 # A second stands for a minute: the rules as they are, but sooner.
 given_prometheus()
 {
     sed 's/for: [0-9]*[ms]/for: 0s/; s/fetch_age_seconds > 600/fetch_age_seconds > 6/' "$DOCS/rules.yaml" >"$WORLD/rules.yaml"
-    cat >"$WORLD/prometheus.yml" <<END
+    start_prometheus <<END
 global: {scrape_interval: 500ms, evaluation_interval: 500ms}
 rule_files: [$WORLD/rules.yaml]
 scrape_configs:
@@ -47,11 +49,6 @@ scrape_configs:
     authorization: {credentials_file: $WORLD/scrape}
     static_configs: [{targets: ["127.0.0.1:$API"]}]
 END
-    promtool check config "$WORLD/prometheus.yml" >"$WORLD/checked" 2>&1 || fail "$(cat "$WORLD/checked")"
-    prometheus --config.file="$WORLD/prometheus.yml" --storage.tsdb.path="$WORLD/tsdb" \
-        --web.listen-address="127.0.0.1:$((FIRST + 38))" >"$WORLD/prometheus.log" 2>&1 9>&- &
-    PROMETHEUS=$!
-    trap 'status=$?; end_prometheus; end_script $status' EXIT
 }
 
 ask_prometheus()
@@ -99,7 +96,7 @@ they_fire_on_a_broken_rollout_and_a_stale_source()
     kill_daemon
     await 30 "the alert of a daemon that is gone" fires ReeveDown
     say "   $(ask_prometheus alerts | grep -o '"alertname":"[A-Za-z]*"' | sort -u | tr '\n' ' ')"
-    end_prometheus
+    end_beside prometheus
 }
 
 ends()
@@ -186,7 +183,7 @@ for s in json.load(sys.stdin)["services"]:
 
 given_scraped_instances()
 {
-    cat >"$WORLD/prometheus.yml" <<END
+    start_prometheus <<END
 global: {scrape_interval: 500ms, scrape_timeout: 500ms}
 scrape_configs:
   - job_name: services
@@ -195,11 +192,6 @@ scrape_configs:
         refresh_interval: 1s
         authorization: {type: Bearer, credentials_file: $WORLD/scrape}
 END
-    promtool check config "$WORLD/prometheus.yml" >"$WORLD/checked" 2>&1 || fail "$(cat "$WORLD/checked")"
-    prometheus --config.file="$WORLD/prometheus.yml" --storage.tsdb.path="$WORLD/tsdb" \
-        --web.listen-address="127.0.0.1:$((FIRST + 38))" >"$WORLD/prometheus.log" 2>&1 9>&- &
-    PROMETHEUS=$!
-    trap 'status=$?; end_prometheus; end_script $status' EXIT
 }
 
 # VERSION COMMIT: of prod, both instances of that version and no other are up, and carry what they are.
@@ -252,7 +244,7 @@ instances_are_found_and_move_with_a_rollout()
     run 0 "prod" undo prod --reason "version 2 was better"
     await 30 "back at version 2" serves v2
     await 30 "version 2 is scraped again" version_is_scraped v2 "$(git -C "$WORLD/repo" rev-parse main~1)"
-    end_prometheus
+    end_beside prometheus
     say "   $(targets scrape | head -n 1)"
 }
 

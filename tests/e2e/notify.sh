@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 SUPPORT=$(dirname "$0")/../support
-SINK= MAIL= CERT=
+MAIL= CERT=
 NAMES='hook_url hook_key slack_url'
 KEY=key-0123456789abcdef0123456789abcdef
 
@@ -12,16 +12,9 @@ KEY=key-0123456789abcdef0123456789abcdef
 start_sink()
 {
     rm -f "$WORLD/sink/ready"
-    /usr/bin/python3 "$SUPPORT/notify_sink.py" "$WORLD/sink" $((FIRST + 35)) "${MAIL:--}" ${CERT:+"$CERT" "$CERT_KEY"} \
-        >>"$WORLD/sink/log" 2>&1 9>&- &
-    SINK=$!
+    beside sink /usr/bin/python3 "$SUPPORT/notify_sink.py" "$WORLD/sink" $((FIRST + 35)) "${MAIL:--}" ${CERT:+"$CERT" "$CERT_KEY"} \
+        >>"$WORLD/sink/log" 2>&1
     await 20 "the sink listens" [ -e "$WORLD/sink/ready" ]
-}
-
-stop_sink()
-{
-    [ -z "$SINK" ] || kill_child "$SINK"
-    SINK=
 }
 
 taken()
@@ -126,7 +119,7 @@ $(mail)" "$SLACK"
     await 20 "the program refused it" is_refused /hook
     kill_daemon
     start_daemon
-    stop_sink # nobody is there at all
+    end_beside sink # nobody is there at all
     stop_daemon
     start_daemon
     told_spec version=v3 env='APP_HEALTH: fail' deadline=1s
@@ -147,7 +140,7 @@ $(mail)" "$SLACK"
     nothing_is_shown
     expect "the chain holds" reeve audit verify --replay
     stop_daemon
-    stop_sink
+    end_beside sink
     MAIL= CERT=
 }
 
@@ -231,7 +224,7 @@ a_test_is_sent_now()
     run 1 'failed  slack:slack_url: its address is not a public one, and egress.allow does not name it' notify test prod
     run 0 'taken  webhook:hook_url' notify test webhook:hook_url
     stop_daemon
-    stop_sink
+    end_beside sink
 }
 
 # What the Daemon document takes back is not used, whatever was planned; a person is told why.
@@ -263,7 +256,7 @@ a_grant_that_is_taken_back_stops_it()
     start_daemon
     await 90 "what waited comes" are_taken 2 /services/
     stop_daemon
-    stop_sink
+    end_beside sink
 }
 
 doctor_says()
@@ -293,7 +286,7 @@ what_waits_is_seen()
     await 60 "nothing waits" nothing_waits
     stop_daemon
     run 0 'nothing waits' notify list prod # from the file
-    stop_sink
+    end_beside sink
 }
 
 waits_why()

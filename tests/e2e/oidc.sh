@@ -4,7 +4,6 @@
 . "$(dirname "$0")/npm.sh"
 
 SECRET='it is/the+secret of: the client'
-PROVIDER=
 HERE=$(cd "$(dirname "$0")" && pwd)
 
 command -v node >/dev/null || skip "node is not here: it runs the identity providers"
@@ -16,9 +15,7 @@ given_people()
 {
     local auth
 
-    end_provider
     given_world
-    trap 'end_all $?' EXIT
     API=http://localhost:$((FIRST + 35)) PORT=$((FIRST + 36)) KEPT=$WORLD/provider
     mkdir "$KEPT" "$WORLD/secrets"
     auth="auth: {roles: {admin: [group:admins], approver: [group:ops], operator: [user:ann]}, people: {ann: {oidc: 'ann@acme'}, bob: {}},"
@@ -41,21 +38,8 @@ secrets: {default: files, stores: {files: {type: file, directory: secrets}}}"
 # start_provider real|evil
 start_provider()
 {
-    node "$HERE/provider.mjs" "$1" "$PORT" "$API/api/v1/oidc/callback" "$KEPT" "${MODULES:-}" >>"$KEPT/log" 2>&1 9>&- &
-    PROVIDER=$!
+    beside provider node "$HERE/provider.mjs" "$1" "$PORT" "$API/api/v1/oidc/callback" "$KEPT" "${MODULES:-}" >>"$KEPT/log" 2>&1
     await 20 "the provider answers" curl -sf --noproxy '*' -o /dev/null "http://127.0.0.1:$PORT/.well-known/openid-configuration"
-}
-
-end_provider()
-{
-    [ -z "$PROVIDER" ] || kill_child "$PROVIDER"
-    PROVIDER=
-}
-
-end_all()
-{
-    end_provider
-    end_script "$1"
 }
 
 # ask JAR METHOD URL [MORE..]: the answer's head and body, with the cookies of that browser.
@@ -379,7 +363,7 @@ it_is_away()
     given_evil
     expect_answer "in" "$(told ann good)" 200 'Signed in'
     reeve --quiet people password bob <<<'correct horse battery staple'
-    end_provider
+    end_beside provider
     expect_answer "away" "$(told eve good)" 502 'does not answer'
     expect_answer "nobody asks twice" "$(told eve good)" 502 'a moment ago'
     expect_has "who is in stays in" "$(ask ann GET "$API/api/v1/me")" ' 200'

@@ -44,13 +44,11 @@ an_edge_that_cannot_listen()
     given_world
     spec
     commit 'version 1'
-    PORT=$HTTP "$APP" >/dev/null 2>&1 9>&- &
-    LOADER=$!
+    beside somebody env PORT=$HTTP "$APP" >/dev/null 2>&1
     await 5 "the port is taken" get /healthz
     once 1
     expect_has "what it says" "$SAID" "$HTTP"
-    kill_child $LOADER
-    LOADER=
+    end_beside somebody
     once 0
     expect_serves v1
 }

@@ -4,22 +4,9 @@
 . "$(dirname "$0")/canary.sh"
 
 SUPPORT=$(dirname "$0")/../support
-VAULT=
 TOKEN=vault-0123456789abcdef0123456789abcdef
 SEALED=sealed-0123456789abcdef0123456789abcdef
 PROGRAM=program-0123456789abcdef0123456789abcdef
-
-end_vault()
-{
-    [ -z "$VAULT" ] || kill_child "$VAULT"
-    VAULT=
-}
-
-end_with_vault()
-{
-    end_vault
-    end_script "$1"
-}
 
 vault()
 {
@@ -28,9 +15,7 @@ vault()
 
 start_vault()
 {
-    python3 "$SUPPORT/fake_vault.py" "$WORLD/vault.port" 9>&- &
-    VAULT=$!
-    trap 'end_with_vault $?' EXIT
+    beside vault python3 "$SUPPORT/fake_vault.py" "$WORLD/vault.port"
     await 20 "the vault listens" test -e "$WORLD/vault.port"
     VAULT_PORT=$(cat "$WORLD/vault.port")
 }
@@ -193,7 +178,6 @@ none_of_them_is_anywhere_else()
             "$(grep -rlaF "$value" "$WORLD/var" "$WORLD/daemon.log" "$WORLD/shown.txt" "$WORLD/repo")" ""
         expect_equal "command lines that hold it" "$(grep -lsaF -f - /proc/[0-9]*/cmdline <<<"$value")" ""
     done
-    end_vault
 }
 
 run_cases a_generated_value_is_made_once each_store_gives_its_value the_daemon_forgets_them a_new_version_of_each_is_a_new_revision \

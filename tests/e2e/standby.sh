@@ -126,9 +126,8 @@ given_liar()
     commit 'version 1'
     start_daemon
     echo honest >"$WORLD/word"
-    /usr/bin/python3 "$ROOT/tests/support/replica_liar.py" "$WORLD/liar.sock" "$WORLD/var/reeve.sock" "$WORLD/word" \
-        >"$WORLD/liar.log" 2>&1 9>&- &
-    disown $!
+    beside liar /usr/bin/python3 "$ROOT/tests/support/replica_liar.py" "$WORLD/liar.sock" "$WORLD/var/reeve.sock" "$WORLD/word" \
+        >"$WORLD/liar.log" 2>&1
     await 20 "it listens" test -S "$WORLD/liar.sock"
     start_standby "unix:$WORLD/liar.sock"
     await_converged

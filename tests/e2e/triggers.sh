@@ -4,24 +4,14 @@
 
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 CONTRACTS=${CONTRACTS:-$ROOT/../shared/contracts}
-FORGE=
-
-end_forge()
-{
-    [ -z "$FORGE" ] || kill_child "$FORGE"
-    FORGE=
-}
 
 # A world whose source has a forge of that type; the token stands in the daemon's environment.
 given_forge()
 {
     local type=$1
 
-    end_forge
     given_world
-    trap 'status=$?; end_forge; end_script $status' EXIT
-    python3 "$ROOT/tests/support/fake_forge.py" "$WORLD/forge.port" "$WORLD/forge.log" 9>&- &
-    FORGE=$!
+    beside forge python3 "$ROOT/tests/support/fake_forge.py" "$WORLD/forge.port" "$WORLD/forge.log"
     await 20 "the forge listens" test -s "$WORLD/forge.port"
     FORGE_AT=http://127.0.0.1:$(cat "$WORLD/forge.port")
     write_daemon extra="secrets: {default: env, stores: {env: {type: env, prefix: T_}}}" "${@:2}"
@@ -162,7 +152,6 @@ the_floor_asks_too()
     report build success
     await 60 'in sync' converges
     expect_serves v1
-    end_forge
     given_world
     spec version=v1
     require 'require_checks: [{name: build}]'
@@ -216,7 +205,6 @@ expect_nothing_moves()
 
 the_newest_tag_counts()
 {
-    end_forge
     given_world
     sed -i 's|^    branch: main|    tag: "v*"|' "$WORLD/reeve.yaml"
     tag v1.9 one
