@@ -1,6 +1,7 @@
 #!/bin/bash
 # anchors: the head of the history lies where the daemon's machine cannot rewrite it. SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/heads.sh"
 
 PLACE=
 
@@ -25,18 +26,9 @@ lines()
     in_place log --format=%s main
 }
 
-# The newest event that is no event of anchors is in the place.
-is_anchored()
+brought()
 {
-    local newest=$(reeve history -n 20 -o json | grep -o '"kind":"[^"]*"[^{}]*"seq":[0-9]*' | grep -v '"kind":"anchor' | head -n 1 | grep -o '[0-9]*$')
-    local brought=$(lines | grep '^reeve/anchor/2 ' | head -n 1 | cut -d ' ' -f 3)
-
-    [ -n "$newest" ] && [ -n "$brought" ] && [ "$brought" -ge "$newest" ]
-}
-
-await_anchored()
-{
-    await 20 "what happened is anchored" is_anchored
+    lines | grep '^reeve/anchor/2 ' | head -n 1 | cut -d ' ' -f 3
 }
 
 python_verifies()
@@ -68,22 +60,11 @@ an_anchor_asks_for_none()
 
     before=$(lines | wc -l)
     for n in 1 2 3; do
-        reeve hold prod --reason "the $n. canary" >/dev/null || fail "hold is refused"
-        reeve resume prod >/dev/null || fail "resume is refused"
+        something_happens "the $n. canary"
         await_anchored
     done
     [ "$(lines | wc -l)" -le $((before + 6)) ] || fail "six events, $(($(lines | wc -l) - before)) anchors"
-    expect_equal "an event each" "$(reeve history -n 1000 -o json | grep -o '"kind":"anchor.made"' | wc -l)" "$(lines | wc -l)"
-}
-
-says_that_it_is_not_anchored()
-{
-    reeve status | grep -q 'the head of the history is not anchored at '
-}
-
-is_told()
-{
-    reeve history -n 1000 -o json | grep -q '"kind":"anchor.failed"'
+    expect_equal "an event each" "$(n_made)" "$(lines | wc -l)"
 }
 
 a_place_that_is_down_is_told_and_comes_back()
@@ -92,14 +73,11 @@ a_place_that_is_down_is_told_and_comes_back()
 
     before=$(lines | wc -l)
     mv "$PLACE" "$WORLD/away.git"
-    reeve hold prod --reason 'nobody anchors this' >/dev/null || fail "hold is refused"
-    await 20 "status says so" says_that_it_is_not_anchored
-    await 20 "the history says so" is_told
+    something_happens 'nobody anchors this'
+    await_told 1 .
     expect_has "why" "$(reeve history -n 50)" "anchor.failed"
-    reeve resume prod >/dev/null || fail "resume is refused"
     mv "$WORLD/away.git" "$PLACE"
-    await_anchored
-    await 20 "status says nothing of it" eval '! says_that_it_is_not_anchored'
+    await_over 1
     [ "$(lines | wc -l)" -gt "$before" ] || fail "nothing more was brought"
 }
 
@@ -110,12 +88,11 @@ a_place_that_was_rewritten_is_told()
 
     other=$(in_place rev-parse main~1)
     in_place update-ref refs/heads/main "$other"
-    reeve hold prod --reason 'the place was put back' >/dev/null || fail "hold is refused"
-    await 20 "status says so" eval 'reeve status | grep -q "the branch was rewritten"'
+    something_happens 'the place was put back'
+    await_told 2 'the branch was rewritten'
     expect_equal "it stays as they made it" "$(in_place rev-parse main)" "$other"
     in_place update-ref refs/heads/main "$kept"
-    reeve resume prod >/dev/null || fail "resume is refused"
-    await_anchored
+    await_over 2
 }
 
 # Another daemon writes there, too.
@@ -126,11 +103,9 @@ others_may_write_beside_it()
     mkdir -p "$WORLD/clone/another/2026/01/01"
     printf 'reeve/anchor/1 another 1 %064d\n' 7 >"$WORLD/clone/another/2026/01/01/00"
     git -C "$WORLD/clone" add . && git -C "$WORLD/clone" commit -qm another && git -C "$WORLD/clone" push -q origin main || fail "no push"
-    reeve hold prod --reason 'we go on from there' >/dev/null || fail "hold is refused"
+    something_happens 'we go on from there'
     await_anchored
     expect_has "theirs stays" "$(in_place ls-tree -r --name-only main)" "another/2026/01/01/00"
-    reeve resume prod >/dev/null || fail "resume is refused"
-    await_anchored
 }
 
 expect_stale()
@@ -142,22 +117,12 @@ expect_stale()
     say "   $(grep -o 'why=.*' "$WORLD/daemon.log" | tail -n 1)"
 }
 
-# With its keys and all: nothing on this machine tells.
+# Nothing on this machine tells.
 a_daemon_that_was_put_back_is_stale()
 {
-    stop_daemon
-    cp -a "$WORLD/var" "$WORLD/var.then"
-    start_daemon
-    reeve hold prod --reason 'this will not have happened' >/dev/null || fail "hold is refused"
-    await_anchored
-    stop_daemon
-    mv "$WORLD/var" "$WORLD/var.now"
-    cp -a "$WORLD/var.then" "$WORLD/var"
-    rm -rf "$WORLD/var/services" "$WORLD/var/edge"
-    cp -a "$WORLD/var.now/services" "$WORLD/var.now/edge" "$WORLD/var"
+    put_back
     expect_stale "was anchored, and it has not happened here"
-    rm -rf "$WORLD/var"
-    mv "$WORLD/var.now" "$WORLD/var"
+    put_forward
     start_daemon
     expect_has_not "the one that goes on" "$(reeve status 2>&1)" "older than the world"
     stop_daemon
@@ -170,13 +135,7 @@ a_history_that_was_rewritten_with_our_key_is_stale()
     python3 "$(dirname "${BASH_SOURCE[0]}")/../support/rewrite_history.py" "$WORLD/var" || fail "it was not rewritten"
     expect_has "by itself it holds" "$(reeve audit verify)" "the sealed head, event"
     expect_stale "is another one than was anchored"
-    rm -rf "$WORLD/var"
-    mv "$WORLD/var.now" "$WORLD/var"
-}
-
-waits_for_an_anchor()
-{
-    explained prod | grep -q 'waits for an anchor'
+    put_forward
 }
 
 # Words: what the rule asks for.
@@ -191,9 +150,8 @@ nothing_is_applied_while_it_cannot_be_anchored()
     await_converged
     await_anchored
     mv "$PLACE" "$WORLD/away.git"
-    reeve hold prod --reason 'nobody anchors this' >/dev/null || fail "hold is refused"
-    reeve resume prod >/dev/null || fail "resume is refused"
-    await 30 "the history says so" is_told
+    something_happens 'nobody anchors this'
+    await_told 1 .
     await 30 "a later one waits, too" the_next_version_waits
     mv "$WORLD/away.git" "$PLACE"
     await_converged

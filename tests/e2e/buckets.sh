@@ -1,36 +1,18 @@
 #!/bin/bash
 # buckets: the head of the history lies in a bucket, an object each; the store is Swift. SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/heads.sh"
 
 SUPPORT=$(dirname "${BASH_SOURCE[0]}")/../support
 KEY=a-key-of-the-store
-SERVERS=
-FRONT=
+PLACE_SAID=s3:store/anchors/of/shop
 export REEVE_SECRET_STORE_ID=test:tester REEVE_SECRET_STORE_KEY=$KEY
 
 [ -x /usr/bin/swift-proxy-server ] || skip "swift-proxy is not installed"
 
 start_server()
 {
-    "$WORLD/swift/run" "$1" >>"$WORLD/swift/$1.log" 2>&1 9>&- &
-    SERVERS="$SERVERS $!"
-    [ "$1" != proxy ] || PROXY=$!
-}
-
-end_servers()
-{
-    local pid
-
-    for pid in $SERVERS $FRONT; do
-        kill_child "$pid"
-    done
-    SERVERS= FRONT=
-}
-
-end_with_servers()
-{
-    end_servers
-    end_script "$1"
+    beside "$1" "$WORLD/swift/run" "$1" >>"$WORLD/swift/$1.log" 2>&1
 }
 
 await_store()
@@ -66,9 +48,7 @@ given_store()
 {
     local name
 
-    end_servers
     given_world
-    trap 'end_with_servers $?' EXIT
     STORE=$((FIRST + 31))
     bash "$SUPPORT/swift.sh" "$WORLD/swift" "$STORE" || fail "no store"
     for name in memcached account container object proxy; do
@@ -90,49 +70,16 @@ n_objects()
     keys | wc -l
 }
 
-# The newest event that is no event of anchors is in the place.
-is_anchored()
+brought()
 {
-    local newest brought
-
-    newest=$(reeve history -n 20 -o json | grep -o '"kind":"[^"]*"[^{}]*"seq":[0-9]*' | grep -v '"kind":"anchor' | head -n 1 | grep -o '[0-9]*$')
-    brought=$(keys | head -n 1 | sed 's|.*/||' | cut -d - -f 2)
-    [ -n "$newest" ] && [ -n "$brought" ] && [ "$brought" -ge "$newest" ]
+    keys | head -n 1 | sed 's|.*/||' | cut -d - -f 2
 }
 
-await_anchored()
+# N WHY
+something_happens_and_is_told()
 {
-    await 20 "what happened is anchored" is_anchored
-}
-
-something_happens()
-{
-    reeve hold prod --reason "$1" >/dev/null || fail "hold is refused"
-    reeve resume prod >/dev/null || fail "resume is refused"
-}
-
-says()
-{
-    reeve status | grep 'the head of the history is not anchored at s3:store/anchors/of/shop' | grep -q "$1"
-}
-
-n_failed()
-{
-    reeve history -n 1000 -o json | grep -o '"kind":"anchor.failed"' | wc -l
-}
-
-expect_told()
-{
-    something_happens "$1"
-    await 60 "status says so: $1" says "$1"
-    await 60 "the history says so: $1" eval "[ \"\$(n_failed)\" -eq $2 ]"
-}
-
-expect_over()
-{
-    await 30 "status says nothing of it" eval '! says .'
-    await_anchored
-    expect_equal "told once" "$(n_failed)" "$1"
+    something_happens "$2"
+    await_told "$1" "$2"
 }
 
 heads_are_objects()
@@ -164,9 +111,9 @@ an_object_of_somebody_else_is_told()
 
     folder=$(dirname "$(keys | head -n 1)")
     ask_store PUT "anchors/$folder/000000000000000000-of-mine" -d mine || fail "no object"
-    expect_told 'somebody wrote there what is no anchor' 1
+    something_happens_and_is_told 1 'somebody wrote there what is no anchor'
     ask_store DELETE "anchors/$folder/000000000000000000-of-mine" || fail "it stays"
-    expect_over 1
+    await_over 1
 }
 
 an_object_that_was_written_over_or_removed_is_told()
@@ -176,51 +123,40 @@ an_object_that_was_written_over_or_removed_is_told()
     newest=$(keys | head -n 1)
     ask_store GET "anchors/$newest" >"$WORLD/line"
     ask_store PUT "anchors/$newest" -d other || fail "no object"
-    expect_told 'somebody wrote over an object' 2
+    something_happens_and_is_told 2 'somebody wrote over an object'
     ask_store DELETE "anchors/$newest" || fail "it stays"
     await 60 "status says so" says 'what was brought there last is not there any more'
     ask_store PUT "anchors/$newest" --data-binary "@$WORLD/line" || fail "no object"
-    expect_over 2
+    await_over 2
 }
 
 a_store_that_is_down_or_lets_nobody_in_is_told()
 {
-    kill_child "$PROXY"
+    end_beside proxy
     something_happens 'nobody keeps this'
-    await 60 "status says so" says .
-    await 60 "the history says so" eval '[ "$(n_failed)" -eq 3 ]'
+    await_told 3 .
     stop_daemon
     start_daemon
     expect_has "it starts without it" "$(reeve status)" "prod"
     start_server proxy
     await_store
-    expect_over 3
+    await_over 3
     stop_daemon
     start_daemon REEVE_SECRET_STORE_KEY=another
-    expect_told 'status 403: SignatureDoesNotMatch' 4
+    something_happens_and_is_told 4 'status 403: SignatureDoesNotMatch'
     stop_daemon
     start_daemon
-    expect_over 4
+    await_over 4
 }
 
-# With its keys and all: nothing on this machine tells.
+# Nothing on this machine tells.
 a_daemon_that_was_put_back_is_stale()
 {
-    stop_daemon
-    cp -a "$WORLD/var" "$WORLD/var.then"
-    start_daemon
-    something_happens 'this will not have happened'
-    await_anchored
-    stop_daemon
-    mv "$WORLD/var" "$WORLD/var.now"
-    mv "$WORLD/var.then" "$WORLD/var"
-    rm -rf "$WORLD/var/services" "$WORLD/var/edge"
-    cp -a "$WORLD/var.now/services" "$WORLD/var.now/edge" "$WORLD/var"
+    put_back
     start_daemon
     expect_has "the daemon" "$(reeve status 2>&1)" "was anchored, and it has not happened here"
     stop_daemon
-    rm -rf "$WORLD/var"
-    mv "$WORLD/var.now" "$WORLD/var"
+    put_forward
 }
 
 # Swift takes what it does not know without a word.
@@ -230,7 +166,7 @@ a_store_that_does_not_lock_is_told()
     write_place "$STORE" "object_lock: 30d" "    floor: {anchor: required}"
     start_daemon
     await 30 "status says so" says 'does not say that it locks what is written there'
-    await 30 "the plan waits" eval "explained prod | grep -q 'waits for an anchor'"
+    await 30 "the plan waits" waits_for_an_anchor
     stop_daemon
 }
 
@@ -240,8 +176,7 @@ what_is_locked_and_deleted_is_told()
     given_store
     ask_store PUT 'anchors?versioning=' -d '<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Enabled</Status></VersioningConfiguration>' ||
         fail "no versions"
-    python3 "$SUPPORT/lock_front.py" "$WORLD/front" "127.0.0.1:$STORE" 9>&- &
-    FRONT=$!
+    beside front python3 "$SUPPORT/lock_front.py" "$WORLD/front" "127.0.0.1:$STORE"
     await 20 "the front listens" test -e "$WORLD/front"
     write_place "$(cat "$WORLD/front")" "object_lock: 30d" "    floor: {anchor: required}"
     start_daemon
@@ -251,7 +186,7 @@ what_is_locked_and_deleted_is_told()
     await_anchored
     expect_equal "nothing is told" "$(n_failed)" 0
     ask_store DELETE "anchors/$(keys | tail -n 1)" || fail "it stays"
-    expect_told 'somebody deleted what was brought there' 1
+    something_happens_and_is_told 1 'somebody deleted what was brought there'
 }
 
 run_cases heads_are_objects an_object_of_somebody_else_is_told an_object_that_was_written_over_or_removed_is_told \

@@ -1,29 +1,20 @@
 #!/bin/bash
 # stamps: an authority says when the head of the history was there (RFC 3161). SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/heads.sh"
 
 SUPPORT=$(dirname "${BASH_SOURCE[0]}")/../support
-TSA=
 TSA_DIR=
 
 start_tsa()
 {
-    python3 "$SUPPORT/fake_tsa.py" "$TSA_DIR" "$TSA_DIR/port" 9>&- 2>>"$TSA_DIR/log" &
-    TSA=$!
-    trap 'end_with_tsa $?' EXIT
-    await 20 "the authority listens" eval "kill -0 $TSA && [ -e '$TSA_DIR/port' ] && curl -s -o /dev/null \"http://127.0.0.1:\$(cat '$TSA_DIR/port')/\""
+    beside tsa python3 "$SUPPORT/fake_tsa.py" "$TSA_DIR" "$TSA_DIR/port" 2>>"$TSA_DIR/log"
+    await 20 "the authority listens" listens
 }
 
-stop_tsa()
+listens()
 {
-    [ -z "$TSA" ] || kill_child "$TSA"
-    TSA=
-}
-
-end_with_tsa()
-{
-    stop_tsa
-    end_script "$1"
+    kill -0 "${BESIDE[tsa]}" && [ -e "$TSA_DIR/port" ] && curl -s -o /dev/null "http://127.0.0.1:$(cat "$TSA_DIR/port")/"
 }
 
 answers()
@@ -35,7 +26,6 @@ answers()
 # Words: more of the rule.
 given_authority()
 {
-    stop_tsa
     given_world
     TSA_DIR=$WORLD/tsa
     mkdir "$TSA_DIR"
@@ -52,30 +42,9 @@ export_to()
     reeve audit export >"$1" || fail "the export is refused"
 }
 
-n_stamps()
+brought()
 {
-    reeve history -n 1000 -o json | grep -o '"kind":"anchor.made"' | wc -l
-}
-
-# The newest event that is no event of anchors has a time stamp.
-is_stamped()
-{
-    local newest brought
-
-    newest=$(reeve history -n 20 -o json | grep -o '"kind":"[^"]*"[^{}]*"seq":[0-9]*' | grep -v '"kind":"anchor' | head -n 1 | grep -o '[0-9]*$')
-    brought=$(reeve status -o json | grep -o '"anchors":\[[^]]*' | grep -o '"seq":[0-9]*' | cut -d : -f 2)
-    [ -n "$newest" ] && [ -n "$brought" ] && [ "$brought" -ge "$newest" ]
-}
-
-await_stamped()
-{
-    await 20 "what happened has a time stamp" is_stamped
-}
-
-something_happens()
-{
-    reeve hold prod --reason "$1" >/dev/null || fail "hold is refused"
-    reeve resume prod >/dev/null || fail "resume is refused"
+    reeve status -o json | grep -o '"anchors":\[[^]]*' | grep -o '"seq":[0-9]*' | cut -d : -f 2
 }
 
 heads_get_time_stamps()
@@ -83,9 +52,9 @@ heads_get_time_stamps()
     given_authority
     start_daemon
     await_converged
-    await_stamped
+    await_anchored
     something_happens 'one more'
-    await_stamped
+    await_anchored
     expect_has "who looks" "$(reeve status -o json)" '"type":"rfc3161"'
     expect "the tables follow from the events" reeve audit verify --replay
 }
@@ -97,11 +66,11 @@ each_of_them_is_in_an_export()
     stop_daemon
     export_to "$WORLD/history.jsonl"
     reeve audit anchor "$WORLD/history.jsonl" >"$WORLD/lines" || fail "no lines"
-    expect_equal "each is kept" "$(wc -l <"$WORLD/lines")" "$(n_stamps)"
-    expect_has "reeve" "$(reeve audit verify "$WORLD/history.jsonl" --anchors "$WORLD/history.jsonl" --authority "$TSA_DIR/ca.pem")" "$(n_stamps) time stamps hold, from 20"
-    expect_has "from the lines" "$(reeve audit verify "$WORLD/history.jsonl" --anchors "$WORLD/lines" --authority "$TSA_DIR/ca.pem")" "$(n_stamps) time stamps hold, from 20"
-    expect_has "unchecked" "$(reeve audit verify "$WORLD/history.jsonl" --anchors "$WORLD/lines")" "$(n_stamps) time stamps were not checked"
-    expect_has "python" "$(python3 "$SUPPORT/../../docs/verify_history.py" "$WORLD/history.jsonl" "$WORLD/lines")" "$(n_stamps) anchors"
+    expect_equal "each is kept" "$(wc -l <"$WORLD/lines")" "$(n_made)"
+    expect_has "reeve" "$(reeve audit verify "$WORLD/history.jsonl" --anchors "$WORLD/history.jsonl" --authority "$TSA_DIR/ca.pem")" "$(n_made) time stamps hold, from 20"
+    expect_has "from the lines" "$(reeve audit verify "$WORLD/history.jsonl" --anchors "$WORLD/lines" --authority "$TSA_DIR/ca.pem")" "$(n_made) time stamps hold, from 20"
+    expect_has "unchecked" "$(reeve audit verify "$WORLD/history.jsonl" --anchors "$WORLD/lines")" "$(n_made) time stamps were not checked"
+    expect_has "python" "$(python3 "$SUPPORT/../../docs/verify_history.py" "$WORLD/history.jsonl" "$WORLD/lines")" "$(n_made) anchors"
     while read -r line; do
         printf %s "${line% rfc3161:*}" >"$WORLD/line"
         printf %s "${line##* rfc3161:}" | base64 -d >"$WORLD/token"
@@ -131,16 +100,6 @@ a_time_stamp_of_something_else_is_found()
     expect_not_believed "cannot be read (PEM)" "$WORLD/lines" "$WORLD/lines"
 }
 
-n_failed()
-{
-    reeve history -n 1000 -o json | grep -o '"kind":"anchor.failed"' | wc -l
-}
-
-says()
-{
-    reeve status | grep 'the head of the history is not anchored at ' | grep -q "$1"
-}
-
 # Told once an outage, and over with the next time stamp. MODE SENTENCE
 given_answers_that_do_not_hold()
 {
@@ -149,12 +108,9 @@ given_answers_that_do_not_hold()
     before=$(n_failed)
     answers "$1"
     something_happens "the authority answers otherwise: $1"
-    await 90 "status says why, $1" says "$2"
-    await 90 "the history says so, $1" eval "[ \"\$(n_failed)\" -gt $before ]"
+    await_told $((before + 1)) "$2"
     answers good
-    await_stamped
-    await 20 "status says nothing of it" eval '! says .'
-    expect_equal "told once, $1" "$(n_failed)" $((before + 1))
+    await_over $((before + 1))
 }
 
 answers_that_do_not_hold_are_told()
@@ -175,17 +131,14 @@ an_authority_that_is_down_is_told_and_comes_back()
     local before
 
     before=$(n_failed)
-    stop_tsa
+    end_beside tsa
     something_happens 'nobody signs this'
-    await 90 "status says so" says .
-    await 90 "the history says so" eval "[ \"\$(n_failed)\" -gt $before ]"
+    await_told $((before + 1)) .
     stop_daemon
     start_daemon
     expect_has "it starts without it" "$(reeve status)" "prod"
     start_tsa
-    await_stamped
-    await 20 "status says nothing of it" eval '! says .'
-    expect_equal "told once" "$(n_failed)" $((before + 1))
+    await_over $((before + 1))
 }
 
 # The machine cannot tell: its time stamps went with its history. Who exported them can.
@@ -202,20 +155,15 @@ an_earlier_export_stands_against_a_history_that_was_rewritten()
     expect_has "but against what was exported" "$said" "is not the one that was anchored: the history was rewritten"
 }
 
-waits_for_an_anchor()
-{
-    explained prod | grep -q 'waits for an anchor'
-}
-
 nothing_is_applied_without_a_time_stamp()
 {
     given_authority "    floor: {anchor: required}"
-    stop_tsa
+    end_beside tsa
     start_daemon
     await 20 "the plan waits" waits_for_an_anchor
     start_tsa
     await_converged
-    await_stamped
+    await_anchored
 }
 
 run_cases heads_get_time_stamps each_of_them_is_in_an_export a_time_stamp_of_something_else_is_found \
