@@ -10,6 +10,9 @@ import { small } from './png.mjs';
 const { chromium } = await import(`${process.env.PLAYWRIGHT}/index.mjs`);
 const IMAGES = fileURLToPath(new URL('../../docs/img/', import.meta.url));
 export const PASSWORD = 'correct horse battery staple';
+const PATIENCE_MS = 60000; // of everything that is waited for; the machine may be slow
+const SHOWN_MAX = 4000;
+const visitors = new Set();
 
 export const openBrowser = () => chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--force-color-profile=srgb'] });
 
@@ -18,7 +21,7 @@ export const openBrowser = () => chromium.launch({ executablePath: process.env.C
 export async function visit(browser, world, { name, width = 1280, scheme = 'light', elsewhere } = {}) {
     const context = await browser.newContext({ viewport: { width, height: width < 600 ? 844 : 860 }, colorScheme: scheme, locale: 'en-GB', timezoneId: 'UTC', reducedMotion: 'reduce' });
     const page = await context.newPage(), faults = [], bytes = { sent: 0 };
-    page.setDefaultTimeout(20000);
+    page.setDefaultTimeout(PATIENCE_MS);
     page.on('pageerror', error => faults.push(String(error)));
     page.on('console', message => message.type() === 'error' && !/status of \d+|net::ERR_/.test(message.text()) && faults.push(message.text()));
     const may = url => url.startsWith(world.url) || (elsewhere && url.startsWith(elsewhere));
@@ -28,6 +31,8 @@ export async function visit(browser, world, { name, width = 1280, scheme = 'ligh
         return route.abort();
     });
     const visitor = { context, page, faults, bytes, width, scheme, go: path => page.goto(world.url + path) };
+    visitors.add(visitor);
+    context.on('close', () => visitors.delete(visitor));
     if (name) {
         await visitor.go('/sign-in');
         await page.getByLabel('Name').fill(name);
@@ -37,6 +42,17 @@ export async function visit(browser, world, { name, width = 1280, scheme = 'ligh
     }
     return visitor;
 }
+
+// What each of them sees: for who finds that something is not as it should be.
+export async function showPages() {
+    const shown = [...visitors].map(async ({ page, faults }) => {
+        const text = await page.locator('body').innerText({ timeout: 5000 }).catch(error => `nothing: ${error.message}`);
+        return `--- ${page.url()}\n${text.slice(0, SHOWN_MAX)}${faults.map(one => `\n    fault: ${one}`).join('')}`;
+    });
+    return (await Promise.all(shown)).join('\n');
+}
+
+export const leave = () => Promise.all([...visitors].map(({ context }) => context.close()));
 
 export const expectNoFaults = visitor => assert.deepEqual(visitor.faults, []);
 
@@ -63,7 +79,7 @@ export async function shoot(visitor, name) {
     writeFileSync(`${IMAGES}${name}.png`, small(await visitor.page.screenshot({ animations: 'disabled' })));
 }
 
-export async function eventually(what, look, deadlineMs = 20000) {
+export async function eventually(what, look, deadlineMs = PATIENCE_MS) {
     for (const end = Date.now() + deadlineMs;; await new Promise(resolve => setTimeout(resolve, 50))) {
         if (await look())
             return;

@@ -4,8 +4,9 @@
 // that the page shows what happened. CROWD_N environments (1000), for CROWD_S seconds (20; a minute for the figures of the
 // documentation).
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { PASSWORD, eventually, expectNoFaults, openBrowser, shoot, visit } from './browser.mjs';
+import { test } from './case.mjs';
 import { givenWorld } from './world.mjs';
 
 const N = Number(process.env.CROWD_N ?? 1000), SECONDS = Number(process.env.CROWD_S ?? 20), PER_S = 10;
@@ -153,5 +154,4 @@ test(`${N} environments, ${PER_S} events a second`, async () => {
         return shown === status.environments.filter(one => one.sync === 'held').length;
     });
     expectNoFaults(ann);
-    await ann.context.close();
 });

@@ -1,6 +1,7 @@
 // hands: the same deeds by mouse and by keyboard. SPDX-License-Identifier: Apache-2.0
 //
-// Each pair of hands has the same functions, so that a story is told once and done by both.
+// Each pair of hands has the same functions, so that a story is told once and done by both. A plan is opened by its id: the
+// list may still show the one before it.
 import assert from 'node:assert/strict';
 
 const focused = page => page.evaluate(() => document.activeElement?.textContent ?? '');
@@ -30,9 +31,9 @@ async function pressTo(page, text) {
 
 export const mouse = {
     name: 'mouse',
-    async openPlan({ page }) {
+    async openPlan({ page }, id) {
         await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: 'Plans' }).click();
-        await page.getByRole('link', { name: /prod/ }).click();
+        await page.locator(`[data-row][href="/plans/${id}"]`).click();
     },
     async begins({ page }, verb) {
         await page.getByRole('button', { name: `${verb} …` }).click();
@@ -70,10 +71,10 @@ const KEYS = { Approve: 'a', Undo: 'u', Reject: 'r', Advance: 'v' };
 
 export const keyboard = {
     name: 'keyboard',
-    async openPlan({ page }) {
+    async openPlan({ page }, id) {
         await page.keyboard.press('g');
         await page.keyboard.press('p');
-        await page.locator('[data-row]').waitFor();
+        await page.locator(`[data-row][href="/plans/${id}"]`).waitFor();
         await page.keyboard.press('j');
         await expectFocusSeen(page);
         await page.keyboard.press('Enter');
@@ -132,9 +133,17 @@ export const keyboard = {
     },
 };
 
-// What is asked first: the verb, the reason, the verb again.
+// What the daemon says to what was asked: nothing where it is done, else why not.
+export async function toldTo({ page }) {
+    const dialog = page.getByRole('dialog'), notice = dialog.getByRole('alert');
+    await notice.or(page.locator('body:not(:has(dialog[open]))')).first().waitFor();
+    return (await notice.count()) ? notice.textContent() : '';
+}
+
+// What is asked first: the verb, the reason, the verb again; it is done when this is.
 export async function asks(visitor, hands, verb, reason) {
     await hands.begins(visitor, verb);
     await hands.says(visitor, /^Reason/, reason);
     await hands.ends(visitor, verb);
+    assert.equal(await toldTo(visitor), '', `${verb}: what the daemon says to it`);
 }

@@ -1,7 +1,8 @@
 // oidc: people sign in at an identity provider, a real one, and come back to where they were. SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { PASSWORD, expectAccessible, expectNoFaults, openBrowser, shoot, visit } from './browser.mjs';
+import { test } from './case.mjs';
 import { givenWorld } from './world.mjs';
 
 let browser, world;
@@ -47,7 +48,6 @@ test('who has not signed in is sent there, and comes back to the page that was a
     await page.reload();
     await door(page).waitFor();
     expectNoFaults(olga);
-    await olga.context.close();
 });
 
 test('who changes their mind there is told so, and nobody is signed in', async () => {
@@ -61,7 +61,6 @@ test('who changes their mind there is told so, and nobody is signed in', async (
     await page.getByRole('link').first().click();
     await door(page).waitFor();
     expectNoFaults(olga);
-    await olga.context.close();
 });
 
 test('who has no role is let in and sees nothing', async () => {
@@ -74,7 +73,6 @@ test('who has no role is let in and sees nothing', async () => {
     assert.equal(await actorOf(eve), 'person:oidc:eve@elsewhere');
     assert.ok(!(await page.locator('body').textContent()).includes('prod'), 'not even a name');
     expectNoFaults(eve);
-    await eve.context.close();
 });
 
 test('while it is away a password still opens, and an answer of before is refused in words', async () => {
@@ -94,5 +92,4 @@ test('while it is away a password still opens, and an answer of before is refuse
     await page.getByRole('heading', { name: 'Environments' }).waitFor();
     assert.equal(await actorOf(ann), 'person:ann');
     expectNoFaults(ann);
-    await ann.context.close();
 });

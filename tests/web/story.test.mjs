@@ -2,11 +2,14 @@
 //
 // By mouse and by keyboard alone, wide and narrow, light and dark; the services and those who ask them are real.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { eventually, expectAccessible, expectFits, expectNoFaults, openBrowser, shoot, visit } from './browser.mjs';
-import { asks, keyboard, mouse } from './hands.mjs';
+import { test } from './case.mjs';
+import { asks, keyboard, mouse, toldTo } from './hands.mjs';
 import { givenWorld } from './world.mjs';
 
+const LONG_BAKE = '5m', SHORT_BAKE = '1s';
+const REVERT_MS = 150000; // what never gets ready goes back after a minute
 const HOSTILE = '<img src=x onerror=alert(1)> & <b>bold</b>';
 let browser, world;
 
@@ -49,8 +52,7 @@ async function look(visitor, what, picture) {
 async function approvePlan(visitor, hands, version, more) {
     const { page } = visitor;
     await world.tell('deploy', version, more ?? '', `${version}: ${more ? 'a new cache' : 'search answers sooner'}`);
-    await world.tell('waits');
-    await hands.openPlan(visitor);
+    await hands.openPlan(visitor, await world.waits());
     await page.getByText('waiting for approval').waitFor();
     await eventually('the new version is in the plan', () => says(visitor, `+ ${version}`.slice(2)));
     await listen(visitor);
@@ -58,25 +60,32 @@ async function approvePlan(visitor, hands, version, more) {
     await page.locator('.rollout.runs').waitFor();
 }
 
+// What bakes does so until somebody says that it is proven.
+async function proves(visitor, hands) {
+    await visitor.page.locator('.gates').getByText('bakes').waitFor();
+    await asks(visitor, hands, 'Advance', 'the numbers are good');
+    await world.tell('converged');
+}
+
 // `shots`: the pictures are of this one. `earlier`: what was live at a fifth of all the time.
 async function story(visitor, hands, [good, broken, last], { shots, earlier = /Revision\s*\d/ }) {
     const { page } = visitor, picture = name => (shots ? `${name}-${visitor.width > 600 ? 'wide' : 'narrow'}` : '');
+    await world.tell('bake', LONG_BAKE);
 
     // a plan for production is approved; green comes up beside blue, then has the traffic
     await approvePlan(visitor, hands, good);
     await eventually('it gets ready beside the other', async () => (await heard(visitor)).some(one => /web: (\w+) \d of 2 up, 0 % of the traffic/.test(one)));
     await eventually('it has the traffic', async () => (await heard(visitor)).some(one => /web: \w+ 2 of 2 up, 100 % of the traffic/.test(one)));
-    await page.locator('.gates').getByText('bakes').waitFor();
     await page.locator('.gates').getByText(/[1-9][\d,]* requests, 0 errors/).waitFor(); // counted while they are sent
     await look(visitor, 'a rollout', picture('rollout'));
-    await world.tell('converged');
+    await proves(visitor, hands);
     await world.tell('serves', good);
     await page.locator('.bar .state').getByText('applied').waitFor();
     assert.ok((await page.getByRole('listitem').filter({ hasText: `${good} was looked at` }).count()) > 0, 'who approved it, and why');
 
     // one that breaks while it bakes goes back by itself, and says why
     await approvePlan(visitor, hands, broken, ', APP_HEALTH: "fail_after:1500"');
-    await eventually('it went back', () => says(visitor, 'reverted'), 40000);
+    await eventually('it went back', () => says(visitor, 'reverted'), REVERT_MS);
     await hands.openEnvironment(visitor);
     await page.getByText('The last rollout went back').waitFor();
     await page.getByText('Not tried again').waitFor();
@@ -86,7 +95,7 @@ async function story(visitor, hands, [good, broken, last], { shots, earlier = /R
 
     // a good one again, and back from it
     await approvePlan(visitor, hands, last);
-    await world.tell('converged');
+    await proves(visitor, hands);
     await world.tell('serves', last);
     await hands.openEnvironment(visitor);
     await asks(visitor, hands, 'Undo', 'the numbers look odd');
@@ -122,26 +131,22 @@ for (const { hands, width, scheme, versions, ...more } of TOLD)
     test(`a change goes to production by ${hands.name} at ${width} px, ${scheme}`, async () => {
         const ann = await visit(browser, world, { name: 'ann', width, scheme });
         await story(ann, hands, versions, more);
-        await ann.context.close();
     });
 
 test('two approve at once, one by mouse and one by keyboard: one is told that somebody was faster', async () => {
     const people = await Promise.all([['ann', mouse], ['bob', keyboard]].map(async ([name, hands]) => ({ ...await visit(browser, world, { name }), hands })));
+    await world.tell('bake', SHORT_BAKE);
     await world.tell('deploy', 'v14', '', HOSTILE);
-    await world.tell('waits');
+    const id = await world.waits();
     for (const visitor of people) {
-        await visitor.hands.openPlan(visitor);
+        await visitor.hands.openPlan(visitor, id);
         await eventually('what others wrote is text', () => says(visitor, HOSTILE));
         await visitor.hands.begins(visitor, 'Approve');
         await visitor.hands.says(visitor, /^Reason/, 'seen');
         await look(visitor, 'what is asked first');
     }
     await Promise.all(people.map(visitor => visitor.hands.ends(visitor, 'Approve')));
-    const told = await Promise.all(people.map(async ({ page }) => {
-        const notice = page.getByRole('dialog').getByRole('alert');
-        await Promise.race([notice.waitFor(), page.getByRole('dialog').waitFor({ state: 'detached' })]);
-        return (await notice.count()) ? notice.textContent() : '';
-    }));
+    const told = await Promise.all(people.map(toldTo));
     assert.equal(told.filter(Boolean).length, 1, `one is told: ${told}`);
     console.log(`   told: ${told.find(Boolean).trim()}`);
     for (const { page } of people) {
@@ -151,15 +156,13 @@ test('two approve at once, one by mouse and one by keyboard: one is told that so
     }
     await world.tell('converged');
     people.forEach(expectNoFaults);
-    await Promise.all(people.map(({ context }) => context.close()));
 });
 
 test('what destroys says so first, and asks for the name', async () => {
     const ann = await visit(browser, world, { name: 'ann' }), { page } = ann;
     await world.tell('parts', 'web');
     await world.tell('deploy', 'v15', '', 'v15: the old api is not asked any more');
-    await world.tell('waits');
-    await mouse.openPlan(ann);
+    await mouse.openPlan(ann, await world.waits());
     await page.locator('.line').first().waitFor();
     assert.match(await page.locator('.line').first().textContent(), /delete.*service\/api/, 'it stands first');
     await look(ann, 'a plan that destroys', 'risk-wide');
@@ -172,5 +175,4 @@ test('what destroys says so first, and asks for the name', async () => {
     await world.tell('converged');
     await world.tell('parts', 'both');
     expectNoFaults(ann);
-    await ann.context.close();
 });

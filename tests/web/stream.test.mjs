@@ -1,7 +1,8 @@
 // stream: it is cut, the page says since when, and nothing is missed when it is back. SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { eventually, expectAccessible, expectNoFaults, openBrowser, shoot, visit } from './browser.mjs';
+import { test } from './case.mjs';
 import { givenWay, givenWorld } from './world.mjs';
 
 let browser, world, way;
@@ -48,12 +49,11 @@ test('a stream that is cut comes back with nothing missed', async () => {
     await world.tell('stop');
     await page.getByText('Not live since').waitFor();
     await world.tell('start');
-    await page.getByText('Not live since').waitFor({ state: 'detached', timeout: 40000 });
+    await page.getByText('Not live since').waitFor({ state: 'detached' });
     await world.tell('deploy', 'v3');
     await world.tell('converged');
     await eventually('the stream is live', async () => (await numbers(page)).at(-1) === (await told(ann.context)).at(-1));
     expectNoFaults(ann);
-    await ann.context.close();
 });
 
 test('nothing is asked for by the clock', async () => {
@@ -65,5 +65,4 @@ test('nothing is asked for by the clock', async () => {
     await ann.page.clock.install();
     await ann.page.clock.runFor(120000);
     assert.deepEqual(asked, []);
-    await ann.context.close();
 });

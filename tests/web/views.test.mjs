@@ -1,7 +1,8 @@
 // views: each of them by everybody, in both widths and colours, and what is done outside of rollouts. SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { eventually, expectAccessible, expectFits, expectNoFaults, openBrowser, shoot, visit } from './browser.mjs';
+import { test } from './case.mjs';
 import { asks, keyboard, mouse } from './hands.mjs';
 import { givenWorld } from './world.mjs';
 
@@ -41,7 +42,6 @@ for (const hands of HANDS)
         await hands.ends(ann, 'Revoke');
         await row.locator('.state').getByText('revoked').waitFor();
         expectNoFaults(ann);
-        await ann.context.close();
     });
 
 // [address, picture]; the row of the plan is opened from the list.
@@ -68,7 +68,7 @@ for (const [width, scheme] of [[1280, 'light'], [1280, 'dark'], [390, 'light'], 
         const isShot = (width > 600) === (scheme === 'light'); // wide ones are light, narrow ones dark
         if (!(await (await ann.context.request.get(`${world.url}/api/v1/environments/prod`)).json()).plan) {
             await world.tell('deploy', 'v2', ', SEARCH: "sooner", CACHE_MB: "256"', 'v2: search answers sooner, from a larger cache');
-            await world.tell('waits');
+            await world.waits();
             await makeToken(ann, mouse, 'deploys');
         }
         for (const [address, picture] of ADDRESSES) {
@@ -92,7 +92,6 @@ for (const [width, scheme] of [[1280, 'light'], [1280, 'dark'], [390, 'light'], 
         await expectFits(nobody, 'signing in');
         if (isShot)
             await shoot(nobody, `sign-in-${suffix}`);
-        await nobody.context.close();
     });
 
 for (const hands of HANDS)
@@ -108,12 +107,11 @@ for (const hands of HANDS)
         await asks(bob, hands, 'Resume', 'it is over');
         await page.getByText('‖ Held').waitFor({ state: 'detached' });
         expectNoFaults(bob);
-        await bob.context.close();
     });
 
 test('who may only look sees no button, and what is for admins says so', async () => {
     const vic = await visit(browser, world, { name: 'vic' }), { page } = vic;
-    await mouse.openPlan(vic);
+    await mouse.openPlan(vic, await world.waits());
     await page.getByText('approving needs the role approver').waitFor();
     assert.equal(await page.getByRole('button', { name: /…$/ }).count(), 0);
     await vic.go('/access');
@@ -125,7 +123,6 @@ test('who may only look sees no button, and what is for admins says so', async (
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByText('Not that name and password').waitFor();
     await expectAccessible(vic, 'a refusal');
-    await vic.context.close();
 });
 
 for (const [hands, version] of [[mouse, 'v3'], [keyboard, 'v4']])
@@ -135,13 +132,11 @@ for (const [hands, version] of [[mouse, 'v3'], [keyboard, 'v4']])
         await hands.openLogs(ann);
         await ann.page.getByRole('log').first().waitFor();
         await world.tell('deploy', version);
-        await world.tell('waits');
-        await hands.openPlan(bob);
+        await hands.openPlan(bob, await world.waits());
         await asks(bob, hands, 'Approve', 'to see its log');
         await ann.page.locator('.tail pre', { hasText: `version ${version}` }).first().waitFor();
         await world.tell('converged');
         [ann, bob].forEach(expectNoFaults);
-        await Promise.all([ann, bob].map(({ context }) => context.close()));
     });
 
 test('what happened is read page by page, with each step or without', async () => {
@@ -153,9 +148,10 @@ test('what happened is read page by page, with each step or without', async () =
     await page.locator('.events .step').first().waitFor();
     const newest = await seqs();
     await page.getByRole('link', { name: 'Older' }).click();
-    await eventually('what was before', async () => (await seqs())[0] === newest.at(-1) - 1);
+    const before = Number(new URL(page.url()).searchParams.get('before'));
+    assert.ok(newest.includes(before), 'what is older is before one that was seen');
+    await eventually('what was before', async () => (await seqs())[0] === before - 1);
     await page.goBack();
     await eventually('what is newest', async () => (await seqs()).includes(newest[0]));
     expectNoFaults(ann);
-    await ann.context.close();
 });

@@ -6,7 +6,8 @@
 #     world.sh estate NUMBER    so many environments with nothing behind them
 #
 # Started by world.mjs. Says `ready URL FOLDER`; then each line of the standard input is a command of obey(), its words
-# divided by 0x1f, answered by `done`. At the end of the input the world ends.
+# divided by 0x1f, answered by `done`, and by the id of the plan where one was waited for. At the end of the input the world
+# ends.
 HERE=$(cd "$(dirname "$0")" && pwd)
 . "$HERE/../e2e/lib.sh"
 . "$HERE/../bench/estate.sh"
@@ -14,7 +15,8 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 PASSWORD='correct horse battery staple'
 APPROVAL=auto
 PARTS=both
-SPEED='bake_time: 3s, min_healthy_time: 300ms, healthy_deadline: 10s, progress_deadline: 20s, keep_previous: 10m'
+BAKE=3s # of web
+SPEED='min_healthy_time: 300ms, healthy_deadline: 1m, progress_deadline: 5m, keep_previous: 10m' # the machine may be slow
 
 # write_specs VERSION [MORE VARIABLES]: web, which needs a moment to start, and, where both are wanted, api, behind one domain.
 write_specs()
@@ -23,7 +25,7 @@ write_specs()
 
     if [ $PARTS = both ]; then
         routes+=', /api: {service: api}'
-        api=$'\n  api:\n    <<: *app\n    replicas: 1\n    depends_on: {web: {condition: service_started}}\n    environment: {VERSION: v1}'
+        api=$'\n  api:\n    <<: *app\n    replicas: 1\n    depends_on: {web: {condition: service_started}}\n    environment: {VERSION: v1}\n    rollout: {strategy: blue_green, bake_time: 3s, '$SPEED'}'
     fi
     write_shop "$APPROVAL" <<SPEC
 services:
@@ -33,7 +35,7 @@ services:
     replicas: 2
     environment: {VERSION: "$version", LOG_LEVEL: info, APP_START_MS: "1500"$more}
     healthcheck: {readiness: {http: {path: /healthz}, interval: 100ms, success_threshold: 2}}
-    rollout: {strategy: blue_green, $SPEED}
+    rollout: {strategy: blue_green, bake_time: $BAKE, $SPEED}
     termination: {drain: 1s, stop_grace_period: 500ms}$api
 domains:
   app: {hosts: [$HOST], routes: {$routes}}
@@ -126,9 +128,11 @@ obey()
     deploy) write_specs "$2" "${3:-}" && deploy "${4:-version $2}" ;; # VERSION [MORE VARIABLES [SENTENCE]]
     approval) APPROVAL=$2 ;;
     parts) PARTS=$2 ;; # both|web
-    converged) await_converged 60 ;;
-    waits) await 40 "a plan of the newest commit waits" waits_at_head ;;
-    serves) await 20 "$2 is served" serves "$2" ;;
+    bake) BAKE=$2 ;;
+    converged) await_converged 120 ;;
+    waits) await 120 "a plan of the newest commit waits" waits_at_head && TOLD=$(plan_id) ;;
+    serves) await 60 "$2 is served" serves "$2" ;;
+    show) show_world ;;
     load) start_load --kept 4 --new 2 --pause-ms 10 ;;
     unload) end_load ;;
     provider) start_provider ;;
@@ -149,6 +153,7 @@ estate) given_many "$2" ;;
 esac
 echo "ready $API $WORLD" >&3
 while IFS=$'\x1f' read -r -a words; do
+    TOLD=
     obey "${words[@]}"
-    echo done >&3
+    echo "done $TOLD" >&3
 done
