@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/journal.h"
 
+#define JOURNAL_IS_OPEN "INDEXED BY operations_open WHERE outcome IS NULL"
+
 int journal_open(struct db *db, struct arena *a, struct str env, struct rec_operation **ret,
                  size_t *ret_n, struct err *err)
 {
     if (!env.p)
-        return DB_SELECT(db, a, operation, "WHERE outcome IS NULL ORDER BY uid", ret, ret_n, err);
-    return DB_SELECT(db, a, operation, "WHERE env = $1 AND outcome IS NULL ORDER BY uid", ret,
-                     ret_n, err, DB_T(env));
+        return DB_SELECT(db, a, operation, JOURNAL_IS_OPEN " ORDER BY uid", ret, ret_n, err);
+    return DB_SELECT(db, a, operation, JOURNAL_IS_OPEN " AND env = $1 ORDER BY uid", ret, ret_n,
+                     err, DB_T(env));
 }
 
 int journal_open_of(struct db *db, struct arena *a, struct str env, struct str kind,

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#define PLANS_PENDING "state IN ('open', 'waiting', 'approved')"
-
 int plans_by_id(struct db *db, struct arena *a, const struct digest *id, struct rec_plan *ret,
                 struct err *err)
 {
@@ -85,7 +83,7 @@ int plans_applying(struct db *db, struct arena *a, struct str env, struct rec_pl
     struct rec_plan *rows = NULL;
     size_t n = 0;
     int rc = DB_SELECT(db, a, plan,
-                       "WHERE env = $1 AND state = 'applying' "
+                       "WHERE env = $1 AND " PLANS_STANDING " AND state = 'applying' "
                        "ORDER BY cause IN ('repair', 'drift'), started_seq LIMIT 1",
                        &rows, &n, err, DB_T(env));
 
@@ -105,10 +103,8 @@ int plans_list(struct db *db, struct arena *a, struct str env, int64_t limit, st
 int plans_unfinished(struct db *db, struct arena *a, struct rec_plan **ret, size_t *ret_n,
                      struct err *err)
 {
-    return DB_SELECT(db, a, plan,
-                     "WHERE state IN ('open', 'waiting', 'approved', 'applying')"
-                     " ORDER BY env, made_seq",
-                     ret, ret_n, err);
+    return DB_SELECT(db, a, plan, "WHERE " PLANS_UNFINISHED " ORDER BY env, made_seq", ret, ret_n,
+                     err);
 }
 
 int plans_reading(struct db *db, struct arena *a, struct str subject, struct rec_plan **ret,

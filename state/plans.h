@@ -13,6 +13,11 @@
 
 #define PLANS_PREFIX_MIN 4 /* hex digits */
 
+/* For what asks the table: the words of its index plans_standing, so that what is over is not walked through. */
+#define PLANS_STANDING "state IN ('open', 'waiting', 'approved', 'rejected', 'applying')"
+#define PLANS_UNFINISHED PLANS_STANDING " AND state <> 'rejected'"
+#define PLANS_PENDING PLANS_UNFINISHED " AND state <> 'applying'"
+
 int plans_by_id(struct db *db, struct arena *a, const struct digest *id, struct rec_plan *ret,
                 struct err *err);
 int plans_by_prefix(struct db *db, struct arena *a, struct str hex, struct rec_plan *ret,

@@ -204,6 +204,9 @@ CREATE TABLE plans (
     authors_to TEXT
 ) STRICT;
 CREATE INDEX plans_of_env ON plans (env, made_seq);
+-- few of them: what is over stays, and is many
+CREATE INDEX plans_standing ON plans (env, made_seq)
+    WHERE state IN ('open', 'waiting', 'approved', 'rejected', 'applying');
 -- beside one that waits for a person another one repairs
 CREATE UNIQUE INDEX plans_applying ON plans (env)
     WHERE state = 'applying' AND cause NOT IN ('repair', 'drift');
@@ -270,6 +273,7 @@ CREATE TABLE operations (
     message TEXT
 ) STRICT;
 CREATE INDEX operations_of_plan ON operations (plan, item);
+CREATE INDEX operations_of_env ON operations (env, intent_ms);
 CREATE INDEX operations_switched ON operations (plan, item) WHERE kind = 'switch' AND outcome = 'done';
 CREATE INDEX operations_generations ON operations (plan, name) WHERE kind = 'routes' AND action = 'create';
 CREATE UNIQUE INDEX operations_open ON operations (env, kind, name) WHERE outcome IS NULL;

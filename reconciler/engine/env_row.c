@@ -250,7 +250,8 @@ int env_row_is_parked(struct env_task *env, struct str *ret_reason, struct err *
     struct rec_operation *rows;
     size_t n;
 
-    if (DB_SELECT(env->engine->db, a, operation, "WHERE env = $1 AND outcome = 'parked'", &rows, &n,
+    if (DB_SELECT(env->engine->db, a, operation,
+                  "INDEXED BY operations_parked WHERE env = $1 AND outcome = 'parked'", &rows, &n,
                   err, DB_T(env->uid)))
         return err->code;
     if (n)
@@ -269,8 +270,8 @@ static int find_refused(struct env_task *env, struct str *ret_reason, struct err
 
     if (DB_SELECT(
             env->engine->db, a, operation,
-            "WHERE env = $1 AND outcome IS NULL AND token IS NULL AND message IS NOT NULL AND "
-            "(attempt >= $2 OR intent_ms <= $3) ORDER BY intent_ms LIMIT 1",
+            "INDEXED BY operations_open WHERE env = $1 AND outcome IS NULL AND token IS NULL AND "
+            "message IS NOT NULL AND (attempt >= $2 OR intent_ms <= $3) ORDER BY intent_ms LIMIT 1",
             &rows, &n, err, DB_T(env->uid), DB_I(TRIED_OFTEN),
             DB_I(loop_wall_ms(env->engine->loop) - TRIED_LONG_MS)))
         return err->code;

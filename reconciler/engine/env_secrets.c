@@ -4,6 +4,7 @@
 #include "reconciler/engine/snapshot_load.h"
 #include "specs/digest.h"
 #include "specs/reference.h"
+#include "state/plans.h"
 #include "state/revisions.h"
 #include "state/secrets.h"
 #include "state/sets.h"
@@ -221,7 +222,7 @@ int env_secrets_sweep(struct engine *e, struct arena *a, const struct rec_enviro
     if (complete_live(e, a, env, err) ||
         revisions_proven(e->db, a, env->uid, ENV_SECRETS_KEPT, &proven, &n_proven, err) ||
         DB_SELECT(e->db, a, plan,
-                  "WHERE env = $1 AND (state IN ('open', 'waiting', 'approved', 'applying')"
+                  "WHERE env = $1 AND (" PLANS_UNFINISHED
                   " OR EXISTS (SELECT 1 FROM rollouts WHERE plan = id AND ended_seq IS NULL))",
                   &plans, &n_plans, err, DB_T(env->uid)) ||
         sets_list(e->db, a, env->uid, &sets, &n_sets, err))

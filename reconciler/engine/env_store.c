@@ -8,7 +8,7 @@
 
 #define PLAN_EXPIRES_MS (24 * 3600 * 1000)
 #define BASE_NOW INT64_MAX /* of a plan that is open again: nothing that was decided counts */
-#define PLAN_IS_PENDING "state IN ('open', 'waiting', 'approved', 'rejected')"
+#define PLAN_IS_PENDING PLANS_STANDING " AND state <> 'applying'"
 
 static int supersede_others(struct env_task *env, struct tx *tx, struct err *err)
 {

@@ -90,8 +90,9 @@ static int find_known(struct hook_call *c, struct err *err)
     if (c->is_known)
         return 0;
     rc = DB_SELECT(db, &c->arena, delivery,
-                   "WHERE source = $1 AND body_hash = $2 AND at_ms > $3 LIMIT 1", &rows, &n, err,
-                   DB_T(c->source->name), DB_D(&d->digest),
+                   "INDEXED BY deliveries_body WHERE source = $1 AND body_hash = $2 AND at_ms > $3 "
+                   "LIMIT 1",
+                   &rows, &n, err, DB_T(c->source->name), DB_D(&d->digest),
                    DB_I(loop_wall_ms(c->engine->loop) - HOOK_KEPT_MS));
     c->is_known = n > 0;
     return rc;

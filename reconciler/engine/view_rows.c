@@ -3,6 +3,7 @@
 
 #include "reconciler/core/scope.h"
 #include "state/events.h"
+#include "state/plans.h"
 
 #define NEAR_MAX 3
 
@@ -274,8 +275,8 @@ int view_open_plan(const struct view *v, struct str env, struct rec_plan *ret, s
     struct rec_plan *rows;
     size_t n;
     int rc = DB_SELECT(v->db, v->a, plan,
-                       "WHERE env = $1 AND state IN ('open', 'waiting', 'approved', 'applying') "
-                       "ORDER BY cause IN ('repair', 'drift'), made_seq DESC LIMIT 1",
+                       "WHERE env = $1 AND " PLANS_UNFINISHED
+                       " ORDER BY cause IN ('repair', 'drift'), made_seq DESC LIMIT 1",
                        &rows, &n, err, DB_T(env));
 
     if (rc)

@@ -2,6 +2,7 @@
 #include "base/map.h"
 #include "reconciler/core/scope.h"
 #include "reconciler/engine/view_rows.h"
+#include "state/plans.h"
 
 struct rows_of_all { /* by the uid of the environment */
     struct map revisions, plans, services;
@@ -27,8 +28,8 @@ static int read_plans(const struct view *v, struct map *ret, struct err *err)
     struct rec_plan *rows;
     size_t n;
     int rc = DB_SELECT(v->db, v->a, plan,
-                       "WHERE state IN ('open', 'waiting', 'approved', 'applying') "
-                       "ORDER BY cause IN ('repair', 'drift') DESC, made_seq",
+                       "WHERE " PLANS_UNFINISHED
+                       " ORDER BY cause IN ('repair', 'drift') DESC, made_seq",
                        &rows, &n, err);
 
     for (size_t i = 0; !rc && i < n; i++)

@@ -83,13 +83,13 @@ static void test_a_reader_cannot_write_and_sees_one_view(void **state)
 }
 
 static const struct migration wider[] = {
-    { 3, 1, NULL },
-    { 4, 1, "ALTER TABLE holds ADD COLUMN extra TEXT" },
-    { 5, 1, "CREATE TABLE extras (a TEXT NOT NULL PRIMARY KEY) STRICT" },
+    { 4, 1, NULL },
+    { 5, 1, "ALTER TABLE holds ADD COLUMN extra TEXT" },
+    { 6, 1, "CREATE TABLE extras (a TEXT NOT NULL PRIMARY KEY) STRICT" },
 };
 static const struct migration closing[] = {
-    { 3, 1, NULL },
-    { 4, 4, "ALTER TABLE holds ADD COLUMN extra TEXT" },
+    { 4, 1, NULL },
+    { 5, 5, "ALTER TABLE holds ADD COLUMN extra TEXT" },
 };
 static const struct db_birth later = { .time_ms = GIVEN_MS + 1000 };
 
@@ -104,16 +104,16 @@ static void test_an_upgrade_keeps_a_copy_and_is_an_event(void **state)
     int64_t n;
 
     given_put(g, REC_meta, &(struct rec_meta){ .k = S("k"), .v = S("1") });
-    (void)snprintf(copy, sizeof(copy), "%s.v3", g->path);
+    (void)snprintf(copy, sizeof(copy), "%s.v4", g->path);
     expect_ok(g, sys_write_file(copy, 0600, S("of an attempt that failed"), &g->err));
     expect_ok(g, migrate_run(g->db, g->path, wider, 3, &later, &g->err));
     expect_ok(g, events_get(g->db, &g->a, 3, &e, &g->err));
     assert_string_equal(e.kind.p, "state.migrated");
-    assert_string_equal(e.body.p, "{\"notes\":{\"from\":3,\"to\":5},\"rows\":{\"meta\":["
-                                  "{\"k\":\"schema\",\"v\":\"5\"},"
+    assert_string_equal(e.body.p, "{\"notes\":{\"from\":4,\"to\":6},\"rows\":{\"meta\":["
+                                  "{\"k\":\"schema\",\"v\":\"6\"},"
                                   "{\"k\":\"min_reader\",\"v\":\"1\"}]}}");
     expect_ok(g, db_meta(g->db, &g->a, S("schema"), &v, &g->err));
-    assert_string_equal(v.p, "5");
+    assert_string_equal(v.p, "6");
     expect_ok(g, replay_verify(g->db, &n, &g->err));
 
     /* the copy is the state as it was */
@@ -157,24 +157,26 @@ static void test_a_failed_upgrade_changes_nothing(void **state)
 {
     struct given *g = *state;
     static const struct migration broken[] = {
-        { 3, 1, NULL },
-        { 4, 1, "ALTER TABLE holds ADD COLUMN extra TEXT" },
-        { 5, 1, "CREATE TABLE holds (a)" },
+        { 4, 1, NULL },
+        { 5, 1, "ALTER TABLE holds ADD COLUMN extra TEXT" },
+        { 6, 1, "CREATE TABLE holds (a)" },
     };
     struct str v;
 
     assert_int_not_equal(migrate_run(g->db, g->path, broken, 3, &later, &g->err), 0);
     expect_ok(g, db_meta(g->db, &g->a, S("schema"), &v, &g->err));
-    assert_string_equal(v.p, "3");
+    assert_string_equal(v.p, "4");
     assert_int_equal(
         given_count(g, "SELECT count(*) FROM pragma_table_info('holds') WHERE name = 'extra'"), 0);
     given_put(g, REC_meta, &(struct rec_meta){ .k = S("k"), .v = S("1") });
 }
 
-/* What versions 2 and 3 added is taken away. */
+/* What later versions added is taken away. */
 static void given_version_1(struct given *g)
 {
     static const char *const gone[] = {
+        "DROP INDEX plans_standing",
+        "DROP INDEX operations_of_env",
         "DROP INDEX outbox_waiting",
         "DROP INDEX outbox_done",
         "DROP INDEX outbox_of_env",
@@ -206,7 +208,7 @@ static void test_version_1_is_upgraded(void **state)
     given_version_1(g);
     given_reopen(g);
     expect_ok(g, db_meta(g->db, &g->a, S("schema"), &v, &g->err));
-    assert_string_equal(v.p, "3");
+    assert_string_equal(v.p, "4");
     assert_int_equal(given_count(g, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'outbox%'"),
                      6);
     given_put(g, REC_outbox,

@@ -150,6 +150,28 @@ static void test_a_death_is_counted_once_a_life(void **state)
     }
 }
 
+/* What is over is many, and is not walked through: SQLite finds the index by its words. */
+static void test_what_is_not_over_has_an_index(void **state)
+{
+    static const char *const asks[] = {
+        "EXPLAIN QUERY PLAN SELECT * FROM plans WHERE " PLANS_UNFINISHED,
+        "EXPLAIN QUERY PLAN SELECT * FROM plans WHERE env = $1 AND " PLANS_STANDING,
+        "EXPLAIN QUERY PLAN SELECT * FROM plans WHERE env = $1 AND " PLANS_UNFINISHED,
+        "EXPLAIN QUERY PLAN SELECT * FROM plans WHERE env = $1 AND " PLANS_PENDING
+        " ORDER BY made_seq DESC LIMIT 1",
+    };
+    struct given *g = *state;
+
+    for (size_t i = 0; i < N_ELEMENTS(asks); i++) {
+        AUTO_STMT sqlite3_stmt *st = NULL;
+
+        expect_ok(g, stmt_prepare(g->db, str_from_c(asks[i]), &st, &g->err));
+        expect_code(g, stmt_step(g->db, st, &g->err), 1);
+        assert_non_null(strstr((const char *)sqlite3_column_text(st, 3), "INDEX plans_standing"));
+        expect_code(g, stmt_step(g->db, st, &g->err), 0);
+    }
+}
+
 #define UNIT(test) cmocka_unit_test_setup_teardown(test, given_state, given_end)
 
 int main(void)
@@ -160,6 +182,7 @@ int main(void)
         UNIT(test_a_plan_knows_its_reads_and_decisions),
         UNIT(test_operations_are_open_until_their_outcome),
         cmocka_unit_test(test_a_death_is_counted_once_a_life),
+        UNIT(test_what_is_not_over_has_an_index),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
