@@ -80,6 +80,21 @@ struct str cli_text(const struct value *map, const char *key)
     return value_get_text(map, str_from_c(key), S(""));
 }
 
+struct str cli_joined(struct cli *c, const struct value *list, const char *between)
+{
+    struct sb b;
+
+    sb_init(&b, c->arena);
+    for (size_t i = 0; i < value_count(list); i++)
+        sb_addf(&b, "%s%.*s", i ? between : "", STR_ARG(value_item(list, i)->u.text));
+    return sb_str(&b);
+}
+
+struct str cli_ago(struct cli *c, int64_t time_ms)
+{
+    return time_ms ? render_ago(c->arena, sys_wall_ms(), time_ms) : S("never");
+}
+
 struct str cli_path(struct cli *c, const char *what, struct str word, const char *rest)
 {
     struct str part;

@@ -75,6 +75,8 @@ struct str cli_arg(const struct cli *c, size_t i); /* positional, STR_NONE when 
 /* As many hex digits as name a plan. */
 int cli_is_plan_id(struct str word);
 struct str cli_text(const struct value *map, const char *key); /* S("") when absent */
+struct str cli_joined(struct cli *c, const struct value *list, const char *between);
+struct str cli_ago(struct cli *c, int64_t time_ms); /* "2 m ago"; "never" of 0 */
 /* "/api/v1/WHAT/WORD" and the rest; whatever WORD holds, it stays one word. */
 struct str cli_path(struct cli *c, const char *what, struct str word, const char *rest);
 void cli_query_number(struct cli *c, struct value *query, const char *name, int64_t number);

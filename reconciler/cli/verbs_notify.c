@@ -12,16 +12,6 @@ static struct str path_of(struct cli *c, struct str env, const char *rest)
 
 /* --- list ---------------------------------------------------------------------------------------- */
 
-static struct str joined(struct cli *c, const struct value *list)
-{
-    struct sb b;
-
-    sb_init(&b, c->arena);
-    for (size_t i = 0; i < value_count(list); i++)
-        sb_addf(&b, "%s%.*s", i ? " " : "", STR_ARG(value_item(list, i)->u.text));
-    return sb_str(&b);
-}
-
 /* Why the oldest that waits does so. */
 static struct str waiting_text(struct cli *c, const struct value *one, int64_t now_ms)
 {
@@ -65,14 +55,13 @@ static void write_list(struct cli *c, const struct value *recipients)
     render_table_init(&t, c->arena, heads, N_ELEMENTS(heads));
     for (size_t i = 0; i < value_count(recipients); i++) {
         const struct value *one = value_item(recipients, i);
-        int64_t told_ms = value_get_int(one, S("told_ms"), 0);
         enum render_tone tone = value_get_int(one, S("attempts"), 0) ? TONE_BAD : TONE_DIM;
 
         render_cell(&t, TONE_PLAIN, cli_text(one, "name"));
-        render_cell(&t, TONE_DIM, told_ms ? render_ago(c->arena, now_ms, told_ms) : S("never"));
+        render_cell(&t, TONE_DIM, cli_ago(c, value_get_int(one, S("told_ms"), 0)));
         render_cell(&t, tone, waiting_text(c, one, now_ms));
         render_cell(&t, TONE_BAD, given_up_text(c, one, now_ms));
-        render_cell(&t, TONE_DIM, joined(c, value_get(one, S("on"))));
+        render_cell(&t, TONE_DIM, cli_joined(c, value_get(one, S("on")), " "));
     }
     render_table_write(&r, &t, "");
     cli_write(c, &b);

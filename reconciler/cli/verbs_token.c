@@ -15,15 +15,17 @@ static struct value *list_of(struct cli *c, const struct str *words, size_t n)
     return list;
 }
 
-/* "viewer, operator"; `otherwise` where there is none. */
-static struct str joined(struct cli *c, const struct value *list, const char *otherwise)
+static struct str roles_of(struct cli *c, const struct value *token)
 {
-    struct sb b;
+    return cli_joined(c, value_get(token, S("roles")), ", ");
+}
 
-    sb_init(&b, c->arena);
-    for (size_t i = 0; i < value_count(list); i++)
-        sb_addf(&b, "%s%.*s", i ? ", " : "", STR_ARG(value_item(list, i)->u.text));
-    return value_count(list) ? sb_str(&b) : str_from_c(otherwise);
+/* Of a token that is good in each: `everywhere`. */
+static struct str environments_of(struct cli *c, const struct value *token, const char *everywhere)
+{
+    const struct value *list = value_get(token, S("environments"));
+
+    return value_count(list) ? cli_joined(c, list, ", ") : str_from_c(everywhere);
 }
 
 static int create_body(struct cli *c, struct value *body, struct err *err)
@@ -63,9 +65,8 @@ static int token_create(struct cli *c, struct err *err)
     cli_note(c, "token '%.*s', id %.*s: %.*s in %.*s; it is not shown again",
              STR_ARG(render_safe(c->arena, cli_text(answer, "name"))),
              STR_ARG(render_safe(c->arena, cli_text(answer, "id"))),
-             STR_ARG(render_safe(c->arena, joined(c, value_get(answer, S("roles")), ""))),
-             STR_ARG(render_safe(
-                 c->arena, joined(c, value_get(answer, S("environments")), "every environment"))));
+             STR_ARG(render_safe(c->arena, roles_of(c, answer))),
+             STR_ARG(render_safe(c->arena, environments_of(c, answer, "every environment"))));
     sb_init(&b, c->arena);
     render_foreign(&b, cli_text(answer, "token"));
     sb_add_char(&b, '\n');
@@ -78,7 +79,6 @@ static void write_tokens(struct cli *c, const struct value *tokens)
     static const char *const heads[] = {
         "id", "name", "state", "roles", "where", "used", "expires"
     };
-    int64_t now_ms = sys_wall_ms();
     struct sb b;
     struct render r = cli_render(c, &b);
     struct render_table t;
@@ -87,18 +87,14 @@ static void write_tokens(struct cli *c, const struct value *tokens)
     for (size_t i = 0; i < value_count(tokens); i++) {
         const struct value *one = value_item(tokens, i);
         struct str state = cli_text(one, "state");
-        int64_t used_ms = value_get_int(one, S("used_ms"), 0);
 
         render_cell(&t, TONE_PLAIN, cli_text(one, "id"));
         render_cell(&t, TONE_PLAIN, cli_text(one, "name"));
         render_cell(&t, str_eq_c(state, "good") ? TONE_GOOD : TONE_DIM, state);
-        render_cell(&t, TONE_PLAIN, joined(c, value_get(one, S("roles")), ""));
-        render_cell(&t, TONE_PLAIN, joined(c, value_get(one, S("environments")), "everywhere"));
-        render_cell(&t, TONE_DIM, used_ms ? render_ago(c->arena, now_ms, used_ms) : S("never"));
-        render_cell(&t, TONE_DIM,
-                    value_get(one, S("expires_ms"))
-                        ? render_ago(c->arena, now_ms, value_get_int(one, S("expires_ms"), 0))
-                        : S("never"));
+        render_cell(&t, TONE_PLAIN, roles_of(c, one));
+        render_cell(&t, TONE_PLAIN, environments_of(c, one, "everywhere"));
+        render_cell(&t, TONE_DIM, cli_ago(c, value_get_int(one, S("used_ms"), 0)));
+        render_cell(&t, TONE_DIM, cli_ago(c, value_get_int(one, S("expires_ms"), 0)));
     }
     render_table_write(&r, &t, "");
     cli_write(c, &b);

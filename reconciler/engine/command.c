@@ -241,10 +241,8 @@ static int command_write(struct task *t, struct err *err)
         return err->code;
     if (f->again)
         return 0;
-    if ((row->needs_reason || c->in.is_break_glass) && !c->in.reason.n)
-        return err_set(err, ERR_USAGE, "%s needs a reason", row->word);
-    if (c->in.reason.n > COMMAND_REASON_MAX)
-        return err_set(err, ERR_LIMIT, "a reason has at most %d bytes", COMMAND_REASON_MAX);
+    if (command_check_reason(c, row->needs_reason || c->in.is_break_glass ? row->word : NULL, err))
+        return err->code;
     if (c->in.verb == COMMAND_USED)
         return command_write_used(c, err);
     if (command_write_find(c, f, err))
@@ -361,6 +359,15 @@ static enum task_verdict command_step(struct task *t)
         return command_act(c);
     }
     UNREACHABLE();
+}
+
+int command_check_reason(const struct command_call *c, const char *asked_by, struct err *err)
+{
+    if (asked_by && !c->in.reason.n)
+        return err_set(err, ERR_USAGE, "%s needs a reason", asked_by);
+    if (c->in.reason.n > COMMAND_REASON_MAX)
+        return err_set(err, ERR_LIMIT, "a reason has at most %d bytes", COMMAND_REASON_MAX);
+    return 0;
 }
 
 void command_start(struct engine *e, struct command_call *call, task_ended *ended, void *ctx)

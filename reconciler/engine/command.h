@@ -85,5 +85,7 @@ struct command_call {
     struct value *besides; /* members that a refusal has besides its sentence, or NULL */
 };
 
+/* A reason is there where something asks for one, which `asked_by` names; NULL: nothing does. ERR_USAGE, ERR_LIMIT. */
+int command_check_reason(const struct command_call *call, const char *asked_by, struct err *err);
 /* task.rc and task.err say how it ended; then `ended` is called. The arena was initialised by the caller. */
 void command_start(struct engine *e, struct command_call *call, task_ended *ended, void *ctx);

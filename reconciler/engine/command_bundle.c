@@ -20,8 +20,8 @@ static int check_asked(struct command_call *c, struct command_found *f, struct e
                        STR_ARG(c->in.actor));
     if (c->engine->stale.p)
         return engine_refuse_stale(c->engine, err);
-    if (!c->in.reason.n)
-        return err_set(err, ERR_USAGE, "bundle needs a reason");
+    if (command_check_reason(c, "bundle", err))
+        return err->code;
     if (!c->in.signature.n)
         return err_set(err, ERR_REFUSED, "a bundle has to be signed: FILE.sig");
     if (c->in.bundle.n < 2 || c->in.bundle.p[0] != '/')

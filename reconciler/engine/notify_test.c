@@ -248,10 +248,8 @@ static int begin(struct command_call *c, struct err *err)
         return err_set(err, ERR_NOMEM, "out of memory");
     if (c->in.env.n && !env)
         return err_set(err, ERR_NOT_FOUND, "no environment '%.*s'", STR_ARG(c->in.env));
-    if (c->in.is_break_glass && !c->in.reason.n)
-        return err_set(err, ERR_USAGE, "a test needs a reason");
-    if (c->in.reason.n > COMMAND_REASON_MAX)
-        return err_set(err, ERR_LIMIT, "a reason has at most %d bytes", COMMAND_REASON_MAX);
+    if (command_check_reason(c, c->in.is_break_glass ? "a test" : NULL, err))
+        return err->code;
     return admit(env ? &env->tests : &c->engine->tests, loop_mono_ms(c->engine->loop), err);
 }
 

@@ -458,6 +458,14 @@ static int is_kept(const struct world *w, const char *owner)
     return access(path, F_OK) == 0;
 }
 
+/* One that has printed, and is deleted then. */
+static void given_finished(struct world *w, const char *create_key, const char *delete_key)
+{
+    (void)apply(w, RV_CREATE, OWNER, create_key, INSTANCE(SH("echo finished; sleep 1000"), ""));
+    world_wait(w, has_log, "finished", "it has said everything");
+    assert_int_equal(apply(w, RV_DELETE, OWNER, delete_key, "").verdict, RV_DONE);
+}
+
 /* What it printed last is kept; of all of them so many, so much, and none whose time is over. */
 static void test_what_is_gone_is_kept_for_a_while(void **state)
 {
@@ -466,9 +474,7 @@ static void test_what_is_gone_is_kept_for_a_while(void **state)
     given_gone(w, 0, 1, -60);
     given_gone(w, 1, 200L << 20, 60);
     given_gone(w, 2, 200L << 20, 120);
-    (void)apply(w, RV_CREATE, OWNER, "k1", INSTANCE(SH("echo finished; sleep 1000"), ""));
-    world_wait(w, has_log, "finished", "it has said everything");
-    assert_int_equal(apply(w, RV_DELETE, OWNER, "k2", "").verdict, RV_DONE);
+    given_finished(w, "k1", "k2");
     assert_true(is_kept(w, OWNER));
     assert_false(is_kept(w, "rv1x0000"));
     assert_false(is_kept(w, "rv1x0001"));
@@ -476,9 +482,7 @@ static void test_what_is_gone_is_kept_for_a_while(void **state)
 
     for (int i = 3; i < 1003; i++)
         given_gone(w, i, 1, 200 + i);
-    (void)apply(w, RV_CREATE, OWNER, "k3", INSTANCE(SH("echo finished; sleep 1000"), ""));
-    world_wait(w, has_log, "finished", "it has said everything");
-    assert_int_equal(apply(w, RV_DELETE, OWNER, "k4", "").verdict, RV_DONE);
+    given_finished(w, "k3", "k4");
     assert_true(is_kept(w, OWNER));
     assert_false(is_kept(w, "rv1x0002"));
     assert_false(is_kept(w, "rv1x0003"));
