@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "reconciler/cli/args.h"
+#include "reconciler/cli/options.h"
 #include "reconciler/core/render.h"
 #include "specs/spec.h"
 

@@ -80,7 +80,7 @@ void help_write_verb(struct cli *c, const struct cli_verb *verb)
     if (*verb->more)
         sb_addf(&b, "\n%s\n", verb->more);
     sb_addf(&b, "\nneeds: %s\n\n", needs[verb->need]);
-    args_write_options(&b, verb->options);
+    options_write(&b, verb->options);
     cli_write(c, &b);
 }
 

@@ -143,11 +143,11 @@ static void man_more(struct sb *b, const char *more)
     sb_add_c(b, is_literal ? "\t```\n\n" : "\n");
 }
 
-static void man_option(struct sb *b, const struct args_option *o, const char *indent)
+static void man_option(struct sb *b, const struct options_row *o, const char *indent)
 {
     sb_add_c(b, indent);
-    if (o->letter)
-        sb_addf(b, "*-%c*, ", o->letter);
+    if (options_letter(o))
+        sb_addf(b, "*-%c*, ", o->key);
     sb_addf(b, "*--%s*", o->name);
     if (o->value) {
         sb_add_c(b, "=_");
@@ -162,11 +162,11 @@ static void man_option(struct sb *b, const struct args_option *o, const char *in
 /* `verb` NULL: those that every verb has. */
 static void man_options(struct sb *b, const struct cli_verb *verb)
 {
-    struct args_option o;
+    const struct options_row *o;
 
-    for (size_t i = 0; args_option(i, &o); i++)
-        if (verb ? o.of & verb->options : !o.of)
-            man_option(b, &o, verb ? "\t" : "");
+    for (size_t i = 0; (o = options_get(i)); i++)
+        if (verb ? o->of & verb->options : !o->of)
+            man_option(b, o, verb ? "\t" : "");
 }
 
 static void man_verb(struct sb *b, const struct cli_verb *verb)

@@ -49,11 +49,11 @@ static int next_own_word(struct str *rest, struct str *ret)
 
 static void add_options(struct sb *b, unsigned options)
 {
-    struct args_option o;
+    const struct options_row *o;
 
-    for (size_t i = 0; args_option(i, &o); i++)
-        if (!o.of || o.of & options)
-            sb_addf(b, " --%s", o.name);
+    for (size_t i = 0; (o = options_get(i)); i++)
+        if (options_has(options, o))
+            sb_addf(b, " --%s", o->name);
 }
 
 /* --- bash ---------------------------------------------------------------------------------------- */
@@ -131,20 +131,20 @@ static void add_quoted(struct sb *b, const char *text, const char *steers)
 static void add_zsh_options(struct sb *b, const struct cli_verb *verb)
 {
     struct str rest = str_from_c(verb->args), word;
-    struct args_option o;
+    const struct options_row *o;
     int n = 0;
 
     sb_addf(b, "    %s) _arguments", verb->name);
-    for (size_t i = 0; args_option(i, &o); i++) {
-        if (o.of && !(o.of & verb->options))
+    for (size_t i = 0; (o = options_get(i)); i++) {
+        if (!options_has(verb->options, o))
             continue;
-        sb_addf(b, " '--%s%s[", o.name, o.value ? "=" : "");
-        add_quoted(b, o.help, "[]:");
+        sb_addf(b, " '--%s%s[", o->name, o->value ? "=" : "");
+        add_quoted(b, o->help, "[]:");
         sb_add_c(b, "]");
-        if (o.value && words_of(o.name))
-            sb_addf(b, ":%s:(%s)", o.name, words_of(o.name));
-        else if (o.value)
-            sb_addf(b, ":%s:_files", o.name);
+        if (o->value && words_of(o->name))
+            sb_addf(b, ":%s:(%s)", o->name, words_of(o->name));
+        else if (o->value)
+            sb_addf(b, ":%s:_files", o->name);
         sb_add_char(b, '\'');
     }
     while (next_own_word(&rest, &word))
@@ -178,7 +178,7 @@ static void add_zsh(struct sb *b)
 static void add_fish_verb(struct sb *b, const struct cli_verb *verb)
 {
     struct str rest = str_from_c(verb->args), word;
-    struct args_option o;
+    const struct options_row *o;
 
     sb_addf(b, "complete -c reeve -n __fish_use_subcommand -f -a %s -d '", verb->name);
     add_quoted(b, verb->help, "");
@@ -186,15 +186,15 @@ static void add_fish_verb(struct sb *b, const struct cli_verb *verb)
     while (next_own_word(&rest, &word))
         sb_addf(b, "complete -c reeve -n '__fish_seen_subcommand_from %s' -f -a %.*s\n", verb->name,
                 STR_ARG(word));
-    for (size_t i = 0; args_option(i, &o); i++) {
-        if (!o.of || !(o.of & verb->options))
+    for (size_t i = 0; (o = options_get(i)); i++) {
+        if (!o->of || !(o->of & verb->options))
             continue;
         sb_addf(b, "complete -c reeve -n '__fish_seen_subcommand_from %s' -l %s%s", verb->name,
-                o.name, o.value ? " -r" : "");
-        if (words_of(o.name))
-            sb_addf(b, " -f -a '%s'", words_of(o.name));
+                o->name, o->value ? " -r" : "");
+        if (words_of(o->name))
+            sb_addf(b, " -f -a '%s'", words_of(o->name));
         sb_add_c(b, " -d '");
-        add_quoted(b, o.help, "");
+        add_quoted(b, o->help, "");
         sb_add_c(b, "'\n");
     }
 }
@@ -203,17 +203,17 @@ static void add_fish(struct sb *b)
 {
     size_t n;
     const struct cli_verb *verbs = cli_verbs(&n);
-    struct args_option o;
+    const struct options_row *o;
 
     sb_add_c(b, "# made by `reeve completion fish`\n");
     for (size_t i = 0; i < n; i++)
         if (is_shown(&verbs[i]))
             add_fish_verb(b, &verbs[i]);
-    for (size_t i = 0; args_option(i, &o); i++) {
-        if (o.of)
+    for (size_t i = 0; (o = options_get(i)); i++) {
+        if (o->of)
             continue;
-        sb_addf(b, "complete -c reeve -l %s%s -d '", o.name, o.value ? " -r" : "");
-        add_quoted(b, o.help, "");
+        sb_addf(b, "complete -c reeve -l %s%s -d '", o->name, o->value ? " -r" : "");
+        add_quoted(b, o->help, "");
         sb_add_c(b, "'\n");
     }
 }
