@@ -95,7 +95,37 @@ async function frames(ann, act) {
     await over;
     const main = events.filter(one => one.name === 'FireAnimationFrame').map(one => `${one.pid}.${one.tid}`)[0];
     const all = events.filter(one => one.ph === 'X' && one.dur && `${one.pid}.${one.tid}` === main);
-    return { tasks: all.map(one => one.dur / 1000), work: all.map(one => (one.tdur ?? one.dur) / 1000) };
+    return { tasks: all.map(one => one.dur / 1000), work: all.map(one => (one.tdur ?? one.dur) / 1000), late: lateFrames(all) };
+}
+
+const LATE_MS = 50;
+
+// Frames that came late: how late, and how long the page's thread worked meanwhile. Where it did not, the machine was elsewhere.
+function lateFrames(all) {
+    const at = [...new Set(all.filter(one => one.name === 'FireAnimationFrame').map(one => one.ts))].sort((a, b) => a - b), tasks = all.filter(one => one.name.endsWith('RunTask'));
+    return at.slice(1).map((end, i) => ({ start: at[i], end })).filter(({ start, end }) => end - start > LATE_MS * 1000).map(({ start, end }) => ({
+        ms: (end - start) / 1000, work: tasks.filter(one => one.ts < end && one.ts + one.dur > start).reduce((sum, one) => sum + (one.tdur ?? one.dur) / 1000, 0) }));
+}
+
+// A row that stays in sight is left where it is, whatever goes before it: none is taken out and put in again.
+async function expectRowsStay(page) {
+    const moved = await page.evaluate(async () => {
+        const box = document.querySelector('.window'), frame = () => new Promise(resolve => requestAnimationFrame(resolve));
+        let n = 0;
+        const watch = new MutationObserver(list => {
+            const gone = new Set(list.flatMap(one => [...one.removedNodes]));
+            n += list.flatMap(one => [...one.addedNodes]).filter(one => gone.has(one)).length;
+        });
+        watch.observe(document.querySelector('.rows'), { childList: true });
+        for (const by of [400, 400, 400, -400, -400, -400]) {
+            box.scrollTop += by;
+            for (let i = 0; i < 3; i++) // scrolled, measured, drawn
+                await frame();
+        }
+        watch.disconnect();
+        return n;
+    });
+    assert.equal(moved, 0, 'rows that stayed in sight and were moved');
 }
 
 test(`${N} environments, ${PER_S} events a second`, async () => {
@@ -106,6 +136,7 @@ test(`${N} environments, ${PER_S} events a second`, async () => {
     await session.send('Performance.enable');
     await eventually('all of them are counted', async () => (await page.locator('.count').textContent()) === N.toLocaleString('en'));
     assert.ok((await page.locator('.row').count()) < 100, 'only those that are seen are drawn');
+    await expectRowsStay(page);
 
     await page.evaluate(() => {
         globalThis.gaps = [];
@@ -118,7 +149,7 @@ test(`${N} environments, ${PER_S} events a second`, async () => {
     });
     const before = await heap(session);
     let n = 0, middle = 0;
-    const { tasks, work } = await frames(ann, async () => {
+    const { tasks, work, late } = await frames(ann, async () => {
         const end = Date.now() + SECONDS * 1000;
         let isDown = true;
         for (let due = Date.now(); due < end; due += 1000 / PER_S, n++) {
@@ -142,6 +173,7 @@ test(`${N} environments, ${PER_S} events a second`, async () => {
     figure('longest task of the page, by the trace', Math.max(...tasks).toFixed(1), 'ms', '50');
     figure('  tasks above 50 ms', tasks.filter(ms => ms > 50).length, '', '0');
     figure('longest task in time of the processor: without what else runs', Math.max(...work).toFixed(1), 'ms', '50');
+    late.forEach(one => figure(`  of all of its tasks in a frame that took ${one.ms.toFixed(1)} ms`, one.work.toFixed(1), 'ms', ''));
     figure('memory of scripts at the beginning', before.toFixed(1), 'MiB', '');
     figure('  in the middle, with what was not collected yet', middle.toFixed(1), 'MiB', '');
     figure('  at the end', after_.toFixed(1), 'MiB', 'flat');

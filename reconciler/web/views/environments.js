@@ -25,9 +25,10 @@ function ordered(find) {
         .sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(one => one[2]);
 }
 
-function Row({ row, at, n }) {
+// No component: Preact moves each of those that stay, one by one, when what is a component goes from before it.
+function rowOf(row, at, n, height) {
     const says = row.reason || row.services.join(' ');
-    return html`<li aria-setsize=${n} aria-posinset=${at + 1}><a class="row" data-row href="/environments/${encodeURIComponent(row.name)}">
+    return html`<li key=${row.name} style=${{ top: `${at * height}px` }} aria-setsize=${n} aria-posinset=${at + 1}><a class="row" data-row href="/environments/${encodeURIComponent(row.name)}">
         <span class="name">${row.name}</span>
         <span class="branch" title=${row.branch}>${row.branch}</span>
         <code class="commit">${short(row.commit)}</code>
@@ -68,9 +69,8 @@ function useWindow(n) {
 function List({ rows }) {
     useEffect(() => performance.mark('first-row'), []); // for who measures
     const { ref, first, last, row } = useWindow(rows.length);
-    return html`<div class="window" ref=${ref}><div style=${{ height: `${rows.length * row}px` }}>
-        <ul class="rows" style=${{ transform: `translateY(${first * row}px)` }}>${rows.slice(first, last).map((one, i) =>
-            html`<${Row} key=${one.name} row=${one} at=${first + i} n=${rows.length} />`)}</ul></div></div>`;
+    return html`<div class="window" ref=${ref}><ul class="rows" style=${{ height: `${rows.length * row}px` }}>
+        ${rows.slice(first, last).map((one, i) => rowOf(one, first + i, rows.length, row))}</ul></div>`;
 }
 
 export function Environments({ query }) {
