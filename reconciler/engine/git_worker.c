@@ -13,8 +13,6 @@
 #include "reconciler/engine/git_op.h"
 #include "specs/json_io.h"
 
-#define GIT_WORKER_NICE 5 /* who waits for an answer comes first */
-
 typedef int git_worker_fn(struct git_op *op, struct err *err);
 
 static const struct git_worker_row {
@@ -45,7 +43,6 @@ static int git_worker_harden(struct err *err)
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || setrlimit(RLIMIT_CORE, &no_core) ||
         signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         return err_sys(err, "give up rights");
-    (void)setpriority(PRIO_PROCESS, 0, GIT_WORKER_NICE); /* less is always granted */
     return 0;
 }
 

@@ -13,6 +13,8 @@
 #include "base/guard.h"
 #include "base/sys.h"
 
+#define LOOP_CHILD_NICE 5 /* less than we have: who waits for an answer of ours comes first */
+
 /* Pipes to the child: [0] is read, [1] is written. CHILD_EXIT's slot carries the errno of a failed start. */
 struct loop_child_pipes {
     int p[N_CHILD_ENDS][2];
@@ -54,6 +56,7 @@ static void loop_child_become(const struct exec_request *in, const struct loop_c
     if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) || chdir(in->dir ? in->dir : "/"))
         return;
     sys_restore_files();
+    (void)!nice(LOOP_CHILD_NICE); /* less is always granted */
     if (loop_child_set_limit(RLIMIT_AS, in->rlimit_as) ||
         loop_child_set_limit(RLIMIT_CPU, in->rlimit_cpu_s))
         return;

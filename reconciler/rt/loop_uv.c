@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/slice.h"
 #include "base/sys.h"
 
 struct loop_watch {
@@ -154,6 +155,7 @@ static int loop_uv_on_signal(struct loop *loop, int signum, loop_fn *fn, void *c
 
 static void loop_uv_run(struct loop *loop)
 {
+    slice_shorten();
     (void)uv_run(&loop_uv_of(loop)->uv,
                  UV_RUN_DEFAULT); /* handles stay open: it ends by uv_stop() */
 }

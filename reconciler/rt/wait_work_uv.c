@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/slice.h"
 #include "reconciler/rt/loop_uv.h"
 
 struct wait_work_thread {
@@ -15,6 +16,12 @@ static const size_t wait_work_threads[N_POOLS] = {
     [POOL_REVERT] = 4, [POOL_FILE] = 2,
     [POOL_QUERY] = 2,  [POOL_SIGN] = 8,
 };
+
+/* Somebody waits for what these say, and it is soon said. */
+static int wait_work_is_short(const struct wait_work_pool *p)
+{
+    return p == &p->loop->pools[POOL_STATE] || p == &p->loop->pools[POOL_QUERY];
+}
 
 static int wait_work_is_state(const struct wait_work_pool *p)
 {
@@ -90,6 +97,8 @@ static void *wait_work_main(void *arg)
     struct wait *jobs[LOOP_BATCH_MAX];
     size_t n, max = wait_work_is_state(p) ? LOOP_BATCH_MAX : 1;
 
+    if (wait_work_is_short(p))
+        slice_shorten();
     while ((n = wait_work_take(p, jobs, max))) {
         if (wait_work_is_state(p))
             wait_work_run_group(loop, jobs, n);

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 struct child {
@@ -249,6 +250,9 @@ static void test_limits_hold_for_the_child_alone(void **state)
     c.in.rlimit_cpu_s = 9;
     run_child(&f, &c);
     assert_string_equal(str_to_c(&f.arena, c.result.out), "524288\n9\n");
+    given_shell(&c, "nice");
+    run_child(&f, &c);
+    assert_int_equal(atoi(str_to_c(&f.arena, c.result.out)), getpriority(PRIO_PROCESS, 0) + 5);
     given_shell(&c, "while :; do :; done");
     c.in.rlimit_cpu_s = 1;
     run_child(&f, &c);
