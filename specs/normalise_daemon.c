@@ -432,6 +432,7 @@ int normalise_daemon(struct arena *a, const struct bundle *b, const struct value
         check_limits(&c);
         check_listen(&c);
         normalise_daemon_check_stores_of_history(&c);
+        normalise_daemon_check_drains(&c);
     }
     if (arena_status(a, err))
         return ERR_NOMEM;

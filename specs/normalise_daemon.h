@@ -20,6 +20,8 @@ void normalise_daemon_check_named(const struct daemon_check *c, const struct val
 /* Providers that a rule, a copy or an anchor names: they are there, and their driver carries the kind. */
 void normalise_daemon_check_providers(const struct daemon_check *c, const struct value *rule);
 void normalise_daemon_check_stores_of_history(const struct daemon_check *c);
+/* What goes in clear stays where it may go. */
+void normalise_daemon_check_drains(const struct daemon_check *c);
 /* {PROVIDER: DRIVER} of those that the rule names. */
 struct value *normalise_daemon_drivers(struct arena *a, const struct value *daemon,
                                        const struct value *rule);

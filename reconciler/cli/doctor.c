@@ -372,6 +372,31 @@ static void check_providers(struct doctor *d, const struct value *providers)
     }
 }
 
+static void check_drains(struct doctor *d, const struct value *drains)
+{
+    struct arena *a = d->c->arena;
+
+    for (size_t i = 0; i < value_count(drains); i++) {
+        const struct value *one = value_item(drains, i);
+        struct str name = value_get_text(one, S("name"), S(""));
+        struct str why = value_get_text(one, S("error"), STR_NONE);
+        long long lost = value_get_int(one, S("lost"), 0);
+        long long refused = value_get_int(one, S("refused"), 0);
+
+        if (why.p)
+            found(d, FINDING_WARN,
+                  str_fmt(a, "logs are not taken by '%.*s': %.*s", STR_ARG(name), STR_ARG(why)),
+                  S("they wait in their files; mend the receiver or its entry under 'log_drains'"));
+        if (lost || refused)
+            found(d, FINDING_WARN,
+                  str_fmt(a,
+                          "'%.*s' did not get %lld lines that went before they could be sent, "
+                          "and refused %lld",
+                          STR_ARG(name), lost, refused),
+                  S("keep more (logs.max of the service), or look at what the receiver answers"));
+    }
+}
+
 /* Branches that were read and say nothing: a path that is spelt wrong looks like that. */
 static void check_empty(struct doctor *d, const struct value *sources)
 {
@@ -413,6 +438,7 @@ static void check_state(struct doctor *d, struct str file)
         return;
     }
     check_providers(d, value_get(value_get(answer, S("live")), S("providers")));
+    check_drains(d, value_get(value_get(answer, S("live")), S("log_drains")));
     check_empty(d, value_get(value_get(answer, S("live")), S("sources")));
     findings = value_get(answer, S("findings"));
     for (size_t i = 0; i < value_count(findings); i++)

@@ -131,6 +131,21 @@ static void render_anchors(struct render *r, const struct value *anchors)
     }
 }
 
+static void render_drains(struct render *r, const struct value *drains)
+{
+    for (size_t i = 0; i < value_count(drains); i++) {
+        const struct value *one = value_item(drains, i);
+
+        if (!value_get(one, S("error")))
+            continue;
+        render_fmt(r, TONE_BAD,
+                   "logs are not taken by %.*s, %lld lines wait: ", STR_ARG(text_of(one, "name")),
+                   (long long)value_get_int(one, S("waiting"), 0));
+        render_text(r, TONE_BAD, render_safe(r->out->arena, text_of(one, "error")));
+        sb_add_c(r->out, "\n\n");
+    }
+}
+
 static void render_clock(struct render *r, const struct value *clock)
 {
     if (!clock)
@@ -172,6 +187,7 @@ void render_status(struct render *r, const struct value *status)
     render_heartbeat(r, value_get(value_get(status, S("live")), S("heartbeat")));
     render_copies(r, value_get(value_get(status, S("live")), S("copies")));
     render_anchors(r, value_get(value_get(status, S("live")), S("anchors")));
+    render_drains(r, value_get(value_get(status, S("live")), S("log_drains")));
     render_clock(r, value_get(status, S("suspect_clock")));
     render_providers(r, value_get(value_get(status, S("live")), S("providers")));
     render_table_init(&t, a, heads, N_ELEMENTS(heads));

@@ -144,6 +144,21 @@ static void put_providers(const struct engine *e, struct metrics *m)
         METRICS_PUT(m, EDGE, !e->edges[i].trouble[0], e->edges[i].provider->name);
 }
 
+static void put_drains(const struct engine *e, struct metrics *m)
+{
+    for (size_t i = 0; i < e->n_drains; i++) {
+        const struct drain_task *d = &e->drains[i];
+        struct str name = d->tails.name;
+
+        METRICS_PUT(m, DRAIN_UP, !d->trouble[0], name);
+        METRICS_PUT(m, DRAIN_LINES, d->counts.sent, name, S("sent"));
+        METRICS_PUT(m, DRAIN_LINES, d->counts.lost, name, S("lost"));
+        METRICS_PUT(m, DRAIN_LINES, d->counts.refused, name, S("refused"));
+        METRICS_PUT(m, DRAIN_LINES, d->counts.withheld, name, S("withheld"));
+        METRICS_PUT(m, DRAIN_WAITING, d->counts.waiting, name);
+    }
+}
+
 void counts_put_live(struct engine *e, struct metrics *m)
 {
     METRICS_PUT(m, STALE, e->stale.p != NULL);
@@ -152,6 +167,7 @@ void counts_put_live(struct engine *e, struct metrics *m)
     if (!e->stale.p)
         put_sources(e, m);
     put_providers(e, m);
+    put_drains(e, m);
     if (e->copies.made_mono_ms)
         METRICS_PUT(m, COPY_AGE, (double)(loop_mono_ms(e->loop) - e->copies.made_mono_ms) / 1000);
 }

@@ -318,6 +318,7 @@ void engine_start(struct engine *e)
         heartbeat_task_start(&e->heartbeat, e);
         alarm_task_start(&e->alarms, e);
         notify_task_start(&e->notify, e);
+        drain_task_start_all(e);
     }
     task_start(&s->task, e->loop, "start", start_states, N_ELEMENTS(start_states), START_READ,
                start_step, start_ended, s);
@@ -457,6 +458,7 @@ void engine_stop(struct engine *e)
     alarm_task_stop(&e->alarms);
     notify_task_stop(&e->notify);
     anchor_task_stop_all(e);
+    drain_task_stop_all(e);
     for (size_t i = 0; i < e->envs.n; i++)
         env_task_stop(e->envs.p[i]);
     for (size_t i = 0; i < e->n_sources; i++)

@@ -98,6 +98,8 @@ struct value *engine_live_view(struct engine *e, struct arena *a, struct str onl
         value_set(a, view, S("copies"), copy_task_view(&e->copies, a));
     if (anchor_task_view_all(e, a))
         value_set(a, view, S("anchors"), anchor_task_view_all(e, a));
+    if (drain_task_view_all(e, a))
+        value_set(a, view, S("log_drains"), drain_task_view_all(e, a));
     value_set(a, view, S("sources"), sources);
     value_set(a, view, S("environments"), envs);
     value_set(a, view, S("providers"), provider_line_view(e, a));

@@ -131,7 +131,7 @@ int engine_open(struct engine *e, const struct engine_options *options, struct e
     e->worker_cpu_s = WORKER_CPU_S;
     if (engine_life_place(e, err) || engine_life_read(e, err) || sign_files_tidy(e, err) ||
         read_egress(e, err) || open_providers(e, err) || engine_life_begin(e, err) ||
-        anchor_task_open_all(e, err) || make_sources(e, err)) {
+        anchor_task_open_all(e, err) || drain_task_open_all(e, err) || make_sources(e, err)) {
         struct err why = *err;
 
         engine_close(e);
@@ -163,6 +163,7 @@ void engine_close(struct engine *e)
     alarm_task_fini(&e->alarms);
     notify_task_fini(&e->notify);
     anchor_task_fini_all(e);
+    drain_task_fini_all(e);
     provider_line_close_all(e);
     registry_close(TAKE(e->providers));
     secret_sets_free(TAKE(e->sealed));

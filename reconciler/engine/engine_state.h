@@ -15,6 +15,7 @@
 #include "reconciler/engine/clock_task.h"
 #include "reconciler/engine/copy_task.h"
 #include "reconciler/engine/counts.h"
+#include "reconciler/engine/drain_task.h"
 #include "reconciler/engine/engine.h"
 #include "reconciler/engine/heartbeat_task.h"
 #include "reconciler/engine/history_seal.h"
@@ -75,6 +76,9 @@ struct engine {
     struct notify_tests tests;   /* of the daemon's recipients */
     struct anchor_task *anchors; /* one a place */
     size_t n_anchors;
+    struct drain_task *drains; /* one a receiver of logs */
+    size_t n_drains;
+    struct wait_share drain_share;
     _Atomic int64_t head_seq;                  /* of the last commit; STATE writes it */
     int64_t worker_memory_bytes, worker_cpu_s; /* of a child that asks git; 0: no limit */
     struct network *egress; /* that drivers may reach though they are not public */

@@ -101,6 +101,22 @@ static void add_task(struct arena *a, struct value *list, struct str kind, const
                                               .message = error });
 }
 
+static void add_drains(const struct engine *e, struct arena *a, struct value *list)
+{
+    for (size_t i = 0; i < e->n_drains; i++) {
+        const struct drain_task *d = &e->drains[i];
+
+        health_sum_add(
+            a, list,
+            &(struct health_part){ .kind = S("log_drain"),
+                                   .name = d->tails.name,
+                                   .status = d->trouble[0] ? HEALTH_DEGRADED : HEALTH_HEALTHY,
+                                   .response_time_ms = -1,
+                                   .checked_ms_ago = ago(e, d->sent_mono_ms),
+                                   .message = str_from_c(d->trouble) });
+    }
+}
+
 struct value *health_live(struct engine *e, struct arena *a)
 {
     struct value *list = value_list(a);
@@ -112,6 +128,7 @@ struct value *health_live(struct engine *e, struct arena *a)
     add_edges(e, a, list);
     add_task(a, list, S("copies"), copy_task_view(&e->copies, a), S("made_ms_ago"));
     add_task(a, list, S("heartbeat"), heartbeat_task_view(&e->heartbeat, a), S("sent_ms_ago"));
+    add_drains(e, a, list);
     return list;
 }
 

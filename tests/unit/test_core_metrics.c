@@ -108,11 +108,11 @@ static void test_times_are_counted_by_their_first_bound(void **state)
 /* A label that nobody bounds makes series without end. */
 static void test_the_table_keeps_its_own_rules(void **state)
 {
-    static const char *const bounded[] = { "version",     "kind",    "name",     "sync",
-                                           "health",      "source",  "pool",     "result",
-                                           "call",        "answer",  "outcome",  "state",
-                                           "method",      "status",  "decision", "route",
-                                           "environment", "provider" };
+    static const char *const bounded[] = { "version",     "kind",     "name",     "sync",
+                                           "health",      "source",   "pool",     "result",
+                                           "call",        "answer",   "outcome",  "state",
+                                           "method",      "status",   "decision", "route",
+                                           "environment", "provider", "drain" };
 
     (void)state;
     for (int id = 0; id < N_METRICS; id++) {
