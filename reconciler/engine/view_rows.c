@@ -28,15 +28,26 @@ static int nearest_environment(const struct view *v, struct str name, struct str
     return rc;
 }
 
+/* The living one, by its index; else the last that had the name. */
+static int environment_named(const struct view *v, struct str name, struct rec_environment **ret,
+                             size_t *ret_n, struct err *err)
+{
+    int rc = DB_SELECT(v->db, v->a, environment, "WHERE name = $1 AND deleted_ms IS NULL", ret,
+                       ret_n, err, DB_T(name));
+
+    if (rc || *ret_n)
+        return rc;
+    return DB_SELECT(v->db, v->a, environment, "WHERE name = $1 ORDER BY deleted_ms DESC LIMIT 1",
+                     ret, ret_n, err, DB_T(name));
+}
+
 int view_find_environment(const struct view *v, struct str name, struct rec_environment *ret,
                           struct err *err)
 {
     struct str near;
     struct rec_environment *rows;
     size_t n;
-    int rc = DB_SELECT(v->db, v->a, environment,
-                       "WHERE name = $1 ORDER BY deleted_ms IS NOT NULL, deleted_ms DESC LIMIT 1",
-                       &rows, &n, err, DB_T(name));
+    int rc = environment_named(v, name, &rows, &n, err);
 
     if (rc)
         return rc;
