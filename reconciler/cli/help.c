@@ -1,6 +1,11 @@
 /* The page that teaches, and one a verb. SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "base/guard.h"
 #include "reconciler/cli/verbs.h"
+
+#define NAME_WIDTH 10
+#define ARGS_WIDTH 24 /* what is wider has its help on the next line */
 
 static const char story[] =
     "Reeve keeps environments exactly as git says.\n"
@@ -46,8 +51,10 @@ void help_write(struct cli *c)
         for (size_t i = 0; i < n; i++) {
             if (verbs[i].group != g)
                 continue;
-            sb_addf(&b, "  %-9s %-24s ", verbs[i].name, verbs[i].args);
-            sb_addf(&b, "%s\n", verbs[i].help);
+            sb_addf(&b, "  %-*s %-*s", NAME_WIDTH, verbs[i].name, ARGS_WIDTH, verbs[i].args);
+            if (strlen(verbs[i].args) > ARGS_WIDTH)
+                sb_addf(&b, "\n%*s", 2 + NAME_WIDTH + 1 + ARGS_WIDTH, "");
+            sb_addf(&b, " %s\n", verbs[i].help);
         }
     }
     sb_add_char(&b, '\n');

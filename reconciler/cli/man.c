@@ -8,33 +8,33 @@
 
 /* --- what no table says -------------------------------------------------------------------------- */
 
-#define MADE_OF(what)                                                                              \
-    "; Made of " what ": build/dev/tests/golden/pages update writes it. SPDX-License-Identifier: " \
-    "Apache-2.0\n\n"
+#define MADE_OF "; Made of "
+#define MADE_BY                                                                                    \
+    ": build/dev/tests/golden/pages update writes it. SPDX-License-Identifier: Apache-2.0\n\n"
 
-static const char reeve_head[] = "reeve(1)\n\n" MADE_OF(
-    "reconciler/cli/verbs.def and args.c") "# NAME\n\n"
-                                           "reeve - keeps environments exactly as git says\n\n"
-                                           "# SYNOPSIS\n\n"
-                                           "*reeve* _VERB_ [_OPTION_...] [_WORD_...]\n\n"
-                                           "*reeve* _VERB_ *--help*\n\n"
-                                           "# DESCRIPTION\n\n"
-                                           "Reeve reads environment specs at the head of a branch "
-                                           "and plans what must change, with the "
-                                           "risk first.\n"
-                                           "A plan runs by itself or waits for approval, as its "
-                                           "policy says; what was approved is what "
-                                           "runs.\n"
-                                           "New sets are made ready beside the old ones, traffic "
-                                           "moves at once, and moves back when they "
-                                           "fail.\n"
-                                           "Everything that was done, by whom and why, is in a "
-                                           "history that can be verified.\n\n"
-                                           "*reeve serve* is the daemon. Every other verb asks it, "
-                                           "at the socket that the configuration "
-                                           "names, or answers\n"
-                                           "from its state file or from files here. A name that is "
-                                           "nearly right is guessed.\n";
+static const char reeve_head[] = "reeve(1)\n\n" MADE_OF
+                                 "reconciler/cli/verbs.def and options.c" MADE_BY "# NAME\n\n"
+                                 "reeve - keeps environments exactly as git says\n\n"
+                                 "# SYNOPSIS\n\n"
+                                 "*reeve* _VERB_ [_OPTION_...] [_WORD_...]\n\n"
+                                 "*reeve* _VERB_ *--help*\n\n"
+                                 "# DESCRIPTION\n\n"
+                                 "Reeve reads environment specs at the head of a branch "
+                                 "and plans what must change, with the "
+                                 "risk first.\n"
+                                 "A plan runs by itself or waits for approval, as its "
+                                 "policy says; what was approved is what "
+                                 "runs.\n"
+                                 "New sets are made ready beside the old ones, traffic "
+                                 "moves at once, and moves back when they "
+                                 "fail.\n"
+                                 "Everything that was done, by whom and why, is in a "
+                                 "history that can be verified.\n\n"
+                                 "*reeve serve* is the daemon. Every other verb asks it, "
+                                 "at the socket that the configuration "
+                                 "names, or answers\n"
+                                 "from its state file or from files here. A name that is "
+                                 "nearly right is guessed.\n";
 
 static const char reeve_tail[] =
     "# EXIT STATUS\n\n"
@@ -62,25 +62,24 @@ static const char reeve_tail[] =
     "*reeve.yaml*(5), *reeve-spec*(5), *reeve-keeper*(8), _/usr/share/doc/reeve/operations.md_\n";
 
 static const struct schema_man yaml_page = {
-    .head = "reeve.yaml(5)\n\n" MADE_OF(
-        "specs/fields*.def") "# NAME\n\n"
-                             "reeve.yaml - the configuration of the daemon of *reeve*(1)\n\n"
-                             "# DESCRIPTION\n\n"
-                             "One YAML document of *kind: Daemon*: what is watched, and what its "
-                             "environments may "
-                             "touch. It is read when the\n"
-                             "daemon starts. Relative paths are relative to the file. A spec in a "
-                             "repository can only "
-                             "use what this file\n"
-                             "allows its environment; without a rule that matches, everything is "
-                             "denied.\n\n"
-                             "*reeve validate* _FILE_ says every mistake at once, *reeve explain* "
-                             "_FIELD_ what is said "
-                             "here of one field, and\n"
-                             "*reeve doctor* _ENV_ which rule holds for a name.\n\n"
-                             "Whoever can write this file can give any environment any right: it "
-                             "belongs to root.\n\n"
-                             "# OBJECTS\n",
+    .head = "reeve.yaml(5)\n\n" MADE_OF "specs/fields*.def" MADE_BY "# NAME\n\n"
+            "reeve.yaml - the configuration of the daemon of *reeve*(1)\n\n"
+            "# DESCRIPTION\n\n"
+            "One YAML document of *kind: Daemon*: what is watched, and what its "
+            "environments may "
+            "touch. It is read when the\n"
+            "daemon starts. Relative paths are relative to the file. A spec in a "
+            "repository can only "
+            "use what this file\n"
+            "allows its environment; without a rule that matches, everything is "
+            "denied.\n\n"
+            "*reeve validate* _FILE_ says every mistake at once, *reeve explain* "
+            "_FIELD_ what is said "
+            "here of one field, and\n"
+            "*reeve doctor* _ENV_ which rule holds for a name.\n\n"
+            "Whoever can write this file can give any environment any right: it "
+            "belongs to root.\n\n"
+            "# OBJECTS\n",
     .tail = "# EXAMPLES\n\n"
             "The least that starts:\n\n"
             "```\n"
@@ -96,22 +95,21 @@ static const struct schema_man yaml_page = {
 };
 
 static const struct schema_man spec_page = {
-    .head = "reeve-spec(5)\n\n" MADE_OF(
-        "specs/fields*.def") "# NAME\n\n"
-                             "reeve-spec - what a repository asks of *reeve*(1)\n\n"
-                             "# DESCRIPTION\n\n"
-                             "YAML documents below _.reeve/_ of a watched branch: an *Application* "
-                             "says what the "
-                             "software is, an *Environment*\n"
-                             "where and how it runs, a *Preview* what each proposal gets of its "
-                             "own. Overrides merge "
-                             "by key; lists, references\n"
-                             "and scalars are replaced whole.\n\n"
-                             "*reeve validate* says every mistake at once, *reeve explain* _FIELD_ "
-                             "what is said here of "
-                             "one field, and\n"
-                             "*reeve plan -f .* what would change.\n\n"
-                             "# OBJECTS\n",
+    .head = "reeve-spec(5)\n\n" MADE_OF "specs/fields*.def" MADE_BY "# NAME\n\n"
+            "reeve-spec - what a repository asks of *reeve*(1)\n\n"
+            "# DESCRIPTION\n\n"
+            "YAML documents below _.reeve/_ of a watched branch: an *Application* "
+            "says what the "
+            "software is, an *Environment*\n"
+            "where and how it runs, a *Preview* what each proposal gets of its "
+            "own. Overrides merge "
+            "by key; lists, references\n"
+            "and scalars are replaced whole.\n\n"
+            "*reeve validate* says every mistake at once, *reeve explain* _FIELD_ "
+            "what is said here of "
+            "one field, and\n"
+            "*reeve plan -f .* what would change.\n\n"
+            "# OBJECTS\n",
     .tail = "# SEE ALSO\n\n"
             "*reeve*(1), *reeve.yaml*(5), _/usr/share/doc/reeve/specs.md_, "
             "_/usr/share/doc/reeve/examples/reference/_\n",

@@ -3,6 +3,8 @@
 
 #include "base/guard.h"
 
+#define HELP_COLUMN 27
+
 /* clang-format off */
 static const struct options_row rows[] = {
     { OPTION_TOKEN,     "role",      KEY_ROLE,      "ROLE",    "viewer, operator, approver, admin, override or scrape; again for one more" },
@@ -70,9 +72,13 @@ static void write_row(struct sb *b, const struct options_row *row)
         sb_addf(b, "      --%s", row->name);
     if (row->value)
         sb_addf(b, "=%s", row->value);
-    while (b->n - from < 26)
+    if (b->n - from > HELP_COLUMN - 2) {
+        sb_add_char(b, '\n');
+        from = b->n;
+    }
+    while (b->n - from < HELP_COLUMN)
         sb_add_char(b, ' ');
-    sb_addf(b, " %s\n", row->help);
+    sb_addf(b, "%s\n", row->help);
 }
 
 const struct options_row *options_get(size_t i)

@@ -50,7 +50,10 @@ static void write_verdict(struct cli *c, const struct value *answer)
               sealed = value_get_int(answer, S("sealed"), 0);
     struct str head = cli_text(answer, "head");
 
-    if (since)
+    if (since && since == n)
+        (void)fprintf(c->out, "the chain holds: nothing came after event %lld; head %.*s\n", n,
+                      STR_ARG(head));
+    else if (since)
         (void)fprintf(c->out, "the chain holds from event %lld to %lld; head %.*s\n", since + 1, n,
                       STR_ARG(head));
     else

@@ -108,9 +108,13 @@ static int people_list(struct cli *c, struct str name, struct err *err)
     int rc = cli_get(c, S("/api/v1/people"), NULL, &answer, err);
 
     (void)name;
-    if (!rc && !cli_wrote_json(c, answer))
+    if (rc || cli_wrote_json(c, answer))
+        return rc;
+    if (!value_count(value_get(answer, S("people"))))
+        cli_note(c, "nobody signs in: 'auth.people' names nobody");
+    else
         write_people(c, value_get(answer, S("people")));
-    return rc;
+    return 0;
 }
 
 static int people_sessions(struct cli *c, struct str name, struct err *err)
@@ -118,9 +122,13 @@ static int people_sessions(struct cli *c, struct str name, struct err *err)
     struct value *answer;
     int rc = cli_get(c, cli_path(c, "people", name, "/sessions"), NULL, &answer, err);
 
-    if (!rc && !cli_wrote_json(c, answer))
+    if (rc || cli_wrote_json(c, answer))
+        return rc;
+    if (!value_count(value_get(answer, S("sessions"))))
+        cli_note(c, "'%.*s' is signed in nowhere", STR_ARG(render_safe(c->arena, name)));
+    else
         write_sessions(c, value_get(answer, S("sessions")));
-    return rc;
+    return 0;
 }
 
 static int say(struct cli *c, struct str name, const char *rest, const struct value *body,

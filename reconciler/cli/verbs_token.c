@@ -105,9 +105,13 @@ static int token_list(struct cli *c, struct err *err)
     struct value *answer;
     int rc = cli_get(c, TOKENS, NULL, &answer, err);
 
-    if (!rc && !cli_wrote_json(c, answer))
+    if (rc || cli_wrote_json(c, answer))
+        return rc;
+    if (!value_count(value_get(answer, S("tokens"))))
+        cli_note(c, "there are no tokens");
+    else
         write_tokens(c, value_get(answer, S("tokens")));
-    return rc;
+    return 0;
 }
 
 static int token_revoke(struct cli *c, struct err *err)

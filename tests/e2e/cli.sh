@@ -36,6 +36,8 @@ usage()
     unset REEVE_CONFIG
     cd /
     run 0 'Reeve keeps environments' --help
+    run 0 'people     list | password NAME | sessions NAME | sign-out NAME
+                                      who signs in' --help
     run 3 "did you mean 'status'?" stauts
     run 3 'did you mean --reason?' hold x --reson y
     run 3 '--output is text or json' status -o yaml
@@ -106,6 +108,7 @@ standard_files()
     stop_daemon
     "$REEVE" status --recorded >&- 2>&- <&- 9>&-
     run 0 'the chain of' audit verify --replay
+    run 0 "nobody signs in: 'auth.people' names nobody" people list
 }
 
 # --- names and states ---------------------------------------------------------------------------------
@@ -177,6 +180,7 @@ waits_for_a_person()
     commit 'version 3'
     run 2 '(reeve plan prod)' apply prod
     run 2 'next     reeve approve' plan prod --exit-code
+    run 0 'there are no tokens' token list
     run 0 'rejected' reject "$(plan_id)" -m 'not today'
     run 7 'is rejected' approve "$(plan_id)" -m x
     run 0 'not today' history prod

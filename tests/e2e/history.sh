@@ -75,6 +75,9 @@ the_chain_holds_and_the_tables_follow_from_it()
     reeve hold prod --reason 'a canary of the history' >/dev/null || fail "hold is refused"
     reeve resume prod >/dev/null || fail "resume is refused"
     expect "the daemon verifies" reeve audit verify --replay
+    reeve hold prod --reason 'something comes' >/dev/null || fail "hold is refused"
+    reeve resume prod >/dev/null || fail "resume is refused"
+    expect_has "what came" "$(reeve audit verify --incremental)" "the chain holds from event"
     stop_daemon
     expect "the file is verified without a daemon" reeve audit verify --replay
 }
@@ -252,7 +255,7 @@ a_chain_that_is_rewritten_is_found()
 a_tail_that_is_cut_is_found()
 {
     expect_has "the seal" "$(reeve audit verify)" "the sealed head, event"
-    expect_has "the rest" "$(reeve audit verify --incremental)" "the chain holds from event"
+    expect_has "the rest" "$(reeve audit verify --incremental)" "the chain holds: nothing came after event"
     cp "$WORLD/var/reeve.db" "$WORLD/whole.db"
     python3 - "$WORLD/var/reeve.db" <<'END'
 import sqlite3, sys
