@@ -17,7 +17,7 @@ start_server()
 
 await_store()
 {
-    await 40 "the store answers" curl -sf -o /dev/null "http://127.0.0.1:$STORE/healthcheck"
+    await 90 "the store answers" curl -sf -o /dev/null "http://127.0.0.1:$STORE/healthcheck"
 }
 
 # METHOD PATH: signed; the body of what is answered.
@@ -55,7 +55,7 @@ given_store()
         start_server $name
     done
     await_store
-    await 40 "there is a bucket" a_bucket_is_there
+    await 90 "there is a bucket" a_bucket_is_there
     spec version=v1
     commit 'the first version'
 }

@@ -41,6 +41,8 @@ pipeline = catch_errors healthcheck cache s3api tempauth bulk slo dlo versioned_
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
+# of one node: who is slow to begin is not left out for a minute
+error_suppression_limit = 1000000
 [filter:catch_errors]
 use = egg:swift#catch_errors
 [filter:healthcheck]
