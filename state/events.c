@@ -285,6 +285,38 @@ int events_newest_ms(struct db *db, struct str env, int64_t *ret, struct err *er
     return 0;
 }
 
+int events_newest_of(struct db *db, struct arena *a, struct str first, struct str last,
+                     struct event_newest **ret, size_t *ret_n, struct err *err)
+{
+    const struct db_bind binds[] = { DB_T(first), DB_T(last) };
+    VEC(struct event_newest) list = { 0 };
+    AUTO_STMT sqlite3_stmt *st = NULL;
+    int rc = stmt_prepare(db,
+                          S("SELECT uid, (SELECT time_ms FROM events WHERE env = uid ORDER BY seq"
+                            " DESC LIMIT 1) FROM environments WHERE deleted_ms IS NULL AND"
+                            " name >= $1 AND name <= $2"),
+                          &st, err);
+
+    if (!rc)
+        rc = stmt_bind(db, st, binds, N_ELEMENTS(binds), err);
+    if (rc)
+        return rc;
+    while ((rc = stmt_step(db, st, err)) == 1) {
+        struct event_newest *one = vec_push(a, &list);
+
+        if (!one)
+            break;
+        *one = (struct event_newest){ stmt_text(a, st, 0), sqlite3_column_int64(st, 1) };
+    }
+    if (arena_status(a, err))
+        return ERR_NOMEM;
+    if (rc < 0)
+        return rc;
+    *ret = list.p;
+    *ret_n = list.n;
+    return 0;
+}
+
 int events_insert(struct db *db, const struct event *e, struct err *err)
 {
     const struct db_bind head[] = {

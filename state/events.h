@@ -45,6 +45,13 @@ int events_kept_since(struct db *db, int64_t *ret_seq, int64_t *ret_ms, struct e
 int events_seq_at(struct db *db, int64_t time_ms, int64_t *ret_seq, struct err *err);
 /* When something happened to an environment last, 0 when nothing did. */
 int events_newest_ms(struct db *db, struct str env, int64_t *ret, struct err *err);
+/* The same of each living environment named `first` to `last`. */
+struct event_newest {
+    struct str env;
+    int64_t time_ms;
+};
+int events_newest_of(struct db *db, struct arena *a, struct str first, struct str last,
+                     struct event_newest **ret, size_t *ret_n, struct err *err);
 
 /* PROTOCOL 6: over every column of the event, with the installation's id. */
 struct digest events_hash(struct str installation, const struct event *e);

@@ -31,11 +31,16 @@ static int64_t page_limit(const struct view_page *page)
 }
 
 /* One row more than the page has was read: then there is a next one. */
+static size_t page_shown(const struct view_page *page, size_t n)
+{
+    return (int64_t)n > page_limit(page) ? (size_t)page_limit(page) : n;
+}
+
 static size_t end_page(const struct view *v, const struct view_page *page, size_t n,
                        struct value *map, const char *name, struct value *list)
 {
     value_set(v->a, map, str_from_c(name), list);
-    return (int64_t)n > page_limit(page) ? (size_t)page_limit(page) : n;
+    return page_shown(page, n);
 }
 
 static void set_next(const struct view *v, struct value *map, size_t n_shown, size_t n,
@@ -46,22 +51,13 @@ static void set_next(const struct view *v, struct value *map, size_t n_shown, si
                        str_fmt(v->a, "%lld-%.*s", (long long)number, STR_ARG(key)));
 }
 
-int view_set_newest(const struct view *v, struct value *map, struct str env, struct err *err)
-{
-    int64_t event_ms;
-    int rc = events_newest_ms(v->db, env, &event_ms, err);
-
-    if (!rc && event_ms)
-        value_set_int(v->a, map, S("event_ms"), event_ms);
-    return rc;
-}
-
 int view_environments(const struct view *v, const struct view_page *page, struct value **ret,
                       struct err *err)
 {
-    struct value *map = value_map(v->a), *list = value_list(v->a), *one = NULL;
+    struct value *map = value_map(v->a);
     const struct str scope = v->scope ? json_format(v->a, v->scope) : S("null");
     struct rec_environment *rows;
+    struct map maps;
     struct cursor from;
     size_t n, n_shown;
 
@@ -71,13 +67,11 @@ int view_environments(const struct view *v, const struct view_page *page, struct
                   " FROM json_each($2) AS s WHERE name GLOB s.value)) ORDER BY name LIMIT $3",
                   &rows, &n, err, DB_T(from.key), DB_T(scope), DB_I(page_limit(page) + 1)))
         return err->code;
-    n_shown = end_page(v, page, n, map, "environments", list);
-    for (size_t i = 0; i < n_shown; i++) {
-        if (view_environment_row(v, &rows[i], &one, err) ||
-            view_set_newest(v, one, rows[i].uid, err))
-            return err->code;
-        value_add(v->a, list, one);
-    }
+    n_shown = page_shown(page, n);
+    if (view_environment_rows(v, rows, n_shown, &maps, err) ||
+        view_set_newest_of(v, rows, n_shown, &maps, err))
+        return err->code;
+    value_set(v->a, map, S("environments"), view_list_of(v, &maps));
     if (n_shown)
         set_next(v, map, n_shown, n, 0, rows[n_shown - 1].name);
     *ret = map;

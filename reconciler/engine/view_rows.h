@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/map.h"
 #include "reconciler/engine/view.h"
 #include "specs/json_io.h"
 
@@ -36,11 +37,13 @@ int view_plan_head(const struct view *v, const struct rec_plan *plan, struct val
 /* What a list says of an environment, less its services. `plan`: the open one; NULL: none; `revision`: 0: none. */
 int view_environment_map(const struct view *v, const struct rec_environment *env, int64_t revision,
                          const struct rec_plan *plan, struct value **ret, struct err *err);
-/* What a list says of it. */
-int view_environment_row(const struct view *v, const struct rec_environment *env,
-                         struct value **ret, struct err *err);
-/* `event_ms` of that one, which a list of a page can afford. */
-int view_set_newest(const struct view *v, struct value *map, struct str env, struct err *err);
+/* What a list says of these, sorted by name: by uid, without those that are out of scope. */
+int view_environment_rows(const struct view *v, const struct rec_environment *rows, size_t n,
+                          struct map *ret, struct err *err);
+/* `event_ms` of each of them, which a list of a page can afford. */
+int view_set_newest_of(const struct view *v, const struct rec_environment *rows, size_t n,
+                       const struct map *of, struct err *err);
+struct value *view_list_of(const struct view *v, const struct map *rows);
 /* How a rollout went. */
 int view_rollout_past(const struct view *v, const struct rec_rollout *rollout, struct value **ret,
                       struct err *err);

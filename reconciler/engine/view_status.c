@@ -128,27 +128,15 @@ static int environment_head(const struct view *v, const struct rec_environment *
     return view_environment_map(v, env, revision, plan.env.n ? &plan : NULL, ret, err);
 }
 
-static int set_service_names(const struct view *v, struct value *map, struct str env,
-                             struct err *err)
+/* When something happened to it last. */
+static int set_newest(const struct view *v, struct value *map, struct str env, struct err *err)
 {
-    struct value *list = value_list(v->a);
-    struct rec_set *rows;
-    size_t n;
-    int rc = DB_SELECT(v->db, v->a, set, "WHERE env = $1 AND state = 'live' ORDER BY service",
-                       &rows, &n, err, DB_T(env));
+    int64_t event_ms;
+    int rc = events_newest_ms(v->db, env, &event_ms, err);
 
-    for (size_t i = 0; !rc && i < n; i++)
-        value_add(v->a, list, value_text(v->a, rows[i].service));
-    value_set(v->a, map, S("services"), list);
+    if (!rc && event_ms)
+        value_set_int(v->a, map, S("event_ms"), event_ms);
     return rc;
-}
-
-int view_environment_row(const struct view *v, const struct rec_environment *env,
-                         struct value **ret, struct err *err)
-{
-    int rc = environment_head(v, env, ret, err);
-
-    return rc ? rc : set_service_names(v, *ret, env->uid, err);
 }
 
 int view_sources(const struct view *v, struct value **ret, struct err *err)
@@ -359,7 +347,7 @@ int view_environment(const struct view *v, struct str name, struct value **ret, 
     if (!rc)
         rc = environment_head(v, &env, &map, err);
     if (!rc)
-        rc = view_set_newest(v, map, env.uid, err);
+        rc = set_newest(v, map, env.uid, err);
     if (!rc)
         rc = set_services(v, map, env.uid, err);
     if (!rc)

@@ -308,12 +308,37 @@ static void given_more(struct world *w)
     (void)commit(w);
 }
 
-/* The status asks for all at once, the list for one after the other. */
-static void test_the_status_says_what_the_list_says(void **state)
+/* The list asks for all at once, an environment for itself. */
+static void expect_listed_as_alone(struct world *w, const struct value *listed)
+{
+    static const char *const same[] = { "name",     "uid",    "source",  "branch",
+                                        "sync",     "health", "reason",  "commit",
+                                        "revision", "plan",   "event_ms" };
+    const struct value *services = value_get(listed, S("services"));
+    struct err err = ERR_INIT;
+    struct value *alone;
+
+    assert_int_equal(
+        view_environment(&w->view, value_get_text(listed, S("name"), S("")), &alone, &err), 0);
+    for (size_t i = 0; i < N_ELEMENTS(same); i++) {
+        const struct value *here = value_get(listed, str_from_c(same[i]));
+        const struct value *there = value_get(alone, str_from_c(same[i]));
+
+        assert_int_equal(!here, !there);
+        assert_true(!here || value_eq(here, there));
+    }
+    assert_int_equal(value_count(services), value_count(value_get(alone, S("services"))));
+    for (size_t i = 0; i < value_count(services); i++)
+        expect(value_item(services, i)->u.text,
+               str_to_c(&w->arena, value_get_text(value_item(value_get(alone, S("services")), i),
+                                                  S("name"), S(""))));
+}
+
+static void test_the_list_says_what_each_says_alone(void **state)
 {
     struct world *w = *state;
     struct err err = ERR_INIT;
-    struct value *status, *list;
+    struct value *status, *list, *page;
 
     given_more(w);
     assert_int_equal(view_status(&w->view, &status, &err), 0);
@@ -329,8 +354,19 @@ static void test_the_status_says_what_the_list_says(void **state)
         if (value_get(listed, S("event_ms")))
             value_set_int(w->view.a, one, S("event_ms"), value_get_int(listed, S("event_ms"), 0));
         assert_true(value_eq(listed, one));
+        expect_listed_as_alone(w, listed);
     }
     expect(at(value_item(value_get(status, S("environments")), 0), "plan.cause"), "commit");
+    for (size_t i = 0; i < 5; i += value_count(value_get(page, S("environments")))) {
+        const struct view_page ask = { .limit = 2,
+                                       .cursor = i ? value_get_text(page, S("next"), S(""))
+                                                   : S("") };
+
+        assert_int_equal(view_environments(&w->view, &ask, &page, &err), 0);
+        for (size_t k = 0; k < value_count(value_get(page, S("environments"))); k++)
+            assert_true(value_eq(value_item(value_get(page, S("environments")), k),
+                                 value_item(value_get(list, S("environments")), i + k)));
+    }
 }
 
 /* The command line closes the state file before it prints. */
@@ -777,7 +813,7 @@ static void test_findings_say_how_to_mend(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_the_status_says_what_the_list_says, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_list_says_what_each_says_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_status_lists_environments_and_sources, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_view_outlives_its_database, setup, teardown),
