@@ -214,7 +214,7 @@ an_upgrade_went_wrong()
     python3 - "$WORLD/var/reeve.db" <<'END' || fail "the file cannot be made newer"
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
-db.execute("UPDATE meta SET v = '2' WHERE k = 'schema'")
+db.execute("UPDATE meta SET v = CAST(CAST(v AS INTEGER) + 1 AS TEXT) WHERE k = 'schema'")
 db.execute("ALTER TABLE environments ADD COLUMN mood TEXT")
 db.execute("CREATE TABLE moods (k TEXT PRIMARY KEY) STRICT")
 db.commit()
