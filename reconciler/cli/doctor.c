@@ -1,26 +1,16 @@
 /* What is wrong here, and how to mend it. SPDX-License-Identifier: Apache-2.0 */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/guard.h"
 #include "base/sys.h"
 #include "providers/registry.h"
+#include "reconciler/cli/doctor_isolation.h"
 #include "reconciler/cli/doctor_look.h"
 #include "reconciler/cli/doctor_named.h"
 #include "reconciler/cli/doctor_rule.h"
-#include "reconciler/cli/groups.h"
-#include "reconciler/cli/isolation.h"
-#include "reconciler/cli/programs.h"
 #include "reconciler/cli/verbs.h"
-#include "reconciler/engine/anchor_place.h"
 #include "reconciler/http/listen.h"
 
 #define FREE_PERMILLE_MIN 100
@@ -32,7 +22,6 @@ struct doctor {
     struct value *list;
     int worst;
     int has_daemon;
-    struct kit_parents groups;
 };
 
 static void found(struct doctor *d, enum finding_level level, struct str what, struct str mend)
@@ -157,187 +146,6 @@ static void check_clock(struct doctor *d)
               str_fmt(d->c->arena, "the clock says %.*s",
                       STR_ARG(render_time(d->c->arena, sys_wall_ms()))),
               S(""));
-}
-
-static void check_copies(struct doctor *d)
-{
-    struct str dir = value_get_text(value_get(value_get(d->c->daemon, S("state")), S("backup")),
-                                    S("directory"), STR_NONE);
-
-    if (dir.p)
-        found(d, FINDING_GOOD,
-              str_fmt(d->c->arena, "copies of the database go to '%.*s'", STR_ARG(dir)), S(""));
-    else
-        found(d, FINDING_WARN, S("no copies of the database are made"),
-              S("state: {backup: {directory: PATH}}, on another disk"));
-}
-
-static void check_anchors(struct doctor *d)
-{
-    const struct value *places = value_get(d->c->daemon, S("anchors"));
-    struct arena *a = d->c->arena;
-
-    for (size_t i = 0; i < value_count(places); i++)
-        found(d, FINDING_GOOD,
-              str_fmt(a, "the head of the history is brought to '%.*s'",
-                      STR_ARG(anchor_place_name(a, value_item(places, i)))),
-              S(""));
-    if (!value_count(places))
-        found(d, FINDING_WARN,
-              S("the head of the history is nowhere but here: who has this machine can rewrite it"),
-              S("anchors: [{type: git, url: URL}], a repository of another machine"));
-}
-
-/* The classes of isolation, and which of them this machine can give. */
-static const struct {
-    const char *word, *gives, *mend;
-} isolation_rows[] = {
-    { "none", "the daemon's user, and all that it sees: for development", "" },
-    { "namespace",
-      "the daemon's user, with files and processes of its own; the network and its ports are "
-      "shared",
-      "sysctl kernel.unprivileged_userns_clone=1 and user.max_user_namespaces above 0; in a "
-      "container, one that may make them" },
-    { "uid", "a user for each environment, and all of namespace; no port of another user is shared",
-      "start the daemon (and reeve doctor) as root, with user: and uids: in the configuration, and "
-      "a "
-      "rule that says isolation: uid" },
-};
-#define MEND_ROOT "name a user that is not root: 'user:' in the configuration"
-
-static void check_isolation(struct doctor *d)
-{
-    struct arena *a = d->c->arena;
-    struct isolation_grant grant = { .fd = -1 };
-    const char *self, *keeper;
-    struct err err = ERR_INIT;
-    struct str groups;
-
-    if (programs_find_self(a, &self, &err) || programs_find_keeper(a, self, &keeper, &err)) {
-        found(d, FINDING_BAD, str_copy(a, str_from_c(err.text)), S("make install puts it there"));
-        return;
-    }
-    /* From here on as the daemon, whose eyes count. */
-    if (d->c->daemon && (isolation_start(d->c, &grant, &err) ||
-                         groups_start(d->c, &d->groups, &err) || config_drop(d->c, &err)))
-        found(d, FINDING_BAD, str_copy(a, str_from_c(err.text)),
-              S("name a user of its own: 'user:' in the configuration"));
-    (void)prctl(PR_SET_DUMPABLE, 1); /* the daemon looks where its peers are from */
-    for (size_t i = 0; i < N_ELEMENTS(isolation_rows); i++) {
-        const char *word = isolation_rows[i].word;
-        enum launch_class class = kit_launch_class(str_from_c(word));
-        int rc = class == LAUNCH_NONE ? 0
-                                      : isolation_try(programs_beside(a, keeper, "reeve-spawn"),
-                                                      class, &grant, &err);
-
-        if (rc)
-            found(d, FINDING_WARN, str_fmt(a, "isolation %s is not possible: %s", word, err.text),
-                  str_from_c(class == LAUNCH_NAMESPACE && !geteuid() ? MEND_ROOT
-                                                                     : isolation_rows[i].mend));
-        else
-            found(d, FINDING_GOOD,
-                  str_fmt(a, "isolation %s is possible: %s", word, isolation_rows[i].gives), S(""));
-    }
-    guard_close(&grant.fd);
-    groups = isolation_groups(a);
-    if (groups.p)
-        found(d, FINDING_WARN,
-              str_fmt(a, "isolation namespace keeps the groups %.*s, and what they may read",
-                      STR_ARG(groups)),
-              S("start the daemon as a user without them, or as root with user: in the "
-                "configuration"));
-}
-
-/* What limits of resources are kept by, or why they are not. */
-static void check_limits(struct doctor *d)
-{
-    struct arena *a = d->c->arena;
-
-    for (int g = 0; g < KIT_N_GROUPS; g++) {
-        struct str word = str_from_c(kit_groups_word((enum kit_group)g));
-        struct str why = value_get_text(d->groups.unkept, word, STR_NONE);
-        struct str path = value_get_text(value_get(d->groups.kept, word), S("path"), S(""));
-
-        if (why.p)
-            found(d, FINDING_WARN,
-                  str_fmt(a, "limits.%.*s is not kept: %.*s", STR_ARG(word), STR_ARG(why)),
-                  S("start the daemon (and reeve doctor) as root; where groups are of version 2, "
-                    "in a "
-                    "scope: systemd-run --scope -p Delegate=yes reeve serve. A number of processes "
-                    "is kept all the same"));
-        else if (path.n)
-            found(d, FINDING_GOOD,
-                  str_fmt(a, "limits.%.*s is kept by control groups in '%.*s'", STR_ARG(word),
-                          STR_ARG(path)),
-                  S(""));
-    }
-}
-
-/* "127.0.0.1:8080" can be bound: asked only while nobody of ours holds it. */
-static void check_port(struct doctor *d, struct str name, struct str address)
-{
-    AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct arena *a = d->c->arena;
-    size_t colon = str_find_char(address, ':');
-    struct sockaddr_in in = { .sin_family = AF_INET };
-    int64_t port;
-    int one = 1;
-
-    if (fd < 0 || colon == STR_NPOS || str_to_i64(str_slice(address, colon + 1, SIZE_MAX), &port) ||
-        inet_pton(AF_INET, str_to_c(a, str_slice(address, 0, colon)), &in.sin_addr) != 1)
-        return;
-    in.sin_port = htons((uint16_t)port);
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)); /* as haproxy does */
-    if (!bind(fd, (struct sockaddr *)&in, sizeof(in)))
-        found(d, FINDING_GOOD,
-              str_fmt(a, "%.*s is free for provider '%.*s'", STR_ARG(address), STR_ARG(name)),
-              S(""));
-    else
-        found(d, errno == EADDRINUSE ? FINDING_WARN : FINDING_BAD,
-              str_fmt(a, "%.*s of provider '%.*s': %s", STR_ARG(address), STR_ARG(name),
-                      strerror(errno)),
-              errno == EADDRINUSE
-                  ? S("fine when our own haproxy holds it; else choose another in 'providers'")
-                  : S("choose an address of this machine and a port that the daemon's user may "
-                      "bind"));
-}
-
-static void check_ports(struct doctor *d)
-{
-    const struct value *providers = value_get(d->c->daemon, S("providers"));
-
-    for (size_t i = 0; !d->has_daemon && i < value_count(providers); i++) {
-        const struct value_entry *e = &providers->u.map.entries[i];
-        struct str http = value_get_text(e->value, S("http"), S(""));
-
-        if (http.n)
-            check_port(d, e->key, http);
-    }
-}
-
-/* A forge that nobody hears is told so by nobody. */
-static void check_hooks(struct doctor *d)
-{
-    const struct value *daemon = d->c->daemon, *sources = value_get(daemon, S("sources"));
-    int is_heard = value_get(daemon, S("listen_hooks")) || value_get(daemon, S("listen"));
-
-    for (size_t i = 0; i < value_count(sources); i++) {
-        const struct value_entry *e = &sources->u.map.entries[i];
-        struct str type = value_get_text(value_get(e->value, S("webhook")), S("type"), S(""));
-
-        if (type.n && !is_heard)
-            found(d, FINDING_WARN,
-                  str_fmt(d->c->arena, "source '%.*s' has a webhook, and nothing listens",
-                          STR_ARG(e->key)),
-                  S("give 'listen_hooks' an address; until then it is polled"));
-        else if (str_eq_c(type, "gitlab") && !value_get(daemon, S("tls")))
-            found(d, FINDING_WARN,
-                  str_fmt(d->c->arena,
-                          "source '%.*s' has a webhook of GitLab, whose token is "
-                          "refused without TLS",
-                          STR_ARG(e->key)),
-                  S("give the daemon 'tls'; until then it is polled"));
-    }
 }
 
 /* --- daemon and state ---------------------------------------------------------------------------- */
@@ -521,8 +329,7 @@ static void check_machine(struct doctor *d)
 
     check_config(d);
     check_clock(d);
-    check_isolation(d);
-    check_limits(d);
+    doctor_isolation(d->c, look_found, d);
     doctor_look(d->c->arena, d->c->daemon, look_found,
                 d); /* as the daemon, since isolation was looked at */
     if (!d->c->daemon)
@@ -538,12 +345,12 @@ static void check_machine(struct doctor *d)
     if (!d->has_daemon)
         doctor_named_doors(&named);
     check_programs(d);
-    check_ports(d);
-    check_hooks(d);
+    if (!d->has_daemon)
+        doctor_named_ports(&named);
+    doctor_named_hooks(&named);
     check_disk(d, file);
     check_state(d, file);
-    check_copies(d);
-    check_anchors(d);
+    doctor_named_copies(&named);
 }
 
 int verb_doctor(struct cli *c, struct err *err)

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/cli/doctor_named.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/guard.h"
 #include "base/map.h"
+#include "reconciler/engine/anchor_place.h"
 #include "reconciler/engine/git_url.h"
 #include "reconciler/http/listen.h"
 
@@ -280,4 +284,108 @@ void doctor_named_doors(const struct doctor_named *n)
 {
     look_at_door(n, "listen");
     look_at_door(n, "listen_hooks");
+}
+
+/* "127.0.0.1:8080" can be bound: asked only while nobody of ours holds it. */
+static void look_at_port(const struct doctor_named *n, struct str name, struct str address)
+{
+    AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct arena *a = n->arena;
+    size_t colon = str_find_char(address, ':');
+    struct sockaddr_in in = { .sin_family = AF_INET };
+    int64_t port;
+    int one = 1;
+
+    if (fd < 0 || colon == STR_NPOS || str_to_i64(str_slice(address, colon + 1, SIZE_MAX), &port) ||
+        inet_pton(AF_INET, str_to_c(a, str_slice(address, 0, colon)), &in.sin_addr) != 1)
+        return;
+    in.sin_port = htons((uint16_t)port);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)); /* as haproxy does */
+    if (!bind(fd, (struct sockaddr *)&in, sizeof(in)))
+        tell(n, FINDING_GOOD,
+             str_fmt(a, "%.*s is free for provider '%.*s'", STR_ARG(address), STR_ARG(name)),
+             S(""));
+    else
+        tell(n, errno == EADDRINUSE ? FINDING_WARN : FINDING_BAD,
+             str_fmt(a, "%.*s of provider '%.*s': %s", STR_ARG(address), STR_ARG(name),
+                     strerror(errno)),
+             errno == EADDRINUSE
+                 ? S("fine when our own haproxy holds it; else choose another in 'providers'")
+                 : S("choose an address of this machine and a port that the daemon's user may "
+                     "bind"));
+}
+
+void doctor_named_ports(const struct doctor_named *n)
+{
+    const struct value *providers = value_get(n->daemon, S("providers"));
+
+    for (size_t i = 0; i < value_count(providers); i++) {
+        const struct value_entry *e = &providers->u.map.entries[i];
+        struct str http = value_get_text(e->value, S("http"), S(""));
+
+        if (http.n)
+            look_at_port(n, e->key, http);
+    }
+}
+
+/* A forge that nobody hears is told so by nobody. */
+void doctor_named_hooks(const struct doctor_named *n)
+{
+    const struct value *daemon = n->daemon, *sources = value_get(daemon, S("sources"));
+    int is_heard = value_get(daemon, S("listen_hooks")) || value_get(daemon, S("listen"));
+
+    for (size_t i = 0; i < value_count(sources); i++) {
+        const struct value_entry *e = &sources->u.map.entries[i];
+        struct str type = value_get_text(value_get(e->value, S("webhook")), S("type"), S(""));
+
+        if (type.n && !is_heard)
+            tell(n, FINDING_WARN,
+                 str_fmt(n->arena, "source '%.*s' has a webhook, and nothing listens",
+                         STR_ARG(e->key)),
+                 S("give 'listen_hooks' an address; until then it is polled"));
+        else if (str_eq_c(type, "gitlab") && !value_get(daemon, S("tls")))
+            tell(n, FINDING_WARN,
+                 str_fmt(n->arena,
+                         "source '%.*s' has a webhook of GitLab, whose token is "
+                         "refused without TLS",
+                         STR_ARG(e->key)),
+                 S("give the daemon 'tls'; until then it is polled"));
+    }
+}
+
+/* --- what is kept elsewhere ---------------------------------------------------------------------- */
+
+static void look_at_copies(const struct doctor_named *n)
+{
+    struct str dir = value_get_text(value_get(value_get(n->daemon, S("state")), S("backup")),
+                                    S("directory"), STR_NONE);
+
+    if (dir.p)
+        tell(n, FINDING_GOOD,
+             str_fmt(n->arena, "copies of the database go to '%.*s'", STR_ARG(dir)), S(""));
+    else
+        tell(n, FINDING_WARN, S("no copies of the database are made"),
+             S("state: {backup: {directory: PATH}}, on another disk"));
+}
+
+static void look_at_anchors(const struct doctor_named *n)
+{
+    const struct value *places = value_get(n->daemon, S("anchors"));
+    struct arena *a = n->arena;
+
+    for (size_t i = 0; i < value_count(places); i++)
+        tell(n, FINDING_GOOD,
+             str_fmt(a, "the head of the history is brought to '%.*s'",
+                     STR_ARG(anchor_place_name(a, value_item(places, i)))),
+             S(""));
+    if (!value_count(places))
+        tell(n, FINDING_WARN,
+             S("the head of the history is nowhere but here: who has this machine can rewrite it"),
+             S("anchors: [{type: git, url: URL}], a repository of another machine"));
+}
+
+void doctor_named_copies(const struct doctor_named *n)
+{
+    look_at_copies(n);
+    look_at_anchors(n);
 }
