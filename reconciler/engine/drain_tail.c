@@ -27,6 +27,8 @@ struct drain_tail {
     struct value *given; /* names of secrets; NULL: not known */
     struct drain_mark mark;
     struct drain_at pending, sure; /* sent before the last look, and before the one before that */
+    int64_t unsure_before,
+        unsure; /* line ends between sure and pending, between pending and mark.at */
     int in_batch;
     struct drain_at batch_at;
     int64_t batch_ends, batch_lost; /* line ends in it; lines that were told to be lost */
@@ -124,10 +126,25 @@ static void drop_tail(struct drain_tails *d, struct drain_tail **at)
 {
     struct drain_tail *t = *at;
 
-    d->counts.lost += t->is_wanted ? t->mark.waiting + t->mark.lost : 0;
+    d->counts.lost += t->is_wanted ? t->mark.waiting : 0;
     *at = t->next;
     arena_fini(&t->own);
     alloc_free(t);
+}
+
+/* What was lost is behind us: from there on is what will be sent again where a connection is cut. */
+static void look_at(struct drain_tails *d, struct drain_tail *t)
+{
+    int64_t lost = t->mark.lost;
+
+    t->has_news = drain_file_look(&t->place, &t->mark);
+    if (t->mark.lost == lost && t->sure.inode)
+        return;
+    t->sure = t->pending = t->mark.at;
+    t->unsure_before = t->unsure = 0;
+    d->is_changed = 1;
+    if (t->is_wanted)
+        d->counts.lost += t->mark.lost - lost;
 }
 
 /* What is not there any more, and what came of what is. */
@@ -145,7 +162,7 @@ static void look_at_all(struct drain_tails *d)
             continue;
         }
         if (!t->is_asked || t->is_wanted)
-            t->has_news = drain_file_look(&t->place, &t->mark);
+            look_at(d, t);
         if (t->is_wanted)
             d->counts.waiting += t->mark.waiting;
         d->n_asks += !t->is_asked && t->has_news;
@@ -274,6 +291,7 @@ static int ask_one(struct drain_tails *d, struct drain_tail *t, struct db *db, s
     t->is_wanted = is_wanted(d, t);
     if (!t->is_wanted)
         return 0;
+    d->counts.lost += t->mark.lost; /* before anybody knew whose they were */
     row.env = t->env_uid;
     row.name = t->name;
     if (find_set(t, db, round, err) || log_hide_names(db, round, &row, &given, err))
@@ -409,7 +427,6 @@ static void add_tail_lines(struct forming *f, struct drain_tail *t)
     t->batch_lost = t->mark.lost;
     if (t->batch_lost)
         add_line(f, t, drain_form_lost(f->round, t->batch_lost), r.time_ms, t->batch_lost);
-    f->batch->lost += t->batch_lost;
     if (log_hide_knows(hide, t->given))
         add_lines(f, t, shown(&r, hide, f->round), r.time_ms);
     else
@@ -467,7 +484,6 @@ int drain_tails_read(struct drain_tails *d, enum drain_kind kind, struct arena *
 void drain_tails_sent(struct drain_tails *d, const struct drain_batch *batch, enum drain_fate fate)
 {
     *(fate == DRAIN_TAKEN ? &d->counts.sent : &d->counts.refused) += batch->lines;
-    d->counts.lost += batch->lost;
     d->counts.withheld += batch->withheld;
     for (struct drain_tail *t = d->first; t; t = t->next) {
         if (!t->in_batch)
@@ -476,6 +492,7 @@ void drain_tails_sent(struct drain_tails *d, const struct drain_batch *batch, en
         t->mark.at = t->batch_at;
         t->mark.lost -= t->batch_lost;
         t->mark.waiting -= t->batch_ends < t->mark.waiting ? t->batch_ends : t->mark.waiting;
+        t->unsure += t->batch_ends;
     }
 }
 
@@ -492,6 +509,8 @@ void drain_tails_sure(struct drain_tails *d, enum drain_sure which)
         d->is_changed |= !is_same(&t->sure, sure);
         t->sure = *sure;
         t->pending = t->mark.at;
+        t->unsure_before = which == DRAIN_SURE_NOW ? 0 : t->unsure;
+        t->unsure = 0;
     }
 }
 
@@ -499,10 +518,9 @@ void drain_tails_sure(struct drain_tails *d, enum drain_sure which)
 void drain_tails_again(struct drain_tails *d)
 {
     for (struct drain_tail *t = d->first; t; t = t->next) {
-        if (is_same(&t->mark.at, &t->sure) && is_same(&t->pending, &t->sure))
-            continue;
-        t->mark.at = t->mark.seen = t->pending = t->sure;
-        t->mark.waiting = 0; /* counted anew */
+        t->mark.at = t->pending = t->sure;
+        t->mark.waiting += t->unsure_before + t->unsure;
+        t->unsure_before = t->unsure = 0;
         t->in_batch = 0;
     }
 }

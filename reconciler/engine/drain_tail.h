@@ -59,7 +59,7 @@ struct drain_batch {
     struct str body;
     struct str *frames; /* of syslog: one a line */
     size_t n_frames;
-    int64_t lines, lost, withheld;
+    int64_t lines, withheld;
     int is_full; /* more may wait */
 };
 enum drain_kind { DRAIN_SYSLOG, DRAIN_DATAGRAMS, DRAIN_JSON };
