@@ -17,8 +17,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
-#include <linux/openat2.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -30,23 +28,15 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "providers/launch/site_files.h"
 
 #define SITE_HEAD_MAX 16384
 #define SITE_CONNECTIONS 500 /* two descriptors each: all of them within 1024 */
 #define SITE_IDLE_MS 30000
-#define SITE_PATH_MAX 4096
 #define SITE_QUERY_MAX 2048 /* bytes, of a path that lacks its last slash */
-#define SITE_KNOWN "/.well-known/"
-
-struct site {
-    int dir, listener;
-    const char *fallback;
-    char **immutable;
-    int n_immutable;
-};
 
 struct connection {
     int fd, file; /* file -1: none */
@@ -57,18 +47,9 @@ struct connection {
     char in[SITE_HEAD_MAX + 1], out[SITE_QUERY_MAX + 1024];
 };
 
-struct request {
-    char path[SITE_PATH_MAX];
-    const char *head;  /* lines behind the first */
-    const char *query; /* with its ?, up to the blank behind it */
-    size_t n_query;
-    int is_head;
-};
-
-struct found {
-    int fd, is_immutable, is_gzip;
-    struct stat st;
-    char name[SITE_PATH_MAX + 16]; /* with index.html behind it */
+struct site {
+    struct site_files files;
+    int listener;
 };
 
 static volatile sig_atomic_t site_stop;
@@ -85,168 +66,6 @@ static int64_t now_ms(void)
 
     (void)clock_gettime(CLOCK_MONOTONIC, &ts); /* exists on every Linux */
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-/* --- what is asked ------------------------------------------------------------------------------- */
-
-static int hex_of(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-static int is_known(const char *path)
-{
-    return !strncmp(path, SITE_KNOWN, strlen(SITE_KNOWN));
-}
-
-/* The path, decoded once and without its query; -1: none that a file could have. */
-static int read_path(const char *from, size_t n, char ret[SITE_PATH_MAX])
-{
-    size_t k = 0;
-
-    for (size_t i = 0; i < n && from[i] != '?' && from[i] != '#'; i++) {
-        int c = (unsigned char)from[i];
-
-        if (c == '%') {
-            if (i + 2 >= n || hex_of(from[i + 1]) < 0 || hex_of(from[i + 2]) < 0)
-                return -1;
-            c = hex_of(from[i + 1]) * 16 + hex_of(from[i + 2]);
-            i += 2;
-        }
-        if (!c || k + 1 >= SITE_PATH_MAX)
-            return -1;
-        ret[k++] = (char)c;
-    }
-    ret[k] = 0;
-    return k && ret[0] == '/' && !strstr(is_known(ret) ? ret + 1 : ret, "/.") ? 0 : -1;
-}
-
-/* The value of a header, up to \r; NULL: it is not there. */
-static const char *header(const struct request *r, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (const char *line = r->head; line && line[0] != '\r';
-         line = strstr(line, "\r\n") ? strstr(line, "\r\n") + 2 : NULL)
-        if (!strncasecmp(line, name, n) && line[n] == ':')
-            return line + n + 1 + strspn(line + n + 1, " \t");
-    return NULL;
-}
-
-static int header_has(const struct request *r, const char *name, const char *word)
-{
-    const char *at = header(r, name), *end = at ? strstr(at, "\r\n") : NULL,
-               *hit = at ? strstr(at, word) : NULL;
-
-    return hit && end && hit < end;
-}
-
-/* The status that refuses it, or 0. */
-static int read_request(struct connection *c, struct request *ret)
-{
-    const char *line_end = strstr(c->in, "\r\n"), *path = strchr(c->in, ' '), *last;
-
-    if (!line_end || !path || path > line_end)
-        return 400;
-    last = strchr(path + 1, ' ');
-    if (!last || last > line_end || strncmp(last, " HTTP/1.", 8))
-        return 400;
-    ret->query = path + 1 + strcspn(path + 1, "? #");
-    ret->n_query = *ret->query == '?' ? strcspn(ret->query, " #") : 0;
-    ret->is_head = !strncmp(c->in, "HEAD ", 5);
-    ret->head = line_end + 2;
-    if (!ret->is_head && strncmp(c->in, "GET ", 4))
-        return 405;
-    return read_path(path + 1, (size_t)(last - path - 1), ret->path) ? 404 : 0;
-}
-
-/* --- what is there ------------------------------------------------------------------------------- */
-
-static int open_below(const struct site *s, const char *path, struct stat *ret)
-{
-    const struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-                                  .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
-    int fd = (int)syscall(SYS_openat2, s->dir, path[1] ? path + 1 : ".", &how, sizeof(how));
-
-    if (fd >= 0 && fstat(fd, ret)) {
-        (void)close(fd); /* only read */
-        fd = -1;
-    }
-    return fd;
-}
-
-static int open_file(const struct site *s, const char *path, struct found *ret)
-{
-    ret->fd = open_below(s, path, &ret->st);
-    if (ret->fd >= 0 && !S_ISREG(ret->st.st_mode)) {
-        (void)close(ret->fd); /* only read */
-        ret->fd = -1;
-    }
-    (void)snprintf(ret->name, sizeof(ret->name), "%s", path); /* it fitted before */
-    return ret->fd;
-}
-
-static int is_immutable(const struct site *s, const char *path)
-{
-    for (int i = 0; i < s->n_immutable; i++)
-        if (!fnmatch(s->immutable[i], path, 0))
-            return 1;
-    return 0;
-}
-
-/* A directory's index; whether the path lacks its last slash. */
-static int open_index(const struct site *s, const char *path, struct found *ret, int *ret_moved)
-{
-    char index[SITE_PATH_MAX + 16];
-    size_t n = strlen(path);
-
-    (void)snprintf(index, sizeof(index), "%s%sindex.html", path,
-                   path[n - 1] == '/' ? "" : "/"); /* fits */
-    if (open_file(s, index, ret) < 0)
-        return -1;
-    *ret_moved = path[n - 1] != '/';
-    return 0;
-}
-
-static void take_packed(const struct site *s, const struct request *r, struct found *f)
-{
-    char packed[SITE_PATH_MAX + 20];
-    struct stat st;
-    int fd;
-
-    if (!header_has(r, "Accept-Encoding", "gzip"))
-        return;
-    (void)snprintf(packed, sizeof(packed), "%s.gz", f->name); /* fits */
-    fd = open_below(s, packed, &st);
-    if (fd < 0)
-        return;
-    if (S_ISREG(st.st_mode)) {
-        (void)close(f->fd); /* only read */
-        f->fd = fd;
-        f->st = st;
-        f->is_gzip = 1;
-    } else {
-        (void)close(fd); /* only read */
-    }
-}
-
-/* 200, 308 or 404. */
-static int find(const struct site *s, const struct request *r, struct found *ret)
-{
-    int moved = 0;
-
-    *ret = (struct found){ .fd = -1, .is_immutable = is_immutable(s, r->path) };
-    if (open_file(s, r->path, ret) < 0 && open_index(s, r->path, ret, &moved) &&
-        (ret->is_immutable || is_known(r->path) || !s->fallback ||
-         open_file(s, s->fallback, ret) < 0))
-        return 404;
-    if (moved)
-        return 308;
-    take_packed(s, r, ret);
-    return 200;
 }
 
 /* --- what is answered ---------------------------------------------------------------------------- */
@@ -327,36 +146,8 @@ static void say(struct connection *c, int status, const char *more)
     c->is_writing = 1;
 }
 
-/* "bytes=A-B", "bytes=A-", "bytes=-N": 206 with from and end, 416, or 200: all of it. */
-static int read_range(const char *text, off_t size, off_t *ret_from, off_t *ret_end)
-{
-    unsigned long long a = 0, b = 0;
-    int n = 0, has_a, has_b;
-
-    if (!text || strncmp(text, "bytes=", 6))
-        return 200;
-    text += 6;
-    has_a = sscanf(text, "%20llu%n", &a, &n) == 1 && *text >= '0';
-    text += has_a ? n : 0;
-    if (*text++ != '-')
-        return 200;
-    has_b = sscanf(text, "%20llu%n", &b, &n) == 1 && *text >= '0';
-    text += has_b ? n : 0;
-    if (*text != '\r' || (!has_a && !has_b))
-        return 200; /* several: all of it */
-    if (!has_a) {
-        *ret_from = b < (unsigned long long)size ? size - (off_t)b : 0;
-        *ret_end = size;
-        return b ? 206 : 416;
-    }
-    if (a >= (unsigned long long)size || (has_b && b < a))
-        return 416;
-    *ret_from = (off_t)a;
-    *ret_end = has_b && b < (unsigned long long)size ? (off_t)b + 1 : size;
-    return 206;
-}
-
-static void answer_file(struct connection *c, const struct request *r, const struct found *f)
+static void answer_file(struct connection *c, const struct site_request *r,
+                        const struct site_file *f)
 {
     char more[768], tag[64];
     off_t from = 0, end = f->st.st_size;
@@ -366,10 +157,10 @@ static void answer_file(struct connection *c, const struct request *r, const str
                    (unsigned long long)f->st.st_mtim.tv_sec * 1000000000u +
                        (unsigned long long)f->st.st_mtim.tv_nsec,
                    f->is_gzip ? "-z" : ""); /* fits */
-    if (header_has(r, "If-None-Match", tag))
+    if (site_request_has(r, "If-None-Match", tag))
         status = 304;
-    else if (!header(r, "If-Range") || header_has(r, "If-Range", tag))
-        status = read_range(header(r, "Range"), f->st.st_size, &from, &end);
+    else if (!site_request_header(r, "If-Range") || site_request_has(r, "If-Range", tag))
+        status = site_request_range(site_request_header(r, "Range"), f->st.st_size, &from, &end);
     n = snprintf(more, sizeof(more), "ETag: %s\r\nCache-Control: %s\r\nVary: Accept-Encoding\r\n%s",
                  tag, f->is_immutable ? "public, max-age=31536000, immutable" : "no-cache",
                  f->is_gzip ? "Content-Encoding: gzip\r\n" : "");
@@ -395,7 +186,7 @@ static void answer_file(struct connection *c, const struct request *r, const str
 }
 
 /* Relative to the path: whoever is before us may have cut its beginning. */
-static void answer_moved(struct connection *c, const struct request *r)
+static void answer_moved(struct connection *c, const struct site_request *r)
 {
     const char *name = strrchr(r->path, '/') + 1;
     char more[SITE_QUERY_MAX + 512] = "Content-Length: 0\r\n";
@@ -415,12 +206,12 @@ static void answer_moved(struct connection *c, const struct request *r)
 
 static void answer(const struct site *s, struct connection *c)
 {
-    struct request r = { .head = NULL };
-    struct found f = { .fd = -1 };
-    int status = read_request(c, &r);
+    struct site_request r = { .head = NULL };
+    struct site_file f = { .fd = -1 };
+    int status = site_request_read(c->in, &r);
 
     if (!status)
-        status = find(s, &r, &f);
+        status = site_files_find(&s->files, &r, &f);
     if (status == 200) {
         answer_file(c, &r, &f);
         return;
@@ -556,23 +347,24 @@ static int listen_at(const char *port)
 int main(int argc, char **argv)
 {
     struct connection *all = calloc(SITE_CONNECTIONS, sizeof(*all));
-    struct site s = { .dir = -1, .immutable = calloc((size_t)argc + 1, sizeof(char *)) };
+    struct site s = { .files = { .dir = -1,
+                                 .immutable = calloc((size_t)argc + 1, sizeof(char *)) } };
     const struct sigaction term = { .sa_handler = on_term };
 
-    if (!all || !s.immutable || argc < 2)
+    if (!all || !s.files.immutable || argc < 2)
         return 2;
     for (int i = 2; i + 1 < argc; i += 2)
         if (!strcmp(argv[i], "fallback"))
-            s.fallback = argv[i + 1];
+            s.files.fallback = argv[i + 1];
         else if (!strcmp(argv[i], "immutable"))
-            s.immutable[s.n_immutable++] = argv[i + 1];
+            s.files.immutable[s.files.n_immutable++] = argv[i + 1];
     for (int i = 0; i < SITE_CONNECTIONS; i++)
         all[i].fd = all[i].file = -1;
     (void)sigaction(SIGTERM, &term, NULL); /* cannot fail with these arguments */
-    s.dir = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    s.listener = s.dir < 0 ? -1 : listen_at(getenv("PORT"));
-    if (s.dir < 0 || s.listener < 0) {
-        (void)fprintf(stderr, "reeve-site: %s: %s\n", s.dir < 0 ? argv[1] : "port",
+    s.files.dir = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    s.listener = s.files.dir < 0 ? -1 : listen_at(getenv("PORT"));
+    if (s.files.dir < 0 || s.listener < 0) {
+        (void)fprintf(stderr, "reeve-site: %s: %s\n", s.files.dir < 0 ? argv[1] : "port",
                       strerror(errno));
         return 1;
     }
