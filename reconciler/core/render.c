@@ -325,6 +325,26 @@ struct str render_spec_length(struct arena *a, int64_t length_ms)
     return str_fmt(a, "%lld%s", (long long)length_ms, length_ms ? "ms" : "s");
 }
 
+struct str render_length_words(struct arena *a, int64_t length_ms)
+{
+    static const struct {
+        int64_t unit_ms;
+        const char *unit;
+    } rows[] = { { 86400000, "day" },
+                 { 3600000, "hour" },
+                 { 60000, "minute" },
+                 { 1000, "second" },
+                 { 1, "millisecond" } };
+    size_t i = 0;
+
+    if (!length_ms)
+        return S("no time");
+    while (length_ms % rows[i].unit_ms)
+        i++;
+    return str_fmt(a, "%lld %s%s", (long long)(length_ms / rows[i].unit_ms), rows[i].unit,
+                   length_ms == rows[i].unit_ms ? "" : "s");
+}
+
 struct str render_ago(struct arena *a, int64_t now_ms, int64_t then_ms)
 {
     struct str length;

@@ -81,6 +81,8 @@ struct str render_ago(struct arena *a, int64_t now_ms, int64_t then_ms);
 struct str render_length(struct arena *a, int64_t length_ms);
 /* As a spec says it, exactly: "90s", "5m", "250ms". */
 struct str render_spec_length(struct arena *a, int64_t length_ms);
+/* In a sentence: "10 minutes", "1 day"; exact, in the greatest unit that it is a multiple of. */
+struct str render_length_words(struct arena *a, int64_t length_ms);
 /* "2024-11-20T10:37:11Z" */
 struct str render_time(struct arena *a, int64_t time_ms);
 /* How words of sync, health, plans, sets and outcomes look. */

@@ -85,7 +85,7 @@ a_rolling_change_loses_nothing()
         await_converged 60
         expect_serves "v$i"
     done
-    expect_has "what the plan promised" "$(reeve plan "$(plan_id)")" 'lost requests: 0, by reeve'
+    expect_has "what the plan promised" "$(reeve plan "$(plan_id)")" 'no request is lost, reeve moves the traffic'
     expect_nothing_lost 5000
     expect_whole 3
 }
@@ -334,7 +334,7 @@ a_recreated_service_is_down_for_a_while()
     deploy 'version 1'
     await 20 "it waits" sync_is waiting
     expect_has "its class" "$(reeve plan prod)" downtime
-    expect_has "what it promises" "$(reeve plan prod)" 'it is down for a while'
+    expect_has "what it promises" "$(reeve plan prod)" 'requests are lost while it is down'
     expect_serves v0
     reeve approve "$(plan_id)" --reason 'at night' >/dev/null || fail "it failed"
     await_converged

@@ -45,11 +45,12 @@ static const struct budget_row budget_rows[] = {
     { "no budget is none", FOUR, "e v1", PLAN_CAUSE_ROLLBACK, NULL, NULL },
 };
 
-/* The first that is no promise. */
+/* The one that is no promise. */
 static const char *remark_of(const struct plan *p)
 {
     for (size_t i = 0; i < p->remarks.n; i++)
-        if (str_find(p->remarks.p[i], S("; bake: ")) == STR_NPOS)
+        if (str_find(p->remarks.p[i], S("over the budget")) != STR_NPOS ||
+            str_find(p->remarks.p[i], S("[limit-unkept]")) != STR_NPOS)
             return p->remarks.p[i].p;
     return "";
 }

@@ -368,15 +368,21 @@ static void test_lengths_are_said_as_specs_say_them(void **state)
 {
     static const struct {
         int64_t ms;
-        const char *text;
-    } rows[] = { { 0, "0s" },      { 250, "250ms" }, { 1000, "1s" },    { 1500, "1500ms" },
-                 { 90000, "90s" }, { 300000, "5m" }, { 7200000, "2h" }, { 86400000, "1d" } };
+        const char *text, *words;
+    } rows[] = {
+        { 0, "0s", "no time" },         { 250, "250ms", "250 milliseconds" },
+        { 1000, "1s", "1 second" },     { 1500, "1500ms", "1500 milliseconds" },
+        { 90000, "90s", "90 seconds" }, { 300000, "5m", "5 minutes" },
+        { 7200000, "2h", "2 hours" },   { 86400000, "1d", "1 day" },
+    };
     struct page p;
 
     (void)state;
     given_page(&p, 0);
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         assert_string_equal(render_spec_length(&p.arena, rows[i].ms).p, rows[i].text);
+        assert_string_equal(render_length_words(&p.arena, rows[i].ms).p, rows[i].words);
+    }
     expect_text(&p, "");
 }
 
