@@ -190,7 +190,7 @@ static void a_renamed_one_is_the_same(struct story *s)
 /* The set that stays when the rollout fails knows the name that the database had. */
 static void who_knows_the_old_name_is_made_again(struct story *s)
 {
-    uint64_t one;
+    uint64_t one = 0;
     int64_t n;
 
     given_data(s);
