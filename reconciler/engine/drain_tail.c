@@ -325,7 +325,8 @@ struct forming {
     struct drain_batch *batch;
     struct sb body;
     VEC(struct str) frames;
-    size_t bytes; /* of output */
+    size_t bytes;  /* of output */
+    int64_t lines; /* line ends of it */
 };
 
 static const struct log_hide *hide_of(struct forming *f, struct str env_uid)
@@ -410,6 +411,16 @@ static void add_lines(struct forming *f, const struct drain_tail *t, struct str 
     }
 }
 
+/* So many line ends of it, and what stands before them. */
+static struct str first_lines(struct str text, int64_t n)
+{
+    size_t at = 0;
+
+    while (at < text.n && n > 0)
+        n -= text.p[at++] == '\n';
+    return n > 0 ? text : str_slice(text, 0, at);
+}
+
 static void add_tail_lines(struct forming *f, struct drain_tail *t)
 {
     const struct log_hide *hide;
@@ -421,6 +432,8 @@ static void add_tail_lines(struct forming *f, struct drain_tail *t)
     hide = hide_of(f, t->env_uid);
     if (!hide)
         return; /* out of memory: nothing is sent */
+    f->batch->is_full |= r.text.n > DRAIN_READ_MAX / 2;
+    r.text = first_lines(r.text, DRAIN_BATCH_LINES - f->lines);
     t->in_batch = 1;
     t->batch_at = drain_file_after(&r);
     t->batch_ends = count_ends(r.text);
@@ -432,7 +445,7 @@ static void add_tail_lines(struct forming *f, struct drain_tail *t)
     else
         f->batch->withheld += t->batch_ends;
     f->bytes += r.text.n;
-    f->batch->is_full |= r.text.n > DRAIN_READ_MAX / 2;
+    f->lines += t->batch_ends;
     f->d->after = t->owner;
 }
 
@@ -446,7 +459,7 @@ static void add_all(struct forming *f)
         from = from->next;
     from = from && from->next ? from->next : f->d->first;
     for (struct drain_tail *t = from; t && !(is_around && t == from);) {
-        if (f->bytes >= DRAIN_BATCH_BYTES) {
+        if (f->bytes >= DRAIN_BATCH_BYTES || f->lines >= DRAIN_BATCH_LINES) {
             f->batch->is_full = 1;
             break;
         }

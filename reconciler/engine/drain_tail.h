@@ -18,7 +18,7 @@
  * Owns     its tails, until drain_tails_fini().
  * Memory   a batch lives in the round's arena; values of secrets in one that is wiped.
  * Fails    ERR_NOMEM, ERR_IO; a log that cannot be read is an empty one.
- * Limits   DRAIN_BATCH_BYTES of output at once, DRAIN_READ_MAX of one instance; DRAIN_ASKS_MAX who are new.
+ * Limits   DRAIN_BATCH_BYTES and DRAIN_BATCH_LINES of output at once, DRAIN_READ_MAX of one instance; DRAIN_ASKS_MAX who are new.
  */
 #pragma once
 
@@ -28,6 +28,7 @@
 #include "state/db.h"
 
 #define DRAIN_BATCH_BYTES (256u << 10)
+#define DRAIN_BATCH_LINES 4000 /* an empty one becomes some hundred bytes, too */
 #define DRAIN_ASKS_MAX 16
 #define DRAIN_NOTE_MAX (4u << 20) /* bytes of what is written down */
 

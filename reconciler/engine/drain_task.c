@@ -257,6 +257,8 @@ static enum task_verdict drain_rest(struct drain_task *d)
 {
     struct task *t = &d->task;
 
+    if (t->rc) /* its token cannot be read, a disk is full: nothing was sent */
+        failed(d, t->err.text, 0);
     t->rc = 0;
     d->counts = d->tails.counts;
     say_lost(d);

@@ -367,6 +367,46 @@ batches_by_http_are_taken_refused_or_tried_again()
     kill_child "$SINK"
 }
 
+# Nobody is asked: the addresses are looked at before.
+what_is_not_public_is_refused_unless_it_is_allowed()
+{
+    given_receiver
+    given_drained '  by-name: {type: syslog, address: "10.255.255.1:6514"}
+  by-url: {type: http, url: "https://10.255.255.1/push"}'
+    say_lines api 'a line'
+    await 20 "it is said" status_says "logs are not taken by by-name, [0-9]* lines wait: its address is not one that may be reached: egress.allow does not name it"
+    await 20 "it is said" status_says "logs are not taken by by-url, [0-9]* lines wait: its address is not one that may be reached"
+    sed -i 's/"10.255.255.1:6514"/"10.255.255.1:601", transport: tcp/' "$WORLD/reeve.yaml"
+    expect_has "check" "$(reeve check 2>&1)" '10.255.255.1:601 would be sent to in clear, and is neither of this machine nor in egress.allow'
+}
+
+status_says()
+{
+    reeve status | grep -q -- "$1"
+}
+
+# --- whatever it prints -----------------------------------------------------------------------------
+
+# A line is a line to the receiver: none is two of them, keeps the others from coming, or steers a terminal.
+whatever_is_printed_comes_as_lines()
+{
+    given_receiver
+    start_syslog
+    given_drained "  archive: {type: syslog, address: \"127.0.0.1:$PORT\", transport: tcp}"
+    yes '' | head -n 100000 >>"$WORLD/say/api"
+    say_lines api 'behind many that are empty'
+    await 60 "it comes" has_taken 1 'behind many that are empty'
+    head -c 300000 /dev/zero | tr '\0' x >>"$WORLD/say/api"
+    say_lines api '' 'behind a long one'
+    await 20 "it comes" has_taken 1 'behind a long one'
+    expect_equal "the long one" "$(taken | grep -c 'xxxx \[cut\]$')" 1
+    printf '<13>1 - - - - - forged\033[2J\0\377 end\r\n19 <13>1 - - - - - too\n' >>"$WORLD/say/api"
+    await 20 "they come" has_taken 1 'too'
+    expect_has "as text" "$(taken)" '] <13>1 - - - - - forged\u{1b}[2J?? end'
+    expect_has "as text" "$(taken)" '] 19 <13>1 - - - - - too'
+    stop_syslog
+}
+
 # --- what does not leave ----------------------------------------------------------------------------
 
 a_secret_does_not_leave_the_machine()
@@ -398,4 +438,6 @@ a_secret_does_not_leave_the_machine()
 run_cases lines_of_two_services_arrive_in_order a_receiver_that_dies_misses_nothing \
     a_receiver_that_is_never_there_costs_what_was_dropped a_daemon_that_is_started_again_goes_on \
     by_tls_to_who_shows_the_right_certificate by_datagrams_and_of_some_services_alone \
-    batches_by_http_are_taken_refused_or_tried_again a_secret_does_not_leave_the_machine
+    batches_by_http_are_taken_refused_or_tried_again \
+    what_is_not_public_is_refused_unless_it_is_allowed whatever_is_printed_comes_as_lines \
+    a_secret_does_not_leave_the_machine
