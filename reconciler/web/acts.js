@@ -6,8 +6,8 @@ import { ask, part } from './api.js';
 import { confirmed } from './dialog.js';
 import { refresh, store } from './store.js';
 import { html } from './vendor/preact.js';
-import { short } from './words.js';
-import { Lines, byRisk, harmsOf, isHarm } from './views/lines.js';
+import { short, stakeOf, typedFor } from './words.js';
+import { Lines, byRisk } from './views/lines.js';
 
 const has = (...roles) => roles.some(role => store.me?.roles.includes(role));
 
@@ -76,13 +76,13 @@ function explain(problem) {
 }
 
 function ofPlan(plan, verb, title, button, lines, more = {}) {
-    const loses = plan.document.classes.some(one => one === 'data' || one === 'destroy');
+    const because = verb === 'reject' ? '' : typedFor(plan.document.lines, plan.document.classes);
     confirmed({ title: `${title} plan ${short(plan.id)} for ${plan.environment}`, lines, verb: button, explain,
-        typed: loses && verb !== 'reject' ? plan.environment : '', ...more,
+        typed: because && plan.environment, because, ...more,
         act: values => send(`/plans/${plan.id}/${verb}`, withReason({ reason: values.reason })) });
 }
 
-const whatIsLost = plan => byRisk(plan.document.lines).filter(isHarm).map(line => `${line.action} ${line.kind}/${line.name}: ${harmsOf(line).join(', ')}`);
+const whatIsLost = plan => byRisk(plan.document.lines).map(stakeOf).filter(Boolean);
 
 export const approve = plan => ofPlan(plan, 'approve', 'Approve', 'Approve', [
     `It binds ${plan.branch} ${short(plan.target.commits?.[0]?.commit)} and what else it was made of: when one of that moves, this approval is void.`,

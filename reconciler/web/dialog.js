@@ -1,7 +1,7 @@
 // dialog: what is asked before something is done. SPDX-License-Identifier: Apache-2.0
 //
-// confirmed({title, lines, verb, reason, typed, fields, explain, act}) opens one: it names what is lost, asks for a reason and,
-// where data is at stake, for the name to be typed. It closes when act(values) resolves; why it did not stands in it.
+// confirmed({title, lines, verb, reason, typed, because, fields, explain, act}) opens one: it names what is lost, asks for a reason and,
+// where something goes for good, says so (`because`) and asks for the name to be typed. It closes when act(values) resolves; why it did not stands in it.
 import { changed } from './store.js';
 import { html, useEffect, useRef, useState } from './vendor/preact.js';
 
@@ -51,7 +51,7 @@ function Asked({ asked }) {
             ${asked.fields?.map(field => html`<${Field} field=${field} />`)}
             ${asked.reason !== 'none' && html`<label for="reason">Reason${asked.reason === 'optional' ? ' (optional)' : ''}; it stands in the history</label>
                 <textarea id="reason" name="reason" rows="2" required=${asked.reason !== 'optional'}></textarea>`}
-            ${asked.typed && html`<label for="typed">Data is at stake: type <code>${asked.typed}</code></label>
+            ${asked.typed && html`<label for="typed">${asked.because}: type <code>${asked.typed}</code></label>
                 <input id="typed" autocomplete="off" value=${typed} onInput=${event => setTyped(event.target.value)} />`}
             ${fault && html`<div class="notice failed" role="alert">${fault}</div>`}
             <div class="buttons">${!asked.isTold && html`<button type="button" onClick=${close}>Cancel</button>`}

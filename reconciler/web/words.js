@@ -44,10 +44,65 @@ export function actorOf(actor) {
 
 const GATES = { ready: 'while it got ready', bake: 'while it baked', promote: 'while it was watched', recover: 'while it recovered', drained: 'while it drained' };
 
+// Why a plan waits for a person, as its class says it.
+const ASKS = { destroy: 'something is destroyed', data: 'data is at stake', replace: 'something is replaced', downtime: 'something is down for a while',
+    downgrade: 'something goes to an older version', weaken: 'something is protected less', budget: 'more changes at once than the budget allows' };
+
 // A reason without the ids that machines need: "gate bake:af93af6913f8: web@5502d2d3c16e.0 is .." is "while it baked: web.0 is ..".
 export function plainly(text) {
     return String(text ?? '').replace(/\bgate (\w+):\S+?: /g, (all, kind) => (GATES[kind] ? `${GATES[kind]}: ` : all))
-        .replace(/@[0-9a-f]{12}\b/g, '').replace(/\bperson:/g, '');
+        .replace(/@[0-9a-f]{12}\b/g, '').replace(/\bperson:/g, '')
+        .replace(/^approval: manual$/, 'its policy asks a person each time').replace(/^class (\w+)$/, (all, name) => ASKS[name] ?? all);
+}
+
+// --- what is at stake --------------------------------------------------------------------------------
+
+const IS_DATA = line => line.classes.includes('data') || line.disruption === 'data-loss';
+
+// Of a kind: what its end means to those who use it, and what of it can be lost.
+const ENDS = {
+    service: 'it answers nobody any more', job: 'it does not run any more', domain: 'its hosts lead nowhere any more', dns: 'its names are found no more',
+    database: 'nobody can use it any more', redis: 'nobody can use it any more', backup: 'no backup is taken any more',
+};
+const HELD = { database: 'all of its data', redis: 'all that it holds', backup: 'what was kept of the data' };
+
+// Each class and interruption in a word and in a sentence; the gravest first. What is destroyed is down for good: once is enough.
+const STAKES = [
+    ['destroyed', line => line.classes.includes('destroy'), line => `is destroyed: ${ENDS[line.kind] ?? 'it is there no more'}`],
+    ['replaced', line => line.classes.includes('replace'), () => 'is replaced by another one'],
+    ['data at stake', IS_DATA, line => `${HELD[line.kind] ?? 'what it holds'} can be lost for good`],
+    ['downtime', line => (line.classes.includes('downtime') || line.disruption === 'downtime') && !line.classes.includes('destroy'), () => 'is down for a while'],
+    ['restarts', line => line.disruption === 'restart', () => 'restarts'],
+    ['older version', line => line.classes.includes('downgrade'), () => 'goes to an older version'],
+    ['weaker protection', line => line.classes.includes('weaken'), () => 'is protected less'],
+    ['over the budget', line => line.classes.includes('budget'), () => 'is over the budget of what may change at once'],
+];
+
+const CLASSES = ['destroy', 'replace', 'data', 'downtime', 'downgrade', 'weaken', 'budget'];
+
+// Those that apply; a class that is not known here says itself.
+const stakes = line => [...STAKES.filter(([, is]) => is(line)), ...line.classes.filter(name => !CLASSES.includes(name)).map(name => [name, null, () => `is of class ${name}`])];
+
+// Of a line of a plan: [{word, isGrave}], none where nothing is at stake.
+export function stakesOf(line) {
+    return stakes(line).map(([word]) => ({ word, isGrave: word === 'destroyed' || word === 'data at stake' }));
+}
+
+// The same as one sentence about it; '' where nothing is.
+export function stakeOf(line) {
+    const said = stakes(line).map(([, , say]) => say(line));
+    return said.length ? `${line.kind}/${line.name} ${said.join(', ')}` : '';
+}
+
+// What a person must have understood before the name is typed; '' where neither data nor a thing goes. `classes`: of the plan,
+// which decides.
+export function typedFor(lines, classes = []) {
+    const data = lines.filter(IS_DATA), gone = lines.filter(line => line.classes.includes('destroy')), [first] = data.length ? data : gone;
+    if (!first)
+        return classes.includes('data') || classes.includes('destroy') ? 'Something goes for good' : '';
+    if (data.length)
+        return data.length === 1 ? `Data of ${first.kind}/${first.name} is at stake` : `Data of ${data.length} things is at stake`;
+    return gone.length === 1 ? `${first.kind}/${first.name} is destroyed` : `${gone.length} things are destroyed`;
 }
 
 export function plural(n, one, many = one + 's') {

@@ -170,7 +170,10 @@ test('what destroys says so first, and asks for the name', async () => {
     await mouse.says(ann, /^Reason/, 'nobody asks it');
     assert.ok(await page.getByRole('dialog').getByRole('button', { name: 'Approve' }).isDisabled(), 'not without the name');
     await look(ann, 'what is asked first', 'approve-wide');
-    await mouse.says(ann, /^Data is at stake/, 'prod');
+    const asked = await page.getByRole('dialog').textContent();
+    assert.ok(asked.includes('service/api is destroyed: it answers nobody any more'), 'what goes, and what that means');
+    assert.ok(!/data/i.test(asked), 'no data is at stake: none is spoken of');
+    await mouse.says(ann, /^service\/api is destroyed: type/, 'prod');
     await mouse.ends(ann, 'Approve');
     await world.tell('converged');
     await world.tell('parts', 'both');

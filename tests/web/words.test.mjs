@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { lengthOf, relative, watchOf } from '../../reconciler/web/time.js';
-import { flatten, plainly, plural, stateOf, urgencyOf } from '../../reconciler/web/words.js';
+import { flatten, plainly, plural, stakeOf, stakesOf, stateOf, typedFor, urgencyOf } from '../../reconciler/web/words.js';
 
 const S = 1000, MIN = 60 * S, H = 60 * MIN, DAY = 24 * H, NOW = Date.UTC(2026, 10, 3, 12);
 
@@ -41,7 +41,37 @@ rows('a reason', [
     ['of a set that gets ready', plainly('gate ready:web@5502d2d3c16e: web@5502d2d3c16e.1 exited'), 'while it got ready: web.1 exited'],
     ['of a person', plainly('undo by person:ann: the numbers look odd'), 'undo by ann: the numbers look odd'],
     ['of a gate that nobody knows', plainly('gate moon:1: late'), 'gate moon:1: late'],
+    ['of a policy', plainly('approval: manual'), 'its policy asks a person each time'],
+    ['of a class', plainly('class destroy'), 'something is destroyed'],
+    ['of a class that nobody knows', plainly('class moon'), 'class moon'],
     ['none', plainly(undefined), ''],
+]);
+
+const line = (kind, classes, disruption = 'none', name = 'x') => ({ kind, name, classes, disruption });
+const DATABASE = line('database', ['destroy', 'data'], 'data-loss', 'main'), SERVICE = line('service', ['destroy'], 'downtime', 'api');
+
+rows('what is at stake', [
+    ['a service that goes', stakeOf(SERVICE), 'service/api is destroyed: it answers nobody any more'],
+    ['a domain', stakeOf(line('domain', ['destroy'])), 'domain/x is destroyed: its hosts lead nowhere any more'],
+    ['what nobody knows here', stakeOf(line('moon', ['destroy'])), 'moon/x is destroyed: it is there no more'],
+    ['a database', stakeOf(DATABASE), 'database/main is destroyed: nobody can use it any more, all of its data can be lost for good'],
+    ['one that is made anew', stakeOf(line('redis', ['replace', 'data'], 'data-loss')), 'redis/x is replaced by another one, all that it holds can be lost for good'],
+    ['one that is down', stakeOf(line('service', ['downtime'], 'downtime')), 'service/x is down for a while'],
+    ['what restarts', stakeOf(line('service', [], 'restart')), 'service/x restarts'],
+    ['what is protected less', stakeOf(line('policy', ['weaken'])), 'policy/x is protected less'],
+    ['a class that is new', stakeOf(line('service', ['moon'])), 'service/x is of class moon'],
+    ['nothing', stakeOf(line('service', [])), ''],
+    ['in words, each once', stakesOf(DATABASE).map(one => one.word).join(), 'destroyed,data at stake'],
+    ['a service that goes, in words', stakesOf(SERVICE).map(one => one.word).join(), 'destroyed'],
+]);
+
+rows('what the name is typed for', [
+    ['data', typedFor([SERVICE, DATABASE]), 'Data of database/main is at stake'],
+    ['of several', typedFor([DATABASE, DATABASE]), 'Data of 2 things is at stake'],
+    ['a thing without', typedFor([SERVICE]), 'service/api is destroyed'],
+    ['two', typedFor([SERVICE, line('domain', ['destroy'])]), '2 things are destroyed'],
+    ['a plan that says so', typedFor([line('service', [])], ['destroy']), 'Something goes for good'],
+    ['nothing that goes', typedFor([line('service', ['downtime'], 'downtime')]), ''],
 ]);
 
 rows('a count', [['one', plural(1, 'plan'), '1 plan'], ['many', plural(1200, 'plan'), '1,200 plans']]);

@@ -75,7 +75,7 @@ export function Environment({ name, query }) {
             <span class="muted">${env.source}/${env.branch} <code>${short(env.commit)}</code>${env.revision ? ` · revision ${env.revision}` : ''}</span>
             <a class="muted" href="/history?env=${part(name)}">history</a><${Buttons} env=${env} /></div>
         <${Why} env=${env} /><${Holds} holds=${env.holds} />
-        ${plan && ['open', 'waiting'].includes(plan.state) && html`<div class="notice waiting"><strong>◆ Plan ${short(plan.id)} waits</strong> <span>${plan.reason}</span> <a class="button" data-row href="/plans/${plan.id}">Review the plan</a></div>`}
+        ${plan && ['open', 'waiting'].includes(plan.state) && html`<div class="notice waiting"><strong>◆ Plan ${short(plan.id)} waits</strong> <span title=${plan.reason}>${plainly(plan.reason)}</span> <a class="button" data-row href="/plans/${plan.id}">Review the plan</a></div>`}
         <${Rollout} env=${env} />
         <${Past} last=${last} />
         <${Quarantine} quarantine=${env.quarantine} said=${last?.reason} />

@@ -5,7 +5,7 @@ import { Empty, Failed, Loading, State, When } from '../parts.js';
 import { go, withQuery } from '../route.js';
 import { store } from '../store.js';
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../vendor/preact.js';
-import { short, urgencyOf } from '../words.js';
+import { plainly, short, urgencyOf } from '../words.js';
 
 const OVERSCAN = 12;
 
@@ -27,13 +27,13 @@ function ordered(find) {
 
 // No component: Preact moves each of those that stay, one by one, when what is a component goes from before it.
 function rowOf(row, at, n, height) {
-    const says = row.reason || row.services.join(' ');
+    const says = plainly(row.reason) || row.services.join(' ');
     return html`<li key=${row.name} style=${{ top: `${at * height}px` }} aria-setsize=${n} aria-posinset=${at + 1}><a class="row" data-row href="/environments/${encodeURIComponent(row.name)}">
         <span class="name">${row.name}</span>
         <span class="branch" title=${row.branch}>${row.branch}</span>
         <code class="commit">${short(row.commit)}</code>
         <span class="sync"><${State} word=${row.sync} /></span>
-        <span class="says" title=${says}>${says}</span>
+        <span class="says" title=${row.reason || says}>${says}</span>
         <span class="health">${row.health !== 'healthy' && row.health !== 'unknown' && html`<${State} word=${row.health} />`}</span>
         <span class="plan">${row.plan && html`plan <code>${short(row.plan.id)}</code>`}</span>
         <span class="age"><${When} ms=${row.event_ms} /></span></a></li>`;

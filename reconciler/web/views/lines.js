@@ -1,30 +1,24 @@
 // lines: what a plan does, risk first, each with its fields. SPDX-License-Identifier: Apache-2.0
 import { html } from '../vendor/preact.js';
-import { plural } from '../words.js';
+import { plural, stakeOf, stakesOf } from '../words.js';
 
 const FIELDS_SHOWN = 8;
 
 const GLYPHS = { create: ['+', 'calm'], update: ['~', 'calm'], replace: ['!', 'degraded'], delete: ['−', 'failed'], adopt: ['→', 'calm'],
     forget: ['←', 'held'], run: ['▸', 'calm'], switch: ['⇄', 'calm'] };
-const BACK = { switch: 'taken back at once', plan: 'taken back by a plan', none: 'cannot be taken back' };
+const BACK = { switch: 'can be taken back at once', plan: 'can be taken back by a plan', none: 'cannot be taken back' };
 const HARM = ['none', 'restart', 'downtime', 'data-loss'];
 
 const risk = line => HARM.indexOf(line.disruption) * 10 + line.classes.length * 3 + (line.back === 'none' ? 2 : 0) + (line.action === 'delete' ? 1 : 0);
 
 export const byRisk = lines => lines.map((line, i) => [risk(line), i, line]).sort((a, b) => b[0] - a[0] || a[1] - b[1]).map(one => one[2]);
 
-export function harmsOf(line) {
-    return [...line.classes, line.disruption !== 'none' && !line.classes.includes(line.disruption) ? line.disruption : ''].filter(Boolean);
-}
-
-export const isHarm = line => harmsOf(line).length > 0;
-
 // The risk of all of them in a sentence: what is lost or interrupted, and how much is done.
 export function riskOf(lines) {
     const counts = new Map();
     for (const line of lines)
         counts.set(line.action, (counts.get(line.action) ?? 0) + 1);
-    const harmed = byRisk(lines).filter(isHarm).map(line => `${line.kind}/${line.name}: ${harmsOf(line).join(', ')}`);
+    const harmed = byRisk(lines).map(stakeOf).filter(Boolean);
     return { isRisky: harmed.length > 0, harms: harmed.join('; ') || 'nothing is destroyed, nothing is interrupted',
         counts: [...counts].map(([action, n]) => `${n.toLocaleString('en')} to ${action}`).join(', ') };
 }
@@ -46,11 +40,11 @@ function Fields({ line }) {
 }
 
 function Line({ line }) {
-    const [glyph, tone] = GLYPHS[line.action] ?? ['·', 'calm'], harms = harmsOf(line);
-    return html`<li class="line ${harms.length ? 'risky' : ''}"><div class="line-head">
+    const [glyph, tone] = GLYPHS[line.action] ?? ['·', 'calm'], stakes = stakesOf(line);
+    return html`<li class="line ${stakes.length ? 'risky' : ''}"><div class="line-head">
             <span class="glyph ${tone}" aria-hidden="true">${glyph}</span><span class="action">${line.action}</span>
             <strong class="subject">${line.kind}/${line.name}</strong>${line.from && html`<span class="muted">was ${line.from}</span>`}
-            ${harms.map(harm => html`<span class="state ${harm === 'data' || harm === 'destroy' || harm === 'data-loss' ? 'failed' : 'degraded'}"><span class="shape" aria-hidden="true">▲</span>${harm}</span>`)}
+            ${stakes.map(({ word, isGrave }) => html`<span class="state ${isGrave ? 'failed' : 'degraded'}"><span class="shape" aria-hidden="true">▲</span>${word}</span>`)}
             <span class="muted">${[line.reason, BACK[line.back]].filter(Boolean).join(' · ')}</span>
             <code class="place">${line.place}</code></div>
         <${Fields} line=${line} /></li>`;
