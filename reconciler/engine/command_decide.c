@@ -2,6 +2,7 @@
 #include "base/guard.h"
 #include "reconciler/engine/approvals.h"
 #include "reconciler/engine/command_write.h"
+#include "reconciler/engine/env_row.h"
 #include "reconciler/engine/view.h"
 #include "specs/json_io.h"
 
@@ -155,6 +156,12 @@ int command_write_reject(struct command_call *c, struct command_found *f, struct
     f->plan.state = f->state = row.verdict;
     if (tx_put(tx, REC_decision, &row, err))
         return err->code;
+    if (f->env.ask.p &&
+        str_eq(f->env.ask, f->plan.cause)) { /* nor is it asked when something moves */
+        env_row_clear_ask(&f->env);
+        if (tx_put(tx, REC_environment, &f->env, err))
+            return err->code;
+    }
     return tx_put(tx, REC_plan, &f->plan, err);
 }
 

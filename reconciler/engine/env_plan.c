@@ -27,8 +27,7 @@ static int take_up_ask(struct env_task *env, struct err *err)
     if (plans_list(env->engine->db, &env->cycle, env->uid, 1, &plans, &n, err))
         return err->code;
     if (n && str_eq(plans[0].cause, row->ask) &&
-        (str_eq_c(plans[0].state, "waiting") || str_eq_c(plans[0].state, "approved") ||
-         str_eq_c(plans[0].state, "rejected")))
+        (str_eq_c(plans[0].state, "waiting") || str_eq_c(plans[0].state, "approved")))
         env->ask = (struct env_ask){ env_ask_cause(row), row->ask_revision, row->ask_actor };
     return 0;
 }

@@ -145,15 +145,20 @@ int env_plan_list_instances(struct env_task *env, struct err *err)
 
 /* --- the environment's own row ------------------------------------------------------------------- */
 
+void env_row_clear_ask(struct rec_environment *row)
+{
+    row->ask = row->ask_actor = STR_NONE;
+    row->ask_overrides = 0;
+    row->ask_revision = (struct digest){ { 0 } };
+}
+
 /* What this cycle was asked for stands in the row no more; 0 when it did not. */
 int env_row_drop_ask(const struct env_task *env, struct rec_environment *row)
 {
     if (env->ask.cause == PLAN_CAUSE_COMMIT || env->keeps_ask || !row->ask.p ||
         !digest_eq(&row->ask_revision, &env->ask.revision))
         return 0;
-    row->ask = row->ask_actor = STR_NONE;
-    row->ask_overrides = 0;
-    row->ask_revision = (struct digest){ { 0 } };
+    env_row_clear_ask(row);
     return 1;
 }
 

@@ -20,6 +20,8 @@ struct env_words {
 };
 /* One event when anything is said that was not said before. */
 int env_row_say(struct env_task *env, struct env_words w, struct err *err);
+/* What a person asked for is decided, or done. */
+void env_row_clear_ask(struct rec_environment *row);
 /* What this cycle was asked for stands in the row no more; 0 when it did not. */
 int env_row_drop_ask(const struct env_task *env, struct rec_environment *row);
 /* The newest commit asks for what the plan leads to. */

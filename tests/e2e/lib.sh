@@ -337,6 +337,15 @@ await_converged()
     await "${1:-30}" "in sync with the newest commit" is_converged
 }
 
+# SQL [FOLDER]: the first field of the first row, from the file itself.
+ask_file()
+{
+    python3 - "$WORLD/${2:-var}/reeve.db" "$1" <<'END'
+import sqlite3, sys
+print(sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True).execute(sys.argv[2]).fetchone()[0])
+END
+}
+
 explained()
 {
     reeve explain prod 2>&1

@@ -69,7 +69,7 @@ all_serve()
     for name in $(environments); do
         HOST=$name.example.test serves "$1" || return 1
     done
-    all_are in_sync && [ "$(instances | wc -l)" -eq $N ]
+    all_are in_sync && [ "$(instances | wc -l)" -eq $N ] && [ "$(ask_file "SELECT count(*) FROM sets WHERE state <> 'gone'")" -eq $N ]
 }
 
 instances()

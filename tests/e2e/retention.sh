@@ -9,14 +9,6 @@ ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 
 has_clock || skip "libfaketime is not installed"
 
-ask_file()
-{
-    python3 - "$WORLD/${2:-var}/reeve.db" "$1" <<'END'
-import sqlite3, sys
-print(sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True).execute(sys.argv[2]).fetchone()[0])
-END
-}
-
 n_bodies()
 {
     ask_file 'SELECT count(*) FROM event_bodies' "$@"

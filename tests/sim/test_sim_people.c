@@ -302,6 +302,23 @@ static void a_rollback_over_the_budget_waits(struct story *s)
                .verb = COMMAND_ROLLBACK, .env = S("prod"), .revision = 2, .as = S("") });
 }
 
+/* What is lost meanwhile is put back, and nobody is asked once more. */
+static void a_rollback_that_is_rejected_stays_so(struct story *s)
+{
+    given_two_more(s);
+    world_say(
+        &s->w,
+        &(struct command){ .verb = COMMAND_ROLLBACK, .env = S("prod"), .revision = 2, .as = S("") },
+        &s->done);
+    run(s, 2 * MINUTE);
+    expect_status(s, "waiting: class budget");
+    decide(s, COMMAND_REJECT, plan_in_state(s, "waiting"));
+    lose_live(s, S("cron"));
+    run(s, 5 * MINUTE);
+    expect_status(s, "in_sync: ");
+    expect_present(s, SHOP_CRON, 1);
+}
+
 static void an_undo_over_the_budget_waits(struct story *s)
 {
     what_is_over_the_budget_waits(
@@ -524,6 +541,7 @@ int main(void)
         STORY(an_undo_that_cannot_be_written_is_tried_again),
         STORY(what_makes_too_many_waits_for_the_hour),
         STORY(a_rollback_over_the_budget_waits),
+        STORY(a_rollback_that_is_rejected_stays_so),
         STORY(an_undo_over_the_budget_waits),
         STORY(an_undo_while_a_plan_bakes_is_refused),
         STORY(who_made_what_was_cancelled_made_it),
