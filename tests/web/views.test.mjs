@@ -28,6 +28,7 @@ async function makeToken(visitor, hands, name) {
     await hands.ends(visitor, 'Make it');
     const text = await visitor.page.locator('.secret').textContent();
     await hands.ends(visitor, 'Done');
+    await visitor.page.locator('.secret').waitFor({ state: 'detached' });
     return text;
 }
 
