@@ -23,6 +23,7 @@ struct drain_tail {
     struct str owner;
     struct drain_place place;
     int is_there, is_asked, is_wanted, has_news;
+    int n_asks; /* that brought no answer */
     struct str env_uid, env, service, name, set, colour, revision, commit;
     struct value *given; /* names of secrets; NULL: not known */
     struct drain_mark mark;
@@ -271,6 +272,7 @@ static int is_wanted(const struct drain_tails *d, const struct drain_tail *t)
            scope_has(value_get(d->config, S("services")), t->service);
 }
 
+/* Answered where it is known whose it is, and what it was given or that nobody wants it. */
 static int ask_one(struct drain_tails *d, struct drain_tail *t, struct db *db, struct arena *round,
                    struct err *err)
 {
@@ -288,16 +290,20 @@ static int ask_one(struct drain_tails *d, struct drain_tail *t, struct db *db, s
         return rc;
     t->env = str_copy(&t->own, env.name);
     read_name(t);
-    t->is_wanted = is_wanted(d, t);
-    if (!t->is_wanted)
+    t->is_asked = !is_wanted(d, t);
+    if (t->is_asked)
         return 0;
-    d->counts.lost += t->mark.lost; /* before anybody knew whose they were */
     row.env = t->env_uid;
     row.name = t->name;
     if (find_set(t, db, round, err) || log_hide_names(db, round, &row, &given, err))
         return err->code;
     t->given = given ? value_copy(&t->own, given) : NULL;
-    return arena_status(&t->own, err);
+    if (arena_status(&t->own, err))
+        return err->code;
+    t->is_wanted = t->is_asked = given || t->n_asks + 1 >= DRAIN_ASK_TIMES;
+    if (t->is_wanted)
+        d->counts.lost += t->mark.lost; /* before anybody knew whose they were */
+    return 0;
 }
 
 int drain_tails_ask(struct drain_tails *d, struct db *db, struct arena *round, struct err *err)
@@ -310,7 +316,7 @@ int drain_tails_ask(struct drain_tails *d, struct db *db, struct arena *round, s
         n++;
         if (ask_one(d, t, db, round, err))
             return err->code;
-        t->is_asked = 1;
+        t->is_asked |= ++t->n_asks >= DRAIN_ASK_TIMES;
     }
     return arena_status(round, err);
 }

@@ -30,6 +30,7 @@
 #define DRAIN_BATCH_BYTES (256u << 10)
 #define DRAIN_BATCH_LINES 4000 /* an empty one becomes some hundred bytes, too */
 #define DRAIN_ASKS_MAX 16
+#define DRAIN_ASK_TIMES 30 /* a second each: what runs is printing before all of it is committed */
 #define DRAIN_NOTE_MAX (4u << 20) /* bytes of what is written down */
 
 struct drain_tail;
