@@ -4,6 +4,8 @@
  * Keeps what it was asked for, answers like the real drivers do, as slowly and as badly as its
  * configuration says: benchmarks and simulations run against it. Inside the folder:
  *
+ *     call      its latency, the lock, a fault; what it shows
+ *     apply     what is made, changed, let go of and deleted
  *     store     owner label -> object, in memory or, with `directory`, in files
  *     outputs   what an object of a type looks like from outside
  *     faults    which call fails, and how
@@ -97,3 +99,32 @@ int null_faults_read(struct null_driver_self *self, const struct rv_host *h,
 /* The fault of this call, counting it; NULL: none. With the mutex held. */
 const struct null_fault *null_fault_of(struct null_driver_self *self, const char *call,
                                        const struct rv_op *op);
+
+/* call */
+struct null_call {
+    struct null_driver_self *self;
+    const struct rv_host *h;
+    const struct rv_op *op;
+    struct rv_result *ret;
+    struct arena arena;
+    const struct null_fault *fault;
+    struct null_object *object; /* of the owner or id, or NULL */
+};
+
+/* The lock is held after 0; a verdict was answered otherwise. `owner`: a label, or an id. */
+int null_begin(struct null_call *c, const char *call, struct rv_str owner);
+/* The effect happened; its answer may be another one. */
+void null_end(struct null_call *c);
+void null_lock(struct null_driver_self *s);
+void null_unlock(struct null_driver_self *s);
+/* What it looks like from now on. Once for each writing: it is read far more often. */
+int null_look_at(struct null_call *c, struct null_object *o, const struct value *desired,
+                 enum rv_acted acted);
+/* What the object is, into the result. */
+void null_show(struct null_call *c, enum rv_acted acted);
+int null_is_job(const struct null_object *o);
+/* One look nearer to its end; then it looks different. */
+void null_comes_nearer(struct null_call *c);
+
+/* apply: what the operation asks for, between null_begin() and null_end(); answered in any case. */
+void null_change(struct null_call *c);
