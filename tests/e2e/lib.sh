@@ -159,11 +159,22 @@ kill_keepers()
     kill_processes "$WORLD/var/"
 }
 
+# Who stands in the world, too: what a shell of a service started is not named by its path.
+kill_world()
+{
+    local cwd
+
+    kill_processes "$WORLD/"
+    for cwd in /proc/[0-9]*/cwd; do
+        [[ $(readlink "$cwd" 2>/dev/null) != "$WORLD/"* ]] || kill -KILL "$(cut -d / -f 3 <<<"$cwd")" 2>/dev/null
+    done
+}
+
 # Nobody of the world runs, and its directory is gone. In a trap, `return` alone says what the script ended with.
 is_cleared()
 {
+    kill_world
     [ -z "$(processes "$WORLD/")" ] && rm -rf "$WORLD" 2>/dev/null && [ ! -e "$WORLD" ] && return 0
-    kill_processes "$WORLD/"
     chmod -R u+rwX "$WORLD" 2>/dev/null # sealed trees: root alone would not care
     false
 }
