@@ -30,6 +30,7 @@ enum {
     SOURCE_NOTE,
     SOURCE_FAILED,
     SOURCE_REST,
+    SOURCE_SPACE,
 };
 
 /* clang-format off */
@@ -47,7 +48,8 @@ static const struct task_state source_states[] = {
     [SOURCE_REFUSED] = { "REFUSED", TO2(SOURCE_READ, SOURCE_FAILED),          NO_ERROR_EDGE, 0 }, /* the other branches go on */
     [SOURCE_NOTE]    = { "NOTE",    TO(SOURCE_REST),                          SOURCE_FAILED, 0 },
     [SOURCE_FAILED]  = { "FAILED",  TO(SOURCE_REST),                          SOURCE_REST,   0 },
-    [SOURCE_REST]    = { "REST",    TO(SOURCE_SIGN_IN),                       SOURCE_SIGN_IN, 0 }, /* woken early: fetch now */
+    [SOURCE_REST]    = { "REST",    TO(SOURCE_SPACE),                         SOURCE_SPACE,   0 }, /* woken early: fetch now */
+    [SOURCE_SPACE]   = { "SPACE",   TO2(SOURCE_SIGN_IN, SOURCE_SPACE),        SOURCE_SPACE,   0 }, /* but not at each hook of many */
 };
 /* clang-format on */
 
@@ -436,7 +438,7 @@ static enum task_verdict source_rest(struct source_task *s)
     engine_settled(s->engine);
     if (s->is_narrow && !s->failures) {
         wait_signal_start(&s->task, s->poll_mono_ms);
-        return task_then(&s->task, SOURCE_SIGN_IN);
+        return task_then(&s->task, SOURCE_SPACE);
     }
     if (s->is_local)
         delay_ms = 0; /* the host is asked all the same */
@@ -446,7 +448,18 @@ static enum task_verdict source_rest(struct source_task *s)
         delay_ms -= (int64_t)(loop_random(loop) % (uint64_t)(poll_ms / 10 + 1)); /* jitter */
     s->poll_mono_ms = loop_mono_ms(loop) + delay_ms;
     wait_signal_start(&s->task, s->poll_mono_ms);
-    return task_then(&s->task, SOURCE_SIGN_IN);
+    return task_then(&s->task, SOURCE_SPACE);
+}
+
+/* Who asks for all branches does not wait. */
+static enum task_verdict source_space(struct source_task *s)
+{
+    int64_t at_ms = s->began_mono_ms + SOURCE_SPACE_MS;
+
+    if (!source_is_narrow(s) || loop_mono_ms(s->task.loop) >= at_ms)
+        return task_goto(&s->task, SOURCE_SIGN_IN);
+    wait_signal_start(&s->task, at_ms);
+    return task_then(&s->task, SOURCE_SPACE);
 }
 
 static enum task_verdict source_step(struct task *t)
@@ -491,6 +504,8 @@ static enum task_verdict source_step(struct task *t)
         return source_failed(s);
     case SOURCE_REST:
         return source_rest(s);
+    case SOURCE_SPACE:
+        return source_space(s);
     }
     UNREACHABLE();
 }

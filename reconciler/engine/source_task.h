@@ -2,13 +2,15 @@
  * source_task: follows one repository. SPDX-License-Identifier: Apache-2.0
  *
  *   REST -> SIGN_IN -> FETCH -> ANSWER -> HEADS -> READ -> MERGE -> TREES -> MATCH -> READY -> NOTE -> REST
+ *   REST -> SPACE -> SIGN_IN     where hooks alone ask
  *
  * READ to READY for each branch that moved: what differs from the head before came along with the fetch,
  * or is read now; it is parsed and merged with what does not differ. TREES asks for paths of the tree that
  * nobody wanted before.
  *
  * A hook that names branches makes a round of those alone, beside the polls; however many hooks come while a
- * round runs, one more follows it.
+ * round runs, one more follows it, and such rounds begin SOURCE_SPACE_MS apart: a forge that tells of one push three
+ * times, or of hundreds at once, does not keep us fetching.
  *
  * Publishes one struct head a branch: the specs of its newest commit, read, parsed and checked. A fetch
  * that fails changes nothing but the error that is shown; a branch that vanished, or whose tip cannot be
@@ -23,6 +25,9 @@
 #include "reconciler/engine/engine_state.h"
 #include "reconciler/engine/head.h"
 #include "reconciler/engine/proof_task.h"
+
+#define SOURCE_SPACE_MS                                                                            \
+    200 /* from the begin of one round to that of the next, where hooks alone ask */
 
 struct branch {
     struct str name;                    /* or "refs/tags/v*": the newest tag of that pattern */

@@ -131,6 +131,28 @@ static void a_flood_is_one_that_runs_and_one_that_waits(struct story *s)
     expect_version(s, SHOP_BLOG, 2);
 }
 
+/* One after the other, each answered: what is told of within a fifth of a second is fetched together. */
+static void rounds_are_apart(struct story *s)
+{
+    const int step_ms = SOURCE_SPACE_MS / 4;
+    int n_fetches;
+
+    given_hooks(s);
+    n_fetches = s->w.n_fetches;
+    for (int i = 0; i < 20; i++) {
+        struct told *told = tell(s, i);
+
+        world_run(&s->w, step_ms);
+        expect_state(told, "looking");
+    }
+    assert_int_equal(s->w.n_fetches, n_fetches + 20 * step_ms / SOURCE_SPACE_MS);
+    change(s, SHOP_BLOG, 0);
+    push(s);
+    told_and(s, 100, "looking");
+    run(s, MINUTE);
+    expect_version(s, SHOP_BLOG, 2);
+}
+
 /* Polls go on beside: an hour after the one before, whatever was told meanwhile. */
 static void polls_go_on(struct story *s)
 {
@@ -178,6 +200,7 @@ int main(void)
         STORY(it_is_live_long_before_the_poll),
         STORY(it_is_heard_once),
         STORY(a_flood_is_one_that_runs_and_one_that_waits),
+        STORY(rounds_are_apart),
         STORY(polls_go_on),
         STORY(a_host_that_is_down_is_asked_again),
         STORY(it_outlives_a_death),
