@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/retry.h"
 
+#include <strings.h>
+
 /* clang-format off */
 static const struct {
     enum retry_next not_acted, acted;
@@ -39,4 +41,17 @@ int64_t retry_delay_ms(int64_t attempt, uint64_t random)
     if (delay > RETRY_LAST_MS)
         delay = RETRY_LAST_MS;
     return delay - (int64_t)(random % (uint64_t)(delay / 4));
+}
+
+int64_t retry_asked_ms(struct str headers)
+{
+    struct str line, name = S("retry-after:");
+    int64_t seconds;
+
+    while (str_next(&headers, '\n', &line))
+        if (line.n > name.n && !strncasecmp(line.p, name.p, name.n) &&
+            !str_to_i64(str_trim(str_slice(line, name.n, line.n)), &seconds) && seconds > 0 &&
+            seconds < RETRY_ASKED_MAX_S)
+            return seconds * 1000;
+    return 0;
 }

@@ -156,8 +156,8 @@ int command_write_reject(struct command_call *c, struct command_found *f, struct
     f->plan.state = f->state = row.verdict;
     if (tx_put(tx, REC_decision, &row, err))
         return err->code;
-    if (f->env.ask.p &&
-        str_eq(f->env.ask, f->plan.cause)) { /* nor is it asked when something moves */
+    if (f->env.ask.p && str_eq(f->env.ask, f->plan.cause)) {
+        /* nor is it asked again when something moves */
         env_row_clear_ask(&f->env);
         if (tx_put(tx, REC_environment, &f->env, err))
             return err->code;

@@ -2,7 +2,7 @@
 #include "reconciler/engine/drain_task.h"
 
 #include <stdio.h>
-#include <strings.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/guard.h"
@@ -81,6 +81,11 @@ static int form_token(struct drain_task *d, const char **ret, struct err *err)
 
     if (rc || !name.p)
         return rc;
+    if (memchr(secret_reveal(secret).p, '\n', secret_reveal(secret).n) ||
+        memchr(secret_reveal(secret).p, '\r', secret_reveal(secret).n)) {
+        secret_free(secret);
+        return err_set(err, ERR_INVALID, "its token is more than one line");
+    }
     *ret = str_fmt(&d->round, "%.*s: %.*s",
                    STR_ARG(value_get_text(d->config, S("header"), S("Authorization"))),
                    STR_ARG(secret_reveal(secret)))
@@ -153,20 +158,6 @@ static int drain_send(struct task *t, struct err *err)
 
 /* --- what came of it ----------------------------------------------------------------------------- */
 
-/* Seconds; a date is not read. */
-static int64_t asked_ms(struct str headers)
-{
-    struct str line, name = S("retry-after:");
-    int64_t seconds;
-
-    while (str_next(&headers, '\n', &line))
-        if (line.n > name.n && !strncasecmp(line.p, name.p, name.n) &&
-            !str_to_i64(str_trim(str_slice(line, name.n, line.n)), &seconds) && seconds > 0 &&
-            seconds <= DRAIN_ASKED_MS / 1000)
-            return seconds * 1000;
-    return 0;
-}
-
 static void failed(struct drain_task *d, const char *why, int64_t asked)
 {
     int64_t delay_ms = retry_delay_ms(++d->failures, loop_random(d->engine->loop));
@@ -200,6 +191,7 @@ static void arrived(struct drain_task *d, enum drain_fate fate)
 static void judge_http(struct drain_task *d)
 {
     int status = d->task.rc ? 0 : d->reply.status;
+    int64_t asked_ms;
     char why[64];
 
     if (d->task.rc == ERR_REFUSED) {
@@ -212,7 +204,8 @@ static void judge_http(struct drain_task *d)
     }
     (void)snprintf(why, sizeof(why), "status %d", status); /* fits */
     if (status == 429 || status >= 500 || status < 200) {
-        failed(d, why, asked_ms(d->reply.headers));
+        asked_ms = retry_asked_ms(d->reply.headers);
+        failed(d, why, asked_ms <= DRAIN_ASKED_MS ? asked_ms : 0);
         return;
     }
     if (status > 299 && !d->has_refused++)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/notify_send.h"
 
-#include <strings.h>
-
 #include "base/crash.h"
 #include "base/guard.h"
 #include "base/log.h"
@@ -145,20 +143,6 @@ static enum task_verdict send_ask(struct notify_send *s)
 
 /* --- what came of it ----------------------------------------------------------------------------- */
 
-/* Seconds; a date is not read. */
-static int64_t retry_after_ms(struct str headers)
-{
-    struct str line, name = S("retry-after:");
-    int64_t seconds;
-
-    while (str_next(&headers, '\n', &line))
-        if (line.n > name.n && !strncasecmp(line.p, name.p, name.n) &&
-            !str_to_i64(str_trim(str_slice(line, name.n, line.n)), &seconds) && seconds > 0 &&
-            seconds < NOTIFY_LAST_MS)
-            return seconds * 1000;
-    return 0;
-}
-
 /* The sentences of requests name addresses, which are secrets: their kind is enough. */
 static void judge(struct notify_send *s)
 {
@@ -174,7 +158,7 @@ static void judge(struct notify_send *s)
         s->why = t->err;
     else
         (void)notify_form_judge(type_of(s), s->reply.status, s->reply.body, &s->why);
-    s->asked_ms = t->rc ? 0 : retry_after_ms(s->reply.headers);
+    s->asked_ms = t->rc ? 0 : retry_asked_ms(s->reply.headers);
 }
 
 static enum task_verdict send_heard(struct notify_send *s)

@@ -361,6 +361,11 @@ batches_by_http_are_taken_refused_or_tried_again()
     await 20 "the next" sink_has 1 'the next one'
     expect_equal "what was refused" "$(grep -c 'does not like' "$WORLD/sink/taken")" 0
     expect_equal "said once" "$(grep -c 'logs are refused' "$WORLD/daemon.log")" 1
+
+    printf 'Bearer token-0123456789abcdef\nX-Forged: yes' >"$WORLD/secrets/sink_token"
+    say_lines api 'with a header of two lines'
+    await 20 "a token of two lines is none" live_has 'its token is more than one line'
+    expect_equal "what was sent with it" "$(grep -c 'of two lines' "$WORLD/sink/taken")" 0
     expect_has_not "the log" "$(cat "$WORLD/daemon.log")" token-0123
     expect_has_not "status" "$(reeve status -o json)" token-0123
     ! grep -rqa token-0123 "$WORLD/var" || fail "the token lies in $(grep -rla token-0123 "$WORLD/var")"

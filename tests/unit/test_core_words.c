@@ -381,6 +381,26 @@ static void test_delays_double_and_have_an_end(void **state)
     }
 }
 
+static void test_who_answers_may_say_when_to_ask_again(void **state)
+{
+    static const struct {
+        const char *headers;
+        int64_t ms;
+    } rows[] = {
+        { "", 0 },
+        { "Date: now\r\nRETRY-AFTER:  7 \r\nX: 9\r\n", 7000 },
+        { "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n", 0 },
+        { "Retry-After: -1\r\n", 0 },
+        { "Retry-After:\r\n", 0 },
+        { "Retry-After: 600000\r\n", 0 },
+        { "X-Retry-After: 7\r\n", 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(retry_asked_ms(str_from_c(rows[i].headers)), rows[i].ms);
+}
+
 /* --- weaken -------------------------------------------------------------------------------------- */
 
 static void test_what_becomes_laxer_weakens(void **state)
@@ -585,6 +605,7 @@ int main(void)
         cmocka_unit_test(test_a_fault_is_of_what_was_deployed),
         cmocka_unit_test(test_every_verdict_has_its_next),
         cmocka_unit_test(test_delays_double_and_have_an_end),
+        cmocka_unit_test(test_who_answers_may_say_when_to_ask_again),
         cmocka_unit_test(test_what_becomes_laxer_weakens),
     };
 
