@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/guard.h"
@@ -82,12 +84,44 @@ static void test_each_file_has_a_tag_of_its_own_and_is_smaller(void **state)
     }
 }
 
+/* Otherwise one file names the next, and a browser far away asks once more for each. */
+static void test_the_document_names_each_script_once(void **state)
+{
+    const struct page_file *document = page_find(str_from_c("/"));
+    char *text = strndup(document->raw.p, document->raw.n);
+
+    (void)state;
+    for (size_t i = 0; i < page_n_files; i++) {
+        const char *path = page_files[i].path, *at, *end = path + strlen(path);
+        const char *form = strcmp(path, "app.js") == 0
+                               ? "<script type=\"module\" src=\"/app/%s\">"
+                               : "<link rel=\"modulepreload\" href=\"/app/%s\">";
+        char link[256];
+
+        if (end - path < 3 || strcmp(end - 3, ".js") != 0)
+            continue;
+        snprintf(link, sizeof link, form, path);
+        at = strstr(text, link);
+        if (!at || strstr(at + 1, link))
+            fail_msg("'%s' is not in the document, or twice", link);
+    }
+    for (const char *at = text; (at = strstr(at, "/app/")); at++) {
+        struct str rest = str_from_c(at);
+
+        rest.n = strcspn(at, "\"");
+        if (!page_find(rest))
+            fail_msg("the document names '%.*s', which is no file", (int)rest.n, rest.p);
+    }
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_address_is_a_file_or_the_document),
         cmocka_unit_test(test_what_a_browser_takes),
         cmocka_unit_test(test_each_file_has_a_tag_of_its_own_and_is_smaller),
+        cmocka_unit_test(test_the_document_names_each_script_once),
     };
 
     return cmocka_run_group_tests_name("http/page", tests, NULL, NULL);
