@@ -17,19 +17,20 @@ const visitors = new Set();
 export const openBrowser = () => chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--force-color-profile=srgb'] });
 
 // {width, scheme}: 1280 and light where nothing else is said. `name`: signed in; absent: nobody. `elsewhere`: another host that
-// may be gone to; what its pages want of others is their own fault. Nothing leaves this machine.
-export async function visit(browser, world, { name, width = 1280, scheme = 'light', elsewhere } = {}) {
+// may be gone to; what its pages want of others is their own fault. Nothing leaves this machine. `isTimed`: nobody stands
+// between page and daemon, where each request would wait for this process; other hosts are left to the page's own policy.
+export async function visit(browser, world, { name, width = 1280, scheme = 'light', elsewhere, isTimed } = {}) {
     const context = await browser.newContext({ viewport: { width, height: width < 600 ? 844 : 860 }, colorScheme: scheme, locale: 'en-GB', timezoneId: 'UTC', reducedMotion: 'reduce' });
     const page = await context.newPage(), faults = [], bytes = { sent: 0 };
     page.setDefaultTimeout(PATIENCE_MS);
     page.on('pageerror', error => faults.push(String(error)));
     page.on('console', message => message.type() === 'error' && !/status of \d+|net::ERR_/.test(message.text()) && faults.push(message.text()));
     const may = url => url.startsWith(world.url) || (elsewhere && url.startsWith(elsewhere));
-    await context.route(url => !may(url.href), route => {
+    await (isTimed || context.route(url => !may(url.href), route => {
         if (!elsewhere || !route.request().frame().url().startsWith(elsewhere))
             faults.push(`asked ${route.request().url()}`);
         return route.abort();
-    });
+    }));
     const visitor = { context, page, faults, bytes, width, scheme, go: path => page.goto(world.url + path) };
     visitors.add(visitor);
     context.on('close', () => visitors.delete(visitor));
