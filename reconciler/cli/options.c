@@ -7,9 +7,9 @@
 
 /* clang-format off */
 static const struct options_row rows[] = {
-    { OPTION_TOKEN,     "role",      KEY_ROLE,      "ROLE",    "viewer, operator, approver, admin, override or scrape; again for one more" },
-    { OPTION_TOKEN,     "env",       KEY_ENV,       "PATTERN", "in these environments alone, '*' is any part; again for one more" },
-    { OPTION_TOKEN,     "expires",   KEY_EXPIRES,   "TIME",    "good no longer: 30d, 2025-11-03" },
+    { OPTION_TOKEN,     "role",      KEY_ROLE,      "ROLE",    "viewer, operator, approver, admin, override or scrape; may be repeated" },
+    { OPTION_TOKEN,     "env",       KEY_ENV,       "PATTERN", "in these environments alone, '*' is any text; may be repeated" },
+    { OPTION_TOKEN,     "expires",   KEY_EXPIRES,   "TIME",    "when it expires: 30d, 2025-11-03" },
     { OPTION_TOKEN,     "admin",     KEY_ADMIN,     NULL,      "the role admin, everywhere" },
     { OPTION_ALL,       "all",       KEY_ALL,       NULL,      "every environment" },
     { OPTION_RECORDED,  "recorded",  KEY_RECORDED,  NULL,      "from the state file, without asking the daemon" },
@@ -39,8 +39,8 @@ static const struct options_row rows[] = {
     { OPTION_TIMEOUT,   "timeout",   KEY_TIMEOUT,   "TIME",    "stop watching after so long, 90s, 5m; it goes on" },
     { OPTION_AUDIT,     "replay",    KEY_REPLAY,    NULL,      "rebuild every table from the events and compare" },
     { OPTION_AUDIT,     "incremental", KEY_INCREMENTAL, NULL, "only what came after the last event that was verified" },
-    { OPTION_AUDIT,     "anchors",   KEY_ANCHORS,   "PATH",    "heads that were noted elsewhere, a file or a clone of the repository that keeps them, or an export with time stamps: each is to stand in the export" },
-    { OPTION_AUDIT,     "authority", KEY_AUTHORITY, "FILE",    "the certificates that time stamps have to lead to; without them they are not checked" },
+    { OPTION_AUDIT,     "anchors",   KEY_ANCHORS,   "PATH",    "heads that were noted elsewhere, each of which has to be in the export: a file, a clone of their repository, a copy of their bucket, or an export with time stamps" },
+    { OPTION_AUDIT,     "authority", KEY_AUTHORITY, "FILE",    "the certificates that time stamps have to lead to; without it they are not checked" },
     { OPTION_SPAN,      "from",      KEY_FROM,      "TIME",    "not what came before" },
     { OPTION_SPAN,      "to",        KEY_TO,        "TIME",    "not what came after" },
     { OPTION_HOLD_ALL,  "hold-all",  KEY_HOLD_ALL,  NULL,      "observe and plan, apply nothing" },
@@ -56,7 +56,7 @@ static const struct options_row rows[] = {
     { 0,                "color",     KEY_COLOUR,    "WHEN",    "auto, always or never; NO_COLOR is respected" },
     { 0,                "quiet",     'q',           NULL,      "no notes on what happens" },
     { 0,                "help",      'h',           NULL,      "this page" },
-    { 0,                "version",   KEY_VERSION,   NULL,      "of this program" },
+    { 0,                "version",   KEY_VERSION,   NULL,      "the version of this program" },
 };
 /* clang-format on */
 

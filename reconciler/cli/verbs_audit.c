@@ -93,7 +93,7 @@ static int audit_verify(struct cli *c, struct err *err)
     int rc;
 
     if (c->args.from.p || c->args.to.p)
-        return err_set(err, ERR_USAGE, "--from and --to are of an export");
+        return err_set(err, ERR_USAGE, "--from and --to go with audit export and audit report");
     if (!file.p && c->args.anchors)
         return err_set(err, ERR_USAGE, "anchors are compared with an export: --anchors needs FILE");
     if (c->args.authority && !c->args.anchors)
@@ -101,7 +101,8 @@ static int audit_verify(struct cli *c, struct err *err)
             err, ERR_USAGE,
             "--authority is of time stamps: --anchors says where they are, an export may");
     if (file.p && c->args.incremental)
-        return err_set(err, ERR_USAGE, "nothing is remembered of a file: --incremental is without");
+        return err_set(err, ERR_USAGE,
+                       "--incremental is for the daemon's own history, not for FILE");
     if (c->args.replay)
         value_set_text(c->arena, query, S("replay"), S("1"));
     if (c->args.incremental)

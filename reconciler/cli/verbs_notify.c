@@ -146,7 +146,8 @@ static int notify_test(struct cli *c, struct err *err)
         return err->code;
     n_failed = cli_wrote_json(c, answer) ? n_failed_of(value_get(answer, S("recipients")))
                                          : write_answers(c, value_get(answer, S("recipients")));
-    return n_failed ? err_set(err, ERR_FAILED, "%d did not take it", n_failed) : 0;
+    return n_failed ? err_set(err, ERR_FAILED, "%d of the recipients did not take it", n_failed)
+                    : 0;
 }
 
 int verb_notify(struct cli *c, struct err *err)

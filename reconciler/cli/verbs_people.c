@@ -17,7 +17,7 @@ static int read_line(char *text, size_t size, struct err *err)
 
     while ((got = read(STDIN_FILENO, &text[n], 1)) == 1 && text[n] != '\n')
         if (++n == size - 1)
-            return err_set(err, ERR_LIMIT, "a password is not as long as that");
+            return err_set(err, ERR_LIMIT, "the password is too long");
     text[n] = 0;
     return got < 0 ? err_set(err, ERR_IO, "the standard input cannot be read") : 0;
 }
@@ -34,7 +34,7 @@ static int ask_unseen(struct cli *c, const char *what, char *text, size_t size, 
     (void)fprintf(c->err_out, "%s: ", what);
     (void)fflush(c->err_out);
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &unseen))
-        return err_set(err, ERR_IO, "the terminal would show it");
+        return err_set(err, ERR_IO, "the terminal cannot hide what is typed");
     rc = read_line(text, size, err);
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before); /* it was ours a moment ago */
     (void)fprintf(c->err_out, "\n");
@@ -50,7 +50,7 @@ static int read_password(struct cli *c, char *text, size_t size, struct err *err
         return rc;
     rc = ask_unseen(c, "Once more", again, sizeof(again), err);
     if (!rc && strcmp(text, again) != 0)
-        rc = err_set(err, ERR_USAGE, "that is not the same");
+        rc = err_set(err, ERR_USAGE, "the two passwords differ");
     explicit_bzero(again, sizeof(again));
     return rc;
 }

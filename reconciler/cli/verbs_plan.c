@@ -203,11 +203,11 @@ static int check_words(struct cli *c, struct err *err)
         return err_set(err, ERR_USAGE,
                        "--all, --diff, --file and --ref are asked for one at a time");
     if (args->ref.p && args->recorded)
-        return err_set(err, ERR_USAGE, "a commit is read by the daemon: without --recorded");
+        return err_set(err, ERR_USAGE, "--ref is read by the daemon: leave out --recorded");
     if (!args->diff && args->words.n > 1)
         return err_set(err, ERR_USAGE, "one environment: reeve plan ENV");
     if (args->diff && args->output == OUTPUT_MARKDOWN)
-        return err_set(err, ERR_USAGE, "a difference is text or json");
+        return err_set(err, ERR_USAGE, "a difference is printed as text or json");
     if (!args->words.n && !args->all && !args->file)
         return err_set(err, ERR_USAGE, "which environment? reeve plan ENV, or --all");
     return 0;

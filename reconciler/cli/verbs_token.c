@@ -120,7 +120,7 @@ static int token_revoke(struct cli *c, struct err *err)
     struct sb b;
 
     if (!cli_arg(c, 1).p)
-        return err_set(err, ERR_USAGE, "which one? reeve token list");
+        return err_set(err, ERR_USAGE, "which token? reeve token list");
     if (c->args.reason.p)
         value_set_text(c->arena, body, S("reason"), c->args.reason);
     if (cli_post(c, cli_path(c, "tokens", cli_arg(c, 1), "/revoke"), body, &answer, err))

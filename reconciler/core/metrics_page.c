@@ -4,15 +4,16 @@
 
 #define HEAD                                                                                       \
     "# Metrics\n\n"                                                                                \
-    "What `GET /metrics` says, made of `reconciler/core/metrics.def`; `pages update` writes "      \
-    "this page.\n\nIt is Prometheus' text format (0.0.4). Who asks is a viewer of all "            \
-    "environments: at the socket, signed in, or by a token of the role `scrape`, which may "       \
-    "read this and\n[health](monitoring.md#health), and nothing else: `reeve token create "        \
-    "prometheus --role scrape`. Without a credential it is "                                       \
-    "401.\nHow Prometheus is set up, the alert rules and the dashboard: "                          \
-    "[monitoring.md](monitoring.md).\n\nCounters begin at 0 with each life of the daemon. What "   \
-    "a standby does not know is absent there. A label never holds a text from outside: an "        \
-    "environment's name\nis bounded by the rules of the Daemon document.\n"
+    "What `GET /metrics` answers, in Prometheus' text format (0.0.4). This page is made of "       \
+    "`reconciler/core/metrics.def` by `pages update`.\n\n"                                         \
+    "It needs a viewer of all environments (at the socket or signed in), or a token of the role "  \
+    "`scrape` (`reeve token create prometheus --role scrape`), which reads\nthis, "                \
+    "[health](monitoring.md#health) and the list of [instances](monitoring.md#services) to "       \
+    "scrape, and nothing else. Without a credential it is 401. How Prometheus is set\nup, alert "  \
+    "rules and a dashboard: [monitoring.md](monitoring.md).\n\n"                                   \
+    "Counters begin at 0 at each start of the daemon. What a standby does not know is absent "     \
+    "there. No label holds text from outside: the names of environments are\nbounded by the "      \
+    "rules of the Daemon document.\n"
 
 static const struct item {
     const char *title, *text; /* of a group; else NULL */

@@ -37,7 +37,7 @@ usage()
     cd /
     run 0 'Reeve keeps environments' --help
     run 0 'people     list | password NAME | sessions NAME | sign-out NAME
-                                      who signs in' --help
+                                      people who sign in' --help
     run 3 "did you mean 'status'?" stauts
     run 3 'did you mean --reason?' hold x --reson y
     run 3 '--output is text or json' status -o yaml
