@@ -138,6 +138,3 @@ struct rv_driver { /* a NULL member: capability absent */
      * how many it ended. RV_STALE: it is served again, and none is. */
     rv_call *shed;
 };
-
-/* The one symbol of a loadable driver; static ones export NAME_driver(). */
-const struct rv_driver *reeve_driver(uint32_t abi);
