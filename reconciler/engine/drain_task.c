@@ -8,6 +8,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "reconciler/core/retry.h"
+#include "reconciler/engine/drain_whose.h"
 #include "reconciler/engine/engine_state.h"
 #include "reconciler/engine/env_task.h"
 #include "reconciler/engine/secret_store.h"
@@ -58,7 +59,7 @@ static int drain_ask(struct task *t, struct err *err)
 {
     struct drain_task *d = drain_of(t);
 
-    return drain_tails_ask(&d->tails, d->engine->db, &d->round, err);
+    return drain_whose_ask(&d->tails, d->engine->db, &d->round, err);
 }
 
 static int drain_note(struct task *t, struct err *err)
@@ -121,7 +122,7 @@ static int drain_read(struct task *t, struct err *err)
 {
     struct drain_task *d = drain_of(t);
 
-    if (drain_tails_read(&d->tails, d->kind, &d->round, &d->batch, err))
+    if (drain_batch_read(&d->tails, d->kind, &d->round, &d->batch, err))
         return err->code;
     return d->kind == DRAIN_JSON && d->batch.body.n ? form_request(d, err) : 0;
 }

@@ -19,7 +19,7 @@
  */
 #pragma once
 
-#include "reconciler/engine/drain_tail.h"
+#include "reconciler/engine/drain_batch.h"
 #include "reconciler/rt/stream.h"
 #include "reconciler/rt/wait.h"
 
