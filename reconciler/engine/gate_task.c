@@ -2,14 +2,11 @@
 #include "reconciler/engine/gate_task.h"
 
 #include "base/crash.h"
-#include "base/guard.h"
 #include "base/log.h"
-#include "base/sys.h"
 #include "reconciler/core/gate.h"
-#include "reconciler/core/standing.h"
 #include "reconciler/engine/gate_look.h"
+#include "reconciler/engine/gate_rows.h"
 #include "reconciler/engine/run.h"
-#include "state/holds.h"
 
 #define GATE_DRAIN_EVERY_MS 50
 #define GATE_LONG_EVERY_MS 250 /* while what stays open is waited for */
@@ -54,155 +51,9 @@ static const struct task_state gate_states[] = {
 };
 /* clang-format on */
 
-static struct gate_task *gate_of(struct task *t)
-{
-    return container_of(t, struct gate_task, task);
-}
-
 static int gate_is(const struct gate_task *g, const char *type)
 {
     return str_eq_c(value_get_text(g->need, S("type"), S("")), type);
-}
-
-/* --- rows: on STATE ------------------------------------------------------------------------------ */
-
-static int gate_is_manual(const struct gate_task *g)
-{
-    return value_get_bool(g->need, S("manual"), 0);
-}
-
-/* While only a person can end it the environment says so. */
-static int gate_tell(struct gate_task *g, struct tx *tx, struct err *err)
-{
-    struct arena *a = &g->arena;
-    int64_t share = value_get_int(g->need, S("share"), 0);
-    struct rec_environment env;
-
-    if (!gate_is_manual(g))
-        return 0;
-    if (environments_by_uid(g->engine->db, a, g->rec.env, &env, err))
-        return err->code;
-    env.sync = g->verdict ? S("converging") : S("waiting");
-    env.reason = S("");
-    if (!g->verdict)
-        env.reason = str_fmt(a, "%s: reeve advance %.*s goes on, reeve cancel %.*s goes back",
-                             share ? str_fmt(a, "the new set has %lld.%02lld%% of the requests",
-                                             (long long)share / 100, (long long)share % 100)
-                                         .p
-                                   : "the new set is ready",
-                             STR_ARG(env.name), STR_ARG(env.name));
-    return tx_put(tx, REC_environment, &env, err);
-}
-
-static int gate_write(struct gate_task *g, struct str kind, struct err *err)
-{
-    struct tx *tx;
-
-    if (engine_tx(g->engine,
-                  &(struct engine_event){
-                      .kind = kind,
-                      .subject = g->item->name,
-                      .env = g->rec.env,
-                      .cause = str_fmt(&g->arena, "plan:%.*s",
-                                       STR_ARG(engine_short(&g->arena, &g->rec.plan))),
-                  },
-                  &tx, err))
-        return err->code;
-    if (tx_put(tx, REC_operation, &g->rec, err) || tx_put(tx, REC_gate, &g->row, err) ||
-        gate_tell(g, tx, err)) {
-        tx_rollback(tx);
-        return err_wrap(err, "write gate '%.*s'", STR_ARG(g->item->name));
-    }
-    return tx_commit(tx, err);
-}
-
-static int gate_load(struct task *t, struct err *err)
-{
-    struct gate_task *g = gate_of(t);
-
-    if (g->was_open)
-        g->gone_ms = clock_task_gone_ms(&g->engine->clock, g->row.since_ms);
-    return gate_look_load(g, err);
-}
-
-static int gate_open(struct task *t, struct err *err)
-{
-    struct gate_task *g = gate_of(t);
-    int64_t now_ms = loop_wall_ms(t->loop);
-
-    if (g->was_open)
-        return 0;
-    g->rec.uid = sys_uuid7(&g->arena, now_ms);
-    g->rec.phase = S("INTENT");
-    g->rec.epoch = g->engine->epoch;
-    g->rec.attempt = 1;
-    g->rec.intent_ms = now_ms;
-    g->rec.deadline_ms = now_ms + value_get_int(g->need, S("length_ms"), 0);
-    g->rec.not_before_ms = g->rec.poll_at_ms = REC_NONE;
-    g->rec.key = g->rec.owner = S("");
-    g->rec.expected = S("{}");
-    g->rec.provider = S("engine");
-    g->row.operation = g->rec.uid;
-    g->row.need = json_format(&g->arena, g->need);
-    g->row.have = S("{}");
-    g->row.baseline = gate_look_baseline(g);
-    g->row.since_ms = now_ms;
-    g->row.length_ms = value_get_int(g->need, S("length_ms"), 0);
-    return gate_write(g, S("gate.opened"), err);
-}
-
-/* How many connections are ended now, before the first is. */
-static int gate_note(struct task *t, struct err *err)
-{
-    struct gate_task *g = gate_of(t);
-    int64_t n = g->backends[0].counts.streams;
-
-    g->row.baseline = gate_look_ended(g, n);
-    if (gate_write(g, S("gate.ending"), err))
-        return err->code;
-    g->n_ended = n;
-    return 0;
-}
-
-/* What stops the plans of a service keeps its previous set warm. */
-static int gate_find_hold(struct task *t, struct err *err)
-{
-    struct gate_task *g = gate_of(t);
-    struct rec_hold *holds;
-    size_t n;
-
-    arena_reset(&g->round);
-    g->is_held = standing_way(STANDING_STOP, STANDING_HOLD) == STANDING_WAITS;
-    if (g->engine->options.hold_all)
-        return 0;
-    if (holds_active(g->engine->db, &g->round, g->rec.env, clock_task_due_ms(&g->engine->clock),
-                     &holds, &n, err))
-        return err->code;
-    while (n && holds[n - 1].service.p && !str_eq(holds[n - 1].service, g->item->service))
-        n--;
-    g->is_held = g->is_held && n;
-    return 0;
-}
-
-static const char *gate_verdict_name(enum gate_verdict verdict)
-{
-    static const char *const names[] = { NULL, "passed", "failed", "outage", "over" };
-
-    return names[verdict];
-}
-
-static int gate_close(struct task *t, struct err *err)
-{
-    struct gate_task *g = gate_of(t);
-    int done = g->verdict == GATE_PASSED ||
-               (g->verdict == GATE_OUTAGE && g->item->lane == LANE_REVERT);
-
-    g->rec.phase = done ? S("VERIFIED") : S("END");
-    g->rec.outcome = done ? S("done") : g->verdict == GATE_CANCELLED ? S("cancelled") : S("failed");
-    g->rec.message = g->reason.n ? g->reason : STR_NONE;
-    g->row.verdict = str_from_c(gate_verdict_name(g->verdict));
-    g->row.have = gate_look_have(g);
-    return gate_write(g, S("gate.verdict"), err);
 }
 
 /* --- time: what outlives the process is (since, length), clamped --------------------------------- */
@@ -384,7 +235,7 @@ static enum task_verdict gate_step(struct task *t)
         if (t->rc)
             return gate_again(g, "gate cannot be opened, tried again", GATE_LOAD);
         arena_reset(&g->arena); /* what failed is not kept: it may be tried for ever */
-        wait_work_start(t, POOL_STATE, gate_load);
+        wait_work_start(t, POOL_STATE, gate_rows_load);
         return task_then(t, GATE_BASE);
     case GATE_BASE:
         if (gate_is(
@@ -394,7 +245,7 @@ static enum task_verdict gate_step(struct task *t)
         gate_look_count(g);
         return task_then(t, GATE_OPENING);
     case GATE_OPENING:
-        wait_work_start(t, POOL_STATE, gate_open);
+        wait_work_start(t, POOL_STATE, gate_rows_open);
         return task_then(t, GATE_PROBE);
     case GATE_PROBE:
         g->n_again = 0;
@@ -415,11 +266,11 @@ static enum task_verdict gate_step(struct task *t)
         if (!t->rc)
             gate_look_show(g);
         if (!g->verdict && gate_is(g, "keep") && gate_is_over(g, loop_mono_ms(t->loop))) {
-            wait_work_start(t, POOL_STATE, gate_find_hold);
+            wait_work_start(t, POOL_STATE, gate_rows_find_hold);
             return task_then(t, GATE_HELD);
         }
         if (!g->verdict && !t->rc && gate_must_note(g)) {
-            wait_work_start(t, POOL_STATE, gate_note);
+            wait_work_start(t, POOL_STATE, gate_rows_note);
             return task_then(t, GATE_NOTE);
         }
         if (!g->verdict)
@@ -435,7 +286,7 @@ static enum task_verdict gate_step(struct task *t)
     case GATE_WRITE:
         if (t->rc)
             return gate_again(g, "gate cannot be written, tried again", GATE_WRITE);
-        wait_work_start(t, POOL_STATE, gate_close);
+        wait_work_start(t, POOL_STATE, gate_rows_close);
         return task_then(t, GATE_OVER);
     case GATE_OVER:
         CRASH_POINT(GATE_AFTER_VERDICT);
