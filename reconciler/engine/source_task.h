@@ -98,6 +98,17 @@ int source_task_password(const struct source_task *s, struct arena *a, struct st
 
 void source_task_wipe(struct str *password);
 
+/* --- source_round.c ------------------------------------------------------------------------------ */
+
+/* Nothing but hooks asks: the branches that they name are enough. */
+int source_round_is_narrow(const struct source_task *s);
+/* Of which branches, and what along with them; nothing where what a bundle brought is read. */
+void source_round_begin(struct source_task *s);
+/* What is asked on top of the head before; paths that were wanted there are wanted again. */
+int source_round_ask(struct source_task *s, const struct head *before, struct source_read *ret,
+                     struct err *err);
+/* Into `next` of each branch that moved: what is to be read. */
+void source_round_take(struct source_task *s);
 struct head *source_begin_head(const struct source_task *s, const struct branch *b);
 
 /* --- source_ahead.c ------------------------------------------------------------------------------ */
