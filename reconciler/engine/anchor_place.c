@@ -136,21 +136,10 @@ void anchor_place_round_end(struct anchor_round *r)
 int anchor_place_secret(struct secret_store *secrets, const struct value *named, struct arena *a,
                         struct str *ret, struct err *err)
 {
-    struct str name = value_get_text(named, S("secret"), STR_NONE);
-    struct secret *secret;
-    int rc;
+    int rc = secret_store_copy_own(secrets, value_get_text(named, S("secret"), STR_NONE), a, ret,
+                                   err);
 
-    *ret = STR_NONE;
-    if (!name.p)
-        return 0;
-    rc = secret_store_read(secrets,
-                           &(struct secret_ref){ .env = S(""), .name = name, .path = name },
-                           STR_NONE, &secret, err);
-    if (rc)
-        return err_wrap(err, "credentials of anchors");
-    *ret = str_copy(a, secret_reveal(secret));
-    secret_free(secret);
-    return arena_status(a, err);
+    return rc ? err_wrap(err, "credentials of anchors") : 0;
 }
 
 int anchor_place_judge(struct db *db, struct arena *a, struct str key, struct str text,

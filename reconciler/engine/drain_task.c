@@ -2,7 +2,6 @@
 #include "reconciler/engine/drain_task.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/guard.h"
@@ -72,26 +71,18 @@ static int drain_note(struct task *t, struct err *err)
 /* The header with its token; a text that is more than one line is none. */
 static int form_token(struct drain_task *d, const char **ret, struct err *err)
 {
-    struct str name = value_get_text(value_get(d->config, S("token")), S("secret"), STR_NONE);
-    struct secret *secret;
-    int rc = !name.p ? 0
-                     : secret_store_read(
-                           d->engine->secrets,
-                           &(struct secret_ref){ .env = S(""), .name = name, .path = name },
-                           STR_NONE, &secret, err);
+    struct str name = value_get_text(value_get(d->config, S("token")), S("secret"), STR_NONE),
+               token;
+    int rc = secret_store_copy_own(d->engine->secrets, name, &d->round, &token, err);
 
-    if (rc || !name.p)
+    if (rc || !token.p)
         return rc;
-    if (memchr(secret_reveal(secret).p, '\n', secret_reveal(secret).n) ||
-        memchr(secret_reveal(secret).p, '\r', secret_reveal(secret).n)) {
-        secret_free(secret);
+    if (str_find_char(token, '\n') != STR_NPOS || str_find_char(token, '\r') != STR_NPOS)
         return err_set(err, ERR_INVALID, "its token is more than one line");
-    }
     *ret = str_fmt(&d->round, "%.*s: %.*s",
                    STR_ARG(value_get_text(d->config, S("header"), S("Authorization"))),
-                   STR_ARG(secret_reveal(secret)))
+                   STR_ARG(token))
                .p;
-    secret_free(secret);
     return arena_status(&d->round, err);
 }
 

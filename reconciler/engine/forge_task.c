@@ -50,9 +50,7 @@ static int forge_sign_in(struct task *t, struct err *err)
     if (!checks_path(f->arena, forge_type(f), 0, 1, S(""), S("")).p)
         return err_set(err, ERR_INVALID, "checks of a forge of type '%.*s' are not read",
                        STR_ARG(forge_type(f)));
-    if (secret_store_read(f->engine->secrets,
-                          &(struct secret_ref){ .env = S(""), .name = name, .path = name },
-                          STR_NONE, &secret, err))
+    if (secret_store_read_own(f->engine->secrets, name, &secret, err))
         return err_wrap(err, "credentials of the forge");
     if (forge_is_token(secret_reveal(secret)))
         f->sign_in = str_to_c(f->arena,

@@ -34,9 +34,7 @@ static int beat_address(struct task *t, struct err *err)
     struct heartbeat_task *h = container_of(t, struct heartbeat_task, task);
     struct str name = value_get_text(value_get(beat_config(h), S("url")), S("secret"), S(""));
     struct secret *secret;
-    int rc = secret_store_read(h->engine->secrets,
-                               &(struct secret_ref){ .env = S(""), .name = name, .path = name },
-                               STR_NONE, &secret, err);
+    int rc = secret_store_read_own(h->engine->secrets, name, &secret, err);
 
     if (rc)
         return rc;

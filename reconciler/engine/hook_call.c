@@ -59,9 +59,7 @@ static int hook_read_secret(struct task *t, struct err *err)
     struct str name = value_get_text(value_at(c->source->config, S("webhook.secret")), S("secret"),
                                      S(""));
 
-    return secret_store_read(c->engine->secrets,
-                             &(struct secret_ref){ .env = S(""), .name = name, .path = name },
-                             STR_NONE, &c->fresh, err);
+    return secret_store_read_own(c->engine->secrets, name, &c->fresh, err);
 }
 
 static int hook_judge(struct task *t, struct err *err)

@@ -315,6 +315,29 @@ int secret_store_read(struct secret_store *s, const struct secret_ref *ref, stru
     return *ret ? 0 : err_set(err, ERR_NOMEM, "out of memory");
 }
 
+int secret_store_read_own(struct secret_store *s, struct str name, struct secret **ret,
+                          struct err *err)
+{
+    const struct secret_ref own = { .env = S(""), .name = name, .path = name };
+
+    return secret_store_read(s, &own, STR_NONE, ret, err);
+}
+
+int secret_store_copy_own(struct secret_store *s, struct str name, struct arena *a, struct str *ret,
+                          struct err *err)
+{
+    struct secret *secret;
+
+    *ret = STR_NONE;
+    if (!name.p)
+        return 0;
+    if (secret_store_read_own(s, name, &secret, err))
+        return err->code;
+    *ret = str_copy(a, secret_reveal(secret));
+    secret_free(secret);
+    return arena_status(a, err);
+}
+
 struct secret_ref secret_store_ref(struct str env, struct str name, const struct value *lies)
 {
     return (struct secret_ref){

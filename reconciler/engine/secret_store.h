@@ -69,6 +69,11 @@ int secret_store_pin(struct secret_store *s, const struct secret_ref *ref, struc
 /* The value of that version; STR_NONE: of the one that is there now. */
 int secret_store_read(struct secret_store *s, const struct secret_ref *ref, struct str version,
                       struct secret **ret, struct err *err);
+/* What is there now of the daemon's own one of that name. The second: into an arena that its owner wipes; STR_NONE for no name. */
+int secret_store_read_own(struct secret_store *s, struct str name, struct secret **ret,
+                          struct err *err);
+int secret_store_copy_own(struct secret_store *s, struct str name, struct arena *a, struct str *ret,
+                          struct err *err);
 
 /* "f: .." of a value that is in no store: an output of a driver. */
 int secret_store_fingerprint(struct secret_store *s, struct str env, struct str name,

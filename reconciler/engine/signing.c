@@ -281,13 +281,5 @@ int signing_write(struct engine *e, struct signing *in, struct err *err)
 int signing_secret(struct engine *e, struct str name, struct arena *a, struct str *ret,
                    struct err *err)
 {
-    const struct secret_ref ref = { .env = S(""), .name = name, .path = name };
-    struct secret *secret;
-    int rc = secret_store_read(e->secrets, &ref, STR_NONE, &secret, err);
-
-    if (rc)
-        return rc;
-    *ret = str_copy(a, secret_reveal(secret));
-    secret_free(secret);
-    return arena_status(a, err);
+    return secret_store_copy_own(e->secrets, name, a, ret, err);
 }

@@ -63,20 +63,9 @@ int source_task_password(const struct source_task *s, struct arena *a, struct st
                          struct err *err)
 {
     struct str name = value_get_text(value_get(s->config, S("credentials")), S("secret"), STR_NONE);
-    struct secret *secret;
-    int rc;
+    int rc = secret_store_copy_own(s->engine->secrets, name, a, ret, err);
 
-    *ret = STR_NONE;
-    if (!name.p)
-        return 0;
-    rc = secret_store_read(s->engine->secrets,
-                           &(struct secret_ref){ .env = S(""), .name = name, .path = name },
-                           STR_NONE, &secret, err);
-    if (rc)
-        return err_wrap(err, "credentials of source '%.*s'", STR_ARG(s->name));
-    *ret = str_copy(a, secret_reveal(secret));
-    secret_free(secret);
-    return 0;
+    return rc ? err_wrap(err, "credentials of source '%.*s'", STR_ARG(s->name)) : 0;
 }
 
 static int source_sign_in(struct task *t, struct err *err)
