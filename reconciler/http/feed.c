@@ -4,24 +4,7 @@
 #include "base/alloc.h"
 #include "base/guard.h"
 #include "base/log.h"
-#include "reconciler/core/scope.h"
 #include "reconciler/rt/wait.h"
-#include "specs/json_io.h"
-
-struct feed_event {
-    int64_t seq;
-    struct str env;  /* its name; "": of no one environment */
-    struct str ends; /* who is known no more since; "": everybody is */
-    struct str text;
-};
-
-struct feed_page {
-    struct arena arena;
-    struct feed_page *next;
-    int64_t after, last; /* holds what is after the one, up to the other */
-    struct feed_event *events;
-    size_t n, n_bytes, n_ends;
-};
 
 /* A page being read, for all or for one. */
 struct feed_reading {
@@ -51,8 +34,7 @@ struct feed {
     struct loop_timer *soon, *ping;
     struct listener *listeners;
     size_t n_listeners, n_readings;
-    struct feed_page *first, *last; /* the oldest and the newest */
-    size_t n_pages, n_bytes;
+    struct feed_pages pages;
     int64_t head;                  /* seq up to which all was read */
     int is_reading, has_more_news; /* for all */
     int is_stopping;
@@ -69,58 +51,17 @@ static const struct task_state reading_states[] = {
 };
 /* clang-format on */
 
-/* --- pages --------------------------------------------------------------------------------------- */
-
-static void page_free(struct feed_page *page)
-{
-    if (!page)
-        return;
-    arena_fini(&page->arena);
-    alloc_free(page);
-}
-
-/* Who has shown the same may show it no more. */
-static int is_an_end(struct str kind)
-{
-    return str_eq_c(kind, "token.revoked") || str_eq_c(kind, "person.signed_out") ||
-           str_eq_c(kind, "person.password");
-}
-
-/* Its JSON is not kept while the others are made: a page would be held three times. */
-static int format_event(struct feed_page *page, const struct value *v, struct err *err)
-{
-    AUTO_ARENA struct arena scratch = { 0 };
-    struct feed_event *e = &page->events[page->n++];
-    struct str kind = value_get_text(v, S("kind"), S("")), json = json_format(&scratch, v);
-
-    e->seq = value_get_int(v, S("seq"), 0);
-    e->env = str_copy(&page->arena, value_get_text(v, S("environment"), S("")));
-    e->ends = S("");
-    if (is_an_end(kind)) {
-        e->ends = str_copy(&page->arena, value_get_text(v, S("subject"), S("")));
-        page->n_ends++;
-    }
-    e->text = str_fmt(&page->arena, "id: %lld\nevent: %.*s\ndata: %.*s\n\n", (long long)e->seq,
-                      STR_ARG(kind), STR_ARG(json));
-    page->last = e->seq;
-    page->n_bytes += e->text.n;
-    return arena_status(&scratch, err);
-}
+/* --- reading ------------------------------------------------------------------------------------- */
 
 static int reading_work(struct task *t, struct err *err)
 {
     struct feed_reading *r = container_of(t, struct feed_reading, task);
-    struct feed_page *page = r->page;
     const struct value *list = NULL;
     int rc = r->feed->options.read(r->feed->options.ctx, &r->scratch, r->after, &list, err);
 
     if (rc)
         return rc;
-    page->events = arena_new_n(&page->arena, struct feed_event, value_count(list) + 1);
-    for (size_t i = 0; !rc && page->events && i < value_count(list); i++)
-        rc = format_event(page, value_item(list, i), err);
-    if (!rc)
-        rc = arena_status(&page->arena, err);
+    rc = feed_page_fill(r->page, list, err);
     if (!rc)
         rc = arena_status(&r->scratch, err);
     arena_fini(&r->scratch); /* the loop may come to it much later */
@@ -137,20 +78,6 @@ static enum task_verdict reading_step(struct task *t)
     return task_done(t);
 }
 
-static void forget_pages(struct feed *f, size_t n_kept)
-{
-    while (f->n_pages > n_kept || (f->n_pages > 1 && f->n_bytes > FEED_KEPT_BYTES)) {
-        struct feed_page *page = f->first;
-
-        f->first = page->next;
-        f->n_pages--;
-        f->n_bytes -= page->n_bytes;
-        page_free(page);
-    }
-    if (!f->first)
-        f->last = NULL;
-}
-
 static void free_when_over(struct feed *f)
 {
     loop_fn *ended = f->ended;
@@ -158,7 +85,7 @@ static void free_when_over(struct feed *f)
 
     if (!f->is_stopping || f->listeners || f->n_readings)
         return;
-    forget_pages(f, 0);
+    feed_pages_forget(&f->pages);
     loop_timer_free(f->soon);
     loop_timer_free(f->ping);
     alloc_free(f);
@@ -168,35 +95,6 @@ static void free_when_over(struct feed *f)
 static void serve_soon(struct feed *f)
 {
     loop_timer_set(f->soon, loop_mono_ms(f->options.loop));
-}
-
-static void keep_page(struct feed *f, struct feed_page *page)
-{
-    if (f->last)
-        f->last->next = page;
-    else
-        f->first = page;
-    f->last = page;
-    f->n_pages++;
-    f->n_bytes += page->n_bytes;
-    f->head = page->last;
-    forget_pages(f, FEED_PAGES_MAX);
-}
-
-/* --- bytes --------------------------------------------------------------------------------------- */
-
-/* What of the page is for the listener and comes next, as far as it fits into a push. */
-static void add_page(struct listener *l, const struct feed_page *page, struct sb *ret)
-{
-    for (size_t i = 0; i < page->n && ret->n < FEED_PUSH_BYTES; i++) {
-        const struct feed_event *e = &page->events[i];
-
-        if (e->seq <= l->after)
-            continue;
-        if (!l->scope || (e->env.n && scope_has(l->scope, e->env)))
-            sb_add(ret, e->text);
-        l->after = e->seq;
-    }
 }
 
 static void push(struct listener *l, struct sb *bytes, struct arena *a)
@@ -209,14 +107,13 @@ static void push(struct listener *l, struct sb *bytes, struct arena *a)
         http_stream_end(l->stream); /* it comes again and says where it was */
 }
 
-/* --- reading ------------------------------------------------------------------------------------- */
-
 static void news_read(struct feed *f, struct feed_reading *r)
 {
     f->is_reading = 0;
     if (!r->task.rc && r->page->n && f->n_listeners && r->after == f->head) {
         f->has_more_news |= r->page->n == FEED_PAGE_EVENTS;
-        keep_page(f, TAKE(r->page));
+        f->head = r->page->last;
+        feed_pages_keep(&f->pages, TAKE(r->page));
     } else if (r->task.rc) {
         LOG(LOG_WARN, "events could not be read for those who listen",
             LOG_C("err", r->task.err.text));
@@ -236,7 +133,7 @@ static void past_read(struct listener *l, struct feed_reading *r)
         return;
     arena_init(&a, 0);
     sb_init(&bytes, &a);
-    add_page(l, r->page, &bytes);
+    l->after = feed_page_add(r->page, l->scope, l->after, &bytes);
     if (!r->page->n)
         l->after = r->head;
     push(l, &bytes, &a);
@@ -254,7 +151,7 @@ static void reading_ended(struct task *t, void *ctx)
         news_read(f, r);
     else if (r->listener)
         past_read(r->listener, r);
-    page_free(r->page);
+    feed_page_free(r->page);
     arena_fini(&r->scratch);
     alloc_free(r);
     if (f->is_stopping)
@@ -268,15 +165,13 @@ static struct feed_reading *read_start(struct feed *f, struct listener *l, int64
     struct feed_reading *r = alloc_zero(sizeof(*r));
 
     if (r)
-        r->page = alloc_zero(sizeof(*r->page));
+        r->page = feed_page_new(after);
     if (!r || !r->page) {
         alloc_free(r);
         return NULL;
     }
     arena_init(&r->scratch, 0);
-    arena_init(&r->page->arena, 0);
-    r->page->after = r->after = after;
-    r->page->last = after;
+    r->after = after;
     r->feed = f;
     r->head = f->head;
     r->listener = l;
@@ -294,7 +189,7 @@ static int is_behind(const struct listener *l)
 {
     const struct feed *f = l->feed;
 
-    return l->after < f->head && !(f->first && l->after >= f->first->after);
+    return l->after < f->head && !feed_pages_reach(&f->pages, l->after);
 }
 
 static int wants_past(const struct listener *l)
@@ -327,9 +222,8 @@ static int is_over(struct listener *l)
 {
     const struct feed *f = l->feed;
 
-    for (const struct feed_page *page = f->first; page && l->who.n; page = page->next)
-        for (size_t i = 0; page->n_ends && page->last > l->known && i < page->n; i++)
-            l->is_over |= page->events[i].seq > l->known && str_eq(page->events[i].ends, l->who);
+    for (const struct feed_page *page = f->pages.first; page; page = page->next)
+        l->is_over |= feed_page_ends(page, l->who, l->known);
     if (f->head > l->known)
         l->known = f->head;
     return l->is_over;
@@ -350,10 +244,11 @@ static void serve(struct listener *l, struct arena *a)
     if (!l->is_greeted)
         sb_add_c(&bytes, FEED_HELLO);
     l->is_greeted = 1;
-    for (const struct feed_page *page = f->first;
-         page && l->after >= f->first->after && bytes.n < FEED_PUSH_BYTES; page = page->next)
+    for (const struct feed_page *page = f->pages.first;
+         page && feed_pages_reach(&f->pages, l->after) && bytes.n < FEED_PUSH_BYTES;
+         page = page->next)
         if (page->last > l->after)
-            add_page(l, page, &bytes);
+            l->after = feed_page_add(page, l->scope, l->after, &bytes);
     push(l, &bytes, a);
 }
 
@@ -423,7 +318,7 @@ static void on_ended(void *ctx)
         l->reading->listener = NULL;
     alloc_free(l);
     if (!--f->n_listeners)
-        forget_pages(f, 0);
+        feed_pages_forget(&f->pages);
     if (f->is_stopping)
         serve_soon(f); /* not while libmicrohttpd runs */
 }

@@ -15,20 +15,16 @@
  * Owns     its listeners and pages.
  * Thread   the loop's; `read` runs on POOL_QUERY.
  * Fails    ERR_NOMEM.
- * Limits   FEED_PAGES_MAX pages of FEED_PAGE_EVENTS are kept, of FEED_KEPT_BYTES in all; a push has
- *          FEED_PUSH_BYTES, and one event more. FEED_READINGS_MAX pages are read at once, for whoever they are.
+ * Limits   those of feed_page.h; FEED_READINGS_MAX pages are read at once, for whoever they are.
  */
 #pragma once
 
+#include "reconciler/http/feed_page.h"
 #include "reconciler/http/server.h"
 
 #define FEED_PING_MS 15000
 #define FEED_LIFE_MS (10 * 60 * 1000) /* then a stream ends: who comes again says again who it is */
 #define FEED_HELLO "retry: 2000\n\n"  /* ms after which a browser comes again */
-#define FEED_PAGE_EVENTS 128
-#define FEED_PAGES_MAX 256
-#define FEED_KEPT_BYTES (1u << 20)
-#define FEED_PUSH_BYTES (32u << 10)
 #define FEED_READINGS_MAX 2
 
 struct feed;
