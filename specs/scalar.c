@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "specs/scalar.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
@@ -18,21 +17,24 @@
 #define SCALAR_HEADER_TEXT_MAX 1000u
 #define SCALAR_TEMPLATE_MAX 1000u
 #define SCALAR_RECIPIENT_MAX 100u
-#define SCALAR_DURATION_DAYS_MAX 3650
 
 static const char scalar_lower[] = "abcdefghijklmnopqrstuvwxyz";
 static const char scalar_upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-static const char scalar_digit[] = "0123456789";
 
 int scalar_is_one_of(char c, const char *set)
 {
     return c && strchr(set, c) != NULL;
 }
 
+int scalar_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 int scalar_is_alnum(char c)
 {
     return scalar_is_one_of(c, scalar_lower) || scalar_is_one_of(c, scalar_upper) ||
-           scalar_is_one_of(c, scalar_digit);
+           scalar_is_digit(c);
 }
 
 static int scalar_is_plain(char c) /* no control characters */
@@ -40,123 +42,9 @@ static int scalar_is_plain(char c) /* no control characters */
     return (unsigned char)c >= 0x20 && c != 0x7f;
 }
 
-int scalar_count(struct str s, int64_t *ret)
-{
-    if (!s.n || s.p[0] == '-' || (s.n > 1 && s.p[0] == '0'))
-        return -1;
-    return str_to_i64(s, ret);
-}
-
-static int scalar_int(struct str s, int64_t *ret)
-{
-    struct str digits = str_starts(s, S("-")) ? str_slice(s, 1, s.n) : s;
-
-    return scalar_count(digits, ret) ? -1 : str_to_i64(s, ret);
-}
-
-static int scalar_bool(struct str s, int64_t *ret)
-{
-    *ret = str_eq_c(s, "true");
-    return *ret || str_eq_c(s, "false") ? 0 : -1;
-}
-
-struct scalar_unit {
-    struct str suffix;
-    int64_t factor;
-};
-
-static int scalar_with_unit(struct str s, const struct scalar_unit *units, size_t n, int64_t *ret)
-{
-    size_t at = 0;
-
-    while (at < s.n && scalar_is_one_of(s.p[at], scalar_digit))
-        at++;
-    for (size_t i = 0; i < n; i++)
-        if (str_eq(str_slice(s, at, s.n), units[i].suffix))
-            return scalar_count(str_slice(s, 0, at), ret) ||
-                           __builtin_mul_overflow(*ret, units[i].factor, ret)
-                       ? -1
-                       : 0;
-    return -1;
-}
-
-static int scalar_duration(struct str s, int64_t *ret)
-{
-    static const struct scalar_unit units[] = {
-        { S_INIT("ms"), 1 },      { S_INIT("s"), 1000 },     { S_INIT("m"), 60000 },
-        { S_INIT("h"), 3600000 }, { S_INIT("d"), 86400000 },
-    };
-
-    if (scalar_with_unit(s, units, N_ELEMENTS(units), ret))
-        return -1;
-    return *ret <= SCALAR_DURATION_DAYS_MAX * (int64_t)86400000 ? 0 : -1;
-}
-
-static int scalar_size(struct str s, int64_t *ret)
-{
-    static const struct scalar_unit units[] = {
-        { S_INIT("K"), 1LL << 10 },
-        { S_INIT("M"), 1LL << 20 },
-        { S_INIT("G"), 1LL << 30 },
-        { S_INIT("T"), 1LL << 40 },
-    };
-
-    return scalar_with_unit(s, units, N_ELEMENTS(units), ret);
-}
-
-/* DIGITS[.DIGITS], of which so many decimals, as their unit; a sign is none of them. */
-static int scalar_decimal(struct str s, size_t places, int64_t *ret)
-{
-    size_t dot = str_find_char(s, '.');
-    struct str part = dot == STR_NPOS ? S("0") : str_slice(s, dot + 1, s.n);
-    int64_t whole, decimals;
-
-    if (!part.n || part.n > places || scalar_count(str_slice(s, 0, dot), &whole) ||
-        part.p[0] == '-' || part.p[0] == '+' || str_to_i64(part, &decimals) || whole > 1000000)
-        return -1;
-    for (size_t i = 0; i < places; i++) {
-        whole *= 10;
-        decimals *= i < part.n ? 1 : 10;
-    }
-    *ret = whole + decimals;
-    return 0;
-}
-
-/* In thousandths. */
-static int scalar_cpus(struct str s, int64_t *ret)
-{
-    return scalar_decimal(s, 3, ret);
-}
-
-/* In minutes. */
-static int scalar_time_of_day(struct str s, int64_t *ret)
-{
-    int digits[4] = { 0 };
-
-    if (s.n != 5 || s.p[2] != ':')
-        return -1;
-    for (size_t i = 0; i < 4; i++) {
-        char c = s.p[i < 2 ? i : i + 1];
-
-        if (!scalar_is_one_of(c, scalar_digit))
-            return -1;
-        digits[i] = c - '0';
-    }
-    *ret = (digits[0] * 10 + digits[1]) * 60 + digits[2] * 10 + digits[3];
-    return digits[2] < 6 && *ret < 24 * 60 ? 0 : -1;
-}
-
-/* In basis points. */
-static int scalar_percent(struct str s, int64_t *ret)
-{
-    if (!str_ends(s, S("%")) || scalar_decimal(str_slice(s, 0, s.n - 1), 2, ret))
-        return -1;
-    return *ret <= 10000 ? 0 : -1;
-}
-
 static int scalar_is_name_char(char c)
 {
-    return scalar_is_one_of(c, scalar_lower) || scalar_is_one_of(c, scalar_digit) || c == '-';
+    return scalar_is_one_of(c, scalar_lower) || scalar_is_digit(c) || c == '-';
 }
 
 static int scalar_is_name(struct str s)
@@ -202,7 +90,7 @@ static int scalar_is_variable(struct str s)
     static const struct str refused_prefixes[] = { S_INIT("LD_"), S_INIT("PYTHON"),
                                                    S_INIT("REEVE_") };
 
-    if (!s.n || scalar_is_one_of(s.p[0], scalar_digit) || scalar_is_reserved(s))
+    if (!s.n || scalar_is_digit(s.p[0]) || scalar_is_reserved(s))
         return 0;
     for (size_t i = 0; i < s.n; i++)
         if (!scalar_is_alnum(s.p[i]) && s.p[i] != '_')
@@ -392,7 +280,7 @@ static int scalar_is_ssh_key(struct str s)
 static int scalar_is_sha256(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (!scalar_is_one_of(s.p[i], scalar_digit) && !scalar_is_one_of(s.p[i], "abcdef"))
+        if (!scalar_is_digit(s.p[i]) && !scalar_is_one_of(s.p[i], "abcdef"))
             return 0;
     return s.n == 64;
 }
@@ -407,7 +295,7 @@ static int scalar_is_age_recipient(struct str s)
     if (!str_starts(s, S("age1")) || s.n > SCALAR_RECIPIENT_MAX)
         return 0;
     for (size_t i = 0; i < s.n; i++)
-        if (!scalar_is_one_of(s.p[i], scalar_lower) && !scalar_is_one_of(s.p[i], scalar_digit))
+        if (!scalar_is_one_of(s.p[i], scalar_lower) && !scalar_is_digit(s.p[i]))
             return 0;
     return s.n > sizeof("age1") - 1;
 }
@@ -468,44 +356,4 @@ int scalar_read(enum scalar_type type, struct str text, int64_t *ret_number)
         return -1;
     *ret_number = number;
     return 0;
-}
-
-/* In the largest unit that it is a whole number of. */
-static struct str scalar_duration_text(struct arena *a, int64_t number)
-{
-    static const struct {
-        const char *suffix;
-        int64_t factor;
-    } units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 } };
-
-    for (size_t i = 0; i < N_ELEMENTS(units); i++)
-        if (number && number % units[i].factor == 0)
-            return str_fmt(a, "%" PRId64 "%s", number / units[i].factor, units[i].suffix);
-    return str_fmt(a, "%" PRId64 "ms", number);
-}
-
-/* Without zeros at its end. */
-static struct str scalar_thousandths(struct arena *a, int64_t number)
-{
-    struct str text = str_fmt(a, "%" PRId64 ".%03" PRId64, number / 1000, number % 1000);
-
-    while (text.n && text.p[text.n - 1] == '0')
-        text.n--;
-    return str_slice(text, 0, str_ends(text, S(".")) ? text.n - 1 : text.n);
-}
-
-struct str scalar_text(struct arena *a, enum scalar_type type, int64_t number)
-{
-    switch (type) {
-    case SCALAR_SIZE:
-        return str_size(a, number);
-    case SCALAR_CPUS:
-        return scalar_thousandths(a, number);
-    case SCALAR_PERCENT:
-        return str_fmt(a, "%.*s%%", STR_ARG(scalar_thousandths(a, number * 10)));
-    case SCALAR_DURATION:
-        return scalar_duration_text(a, number);
-    default:
-        return str_fmt(a, "%" PRId64, number);
-    }
 }
