@@ -153,17 +153,13 @@ int anchor_find_gap(struct db *db, int64_t seq, int64_t limit, struct anchor_gap
 {
     const struct db_bind binds[] = { DB_I(seq), DB_I(limit) };
     AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(
+    int rc = stmt_first(
         db,
         S("SELECT count(*), coalesce(min(time_ms), 0) FROM (SELECT time_ms FROM events"
           " WHERE seq > $1 AND kind NOT GLOB '" ANCHOR_EVENTS "*'"
           " ORDER BY seq LIMIT $2)"),
-        &st, err);
+        binds, N_ELEMENTS(binds), &st, err);
 
-    if (!rc)
-        rc = stmt_bind(db, st, binds, N_ELEMENTS(binds), err);
-    if (!rc)
-        rc = stmt_step(db, st, err);
     if (rc < 0)
         return rc;
     *ret = (struct anchor_gap){ sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1) };

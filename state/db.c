@@ -77,10 +77,11 @@ int db_batch_status(struct db *db, struct err *err)
     return err_set(err, db->lost, "state: rolled back after an earlier failure");
 }
 
-int db_number(struct db *db, struct str sql, int64_t *ret, struct err *err)
+int db_number(struct db *db, struct str sql, const struct db_bind *binds, size_t n_binds,
+              int64_t *ret, struct err *err)
 {
     int64_t number = 0;
-    int rc = stmt_number(db, sql, NULL, 0, &number, err);
+    int rc = stmt_number(db, sql, binds, n_binds, &number, err);
 
     if (rc < 0)
         return rc;
@@ -91,7 +92,7 @@ int db_number(struct db *db, struct str sql, int64_t *ret, struct err *err)
 static int db_is_new(struct db *db, int *ret, struct err *err)
 {
     int64_t n = 0;
-    int rc = db_number(db, S("PRAGMA page_count"), &n, err);
+    int rc = db_number(db, S("PRAGMA page_count"), NULL, 0, &n, err);
 
     *ret = !n;
     return rc;
@@ -226,11 +227,9 @@ struct str db_installation(const struct db *db)
 int db_check(struct db *db, struct err *err)
 {
     AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db, S("PRAGMA quick_check(1)"), &st, err);
+    int rc = stmt_first(db, S("PRAGMA quick_check(1)"), NULL, 0, &st, err);
     const char *said;
 
-    if (!rc)
-        rc = stmt_step(db, st, err);
     if (rc < 0)
         return rc;
     said = (const char *)sqlite3_column_text(st, 0);
@@ -242,14 +241,9 @@ int db_check(struct db *db, struct err *err)
 int db_copy(struct db *db, const char *path, struct err *err)
 {
     const struct db_bind into = DB_T(str_from_c(path));
-    AUTO_STMT sqlite3_stmt *st = NULL;
     int rc = db->mode == DB_READ ? db_exec(db, "PRAGMA query_only = OFF", err) : 0;
 
-    if (!rc)
-        rc = stmt_prepare(db, S("VACUUM INTO $1"), &st, err);
-    if (!rc)
-        rc = stmt_bind(db, st, &into, 1, err);
-    return rc ? rc : stmt_run(db, st, err);
+    return rc ? rc : stmt_change(db, S("VACUUM INTO $1"), &into, 1, err);
 }
 
 int db_give_back(struct db *db, int *ret_goes_on, struct err *err)
@@ -259,8 +253,8 @@ int db_give_back(struct db *db, int *ret_goes_on, struct err *err)
 
     PRE(db->in_batch);
     *ret_goes_on = 0;
-    if (db_number(db, S("PRAGMA auto_vacuum"), &mode, err) ||
-        db_number(db, S("PRAGMA freelist_count"), &n_free, err))
+    if (db_number(db, S("PRAGMA auto_vacuum"), NULL, 0, &mode, err) ||
+        db_number(db, S("PRAGMA freelist_count"), NULL, 0, &n_free, err))
         return err->code;
     n = n_free - DB_FREE_KEPT;
     if (mode != DB_INCREMENTAL || n <= 0)

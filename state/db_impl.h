@@ -42,5 +42,6 @@ int db_write_row(struct db *db, enum record record, enum stmt_kind kind, const v
 
 /* A private database in memory: the present schema, no rows, no events. */
 int db_open_memory(struct db **ret, struct err *err);
-/* The number that a statement without variables answers; 0 where it answers none. */
-int db_number(struct db *db, struct str sql, int64_t *ret, struct err *err);
+/* The number that a statement answers; 0 where it answers none. */
+int db_number(struct db *db, struct str sql, const struct db_bind *binds, size_t n_binds,
+              int64_t *ret, struct err *err);

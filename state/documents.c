@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/documents.h"
 
+#include "base/guard.h"
 #include "state/db_impl.h"
 
 struct digest documents_digest(struct str kind, struct str body)
@@ -19,16 +20,11 @@ int documents_put(struct db *db, struct str kind, const struct digest *digest, s
                   int *ret_new, struct err *err)
 {
     const struct db_bind binds[] = { DB_D(digest), DB_T(kind), DB_T(body) };
-    AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db,
-                          S("INSERT INTO documents (digest, kind, body) VALUES ($1, $2, $3)"
-                            " ON CONFLICT (digest) DO NOTHING"),
-                          &st, err);
+    int rc = stmt_change(db,
+                         S("INSERT INTO documents (digest, kind, body) VALUES ($1, $2, $3)"
+                           " ON CONFLICT (digest) DO NOTHING"),
+                         binds, N_ELEMENTS(binds), err);
 
-    if (!rc)
-        rc = stmt_bind(db, st, binds, 3, err);
-    if (!rc)
-        rc = stmt_run(db, st, err);
     if (rc)
         return rc;
     *ret_new = sqlite3_changes(db->handle) > 0;
@@ -42,12 +38,9 @@ int db_document(struct db *db, struct arena *a, const struct digest *digest, str
     AUTO_STMT sqlite3_stmt *st = NULL;
     struct digest actual;
     struct str kind, body;
-    int rc = stmt_prepare(db, S("SELECT kind, body FROM documents WHERE digest = $1"), &st, err);
+    int rc = stmt_first(db, S("SELECT kind, body FROM documents WHERE digest = $1"), &key, 1, &st,
+                        err);
 
-    if (!rc)
-        rc = stmt_bind(db, st, &key, 1, err);
-    if (!rc)
-        rc = stmt_step(db, st, err);
     if (rc < 0)
         return rc;
     if (!rc)

@@ -169,9 +169,7 @@ int events_list(struct db *db, struct arena *a, const struct event_query *q, str
     if (!rc)
         rc = arena_status(a, err);
     if (!rc)
-        rc = stmt_prepare(db, sb_str(&w.sql), &st, err);
-    if (!rc)
-        rc = stmt_bind(db, st, w.binds, w.n, err);
+        rc = stmt_open(db, sb_str(&w.sql), w.binds, w.n, &st, err);
     if (rc)
         return rc;
     while ((rc = stmt_step(db, st, err)) == 1) {
@@ -194,12 +192,8 @@ int events_get(struct db *db, struct arena *a, int64_t seq, struct event *ret, s
 {
     const struct db_bind bind = DB_I(seq);
     AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db, S(EVENTS_WITH_BODY " WHERE e.seq = $1"), &st, err);
+    int rc = stmt_first(db, S(EVENTS_WITH_BODY " WHERE e.seq = $1"), &bind, 1, &st, err);
 
-    if (!rc)
-        rc = stmt_bind(db, st, &bind, 1, err);
-    if (!rc)
-        rc = stmt_step(db, st, err);
     if (rc < 0)
         return rc;
     if (!rc)
@@ -211,11 +205,9 @@ int events_get(struct db *db, struct arena *a, int64_t seq, struct event *ret, s
 int events_head(struct db *db, int64_t *ret_seq, struct digest *ret_hash, struct err *err)
 {
     AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db, S("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1"), &st,
-                          err);
+    int rc = stmt_first(db, S("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1"), NULL, 0,
+                        &st, err);
 
-    if (!rc)
-        rc = stmt_step(db, st, err);
     if (rc < 0)
         return rc;
     *ret_seq = rc ? sqlite3_column_int64(st, 0) : 0;
@@ -236,13 +228,11 @@ static int events_time_of(struct db *db, int64_t seq, int64_t *ret, struct err *
 int events_kept_since(struct db *db, int64_t *ret_seq, int64_t *ret_ms, struct err *err)
 {
     AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db,
-                          S("SELECT seq, time_ms FROM events WHERE seq > 1 AND seq = (SELECT "
-                            "min(seq) FROM event_bodies)"),
-                          &st, err);
+    int rc = stmt_first(db,
+                        S("SELECT seq, time_ms FROM events WHERE seq > 1 AND seq = (SELECT "
+                          "min(seq) FROM event_bodies)"),
+                        NULL, 0, &st, err);
 
-    if (!rc)
-        rc = stmt_step(db, st, err);
     if (rc < 0)
         return rc;
     *ret_seq = rc ? sqlite3_column_int64(st, 0) : 0;
@@ -274,15 +264,9 @@ int events_seq_at(struct db *db, int64_t time_ms, int64_t *ret_seq, struct err *
 int events_newest_ms(struct db *db, struct str env, int64_t *ret, struct err *err)
 {
     const struct db_bind bind = DB_T(env);
-    int64_t time_ms = 0;
-    int rc = stmt_number(db,
-                         S("SELECT time_ms FROM events WHERE env = $1 ORDER BY seq DESC LIMIT 1"),
-                         &bind, 1, &time_ms, err);
 
-    if (rc < 0)
-        return rc;
-    *ret = time_ms;
-    return 0;
+    return db_number(db, S("SELECT time_ms FROM events WHERE env = $1 ORDER BY seq DESC LIMIT 1"),
+                     &bind, 1, ret, err);
 }
 
 int events_newest_of(struct db *db, struct arena *a, struct str first, struct str last,
@@ -291,14 +275,12 @@ int events_newest_of(struct db *db, struct arena *a, struct str first, struct st
     const struct db_bind binds[] = { DB_T(first), DB_T(last) };
     VEC(struct event_newest) list = { 0 };
     AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db,
-                          S("SELECT uid, (SELECT time_ms FROM events WHERE env = uid ORDER BY seq"
-                            " DESC LIMIT 1) FROM environments WHERE deleted_ms IS NULL AND"
-                            " name >= $1 AND name <= $2"),
-                          &st, err);
+    int rc = stmt_open(db,
+                       S("SELECT uid, (SELECT time_ms FROM events WHERE env = uid ORDER BY seq"
+                         " DESC LIMIT 1) FROM environments WHERE deleted_ms IS NULL AND"
+                         " name >= $1 AND name <= $2"),
+                       binds, N_ELEMENTS(binds), &st, err);
 
-    if (!rc)
-        rc = stmt_bind(db, st, binds, N_ELEMENTS(binds), err);
     if (rc)
         return rc;
     while ((rc = stmt_step(db, st, err)) == 1) {
@@ -325,24 +307,17 @@ int events_insert(struct db *db, const struct event *e, struct err *err)
         DB_T(e->env),   DB_D(&e->body_hash), DB_D(&e->prev_hash), DB_D(&e->hash),
     };
     const struct db_bind body[] = { DB_I(e->seq), DB_T(e->body) };
-    sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db,
-                          S("INSERT INTO events (seq, epoch, time_ms, mono_ms, actor, cause, kind,"
-                            " subject, env, body_hash, prev_hash, hash)"
-                            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, ''), $10, $11,"
-                            " $12)"),
-                          &st, err);
+    int rc = stmt_change(db,
+                         S("INSERT INTO events (seq, epoch, time_ms, mono_ms, actor, cause, kind,"
+                           " subject, env, body_hash, prev_hash, hash)"
+                           " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, ''), $10, $11,"
+                           " $12)"),
+                         head, N_ELEMENTS(head), err);
 
-    if (!rc)
-        rc = stmt_bind(db, st, head, N_ELEMENTS(head), err);
-    if (!rc)
-        rc = stmt_run(db, st, err);
     if (rc || !e->body.p)
         return rc;
-    rc = stmt_prepare(db, S("INSERT INTO event_bodies (seq, body) VALUES ($1, $2)"), &st, err);
-    if (!rc)
-        rc = stmt_bind(db, st, body, N_ELEMENTS(body), err);
-    return rc ? rc : stmt_run(db, st, err);
+    return stmt_change(db, S("INSERT INTO event_bodies (seq, body) VALUES ($1, $2)"), body,
+                       N_ELEMENTS(body), err);
 }
 
 static int events_bad(struct err *err, int64_t seq, const char *column, const char *what)
@@ -428,14 +403,10 @@ static int events_check_no_stray(struct db *db, int64_t last_seq, struct err *er
 {
     const struct db_bind bind = DB_I(last_seq);
     AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(
-        db, S("SELECT seq FROM event_bodies WHERE seq > $1 OR seq < 1 ORDER BY seq LIMIT 1"), &st,
-        err);
+    int rc = stmt_first(
+        db, S("SELECT seq FROM event_bodies WHERE seq > $1 OR seq < 1 ORDER BY seq LIMIT 1"), &bind,
+        1, &st, err);
 
-    if (!rc)
-        rc = stmt_bind(db, st, &bind, 1, err);
-    if (!rc)
-        rc = stmt_step(db, st, err);
     if (rc == 1)
         return err_set(err, ERR_CORRUPT, "event %" PRId64 " is missing, its body is there",
                        (int64_t)sqlite3_column_int64(st, 0));
@@ -448,11 +419,10 @@ static int events_check_rest(struct db *db, struct event_chain *c, int64_t seq, 
     const struct db_bind bind = DB_I(seq);
     AUTO_ARENA struct arena a;
     AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db, S(EVENTS_WITH_BODY " WHERE e.seq > $1 ORDER BY e.seq"), &st, err);
+    int rc = stmt_open(db, S(EVENTS_WITH_BODY " WHERE e.seq > $1 ORDER BY e.seq"), &bind, 1, &st,
+                       err);
 
     arena_init(&a, 0);
-    if (!rc)
-        rc = stmt_bind(db, st, &bind, 1, err);
     while (!rc && (rc = stmt_step(db, st, err)) == 1) {
         struct event e;
 

@@ -65,11 +65,9 @@ static int history_collect(struct db *db, struct arena *a, int64_t seq, struct s
     AUTO_ARENA struct arena scratch;
     AUTO_STMT sqlite3_stmt *st = NULL;
     const struct value *rows = NULL;
-    int rc = stmt_prepare(db, S(HISTORY_BODIES), &st, err);
+    int rc = stmt_open(db, S(HISTORY_BODIES), &bind, 1, &st, err);
 
     arena_init(&scratch, 0);
-    if (!rc)
-        rc = stmt_bind(db, st, &bind, 1, err);
     while (!rc && !(uid.p && m->n)) {
         rc = history_next(db, st, &scratch, &rows, err);
         if (rc <= 0)

@@ -182,11 +182,11 @@ static int migrate_look(struct db *db, struct arena *a, const char *path, int64_
 {
     struct rec_meta installation = { .k = S("installation") };
     int64_t n_tables, id;
-    int rc = db_number(db, S("SELECT count(*) FROM sqlite_schema"), &n_tables, err);
+    int rc = db_number(db, S("SELECT count(*) FROM sqlite_schema"), NULL, 0, &n_tables, err);
 
     *ret_version = *ret_min_reader = 0;
     if (!rc)
-        rc = db_number(db, S("PRAGMA application_id"), &id, err);
+        rc = db_number(db, S("PRAGMA application_id"), NULL, 0, &id, err);
     if (rc || !n_tables)
         return rc;
     if (id != SCHEMA_APPLICATION_ID)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/outbox.h"
 
+#include "base/guard.h"
 #include "state/db_impl.h"
 
 int outbox_next_ms(struct db *db, struct arena *a, int64_t *ret, struct err *err)
@@ -33,15 +34,8 @@ int outbox_next_target(struct db *db, struct arena *a, struct str after, struct 
 
 int outbox_waiting(struct db *db, int64_t *ret, struct err *err)
 {
-    AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db, S("SELECT count(*) FROM outbox WHERE done_seq IS NULL"), &st, err);
-
-    if (!rc)
-        rc = stmt_step(db, st, err);
-    if (rc < 0)
-        return rc;
-    *ret = sqlite3_column_int64(st, 0);
-    return 0;
+    return db_number(db, S("SELECT count(*) FROM outbox WHERE done_seq IS NULL"), NULL, 0, ret,
+                     err);
 }
 
 int outbox_waiting_for(struct db *db, struct arena *a, struct str target, int64_t limit,
@@ -62,13 +56,10 @@ int outbox_sent_since(struct db *db, struct arena *a, struct str target, int64_t
 
 int outbox_waiting_count(struct db *db, struct str target, int64_t *ret, struct err *err)
 {
-    const struct db_bind binds[] = { DB_T(target) };
-    int rc;
+    const struct db_bind bind = DB_T(target);
 
-    *ret = 0;
-    rc = stmt_number(db, S("SELECT count(*) FROM outbox WHERE done_seq IS NULL AND target = $1"),
-                     binds, 1, ret, err);
-    return rc < 0 ? rc : 0;
+    return db_number(db, S("SELECT count(*) FROM outbox WHERE done_seq IS NULL AND target = $1"),
+                     &bind, 1, ret, err);
 }
 
 int outbox_ended(struct db *db, struct arena *a, struct str target, struct str outcome,
@@ -77,14 +68,13 @@ int outbox_ended(struct db *db, struct arena *a, struct str target, struct str o
     const struct db_bind binds[] = { DB_T(target), DB_T(outcome) };
     struct rec_outbox *rows;
     size_t n;
-    int rc;
+    int rc = db_number(
+        db,
+        S("SELECT count(*) FROM outbox WHERE done_seq IS NOT NULL AND target = $1 AND "
+          "outcome = $2"),
+        binds, N_ELEMENTS(binds), ret_n, err);
 
-    *ret_n = 0;
-    rc = stmt_number(db,
-                     S("SELECT count(*) FROM outbox WHERE done_seq IS NOT NULL AND target = $1 AND "
-                       "outcome = $2"),
-                     binds, 2, ret_n, err);
-    if (rc < 0)
+    if (rc)
         return rc;
     rc = DB_SELECT(db, a, outbox,
                    "WHERE done_seq IS NOT NULL AND target = $1 AND outcome = $2 "

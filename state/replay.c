@@ -131,9 +131,7 @@ static int replay_side_open(struct replay_side *s, const struct table *t, struct
 
     arena_reset(&s->arena);
     sb_init(&sql, &s->arena);
-    tables_sql_select(&sql, t);
-    sb_add(&sql, S(" ORDER BY "));
-    tables_sql_order(&sql, t);
+    tables_sql_all(&sql, t);
     rc = arena_status(&s->arena, err);
     return rc ? rc : stmt_prepare(s->db, sb_str(&sql), &s->st, err);
 }

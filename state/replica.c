@@ -27,12 +27,9 @@ static int replica_read_document(struct replica_reader *r, const struct digest *
     const struct db_bind bind = DB_D(digest);
     AUTO_STMT sqlite3_stmt *st = NULL;
     struct replica_document *d;
-    int rc = stmt_prepare(r->db, S("SELECT kind, body FROM documents WHERE digest = $1"), &st, err);
+    int rc = stmt_first(r->db, S("SELECT kind, body FROM documents WHERE digest = $1"), &bind, 1,
+                        &st, err);
 
-    if (!rc)
-        rc = stmt_bind(r->db, st, &bind, 1, err);
-    if (!rc)
-        rc = stmt_step(r->db, st, err);
     if (rc < 0)
         return rc;
     if (!rc)

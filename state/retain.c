@@ -50,9 +50,7 @@ static int tell_table(struct retain *r, enum record record, struct err *err)
 
     arena_init(&a, 0);
     sb_init(&sql, &a);
-    tables_sql_select(&sql, t);
-    sb_add(&sql, S(" ORDER BY "));
-    tables_sql_order(&sql, t);
+    tables_sql_all(&sql, t);
     rc = arena_status(&a, err);
     if (!rc)
         rc = stmt_prepare(r->db, sb_str(&sql), &st, err);
@@ -104,32 +102,22 @@ int retain_snapshot(struct db *db, const struct tx_head *head, struct err *err)
 int retain_newest(struct db *db, int64_t seq, int64_t *ret, struct err *err)
 {
     const struct db_bind bind = DB_I(seq);
-    int64_t newest = 0;
-    int rc = stmt_number(
-        db, S("SELECT max(seq) FROM events WHERE kind = '" RETAIN_SNAPSHOT "' AND seq <= $1"),
-        &bind, 1, &newest, err);
 
-    if (rc < 0)
-        return rc;
-    *ret = newest;
-    return 0;
+    return db_number(
+        db, S("SELECT max(seq) FROM events WHERE kind = '" RETAIN_SNAPSHOT "' AND seq <= $1"),
+        &bind, 1, ret, err);
 }
 
 int retain_drop(struct db *db, int64_t seq, int64_t *ret_n, struct err *err)
 {
     struct db_bind binds[] = { DB_I(0), DB_I(RETAIN_DROP_MAX) };
-    sqlite3_stmt *st = NULL;
     int rc = retain_newest(db, seq, &binds[0].number, err);
 
     if (!rc)
-        rc = stmt_prepare(db,
-                          S("DELETE FROM event_bodies WHERE seq IN (SELECT seq FROM event_bodies"
-                            " WHERE seq < $1 ORDER BY seq LIMIT $2)"),
-                          &st, err);
-    if (!rc)
-        rc = stmt_bind(db, st, binds, N_ELEMENTS(binds), err);
-    if (!rc)
-        rc = stmt_run(db, st, err);
+        rc = stmt_change(db,
+                         S("DELETE FROM event_bodies WHERE seq IN (SELECT seq FROM event_bodies"
+                           " WHERE seq < $1 ORDER BY seq LIMIT $2)"),
+                         binds, N_ELEMENTS(binds), err);
     if (rc)
         return rc;
     *ret_n = sqlite3_changes(db->handle);

@@ -210,16 +210,37 @@ int stmt_step(struct db *db, sqlite3_stmt *st, struct err *err)
     return rc;
 }
 
+int stmt_open(struct db *db, struct str sql, const struct db_bind *binds, size_t n_binds,
+              sqlite3_stmt **ret, struct err *err)
+{
+    int rc = stmt_prepare(db, sql, ret, err);
+
+    return rc ? rc : stmt_bind(db, *ret, binds, n_binds, err);
+}
+
+int stmt_first(struct db *db, struct str sql, const struct db_bind *binds, size_t n_binds,
+               sqlite3_stmt **ret, struct err *err)
+{
+    int rc = stmt_open(db, sql, binds, n_binds, ret, err);
+
+    return rc ? rc : stmt_step(db, *ret, err);
+}
+
+int stmt_change(struct db *db, struct str sql, const struct db_bind *binds, size_t n_binds,
+                struct err *err)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = stmt_open(db, sql, binds, n_binds, &st, err);
+
+    return rc ? rc : stmt_run(db, st, err);
+}
+
 int stmt_number(struct db *db, struct str sql, const struct db_bind *binds, size_t n_binds,
                 int64_t *ret, struct err *err)
 {
     AUTO_STMT sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db, sql, &st, err);
+    int rc = stmt_first(db, sql, binds, n_binds, &st, err);
 
-    if (!rc && n_binds)
-        rc = stmt_bind(db, st, binds, n_binds, err);
-    if (!rc)
-        rc = stmt_step(db, st, err);
     if (rc > 0)
         *ret = sqlite3_column_int64(st, 0);
     return rc;

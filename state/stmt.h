@@ -37,6 +37,15 @@ int stmt_bind(struct db *db, sqlite3_stmt *st, const struct db_bind *binds, size
               struct err *err);
 /* 1 on a row, 0 at the end; else ERR_*, and the statement is reset. */
 int stmt_step(struct db *db, sqlite3_stmt *st, struct err *err);
+/* Prepared, with its variables. */
+int stmt_open(struct db *db, struct str sql, const struct db_bind *binds, size_t n_binds,
+              sqlite3_stmt **ret, struct err *err);
+/* Opened, and at its first row: as stmt_step(). */
+int stmt_first(struct db *db, struct str sql, const struct db_bind *binds, size_t n_binds,
+               sqlite3_stmt **ret, struct err *err);
+/* Opened and run, as it answers no rows. */
+int stmt_change(struct db *db, struct str sql, const struct db_bind *binds, size_t n_binds,
+                struct err *err);
 /* The first column of the first row, and 1; 0: there is no row, *ret stays as it was. */
 int stmt_number(struct db *db, struct str sql, const struct db_bind *binds, size_t n_binds,
                 int64_t *ret, struct err *err);

@@ -82,6 +82,18 @@ void tables_sql_select(struct sb *b, const struct table *t)
     sb_addf(b, " FROM %s", t->name);
 }
 
+static void tables_sql_order(struct sb *b, const struct table *t)
+{
+    tables_sql_columns(b, t, t->n_keys);
+}
+
+void tables_sql_all(struct sb *b, const struct table *t)
+{
+    tables_sql_select(b, t);
+    sb_add(b, S(" ORDER BY "));
+    tables_sql_order(b, t);
+}
+
 void tables_sql_get(struct sb *b, const struct table *t)
 {
     tables_sql_select(b, t);
@@ -107,11 +119,6 @@ void tables_sql_delete(struct sb *b, const struct table *t)
 {
     sb_addf(b, "DELETE FROM %s", t->name);
     tables_sql_by_key(b, t);
-}
-
-void tables_sql_order(struct sb *b, const struct table *t)
-{
-    tables_sql_columns(b, t, t->n_keys);
 }
 
 static const void *tables_at(const void *rec, const struct table_column *c)

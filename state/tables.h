@@ -55,10 +55,10 @@ int tables_find(struct str table_name, enum record *ret); /* 0, or -1 */
 
 /* Statements; parameters are $1..$n in column order. */
 void tables_sql_select(struct sb *b, const struct table *t); /* SELECT columns FROM table */
+void tables_sql_all(struct sb *b, const struct table *t);    /* the same, by key */
 void tables_sql_get(struct sb *b, const struct table *t);
 void tables_sql_upsert(struct sb *b, const struct table *t);
 void tables_sql_delete(struct sb *b, const struct table *t);
-void tables_sql_order(struct sb *b, const struct table *t); /* the key columns, for ORDER BY */
 
 /* The first n columns of the record: n_keys or n_columns. Answers SQLite's code. */
 int tables_bind(struct sqlite3_stmt *st, const struct table *t, const void *rec, size_t n);

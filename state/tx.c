@@ -24,10 +24,7 @@ struct tx {
 
 static int tx_exec(struct db *db, struct str sql, struct err *err)
 {
-    sqlite3_stmt *st = NULL;
-    int rc = stmt_prepare(db, sql, &st, err);
-
-    return rc ? rc : stmt_run(db, st, err);
+    return stmt_change(db, sql, NULL, 0, err);
 }
 
 static void tx_free(struct tx *tx)
@@ -44,10 +41,8 @@ static int tx_load_head(struct db *db, struct err *err)
 
     if (db->head_known)
         return 0;
-    rc = stmt_prepare(db, S("SELECT seq, time_ms, hash FROM events ORDER BY seq DESC LIMIT 1"), &st,
-                      err);
-    if (!rc)
-        rc = stmt_step(db, st, err);
+    rc = stmt_first(db, S("SELECT seq, time_ms, hash FROM events ORDER BY seq DESC LIMIT 1"), NULL,
+                    0, &st, err);
     if (rc < 0)
         return rc;
     db->head = (struct db_head){ 0 };
