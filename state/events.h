@@ -1,7 +1,7 @@
 /*
- * events: reading, verifying and replaying the history. SPDX-License-Identifier: Apache-2.0
+ * events: the history, read and written; events_chain.h verifies it, replay.h replays it. SPDX-License-Identifier: Apache-2.0
  *
- * Memory   events live in the arena given; verifying takes little, replaying an image of the tables.
+ * Memory   events live in the arena given.
  * Thread   any, with a connection of its own.
  * Fails    as db.h; ERR_NOT_FOUND for an event that is not there.
  */
@@ -53,36 +53,5 @@ struct event_newest {
 int events_newest_of(struct db *db, struct arena *a, struct str first, struct str last,
                      struct event_newest **ret, size_t *ret_n, struct err *err);
 
-/* PROTOCOL 6: over every column of the event, with the installation's id. */
-struct digest events_hash(struct str installation, const struct event *e);
-
-/* The end of a chain that is being checked; all zero: nothing was checked yet. To go on behind an event that
- * stands: its seq, time and hash, the hash as last_computed, too. */
-struct event_chain {
-    struct str installation;
-    int64_t last_seq, last_ms;
-    struct digest last_hash, last_computed;
-    int64_t
-        bare_seq; /* the newest whose body was removed, until a snapshot is whole (retain.h); 0: none */
-    int64_t n_bare;
-    int has_body;    /* one had; none may be missing from there on */
-    int in_snapshot; /* it began, and did not end */
-};
-/* Is every body that is missing before a snapshot? */
-int events_check_bare(const struct event_chain *c, struct err *err);
-/* Is `e`, with its body, the next one? What is wrong with the hash of one shows with the next, or at the end. */
-int events_check_next(struct event_chain *c, const struct event *e, struct err *err);
-int events_check_end(const struct event_chain *c, struct err *err);
 /* Inside a batch: as it is. Only tx.c and replica.c write events. */
 int events_insert(struct db *db, const struct event *e, struct err *err);
-
-/* Check every hash and link, and every body against its hash. ERR_CORRUPT names the first bad seq and column. */
-int events_verify(struct db *db, int64_t *ret_n, struct err *err);
-/* Only those after event `seq`, which was verified before and had this hash. `ret_n`: seq of the last. */
-int events_verify_after(struct db *db, int64_t seq, const struct digest *hash, int64_t *ret_n,
-                        struct err *err);
-/* Rebuild all EVENTED tables from the events in a fresh in-memory database and compare row by row with the
- * tables of `db`. ERR_CORRUPT names table, key and column of the first difference. */
-int replay_verify(struct db *db, int64_t *ret_rows, struct err *err);
-/* Inside a batch: what the body of one event says of rows is done. Its documents are there, or are made empty. */
-int replay_event(struct db *db, int64_t seq, const struct value *body, struct err *err);

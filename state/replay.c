@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "state/replay.h"
+
 #include <inttypes.h>
 
 #include "specs/json_io.h"
 #include "state/db_impl.h"
 #include "state/documents.h"
-#include "state/events.h"
 #include "state/rows.h"
 
 #define REPLAY_BODY_MAX_BYTES (256u << 20)

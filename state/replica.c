@@ -8,6 +8,8 @@
 #include "specs/json_io.h"
 #include "state/db_impl.h"
 #include "state/documents.h"
+#include "state/events_chain.h"
+#include "state/replay.h"
 #include "state/retain.h"
 
 #define BODY_MAX_BYTES (256u << 20)

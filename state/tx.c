@@ -8,7 +8,7 @@
 #include "state/body.h"
 #include "state/db_impl.h"
 #include "state/documents.h"
-#include "state/events.h"
+#include "state/events_chain.h"
 
 /* Callers read the clock before they queue for the writer: less than this is no step. */
 #define TX_CLOCK_SLACK_MS 1000

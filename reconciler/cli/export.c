@@ -7,7 +7,7 @@
 
 #include "base/guard.h"
 #include "specs/json_io.h"
-#include "state/events.h"
+#include "state/events_chain.h"
 
 #define EXPORT_FORMAT "reeve/export/1"
 #define EXPORT_PAGE 500

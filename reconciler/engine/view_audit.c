@@ -4,7 +4,8 @@
 #include "base/guard.h"
 #include "reconciler/engine/history_seal.h"
 #include "reconciler/engine/view_rows.h"
-#include "state/events.h"
+#include "state/events_chain.h"
+#include "state/replay.h"
 
 #define EXPORT_LIMIT 100
 

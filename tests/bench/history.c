@@ -10,7 +10,8 @@
 
 #include "base/guard.h"
 #include "base/sys.h"
-#include "state/events.h"
+#include "state/events_chain.h"
+#include "state/replay.h"
 #include "state/tx.h"
 #include "table.h"
 

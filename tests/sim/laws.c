@@ -4,7 +4,8 @@
 #include "base/guard.h"
 #include "reconciler/core/identity.h"
 #include "specs/json_io.h"
-#include "state/events.h"
+#include "state/events_chain.h"
+#include "state/replay.h"
 #include "state/revisions.h"
 
 #define LAWS_BODY_MAX (1 << 20)

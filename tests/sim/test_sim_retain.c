@@ -1,5 +1,7 @@
 /* sim: what old events wrote goes, the chain and what the tables say of the past stay. SPDX-License-Identifier: Apache-2.0 */
 #include "specs/json_io.h"
+#include "state/events_chain.h"
+#include "state/replay.h"
 #include "tests/sim/story.h"
 
 #define HOUR ((int64_t)60 * MINUTE)

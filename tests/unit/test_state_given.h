@@ -18,7 +18,8 @@
 #include "base/guard.h"
 #include "base/sys.h"
 #include "state/db_impl.h"
-#include "state/events.h"
+#include "state/events_chain.h"
+#include "state/replay.h"
 #include "state/tx.h"
 
 #define GIVEN_MS 1700000000000
