@@ -1,80 +1,13 @@
 /* Instances: started once, found again, kept alive, stopped. SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/guard.h"
 #include "providers/keeper_proc.h"
-#include "tests/support/process_world.h"
-
-#define OWNER "rv1aaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define OTHER "rv1bbbbbbbbbbbbbbbbbbbbbbbbbb"
-#define THIRD "rv1cccccccccccccccccccccccccc"
-
-/* A server in one line: listens on PORT, answers nothing. */
-#define LISTEN                                                                                     \
-    "[\"/usr/bin/python3\",\"-c\",\"import socket,time,os\\ns=socket.socket()\\n"                  \
-    "s.setsockopt(socket.SOL_SOCKET,socket.SO_REUSEADDR,1)\\ns.bind(('127.0.0.1',int(os.environ['" \
-    "PORT'])))\\n"                                                                                 \
-    "s.listen()\\nprint('up',flush=True)\\ntime.sleep(1000)\"]"
-#define SH(script) "[\"/bin/sh\",\"-c\",\"" script "\"]"
-#define LABEL(env)                                                                                 \
-    "\"label\":{\"env_uid\":\"" env "\",\"installation\":\"i1\",\"resource\":\"instance/api\"}"
-#define INSTANCE(command, more)                                                                    \
-    "{\"command\":" command ",\"environment\":{\"A\":\"1\"},\"port\":8080," LABEL("env1") more "}"
-#define GRACE(ms) ",\"termination\":{\"stop_grace_period_ms\":" #ms ",\"stop_signal\":\"TERM\"}"
-
-static int setup(void **state)
-{
-    struct world *w = calloc(1, sizeof(*w));
-
-    world_init(w, 3);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    world_fini(*state);
-    free(*state);
-    return 0;
-}
-
-static struct rv_result apply(struct world *w, uint32_t action, const char *owner, const char *key,
-                              const char *desired)
-{
-    struct rv_op op = test_op(action, "instance", "api@s.1", owner, key, desired);
-    struct rv_result ret;
-
-    test_drive(w->driver, w->self, &w->t, &op, &ret);
-    return ret;
-}
-
-static struct rv_result look(struct world *w, const char *owner)
-{
-    struct rv_op op = test_op(RV_NONE, "instance", "api@s.1", owner, "", "");
-    struct rv_result ret = { .size = sizeof(ret) };
-
-    op.id = test_rv(owner);
-    w->driver->read(w->self, &w->t.host, &op, 1, &ret);
-    return ret;
-}
+#include "tests/unit/test_driver_process_given.h"
 
 static int is_listening(struct world *w, void *owner)
 {
@@ -89,16 +22,6 @@ static int is_listening(struct world *w, void *owner)
 static int is_not_listening(struct world *w, void *owner)
 {
     return !is_listening(w, owner);
-}
-
-static int has_restarted_twice(struct world *w, void *owner)
-{
-    return world_state(w, owner, "restarts") >= 2;
-}
-
-static int has_log(struct world *w, void *text)
-{
-    return strstr(world_file(w, "run/" OWNER "/log"), text) != NULL;
 }
 
 static void test_lives_once_and_is_removed(void **state)
@@ -271,72 +194,6 @@ static void test_one_that_drains_is_told(void **state)
     assert_int_equal(world_state(w, OTHER, "restarts"), 0);
 }
 
-static void test_restarts_are_counted(void **state)
-{
-    struct world *w = *state;
-    struct rv_op op = test_op(RV_NONE, "instance", "api@s.1", OWNER, "", "");
-    struct rv_result ret = { .size = sizeof(ret) };
-
-    assert_int_equal(apply(w, RV_CREATE, OWNER, "k1", INSTANCE(SH("exit 3"), "")).verdict, RV_DONE);
-    world_wait(w, has_restarted_twice, OWNER, "it was started again twice");
-    assert_true(test_rv_has(look(w, OWNER).observed, "\"exit\":3"));
-    w->driver->counters(w->self, &w->t.host, &op, &ret);
-    assert_true(test_rv_has(ret.observed, "\"restarts\":"));
-    assert_false(test_rv_has(ret.observed, "\"restarts\":0"));
-}
-
-/* Microseconds; -1: it does not say. */
-static long long used_by(struct world *w, const char *owner)
-{
-    struct rv_op op = test_op(RV_NONE, "instance", "api@s.1", owner, "", "");
-    struct rv_result ret = { .size = sizeof(ret) };
-    char text[256];
-    const char *at;
-
-    w->driver->counters(w->self, &w->t.host, &op, &ret);
-    (void)snprintf(text, sizeof(text), "%.*s", (int)ret.observed.n, ret.observed.p);
-    at = strstr(text, "\"cpu_us\":");
-    return at ? atoll(at + strlen("\"cpu_us\":")) : -1;
-}
-
-static int has_used_enough(struct world *w, void *ctx)
-{
-    (void)ctx;
-    return used_by(w, OWNER) >= 300000;
-}
-
-static int has_used_as_much(struct world *w, void *before)
-{
-    return used_by(w, OWNER) >= *(const long long *)before;
-}
-
-static int has_restarted(struct world *w, void *ctx)
-{
-    (void)ctx;
-    return world_state(w, OWNER, "restarts") >= 1;
-}
-
-/* A shell that waits for what uses the processor: when both are gone that is still counted. */
-static void test_what_it_uses_is_counted(void **state)
-{
-    struct world *w = *state;
-    long long before;
-
-    assert_int_equal(apply(w, RV_CREATE, OTHER, "k1", INSTANCE(SH("sleep 1000"), "")).verdict,
-                     RV_DONE);
-    assert_int_equal(
-        apply(w, RV_CREATE, OWNER, "k1", INSTANCE(SH("sh -c 'while :; do :; done'; exit 1"), ""))
-            .verdict,
-        RV_DONE);
-    world_wait(w, has_used_enough, NULL, "it used a third of a second");
-    before = used_by(w, OWNER);
-    assert_int_equal(kill((pid_t)world_state(w, OWNER, "pid"), SIGKILL), 0);
-    world_wait(w, has_restarted, NULL, "it was started again");
-    world_wait(w, has_used_as_much, &before, "what ended is counted");
-    assert_in_range(used_by(w, OTHER), 0, 200000);
-    assert_int_equal(used_by(w, THIRD), -1);
-}
-
 static void test_missing_command_is_named(void **state)
 {
     struct world *w = *state;
@@ -375,119 +232,6 @@ static void test_a_keeper_that_hangs_is_killed(void **state)
     world_wait(w, world_is_dead, &program, "its program too");
     assert_int_equal(apply(w, RV_DELETE, OWNER, "k2", "").verdict, RV_DONE);
     assert_int_equal(look(w, OWNER).verdict, RV_ABSENT);
-}
-
-static void test_log_is_bounded(void **state)
-{
-    struct world *w = *state;
-    struct stat one, two;
-    char path[128];
-
-    (void)apply(w, RV_CREATE, OWNER, "k1",
-                INSTANCE(SH("yes reeve | head -c 6000000; echo finished; sleep 1000"), ""));
-    world_wait(w, has_log, "finished", "it has said everything");
-    (void)snprintf(path, sizeof(path), "%s/run/" OWNER "/log", w->dir);
-    assert_int_equal(stat(path, &one), 0);
-    (void)snprintf(path, sizeof(path), "%s/run/" OWNER "/log.1", w->dir);
-    assert_int_equal(stat(path, &two), 0);
-    assert_true(one.st_size <= 4 << 20 && two.st_size <= 4 << 20);
-}
-
-#define LOGS ",\"logs\":{\"max\":131072,\"keep_ms\":4000}"
-
-static int is_forgotten(struct world *w, void *unused)
-{
-    (void)unused;
-    return !world_has(w, "run/" OWNER "/log") && !world_has(w, "run/" OWNER "/log.1");
-}
-
-static int is_remembered(struct world *w, void *unused)
-{
-    return !is_forgotten(w, unused);
-}
-
-/* In bytes, of both files together; and in time, though nothing more is said. */
-static void test_log_is_kept_as_asked(void **state)
-{
-    struct world *w = *state;
-    struct stat one = { 0 }, two = { 0 };
-    char path[128];
-
-    (void)apply(w, RV_CREATE, OWNER, "k1",
-                INSTANCE(SH("yes reeve | head -c 600000; echo finished; sleep 1000"),
-                         ",\"logs\":{\"max\":131072}"));
-    world_wait(w, has_log, "finished", "it has said everything");
-    (void)snprintf(path, sizeof(path), "%s/run/" OWNER "/log", w->dir);
-    assert_int_equal(stat(path, &one), 0);
-    (void)snprintf(path, sizeof(path), "%s/run/" OWNER "/log.1", w->dir);
-    assert_int_equal(stat(path, &two), 0);
-    assert_true(one.st_size + two.st_size <= 131072);
-    assert_int_equal(apply(w, RV_DELETE, OWNER, "k2", "").verdict, RV_DONE);
-
-    (void)apply(w, RV_CREATE, OWNER, "k3", INSTANCE(SH("echo once; sleep 1000"), LOGS));
-    world_wait(w, is_remembered, NULL, "it has said something");
-    world_wait(w, is_forgotten, NULL, "what it said is too old");
-}
-
-/* As if something of so many bytes was printed, which goes so many seconds from now. */
-static void given_gone(const struct world *w, int i, long bytes, long until_s)
-{
-    struct timespec until[2] = { { 0 } };
-    char path[160];
-    int fd;
-
-    (void)snprintf(path, sizeof(path), "%s/gone", w->dir);
-    (void)mkdir(path, 0700); /* may be there */
-    (void)snprintf(path, sizeof(path), "%s/gone/rv1x%04d", w->dir, i);
-    assert_int_equal(mkdir(path, 0700), 0);
-    (void)snprintf(path, sizeof(path), "%s/gone/rv1x%04d/log", w->dir, i);
-    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(ftruncate(fd, bytes), 0);
-    close(fd);
-    until[0].tv_sec = until[1].tv_sec = time(NULL) + until_s;
-    (void)snprintf(path, sizeof(path), "%s/gone/rv1x%04d", w->dir, i);
-    assert_int_equal(utimensat(AT_FDCWD, path, until, 0), 0);
-}
-
-static int is_kept(const struct world *w, const char *owner)
-{
-    char path[160];
-
-    (void)snprintf(path, sizeof(path), "%s/gone/%s/log", w->dir, owner);
-    return access(path, F_OK) == 0;
-}
-
-/* One that has printed, and is deleted then. */
-static void given_finished(struct world *w, const char *create_key, const char *delete_key)
-{
-    (void)apply(w, RV_CREATE, OWNER, create_key, INSTANCE(SH("echo finished; sleep 1000"), ""));
-    world_wait(w, has_log, "finished", "it has said everything");
-    assert_int_equal(apply(w, RV_DELETE, OWNER, delete_key, "").verdict, RV_DONE);
-}
-
-/* What it printed last is kept; of all of them so many, so much, and none whose time is over. */
-static void test_what_is_gone_is_kept_for_a_while(void **state)
-{
-    struct world *w = *state;
-
-    given_gone(w, 0, 1, -60);
-    given_gone(w, 1, 200L << 20, 60);
-    given_gone(w, 2, 200L << 20, 120);
-    given_finished(w, "k1", "k2");
-    assert_true(is_kept(w, OWNER));
-    assert_false(is_kept(w, "rv1x0000"));
-    assert_false(is_kept(w, "rv1x0001"));
-    assert_true(is_kept(w, "rv1x0002"));
-
-    for (int i = 3; i < 1003; i++)
-        given_gone(w, i, 1, 200 + i);
-    given_finished(w, "k3", "k4");
-    assert_true(is_kept(w, OWNER));
-    assert_false(is_kept(w, "rv1x0002"));
-    assert_false(is_kept(w, "rv1x0003"));
-    assert_true(is_kept(w, "rv1x0004"));
-    assert_true(is_kept(w, "rv1x1002"));
 }
 
 static void test_ports_run_out_and_rest(void **state)
@@ -643,13 +387,8 @@ int main(void)
         ROW(test_deaf_program_is_killed_after_its_grace),
         ROW(test_a_frozen_one_rests_until_it_is_woken),
         ROW(test_one_that_drains_is_told),
-        ROW(test_restarts_are_counted),
-        ROW(test_what_it_uses_is_counted),
         ROW(test_missing_command_is_named),
         ROW(test_a_keeper_that_hangs_is_killed),
-        ROW(test_log_is_bounded),
-        ROW(test_log_is_kept_as_asked),
-        ROW(test_what_is_gone_is_kept_for_a_while),
         ROW(test_ports_run_out_and_rest),
         ROW(test_secrets_touch_no_file),
         ROW(test_missing_secret_starts_nothing),
