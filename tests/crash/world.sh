@@ -12,7 +12,7 @@
 #     life_that FUNCTION [POINT [BEGIN]]         the same as a service that answers, until FUNCTION is 0: it is asked again and again;
 #                                                BEGIN starts it, where that is not `reeve serve`
 #     settle                                     lives until the world is at rest
-#     expect_rest VERSION SYNC [API]             what must be true then; the sentences are in $WRONG
+#     expect_rest VERSION SYNC                   what must be true then; the sentences are in $WRONG
 #
 # POINT is the value of REEVE_CRASH.
 
@@ -205,10 +205,5 @@ expect_rest()
     "$REEVE" audit verify "$WORLD/var/reeve.db" >/dev/null 2>&1 || note_wrong "the chain does not hold"
     sync_is "$2" || note_wrong "the environment is $(field sync), not $2: $(field reason)"
     serves "$1" || note_wrong "$1 is not served, but '$STATUS $BODY'"
-    if [ -n "${3:-}" ]; then
-        serves "$3" /api || note_wrong "$3 is not served, but '$STATUS $BODY'"
-    elif [ "${3+set}" ]; then
-        ! serves "$API" /api || note_wrong "$API is still served"
-    fi
     [ -z "$WRONG" ]
 }
