@@ -163,6 +163,28 @@ static void test_no_more_than_are_asked_for(void **state)
     assert_string_equal(copied(w, GREEN, "static/v1.js"), "");
 }
 
+/* A name of an artifact leads to no other directory, and what is being made has a dot before its name. */
+static void test_names_that_begin_with_a_dot_are_no_artifacts(void **state)
+{
+    struct world *w = *state;
+
+    world_write(w, "tree/app/static/above.js", "above");
+    world_write(w, "artifacts/tree/app/static/beside.js", "beside");
+    world_write(w, "artifacts/.v2/tree/app/static/half.js", "half");
+    assert_int_equal(
+        run(w, GREEN, RUNS("web", "v3", "9,\"of\":[" OF("..") "," OF(".") "," OF(".v2") "]", ""))
+            .verdict,
+        RV_DONE);
+    assert_string_equal(copied(w, GREEN, "static/v3.js"), "v3");
+    assert_string_equal(copied(w, GREEN, "static/above.js"), "");
+    assert_string_equal(copied(w, GREEN, "static/beside.js"), "");
+    assert_string_equal(copied(w, GREEN, "static/half.js"), "");
+    for (const char *const *own =
+             (const char *const[]){ RUNS("api", "..", "2", ""), RUNS("api", ".v2", "2", ""), NULL };
+         *own; own++)
+        assert_int_equal(run(w, BLUE, *own).verdict, RV_USER);
+}
+
 /* Nobody remembers what was before: what runs is there. And a page of the new one may ask the old one. */
 static void test_those_that_run_and_the_new_one_have_each_others(void **state)
 {
@@ -292,6 +314,8 @@ int main(void)
           test_it_runs_in_a_copy_with_files_of_earlier_versions },
         { "packed and plain are of one version", test_packed_and_plain_are_of_one_version },
         { "no more than are asked for", test_no_more_than_are_asked_for },
+        { "names that begin with a dot are no artifacts",
+          test_names_that_begin_with_a_dot_are_no_artifacts },
         { "those that run and the new one have each other's",
           test_those_that_run_and_the_new_one_have_each_others },
         { "no link leads out", test_no_link_leads_out },
