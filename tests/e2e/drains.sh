@@ -3,7 +3,6 @@
 . "$(dirname "$0")/lib.sh"
 
 PORT=
-SYSLOG= # rsyslogd's process id
 VALUE=correct-horse-battery-staple
 
 # --- the receiver: rsyslogd -------------------------------------------------------------------------
@@ -33,15 +32,8 @@ listens_at()
 start_syslog()
 {
     mkdir -p "$WORLD/syslog"
-    rsyslogd -n -f "$WORLD/rsyslog.conf" -i "$WORLD/syslog/pid" >>"$WORLD/syslog/log" 2>&1 9>&- &
-    SYSLOG=$!
+    beside syslog rsyslogd -n -f "$WORLD/rsyslog.conf" -i "$WORLD/syslog/pid" >>"$WORLD/syslog/log" 2>&1
     await 20 "rsyslogd listens" listens_at "$PORT"
-}
-
-stop_syslog()
-{
-    [ -z "$SYSLOG" ] || kill_child "$SYSLOG"
-    SYSLOG=
 }
 
 taken()
@@ -124,7 +116,7 @@ lines_of_two_services_arrive_in_order()
     done
     expect_has "fields" "$(taken | grep 'of api')" 'colour="blue" revision="'
     expect_has "fields" "$(taken)" "commit=\"$(head_commit)\""
-    stop_syslog
+    end_beside syslog
 }
 
 # every_line N: each of the numbered lines of api is there.
@@ -148,7 +140,7 @@ a_receiver_that_dies_misses_nothing()
     await 20 "a thousand lines" every_line 1000
     say_numbers 1001 3000
     await 20 "some of the next" every_line 1001
-    stop_syslog
+    end_beside syslog
     say_numbers 3001 30000
     await 20 "nobody waits for it" printed 'line 30000 of api'
     expect_serves v1
@@ -157,7 +149,7 @@ a_receiver_that_dies_misses_nothing()
     await 60 "all of them" every_line 30000
     await 20 "nothing waits" live_has '"waiting":0'
     expect_has "lost" "$(reeve status -o json)" '"lost":0'
-    stop_syslog
+    end_beside syslog
 }
 
 printed()
@@ -205,7 +197,7 @@ a_receiver_that_is_never_there_costs_what_was_dropped()
     expect_equal "those that were kept" "$(taken | grep 'service="api"' | grep -v 'lost="' | sort -u | wc -l)" $((10000 - lost))
     await 20 "nothing waits" live_has '"waiting":0'
     expect_has "metrics" "$(metrics)" 'reeve_log_drain_up{drain="archive"} 1'
-    stop_syslog
+    end_beside syslog
 }
 
 metrics()
@@ -249,7 +241,7 @@ a_daemon_that_is_started_again_goes_on()
     start_daemon
     await 20 "all lines" every_line 2000
     expect_equal "what came twice of what was sure" "$(taken | grep -o 'line [0-9]* of api' | sort | uniq -d | grep -c 'line [1-9][0-9]\?[0-9]\? ')" 0
-    stop_syslog
+    end_beside syslog
 }
 
 # The position in the log of api is its end.
@@ -286,7 +278,7 @@ by_tls_to_who_shows_the_right_certificate()
     expect_has "why" "$(reeve status)" 'logs are not taken by mistaken'
     expect_has "why" "$(reeve status)" 'certificate'
     expect_equal "once" "$(taken | grep -c 'not twice')" 1
-    stop_syslog
+    end_beside syslog
 }
 
 by_datagrams_and_of_some_services_alone()
@@ -303,18 +295,15 @@ by_datagrams_and_of_some_services_alone()
     await 20 "api" has_taken 1 'later'
     expect_has_not "of others" "$(taken)" 'service="web"'
     expect_equal "of one drain" "$(taken | grep -c later)" 1
-    stop_syslog
+    end_beside syslog
 }
 
 # --- by HTTP ----------------------------------------------------------------------------------------
 
-SINK=
-
 start_sink()
 {
     mkdir -p "$WORLD/sink"
-    /usr/bin/python3 "$(dirname "$0")/../support/fake_log_sink.py" "$WORLD/sink" "$PORT" >>"$WORLD/sink/log" 2>&1 9>&- &
-    SINK=$!
+    beside sink /usr/bin/python3 "$(dirname "$0")/../support/fake_log_sink.py" "$WORLD/sink" "$PORT" >>"$WORLD/sink/log" 2>&1
     await 20 "the sink listens" listens_at "$PORT"
 }
 
@@ -369,7 +358,7 @@ batches_by_http_are_taken_refused_or_tried_again()
     expect_has_not "the log" "$(cat "$WORLD/daemon.log")" token-0123
     expect_has_not "status" "$(reeve status -o json)" token-0123
     ! grep -rqa token-0123 "$WORLD/var" || fail "the token lies in $(grep -rla token-0123 "$WORLD/var")"
-    kill_child "$SINK"
+    end_beside sink
 }
 
 # Nobody is asked: the addresses are looked at before.
@@ -409,7 +398,7 @@ whatever_is_printed_comes_as_lines()
     await 20 "they come" has_taken 1 'too'
     expect_has "as text" "$(taken)" '] <13>1 - - - - - forged\u{1b}[2J?? end'
     expect_has "as text" "$(taken)" '] 19 <13>1 - - - - - too'
-    stop_syslog
+    end_beside syslog
 }
 
 # --- what does not leave ----------------------------------------------------------------------------
@@ -437,7 +426,7 @@ a_secret_does_not_leave_the_machine()
     expect_has_not "what arrived" "$(taken)" "$VALUE"
     expect_has_not "what arrived" "$(taken)" still
     mv "$WORLD/var/elsewhere" "$WORLD/var/sealed"
-    stop_syslog
+    end_beside syslog
 }
 
 run_cases lines_of_two_services_arrive_in_order a_receiver_that_dies_misses_nothing \
