@@ -7,12 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-struct crash_row {
-    const char *name, *text;
-};
-
-static const struct crash_row crash_rows[N_CRASH_POINTS] = {
-#define CRASH(name, text) { #name, text },
+static const char *const crash_names[N_CRASH_POINTS] = {
+#define CRASH(name, text) #name,
 #include "base/crash_points.def"
 #undef CRASH
 };
@@ -23,12 +19,7 @@ static atomic_int crash_passages[N_CRASH_POINTS];
 
 const char *crash_point_name(enum crash_point point)
 {
-    return crash_rows[point].name;
-}
-
-const char *crash_point_text(enum crash_point point)
-{
-    return crash_rows[point].text;
+    return crash_names[point];
 }
 
 void crash_set_hook(crash_hook *hook, void *ctx)
@@ -40,10 +31,10 @@ void crash_set_hook(crash_hook *hook, void *ctx)
 /* "NAME" or "NAME:passage" */
 static int crash_is_asked(const char *asked, enum crash_point point)
 {
-    size_t n = strlen(crash_rows[point].name);
+    size_t n = strlen(crash_names[point]);
     int passage = 1;
 
-    if (strncmp(asked, crash_rows[point].name, n) || (asked[n] && asked[n] != ':'))
+    if (strncmp(asked, crash_names[point], n) || (asked[n] && asked[n] != ':'))
         return 0;
     if (asked[n] == ':')
         passage = atoi(asked + n + 1);

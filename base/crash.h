@@ -19,7 +19,6 @@ enum crash_point {
 };
 
 const char *crash_point_name(enum crash_point point);
-const char *crash_point_text(enum crash_point point);
 
 /* Called instead of dying; set once before threads start. The hook may longjmp or note the point. */
 typedef void crash_hook(void *ctx, enum crash_point point);

@@ -25,11 +25,6 @@ void log_setup(enum log_level least, enum log_format format)
     atomic_store(&log_format, (int)format);
 }
 
-void log_set_level(enum log_level least)
-{
-    atomic_store(&log_least, (int)least);
-}
-
 int log_level_from_name(struct str name, enum log_level *ret)
 {
     for (int i = 0; i <= LOG_ERROR; i++)

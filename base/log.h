@@ -26,7 +26,6 @@ struct log_field {
 };
 
 void log_setup(enum log_level least, enum log_format format);
-void log_set_level(enum log_level least);
 int log_level_from_name(struct str name, enum log_level *ret); /* 0, or -1 */
 
 /* What this thread works for, until it is told otherwise: every record of it has these fields too, but those that it

@@ -9,9 +9,3 @@ int holds_active(struct db *db, struct arena *a, struct str env, int64_t now_ms,
                      " ORDER BY uid",
                      ret, ret_n, err, DB_T(env), DB_I(now_ms));
 }
-
-int holds_unended(struct db *db, struct arena *a, struct rec_hold **ret, size_t *ret_n,
-                  struct err *err)
-{
-    return DB_SELECT(db, a, hold, "WHERE ended_seq IS NULL ORDER BY uid", ret, ret_n, err);
-}

@@ -12,6 +12,3 @@
 /* In force at a time, for the environment or one of its services, oldest first. */
 int holds_active(struct db *db, struct arena *a, struct str env, int64_t now_ms,
                  struct rec_hold **ret, size_t *ret_n, struct err *err);
-/* Not ended, though their time may be over: the engine ends them by an event. */
-int holds_unended(struct db *db, struct arena *a, struct rec_hold **ret, size_t *ret_n,
-                  struct err *err);

@@ -54,40 +54,22 @@ int plans_by_prefix(struct db *db, struct arena *a, struct str hex, struct rec_p
     return 0;
 }
 
-static int plans_first(struct rec_plan *rows, size_t n, int rc, const char *what,
-                       struct rec_plan *ret, struct err *err)
-{
-    if (rc)
-        return rc;
-    if (!n)
-        return err_set(err, ERR_NOT_FOUND, "no plan is %s", what);
-    *ret = rows[0];
-    return 0;
-}
-
-int plans_pending(struct db *db, struct arena *a, struct str env, struct rec_plan *ret,
-                  struct err *err)
-{
-    struct rec_plan *rows = NULL;
-    size_t n = 0;
-    int rc = DB_SELECT(db, a, plan,
-                       "WHERE env = $1 AND " PLANS_PENDING " ORDER BY made_seq DESC LIMIT 1", &rows,
-                       &n, err, DB_T(env));
-
-    return plans_first(rows, n, rc, "pending", ret, err);
-}
-
 int plans_applying(struct db *db, struct arena *a, struct str env, struct rec_plan *ret,
                    struct err *err)
 {
-    struct rec_plan *rows = NULL;
-    size_t n = 0;
+    struct rec_plan *rows;
+    size_t n;
     int rc = DB_SELECT(db, a, plan,
                        "WHERE env = $1 AND " PLANS_STANDING " AND state = 'applying' "
                        "ORDER BY cause IN ('repair', 'drift'), started_seq LIMIT 1",
                        &rows, &n, err, DB_T(env));
 
-    return plans_first(rows, n, rc, "applying", ret, err);
+    if (rc)
+        return rc;
+    if (!n)
+        return err_set(err, ERR_NOT_FOUND, "no plan is applying");
+    *ret = rows[0];
+    return 0;
 }
 
 int plans_list(struct db *db, struct arena *a, struct str env, int64_t limit, struct rec_plan **ret,
@@ -98,30 +80,6 @@ int plans_list(struct db *db, struct arena *a, struct str env, int64_t limit, st
                          DB_I(limit));
     return DB_SELECT(db, a, plan, "WHERE env = $1 ORDER BY made_seq DESC LIMIT $2", ret, ret_n, err,
                      DB_T(env), DB_I(limit));
-}
-
-int plans_unfinished(struct db *db, struct arena *a, struct rec_plan **ret, size_t *ret_n,
-                     struct err *err)
-{
-    return DB_SELECT(db, a, plan, "WHERE " PLANS_UNFINISHED " ORDER BY env, made_seq", ret, ret_n,
-                     err);
-}
-
-int plans_reading(struct db *db, struct arena *a, struct str subject, struct rec_plan **ret,
-                  size_t *ret_n, struct err *err)
-{
-    return DB_SELECT(
-        db, a, plan,
-        "WHERE id IN (SELECT plan FROM plan_reads WHERE subject = $1) AND " PLANS_PENDING
-        " ORDER BY made_seq",
-        ret, ret_n, err, DB_T(subject));
-}
-
-int plans_reads(struct db *db, struct arena *a, const struct digest *plan,
-                struct rec_plan_read **ret, size_t *ret_n, struct err *err)
-{
-    return DB_SELECT(db, a, plan_read, "WHERE plan = $1 ORDER BY subject, path", ret, ret_n, err,
-                     DB_D(plan));
 }
 
 int plans_decisions(struct db *db, struct arena *a, const struct digest *plan,

@@ -1,5 +1,5 @@
 /*
- * plans: plans, what they read and who decided. SPDX-License-Identifier: Apache-2.0
+ * plans: plans, and who decided. SPDX-License-Identifier: Apache-2.0
  *
  * A plan is pending in the states open, waiting and approved; started is applying; the others are ends.
  *
@@ -16,27 +16,15 @@
 /* For what asks the table: the words of its index plans_standing, so that what is over is not walked through. */
 #define PLANS_STANDING "state IN ('open', 'waiting', 'approved', 'rejected', 'applying')"
 #define PLANS_UNFINISHED PLANS_STANDING " AND state <> 'rejected'"
-#define PLANS_PENDING PLANS_UNFINISHED " AND state <> 'applying'"
 
 int plans_by_id(struct db *db, struct arena *a, const struct digest *id, struct rec_plan *ret,
                 struct err *err);
 int plans_by_prefix(struct db *db, struct arena *a, struct str hex, struct rec_plan *ret,
                     struct err *err);
-/* The newest pending one of an environment, the one that is applying. */
-int plans_pending(struct db *db, struct arena *a, struct str env, struct rec_plan *ret,
-                  struct err *err);
 int plans_applying(struct db *db, struct arena *a, struct str env, struct rec_plan *ret,
                    struct err *err);
 /* Newest first. env STR_NONE: of all. */
 int plans_list(struct db *db, struct arena *a, struct str env, int64_t limit, struct rec_plan **ret,
                size_t *ret_n, struct err *err);
-/* Every pending or applying one. */
-int plans_unfinished(struct db *db, struct arena *a, struct rec_plan **ret, size_t *ret_n,
-                     struct err *err);
-/* Pending ones that read this subject: whoever writes it supersedes them. */
-int plans_reading(struct db *db, struct arena *a, struct str subject, struct rec_plan **ret,
-                  size_t *ret_n, struct err *err);
-int plans_reads(struct db *db, struct arena *a, const struct digest *plan,
-                struct rec_plan_read **ret, size_t *ret_n, struct err *err);
 int plans_decisions(struct db *db, struct arena *a, const struct digest *plan,
                     struct rec_decision **ret, size_t *ret_n, struct err *err);

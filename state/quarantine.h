@@ -3,7 +3,7 @@
  *
  * Memory   rows live in the arena given.
  * Thread   the connection's.
- * Fails    as db.h; ERR_NOT_FOUND.
+ * Fails    as db.h.
  */
 #pragma once
 
@@ -12,6 +12,3 @@
 /* In force at a time. */
 int quarantine_active(struct db *db, struct arena *a, struct str env, int64_t now_ms,
                       struct rec_quarantine **ret, size_t *ret_n, struct err *err);
-int quarantine_of_group(struct db *db, struct arena *a, struct str env,
-                        const struct digest *group_digest, int64_t now_ms,
-                        struct rec_quarantine *ret, struct err *err);

@@ -26,21 +26,3 @@ int resources_list(struct db *db, struct arena *a, struct str env, struct rec_re
                      "WHERE env = $1 AND valid_to IS NULL AND status <> 'gone' ORDER BY kind, name",
                      ret, ret_n, err, DB_T(env));
 }
-
-int resources_at(struct db *db, struct arena *a, struct str env, int64_t seq,
-                 struct rec_resource **ret, size_t *ret_n, struct err *err)
-{
-    return DB_SELECT(db, a, resource,
-                     "WHERE env = $1 AND valid_from <= $2 AND (valid_to IS NULL OR valid_to > $2)"
-                     " AND status <> 'gone' ORDER BY kind, name",
-                     ret, ret_n, err, DB_T(env), DB_I(seq));
-}
-
-int resources_history(struct db *db, struct arena *a, struct str env, struct str kind,
-                      struct str name, int64_t limit, struct rec_resource **ret, size_t *ret_n,
-                      struct err *err)
-{
-    return DB_SELECT(db, a, resource,
-                     "WHERE env = $1 AND kind = $2 AND name = $3 ORDER BY valid_from DESC LIMIT $4",
-                     ret, ret_n, err, DB_T(env), DB_T(kind), DB_T(name), DB_I(limit));
-}

@@ -17,9 +17,3 @@ int resources_now(struct db *db, struct arena *a, struct str env, struct str kin
 /* Without those that are gone, by kind and name. */
 int resources_list(struct db *db, struct arena *a, struct str env, struct rec_resource **ret,
                    size_t *ret_n, struct err *err);
-int resources_at(struct db *db, struct arena *a, struct str env, int64_t seq,
-                 struct rec_resource **ret, size_t *ret_n, struct err *err);
-/* All rows of one, newest first. */
-int resources_history(struct db *db, struct arena *a, struct str env, struct str kind,
-                      struct str name, int64_t limit, struct rec_resource **ret, size_t *ret_n,
-                      struct err *err);

@@ -12,6 +12,3 @@
 /* The newest version of one that is not gone: 1 row or none. */
 int secrets_now_of(struct db *db, struct arena *a, struct str env, struct str name,
                    struct rec_secret_version **ret, size_t *ret_n, struct err *err);
-/* The newest version of each that is not gone, by name. */
-int secrets_now(struct db *db, struct arena *a, struct str env, struct rec_secret_version **ret,
-                size_t *ret_n, struct err *err);

@@ -13,38 +13,12 @@ int sets_get(struct db *db, struct arena *a, struct str env, struct str service,
     return 0;
 }
 
-int sets_in_state(struct db *db, struct arena *a, struct str env, struct str service,
-                  struct str state, struct rec_set *ret, struct err *err)
-{
-    struct rec_set *rows;
-    size_t n;
-    int rc = DB_SELECT(db, a, set, "WHERE env = $1 AND service = $2 AND state = $3 LIMIT 1", &rows,
-                       &n, err, DB_T(env), DB_T(service), DB_T(state));
-
-    if (rc)
-        return rc;
-    if (!n)
-        return err_set(err, ERR_NOT_FOUND, "no set of '%.*s' is %.*s", STR_ARG(service),
-                       STR_ARG(state));
-    *ret = rows[0];
-    return 0;
-}
-
 int sets_list(struct db *db, struct arena *a, struct str env, struct rec_set **ret, size_t *ret_n,
               struct err *err)
 {
     return DB_SELECT(db, a, set,
                      "WHERE env = $1 AND state <> 'gone' ORDER BY service, since_ms, set_key", ret,
                      ret_n, err, DB_T(env));
-}
-
-int sets_of_service(struct db *db, struct arena *a, struct str env, struct str service,
-                    struct rec_set **ret, size_t *ret_n, struct err *err)
-{
-    return DB_SELECT(db, a, set,
-                     "WHERE env = $1 AND service = $2 AND state <> 'gone'"
-                     " ORDER BY since_ms, set_key",
-                     ret, ret_n, err, DB_T(env), DB_T(service));
 }
 
 int sets_instances(struct db *db, struct arena *a, struct str env, struct str service,

@@ -14,13 +14,9 @@
 
 int sets_get(struct db *db, struct arena *a, struct str env, struct str service,
              const struct digest *set_key, struct rec_set *ret, struct err *err);
-int sets_in_state(struct db *db, struct arena *a, struct str env, struct str service,
-                  struct str state, struct rec_set *ret, struct err *err); /* live, previous */
 /* Without those that are gone, by service and age. */
 int sets_list(struct db *db, struct arena *a, struct str env, struct rec_set **ret, size_t *ret_n,
               struct err *err);
-int sets_of_service(struct db *db, struct arena *a, struct str env, struct str service,
-                    struct rec_set **ret, size_t *ret_n, struct err *err);
 
 /* By ordinal. */
 int sets_instances(struct db *db, struct arena *a, struct str env, struct str service,

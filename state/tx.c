@@ -157,11 +157,6 @@ struct str tx_env(const struct tx *tx)
     return tx->event.env;
 }
 
-struct str tx_actor(const struct tx *tx)
-{
-    return tx->event.actor;
-}
-
 static int tx_show_row(struct tx *tx, enum record record, const void *rec, struct err *err)
 {
     const struct tx_watch *w = tx->db->watch;

@@ -44,7 +44,6 @@ struct db *tx_db(struct tx *tx);
 struct str tx_kind(const struct tx *tx);
 struct str tx_subject(const struct tx *tx);
 struct str tx_env(const struct tx *tx);
-struct str tx_actor(const struct tx *tx);
 
 int tx_put(struct tx *tx, enum record record, const void *rec,
            struct err *err); /* insert or replace by key */

@@ -203,10 +203,3 @@ int graph_filter(struct arena *a, const struct graph *g, graph_keeps_fn *keeps, 
     *ret = kept;
     return 0;
 }
-
-int graph_needs(const struct graph *g, struct str from, struct str to)
-{
-    size_t i = graph_find(g, from), j = graph_find(g, to);
-
-    return i < g->n && j < g->n && graph_mark(g, i)[j];
-}

@@ -34,5 +34,3 @@ unsigned char *graph_spread(struct arena *a, const struct graph *g, const unsign
 typedef int graph_keeps_fn(void *ctx, size_t from, size_t to);
 int graph_filter(struct arena *a, const struct graph *g, graph_keeps_fn *keeps, void *ctx,
                  struct graph *ret, struct err *err);
-/* Whether `from` needs `to`, directly or through others. Unknown names need nothing. */
-int graph_needs(const struct graph *g, struct str from, struct str to);

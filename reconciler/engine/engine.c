@@ -35,11 +35,6 @@ const char *engine_state_path(const struct engine *e)
     return value_get_text(value_get(e->options.daemon, S("state")), S("file"), S("")).p;
 }
 
-const struct value *engine_daemon(const struct engine *e)
-{
-    return e->options.daemon;
-}
-
 int engine_is_stale(const struct engine *e)
 {
     return e->stale.p != NULL;

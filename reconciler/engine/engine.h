@@ -63,7 +63,6 @@ int engine_once_result(const struct engine *e, struct err *err);
 
 struct loop *engine_loop(struct engine *e);
 const char *engine_state_path(const struct engine *e);
-const struct value *engine_daemon(const struct engine *e);
 /* The database is older than the world. */
 int engine_is_stale(const struct engine *e);
 /* Errors, deadlines and breakers of sources and providers as they are now, for status and doctor; of the

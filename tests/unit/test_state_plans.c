@@ -27,28 +27,23 @@ static void test_plans_are_found_by_what_they_wait_for(void **state)
 {
     struct given *g = *state;
     struct rec_plan plan, *list;
-    struct digest applied, open;
+    struct digest applied;
     size_t n;
 
     applied = given_plan(g, "p1", "e", "applied", 1);
     (void)given_plan(g, "p2", "e", "waiting", 2);
-    open = given_plan(g, "p3", "e", "open", 3);
+    (void)given_plan(g, "p3", "e", "open", 3);
     (void)given_plan(g, "p4", "e", "applying", 4);
     (void)given_plan(g, "p5", "f", "rejected", 5);
     expect_ok(g, plans_by_id(g->db, &g->a, &applied, &plan, &g->err));
-    expect_ok(g, plans_pending(g->db, &g->a, S("e"), &plan, &g->err));
-    assert_true(digest_eq(&plan.id, &open));
     expect_ok(g, plans_applying(g->db, &g->a, S("e"), &plan, &g->err));
     assert_int_equal(plan.made_seq, 4);
-    expect_code(g, plans_pending(g->db, &g->a, S("f"), &plan, &g->err), ERR_NOT_FOUND);
     expect_code(g, plans_applying(g->db, &g->a, S("f"), &plan, &g->err), ERR_NOT_FOUND);
     expect_ok(g, plans_list(g->db, &g->a, S("e"), 2, &list, &n, &g->err));
     assert_int_equal(n, 2);
     assert_int_equal(list[0].made_seq, 4);
     expect_ok(g, plans_list(g->db, &g->a, STR_NONE, 9, &list, &n, &g->err));
     assert_int_equal(n, 5);
-    expect_ok(g, plans_unfinished(g->db, &g->a, &list, &n, &g->err));
-    assert_int_equal(n, 3);
 }
 
 static void test_a_plan_is_named_by_the_beginning_of_its_id(void **state)
@@ -74,66 +69,16 @@ static void test_a_plan_is_named_by_the_beginning_of_its_id(void **state)
     assert_true(digest_eq(&plan.id, &id));
 }
 
-static void test_a_plan_knows_its_reads_and_decisions(void **state)
+static void test_a_plan_knows_its_decisions(void **state)
 {
     struct given *g = *state;
-    struct digest open = given_plan(g, "p1", "e", "open", 1),
-                  over = given_plan(g, "p2", "e", "applied", 2);
-    struct rec_plan_read *reads;
+    struct digest open = given_plan(g, "p1", "e", "open", 1);
     struct rec_decision *decisions;
-    struct rec_plan *list;
     size_t n;
 
-    given_put(g, REC_plan_read,
-              &(struct rec_plan_read){ .plan = open, .subject = S("service/api"), .path = S("a") });
-    given_put(g, REC_plan_read,
-              &(struct rec_plan_read){ .plan = over, .subject = S("service/api"), .path = S("a") });
     given_put(g, REC_decision, &(struct rec_decision){ .plan = open, .actor = S("ann") });
-    expect_ok(g, plans_reading(g->db, &g->a, S("service/api"), &list, &n, &g->err));
-    assert_int_equal(n, 1);
-    assert_true(digest_eq(&list[0].id, &open));
-    expect_ok(g, plans_reads(g->db, &g->a, &open, &reads, &n, &g->err));
-    assert_int_equal(n, 1);
     expect_ok(g, plans_decisions(g->db, &g->a, &open, &decisions, &n, &g->err));
     assert_int_equal(n, 1);
-}
-
-static void test_operations_are_open_until_their_outcome(void **state)
-{
-    struct given *g = *state;
-    struct rec_operation op = { .uid = S("o1"),
-                                .plan = digest_of("p"),
-                                .env = S("e"),
-                                .kind = S("service"),
-                                .name = S("api"),
-                                .outcome = S("done"),
-                                .item = 2 };
-    struct rec_operation got, *list;
-    struct digest plan = digest_of("p");
-    size_t n;
-
-    given_put(g, REC_operation, &op);
-    op.uid = S("o2");
-    op.outcome = STR_NONE;
-    op.item = 1;
-    given_put(g, REC_operation, &op);
-    expect_ok(g, journal_open(g->db, &g->a, S("e"), &list, &n, &g->err));
-    assert_int_equal(n, 1);
-    expect_ok(g, journal_open(g->db, &g->a, STR_NONE, &list, &n, &g->err));
-    assert_int_equal(n, 1);
-    expect_ok(g, journal_open(g->db, &g->a, S("f"), &list, &n, &g->err));
-    assert_int_equal(n, 0);
-    expect_ok(g, journal_open_of(g->db, &g->a, S("e"), S("service"), S("api"), &got, &g->err));
-    assert_string_equal(got.uid.p, "o2");
-    expect_code(g, journal_open_of(g->db, &g->a, S("e"), S("service"), S("web"), &got, &g->err),
-                ERR_NOT_FOUND);
-    expect_ok(g, journal_of_plan(g->db, &g->a, &plan, &list, &n, &g->err));
-    assert_int_equal(n, 2);
-    assert_string_equal(list[0].uid.p, "o2");
-    expect_ok(g, journal_of_resource(g->db, &g->a, S("e"), S("service"), S("api"), 1, &list, &n,
-                                     &g->err));
-    assert_int_equal(n, 1);
-    assert_string_equal(list[0].uid.p, "o2");
 }
 
 static void test_a_death_is_counted_once_a_life(void **state)
@@ -157,8 +102,6 @@ static void test_what_is_not_over_has_an_index(void **state)
         "EXPLAIN QUERY PLAN SELECT * FROM plans WHERE " PLANS_UNFINISHED,
         "EXPLAIN QUERY PLAN SELECT * FROM plans WHERE env = $1 AND " PLANS_STANDING,
         "EXPLAIN QUERY PLAN SELECT * FROM plans WHERE env = $1 AND " PLANS_UNFINISHED,
-        "EXPLAIN QUERY PLAN SELECT * FROM plans WHERE env = $1 AND " PLANS_PENDING
-        " ORDER BY made_seq DESC LIMIT 1",
     };
     struct given *g = *state;
 
@@ -179,8 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT(test_plans_are_found_by_what_they_wait_for),
         UNIT(test_a_plan_is_named_by_the_beginning_of_its_id),
-        UNIT(test_a_plan_knows_its_reads_and_decisions),
-        UNIT(test_operations_are_open_until_their_outcome),
+        UNIT(test_a_plan_knows_its_decisions),
         cmocka_unit_test(test_a_death_is_counted_once_a_life),
         UNIT(test_what_is_not_over_has_an_index),
     };

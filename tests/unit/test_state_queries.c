@@ -1,13 +1,11 @@
 /* state: what each table is asked, and what may be there once. SPDX-License-Identifier: Apache-2.0 */
 #include "state/environments.h"
-#include "state/history.h"
 #include "state/holds.h"
 #include "state/outbox.h"
 #include "state/quarantine.h"
 #include "state/revisions.h"
 #include "state/rollouts.h"
 #include "state/secrets.h"
-#include "state/sources.h"
 #include "test_state_given.h"
 
 static struct digest digest_of(const char *text)
@@ -107,42 +105,6 @@ static void test_names_of_deleted_environments_are_free(void **state)
     assert_string_equal(list[0].name.p, "api");
 }
 
-static void test_an_environment_is_shown_as_it_was(void **state)
-{
-    struct given *g = *state;
-    struct tx *tx;
-    static const struct {
-        const char *what;
-        int64_t seq, apply_seq; /* of e1; -1: not there */
-        size_t n;
-    } rows[] = {
-        { "before", 1, -1, 0 },           { "just made", 2, 0, 1 },
-        { "another is made", 3, 0, 2 },   { "it was applied", 4, 7, 2 },
-        { "the other is gone", 5, 7, 1 }, { "now", 99, 7, 1 },
-    };
-
-    given_environment(g, "e1", "web", 0, REC_NONE);
-    given_environment(g, "e2", "api", 0, REC_NONE);
-    given_environment(g, "e1", "web", 7, REC_NONE);
-    given_environment(g, "e2", "api", 0, GIVEN_MS);
-    expect_ok(g, db_batch_begin(g->db, &g->err));
-    tx = given_tx(g, "test.note"); /* event 6: looks like rows, and is none */
-    tx_note(tx, S("environments"), S("[1]"));
-    expect_ok(g, tx_commit(tx, &g->err));
-    expect_ok(g, db_batch_commit(g->db, &g->err));
-    for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-        struct rec_environment env = { .apply_seq = -1 }, *list;
-        int rc = history_environment(g->db, &g->a, S("e1"), rows[i].seq, &env, &g->err);
-        size_t n;
-
-        assert_int_equal(rc, rows[i].apply_seq < 0 ? ERR_NOT_FOUND : 0);
-        assert_int_equal(env.apply_seq, rows[i].apply_seq);
-        expect_ok(g, history_environments(g->db, &g->a, rows[i].seq, &list, &n, &g->err));
-        if (n != rows[i].n)
-            fail_msg("%s: %zu environments", rows[i].what, n);
-    }
-}
-
 static void test_revisions_are_numbered_for_an_environment(void **state)
 {
     struct given *g = *state;
@@ -182,7 +144,7 @@ static void test_holds_and_quarantine_end_by_time_or_by_hand(void **state)
 {
     struct given *g = *state;
     struct rec_hold *holds;
-    struct rec_quarantine *list, one;
+    struct rec_quarantine *list;
     struct digest a = digest_of("a"), b = digest_of("b"), c = digest_of("c");
     size_t n;
 
@@ -199,8 +161,6 @@ static void test_holds_and_quarantine_end_by_time_or_by_hand(void **state)
     assert_int_equal(n, 2);
     expect_ok(g, holds_active(g->db, &g->a, S("e"), 10, &holds, &n, &g->err));
     assert_int_equal(n, 1);
-    expect_ok(g, holds_unended(g->db, &g->a, &holds, &n, &g->err));
-    assert_int_equal(n, 2);
 
     given_put(g, REC_quarantine,
               &(struct rec_quarantine){ .env = S("e"), .group_digest = a, .until_ms = 10 });
@@ -211,43 +171,25 @@ static void test_holds_and_quarantine_end_by_time_or_by_hand(void **state)
                   .env = S("e"), .group_digest = c, .until_ms = REC_NONE, .lifted_by = S("ann") });
     expect_ok(g, quarantine_active(g->db, &g->a, S("e"), 9, &list, &n, &g->err));
     assert_int_equal(n, 2);
-    expect_ok(g, quarantine_of_group(g->db, &g->a, S("e"), &a, 9, &one, &g->err));
-    expect_code(g, quarantine_of_group(g->db, &g->a, S("e"), &a, 10, &one, &g->err), ERR_NOT_FOUND);
-    expect_code(g, quarantine_of_group(g->db, &g->a, S("e"), &c, 9, &one, &g->err), ERR_NOT_FOUND);
+    expect_ok(g, quarantine_active(g->db, &g->a, S("e"), 10, &list, &n, &g->err));
+    assert_int_equal(n, 1);
+    assert_true(digest_eq(&list[0].group_digest, &b));
 }
 
-static void test_rollouts_and_gates_are_open_until_their_end(void **state)
+static void test_the_newest_rollout_comes_first(void **state)
 {
     struct given *g = *state;
-    struct digest plan = digest_of("p");
     struct rec_rollout *list;
-    struct rec_gate *gates, gate;
-    struct rec_sample *samples;
     size_t n;
 
+    given_put(g, REC_rollout, &(struct rec_rollout){ .uid = S("1"), .env = S("e") });
     given_put(g, REC_rollout,
-              &(struct rec_rollout){ .uid = S("1"), .plan = plan, .env = S("e"), .ended_seq = 3 });
-    given_put(
-        g, REC_rollout,
-        &(struct rec_rollout){
-            .uid = S("2"), .plan = plan, .env = S("e"), .began_seq = 4, .ended_seq = REC_NONE });
-    expect_ok(g, rollouts_of_plan(g->db, &g->a, &plan, &list, &n, &g->err));
-    assert_int_equal(n, 2);
+              &(struct rec_rollout){ .uid = S("2"), .env = S("e"), .began_seq = 4 });
+    given_put(g, REC_rollout,
+              &(struct rec_rollout){ .uid = S("3"), .env = S("f"), .began_seq = 9 });
     expect_ok(g, rollouts_list(g->db, &g->a, S("e"), 1, &list, &n, &g->err));
+    assert_int_equal(n, 1);
     assert_string_equal(list[0].uid.p, "2");
-    expect_ok(g, rollouts_unended(g->db, &g->a, S("e"), &list, &n, &g->err));
-    assert_int_equal(n, 1);
-
-    given_put(g, REC_gate, &(struct rec_gate){ .operation = S("o1"), .verdict = S("passed") });
-    given_put(g, REC_gate, &(struct rec_gate){ .operation = S("o2") });
-    given_put(g, REC_sample, &(struct rec_sample){ .gate = S("o2"), .at_ms = 5 });
-    expect_ok(g, rollouts_open_gates(g->db, &g->a, &gates, &n, &g->err));
-    assert_int_equal(n, 1);
-    assert_string_equal(gates[0].operation.p, "o2");
-    expect_ok(g, rollouts_gate(g->db, &g->a, S("o1"), &gate, &g->err));
-    expect_code(g, rollouts_gate(g->db, &g->a, S("o9"), &gate, &g->err), ERR_NOT_FOUND);
-    expect_ok(g, rollouts_samples(g->db, &g->a, S("o2"), 5, &samples, &n, &g->err));
-    assert_int_equal(n, 1);
 }
 
 static void given_message(struct given *g, const char *uid, const char *target, int64_t done_ms)
@@ -335,28 +277,12 @@ static void test_the_newest_version_of_a_secret_counts(void **state)
     given_version(g, "db", "2", 20, REC_NONE);
     given_version(g, "db", "3", 30, 40);
     given_version(g, "api", "7", 5, REC_NONE);
-    expect_ok(g, secrets_now(g->db, &g->a, S("e"), &list, &n, &g->err));
-    assert_int_equal(n, 2);
-    assert_string_equal(list[0].name.p, "api");
-    assert_string_equal(list[1].version.p, "2");
-}
-
-static void test_sources_and_heads_are_listed(void **state)
-{
-    struct given *g = *state;
-    struct rec_source *list;
-    struct rec_head head, *heads;
-    size_t n;
-
-    given_put(g, REC_source, &(struct rec_source){ .name = S("web") });
-    given_put(g, REC_head,
-              &(struct rec_head){ .source = S("web"), .branch = S("main"), .gone_ms = 4 });
-    expect_ok(g, sources_list(g->db, &g->a, &list, &n, &g->err));
+    given_version(g, "old", "1", 5, 6);
+    expect_ok(g, secrets_now_of(g->db, &g->a, S("e"), S("db"), &list, &n, &g->err));
     assert_int_equal(n, 1);
-    expect_ok(g, sources_head(g->db, &g->a, S("web"), S("main"), &head, &g->err));
-    expect_code(g, sources_head(g->db, &g->a, S("web"), S("x"), &head, &g->err), ERR_NOT_FOUND);
-    expect_ok(g, sources_heads(g->db, &g->a, S("web"), &heads, &n, &g->err));
-    assert_int_equal(n, 1);
+    assert_string_equal(list[0].version.p, "2");
+    expect_ok(g, secrets_now_of(g->db, &g->a, S("e"), S("old"), &list, &n, &g->err));
+    assert_int_equal(n, 0);
 }
 
 #define UNIT(test) cmocka_unit_test_setup_teardown(test, given_state, given_end)
@@ -366,13 +292,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT(test_what_may_be_there_once),
         UNIT(test_names_of_deleted_environments_are_free),
-        UNIT(test_an_environment_is_shown_as_it_was),
         UNIT(test_revisions_are_numbered_for_an_environment),
         UNIT(test_holds_and_quarantine_end_by_time_or_by_hand),
-        UNIT(test_rollouts_and_gates_are_open_until_their_end),
+        UNIT(test_the_newest_rollout_comes_first),
         UNIT(test_the_outbox_tells_what_waits_for_whom),
         UNIT(test_the_newest_version_of_a_secret_counts),
-        UNIT(test_sources_and_heads_are_listed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

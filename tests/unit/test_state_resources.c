@@ -57,13 +57,15 @@ static void test_a_resource_has_a_row_for_every_time(void **state)
         const char *status;
     } at[] = { { 1, NULL }, { 2, "creating" }, { 3, "creating" }, { 4, "ready" }, { 5, NULL } };
     for (size_t i = 0; i < N_ELEMENTS(at); i++) {
-        expect_ok(g, resources_at(g->db, &g->a, S("e"), at[i].seq, &list, &n, &g->err));
+        expect_ok(g, DB_SELECT(g->db, &g->a, resource,
+                               "WHERE valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1)"
+                               " AND status <> 'gone'",
+                               &list, &n, &g->err, DB_I(at[i].seq)));
         assert_int_equal(n, at[i].status != NULL);
         if (n)
             assert_string_equal(list[0].status.p, at[i].status);
     }
-    expect_ok(
-        g, resources_history(g->db, &g->a, S("e"), S("service"), S("api"), 9, &list, &n, &g->err));
+    expect_ok(g, DB_SELECT(g->db, &g->a, resource, "ORDER BY valid_from DESC", &list, &n, &g->err));
     assert_int_equal(n, 3);
     assert_int_equal(list[0].valid_from, 5);
     assert_int_equal(list[1].valid_to, 5);
@@ -135,14 +137,8 @@ static void test_a_service_has_one_live_and_one_previous_set(void **state)
     given_set(g, "k1", "previous", 1000);
     given_set(g, "k2", "live", 2000);
     given_set(g, "k0", "gone", 0);
-    expect_ok(g, sets_in_state(g->db, &g->a, S("e"), S("api"), S("live"), &set, &g->err));
-    assert_true(digest_eq(&set.set_key, &key));
-    expect_code(g, sets_in_state(g->db, &g->a, S("e"), S("web"), S("live"), &set, &g->err),
-                ERR_NOT_FOUND);
     expect_ok(g, sets_get(g->db, &g->a, S("e"), S("api"), &key, &set, &g->err));
     expect_ok(g, sets_list(g->db, &g->a, S("e"), &list, &n, &g->err));
-    assert_int_equal(n, 2);
-    expect_ok(g, sets_of_service(g->db, &g->a, S("e"), S("api"), &list, &n, &g->err));
     assert_int_equal(n, 2);
 
     set.set_key = digest_of("k3");
