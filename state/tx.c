@@ -302,6 +302,14 @@ void tx_rollback(struct tx *tx)
     tx_free(tx);
 }
 
+int tx_finish(struct tx *tx, int rc, struct err *err)
+{
+    if (!rc)
+        return tx_commit(tx, err);
+    tx_rollback(tx);
+    return rc;
+}
+
 static int tx_resource_differs(const struct rec_resource *a, const struct rec_resource *b)
 {
     return !digest_eq(&a->desired, &b->desired) || !digest_eq(&a->observed, &b->observed) ||

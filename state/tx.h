@@ -64,6 +64,8 @@ size_t tx_size(const struct tx *tx); /* bytes of the body until now, about */
 
 int tx_commit(struct tx *tx, struct err *err); /* frees tx, also when it fails */
 void tx_rollback(struct tx *tx);               /* frees tx; NULL does nothing */
+/* By the code of what was written into it: 0 commits, else it is rolled back and the answer. */
+int tx_finish(struct tx *tx, int rc, struct err *err);
 
 /* Put a resource: closes the row that is valid now and opens one at this event, where desired, observed,
  * status, provider, its id, owner, outputs, protect, drift, incarnation or turn differ; else nothing is written.

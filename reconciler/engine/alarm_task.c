@@ -41,11 +41,7 @@ static int write_trouble(struct alarm_task *x, const struct trouble *t, int is_o
                   &tx, err))
         return err->code;
     rc = is_on ? tx_put(tx, REC_meta, &row, err) : tx_remove(tx, REC_meta, &row, err);
-    if (rc) {
-        tx_rollback(tx);
-        return rc;
-    }
-    if (tx_commit(tx, err))
+    if (tx_finish(tx, rc, err))
         return err->code;
     if (is_on)
         LOG(LOG_ERROR, "trouble", LOG_S("with", t->subject), LOG_S("why", t->why));

@@ -191,11 +191,7 @@ static int anchor_note(struct task *t, struct err *err)
         return err->code;
     if (engine_tx(x->engine, &event, &tx, err))
         return err->code;
-    if (write_made(x, tx, err)) {
-        tx_rollback(tx);
-        return err->code;
-    }
-    return tx_commit(tx, err);
+    return tx_finish(tx, write_made(x, tx, err), err);
 }
 
 static void anchor_made(struct anchor_task *x)

@@ -69,11 +69,7 @@ static int write_news(struct clock_task *c, struct err *err)
 
     if (engine_tx(c->engine, &event, &tx, err))
         return err->code;
-    if (clock_task_put(c, tx, &c->round, err)) {
-        tx_rollback(tx);
-        return err->code;
-    }
-    return tx_commit(tx, err);
+    return tx_finish(tx, clock_task_put(c, tx, &c->round, err), err);
 }
 
 static int note(struct task *t, struct err *err)

@@ -114,10 +114,7 @@ static int write_death(struct engine *e, struct arena *a, const struct value *de
     rc = tx_put(tx, REC_meta, &row, err);
     for (size_t i = 0; !rc && i < value_count(suspects); i++)
         rc = hold_suspect(e, a, tx, value_item(suspects, i)->u.text, err);
-    if (!rc)
-        return tx_commit(tx, err);
-    tx_rollback(tx);
-    return rc;
+    return tx_finish(tx, rc, err);
 }
 
 int engine_suspects_seek(struct engine *e, struct err *err)

@@ -189,5 +189,5 @@ int env_hosts_keep(struct env_task *env, struct err *err)
         return 0;
     if (env_row_begin(env, S("environment.hosts"), STR_NONE, &tx, err))
         return err->code;
-    return env_row_finish(tx, put_hosts(env, tx, &lacks, err), err);
+    return tx_finish(tx, put_hosts(env, tx, &lacks, err), err);
 }

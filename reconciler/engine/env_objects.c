@@ -162,7 +162,7 @@ int env_objects_put_drift(struct env_task *env, const struct rec_resource *row,
         tx_note(tx, S("reported"), json_format(a, value_text(a, news->reported)));
     if (news->unstable.n)
         tx_note(tx, S("unstable"), json_format(a, value_text(a, news->unstable)));
-    return env_row_finish(tx, tx_put_resource(tx, row, err), err);
+    return tx_finish(tx, tx_put_resource(tx, row, err), err);
 }
 
 /* The newest commit's, else what was applied last. */

@@ -33,14 +33,6 @@ int env_row_begin(struct env_task *env, struct str kind, struct str actor, struc
                      ret, err);
 }
 
-int env_row_finish(struct tx *tx, int rc, struct err *err)
-{
-    if (!rc)
-        return tx_commit(tx, err);
-    tx_rollback(tx);
-    return rc;
-}
-
 int env_plan_accept(struct env_task *env, struct err *err)
 {
     struct rec_environment row;
@@ -72,7 +64,7 @@ int env_plan_accept(struct env_task *env, struct err *err)
     env->accepted = row.uid;
     if (env_row_begin(env, S("environment.accepted"), STR_NONE, &tx, err))
         return err->code;
-    return env_row_finish(tx, tx_put(tx, REC_environment, &row, err), err);
+    return tx_finish(tx, tx_put(tx, REC_environment, &row, err), err);
 }
 
 /* A plan that was started and did not come through has proven nothing of its commit. */
@@ -225,7 +217,7 @@ int env_row_say(struct env_task *env, struct env_words w, struct err *err)
     if (env_row_begin(env, S("environment.status"), STR_NONE, &tx, err))
         return err->code;
     rc = moves ? env_row_put_commit(env, tx, err) : 0;
-    return env_row_finish(tx, rc ? rc : tx_put(tx, REC_environment, &row, err), err);
+    return tx_finish(tx, rc ? rc : tx_put(tx, REC_environment, &row, err), err);
 }
 
 int env_plan_health(struct env_task *env, struct arena *a, struct str health, struct str reason,
@@ -245,7 +237,7 @@ int env_plan_health(struct env_task *env, struct arena *a, struct str health, st
                   &tx, err))
         return err->code;
     tx_note(tx, S("reason"), json_format(a, value_text(a, reason)));
-    return env_row_finish(tx, tx_put(tx, REC_environment, &row, err), err);
+    return tx_finish(tx, tx_put(tx, REC_environment, &row, err), err);
 }
 
 /* 1 and why, when an operation waits for a person. */

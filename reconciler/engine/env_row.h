@@ -9,10 +9,9 @@
 
 #include "reconciler/engine/env_task.h"
 
-/* A savepoint about this environment; finished by the code of what was written into it. */
+/* A savepoint about this environment. */
 int env_row_begin(struct env_task *env, struct str kind, struct str actor, struct tx **ret,
                   struct err *err);
-int env_row_finish(struct tx *tx, int rc, struct err *err);
 
 struct env_words {
     struct str sync, health, reason;

@@ -45,7 +45,7 @@ int env_store_forget_pending(struct env_task *env, struct err *err)
         return 0;
     if (env_row_begin(env, S("plan.superseded"), STR_NONE, &tx, err))
         return err->code;
-    return env_row_finish(tx, supersede_others(env, tx, err), err);
+    return tx_finish(tx, supersede_others(env, tx, err), err);
 }
 
 static int put_reads(struct env_task *env, struct tx *tx, struct err *err)
@@ -240,7 +240,7 @@ static int store_row(struct env_task *env, struct rec_plan *row, int is_new,
     rc = is_new ? put_new_plan(env, tx, row, err) : put_plan_document(env, tx, row, err);
     if (!rc)
         rc = put_plan(env, tx, row, d, err);
-    rc = env_row_finish(tx, rc, err);
+    rc = tx_finish(tx, rc, err);
     env->starts = !rc && d->starts;
     return rc;
 }

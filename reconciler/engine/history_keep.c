@@ -58,10 +58,7 @@ static int prune_outbox(struct engine *e, struct arena *a, int64_t before_ms, in
         rc = rows[i].terminal ? tx_put(tx, REC_outbox, &rows[i], err)
                               : tx_remove(tx, REC_outbox, &rows[i], err);
     }
-    if (!rc)
-        return tx_commit(tx, err);
-    tx_rollback(tx);
-    return rc;
+    return tx_finish(tx, rc, err);
 }
 
 int history_keep_prune(struct engine *e, struct arena *a, int *ret_goes_on, struct err *err)

@@ -139,11 +139,7 @@ static int hook_write(struct task *t, struct err *err)
                                     .actor = str_fmt(&c->arena, "hook:%.*s", STR_ARG(c->in.type)) },
             &tx, err))
         return err->code;
-    if (put_delivery(c, tx, err)) {
-        tx_rollback(tx);
-        return err->code;
-    }
-    return tx_commit(tx, err);
+    return tx_finish(tx, put_delivery(c, tx, err), err);
 }
 
 int hook_call_prune(struct engine *e, struct arena *a, struct err *err)
@@ -163,11 +159,7 @@ int hook_call_prune(struct engine *e, struct arena *a, struct err *err)
         return rc;
     for (size_t i = 0; !rc && i < n; i++)
         rc = tx_remove(tx, REC_delivery, &rows[i], err);
-    if (rc) {
-        tx_rollback(tx);
-        return rc;
-    }
-    return tx_commit(tx, err);
+    return tx_finish(tx, rc, err);
 }
 
 /* --- steps --------------------------------------------------------------------------------------- */

@@ -46,7 +46,7 @@ int job_run_rows_write(struct task *t, struct err *err)
                                     .env = r->row.env },
             &tx, err))
         return err->code;
-    return env_row_finish(tx, tx_put(tx, REC_job_run, &r->row, err), err);
+    return tx_finish(tx, tx_put(tx, REC_job_run, &r->row, err), err);
 }
 
 static void set_part(struct job_run *r, struct value *to, const struct value *from,

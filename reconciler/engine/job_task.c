@@ -93,7 +93,7 @@ static int put_run(struct job_task *j, const struct job_look *l, const struct re
         return err->code;
     if (l->move.act == JOBS_REPLACE)
         rc = job_rows_make_way(tx, l->runs, l->facts.n_runs, err);
-    return env_row_finish(tx, rc ? rc : tx_put(tx, REC_job_run, run, err), err);
+    return tx_finish(tx, rc ? rc : tx_put(tx, REC_job_run, run, err), err);
 }
 
 /* What is due has a row from now on, whether it runs or not: it is never due again. */
@@ -138,9 +138,7 @@ static int forget(struct job_task *j, const struct rec_job_run *runs, size_t n, 
         return err->code;
     for (size_t i = 0; i < n && !rc; i++)
         rc = tx_remove(tx, REC_job_run, &runs[i], err);
-    if (rc)
-        tx_rollback(tx);
-    return rc ? rc : tx_commit(tx, err);
+    return tx_finish(tx, rc, err);
 }
 
 /* Rows of old runs go. */

@@ -223,11 +223,7 @@ static int write_rows(struct pick *p, const struct notify_facts *f, struct rec_o
 
     if (engine_tx(p->n->engine, &event, &tx, err))
         return err->code;
-    if (f ? put_digest(p, f, tx, ret, err) : drop(p, tx, err)) {
-        tx_rollback(tx);
-        return err->code;
-    }
-    return tx_commit(tx, err);
+    return tx_finish(tx, f ? put_digest(p, f, tx, ret, err) : drop(p, tx, err), err);
 }
 
 /* --- picking ------------------------------------------------------------------------------------- */

@@ -81,11 +81,7 @@ static int run_write_group(struct task *t, struct err *err)
 
     if (engine_tx(r->engine, &event, &tx, err))
         return err->code;
-    if (run_rows_group(r, tx, &r->move, err)) {
-        tx_rollback(tx);
-        return err->code;
-    }
-    return tx_commit(tx, err);
+    return tx_finish(tx, run_rows_group(r, tx, &r->move, err), err);
 }
 
 static int run_write_end(struct task *t, struct err *err)
@@ -96,11 +92,7 @@ static int run_write_end(struct task *t, struct err *err)
 
     if (engine_tx(r->engine, &event, &tx, err))
         return err->code;
-    if (run_rows_end(r, tx, schedule_main_end(&r->schedule), err)) {
-        tx_rollback(tx);
-        return err->code;
-    }
-    return tx_commit(tx, err);
+    return tx_finish(tx, run_rows_end(r, tx, schedule_main_end(&r->schedule), err), err);
 }
 
 static int run_write_last(struct task *t, struct err *err)
@@ -111,11 +103,7 @@ static int run_write_last(struct task *t, struct err *err)
 
     if (engine_tx(r->engine, &event, &tx, err))
         return err->code;
-    if (run_rows_over(r, tx, err)) {
-        tx_rollback(tx);
-        return err->code;
-    }
-    return tx_commit(tx, err);
+    return tx_finish(tx, run_rows_over(r, tx, err), err);
 }
 
 /* The group's row is written before the move shows in the schedule. */

@@ -84,11 +84,7 @@ static int write_person(struct signing_call *c, struct err *err)
         tx_note(tx, S("groups"), row.groups);
     if (!rc && was.n)
         tx_note(tx, S("were"), was);
-    if (tx_put(tx, REC_person, &row, err)) {
-        tx_rollback(tx);
-        return err->code;
-    }
-    return tx_commit(tx, err);
+    return tx_finish(tx, tx_put(tx, REC_person, &row, err), err);
 }
 
 static int write_in(struct signing_call *c, struct tx *tx, struct err *err)
@@ -260,11 +256,7 @@ static int signing_on_state(void *ctx, struct err *err)
         return rc;
     note_text(c, tx, S("address"), c->in->place);
     rc = signing_rows[c->in->verb].write(c, tx, err);
-    if (rc) {
-        tx_rollback(tx);
-        return rc;
-    }
-    return tx_commit(tx, err);
+    return tx_finish(tx, rc, err);
 }
 
 int signing_write(struct engine *e, struct signing *in, struct err *err)

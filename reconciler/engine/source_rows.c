@@ -96,9 +96,5 @@ int source_rows_note(struct source_task *s, struct err *err)
     rc = tx_put(tx, REC_source, &row, err);
     for (size_t i = 0; !rc && i < s->branches.n; i++)
         rc = source_write_head(s, tx, &s->branches.p[i], err);
-    if (rc) {
-        tx_rollback(tx);
-        return rc;
-    }
-    return tx_commit(tx, err);
+    return tx_finish(tx, rc, err);
 }

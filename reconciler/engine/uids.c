@@ -50,11 +50,7 @@ static int uids_put(struct engine *e, struct arena *a, struct str env, int64_t u
             e, &(struct engine_event){ .kind = S("environment.uid"), .subject = row.k, .env = env },
             &tx, err))
         return err->code;
-    if (tx_put(tx, REC_meta, &row, err)) {
-        tx_rollback(tx);
-        return err->code;
-    }
-    return tx_commit(tx, err);
+    return tx_finish(tx, tx_put(tx, REC_meta, &row, err), err);
 }
 
 int uids_of(struct engine *e, struct arena *a, struct str env, int64_t *ret, struct err *err)

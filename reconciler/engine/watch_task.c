@@ -330,7 +330,7 @@ static int watch_write_row(struct watch_task *w, struct watch_subject *s, struct
                       .env = w->env->uid },
                   &tx, err))
         return err->code;
-    return env_row_finish(tx, tx_put(tx, REC_instance, &row, err), err);
+    return tx_finish(tx, tx_put(tx, REC_instance, &row, err), err);
 }
 
 static int watch_write(struct task *t, struct err *err)
