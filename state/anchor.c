@@ -74,12 +74,11 @@ int anchor_parse(struct str text, struct anchor_line *ret)
 
 int anchor_is_sealed(struct str key, const struct anchor_line *line)
 {
-    AUTO_ARENA struct arena a;
+    AUTO_ARENA struct arena a = { 0 };
     struct digest mac;
 
     if (line->epoch == REC_NONE)
         return 0;
-    arena_init(&a, 0);
     mac = hash_hmac(key, anchor_text(&a, line));
     return !arena_status(&a, &(struct err){ 0 }) && digest_eq(&mac, &line->mac);
 }
