@@ -3,7 +3,8 @@
 
     docs_hold.py REEVE ROOT
 
-Of README.md, docs/ and examples/: links lead to a file and a heading that are there; rows of a table have as many cells; every `reeve VERB --option` is one that
+Of README.md, docs/ and examples/: links lead to a file and a heading that are there; rows of a table have as many cells; files
+and tests that are named are there; every `reeve VERB --option` is one that
 `reeve VERB --help` knows; every block of YAML is a spec, or a part of one, that `reeve validate` takes.
 """
 import functools
@@ -26,7 +27,7 @@ PARTS = [
     APPLICATION + ENVIRONMENT % "staging" + ENVIRONMENT % "production",
 ]
 bad = []
-counts = {"links": 0, "rows": 0, "commands": 0, "blocks": 0}
+counts = {"links": 0, "rows": 0, "names": 0, "commands": 0, "blocks": 0}
 
 
 def complain(page, what):
@@ -82,6 +83,29 @@ def check_tables(page, text):
         if cells not in (None, n):
             complain(page, f"{n - 1} cells, not {cells - 1}: {line[:100]}")
         cells = cells or n
+
+
+FOLDERS = {name: name for name in ("base", "specs", "state", "providers", "reconciler", "tests", "examples", ".ci", "docs")}
+FOLDERS |= {name: "reconciler/" + name for name in ("engine", "core", "http", "cli", "rt")}
+FOLDERS |= {name: "providers/" + name for name in ("process", "haproxy")}
+FOLDERS |= {name: "tests/" + name for name in ("unit", "e2e", "sim", "crash", "golden", "props", "package", "contracts")}
+
+
+def names_of(text):
+    """`engine/op_task`, and of a pattern of ctest each of its tests; what stands for another word is in capitals."""
+    for folder, rest in re.findall(rf"(?<![\w/.])({'|'.join(map(re.escape, FOLDERS))})/([\w.*/-]*\w[\w.*/-]*(?:\([^()\s]*\))?)", text):
+        stem, _, group = rest.partition("(")
+        for last in re.split(r"\\?\|", group.rstrip(")")) if group else [""]:
+            if not re.search(r"[A-Z]{3}", stem + last) or stem.startswith("README"):
+                yield folder, stem + last
+
+
+def check_names(page, text):
+    spans = re.findall(r"`([^`\n]+)`", prose_of(text)) + re.findall(r"-R (\S+)", text)
+    for folder, name in names_of("\n".join(spans)):
+        counts["names"] += 1
+        if not glob.glob(os.path.join(ROOT, FOLDERS[folder], name.rstrip("/.") + "*")):
+            complain(page, f"there is no {folder}/{name}")
 
 
 helps = {}
@@ -175,11 +199,12 @@ for page in PAGES:
         text = f.read()
     check_links(page, text)
     check_tables(page, text)
+    check_names(page, text)
     check_commands(page, text)
     check_blocks(page, text)
 for line in bad:
     print(line)
 if not all(counts.values()):
     sys.exit(f"nothing was looked at: {counts}")
-print(f"{len(PAGES)} pages: {counts['links']} links, {counts['rows']} rows, {counts['commands']} commands, {counts['blocks']} blocks of YAML")
+print(f"{len(PAGES)} pages: {counts['links']} links, {counts['rows']} rows, {counts['names']} names, {counts['commands']} commands, {counts['blocks']} blocks of YAML")
 sys.exit(1 if bad else 0)
