@@ -1,6 +1,6 @@
 // parts: small things that every view is made of. SPDX-License-Identifier: Apache-2.0
 import { exact, relative } from './time.js';
-import { short, stateOf } from './words.js';
+import { sentence, short, stateOf } from './words.js';
 import { acquire, release } from './store.js';
 import { html, useEffect, useRef, useState } from './vendor/preact.js';
 
@@ -9,8 +9,13 @@ export function State({ word, label }) {
     return html`<span class="state ${tone}">${shape && html`<span class="shape" aria-hidden="true">${shape}</span>`}${label ?? text}</span>`;
 }
 
-export function When({ ms }) {
-    return ms ? html`<time datetime=${new Date(ms).toISOString()} title=${exact(ms)}>${relative(ms, Date.now())}</time>` : null;
+export function When({ ms, isExact }) {
+    return ms ? html`<time datetime=${new Date(ms).toISOString()} title=${exact(ms)}>${isExact ? exact(ms) : relative(ms, Date.now())}</time>` : null;
+}
+
+// The name of a field: where it is too long for its line it goes on in the next one between two parts.
+export function Path({ text }) {
+    return html`<code>${text.split(/(?<=[._/])/).map(one => html`${one}<wbr />`)}</code>`;
 }
 
 // What is copied says when exactly.
@@ -34,7 +39,8 @@ export function Id({ id, what = 'id' }) {
     useEffect(() => () => clearTimeout(timer.current), []);
     async function copy(event) {
         event.preventDefault();
-        await navigator.clipboard?.writeText(id).catch(() => {});
+        if (!await navigator.clipboard?.writeText(id).then(() => true, () => false))
+            return;
         setCopied(true);
         timer.current = setTimeout(() => setCopied(false), 1200);
     }
@@ -59,10 +65,10 @@ export function Loading({ what }) {
 
 export function Failed({ problem, what }) {
     if (problem.status === 403)
-        return html`<${Empty} title="Not for you: ${what}">${problem.message}.<//>`;
+        return html`<${Empty} title="Not allowed: ${what}">${sentence(problem.message)}<//>`;
     if (problem.status === 404)
-        return html`<${Empty} title="Not there: ${what}">${problem.message}. It may be gone, or out of what you may see.<//>`;
-    return html`<div class="notice failed" role="alert"><strong>${what} cannot be shown.</strong> ${problem.message}.</div>`;
+        return html`<${Empty} title="Not found: ${what}">${sentence(problem.message)} It may be gone, or not among what you may see.<//>`;
+    return html`<div class="notice failed" role="alert"><strong>${what} cannot be shown.</strong> ${sentence(problem.message)}</div>`;
 }
 
 // --- answers ----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ const clockFormat = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: 
 
 export const exact = ms => exactFormat.format(ms);
 export const clock = ms => clockFormat.format(ms);
+export const zone = ms => clockFormat.formatToParts(ms).find(part => part.type === 'timeZoneName').value;
 
 // In its greatest unit, and the next where that one says little; what is cut off is never rounded up into 60 of a unit.
 export function lengthOf(ms) {

@@ -2,27 +2,20 @@
 //
 // Pure. Each state has a word, a shape and a tone; nobody needs the colour. `calm` states have no tone.
 
-const TONES = {
-    in_sync: ['in sync', '', 'calm'], healthy: ['healthy', '', 'calm'], applied: ['applied', '', 'calm'],
-    proven: ['proven', '', 'calm'], ready: ['ready', '', 'calm'], live: ['live', '', 'calm'], done: ['done', '', 'calm'],
-    asleep: ['asleep', '☾', 'calm'], unknown: ['unknown', '?', 'muted'], superseded: ['superseded', '»', 'muted'],
-    waiting: ['waiting', '◆', 'waiting'], parked: ['parked', '◆', 'waiting'], approved: ['approved', '✓', 'converging'],
-    converging: ['converging', '▸', 'converging'], applying: ['applying', '▸', 'converging'], open: ['planned', '▸', 'converging'],
-    began: ['began', '▸', 'converging'], switched: ['switched', '▸', 'converging'], making: ['making', '▸', 'converging'],
-    proving: ['proving', '▸', 'converging'],
-    reverting: ['going back', '↩', 'failed'], revert_failed: ['the way back is refused', '✕', 'failed'],
-    previous: ['kept', '', 'muted'], draining: ['draining', '', 'muted'],
-    failed: ['failed', '✕', 'failed'], reverted: ['reverted', '↩', 'failed'], unhealthy: ['unhealthy', '✕', 'failed'],
-    lost: ['lost', '✕', 'failed'], rejected: ['rejected', '✕', 'muted'], cancelled: ['cancelled', '✕', 'muted'],
-    degraded: ['degraded', '▲', 'degraded'], drifted: ['drifted', '▲', 'degraded'], unready: ['unready', '▲', 'degraded'],
-    exited: ['exited', '✕', 'failed'], running: ['running', '', 'calm'], held: ['held', '‖', 'held'],
-    frozen: ['frozen', '‖', 'held'], good: ['good', '', 'calm'], expired: ['expired', '·', 'muted'],
-    revoked: ['revoked', '✕', 'muted'], overridden: ['overridden', '!', 'degraded'],
-};
+// [shape, tone, words]
+const TONES = [
+    ['', 'calm', 'in_sync healthy applied proven ready live done running good'], ['☾', 'calm', 'asleep'], ['?', 'muted', 'unknown'],
+    ['◆', 'waiting', 'waiting parked'], ['✓', 'converging', 'approved'], ['▸', 'converging', 'converging applying open began switched making proving'],
+    ['✕', 'failed', 'failed unhealthy lost exited revert_failed'], ['↩', 'failed', 'reverted reverting'], ['▲', 'degraded', 'degraded drifted unready'],
+    ['!', 'degraded', 'overridden'], ['‖', 'held', 'held frozen'], ['', 'muted', 'previous draining'], ['»', 'muted', 'superseded'],
+    ['✕', 'muted', 'rejected cancelled revoked'], ['·', 'muted', 'expired'],
+];
+const NAMES = { in_sync: 'in sync', good: 'active', open: 'planned', revert_failed: 'the way back is refused', reverting: 'going back', previous: 'kept' };
+
+const STATES = new Map(TONES.flatMap(([shape, tone, words]) => words.split(' ').map(word => [word, { text: NAMES[word] ?? word, shape, tone }])));
 
 export function stateOf(word) {
-    const [text, shape, tone] = TONES[word] ?? [String(word ?? ''), '', 'muted'];
-    return { text, shape, tone };
+    return STATES.get(word) ?? { text: String(word ?? ''), shape: '', tone: 'muted' };
 }
 
 // What a person must look at first stands first.
@@ -52,7 +45,7 @@ const ASKS = { destroy: 'something is destroyed', data: 'data is at stake', repl
 export function plainly(text) {
     return String(text ?? '').replace(/\bgate (\w+):\S+?: /g, (all, kind) => (GATES[kind] ? `${GATES[kind]}: ` : all))
         .replace(/@[0-9a-f]{12}\b/g, '').replace(/\bperson:/g, '')
-        .replace(/^approval: manual$/, 'its policy asks a person each time').replace(/^class (\w+)$/, (all, name) => ASKS[name] ?? all);
+        .replace(/(^|: )approval: manual$/, '$1every change here needs an approval').replace(/(^|: )class (\w+)$/, (all, before, name) => (ASKS[name] ? before + ASKS[name] : all));
 }
 
 // --- what is at stake --------------------------------------------------------------------------------
@@ -103,6 +96,12 @@ export function typedFor(lines, classes = []) {
     if (data.length)
         return data.length === 1 ? `Data of ${first.kind}/${first.name} is at stake` : `Data of ${data.length} things is at stake`;
     return gone.length === 1 ? `${first.kind}/${first.name} is destroyed` : `${gone.length} things are destroyed`;
+}
+
+// What the daemon says, as a sentence; what begins with a name stays as it is written.
+export function sentence(text) {
+    const said = String(text ?? '').replace(/^[a-z]+(?=[ ,;])/, word => word[0].toUpperCase() + word.slice(1));
+    return /[.!?]$/.test(said) ? said : `${said}.`;
 }
 
 export function plural(n, one, many = one + 's') {

@@ -59,7 +59,7 @@ export const mouse = {
         await page.getByRole('link', { name: 'history', exact: true }).click();
     },
     async travel({ page }, share) {
-        const slider = page.getByRole('slider', { name: 'Instant' }), box = await slider.boundingBox();
+        const slider = page.getByRole('slider', { name: 'Point in time' }), box = await slider.boundingBox();
         await page.mouse.click(box.x + 8 + (box.width - 16) * share, box.y + box.height / 2);
     },
     async compare({ page }) {
@@ -122,8 +122,8 @@ export const keyboard = {
         await pressTo(page, 'history');
     },
     async travel({ page }, share) {
-        await page.getByRole('slider', { name: 'Instant' }).waitFor();
-        await tabTo(page, 'the slider', (text, label) => label === 'Instant');
+        await page.getByRole('slider', { name: 'Point in time' }).waitFor();
+        await tabTo(page, 'the slider', (text, label) => label === 'Point in time');
         await page.keyboard.press('Home');
         for (let i = 0; i < share * 10; i++)
             await page.keyboard.press('PageUp');

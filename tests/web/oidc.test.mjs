@@ -68,7 +68,7 @@ test('who has no role is let in and sees nothing', async () => {
     await eve.go('/environments');
     await door(page).click();
     await comeBack(eve, 'eve@elsewhere');
-    await page.getByText('Not for you').first().waitFor();
+    await page.getByText('Not allowed').first().waitFor();
     await expectAccessible(eve, 'no role');
     assert.equal(await actorOf(eve), 'person:oidc:eve@elsewhere');
     assert.ok(!(await page.locator('body').textContent()).includes('prod'), 'not even a name');

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { lengthOf, relative, watchOf } from '../../reconciler/web/time.js';
-import { flatten, plainly, plural, stakeOf, stakesOf, stateOf, typedFor, urgencyOf } from '../../reconciler/web/words.js';
+import { flatten, plainly, plural, sentence, stakeOf, stakesOf, stateOf, typedFor, urgencyOf } from '../../reconciler/web/words.js';
 
 const S = 1000, MIN = 60 * S, H = 60 * MIN, DAY = 24 * H, NOW = Date.UTC(2026, 10, 3, 12);
 
@@ -41,7 +41,8 @@ rows('a reason', [
     ['of a set that gets ready', plainly('gate ready:web@5502d2d3c16e: web@5502d2d3c16e.1 exited'), 'while it got ready: web.1 exited'],
     ['of a person', plainly('undo by person:ann: the numbers look odd'), 'undo by ann: the numbers look odd'],
     ['of a gate that nobody knows', plainly('gate moon:1: late'), 'gate moon:1: late'],
-    ['of a policy', plainly('approval: manual'), 'its policy asks a person each time'],
+    ['of a policy', plainly('approval: manual'), 'every change here needs an approval'],
+    ['of a policy, in a sentence', plainly("environment 'prod' is waiting: approval: manual"), "environment 'prod' is waiting: every change here needs an approval"],
     ['of a class', plainly('class destroy'), 'something is destroyed'],
     ['of a class that nobody knows', plainly('class moon'), 'class moon'],
     ['none', plainly(undefined), ''],
@@ -49,6 +50,12 @@ rows('a reason', [
 
 const line = (kind, classes, disruption = 'none', name = 'x') => ({ kind, name, classes, disruption });
 const DATABASE = line('database', ['destroy', 'data'], 'data-loss', 'main'), SERVICE = line('service', ['destroy'], 'downtime', 'api');
+
+rows('a sentence', [
+    ['of words', sentence('the daemon cannot be reached'), 'The daemon cannot be reached.'],
+    ['that ends', sentence('wait: is that so?'), 'wait: is that so?'],
+    ['that begins with a name', sentence('web-2 does not answer'), 'web-2 does not answer.'],
+]);
 
 rows('what is at stake', [
     ['a service that goes', stakeOf(SERVICE), 'service/api is destroyed: it answers nobody any more'],
@@ -78,6 +85,7 @@ rows('a count', [['one', plural(1, 'plan'), '1 plan'], ['many', plural(1200, 'pl
 
 test('each state has a word, and what a person must look at stands first', () => {
     assert.deepEqual(stateOf('reverted'), { text: 'reverted', shape: '↩', tone: 'failed' });
+    assert.deepEqual(stateOf('in_sync'), { text: 'in sync', shape: '', tone: 'calm' });
     assert.deepEqual(stateOf('something new'), { text: 'something new', shape: '', tone: 'muted' });
     assert.ok(urgencyOf('failed') < urgencyOf('waiting') && urgencyOf('waiting') < urgencyOf('in_sync'));
     assert.ok(urgencyOf('something new') > urgencyOf('in_sync'));

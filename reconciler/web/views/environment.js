@@ -1,7 +1,7 @@
 // environment: what it is made of, how it stands and why, and what is being done. SPDX-License-Identifier: Apache-2.0
 import { hold, may, reconcile, resume, retry, rollback } from '../acts.js';
 import { part } from '../api.js';
-import { State, Table, When, ofEnvironment, useAnswer, waitsFor } from '../parts.js';
+import { Id, State, Table, When, ofEnvironment, useAnswer, waitsFor } from '../parts.js';
 import { go, withQuery } from '../route.js';
 import { html } from '../vendor/preact.js';
 import { actorOf, plainly, plural, short, stateOf } from '../words.js';
@@ -27,7 +27,7 @@ function Quarantined({ one, said }) {
 function Quarantine({ quarantine, said }) {
     const all = [...quarantine].sort((a, b) => (b.revision?.revision ?? 0) - (a.revision?.revision ?? 0)), rest = all.slice(QUARANTINED_SHOWN);
     const list = some => html`<ul class="plain">${some.map(one => html`<${Quarantined} key=${one.text} one=${one} said=${said} />`)}</ul>`;
-    return all.length > 0 && html`<div class="notice failed"><strong>✕ Not tried again</strong> ${list(all.slice(0, QUARANTINED_SHOWN))}
+    return all.length > 0 && html`<div class="notice failed"><strong>✕ Quarantined: not tried again</strong> ${list(all.slice(0, QUARANTINED_SHOWN))}
         ${rest.length > 0 && html`<details><summary>${plural(rest.length, 'earlier one')}</summary>${list(rest)}</details>`}</div>`;
 }
 
@@ -62,6 +62,12 @@ function Jobs({ jobs }) {
         <td><code>${job.schedule ?? 'by hand'}</code> ${job.tz}</td><td><${When} ms=${job.next_ms} /></td><td>${job.runs[0] ? html`<${State} word=${job.runs[0].state} /> <${When} ms=${job.runs[0].began_ms ?? job.runs[0].at_ms} />` : 'never'}</td></tr>`)}<//>`;
 }
 
+// What is chosen is told below: on a small screen it is brought into sight.
+function choose(at) {
+    go(withQuery({ at }), { replaces: true });
+    document.querySelector('.resource > .bar')?.scrollIntoView({ block: 'nearest' });
+}
+
 export function Environment({ name, query }) {
     const path = `/environments/${part(name)}`, touched = ofEnvironment(name);
     const answer = useAnswer(path, touched), then = useAnswer(`${path}/history`, touched);
@@ -72,16 +78,16 @@ export function Environment({ name, query }) {
     const resources = then.data?.resources ?? env.resources, plan = env.plan, last = plan?.state === 'applying' ? null : past.data?.rollouts[0];
     return html`<div class="page"><a class="hidden" data-key="Escape" href="/environments">All environments</a>
         <div class="bar"><h1>${env.name}</h1><${State} word=${env.sync} />${env.health !== 'unknown' && html`<${State} word=${env.health} />`}
-            <span class="muted">${env.source}/${env.branch} <code>${short(env.commit)}</code>${env.revision ? ` · revision ${env.revision}` : ''}</span>
-            <a class="muted" href="/history?env=${part(name)}">history</a><${Buttons} env=${env} /></div>
+            <span class="muted about">${env.source}/${env.branch}${env.commit && html` at <${Id} id=${env.commit} what="commit" />`}${env.revision ? ` · revision ${env.revision} is live` : ''}</span>
+            <a href="/history?env=${part(name)}">history</a><${Buttons} env=${env} /></div>
         <${Why} env=${env} /><${Holds} holds=${env.holds} />
-        ${plan && ['open', 'waiting'].includes(plan.state) && html`<div class="notice waiting"><strong>◆ Plan ${short(plan.id)} waits</strong> <span title=${plan.reason}>${plainly(plan.reason)}</span> <a class="button" data-row href="/plans/${plan.id}">Review the plan</a></div>`}
+        ${plan && ['open', 'waiting'].includes(plan.state) && html`<div class="notice waiting"><strong>◆ Plan ${short(plan.id)} waits:</strong> <span title=${plan.reason}>${plainly(plan.reason)}</span> <a class="button" data-row href="/plans/${plan.id}">Review the plan</a></div>`}
         <${Rollout} env=${env} />
         <${Past} last=${last} />
         <${Quarantine} quarantine=${env.quarantine} said=${last?.reason} />
         <h2 class="hidden">Resources</h2>
-        ${resources.some(one => isShown(one.name)) ? html`<${Graph} env=${env} resources=${resources} chosen=${chosen} choose=${at => go(withQuery({ at: at === chosen ? null : at }), { replaces: true })} />`
-            : html`<p class="muted">Nothing of it is there yet.</p>`}
+        ${resources.some(one => isShown(one.name)) ? html`<${Graph} env=${env} resources=${resources} chosen=${chosen} choose=${at => choose(at === chosen ? null : at)} />`
+            : html`<p class="muted">Nothing has been created yet.</p>`}
         ${chosen && html`<${Resource} env=${env} name=${chosen} resource=${resources.find(one => one.name === chosen)} tab=${query.get('tab') ?? ''} />`}
         <${Jobs} jobs=${env.jobs} /><${Revisions} env=${env} /></div>`;
 }

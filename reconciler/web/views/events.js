@@ -2,19 +2,18 @@
 import { part } from '../api.js';
 import { Empty, When, useAnswer, waitsFor } from '../parts.js';
 import { html } from '../vendor/preact.js';
-import { actorOf, plainly } from '../words.js';
+import { actorOf, plainly, short } from '../words.js';
 
 const TONES = [[/\.(failed|reverting|reverted|refused|denied)/, '✕', 'failed'], [/^command\./, '◆', 'waiting'], [/\.(proven|applied|ended)$/, '✓', 'calm']];
 
-// What people read; a kind that is not here is shown as it is.
+// What people read; a kind that is not here is its own words.
 const WORDS = {
     'command.approve': 'approved', 'command.reject': 'rejected', 'command.override': 'overrode', 'command.hold': 'held', 'command.resume': 'resumed',
-    'command.undo': 'took it back', 'command.rollback': 'rolled back', 'command.retry': 'retried', 'command.advance': 'advanced', 'command.cancel': 'cancelled',
-    'command.reconcile': 'asked to reconcile', 'source.moved': 'source moved', 'plan.stored': 'plan made', 'plan.started': 'plan began', 'plan.ended': 'plan ended',
-    'plan.over': 'plan is through', 'plan.superseded': 'plan superseded', 'rollout.began': 'rollout began', 'rollout.proven': 'rollout proven',
-    'rollout.applied': 'rollout applied', 'rollout.reverting': 'rollout goes back', 'rollout.reverted': 'rollout went back', 'rollout.ended': 'rollout ended',
-    'rollout.held': 'rollout waits', 'environment.status': 'state changed', 'environment.accepted': 'environment seen', 'person.signed_in': 'signed in',
-    'person.joined': 'signed in for the first time', 'person.password': 'password set', 'auth.denied': 'denied',
+    'command.undo': 'undid', 'command.rollback': 'rolled back', 'command.retry': 'retried', 'command.advance': 'advanced', 'command.cancel': 'cancelled',
+    'command.reconcile': 'asked to reconcile', 'plan.stored': 'plan made', 'plan.over': 'plan done', 'rollout.reverting': 'rollout goes back',
+    'rollout.reverted': 'rollout went back', 'rollout.held': 'rollout waits', 'environment.status': 'state changed', 'person.signed_in': 'signed in',
+    'person.joined': 'signed in for the first time', 'person.password': 'password set', 'operation.intent': 'step began', 'operation.settled': 'step done',
+    'operation.verified': 'step verified',
 };
 
 export const isStep = kind => /^(operation|gate)\./.test(kind);
@@ -24,11 +23,18 @@ function markOf(kind) {
     return row ? html`<span class="shape ${row[2]}" aria-hidden="true">${row[1]}</span>` : html`<span class="shape" aria-hidden="true">·</span>`;
 }
 
+// The plan that an event is of, where it names one.
+const planOf = one => /^plan:([0-9a-f]{8,})$/.exec(one.cause)?.[1] ?? (/^[0-9a-f]{12,64}$/.test(one.subject) ? one.subject : '');
+
+function Subject({ one }) {
+    const plan = planOf(one), text = [one.environment !== one.subject && one.environment, one.subject !== plan && plainly(one.subject)].filter(Boolean).join(' ');
+    return html`<span class="subject">${text} ${plan && html`<a href="/plans/${plan}">plan ${short(plan)}</a>`}</span>`;
+}
+
 export function EventList({ events }) {
     return html`<ul class="events">${events.map(one => html`<li key=${one.seq} data-seq=${one.seq} class=${isStep(one.kind) ? 'step' : ''}>
-        ${markOf(one.kind)}<span class="age"><${When} ms=${one.time_ms} /></span>
-        <span class="actor">${actorOf(one.actor)}</span><span class="kind" title=${one.kind}>${WORDS[one.kind] ?? html`<code>${one.kind}</code>`}</span>
-        <span class="subject">${one.environment && one.environment !== one.subject ? `${one.environment} ` : ''}${one.subject}</span>
+        ${markOf(one.kind)}<span class="age"><${When} ms=${one.time_ms} isExact=${true} /></span>
+        <span class="actor">${actorOf(one.actor)}</span><span class="kind" title=${one.kind}>${WORDS[one.kind] ?? one.kind.replace(/[._]/g, ' ')}</span><${Subject} one=${one} />
         ${one.why && html`<span class="says" title=${one.why}>“${plainly(one.why)}”</span>`}</li>`)}</ul>`;
 }
 

@@ -6,7 +6,7 @@ import { html, useLayoutEffect, useRef, useState } from '../vendor/preact.js';
 
 const PARTS = ['instance', 'backend', 'routes', 'switch', 'policy', 'release', 'artifact', 'build', 'network'];
 
-const BESIDE_PX = 100, ARC_PX = 28; // further than that is a box between; how far a line hangs below it
+const BESIDE_PX = 100, ARC_PX = 28; // further than that is a box between; how far a line goes around it
 
 const kindOf = name => name.split('/')[0];
 const bare = name => name.slice(name.indexOf('/') + 1);
@@ -59,10 +59,13 @@ function Node({ resource, env, chosen, choose }) {
 }
 
 // Where a line leaves `a` and comes to `b`: down or up where one is above the other, else sideways; past a box between them
-// below both. Lines that leave or come to the same side each have a place of their own.
+// below both, or at their right where they stand in one column. Lines that leave or come to the same side each have a place
+// of their own.
 function wayOf(a, b, places) {
     if (b.top >= a.bottom || b.bottom <= a.top) {
         const isDown = b.top >= a.bottom, y1 = isDown ? a.bottom : a.top, y2 = isDown ? b.top : b.bottom;
+        if (Math.abs(y2 - y1) > BESIDE_PX && a.left < b.right && b.left < a.right)
+            return { from: [a.right, a.top + a.height / 2], to: [b.right, b.top + b.height / 2], bend: [ARC_PX, 0], isArc: true };
         return { from: [a.left + a.width * places.leaves, y1], to: [b.left + b.width * places.comes, y2], bend: [0, (y2 - y1) / 2] };
     }
     const isRight = b.left >= a.right, gap = isRight ? b.left - a.right : a.left - b.right;
@@ -73,7 +76,7 @@ function wayOf(a, b, places) {
 }
 
 function pathOf({ from: [x1, y1], to: [x2, y2], bend: [dx, dy], isArc }) {
-    return [`M${x1} ${y1}`, `C${x1 + dx} ${y1 + dy}`, `${x2 - dx} ${isArc ? y2 + dy : y2 - dy}`, `${x2} ${y2}`].join(' ');
+    return [`M${x1} ${y1}`, `C${x1 + dx} ${y1 + dy}`, `${isArc ? x2 + dx : x2 - dx} ${isArc ? y2 + dy : y2 - dy}`, `${x2} ${y2}`].join(' ');
 }
 
 // The part of a side that is `node`'s among all that leave or come there, by where they go.

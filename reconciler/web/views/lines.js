@@ -1,4 +1,5 @@
 // lines: what a plan does, risk first, each with its fields. SPDX-License-Identifier: Apache-2.0
+import { Path } from '../parts.js';
 import { html } from '../vendor/preact.js';
 import { plural, stakeOf, stakesOf } from '../words.js';
 
@@ -24,9 +25,9 @@ export function riskOf(lines) {
 }
 
 function Change({ change }) {
-    return html`<tr><th scope="row"><code>${change.path}</code></th>
-        <td>${change.before === undefined ? html`<span class="muted">not set</span>` : html`<del>${change.before}</del>`}</td>
-        <td>${change.after === undefined ? html`<span class="muted">removed</span>` : html`<ins>${change.after}</ins>`}</td></tr>`;
+    return html`<li><${Path} text=${change.path} />
+        ${change.before === undefined ? html`<span class="muted">not set</span>` : html`<del>${change.before}</del>`}
+        ${change.after === undefined ? html`<span class="muted">removed</span>` : html`<ins>${change.after}</ins>`}</li>`;
 }
 
 // What is made or goes as a whole has many: they are there to be opened.
@@ -34,22 +35,22 @@ function Fields({ line }) {
     const { changes } = line, isWhole = changes.every(one => one.before === undefined) || changes.every(one => one.after === undefined);
     if (!changes.length)
         return null;
-    const table = html`<div class="diff-box" tabindex="0" role="group" aria-label="fields of ${line.kind}/${line.name}"><table class="diff"><thead class="hidden"><tr><th>field</th><th>before</th><th>after</th></tr></thead><tbody>
-        ${changes.map(change => html`<${Change} change=${change} />`)}</tbody></table></div>`;
-    return isWhole && changes.length > FIELDS_SHOWN ? html`<details class="counted"><summary>${plural(changes.length, 'field')}</summary>${table}</details>` : table;
+    const list = html`<ul class="diff" aria-label="fields of ${line.kind}/${line.name}, before and after">${changes.map(change => html`<${Change} change=${change} />`)}</ul>`;
+    return isWhole && changes.length > FIELDS_SHOWN ? html`<details class="counted"><summary>${plural(changes.length, 'field')}</summary>${list}</details>` : list;
 }
 
-function Line({ line }) {
+function Line({ line, isPast }) {
     const [glyph, tone] = GLYPHS[line.action] ?? ['·', 'calm'], stakes = stakesOf(line);
     return html`<li class="line ${stakes.length ? 'risky' : ''}"><div class="line-head">
             <span class="glyph ${tone}" aria-hidden="true">${glyph}</span><span class="action">${line.action}</span>
             <strong class="subject">${line.kind}/${line.name}</strong>${line.from && html`<span class="muted">was ${line.from}</span>`}
             ${stakes.map(({ word, isGrave }) => html`<span class="state ${isGrave ? 'failed' : 'degraded'}"><span class="shape" aria-hidden="true">▲</span>${word}</span>`)}
-            <span class="muted">${[line.reason, BACK[line.back]].filter(Boolean).join(' · ')}</span>
+            <span class="muted">${[line.reason, !isPast && BACK[line.back]].filter(Boolean).join(' · ')}</span>
             <code class="place">${line.place}</code></div>
         <${Fields} line=${line} /></li>`;
 }
 
-export function Lines({ lines }) {
-    return html`<ul class="lines">${byRisk(lines).map(line => html`<${Line} line=${line} />`)}</ul>`;
+// `isPast`: they were done; how one gets back from there is nothing to decide.
+export function Lines({ lines, isPast }) {
+    return html`<ul class="lines">${byRisk(lines).map(line => html`<${Line} line=${line} isPast=${isPast} />`)}</ul>`;
 }

@@ -40,22 +40,28 @@ function useLogs(env, service, follows) {
     return said;
 }
 
-function Tail({ one }) {
+// "instance/web@8e07dbecef0b.0" is blue.0 of a set that is known.
+function nameOf(one, sets) {
+    const [, digest, ordinal] = /@([0-9a-f]+)\.(\d+)$/.exec(one.name) ?? [], set = sets.find(set => set.set?.startsWith(digest));
+    return set ? `${set.colour}.${ordinal}` : one.name;
+}
+
+function Tail({ one, name }) {
     const ref = useRef(null), isAtEnd = useRef(true);
     useLayoutEffect(() => {
         if (isAtEnd.current)
             ref.current.scrollTop = ref.current.scrollHeight;
     });
-    return html`<section class="tail"><h3><code>${one.name}</code> <span class="muted"><${State} word=${one.status} /> · ${plural(one.lines.length, 'line')}</span></h3>
-        <pre ref=${ref} tabindex="0" role="log" aria-label=${`log of ${one.name}`}
-            onScroll=${event => (isAtEnd.current = event.target.scrollHeight - event.target.scrollTop - event.target.clientHeight < 8)}>${one.lines.join('\n') || 'nothing was written'}</pre></section>`;
+    return html`<section class="tail"><h3 title=${one.name}><code>${name}</code> <span class="muted"><${State} word=${one.status} /> · ${plural(one.lines.length, 'line')}</span></h3>
+        <pre ref=${ref} tabindex="0" role="log" aria-label=${`log of ${name}`}
+            onScroll=${event => (isAtEnd.current = event.target.scrollHeight - event.target.scrollTop - event.target.clientHeight < 8)}>${one.lines.join('\n') || 'Nothing was written.'}</pre></section>`;
 }
 
 export function Logs({ env, service }) {
-    const [follows, setFollows] = useState(true), said = useLogs(env, service, follows);
+    const [follows, setFollows] = useState(true), said = useLogs(env.name, service, follows), sets = env.services.find(one => one.name === service)?.sets ?? [];
     return html`<div class="logs"><label class="check"><input type="checkbox" checked=${follows} onChange=${() => setFollows(!follows)} /> follow</label>
         ${said.error && html`<${Failed} problem=${said.error} what="Logs" />`}
         ${!said.data ? !said.error && html`<${Loading} what="logs" />`
-        : said.data.instances.length ? [...said.data.instances].sort((a, b) => a.name.localeCompare(b.name)).map(one => html`<${Tail} key=${one.name} one=${one} />`)
+        : said.data.instances.length ? [...said.data.instances].sort((a, b) => a.name.localeCompare(b.name)).map(one => html`<${Tail} key=${one.name} one=${one} name=${nameOf(one, sets)} />`)
         : html`<${Empty} title="Nothing runs that writes a log" />`}</div>`;
 }

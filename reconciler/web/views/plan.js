@@ -23,7 +23,7 @@ function Binds({ plan }) {
     const { core, lines } = plan.document, risk = riskOf(lines);
     return html`<dl class="facts"><dt>risk</dt><dd><span class=${risk.isRisky ? 'state degraded' : ''}>${risk.isRisky && html`<span class="shape" aria-hidden="true">▲</span>`}${risk.harms}</span><span>${risk.counts}</span></dd>
         <dt>binds</dt><dd>
-            <span>${plan.source}/${plan.branch} <code>${short(commitOf(plan.target)?.commit)}</code></span>
+            <span>${plan.source}/${plan.branch} at <${Id} id=${commitOf(plan.target)?.commit} what="commit" /></span>
             <${Counted} names=${core.reads.map(one => `${one.subject} ${one.path}`)} what="read" />
             <${Counted} names=${Object.keys(core.secrets ?? {})} what="secret" />
             <span>drivers ${(core.drivers ?? []).map(one => `${one.name} ${one.version}`).join(', ') || 'none'}</span></dd>
@@ -35,10 +35,11 @@ function Needs({ plan }) {
     const needs = plan.needs, given = plan.decisions.filter(one => one.verdict === 'approved').length;
     if (!needs)
         return null;
-    const who = needs.approvers?.length ? ` of ${needs.approvers.map(list => list.join(' or ')).join(', and ')}` : '';
-    return html`<p>Needs <strong>${plural(needs.min, 'approval')}</strong>${who}, has ${given}.
-        ${plan.authors.length > 0 && !needs.allow_self && ` Not of who made it: ${[...new Set(plan.authors.map(one => one.name))].join(', ')}.`}
-        ${needs.signed && ' Signed.'} An approval holds for ${lengthOf(needs.expires_ms)}.</p>`;
+    const who = needs.approvers?.length ? ` from ${needs.approvers.map(list => list.join(' or ')).join(', and ')}` : '';
+    const authors = [...new Set(plan.authors.map(one => one.name))];
+    return html`<p>Needs <strong>${plural(needs.min, 'approval')}</strong>${who}; ${given || 'none'} given so far.
+        ${authors.length > 0 && !needs.allow_self && ` ${authors.join(', ')} made it and cannot approve it.`}
+        ${needs.signed && ' Approvals have to be signed.'} An approval is valid for ${lengthOf(needs.expires_ms)}.</p>`;
 }
 
 function Decisions({ decisions }) {
@@ -60,7 +61,7 @@ function Buttons({ plan }) {
         ${may.approve() && html`<button type="button" class="primary" data-key="a" onClick=${() => approve(plan)}>Approve …</button>`}
         ${may.reject() && html`<button type="button" data-key="r" onClick=${() => reject(plan)}>Reject …</button>`}
         ${may.override() && html`<button type="button" class="danger" onClick=${() => override(plan)}>Override …</button>`}
-        ${!may.approve() && html`<p class="muted">You may look at it; approving needs the role approver.</p>`}</div>`;
+        ${!may.approve() && html`<p class="muted">You may read it; approving needs the role approver.</p>`}</div>`;
 }
 
 export function Plan({ name }) {
@@ -71,18 +72,19 @@ export function Plan({ name }) {
     const plan = answer.data, waits = waitsFor(answer, `Plan ${short(name)}`);
     if (waits)
         return html`<div class="page"><h1>Plan ${short(name)}</h1>${waits}</div>`;
-    return html`<div class="page"><div class="bar"><h1>Plan <${Id} id=${plan.id} what="plan" /> for <a href="/environments/${part(plan.environment)}">${plan.environment}</a></h1>
+    return html`<div class="page"><a class="hidden" data-key="Escape" href="/plans">All plans</a>
+        <div class="bar"><h1>Plan <${Id} id=${plan.id} what="plan" /> for <a href="/environments/${part(plan.environment)}">${plan.environment}</a></h1>
             <${State} word=${plan.state} label=${plan.state === 'waiting' ? 'waiting for approval' : undefined} /></div>
         ${plan.reason && html`<p class="why ${stateOf(plan.state).tone}" title=${plan.reason}>${plainly(plan.reason)}</p>`}
         ${plan.superseded_by && html`<div class="notice held"><strong>Superseded.</strong> Another plan came instead: <a href="/plans/${plan.superseded_by}">${short(plan.superseded_by)}</a>.
             ${plan.difference && html`<p>${plan.difference.because.join('; ')}</p><${Lines} lines=${plan.difference.lines} />`}</div>`}
         <${Binds} plan=${plan} />
         <${Needs} plan=${plan} />
-        <${Buttons} plan=${plan} />
         ${env.data && html`<${Rollout} env=${env.data} isOfPlan=${true} />`}
         <${Decisions} decisions=${plan.decisions} />
         <h2>${plural(plan.document.lines.length, 'change')}</h2>
         <${Lines} lines=${plan.document.lines} />
-        ${[...plan.document.notes, ...plan.document.remarks].length > 0 && html`<h2>Good to know</h2><ul class="plain">${[...plan.document.notes, ...plan.document.remarks].map(text => html`<li>${text}</li>`)}</ul>`}
-        <${Operations} operations=${plan.operations} /></div>`;
+        ${[...plan.document.notes, ...plan.document.remarks].length > 0 && html`<h2>Notes</h2><ul class="plain">${[...plan.document.notes, ...plan.document.remarks].map(text => html`<li>${text}</li>`)}</ul>`}
+        <${Operations} operations=${plan.operations} />
+        <${Buttons} plan=${plan} /></div>`;
 }

@@ -1,6 +1,6 @@
 // resource: one thing of an environment: desired beside observed, what was done to it, what it writes. SPDX-License-Identifier: Apache-2.0
 import { part } from '../api.js';
-import { Id, State, Table, When, useAnswer, waitsFor } from '../parts.js';
+import { Id, Path, State, Table, When, useAnswer, waitsFor } from '../parts.js';
 import { withQuery } from '../route.js';
 import { html } from '../vendor/preact.js';
 import { flatten, plainly, plural } from '../words.js';
@@ -10,7 +10,7 @@ import { Logs } from './logs.js';
 const TABS = [['', 'Desired and observed'], ['operations', 'Operations'], ['events', 'Events'], ['logs', 'Logs']];
 
 function Facts({ title, rows, none }) {
-    return html`<section class="side"><h3>${title}</h3>${rows.length ? html`<dl class="fields">${rows.map(([path, value]) => html`<dt><code>${path}</code></dt><dd>${value}</dd>`)}</dl>`
+    return html`<section class="side"><h3>${title}</h3>${rows.length ? html`<dl class="fields">${rows.map(([path, value]) => html`<dt><${Path} text=${path} /></dt><dd>${value}</dd>`)}</dl>`
         : html`<p class="muted">${none}</p>`}</section>`;
 }
 
@@ -37,8 +37,8 @@ function observedOf(env, name) {
 function Compared({ env, name, resource }) {
     const seen = observedOf(env, name);
     return html`${seen.drift && html`<div class="notice degraded"><strong>Drifted.</strong> ${seen.drift}</div>`}
-        <div class="sides"><${Facts} title="Desired" rows=${flatten(resource?.desired ?? {}).filter(([path]) => path && !path.startsWith('label.'))} none="Nothing is asked for." />
-        <${Facts} title="Observed" rows=${seen.rows} none="Nothing is there." /></div>`;
+        <div class="sides"><${Facts} title="Desired" rows=${flatten(resource?.desired ?? {}).filter(([path]) => path && !path.startsWith('label.'))} none="Nothing." />
+        <${Facts} title="Observed" rows=${seen.rows} none="Nothing." /></div>`;
 }
 
 function Operations({ env, name }) {
@@ -47,7 +47,7 @@ function Operations({ env, name }) {
     return waits ?? html`${answer.data.because.map(text => html`<p title=${text}>${plainly(text)}</p>`)}
         ${answer.data.operations.length ? html`<${Table} heads=${['what', 'on', 'outcome', 'try', 'when']}>${answer.data.operations.map(one => html`<tr><td>${one.action}</td><td><code>${one.kind}/${one.name}</code></td>
             <td><${State} word=${one.outcome ?? one.phase.toLowerCase()} /> ${one.message}</td><td>${one.attempt}</td><td><${When} ms=${one.intent_ms} /></td></tr>`)}<//>`
-        : html`<p class="muted">Nothing was done to it that is still remembered.</p>`}`;
+        : html`<p class="muted">No operations are kept.</p>`}`;
 }
 
 export function Resource({ env, name, resource, tab }) {
@@ -56,6 +56,6 @@ export function Resource({ env, name, resource, tab }) {
             <nav class="tabs" aria-label="About ${name}">${tabs.map(([key, title]) => html`<a href=${withQuery({ tab: key })} data-key=${key === 'logs' ? 'l' : undefined} aria-current=${key === tab ? 'true' : undefined}>${title}</a>`)}</nav></div>
         ${tab === 'operations' ? html`<${Operations} env=${env} name=${name} />`
         : tab === 'events' ? html`<${Events} env=${env.name} resource=${name} />`
-        : tab === 'logs' && service ? html`<${Logs} env=${env.name} service=${service} />`
+        : tab === 'logs' && service ? html`<${Logs} key=${name} env=${env} service=${service} />`
         : html`<${Compared} env=${env} name=${name} resource=${resource} />`}</section>`;
 }

@@ -111,7 +111,7 @@ function sentenceOf(env, progress) {
 
 function titleOf(plan, isRunning, isOfPlan, shown) {
     if (!isRunning)
-        return shown.some(one => one.sets.some(set => set.state === 'previous')) ? 'Kept, to go back to at once' : 'Going away';
+        return shown.some(one => one.sets.some(set => set.state === 'previous')) ? 'Kept for undo' : 'Going away';
     return isOfPlan ? 'Rollout' : html`Rollout of <a href="/plans/${plan.id}">plan ${short(plan.id)}</a>`;
 }
 
@@ -139,7 +139,7 @@ export function Rollout({ env, isOfPlan }) {
             ${isRunning && html`<${Clock} since=${plan.started_ms ?? plan.made_ms} />`}
             <${Buttons} env=${env} isRunning=${isRunning} /></div>
         ${failed.map(one => html`<div class="notice failed" title=${one.reason}><strong>${one.culprit ? `${one.culprit}: ` : ''}</strong>${plainly(one.reason)}</div>`)}
-        ${progress?.waits && html`<div class="notice waiting"><strong>Waits for a person.</strong> ${progress.waits}</div>`}
+        ${progress?.waits && html`<div class="notice waiting"><strong>◆ Waiting for a person:</strong> ${progress.waits}</div>`}
         <ul class="services">${shown.map(service => html`<${Service} key=${service.name} env=${env} service=${service} />`)}</ul>
         ${gates.length > 0 && html`<ul class="gates">${gates.map(gate => html`<${Gate} key=${gate.uid} gate=${gate} groups=${core?.groups ?? []} counts=${counts} />`)}</ul>`}
         ${progress && html`<${Counters} progress=${progress} steps=${core?.items.filter(item => item.lane === 'main').length ?? 0} />`}
@@ -149,6 +149,6 @@ export function Rollout({ env, isOfPlan }) {
 // How the last one went, until the next.
 export function Past({ last }) {
     const why = last?.reason || last?.culprit;
-    return why ? html`<div class="notice failed"><strong>↩ The last rollout ${last.state === 'reverted' ? 'went back' : last.state}.</strong> <span title=${why}>${plainly(why)}</span>
+    return why ? html`<div class="notice failed"><strong>↩ The last rollout ${last.state === 'reverted' ? 'went back' : last.state}:</strong> <span title=${why}>${plainly(why)}</span>
         <span class="muted"> · <${When} ms=${last.began_ms} /> · ${plural(last.lost, 'request')} lost</span>${last.plan && html` · <a href="/plans/${last.plan}">plan ${short(last.plan)}</a>`}</div>` : null;
 }
