@@ -1,13 +1,14 @@
 // api: what is asked of the daemon, and how it refuses. SPDX-License-Identifier: Apache-2.0
 //
 // ask() resolves with the answer, or throws a Problem: RFC 9457 as the daemon says it, or `UNREACHABLE`. A GET that came
-// too often waits as long as it is told and is asked again. What changes something shows the session's token.
+// too often waits as long as it is told and is asked again. What changes something shows the session's token; where another
+// tab has signed in meanwhile, that session's.
 
 const TRIES = 3, WAIT_MAX_S = 15;
 let csrf = '';
-let nobody = () => {};
+let nobody = () => {}, renewed = async () => false;
 
-class Problem extends Error {
+export class Problem extends Error {
     constructor(status, body) {
         super(body.detail || body.title || `the daemon answered ${status}`);
         this.status = status;
@@ -16,9 +17,10 @@ class Problem extends Error {
     }
 }
 
-// `told`: called when the session is over.
-export function onNobody(told) {
+// `told`: called when the session is over; `asked`: when a token is not the session's. Resolves with whether it is now.
+export function onSession(told, asked) {
     nobody = told;
+    renewed = asked;
 }
 
 export function setCsrf(token) {
@@ -51,6 +53,8 @@ export async function ask(path, body) {
         }
         if (answer.status === 401 && path !== '/sign-in')
             nobody();
+        if (answer.status === 403 && body !== undefined && i === 1 && await renewed())
+            continue;
         throw new Problem(answer.status, said);
     }
 }

@@ -6,10 +6,10 @@ import { Dialog, told } from './dialog.js';
 import { HELP, VIEWS } from './keys.js';
 import { Failed, Loading } from './parts.js';
 import { where } from './route.js';
-import { enter, onChange, reconnect, signOut, store } from './store.js';
+import { enter, freshen, notFresh, onChange, reconnect, signOut, store } from './store.js';
 import { clock } from './time.js';
 import { html, render } from './vendor/preact.js';
-import { actorOf, stateOf } from './words.js';
+import { actorOf, sentence, short, stateOf } from './words.js';
 import { Access } from './views/access.js';
 import { Environment } from './views/environment.js';
 import { Environments } from './views/environments.js';
@@ -70,13 +70,23 @@ function Header({ view }) {
         <${Summary} />
         <div class="you"><span title=${store.me.roles.join(', ') || 'no role'}>${actorOf(store.me.actor)}</span>
             <button type="button" class="quiet" data-key="?" onClick=${help} aria-label="Keys" title="keys (?)">?</button><${ThemeSwitch} />
-            <button type="button" class="quiet" onClick=${signOut}>Sign out</button></div>
+            <button type="button" class="quiet" onClick=${() => signOut().catch(problem => told('Still signed in', [sentence(problem.message)]))}>Sign out</button></div>
     </header>`;
 }
 
 function Stale() {
-    return store.lostSince ? html`<div class="stale" role="alert"><span class="shape" aria-hidden="true">▲</span> Not live since ${clock(store.lostSince)}:
-        what is shown may be older than what is. Trying again. <button type="button" onClick=${reconnect}>Try now</button></div>` : null;
+    const fault = !store.lostSince && notFresh();
+    if (!store.lostSince && !fault)
+        return null;
+    return html`<div class="stale" role="alert"><span class="shape" aria-hidden="true">▲</span> ${fault ? `Not all of this is up to date. ${sentence(fault.message)}`
+        : `Not live since ${clock(store.lostSince)}: what is shown may be out of date. Trying again.`} <button type="button" onClick=${fault ? freshen : reconnect}>Try now</button></div>`;
+}
+
+// What a tab and a bookmark are called, and what is heard on the way there.
+function titleOf({ view, name, query }) {
+    if (view === 'plans' && name)
+        return `Plan ${short(name)}`;
+    return [name ? query.get('at') : views[view]?.title ?? 'Not found', name || query.get('env')].filter(Boolean).join(' of ');
 }
 
 function Body({ view, name, query }) {
@@ -89,19 +99,27 @@ function Body({ view, name, query }) {
 function App() {
     if (store.me && location.pathname === '/sign-in')
         history.replaceState(null, '', '/environments');
-    const { view, name, query } = where();
+    const place = where(), { view, name, query } = place;
+    document.title = store.me ? `${titleOf(place)} · Reeve` : 'Reeve';
     if (store.fault)
         return html`<main class="alone"><${Failed} problem=${store.fault} what="The page" /><button type="button" onClick=${enter}>Try again</button></main>`;
     if (store.me === undefined)
         return html`<main class="alone"><${Loading} what="" /></main>`;
     if (!store.me)
         return html`<${SignIn} />`;
-    document.title = [name || views[view]?.title, 'Reeve'].filter(Boolean).join(' · ');
-    return html`<${Header} view=${view} /><${Stale} /><main><${Body} view=${view} name=${name} query=${query} /></main><${Dialog} />`;
+    return html`<${Header} view=${view} /><${Stale} /><main tabindex="-1" aria-label=${titleOf(place)}><${Body} view=${view} name=${name} query=${query} /></main><${Dialog} />`;
 }
 
+let isBegun = false;
+
+// Whoever works by keyboard goes on in the view, when what had the focus is gone.
 function draw() {
+    const had = document.activeElement;
     render(html`<${App} />`, document.body);
+    const main = document.querySelector('main[tabindex]');
+    if (main && document.activeElement === document.body && (had !== document.body || !isBegun))
+        main.focus({ preventScroll: true });
+    isBegun ||= Boolean(main);
 }
 
 setTheme(theme());

@@ -8,11 +8,21 @@ export function where() {
     return { view: view || 'environments', name: decodeURIComponent(name), query: new URLSearchParams(location.search) };
 }
 
-export function go(address, options = {}) {
-    history[options.replaces ? 'replaceState' : 'pushState'](null, '', address);
+const SCROLLED = 'main, .window';
+
+// Another view is begun at its top, by who sees it and by who hears it; the one before is come back to where it was left.
+function arrive(tops = []) {
     changedNow();
-    if (!options.replaces)
-        document.querySelector('main')?.scrollTo(0, 0);
+    document.querySelector('main')?.focus({ preventScroll: true });
+    document.querySelectorAll(SCROLLED).forEach((one, i) => (one.scrollTop = tops[i] ?? 0));
+}
+
+// `replaces`: no step that is gone back from; `stays`: the same view with something else chosen.
+export function go(address, { replaces = false, stays = replaces } = {}) {
+    if (!replaces)
+        history.replaceState([...document.querySelectorAll(SCROLLED)].map(one => one.scrollTop), '');
+    history[replaces ? 'replaceState' : 'pushState'](null, '', address);
+    stays ? changedNow() : arrive();
 }
 
 // With these in the query, and without those that are null.
@@ -24,7 +34,7 @@ export function withQuery(changes) {
     return location.pathname + (text && `?${text}`);
 }
 
-addEventListener('popstate', changedNow);
+addEventListener('popstate', event => arrive(event.state ?? []));
 
 // A plain click on a link of ours stays in the page.
 addEventListener('click', event => {
@@ -33,5 +43,5 @@ addEventListener('click', event => {
         link.pathname.startsWith('/api/'))
         return;
     event.preventDefault();
-    go(link.getAttribute('href'));
+    go(link.getAttribute('href'), { stays: link.pathname === location.pathname && !link.closest('.pages') });
 });

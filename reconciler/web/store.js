@@ -5,13 +5,14 @@
 // by name: some that changed are asked for one by one, many with the list. Nothing is asked for by the clock.
 //
 // Bounds: KEPT_MAX answers that no view shows, EVENTS_MAX newest events.
-import { ask, onNobody, part, setCsrf } from './api.js';
+import { Problem, ask, onSession, part, setCsrf } from './api.js';
 import { newStream } from './stream.js';
 
 const PACE_MS = 150, KEPT_MAX = 24, EVENTS_MAX = 400, ONE_BY_ONE_MAX = 12, PAGE = 1000;
 
 export const store = {
     me: undefined,       // undefined: not known yet; null: nobody
+    isOver: false,       // the session ended, and nobody asked for that
     fault: null,         // why nothing is shown at all
     rows: new Map(), order: [], version: 0, listed: false, listFault: null, // of environments; another version: something in it
     lostSince: 0,
@@ -99,6 +100,14 @@ export function refresh(test = () => true) {
     flushSoon();
 }
 
+// Why something that is shown is not as it should be by now.
+export const notFresh = () => (store.listed && store.listFault) || [...answers.values()].find(one => one.users.length && one.error && one.data)?.error;
+
+export function freshen() {
+    isListDirty ||= Boolean(store.listFault);
+    refresh();
+}
+
 // --- environments -----------------------------------------------------------------------------------
 
 function rowOf(full) {
@@ -127,7 +136,9 @@ async function loadRow(name) {
         if (isNew)
             sortRows();
     } catch (problem) {
-        if (problem.status === 404 && store.rows.delete(name))
+        if (problem.status !== 404)
+            store.listFault = problem;
+        else if (store.rows.delete(name))
             sortRows();
     }
     changed();
@@ -215,19 +226,33 @@ const stream = newStream({
         if (status === 401)
             leave();
         else
-            begin(); // another history than ours: all of it anew
+            begin().catch(problem => { // another history than ours: all of it anew
+                store.fault = problem;
+                changed();
+            });
     },
 });
 
 function leave() {
     stream.stop();
     setCsrf('');
+    store.isOver ||= Boolean(store.me);
     Object.assign(store, { me: null, rows: new Map(), order: [], listed: false, listFault: null, events: [], lostSince: 0 });
     answers.clear();
     changed();
 }
 
-onNobody(leave);
+// Whose session it is by now; nothing is done as somebody else than who is shown.
+async function renew() {
+    const me = await ask('/me'), isNew = me.csrf !== store.me?.csrf;
+    if (me.actor !== store.me?.actor)
+        throw new Problem(403, { detail: `this browser is signed in as ${me.actor.replace('person:', '')} by now, and nothing was done: load the page again` });
+    store.me = me;
+    setCsrf(me.csrf);
+    return isNew;
+}
+
+onSession(leave, renew);
 
 const askHead = () => ask('/history?newest=1&limit=1&bodies=0');
 
@@ -245,6 +270,7 @@ export async function enter() {
         const head = askHead();
         head.catch(() => {}); // begin() hears of it, or nobody has signed in
         store.me = await ask('/me');
+        store.isOver = false;
         setCsrf(store.me.csrf);
         changed();
         await begin(head);
@@ -263,6 +289,7 @@ export async function signIn(name, password) {
 export async function signOut() {
     await ask('/sign-out', {});
     leave();
+    store.isOver = false;
 }
 
 export const reconnect = () => stream.again();

@@ -122,7 +122,7 @@ test('who may only look sees no button, and what is for admins says so', async (
     await page.getByLabel('Password').fill('no');
     await page.getByLabel('Name').fill('vic');
     await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByText('Not that name and password').waitFor();
+    await page.getByText('Wrong name or password').waitFor();
     await expectAccessible(vic, 'a refusal');
 });
 

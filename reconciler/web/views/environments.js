@@ -80,7 +80,7 @@ export function Environments({ query }) {
             onInput=${event => go(withQuery({ find: event.target.value }), { replaces: true })}
             onKeyDown=${event => event.key === 'Enter' && document.querySelector('[data-row]')?.focus()} />
         <span class="count">${find ? `${rows.length.toLocaleString('en')} of ${store.rows.size.toLocaleString('en')}` : rows.length.toLocaleString('en')}</span></div>
-        ${store.listFault ? html`<${Failed} problem=${store.listFault} what="Environments" />`
+        ${store.listFault && !store.listed ? html`<${Failed} problem=${store.listFault} what="Environments" />`
         : !store.listed ? html`<${Loading} what="environments" />`
         : !store.rows.size ? html`<${Empty} title="No environments yet">They appear when a commit of a source has an Environment below <code>.reeve/</code>.
             See <a href="/system">sources</a> for what was fetched, and why something of it may be refused.<//>`
