@@ -89,7 +89,7 @@ static void null_read(void *self, const struct rv_host *h, const struct rv_op *o
 static void null_find(void *self, const struct rv_host *h, const struct rv_op *op,
                       struct rv_result *ret)
 {
-    null_read_one(self, h, "find", op, op->owner, ret);
+    null_read_one(self, h, "find_by_owner", op, op->owner, ret);
 }
 
 /* --- apply --- */

@@ -197,7 +197,7 @@ static void test_forgetful_driver_is_caught(void **state)
     (void)state;
     test_host_init(&t);
     subject.host = &t.host;
-    subject.config = "{\"faults\":[{\"call\":\"find\",\"verdict\":\"absent\"}]}";
+    subject.config = "{\"faults\":[{\"call\":\"find_by_owner\",\"verdict\":\"absent\"}]}";
     assert_true(conform_run(&subject, &t.arena, &report) > 0);
     assert_true(str_find(report, S("create: find_by_owner does not find it")) != STR_NPOS);
     subject.config = "{\"faults\":[{\"call\":\"read\",\"verdict\":\"retry\"}]}";
