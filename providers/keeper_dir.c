@@ -12,6 +12,7 @@
 
 #include "base/guard.h"
 #include "base/sys.h"
+#include "base/utf8.h"
 
 #define KEEPER_FILE_MAX (1u << 20)
 #define KEEPER_LOCK_TRIES 100 /* 10 ms each: who looks holds the lock for an instant */
@@ -249,20 +250,17 @@ static void keeper_make_text(char *text, size_t n, int is_plain)
 {
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
-        size_t more = c >= 0xf0 && c < 0xf5 ? 3 : c >= 0xe0 ? 2 : c >= 0xc2 ? 1 : 0, got = 0;
+        uint32_t unused;
+        size_t len;
 
         if (c < 0x80) {
             if (!c || (is_plain && ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f)))
                 text[i] = '?';
             continue;
         }
-        while (got < more && i + got + 1 < n && ((unsigned char)text[i + got + 1] & 0xc0) == 0x80)
-            got++;
-        if (more && got == more && c < 0xf5 && !(c == 0xe0 && (unsigned char)text[i + 1] < 0xa0) &&
-            !(c == 0xed && (unsigned char)text[i + 1] > 0x9f) &&
-            !(c == 0xf0 && (unsigned char)text[i + 1] < 0x90) &&
-            !(c == 0xf4 && (unsigned char)text[i + 1] > 0x8f))
-            i += more;
+        len = utf8_decode((struct str){ text + i, n - i }, &unused);
+        if (len)
+            i += len - 1;
         else
             text[i] = '?';
     }

@@ -221,6 +221,26 @@ void spec_message_format(struct sb *b, const struct spec_message *m, struct str 
     }
 }
 
+const char *spec_message_level(const struct spec_message *m)
+{
+    return m->severity == SPEC_ERROR ? "error" : "warning";
+}
+
+struct value *spec_message_value(struct arena *a, const struct spec_message *m, struct str file)
+{
+    struct value *v = value_map(a);
+
+    value_set_text(a, v, S("severity"), str_from_c(spec_message_level(m)));
+    value_set_text(a, v, S("file"), file);
+    value_set_int(a, v, S("line"), m->place.line);
+    value_set_int(a, v, S("column"), m->place.column);
+    value_set_text(a, v, S("text"), m->text);
+    value_set_text(a, v, S("rule"), m->rule);
+    if (m->hint.n)
+        value_set_text(a, v, S("hint"), m->hint);
+    return v;
+}
+
 struct str spec_line(struct spec_lines *l, struct str text, uint32_t n)
 {
     if (l->text.p != text.p || n < l->n)

@@ -46,6 +46,9 @@ void spec_messages_join(struct spec_messages *m, const struct spec_messages *mor
  * gives the caret. */
 void spec_messages_sort(struct spec_messages *m);
 void spec_message_format(struct sb *b, const struct spec_message *m, struct str line, int colour);
+const char *spec_message_level(const struct spec_message *m); /* error, warning */
+/* {severity, file, line, column, text, rule, hint?}; `file`: as who asks calls it. */
+struct value *spec_message_value(struct arena *a, const struct spec_message *m, struct str file);
 
 /* The line of a text; quickly where the next one asked for is the same or below. `l` begins as zeroes. */
 struct spec_lines {

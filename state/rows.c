@@ -4,36 +4,22 @@
 #include <string.h>
 
 #include "base/guard.h"
+#include "base/utf8.h"
 #include "specs/json_io.h"
-
-/* The length of the UTF-8 sequence at p, 0 when it is none. */
-static size_t rows_sequence(const unsigned char *p, size_t n)
-{
-    size_t len = p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-
-    if (!len || len > n)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0; /* overlong, surrogate, beyond U+10FFFF */
-    return len;
-}
 
 int rows_is_text(struct str text)
 {
-    const unsigned char *p = (const unsigned char *)text.p;
+    uint32_t c;
 
-    for (size_t i = 0; i < text.n;) {
-        size_t len = p[i] < 0x80 ? p[i] != 0 : rows_sequence(p + i, text.n - i);
+    while (text.n && text.p[0]) {
+        size_t len = (unsigned char)text.p[0] < 0x80 ? 1 : utf8_decode(text, &c);
 
         if (!len)
             return 0;
-        i += len;
+        text.p += len;
+        text.n -= len;
     }
-    return 1;
+    return !text.n;
 }
 
 int rows_check(const struct table *t, const void *rec, struct err *err)

@@ -4,11 +4,6 @@
 #include "specs/json_io.h"
 #include "specs/policy_rules.h"
 
-static const char *level_of(const struct spec_message *m)
-{
-    return m->severity == SPEC_ERROR ? "error" : "warning";
-}
-
 /* --- text and JSON ------------------------------------------------------------------------------- */
 
 static struct str text_of_file(const struct messages *in, struct str path)
@@ -48,17 +43,8 @@ static struct value *as_json(struct cli *c, const struct messages *in)
 
     for (size_t i = 0; i < in->list->list.n; i++) {
         const struct spec_message *m = &in->list->list.p[i];
-        struct value *one = value_map(a);
 
-        value_set_text(a, one, S("severity"), str_from_c(level_of(m)));
-        value_set_text(a, one, S("file"), in->path(in->ctx, value_file(m->place)));
-        value_set_int(a, one, S("line"), m->place.line);
-        value_set_int(a, one, S("column"), m->place.column);
-        value_set_text(a, one, S("text"), m->text);
-        value_set_text(a, one, S("rule"), m->rule);
-        if (m->hint.n)
-            value_set_text(a, one, S("hint"), m->hint);
-        value_add(a, list, one);
+        value_add(a, list, spec_message_value(a, m, in->path(in->ctx, value_file(m->place))));
     }
     return list;
 }
@@ -122,7 +108,7 @@ static struct value *result_of(struct cli *c, const struct messages *in,
                                 : m->text;
 
     value_set_text(a, result, S("ruleId"), m->rule);
-    value_set_text(a, result, S("level"), str_from_c(level_of(m)));
+    value_set_text(a, result, S("level"), str_from_c(spec_message_level(m)));
     value_set(a, result, S("message"), with_text(a, text));
     if (value_file(m->place).n)
         value_set(a, result, S("locations"), location_of(c, in, m));

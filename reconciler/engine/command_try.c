@@ -277,17 +277,8 @@ static struct value *messages_value(struct arena *a, const struct try_ref *r,
     for (size_t i = 0; i < messages->list.n; i++) {
         const struct spec_message *m = &messages->list.p[i];
         struct str line = yaml_text_line(text_of(r, value_file(m->place)), m->place.line);
-        struct value *one = value_map(a);
+        struct value *one = spec_message_value(a, m, value_file(m->place));
 
-        value_set_text(a, one, S("severity"),
-                       m->severity == SPEC_ERROR ? S("error") : S("warning"));
-        value_set_text(a, one, S("file"), value_file(m->place));
-        value_set_int(a, one, S("line"), m->place.line);
-        value_set_int(a, one, S("column"), m->place.column);
-        value_set_text(a, one, S("text"), m->text);
-        value_set_text(a, one, S("rule"), m->rule);
-        if (m->hint.n)
-            value_set_text(a, one, S("hint"), m->hint);
         if (line.n && !str_eq_c(m->rule, "secret-literal"))
             value_set_text(a, one, S("source"), line);
         value_add(a, list, one);

@@ -176,7 +176,8 @@ static int look_load_leaving(struct gate_task *g, const struct value *leaving, s
     return arena_status(&g->arena, err);
 }
 
-static int look_find_live(struct gate_task *g, struct err *err)
+/* The set of its item; one that is not there has no state. */
+static int look_find_set(struct gate_task *g, struct rec_set *ret, struct err *err)
 {
     struct rec_set set = { .env = g->rec.env,
                            .service = g->item->service,
@@ -185,8 +186,20 @@ static int look_find_live(struct gate_task *g, struct err *err)
 
     if (rc && rc != ERR_NOT_FOUND)
         return rc;
+    if (rc)
+        set.state = S("");
     *err = ERR_INIT;
-    if (!rc && str_eq_c(set.state, "live"))
+    *ret = set;
+    return 0;
+}
+
+static int look_find_live(struct gate_task *g, struct err *err)
+{
+    struct rec_set set;
+
+    if (look_find_set(g, &set, err))
+        return err->code;
+    if (str_eq_c(set.state, "live"))
         g->verdict = GATE_CANCELLED;
     return 0;
 }
@@ -209,14 +222,11 @@ static int look_load_drained(struct gate_task *g, struct err *err)
 /* A later plan took the set over: it is live again, kept by that plan, or on its way out. */
 static int look_load_keep(struct gate_task *g, struct err *err)
 {
-    struct rec_set set = { .env = g->rec.env,
-                           .service = g->item->service,
-                           .set_key = g->item->set_key };
-    int rc = db_get(g->engine->db, &g->arena, REC_set, &set, err);
+    struct rec_set set;
 
-    if (rc && rc != ERR_NOT_FOUND)
-        return rc;
-    if (rc || !str_eq_c(set.state, "previous") || !digest_eq(&set.kept_by, &g->rec.plan))
+    if (look_find_set(g, &set, err))
+        return err->code;
+    if (!str_eq_c(set.state, "previous") || !digest_eq(&set.kept_by, &g->rec.plan))
         g->verdict = GATE_CANCELLED;
     return 0;
 }

@@ -3,28 +3,23 @@
 
 #include <strings.h>
 
+#include "base/utf8.h"
+
 #define GIT_TEXT_SHOW_MAX 200
 
-/* Length of the well-formed UTF-8 sequence at p, or 0. */
-static size_t git_text_sequence(const unsigned char *p, size_t n)
+/* Bytes of the character that it begins with; 0: it is none, or NUL. */
+static size_t git_text_sequence(struct str raw)
 {
-    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    uint32_t c = 0;
+    size_t n = utf8_decode(raw, &c);
 
-    if (!p[0] || p[0] > 0xf4 || !len || len > n)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return len;
+    return c ? n : 0;
 }
 
 size_t git_text_utf8_fault(struct str raw)
 {
     for (size_t i = 0; i < raw.n;) {
-        size_t len = git_text_sequence((const unsigned char *)raw.p + i, raw.n - i);
+        size_t len = git_text_sequence(str_slice(raw, i, raw.n));
 
         if (!len)
             return i;
@@ -39,7 +34,7 @@ struct str git_text_utf8(struct arena *a, struct str raw, size_t max)
 
     sb_init(&out, a);
     for (size_t i = 0; i < raw.n;) {
-        size_t len = git_text_sequence((const unsigned char *)raw.p + i, raw.n - i);
+        size_t len = git_text_sequence(str_slice(raw, i, raw.n));
         struct str part = len ? str_slice(raw, i, len) : S("\xef\xbf\xbd");
 
         if (out.n + part.n > max)
