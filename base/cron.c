@@ -2,7 +2,6 @@
 #include "base/cron.h"
 
 #include "base/date.h"
-#include "base/guard.h"
 
 #define CRON_TEXT_MAX 256
 #define CRON_DAYS_MAX (50 * 366) /* 29 February on one day of the week: at most 40 years apart */

@@ -1,7 +1,5 @@
 /* The grammar as JSON Schema 2020-12. SPDX-License-Identifier: Apache-2.0 */
-#include "base/guard.h"
 #include "specs/schema.h"
-#include "specs/schema_path.h"
 
 #define DIALECT "https://json-schema.org/draft/2020-12/schema"
 

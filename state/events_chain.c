@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 
-#include "base/guard.h"
 #include "state/events_row.h"
 #include "state/retain.h"
 

@@ -3,7 +3,6 @@
 
 #include "base/guard.h"
 #include "state/db_impl.h"
-#include "state/documents.h"
 
 #define RETAIN_PART_BYTES (1u << 20) /* of one body, about */
 #define RETAIN_DOCUMENTS_BYTES                                                                     \

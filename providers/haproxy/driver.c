@@ -8,7 +8,6 @@
 #include "providers/haproxy/edge.h"
 #include "providers/haproxy/facts.h"
 #include "providers/haproxy/list.h"
-#include "providers/haproxy/runtime.h"
 #include "providers/haproxy/sync.h"
 #include "providers/haproxy/types.h"
 #include "providers/haproxy/words.h"

@@ -9,7 +9,6 @@
 #include "providers/haproxy/edge_want.h"
 #include "providers/haproxy/render.h"
 #include "providers/haproxy/runtime.h"
-#include "providers/haproxy/sync.h"
 #include "providers/keeper_client.h"
 
 #define EDGE_START_MS 8000

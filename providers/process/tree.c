@@ -14,7 +14,6 @@
 
 #include "base/guard.h"
 #include "base/hash.h"
-#include "base/sys.h"
 
 #define TREE_DEPTH_MAX 128
 #define TREE_FILES_MAX 200000u

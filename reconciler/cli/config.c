@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/guard.h"
 #include "base/sys.h"
 #include "providers/registry.h"
 #include "reconciler/cli/cli.h"

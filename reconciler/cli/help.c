@@ -1,7 +1,6 @@
 /* The page that teaches, and one a verb. SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "base/guard.h"
 #include "reconciler/cli/verbs.h"
 
 #define NAME_WIDTH 10

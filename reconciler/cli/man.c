@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/cli/man.h"
 
-#include "base/guard.h"
 #include "base/scdoc.h"
 #include "reconciler/cli/cli.h"
 #include "specs/schema.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/cli/messages.h"
 
-#include "specs/json_io.h"
 #include "specs/policy_rules.h"
 
 /* --- text and JSON ------------------------------------------------------------------------------- */

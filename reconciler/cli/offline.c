@@ -15,7 +15,6 @@
 #include "reconciler/core/graph.h"
 #include "reconciler/engine/try_plan.h"
 #include "reconciler/engine/zones.h"
-#include "specs/json_io.h"
 #include "specs/zone_check.h"
 
 #define SPEC_DIR ".reeve"

@@ -8,7 +8,6 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/guard.h"
 
 #define SERVICE_HAND_MIN 64 /* descriptors are moved above those that they shall become */

@@ -1,7 +1,6 @@
 /* Commands. SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "base/guard.h"
 #include "base/sys.h"
 #include "reconciler/cli/args_time.h"
 #include "reconciler/cli/sign.h"

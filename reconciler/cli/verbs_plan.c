@@ -4,7 +4,6 @@
 #include "reconciler/cli/offline.h"
 #include "reconciler/cli/verbs.h"
 #include "reconciler/core/plan_differ.h"
-#include "reconciler/engine/view.h"
 #include "specs/json_io.h"
 
 int cli_show_plan(struct cli *c, const struct value *answer, struct err *err)

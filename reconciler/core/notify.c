@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/notify.h"
 
-#include "base/guard.h"
-
 static int may_go(const struct notify_facts *f, size_t row)
 {
     return !f->quiet_until_ms || f->rows[row].severity == NOTIFY_CRITICAL;

@@ -6,7 +6,6 @@
 #include "base/base64.h"
 #include "base/date.h"
 #include "base/guard.h"
-#include "base/url.h"
 
 #define LINE_BYTES 57u /* of which base64 makes 76 */
 #define WORD_BYTES 42u /* of which an encoded word makes less than 75 */

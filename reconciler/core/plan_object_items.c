@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "reconciler/core/object.h"
 #include "reconciler/core/planner.h"
 #include "reconciler/core/rollout_items.h"
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/core/rollout_standby.h"
 
-#include "reconciler/core/identity.h"
-
 static void add_instances(struct lane *l, int step, const struct member *m,
                           const struct rec_set *set, int is_frozen)
 {

@@ -1,5 +1,4 @@
 /* All places. SPDX-License-Identifier: Apache-2.0 */
-#include "base/guard.h"
 #include "reconciler/engine/anchor_task.h"
 #include "reconciler/engine/engine_state.h"
 

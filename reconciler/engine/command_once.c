@@ -1,5 +1,4 @@
 /* Commands that may come twice and are done once. SPDX-License-Identifier: Apache-2.0 */
-#include "base/guard.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "reconciler/engine/command_write.h"

@@ -1,7 +1,6 @@
 /* Tokens, and calls that were refused. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/command_write.h"
 #include "reconciler/engine/view.h"
-#include "specs/json_io.h"
 
 static struct value *token_answer(struct command_call *c, const struct rec_token *row)
 {

@@ -7,12 +7,10 @@
 #include "reconciler/engine/env_task.h"
 #include "specs/scalar.h"
 #include "state/holds.h"
-#include "state/journal.h"
 #include "state/plans.h"
 #include "state/quarantine.h"
 #include "state/resources.h"
 #include "state/revisions.h"
-#include "state/sets.h"
 
 static struct db *command_db(struct command_call *c)
 {

@@ -1,6 +1,5 @@
 /* What a running engine knows, and how a single run ended. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/claims.h"
-#include "reconciler/engine/edge_task.h"
 #include "reconciler/engine/env_task.h"
 
 /* Specs that are refused leave what serves as it is, but nobody asked for that. */

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "reconciler/engine/command_write.h"
 #include "reconciler/engine/covers.h"
 #include "reconciler/engine/edge_task.h"
 #include "reconciler/engine/engine_life.h"

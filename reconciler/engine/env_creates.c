@@ -1,8 +1,6 @@
 /* How many instances and objects the commits of an environment may make in an hour. SPDX-License-Identifier: Apache-2.0 */
-#include "base/guard.h"
 #include "reconciler/core/object.h"
 #include "reconciler/engine/env_row.h"
-#include "state/journal.h"
 
 #define CREATES_WITHIN_MS (60 * 60 * 1000)
 

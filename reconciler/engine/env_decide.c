@@ -1,5 +1,4 @@
 /* Whether a plan begins, and what it waits for. SPDX-License-Identifier: Apache-2.0 */
-#include "reconciler/core/render.h"
 #include "reconciler/core/standing.h"
 #include "reconciler/core/windows.h"
 #include "reconciler/engine/anchor_wait.h"

@@ -1,7 +1,6 @@
 /* Lost instances that are not run again, because their service says so. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/env_objects.h"
 #include "specs/json_io.h"
-#include "state/resources.h"
 
 static const struct value *modes_of(const struct environment_spec *spec, struct str service)
 {

@@ -3,7 +3,6 @@
 
 #include "reconciler/core/drift.h"
 #include "reconciler/core/object.h"
-#include "reconciler/engine/env_row.h"
 #include "specs/json_io.h"
 
 /* --- what is known before ------------------------------------------------------------------------ */

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/sys.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/follow_page.h"
 
-#include "base/guard.h"
 #include "specs/json_io.h"
 
 static void set_digest(struct arena *a, struct value *map, struct str name,

@@ -1,7 +1,5 @@
 /* What a gate looks at, by its item and the rows: on STATE. SPDX-License-Identifier: Apache-2.0 */
-#include "base/guard.h"
 #include "reconciler/engine/gate_look.h"
-#include "reconciler/engine/run.h"
 
 static int look_add_instance(struct gate_task *g, const struct rec_instance *row,
                              const struct value *probe, int is_live, struct err *err)

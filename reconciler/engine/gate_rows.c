@@ -4,7 +4,6 @@
 #include "base/sys.h"
 #include "reconciler/core/standing.h"
 #include "reconciler/engine/gate_look.h"
-#include "reconciler/engine/run.h"
 #include "state/holds.h"
 
 /* While only a person can end it the environment says so. */

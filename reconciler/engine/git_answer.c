@@ -2,7 +2,6 @@
 #include "reconciler/engine/git_answer.h"
 
 #include "base/base64.h"
-#include "base/guard.h"
 #include "reconciler/engine/git_text.h"
 #include "reconciler/engine/git_worker.h"
 #include "specs/json_io.h"

@@ -2,8 +2,6 @@
 #include <string.h>
 
 #include "base/guard.h"
-#include "base/hash.h"
-#include "base/map.h"
 #include "base/sys.h"
 #include "base/vec.h"
 #include "reconciler/engine/git_net.h"

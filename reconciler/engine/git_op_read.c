@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/guard.h"
 #include "reconciler/engine/git_entry.h"
 #include "reconciler/engine/git_hostile.h"
 #include "reconciler/engine/git_op.h"

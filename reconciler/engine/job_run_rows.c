@@ -9,7 +9,6 @@
 #include "reconciler/engine/uids.h"
 #include "specs/digest.h"
 #include "specs/json_io.h"
-#include "state/revisions.h"
 
 /* Whether it was to make way for another before this: what is there says so. */
 static int run_reads(struct job_run *r, struct err *err)

@@ -6,7 +6,6 @@
 #include "reconciler/core/plan.h"
 #include "reconciler/core/scope.h"
 #include "specs/json_io.h"
-#include "specs/schema_path.h"
 
 #define TARGET_CHARS 12
 

@@ -2,7 +2,6 @@
 #include "reconciler/engine/op_assets.h"
 
 #include "reconciler/core/rollout_items.h"
-#include "reconciler/engine/run.h"
 #include "specs/json_io.h"
 
 #define ASSETS_BACK_MAX 200 /* how far back it is looked */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/op_object.h"
 
-#include "base/guard.h"
 #include "reconciler/core/drift.h"
 #include "reconciler/engine/run.h"
 #include "specs/json_io.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/op_outputs.h"
 
-#include "base/guard.h"
 #include "reconciler/core/object.h"
 #include "specs/json_io.h"
 #include "specs/reference.h"

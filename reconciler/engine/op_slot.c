@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/op_slot.h"
 
-#include "base/guard.h"
 #include "reconciler/engine/engine_state.h"
 #include "reconciler/engine/op_task.h"
 #include "reconciler/engine/provider_line.h"

@@ -2,12 +2,10 @@
  *
  * Plans, operations, rollouts and approvals are not: they are about a history that this database does not have.
  * Places in that history become the place of this event. */
-#include "base/guard.h"
 #include "providers/kit.h"
 #include "reconciler/core/identity.h"
 #include "reconciler/core/plan.h"
 #include "reconciler/engine/recover_rows.h"
-#include "state/documents.h"
 #include "state/environments.h"
 #include "state/resources.h"
 #include "state/revisions.h"

@@ -7,7 +7,6 @@
 #include "reconciler/core/object.h"
 #include "specs/spec.h"
 #include "state/documents.h"
-#include "state/environments.h"
 #include "state/resources.h"
 
 /* An epoch: no idempotency key, no plan's id and no route generation of before comes again. */

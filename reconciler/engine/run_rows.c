@@ -1,5 +1,4 @@
 /* The rows that a run's switches, groups and end leave. SPDX-License-Identifier: Apache-2.0 */
-#include "base/guard.h"
 #include "reconciler/engine/run.h"
 #include "state/plans.h"
 

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 
-#include "base/guard.h"
 #include "reconciler/core/lockout.h"
 #include "reconciler/engine/engine_state.h"
 #include "specs/json_io.h"

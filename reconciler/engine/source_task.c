@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/crash.h"
 #include "base/guard.h"
 #include "base/log.h"

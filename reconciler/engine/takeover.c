@@ -2,7 +2,6 @@
 #include "reconciler/engine/takeover.h"
 
 #include "base/log.h"
-#include "providers/kit.h"
 #include "reconciler/engine/follow.h"
 #include "reconciler/engine/peer_mark.h"
 #include "reconciler/engine/stale.h"

@@ -1,7 +1,6 @@
 /* What is not as it was asked for, in words. SPDX-License-Identifier: Apache-2.0 */
 #include "base/guard.h"
 #include "reconciler/engine/view_rows.h"
-#include "state/resources.h"
 
 static const struct {
     const char *is, *words;

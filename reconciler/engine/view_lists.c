@@ -1,6 +1,5 @@
 /* Lists that may be long, a page at a time; and parts of an environment alone. SPDX-License-Identifier: Apache-2.0 */
 #include "reconciler/engine/view_jobs.h"
-#include "state/events.h"
 
 #define PAGE_DEFAULT 100
 

@@ -1,5 +1,4 @@
 /* A stretch of the history for whoever keeps a copy of it. SPDX-License-Identifier: Apache-2.0 */
-#include "base/guard.h"
 #include "reconciler/engine/follow_page.h"
 #include "reconciler/engine/view.h"
 

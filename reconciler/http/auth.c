@@ -6,7 +6,6 @@
 #include <pwd.h>
 #include <unistd.h>
 
-#include "base/guard.h"
 #include "base/sys.h"
 
 #define NAME_BUFFER 16384

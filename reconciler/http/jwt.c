@@ -2,7 +2,6 @@
 #include "reconciler/http/jwt.h"
 
 #include "base/base64.h"
-#include "base/guard.h"
 #include "base/hash.h"
 #include "reconciler/http/jwt_key.h"
 #include "specs/json_io.h"
