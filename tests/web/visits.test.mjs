@@ -184,6 +184,26 @@ test('what cannot be brought up to date says so, and why, until it is', async ()
     expectNoFaults(ann);
 });
 
+test('a commit that is refused says why: with its environment, its source and in the history', async () => {
+    await world.tell('deploy', 'v3', ', BROKEN: {not: a text}', 'v3: a typing mistake');
+    for (const width of [1280, NARROW]) {
+        const ann = await visit(browser, world, { name: 'ann', width }), { page } = ann;
+        await ann.go('/environments/prod');
+        await page.locator('.notice.failed', { hasText: 'Failed' }).getByText('environment.BROKEN').waitFor();
+        await expectFits(ann, 'a refused commit');
+        await ann.go('/system');
+        await page.locator('.card').getByText('a commit is refused').waitFor();
+        const error = page.locator('.card p.failed'), box = page.locator('.card .wide');
+        assert.match(await error.textContent(), /environment\.BROKEN/);
+        assert.ok(await box.evaluate(one => one.scrollWidth <= one.clientWidth + 1), 'all of the sentence is in sight');
+        await ann.go('/history?env=prod');
+        const why = page.locator('.events .says', { hasText: 'are refused' }).first();
+        await why.waitFor();
+        assert.ok(await why.evaluate(one => one.scrollWidth <= one.clientWidth + 1), 'the reason is not cut');
+        expectNoFaults(ann);
+    }
+});
+
 for (const width of [1280, NARROW])
     test(`a long plan is read to its end at ${width} px: no word is cut, and what decides is in sight`, async () => {
         const ann = await visit(browser, world, { name: 'ann', width }), { page } = ann;

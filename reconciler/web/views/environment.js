@@ -37,8 +37,9 @@ function Why({ env }) {
     const lines = [...new Set([env.reason, ...env.because].filter(Boolean))].filter(text => !text.startsWith('quarantined: ') && !below.some(said => said.includes(text)));
     if (!lines.length)
         return null;
-    const list = html`<ul class="plain">${lines.map(text => html`<li title=${text}>${plainly(text)}</li>`)}</ul>`;
-    return env.sync === 'frozen' ? html`<div class="notice held"><strong>‖ Frozen</strong> ${list}</div>` : html`<div class="why ${stateOf(env.sync).tone}">${list}</div>`;
+    const { text: word, shape, tone } = stateOf(env.sync), isGrave = ['failed', 'held'].includes(tone);
+    return html`<div class="${isGrave ? 'notice' : 'why'} ${tone}">${isGrave && html`<strong>${shape} ${word[0].toUpperCase() + word.slice(1)}</strong>`}
+        <ul class="plain">${lines.map(text => html`<li title=${text}>${plainly(text)}</li>`)}</ul></div>`;
 }
 
 function Buttons({ env }) {

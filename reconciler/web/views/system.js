@@ -12,13 +12,14 @@ const ofAnything = () => true;
 const lookAgain = () => refresh(path => ['/sources', '/providers', '/doctor'].includes(path));
 
 function Source({ source, live, at }) {
-    const fault = live?.error || source.error;
-    return html`<li class="card"><div class="bar"><h3>${source.name}</h3>${fault ? html`<${State} word="failed" />` : html`<span class="muted">OK</span>`}
+    const fault = live?.error || source.error, isRefused = source.heads.some(head => head.error);
+    return html`<li class="card"><div class="bar"><h3>${source.name}</h3>${fault ? html`<${State} word="failed" />` : isRefused ? html`<${State} word="degraded" label="a commit is refused" />` : html`<span class="muted">OK</span>`}
             <code class="muted">${source.url}</code></div>
         ${fault && html`<div class="notice failed">${fault}${live?.failures ? ` (${plural(live.failures, 'time')} in a row)` : ''}</div>`}
         ${live && html`<p class="muted">${live.fetched_ms_ago < 0 ? 'Not fetched yet.' : html`Fetched <${When} ms=${at - live.fetched_ms_ago} />, ${plural(live.rounds, 'time')} since the daemon started.`}</p>`}
         <${Table} heads=${['branch', 'commit', 'seen', '']}>${source.heads.map(head => html`<tr><td>${head.branch}</td><td><code>${short(head.commit)}</code></td>
-            <td><${When} ms=${head.seen_ms} /></td><td>${head.gone_ms ? html`gone since <${When} ms=${head.gone_ms} />` : ''}${head.error && html`<span class="state failed"><span class="shape" aria-hidden="true">✕</span>${head.error}</span>`}</td></tr>`)}<//>
+            <td><${When} ms=${head.seen_ms} /></td><td>${head.gone_ms ? html`gone since <${When} ms=${head.gone_ms} />` : ''}</td></tr>`)}<//>
+        ${source.heads.map(head => head.error && html`<p class="failed">✕ ${head.branch}: ${head.error}</p>`)}
         ${live?.elsewhere?.map(one => html`<p class="notice degraded">${one.environment} stands on ${one.branch} too (<code>${one.place}</code>), which it is not bound to.</p>`)}</li>`;
 }
 
