@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/guard.h"
 #include "base/sys.h"
 #include "providers/api/drivers.h"
 #include "tests/support/test_ports.h"
@@ -128,4 +129,17 @@ int world_is_dead(struct world *w, void *pid)
     at = fgets(text, sizeof(text), f) ? strrchr(text, ')') : NULL;
     fclose(f);
     return !at || at[2] == 'Z'; /* init has not looked yet */
+}
+
+void world_skip_where_impossible(const struct rv_result *ret)
+{
+    static const char *const impossible[] = { "isolation: no user namespaces", "isolation: a /proc",
+                                              "view of the machine: Operation not permitted",
+                                              "view of the machine: Function not implemented" };
+
+    for (size_t i = 0; i < N_ELEMENTS(impossible); i++)
+        if (test_rv_has(ret->message, impossible[i])) {
+            print_message("SKIPPED: %.*s\n", (int)ret->message.n, ret->message.p);
+            skip();
+        }
 }

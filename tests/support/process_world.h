@@ -31,3 +31,6 @@ int64_t world_state(struct world *w, const char *owner, const char *name);
 void world_wait(struct world *w, int (*fn)(struct world *w, void *ctx), void *ctx,
                 const char *what);
 int world_is_dead(struct world *w, void *pid); /* pid_t * */
+
+/* Skips the test, and says why, where a container or a kernel denies what isolation needs. */
+void world_skip_where_impossible(const struct rv_result *ret);

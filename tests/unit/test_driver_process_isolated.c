@@ -60,19 +60,11 @@ static int teardown(void **state)
 static struct rv_result drive(struct world *w, const char *type, uint32_t action,
                               const char *desired)
 {
-    /* What a container or a kernel may deny. */
-    static const char *const impossible[] = { "isolation: no user namespaces", "isolation: a /proc",
-                                              "view of the machine: Operation not permitted",
-                                              "view of the machine: Function not implemented" };
     struct rv_op op = test_op(action, type, "x@k", OWNER, "k1", desired);
     struct rv_result ret;
 
     test_drive(w->driver, w->self, &w->t, &op, &ret);
-    for (size_t i = 0; i < N_ELEMENTS(impossible); i++)
-        if (test_rv_has(ret.message, impossible[i])) {
-            print_message("SKIPPED: %.*s\n", (int)ret.message.n, ret.message.p);
-            skip();
-        }
+    world_skip_where_impossible(&ret);
     return ret;
 }
 

@@ -100,18 +100,11 @@ static void need(const struct limited *l, const char *word)
 static struct rv_result drive(struct limited *l, const char *type, uint32_t action,
                               const char *desired)
 {
-    static const char *const impossible[] = { "isolation: no user namespaces", "isolation: a /proc",
-                                              "view of the machine: Operation not permitted",
-                                              "view of the machine: Function not implemented" };
     struct rv_op op = test_op(action, type, "x@k", OWNER, "k1", desired);
     struct rv_result ret;
 
     test_drive(l->world.driver, l->world.self, &l->world.t, &op, &ret);
-    for (size_t i = 0; i < N_ELEMENTS(impossible); i++)
-        if (test_rv_has(ret.message, impossible[i])) {
-            print_message("SKIPPED: %.*s\n", (int)ret.message.n, ret.message.p);
-            skip();
-        }
+    world_skip_where_impossible(&ret);
     return ret;
 }
 

@@ -53,26 +53,13 @@ static int lies_somewhere(struct world *w)
     return !system(command); /* a path of our own */
 }
 
-static void skip_where_impossible(const struct rv_result *ret)
-{
-    static const char *const impossible[] = { "isolation: no user namespaces", "isolation: a /proc",
-                                              "view of the machine: Operation not permitted",
-                                              "view of the machine: Function not implemented" };
-
-    for (size_t i = 0; i < N_ELEMENTS(impossible); i++)
-        if (test_rv_has(ret->message, impossible[i])) {
-            print_message("SKIPPED: %.*s\n", (int)ret->message.n, ret->message.p);
-            skip();
-        }
-}
-
 static struct rv_result build(struct world *w, const char *key, const char *desired)
 {
     struct rv_op op = test_op(RV_CREATE, "artifact", "x@k", OWNER, key, desired);
     struct rv_result ret;
 
     test_drive(w->driver, w->self, &w->t, &op, &ret);
-    skip_where_impossible(&ret);
+    world_skip_where_impossible(&ret);
     return ret;
 }
 
@@ -163,7 +150,7 @@ static void begin(struct world *w, struct rv_op *op, const char *desired)
 
     *op = test_op(RV_CREATE, "artifact", "x@k", OWNER, "k1", desired);
     w->driver->apply(w->self, &w->t.host, op, &ret);
-    skip_where_impossible(&ret);
+    world_skip_where_impossible(&ret);
     assert_int_equal(ret.verdict, RV_PENDING);
     op->token = ret.token;
     assert_true(lies_somewhere(w));
