@@ -4,6 +4,7 @@
 // that the page shows what happened. CROWD_N environments (1000), for CROWD_S seconds (20; a minute for the figures of the
 // documentation).
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before } from 'node:test';
 import { PASSWORD, eventually, expectNoFaults, openBrowser, shoot, visit } from './browser.mjs';
 import { test } from './case.mjs';
@@ -34,6 +35,12 @@ async function newOther() {
 async function heap(session) {
     await session.send('HeapProfiler.collectGarbage');
     return heapSoon(session);
+}
+
+// Of the processors of a machine that is a guest: what its host gave to others, and all, in ticks.
+function stolen() {
+    const ticks = readFileSync('/proc/stat', 'utf8').split('\n')[0].trim().split(/ +/).slice(1, 9).map(Number);
+    return [ticks[7], ticks.reduce((sum, one) => sum + one)];
 }
 
 // Bytes of the list that are not sent because it is compressed.
@@ -155,7 +162,7 @@ test(`${N} environments, ${PER_S} events a second`, async () => {
     assert.ok((await page.locator('.row').count()) < 100, 'only those that are seen are drawn');
     await expectRowsStay(page);
 
-    const before = await heap(session);
+    const before = await heap(session), [stolenBefore, ticksBefore] = stolen();
     let n = 0, middle = 0;
     const { tasks, work, late, gaps } = await frames(ann, async () => {
         const end = Date.now() + SECONDS * 1000;
@@ -172,7 +179,7 @@ test(`${N} environments, ${PER_S} events a second`, async () => {
                 isDown = !isDown;
         }
     });
-    const after_ = await heap(session);
+    const [stolenAfter, ticksAfter] = stolen(), after_ = await heap(session);
     figure(`frames in ${SECONDS} s of scrolling and ${n} commands`, gaps.length, '', '');
     figure('  time between two frames, median', gaps[Math.floor(gaps.length / 2)].toFixed(1), 'ms', '16.7');
     figure('  p99', gaps[Math.floor(gaps.length * 0.99)].toFixed(1), 'ms', '');
@@ -181,6 +188,7 @@ test(`${N} environments, ${PER_S} events a second`, async () => {
     figure('longest task of the page, by the trace', Math.max(...tasks).toFixed(1), 'ms', '50');
     figure('  tasks above 50 ms', tasks.filter(ms => ms > 50).length, '', '0');
     figure('longest task in time of the processor: without what else runs', Math.max(...work).toFixed(1), 'ms', '50');
+    figure('  of the processors, what the host gave to others meanwhile', (100 * (stolenAfter - stolenBefore) / (ticksAfter - ticksBefore)).toFixed(1), '%', '0');
     late.forEach(one => figure(`  of all of its tasks in a frame that took ${one.ms.toFixed(1)} ms`, one.work.toFixed(1), 'ms', ''));
     figure('memory of scripts at the beginning', before.toFixed(1), 'MiB', '');
     figure('  in the middle, with what was not collected yet', middle.toFixed(1), 'MiB', '');
