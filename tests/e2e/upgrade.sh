@@ -189,7 +189,10 @@ answers_at()
 
 supervisor_heard()
 {
-    [ "$(grep -cx "$1" "$WORLD/heard" 2>/dev/null)" -ge "${2:-1}" ]
+    local n
+
+    n=$(grep -cx "$1" "$WORLD/heard" 2>/dev/null)
+    [ "${n:-0}" -ge "${2:-1}" ] # there is no file before the first word
 }
 
 restarts_of_a_supervisor_lose_nothing()
