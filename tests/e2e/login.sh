@@ -203,7 +203,7 @@ nobody_is_signed_in_by_others()
     planted=$(head -c 32 /dev/urandom | base64 | tr -- '+/' '-_' | tr -d =)
     said=$(ask plain POST /sign-in "{\"name\":\"ann\",\"password\":\"$PASSWORD ann\"}" -i -H "Cookie: reeve=$planted")
     expect_has "a session of her own" "$said" 'Set-Cookie: reeve='
-    expect_equal "not the one that was planted" "$(grep -c "$planted" <<<"$said")" 0
+    expect_equal "not the one that was planted" "$(grep -cF -- "$planted" <<<"$said")" 0
     expect_has "which is nobody's" "$(ask nobody GET /me '' -H "Cookie: reeve=$planted")" ' 401'
     expect_has "cookies of two" "$(ask nobody GET /me '' -H "Cookie: reeve=$planted; $(session_of plain)")" ' 401'
     expect_has "one alone" "$(ask nobody GET /me '' -H "Cookie: $(session_of plain)")" '"actor":"person:ann"'
