@@ -3,7 +3,9 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,10 +16,44 @@
 #define LOG_END 2u         /* what ends a record: a brace, a line end */
 #define LOG_FIELD_MIN 128u /* with less room left a field is left out */
 
-static const char *const log_level_names[] = { "debug", "info", "warn", "error" };
+/* clang-format off */
+static const struct {
+    const char *name;
+    const char *mark; /* sd-daemon(3): SD_DEBUG, SD_INFO, SD_WARNING, SD_ERR */
+} log_levels[] = {
+    [LOG_DEBUG] = { "debug", "<7>" },
+    [LOG_INFO]  = { "info",  "<6>" },
+    [LOG_WARN]  = { "warn",  "<4>" },
+    [LOG_ERROR] = { "error", "<3>" },
+};
+/* clang-format on */
 static atomic_int log_least = LOG_INFO;
 static atomic_int log_format = LOG_JSON;
+static atomic_int log_to_journal;
 static _Thread_local const struct log_field *log_work;
+
+int log_is_journal(const char *stream, uint64_t device, uint64_t inode)
+{
+    char ours[48]; /* two numbers of 20 digits */
+
+    (void)snprintf(ours, sizeof(ours), "%llu:%llu", (unsigned long long)device,
+                   (unsigned long long)inode);
+    return stream && !strcmp(stream, ours);
+}
+
+void log_begin(void)
+{
+    struct stat st;
+
+    atomic_store(&log_to_journal,
+                 !fstat(STDERR_FILENO, &st) &&
+                     log_is_journal(getenv("JOURNAL_STREAM"), st.st_dev, st.st_ino));
+}
+
+const char *log_mark(enum log_level level)
+{
+    return atomic_load(&log_to_journal) ? log_levels[level].mark : "";
+}
 
 void log_setup(enum log_level least, enum log_format format)
 {
@@ -28,7 +64,7 @@ void log_setup(enum log_level least, enum log_format format)
 int log_level_from_name(struct str name, enum log_level *ret)
 {
     for (int i = 0; i <= LOG_ERROR; i++)
-        if (str_eq_c(name, log_level_names[i])) {
+        if (str_eq_c(name, log_levels[i].name)) {
             *ret = (enum log_level)i;
             return 0;
         }
@@ -126,10 +162,11 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
     if ((int)level < atomic_load(&log_least))
         return;
     l.n = 0;
+    log_add_c(&l, log_mark(level));
     log_add_c(&l, json ? "{\"ts\":\"" : "");
     log_add_time(&l);
     log_add_c(&l, json ? "\",\"level\":\"" : " ");
-    log_add_c(&l, log_level_names[level]);
+    log_add_c(&l, log_levels[level].name);
     log_add_c(&l, json ? "\",\"msg\":" : " ");
     if (json)
         log_add_text(&l, str_from_c(msg));

@@ -5,6 +5,9 @@
  * where it becomes a decision, and says what happens next. Foreign text goes into string fields
  * and is escaped; a secret has no printable form and cannot be passed.
  *
+ * Where standard error is systemd's journal each line begins with the priority that sd-daemon(3) says, which the
+ * journal takes off, of JSON and of text.
+ *
  * Thread   any; a record is one write.
  */
 #pragma once
@@ -25,8 +28,16 @@ struct log_field {
     struct str value;
 };
 
+/* Once, before anything is said: finds out whether standard error is the journal. */
+void log_begin(void);
 void log_setup(enum log_level least, enum log_format format);
 int log_level_from_name(struct str name, enum log_level *ret); /* 0, or -1 */
+
+/* What a line that is no record of ours begins with: "<3>", or nothing where standard error is not the journal. */
+const char *log_mark(enum log_level level);
+
+/* `stream` is $JOURNAL_STREAM, as systemd.exec(5) describes it, or NULL; the numbers are what fstat(2) says. */
+int log_is_journal(const char *stream, uint64_t device, uint64_t inode);
 
 /* What this thread works for, until it is told otherwise: every record of it has these fields too, but those that it
  * has itself and those without a value. Borrowed; ends with a NULL name. NULL: nothing. */

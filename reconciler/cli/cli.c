@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/guard.h"
+#include "base/log.h"
 #include "base/sys.h"
 #include "reconciler/cli/args_time.h"
 #include "reconciler/cli/client.h"
@@ -201,9 +202,9 @@ void cli_report(struct cli *c, const struct err *err)
         value_set_text(c->arena, v, S("code"), str_from_c(err_name(err->code)));
         value_set_text(c->arena, v, S("detail"), safe);
         safe = render_safe_json(c->arena, json_format(c->arena, v));
-        (void)fprintf(c->err_out, "%.*s\n", STR_ARG(safe));
+        (void)fprintf(c->err_out, "%s%.*s\n", log_mark(LOG_ERROR), STR_ARG(safe));
     } else {
-        (void)fprintf(c->err_out, "reeve: %.*s\n", STR_ARG(safe));
+        (void)fprintf(c->err_out, "%sreeve: %.*s\n", log_mark(LOG_ERROR), STR_ARG(safe));
     }
 }
 
@@ -277,6 +278,7 @@ int cli_main(int argc, char **argv)
     int rc;
 
     hold_standard_files();
+    log_begin();
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that left is an error of write */
     (void)umask(027);
     (void)setlocale(LC_TIME, "C");

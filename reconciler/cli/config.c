@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/sys.h"
 #include "providers/registry.h"
 #include "reconciler/cli/cli.h"
@@ -26,17 +27,27 @@ static const char *find_config(const struct cli *c)
     return sys_exists("reeve.yaml") ? "reeve.yaml" : "/etc/reeve/reeve.yaml";
 }
 
-static void print_messages(struct cli *c, struct spec_messages *m, struct str text)
+/* Nothing is to be done when nobody can be told. */
+static void print_message(struct cli *c, const struct spec_message *m, struct str source_line)
 {
-    struct spec_lines lines = { 0 };
+    const char *mark = log_mark(m->severity == SPEC_ERROR ? LOG_ERROR : LOG_WARN);
+    struct str text, line;
     struct sb b;
 
     sb_init(&b, c->arena);
+    spec_message_format(&b, m, source_line, c->colour && c->err_is_terminal);
+    text = sb_str(&b);
+    while (str_next(&text, '\n', &line) && text.p)
+        (void)fprintf(c->err_out, "%s%.*s\n", mark, STR_ARG(line));
+}
+
+static void print_messages(struct cli *c, struct spec_messages *m, struct str text)
+{
+    struct spec_lines lines = { 0 };
+
     spec_messages_sort(m);
     for (size_t i = 0; i < m->list.n; i++)
-        spec_message_format(&b, &m->list.p[i], spec_line(&lines, text, m->list.p[i].place.line),
-                            c->colour && c->err_is_terminal);
-    (void)fputs(sb_str(&b).p, c->err_out); /* nothing to be done when nobody can be told */
+        print_message(c, &m->list.p[i], spec_line(&lines, text, m->list.p[i].place.line));
 }
 
 static int no_config(const struct cli *c, const char *path, struct err *err)

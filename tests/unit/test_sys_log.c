@@ -6,26 +6,54 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 
-/* The line that these fields give. */
-static void given_fields(const struct log_field *fields, char *ret, size_t size)
+/* Whose stream $JOURNAL_STREAM names while a record is written. */
+enum journal { NO_JOURNAL, JOURNAL_IS_OURS, JOURNAL_IS_ANOTHER };
+
+static void given_journal(enum journal journal)
+{
+    char stream[64];
+    struct stat st;
+
+    assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+    (void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+                   (unsigned long long)st.st_ino + (journal == JOURNAL_IS_ANOTHER));
+    if (journal == NO_JOURNAL)
+        (void)unsetenv("JOURNAL_STREAM");
+    else
+        (void)setenv("JOURNAL_STREAM", stream, 1);
+    log_begin();
+}
+
+static void given_line(enum journal journal, enum log_level level, const struct log_field *fields,
+                       char *ret, size_t size)
 {
     int ends[2], kept = dup(STDERR_FILENO);
     ssize_t n;
 
     assert_int_equal(pipe(ends), 0);
     (void)dup2(ends[1], STDERR_FILENO);
-    log_write(LOG_INFO, "m", fields);
+    given_journal(journal);
+    log_write(level, "m", fields);
     (void)dup2(kept, STDERR_FILENO);
+    log_begin();
     (void)close(kept);
     (void)close(ends[1]);
     n = read(ends[0], ret, size - 1);
     (void)close(ends[0]);
     ret[n > 0 ? n : 0] = 0;
+}
+
+/* The line that these fields give. */
+static void given_fields(const struct log_field *fields, char *ret, size_t size)
+{
+    given_line(NO_JOURNAL, LOG_INFO, fields, ret, size);
 }
 
 static void given_record(struct str text, char *ret, size_t size)
@@ -141,6 +169,69 @@ static void test_too_many_fields_end_too(void **state)
     assert_string_equal(line + strlen(line) - 3, "\"}\n");
 }
 
+static void test_who_reads_is_the_journal(void **state)
+{
+    static const struct {
+        const char *sentence, *stream;
+        uint64_t device, inode;
+        int is_journal;
+    } rows[] = {
+        { "device and inode", "9:128404586", 9, 128404586, 1 },
+        { "the largest ones", "18446744073709551615:18446744073709551615", UINT64_MAX, UINT64_MAX,
+          1 },
+        { "no systemd", NULL, 9, 128404586, 0 },
+        { "nothing", "", 0, 0, 0 },
+        { "another device", "8:128404586", 9, 128404586, 0 },
+        { "another inode", "9:12840458", 9, 128404586, 0 },
+        { "turned round", "128404586:9", 9, 128404586, 0 },
+        { "one number", "9", 9, 0, 0 },
+        { "more behind it", "9:128404586:1", 9, 128404586, 0 },
+        { "another way to write it", "09:128404586", 9, 128404586, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        print_message("  %s\n", rows[i].sentence);
+        assert_int_equal(log_is_journal(rows[i].stream, rows[i].device, rows[i].inode),
+                         rows[i].is_journal);
+    }
+}
+
+/* sd-daemon(3): 3 error, 4 warning, 6 informational, 7 debug. */
+static void test_the_journal_is_told_how_grave_a_line_is(void **state)
+{
+    static const struct {
+        const char *sentence;
+        enum journal journal;
+        enum log_format format;
+        enum log_level level;
+        const char *begins, *has;
+    } rows[] = {
+        { "an error", JOURNAL_IS_OURS, LOG_JSON, LOG_ERROR, "<3>{\"ts\":", "\"error\"" },
+        { "a warning", JOURNAL_IS_OURS, LOG_JSON, LOG_WARN, "<4>{\"ts\":", "\"warn\"" },
+        { "a change", JOURNAL_IS_OURS, LOG_JSON, LOG_INFO, "<6>{\"ts\":", "\"info\"" },
+        { "a move", JOURNAL_IS_OURS, LOG_JSON, LOG_DEBUG, "<7>{\"ts\":", "\"debug\"" },
+        { "an error as text", JOURNAL_IS_OURS, LOG_TEXT, LOG_ERROR, "<3>2", " error m" },
+        { "not the journal", NO_JOURNAL, LOG_JSON, LOG_ERROR, "{\"ts\":", "\"error\"" },
+        { "nor as text", NO_JOURNAL, LOG_TEXT, LOG_ERROR, "2", " error m" },
+        { "the journal of whoever started us, and not ours", JOURNAL_IS_ANOTHER, LOG_JSON,
+          LOG_ERROR, "{\"ts\":", "\"error\"" },
+    };
+    static const struct log_field none[] = { { NULL, STR_NONE } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char line[512];
+
+        print_message("  %s\n", rows[i].sentence);
+        log_setup(LOG_DEBUG, rows[i].format);
+        given_line(rows[i].journal, rows[i].level, none, line, sizeof(line));
+        log_setup(LOG_INFO, LOG_JSON);
+        if (strncmp(line, rows[i].begins, strlen(rows[i].begins)) || !strstr(line, rows[i].has))
+            assert_string_equal(line, rows[i].begins);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +240,8 @@ int main(void)
         cmocka_unit_test(test_a_long_text_is_cut_and_its_record_ends),
         cmocka_unit_test(test_long_texts_leave_room_for_each_other),
         cmocka_unit_test(test_too_many_fields_end_too),
+        cmocka_unit_test(test_who_reads_is_the_journal),
+        cmocka_unit_test(test_the_journal_is_told_how_grave_a_line_is),
     };
 
     return cmocka_run_group_tests_name("sys log", tests, NULL, NULL);
