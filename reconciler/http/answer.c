@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "reconciler/core/render.h"
 #include "reconciler/http/pack.h"
+#include "reconciler/http/page.h"
 #include "specs/json_io.h"
 
 #define TAG_DIGITS 32
@@ -181,10 +182,9 @@ static void add_escaped(struct sb *b, struct str text)
 
 void http_answer_refused_visit(struct http_exchange *x, const struct err *err)
 {
-    struct str accepted = value_get_text(x->headers, S("accept"), S(""));
     struct sb b;
 
-    if (!memmem(accepted.p, accepted.n, "text/html", sizeof("text/html") - 1)) {
+    if (!page_takes(value_get_text(x->headers, S("accept"), S("")), S("text/html"))) {
         http_answer_error(x, err);
         return;
     }

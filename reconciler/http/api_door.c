@@ -115,6 +115,8 @@ void api_handle(void *ctx, struct http_exchange *x)
         page_answer(x);
         return;
     }
+    if (unmatched.code == ERR_NOT_FOUND && page_answer_nowhere(x))
+        return;
     if (auth_is_nobody(x) && !(call.route && call.route->flags & ROUTE_OPEN)) {
         answer_nobody(api, x);
         return;

@@ -17,7 +17,7 @@ int pack_is_taken(const struct value *headers)
     struct str site = value_get_text(headers, S("sec-fetch-site"), S("none"));
 
     return (str_eq_c(site, "none") || str_eq_c(site, "same-origin")) &&
-           page_takes_gzip(value_get_text(headers, S("accept-encoding"), S("")));
+           page_takes(value_get_text(headers, S("accept-encoding"), S("")), S("gzip"));
 }
 
 static void *pack_alloc(void *ctx, unsigned n, unsigned size)

@@ -24,6 +24,9 @@ extern const size_t page_n_files;
 
 /* NULL: none. `path` is what was asked for; "/app/FILE" is a file, everything else the document. */
 const struct page_file *page_find(struct str path);
-/* Of Accept-Encoding: whether gzip may be sent. */
-int page_takes_gzip(struct str accepted);
+/* Of Accept and Accept-Encoding: whether this may be sent; it has to be named, a star is not it. */
+int page_takes(struct str accepted, struct str what);
 void page_answer(struct http_exchange *x);
+/* At an address that is none of a route: the document, which says so, with 404, to a browser that a person has brought
+ * there. 0: it was not for a person, or is below /api/, and nothing was answered. */
+int page_answer_nowhere(struct http_exchange *x);

@@ -27,6 +27,14 @@ const views = {
     access: { title: 'Access', all: Access },
 };
 
+const standsAt = ({ view, name }) => (view === 'sign-in' ? !name : Object.hasOwn(views, view) && Boolean(views[view][name ? 'one' : 'all']));
+
+// Whoever goes where nothing is need not say who they are for it.
+function Nowhere() {
+    return html`<h1>Not found</h1><p>There is nothing at <code>${location.pathname}</code>. A part of the address may be missing.</p>
+        <p><a class="button primary" href="/environments">All environments</a></p>`;
+}
+
 // --- light and dark ---------------------------------------------------------------------------------
 
 const THEMES = ['auto', 'light', 'dark'];
@@ -83,31 +91,33 @@ function Stale() {
 }
 
 // What a tab and a bookmark are called, and what is heard on the way there.
-function titleOf({ view, name, query }) {
+function titleOf(place) {
+    const { view, name, query } = place;
+    if (!standsAt(place))
+        return 'Not found';
     if (view === 'plans' && name)
         return `Plan ${short(name)}`;
-    return [name ? query.get('at') : views[view]?.title ?? 'Not found', name || query.get('env')].filter(Boolean).join(' of ');
+    return [name ? query.get('at') : views[view].title, name || query.get('env')].filter(Boolean).join(' of ');
 }
 
-function Body({ view, name, query }) {
-    const row = views[view];
-    if (!row || (name && !row.one))
-        return html`<${Failed} problem=${{ status: 404, message: `no view '${location.pathname}'` }} what="this address" />`;
-    return name ? html`<${row.one} key=${name} name=${name} query=${query} />` : html`<${row.all} query=${query} />`;
+function Body({ place }) {
+    const { view, name, query } = place, row = views[view];
+    return !standsAt(place) ? html`<div class="page"><${Nowhere} /></div>`
+        : name ? html`<${row.one} key=${name} name=${name} query=${query} />` : html`<${row.all} query=${query} />`;
 }
 
 function App() {
     if (store.me && location.pathname === '/sign-in')
         history.replaceState(null, '', '/environments');
-    const place = where(), { view, name, query } = place;
-    document.title = store.me ? `${titleOf(place)} · Reeve` : 'Reeve';
+    const place = where();
+    document.title = store.me || !standsAt(place) ? `${titleOf(place)} · Reeve` : 'Reeve';
     if (store.fault)
         return html`<main class="alone"><${Failed} problem=${store.fault} what="The page" /><button type="button" onClick=${enter}>Try again</button></main>`;
     if (store.me === undefined)
         return html`<main class="alone"><${Loading} what="" /></main>`;
     if (!store.me)
-        return html`<${SignIn} />`;
-    return html`<${Header} view=${view} /><${Stale} /><main tabindex="-1" aria-label=${titleOf(place)}><${Body} view=${view} name=${name} query=${query} /></main><${Dialog} />`;
+        return standsAt(place) ? html`<${SignIn} />` : html`<main class="alone"><${Nowhere} /></main>`;
+    return html`<${Header} view=${place.view} /><${Stale} /><main tabindex="-1" aria-label=${titleOf(place)}><${Body} place=${place} /></main><${Dialog} />`;
 }
 
 let isBegun = false;

@@ -3,9 +3,15 @@
 // Every view has its own address, which can be sent to a colleague; what is chosen in it stands in the query.
 import { changedNow } from './store.js';
 
+// Where nothing stands, as the daemon says too, there is no view.
 export function where() {
-    const [, view = '', name = ''] = location.pathname.split('/');
-    return { view: view || 'environments', name: decodeURIComponent(name), query: new URLSearchParams(location.search) };
+    const [, view = null, name = ''] = /^\/([^/]*)(?:\/([^/]+))?$/.exec(location.pathname) ?? [];
+    const query = new URLSearchParams(location.search);
+    try {
+        return { view: view === '' ? 'environments' : view, name: decodeURIComponent(name), query };
+    } catch {
+        return { view: null, name: '', query };
+    }
 }
 
 const SCROLLED = 'main, .window';

@@ -189,9 +189,10 @@ static void ask(uint16_t port, const char *sentence, const char *request, const 
 
 /* --- what is heard ------------------------------------------------------------------------------- */
 
-#define VISIT(path)                                                                                \
-    "GET " path " HTTP/1.1\r\nHost: localhost\r\nAccept: text/html,*/*\r\nConnection: "            \
-    "close\r\n\r\n"
+#define VISIT(path, headers)                                                                       \
+    "GET " path                                                                                    \
+    " HTTP/1.1\r\nHost: localhost\r\nAccept: text/html,*/*\r\nConnection: close\r\n" headers       \
+    "\r\n"
 #define GET(path, host) "GET " path " HTTP/1.1\r\nHost: " host "\r\nConnection: close\r\n\r\n"
 #define SEND(path, headers)                                                                        \
     "POST " path                                                                                   \
@@ -260,12 +261,47 @@ static void talk_doors(struct fixture *f)
           "GET / HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: *\r\nConnection: close\r\n\r\n",
           " 304 " },
         { "who comes back from nowhere is told in words", HTTP_DOOR_API,
-          VISIT("/api/v1/oidc/callback?state=1"), "<h1>Not signed in</h1>" },
+          VISIT("/api/v1/oidc/callback?state=1", ""), "<h1>Not signed in</h1>" },
         { "a program is told as ever", HTTP_DOOR_API,
           GET("/api/v1/oidc/callback?state=1", "localhost"), "application/problem+json" },
         { "what is no file is not there", HTTP_DOOR_API, GET("/app/nothing.js", "localhost"),
           " 404 " },
         { "it is not behind the hooks", HTTP_DOOR_HOOKS, GET("/", "localhost"), " 404 " },
+        { "who goes where nothing is gets the page", HTTP_DOOR_API, VISIT("/nowhere", ""),
+          "\r\n\r\n<!doctype html>" },
+        { "which is 404", HTTP_DOOR_API, VISIT("/nowhere", ""), " 404 " },
+        { "below a view, too", HTTP_DOOR_API, VISIT("/plans/5c1e/x", ""),
+          "\r\n\r\n<!doctype html>" },
+        { "and for a file that is not there", HTTP_DOOR_API, VISIT("/app/nothing.js", ""),
+          "\r\n\r\n<!doctype html>" },
+        { "its head alone is there, too", HTTP_DOOR_API,
+          "HEAD /nowhere HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\nConnection: "
+          "close\r\n\r\n",
+          " 404 Not Found\r\n" },
+        { "with the type of the rest", HTTP_DOOR_API,
+          "HEAD /nowhere HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\nConnection: "
+          "close\r\n\r\n",
+          "Content-Type: text/html; charset=utf-8" },
+        { "it is compressed as elsewhere", HTTP_DOOR_API,
+          VISIT("/nowhere", "Accept-Encoding: gzip\r\n"), "Content-Encoding: gzip" },
+        { "runs no script of others", HTTP_DOOR_API, VISIT("/nowhere", ""),
+          "Content-Security-Policy: default-src 'none'; script-src 'self';" },
+        { "has a tag", HTTP_DOOR_API, VISIT("/nowhere", ""), "ETag: \"" },
+        { "is nothing that was changed or not", HTTP_DOOR_API,
+          VISIT("/nowhere", "If-None-Match: *\r\n"), " 404 " },
+        { "is for who asks for HTML", HTTP_DOOR_API, VISIT("/nowhere", ""),
+          "Vary: Accept, Accept-Encoding" },
+        { "not for a program", HTTP_DOOR_API, GET("/nowhere", "localhost"), " 401 " },
+        { "nor for who wants none", HTTP_DOOR_API,
+          "GET /nowhere HTTP/1.1\r\nHost: localhost\r\nAccept: */*, text/html;q=0\r\nConnection: "
+          "close\r\n\r\n",
+          "application/problem+json" },
+        { "nor for what is sent there", HTTP_DOOR_API, SEND("/nowhere", "Accept: text/html\r\n"),
+          " 401 " },
+        { "nor below the API", HTTP_DOOR_API, VISIT("/api/v1/nowhere", ""), " 401 " },
+        { "or above it", HTTP_DOOR_API, VISIT("/api", ""), "application/problem+json" },
+        { "nor behind the hooks", HTTP_DOOR_HOOKS, VISIT("/nowhere", ""),
+          "application/problem+json" },
         { "nor are they guessed at", HTTP_DOOR_API, GET("/nope", "localhost"),
           "X-Content-Type-Options: nosniff" },
         { "nor said to others", HTTP_DOOR_HOOKS, GET("/nope", "localhost"),

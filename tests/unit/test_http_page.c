@@ -63,7 +63,29 @@ static void test_what_a_browser_takes(void **state)
 
     (void)state;
     for (size_t i = 0; i < N_ELEMENTS(rows); i++)
-        if (page_takes_gzip(str_from_c(rows[i].accepted)) != rows[i].takes)
+        if (page_takes(str_from_c(rows[i].accepted), S("gzip")) != rows[i].takes)
+            fail_msg("'%s' is taken the wrong way", rows[i].accepted);
+}
+
+static void test_who_asks_for_a_page(void **state)
+{
+    static const struct {
+        const char *accepted;
+        int takes;
+    } rows[] = {
+        { "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", 1 },
+        { "application/json, Text/HTML;q=0.1", 1 },
+        { "*/*", 0 },
+        { "text/*", 0 },
+        { "text/html;q=0", 0 },
+        { "text/html5", 0 },
+        { "application/x;a=text/html", 0 },
+        { "", 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+        if (page_takes(str_from_c(rows[i].accepted), S("text/html")) != rows[i].takes)
             fail_msg("'%s' is taken the wrong way", rows[i].accepted);
 }
 
@@ -120,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_address_is_a_file_or_the_document),
         cmocka_unit_test(test_what_a_browser_takes),
+        cmocka_unit_test(test_who_asks_for_a_page),
         cmocka_unit_test(test_each_file_has_a_tag_of_its_own_and_is_smaller),
         cmocka_unit_test(test_the_document_names_each_script_once),
     };

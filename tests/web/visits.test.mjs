@@ -154,6 +154,33 @@ test('each view has a title, and the focus where it begins; the way back ends wh
     expectNoFaults(ann);
 });
 
+// [address, whether something is there]: the daemon and the page say the same.
+const PLACES = [['/nowhere', false], ['/plans/', false], ['/plans/5c1e/x', false], ['/history/x', false], ['/sign-in/x', false], ['/constructor', false],
+    ['/app/x', false], ['//', false], [`/${'nowhere'.repeat(40)}`, false], ['/<b>bold</b>', false],
+    ['/', true], ['/environments', true], ['/plans', true], ['/plans/5c1e', true], ['/history?env=prod', true], ['/system', true], ['/access', true], ['/sign-in', true]];
+
+for (const [name, width] of [['ann', 1280], [undefined, NARROW]])
+    test(`where nothing is, ${name ?? 'nobody'} is told so at ${width} px, and led back`, async () => {
+        const visitor = await visit(browser, world, { name, width }), { page } = visitor, nothing = page.getByRole('heading', { name: 'Not found' });
+        for (const [address, isThere] of PLACES) {
+            const answer = await visitor.go(address);
+            assert.equal(answer.status(), isThere ? 200 : 404, address);
+            await (isThere ? page.getByRole('button', { name: name ? 'Sign out' : 'Sign in' }) : nothing).waitFor();
+            assert.equal(await nothing.count(), isThere ? 0 : 1, address);
+            await expectFits(visitor, address);
+        }
+        await visitor.go('/<b>bold</b>');
+        await page.locator('main code', { hasText: '/%3Cb%3Ebold%3C/b%3E' }).waitFor();
+        assert.equal(await page.title(), 'Not found · Reeve');
+        await expectAccessible(visitor, 'what is not there');
+        await page.getByRole('link', { name: 'All environments' }).click();
+        await (name ? page.getByRole('heading', { name: 'Environments' }) : page.getByLabel('Password')).waitFor();
+        assert.equal(new URL(page.url()).pathname, '/environments');
+        await visitor.go('/environments/%zz');
+        await nothing.waitFor();
+        expectNoFaults(visitor);
+    });
+
 test('who approves by keyboard is not left outside of the page when the button goes', async () => {
     const ann = await visit(browser, world, { name: 'ann' }), { page } = ann;
     await ann.go(`/plans/${plan}`);
