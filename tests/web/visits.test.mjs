@@ -231,6 +231,74 @@ test('a commit that is refused says why: with its environment, its source and in
     }
 });
 
+const SAYING = '{"verdict":"<img src=x onerror=alert(1)>"}'; // what is no field of the row
+const rowOf = (page, kind) => page.locator('.events li').filter({ has: page.locator(`button[title="${kind}"]`) }).first();
+
+for (const [hands, width, scheme, picture] of [['mouse', 1280, 'light', 'event-wide'], ['keyboard', NARROW, 'dark', 'event-narrow']])
+    test(`an event is opened by ${hands} at ${width} px: what it wrote, and words of others as words`, async () => {
+        const ann = await visit(browser, world, { name: 'ann', width, scheme }), { page } = ann;
+        await world.tell('reeve', 'hold', 'prod', '--reason', SAYING);
+        await ann.go('/history?env=prod');
+        const row = rowOf(page, 'command.hold'), opener = row.getByRole('button', { name: 'held' });
+        await opener.waitFor();
+        assert.equal(await opener.getAttribute('aria-expanded'), 'false');
+        if (hands === 'mouse')
+            await row.click();
+        for (let i = 0; hands === 'keyboard' && i < 10 && !await opener.evaluate(one => one === document.activeElement); i++)
+            await page.keyboard.press('j');
+        if (hands === 'keyboard')
+            await page.keyboard.press('Enter');
+        await row.getByRole('heading', { name: 'holds 1 row written' }).waitFor();
+        assert.equal(await opener.getAttribute('aria-expanded'), 'true');
+        const written = await row.locator('.recorded').textContent();
+        assert.equal(written.split(SAYING).length - 1, 2, 'the reason in the notes and in the row, as it was given');
+        assert.match(await row.locator('.facts dd').last().textContent(), /^[0-9a-f]{64}$/);
+        assert.match(await row.locator('.facts dd code').last().evaluate(one => getComputedStyle(one).fontFamily), /mono/);
+
+        await rowOf(page, 'plan.stored').getByRole('button', { name: 'plan made' }).click();
+        await rowOf(page, 'plan.stored').getByText('needs.min').waitFor();
+        assert.match(await rowOf(page, 'plan.stored').locator('.fields time').first().textContent(), /\d:\d\d:\d\d UTC$/);
+        await expectFits(ann, 'what was written');
+        await expectAccessible(ann, 'what was written');
+        await shoot(ann, picture);
+
+        const [seq, other] = new URL(page.url()).searchParams.get('open').split('.');
+        assert.ok(seq && other, 'those that are open stand in the address');
+        await page.reload();
+        await row.getByRole('heading', { name: 'holds' }).waitFor();
+        await row.getByRole('link', { name: `no. ${seq}` }).click();
+        await eventually('it is the first of its own address', async () => (await page.locator('.events li').first().getAttribute('data-seq')) === seq);
+        await page.locator('.events li').first().getByRole('heading', { name: 'holds' }).waitFor();
+        await opener.click();
+        await page.locator('.recorded').waitFor({ state: 'detached' });
+        await world.tell('reeve', 'resume', 'prod', '--reason', 'done');
+        expectNoFaults(ann);
+    });
+
+test('an event whose body is not kept says so, and one of many rows shows some of them first', async () => {
+    const ann = await visit(browser, world, { name: 'ann' }), { page } = ann;
+    await ann.go('/history?env=prod');
+    const row = rowOf(page, 'plan.stored'), press = () => row.getByRole('button', { name: 'plan made' }).click();
+    const answers = body => page.route(url => url.searchParams.has('after') && url.pathname === '/api/v1/history', async route => {
+        const answer = await route.fetch(), said = await answer.json();
+        await route.fulfill({ json: { ...said, events: said.events.map(one => ({ ...one, body })) } });
+    });
+    await answers(undefined);
+    await press();
+    await row.getByText('What it wrote is not here').waitFor();
+    await press();
+    await page.unrouteAll();
+    await answers({ gone: { holds: Array.from({ length: 25 }, (_, i) => ({ uid: `hold ${i}`, have: '{"a":{"b":[1,2]}}', drift: '{}', v: '1e3', w: '[1]' })) } });
+    await page.reload();
+    await press();
+    await row.getByRole('heading', { name: 'holds 25 rows removed' }).waitFor();
+    assert.equal(await row.locator('.fields').count(), 10);
+    assert.match(await row.locator('.fields').first().textContent(), /uidhold 0have\.a\.b1, 2driftemptyv1e3w\[1\]/);
+    await row.getByRole('button', { name: 'Show more of 25' }).click();
+    assert.equal(await row.locator('.fields').count(), 25);
+    expectNoFaults(ann);
+});
+
 for (const width of [1280, NARROW])
     test(`a long plan is read to its end at ${width} px: no word is cut, and what decides is in sight`, async () => {
         const ann = await visit(browser, world, { name: 'ann', width }), { page } = ann;

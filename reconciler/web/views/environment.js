@@ -65,7 +65,7 @@ function Jobs({ jobs }) {
 
 // What is chosen is told below: on a small screen it is brought into sight.
 function choose(at) {
-    go(withQuery({ at }), { replaces: true });
+    go(withQuery({ at, open: null }), { replaces: true });
     document.querySelector('.resource > .bar')?.scrollIntoView({ block: 'nearest' });
 }
 

@@ -3,6 +3,7 @@ import { part } from '../api.js';
 import { Empty, When, useAnswer, waitsFor } from '../parts.js';
 import { html } from '../vendor/preact.js';
 import { actorOf, plainly, short } from '../words.js';
+import { Recorded, openIn, toggle } from './recorded.js';
 
 const TONES = [[/\.(failed|reverting|reverted|refused|denied)/, '✕', 'failed'], [/^command\./, '◆', 'waiting'], [/\.(proven|applied|ended)$/, '✓', 'calm']];
 
@@ -31,11 +32,19 @@ function Subject({ one }) {
     return html`<span class="subject">${text} ${plan && html`<a href="/plans/${plan}">plan ${short(plan)}</a>`}</span>`;
 }
 
+// A row is opened by its button, or anywhere that leads nowhere else; not by who selects a part of it.
+const press = (event, seq) => event.target.closest('a, button, .recorded') || !getSelection().isCollapsed || toggle(seq);
+
 export function EventList({ events }) {
-    return html`<ul class="events">${events.map(one => html`<li key=${one.seq} data-seq=${one.seq} class=${isStep(one.kind) ? 'step' : ''}>
+    const open = openIn(new URLSearchParams(location.search));
+    return html`<ul class="events">${events.map(one => {
+        const isOpen = open.has(String(one.seq));
+        return html`<li key=${one.seq} data-seq=${one.seq} class=${isStep(one.kind) ? 'step' : ''} onClick=${event => press(event, one.seq)}>
         ${markOf(one.kind)}<span class="age"><${When} ms=${one.time_ms} isExact=${true} /></span>
-        <span class="actor">${actorOf(one.actor)}</span><span class="kind" title=${one.kind}>${WORDS[one.kind] ?? one.kind.replace(/[._]/g, ' ')}</span><${Subject} one=${one} />
-        ${one.why && html`<span class="says" title=${one.why}>“${plainly(one.why)}”</span>`}</li>`)}</ul>`;
+        <span class="actor">${actorOf(one.actor)}</span><button type="button" class="kind" data-row title=${one.kind} aria-expanded=${String(isOpen)} onClick=${() => toggle(one.seq)}>${WORDS[one.kind] ?? one.kind.replace(/[._]/g, ' ')}</button><${Subject} one=${one} />
+        ${one.why && html`<span class="says" title=${one.why}>“${plainly(one.why)}”</span>`}
+        ${isOpen && html`<div class="recorded"><${Recorded} seq=${one.seq} /></div>`}</li>`;
+    })}</ul>`;
 }
 
 export function Events({ env, resource }) {

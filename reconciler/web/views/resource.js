@@ -53,7 +53,7 @@ function Operations({ env, name }) {
 export function Resource({ env, name, resource, tab }) {
     const service = name.startsWith('service/') ? name.slice(8) : '', tabs = TABS.filter(([key]) => key !== 'logs' || service);
     return html`<section class="resource" aria-label=${name}><div class="bar"><h2>${name}</h2>${resource?.digest && html`<${Id} id=${resource.digest} what="digest" />`}
-            <nav class="tabs" aria-label="About ${name}">${tabs.map(([key, title]) => html`<a href=${withQuery({ tab: key })} data-key=${key === 'logs' ? 'l' : undefined} aria-current=${key === tab ? 'true' : undefined}>${title}</a>`)}</nav></div>
+            <nav class="tabs" aria-label="About ${name}">${tabs.map(([key, title]) => html`<a href=${withQuery({ tab: key, open: null })} data-key=${key === 'logs' ? 'l' : undefined} aria-current=${key === tab ? 'true' : undefined}>${title}</a>`)}</nav></div>
         ${tab === 'operations' ? html`<${Operations} env=${env} name=${name} />`
         : tab === 'events' ? html`<${Events} env=${env.name} resource=${name} />`
         : tab === 'logs' && service ? html`<${Logs} key=${name} env=${env} service=${service} />`
