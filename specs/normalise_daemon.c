@@ -4,6 +4,7 @@
 #include "base/guard.h"
 #include "base/network.h"
 #include "specs/claim.h"
+#include "specs/forge.h"
 #include "specs/schema_path.h"
 
 void normalise_daemon_check_named(const struct daemon_check *c, const struct value *name,
@@ -54,6 +55,18 @@ static void check_signatures(const struct daemon_check *c, const struct value *r
                          "signatures are asked for, and the source does not say whose keys count");
 }
 
+static void check_checks(const struct daemon_check *c, const struct value *rule)
+{
+    const struct forge_of_source f = {
+        .source = value_get_text(value_get(rule, S("match")), S("source"), S("")),
+        .type = value_get_text(rule, S("forge"), S("")),
+    };
+
+    if (value_get(value_get(c->daemon, S("sources")), f.source))
+        forge_refuse(c->m, value_at(rule, S("floor.checks")), S("environments.floor.checks"), &f,
+                     FORGE_CHECKS);
+}
+
 /* Nothing would ever be applied. */
 static void check_anchored(const struct daemon_check *c, const struct value *rule)
 {
@@ -74,6 +87,7 @@ static void check_rule(const struct daemon_check *c, const struct value *rule)
                                  value_get(c->daemon, S("sources")));
     check_branch(c, rule);
     check_signatures(c, rule);
+    check_checks(c, rule);
     check_anchored(c, rule);
     normalise_daemon_check_providers(c, rule);
     for (size_t i = 0; i < value_count(secrets); i++) {
@@ -369,6 +383,16 @@ static void complete_tag(struct arena *a, struct value *daemon, struct value *ru
         value_add(a, branches->value, name);
 }
 
+/* STR_NONE: nobody is asked. */
+static struct str forge_of(const struct value *daemon, const struct value *rule)
+{
+    struct str source = value_get_text(value_get(rule, S("match")), S("source"), S(""));
+    const struct value *forge = value_get(value_get(value_get(daemon, S("sources")), source),
+                                          S("forge"));
+
+    return value_get_text(forge, S("type"), STR_NONE);
+}
+
 /* Rules travel alone: what they need of the rest of the document goes with them. */
 static void complete_rules(struct arena *a, struct value *daemon, struct spec_messages *m)
 {
@@ -382,6 +406,8 @@ static void complete_rules(struct arena *a, struct value *daemon, struct spec_me
         struct value *rule = rules->value->u.list.items[i];
 
         complete_tag(a, daemon, rule, m);
+        if (forge_of(daemon, rule).n)
+            value_set_text(a, rule, S("forge"), forge_of(daemon, rule));
         value_set_text(a, rule, S("default_store"),
                        value_get_text(secrets, S("default"), STR_NONE));
         value_set_text(a, rule, S("generated_store"),

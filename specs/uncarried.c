@@ -2,6 +2,7 @@
 #include "specs/uncarried.h"
 
 #include "base/guard.h"
+#include "specs/forge.h"
 #include "specs/rule.h"
 #include "specs/schema_path.h"
 
@@ -135,6 +136,7 @@ void uncarried_check(struct normalise *n, const struct environment_spec *spec)
         uncarried_check_resource(n, &spec->resources.p[i]);
     if (uncarried_is_null(n))
         return;
+    forge_check(n);
     uncarried_check_document(n, "environment", n->document);
     uncarried_check_document(n, "rule", n->in->rule);
 }

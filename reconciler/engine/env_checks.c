@@ -6,6 +6,7 @@
 #include "reconciler/core/retry.h"
 #include "reconciler/engine/env_trigger.h"
 #include "specs/digest.h"
+#include "specs/forge.h"
 
 #define PENDING_MS 10000 /* between two questions while it is not decided */
 #define FAILED_MS 30000  /* somebody may run it again */
@@ -46,6 +47,7 @@ int env_checks_wait(struct env_task *env, const struct value *triggers, struct s
 {
     struct value *wanted = NULL;
     struct digest key;
+    struct forge_of_source forge;
 
     if (env->plan.cause != PLAN_CAUSE_COMMIT || !env->head)
         return 0;
@@ -53,10 +55,12 @@ int env_checks_wait(struct env_task *env, const struct value *triggers, struct s
         return err->code;
     if (!wanted)
         return 0;
-    if (!forge_config(env)) {
-        *ret_reason = str_fmt(&env->cycle,
-                              "waits for checks, but source '%.*s' has no `forge` to ask",
-                              STR_ARG(env->source->name));
+    forge.source = env->source ? env->source->name : S("");
+    forge.type = value_get_text(forge_config(env), S("type"), S(""));
+    /* where all providers are null; else it was refused */
+    if (!forge_does(forge.type, FORGE_CHECKS)) {
+        *ret_reason = str_fmt(&env->cycle, "waits for checks, but %.*s",
+                              STR_ARG(forge_lacks(&env->cycle, &forge, FORGE_CHECKS)));
         return 1;
     }
     key = key_of(env, wanted);

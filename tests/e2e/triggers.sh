@@ -141,7 +141,7 @@ run_approve()
     await_converged 60
 }
 
-# The rule asks for it, whatever the specs say; and a source without a forge has nobody to ask.
+# The rule asks for it, whatever the specs say; where nobody is there to ask, whoever asks is refused at once.
 the_floor_asks_too()
 {
     given_forge github rule='    floor: {checks: [{name: build, app: ci}]}'
@@ -157,7 +157,11 @@ the_floor_asks_too()
     require 'require_checks: [{name: build}]'
     commit 'version 1'
     start_daemon
-    await_reason "waits for checks, but source 'shop' has no \`forge\` to ask"
+    await_reason "trigger.require_checks: source 'shop' has no \`forge\`: every commit would wait for ever [forge]"
+    sed -i 's/^    branch: main/&\n    floor: {checks: [{name: build, app: ci}]}/' "$WORLD/reeve.yaml"
+    reeve check >"$WORLD/said" 2>&1
+    expect_equal "exit status of check" $? 4
+    expect_has "the place" "$(cat "$WORLD/said")" "reeve.yaml:15:21: error: environments.floor.checks: source 'shop' has no \`forge\`"
 }
 
 requests_are_those_of_the_contracts()

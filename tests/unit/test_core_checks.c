@@ -9,6 +9,7 @@
 
 #include "base/guard.h"
 #include "reconciler/core/checks.h"
+#include "specs/forge.h"
 #include "specs/json_io.h"
 
 static const struct value *given(struct arena *a, const char *json)
@@ -140,12 +141,34 @@ static void test_what_is_asked(void **state)
     assert_null(checks_sign_in(&a, S("bitbucket"), S("x")).p);
 }
 
+/* What the grammar knows, what is refused, and what is asked, are three tables. */
+static void test_who_is_asked(void **state)
+{
+    struct str words = str_from_c(schema_field(SCHEMA_FORGE, S("type"))->words), type;
+    AUTO_ARENA struct arena a;
+    size_t n = 0;
+
+    (void)state;
+    arena_init(&a, 0);
+    while (str_next(&words, '|', &type)) {
+        int asks = checks_path(&a, type, 0, 1, S("r"), S("c")).p != NULL;
+
+        print_message("  %.*s\n", STR_ARG(type));
+        assert_int_equal(forge_does(type, FORGE_CHECKS), asks);
+        assert_int_equal(checks_sign_in(&a, type, S("x")).p != NULL, asks);
+        n++;
+    }
+    assert_int_equal(n, 4);
+    assert_int_equal(forge_does(S(""), FORGE_CHECKS), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_a_forge_says),
         cmocka_unit_test(test_what_is_no_answer),
         cmocka_unit_test(test_what_is_asked),
+        cmocka_unit_test(test_who_is_asked),
     };
 
     return cmocka_run_group_tests_name("core checks", tests, NULL, NULL);

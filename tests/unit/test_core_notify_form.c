@@ -11,6 +11,7 @@
 #include "reconciler/core/notify_form.h"
 #include "reconciler/core/notify_link.h"
 #include "reconciler/core/notify_mail.h"
+#include "specs/forge.h"
 #include "specs/json_io.h"
 
 #define SAYS                                                                                       \
@@ -301,6 +302,31 @@ static void test_commit_statuses(void **state)
     }
 }
 
+static void test_who_is_told_a_status(void **state)
+{
+    struct str words = str_from_c(schema_field(SCHEMA_FORGE, S("type"))->words), type;
+
+    (void)state;
+    while (str_next(&words, '|', &type)) {
+        AUTO_ARENA struct arena a;
+        struct err err = ERR_INIT;
+        struct notify_message m;
+        struct notify_form f;
+        const struct value *forge;
+
+        print_message("  %.*s\n", STR_ARG(type));
+        arena_init(&a, 0);
+        m = message(&a, "{\"word\":\"applied\",\"env\":\"prod\",\"commit\":\"c0ffee\"}");
+        forge = parse(
+            &a,
+            str_fmt(&a, "{\"type\":\"%.*s\",\"api\":\"https://api.test\",\"repository\":\"a/b\"}",
+                    STR_ARG(type))
+                .p);
+        assert_int_equal(forge_does(type, FORGE_STATUS),
+                         !notify_form_status(&a, forge, &m, S("key"), &f, &err));
+    }
+}
+
 /* Values of secrets that are no address; none of them is in the sentence. */
 static const char *const bad_urls[] = { "http://sink.test/",       "https://",
                                         "ftp://127.0.0.1/",        "https://a b.test/",
@@ -365,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_templates_have_limits),
         cmocka_unit_test(test_links),
         cmocka_unit_test(test_commit_statuses),
+        cmocka_unit_test(test_who_is_told_a_status),
         cmocka_unit_test(test_addresses_that_are_none),
         cmocka_unit_test(test_a_mail),
     };
