@@ -47,9 +47,10 @@ export function Id({ id, what = 'id' }) {
     return id ? html`<button type="button" class="id" title="copy ${what} ${id}" onClick=${copy}>${short(id)}${copied && html`<span class="copied" role="status">copied</span>`}</button>` : null;
 }
 
-// One that is wider than the page is scrolled within, by keyboard too.
+// One that is wider than the page is scrolled within, by keyboard too; on a small screen each value says what it is (style.css).
 export function Table({ heads, children }) {
-    return html`<div class="wide" tabindex="0" role="group" aria-label=${`table of ${heads.filter(Boolean).join(', ')}`}><table class="table">
+    const names = Object.fromEntries(heads.map((head, i) => [`--head${i + 1}`, head && JSON.stringify(head)]));
+    return html`<div class="wide" tabindex="0" role="group" aria-label=${`table of ${heads.filter(Boolean).join(', ')}`}><table class="table" style=${names}>
         <thead><tr>${heads.map(head => html`<th>${head}</th>`)}</tr></thead><tbody>${children}</tbody></table></div>`;
 }
 
