@@ -2,12 +2,13 @@
 //
 // Pure. A relative time always has the exact one, with its zone, beside it (parts.js).
 
-const S = 1000, MIN = 60 * S, H = 60 * MIN, DAY = 24 * H;
+const S = 1000, MIN = 60 * S, H = 60 * MIN, DAY = 24 * H, YEAR_SAID = 300 * DAY;
 
 const exactFormat = new Intl.DateTimeFormat('en-GB', {
     year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short',
 });
 const dayFormat = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', timeZoneName: 'short' });
+const yearFormat = new Intl.DateTimeFormat('en-GB', { year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', timeZoneName: 'short' });
 const clockFormat = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short' });
 
 export const exact = ms => exactFormat.format(ms);
@@ -33,8 +34,8 @@ export function relative(ms, now) {
     if (Math.abs(ago) < 5 * S)
         return 'now';
     if (Math.abs(ago) > 6 * DAY)
-        return dayFormat.format(ms);
-    const text = lengthOf(ago).replace(/ \d+ min$/, match => (Math.abs(ago) < 3 * H || ago < 0 ? match : ''));
+        return (Math.abs(ago) > YEAR_SAID ? yearFormat : dayFormat).format(ms);
+    const text = lengthOf(ago).replace(/\.\d/, '').replace(/ \d+ min$/, match => (Math.abs(ago) < 3 * H || ago < 0 ? match : ''));
     return ago < 0 ? `in ${text}` : `${text} ago`;
 }
 

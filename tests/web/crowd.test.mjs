@@ -158,7 +158,7 @@ test(`${N} environments, ${PER_S} events a second`, async () => {
     await shoot(ann, 'many-wide');
     const session = await ann.context.newCDPSession(page);
     await session.send('Performance.enable');
-    await eventually('all of them are counted', async () => (await page.locator('.count').textContent()) === N.toLocaleString('en'));
+    await eventually('all of them are counted', async () => (await page.locator('.count').textContent()) === `${N.toLocaleString('en')} environment${N === 1 ? '' : 's'}`);
     assert.ok((await page.locator('.row').count()) < 100, 'only those that are seen are drawn');
     await expectRowsStay(page);
 

@@ -181,6 +181,18 @@ for (const [name, width] of [['ann', 1280], [undefined, NARROW]])
         expectNoFaults(visitor);
     });
 
+test('numbers and names say what they are of: environments, instances, and what a domain leads to', async () => {
+    const ann = await visit(browser, world, { name: 'ann', width: NARROW }), { page } = ann;
+    await page.locator('.count', { hasText: /^1 environment$/ }).waitFor();
+    await ann.go('/environments/prod?at=domain/app');
+    await page.locator('[data-node="service/web"]').getByText('2/2 up').waitFor();
+    const observed = page.locator('.side').filter({ has: page.getByRole('heading', { name: 'Observed' }) });
+    await observed.locator('dt', { hasText: '/api@' }).waitFor();
+    assert.match(await observed.textContent(), /web (blue|green) 100 %.*api (blue|green) 100 %/, 'a service, not a backend of the edge');
+    await expectFits(ann, 'a domain');
+    expectNoFaults(ann);
+});
+
 test('who approves by keyboard is not left outside of the page when the button goes', async () => {
     const ann = await visit(browser, world, { name: 'ann' }), { page } = ann;
     await ann.go(`/plans/${plan}`);

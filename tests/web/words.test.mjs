@@ -28,6 +28,10 @@ rows('a length', [
 
 rows('an instant', [
     ['this one', relative(NOW - 4999, NOW), 'now'],
+    ['whole seconds', relative(NOW - 7600, NOW), '7 s ago'],
+    ['soon', relative(NOW + 9999, NOW), 'in 9 s'],
+    ['another year', relative(NOW + 400 * DAY, NOW).replace(/.*(\d{4}).*/, '$1'), String(new Date(NOW + 400 * DAY).getFullYear())],
+    ['no year where it is the next one that comes', /\d{4}/.test(relative(NOW + 90 * DAY, NOW)), false],
     ['a while ago', relative(NOW - 90 * S, NOW), '1 min ago'],
     ['minutes count for three hours', relative(NOW - 2 * H - 5 * MIN, NOW), '2 h 5 min ago'],
     ['and not after that', relative(NOW - 4 * H - 5 * MIN, NOW), '4 h ago'],

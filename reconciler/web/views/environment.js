@@ -55,7 +55,7 @@ function Buttons({ env }) {
 function Revisions({ env }) {
     return env.revisions.length > 0 && html`<details><summary><h2>Revisions</h2></summary><${Table} heads=${['no.', 'commit', 'what', 'by', 'made', '']}>
         ${env.revisions.map(one => html`<tr><td>${one.revision}</td><td><code>${short(one.commits?.[0]?.commit)}</code></td><td>${one.commits?.[0]?.summary}</td><td>${one.commits?.[0]?.author}</td>
-            <td><${When} ms=${one.made_ms} /></td><td>${one.revision === env.revision ? 'live' : ''} ${one.proven ? 'proven' : 'never proven'}</td></tr>`)}<//></details>`;
+            <td><${When} ms=${one.made_ms} /></td><td>${one.revision === env.revision ? 'live, ' : ''}${one.proven ? 'proven' : 'never proven'}</td></tr>`)}<//></details>`;
 }
 
 function Jobs({ jobs }) {

@@ -5,7 +5,7 @@ import { Empty, Failed, Loading, State, When } from '../parts.js';
 import { go, withQuery } from '../route.js';
 import { store } from '../store.js';
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../vendor/preact.js';
-import { plainly, short, urgencyOf } from '../words.js';
+import { plainly, plural, short, urgencyOf } from '../words.js';
 
 const OVERSCAN = 12;
 
@@ -79,7 +79,7 @@ export function Environments({ query }) {
         <input type="search" data-key="/" aria-label="Find environments" placeholder="/ find: name, branch, commit, service, is:waiting" value=${find}
             onInput=${event => go(withQuery({ find: event.target.value }), { replaces: true })}
             onKeyDown=${event => event.key === 'Enter' && document.querySelector('[data-row]')?.focus()} />
-        <span class="count">${find ? `${rows.length.toLocaleString('en')} of ${store.rows.size.toLocaleString('en')}` : rows.length.toLocaleString('en')}</span></div>
+        <span class="count">${find ? `${rows.length.toLocaleString('en')} of ${store.rows.size.toLocaleString('en')}` : plural(rows.length, 'environment')}</span></div>
         ${store.listFault && !store.listed ? html`<${Failed} problem=${store.listFault} what="Environments" />`
         : !store.listed ? html`<${Loading} what="environments" />`
         : !store.rows.size ? html`<${Empty} title="No environments yet">They appear when a commit of a source has an Environment below <code>.reeve/</code>.

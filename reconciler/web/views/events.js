@@ -13,7 +13,7 @@ const WORDS = {
     'command.undo': 'undid', 'command.rollback': 'rolled back', 'command.retry': 'retried', 'command.advance': 'advanced', 'command.cancel': 'cancelled',
     'command.reconcile': 'asked to reconcile', 'plan.stored': 'plan made', 'plan.over': 'plan done', 'rollout.reverting': 'rollout goes back',
     'rollout.reverted': 'rollout went back', 'rollout.held': 'rollout waits', 'environment.status': 'state changed', 'person.signed_in': 'signed in',
-    'person.joined': 'signed in for the first time', 'person.password': 'password set', 'operation.intent': 'step began', 'operation.settled': 'step done',
+    'person.joined': 'joined', 'person.password': 'password set', 'operation.intent': 'step began', 'operation.identified': 'step has its id', 'operation.settled': 'step done',
     'operation.verified': 'step verified',
 };
 

@@ -49,7 +49,7 @@ function noteOf(resource, env) {
     const live = service.sets.find(set => set.state === 'live');
     if (seen?.reason)
         return seen.reason;
-    return live ? `${live.colour} · revision ${live.revision ?? '?'} · ${live.instances.filter(one => ['running', 'ready'].includes(one.state)).length}/${live.replicas}` : '';
+    return live ? `${live.colour} · revision ${live.revision ?? '?'} · ${live.instances.filter(one => ['running', 'ready'].includes(one.state)).length}/${live.replicas} up` : '';
 }
 
 function Node({ resource, env, chosen, choose }) {

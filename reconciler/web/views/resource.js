@@ -14,6 +14,16 @@ function Facts({ title, rows, none }) {
         : html`<p class="muted">${none}</p>`}</section>`;
 }
 
+// A backend is some service's set; what is none of them says its own name.
+function behind(env, backend) {
+    for (const service of env.services) {
+        const set = service.sets.find(one => one.backend === backend);
+        if (set)
+            return `${service.name} ${set.colour}`;
+    }
+    return backend;
+}
+
 function observedOf(env, name) {
     const service = name.startsWith('service/') && env.services.find(one => `service/${one.name}` === name);
     const seen = env.resources.find(one => one.name === name), rows = [];
@@ -30,7 +40,7 @@ function observedOf(env, name) {
             add(`${set.colour}.${one.ordinal}`, html`<${State} word=${one.state} /> ${one.address} ${one.restarts ? plural(one.restarts, 'restart') : ''} ${one.exit}`);
     }
     for (const route of env.routes.filter(one => name === `domain/${one.route.split(':')[0]}`))
-        add(route.route.slice(route.route.indexOf(':') + 1), `${route.backend} ${route.weight / 100} %${route.canary ? `, ${route.canary} ${100 - route.weight / 100} %` : ''}`);
+        add(route.route.slice(route.route.indexOf(':') + 1), `${behind(env, route.backend)} ${route.weight / 100} %${route.canary ? `, ${behind(env, route.canary)} ${100 - route.weight / 100} %` : ''}`);
     return { rows, drift: seen?.drift };
 }
 
@@ -45,7 +55,7 @@ function Operations({ env, name }) {
     const answer = useAnswer(`/environments/${part(env.name)}/explain?subject=${part(name)}`, event => event.environment === env.name);
     const waits = waitsFor(answer, 'its operations');
     return waits ?? html`${answer.data.because.map(text => html`<p title=${text}>${plainly(text)}</p>`)}
-        ${answer.data.operations.length ? html`<${Table} heads=${['what', 'on', 'outcome', 'try', 'when']}>${answer.data.operations.map(one => html`<tr><td>${one.action}</td><td><code>${one.kind}/${one.name}</code></td>
+        ${answer.data.operations.length ? html`<${Table} heads=${['what', 'on', 'outcome', 'attempt', 'when']}>${answer.data.operations.map(one => html`<tr><td>${one.action}</td><td><code>${one.kind}/${one.name}</code></td>
             <td><${State} word=${one.outcome ?? one.phase.toLowerCase()} /> ${one.message}</td><td>${one.attempt}</td><td><${When} ms=${one.intent_ms} /></td></tr>`)}<//>`
         : html`<p class="muted">No operations are kept.</p>`}`;
 }

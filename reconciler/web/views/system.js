@@ -45,7 +45,7 @@ export function System() {
             <ul class="plain">${sources.data.sources.map(one => html`<${Source} key=${one.name} source=${one} live=${live?.sources?.[one.name]} at=${sources.at} />`)}</ul>`
             : html`<${Empty} title="No sources">The Daemon document names them under <code>sources</code>.<//>`)}
         <h2>Providers</h2>${waitsFor(providers, 'Providers') ?? html`
-            <${Table} heads=${['name', 'driver', 'state', 'in flight']}>${providers.data.providers.map(one => html`<${Provider} key=${one.name} provider=${one} live=${providers.data.live?.providers?.[one.name]} />`)}<//>`}
+            <${Table} heads=${['name', 'driver', 'state', 'operations in flight']}>${providers.data.providers.map(one => html`<${Provider} key=${one.name} provider=${one} live=${providers.data.live?.providers?.[one.name]} />`)}<//>`}
         <h2>Findings</h2><${Findings} answer=${doctor} />
         ${['copies', 'heartbeat'].map(what => live?.[what]?.error && html`<div class="notice failed"><strong>${what}:</strong> ${live[what].error}</div>`)}</div>`;
 }
