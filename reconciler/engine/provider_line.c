@@ -71,11 +71,13 @@ enum breaker_pass provider_line_ask(struct provider_line *line, struct loop *loo
 void provider_line_note(struct provider_line *line, struct loop *loop, enum breaker_pass pass,
                         enum breaker_answer answer, struct str why)
 {
+    int is_failure = answer == BREAKER_FAILED || answer == BREAKER_LATE;
+    uint64_t random = is_failure ? loop_random(loop) : 0; /* only a failure makes it wait */
     enum breaker_news news;
 
     PRE(!pthread_mutex_lock(&line->lock));
-    news = breaker_note(&line->breaker, pass, answer, loop_mono_ms(loop), loop_random(loop));
-    if (answer == BREAKER_FAILED || answer == BREAKER_LATE)
+    news = breaker_note(&line->breaker, pass, answer, loop_mono_ms(loop), random);
+    if (is_failure)
         (void)snprintf(
             line->error, sizeof(line->error), "%.*s",
             STR_ARG(str_slice(why, 0, str_find_char(why, '\n')))); /* cut to what is kept */

@@ -298,6 +298,51 @@ static void test_reverts_do_not_wait_for_drivers(void **state)
     fixture_fini(&f);
 }
 
+#define N_MEETING 4 /* as many as there are driver threads */
+
+struct meeting {
+    atomic_int n_there, n_missed; /* who came, and who met not all */
+};
+
+static int work_that_meets(struct task *t, struct err *err)
+{
+    struct meeting *m = container_of(t, struct probe, task)->ctx;
+
+    (void)err;
+    m->n_there++;
+    for (int i = 0; i < 20000 && m->n_there < N_MEETING; i++)
+        wait_sleep_call(t->loop, 1);
+    m->n_missed += m->n_there < N_MEETING;
+    return 0;
+}
+
+static void wait_meeting(struct probe *p)
+{
+    wait_work_start(&p->task, POOL_DRIVER, work_that_meets);
+}
+
+/* Who is woken wakes the next; the threads sleep again between the rounds. */
+static void test_jobs_that_wait_for_each_other_all_have_a_thread(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    given_real_loop(&f, NULL);
+    for (int round = 0; round < 50; round++) {
+        struct probe probes[N_MEETING];
+        struct meeting m = { 0 };
+
+        for (int k = 0; k < N_MEETING; k++) {
+            probes[k].ctx = &m;
+            given_probe(&probes[k], &f, wait_meeting);
+        }
+        loop_run(f.loop);
+        assert_int_equal(m.n_there, N_MEETING);
+        assert_int_equal(m.n_missed, 0);
+    }
+    fixture_fini(&f);
+}
+
 /* --- shares */
 
 #define N_SHARERS 12
@@ -515,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_a_call_is_answered_while_the_loop_is_freed),
         cmocka_unit_test(test_queued_work_that_is_cancelled_never_runs),
         cmocka_unit_test(test_reverts_do_not_wait_for_drivers),
+        cmocka_unit_test(test_jobs_that_wait_for_each_other_all_have_a_thread),
         cmocka_unit_test(test_a_share_holds_a_quarter_of_the_threads),
         cmocka_unit_test(test_a_share_keeps_its_order),
         cmocka_unit_test(test_posts_of_many_threads_all_arrive),
