@@ -56,10 +56,10 @@ export function hold(env) {
 }
 
 export function rollback(env, revisions, live) {
-    const choices = revisions.filter(one => one.revision !== live).map(one =>
+    const others = revisions.filter(one => one.revision !== live), choices = others.map(one =>
         [String(one.revision), `${one.revision}: ${one.commits?.[0]?.summary ?? short(one.digest)}${one.proven ? '' : ' (never proven)'}`]);
-    ofEnvironment(env, 'rollback', 'Roll back', 'Roll back', ['The environment goes to an earlier revision by a plan of its own, and is held there.'], {
-        isDanger: true, fields: [{ name: 'revision', label: 'Revision', choices, value: choices[0]?.[0] }],
+    ofEnvironment(env, 'rollback', 'Roll back', 'Roll back', ['The environment goes to this revision by a plan of its own, and is held there.'], {
+        isDanger: true, fields: [{ name: 'revision', label: 'Revision', choices, value: String((others.find(one => one.proven) ?? others[0])?.revision) }],
         body: values => ({ revision: Number(values.revision) }),
     });
 }

@@ -140,6 +140,18 @@ for (const [hands, version] of [[mouse, 'v3'], [keyboard, 'v4']])
         [ann, bob].forEach(expectNoFaults);
     });
 
+test('who rolls back is offered what was proven first', async () => {
+    const ann = await visit(browser, world, { name: 'ann' }), { page } = ann;
+    await world.tell('deploy', 'v5');
+    await world.waits();
+    await ann.go('/environments/prod');
+    await mouse.begins(ann, 'Roll back');
+    const choice = page.getByLabel('Revision');
+    assert.match(await choice.locator('option').first().textContent(), /never proven/);
+    assert.doesNotMatch(await choice.locator('option:checked').textContent(), /never proven/);
+    expectNoFaults(ann);
+});
+
 test('what happened is read page by page, with each step or without', async () => {
     const ann = await visit(browser, world, { name: 'ann' }), { page } = ann, seqs = () => page.locator('.events li').evaluateAll(list => list.map(one => Number(one.dataset.seq)));
     await ann.go('/history');

@@ -7,7 +7,7 @@ import { keyboard, mouse } from './hands.mjs';
 import { givenWorld } from './world.mjs';
 
 const LONG = Array.from({ length: 60 }, (_, i) => `, SETTING_NUMBER_${i}_OF_THE_CHECKOUT_SERVICE: "a value that is changed ${i}"`).join('');
-const NARROW = 390, ROWS_PX = 60; // what may have happened meanwhile stands before it
+const NARROW = 390, HALF = 820, ROWS_PX = 60; // what may have happened meanwhile stands before it
 let browser, world, plan;
 
 before(async () => {
@@ -190,6 +190,20 @@ test('numbers and names say what they are of: environments, instances, and what 
     await observed.locator('dt', { hasText: '/api@' }).waitFor();
     assert.match(await observed.textContent(), /web (blue|green) 100 %.*api (blue|green) 100 %/, 'a service, not a backend of the edge');
     await expectFits(ann, 'a domain');
+    expectNoFaults(ann);
+});
+
+test('at half the width of a screen no row loses its end, and no value its room', async () => {
+    const ann = await visit(browser, world, { name: 'ann', width: HALF }), { page } = ann;
+    for (const [address, cells] of [['/environments', '.row > *'], ['/plans', '.row > *'], ['/environments/prod?at=service/web', '.fields dd']]) {
+        await ann.go(address);
+        await page.locator(cells).first().waitFor();
+        const boxes = await page.locator(cells).evaluateAll(all => all.filter(one => one.textContent && one.getClientRects().length).map(one => [one.textContent, one.getBoundingClientRect().right, one.getBoundingClientRect().width]));
+        assert.deepEqual(boxes.filter(([, right]) => right > HALF), [], `${address}: beyond the edge`);
+        assert.deepEqual(boxes.filter(([text, , width]) => width < Math.min(text.length * 4, 100)), [], `${address}: no room`);
+        await expectFits(ann, address);
+        await expectAccessible(ann, address);
+    }
     expectNoFaults(ann);
 });
 
