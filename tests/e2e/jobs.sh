@@ -13,6 +13,9 @@ nothing_is_left()
     [ -z "$(grep -l '"resource":"job/' "$WORLD"/var/services/run/*/spec.json 2>/dev/null)" ]
 }
 
+# What is not to begin here by itself: its time is half a day away, whatever it is now.
+NEVER_SOON=$(TZ=Europe/Berlin date -d '12 hours' '+%-M %-H * * *')
+
 given_jobs()
 {
     given_world
@@ -37,8 +40,8 @@ END
   long: {source: {context: tools}, command: [./long], environment: {LIST: $WORLD/list}}\\
   both: {source: {context: tools}, command: [./alone], concurrency: allow, environment: {DIR: $WORLD/both}}\\
   swap: {source: {context: tools}, command: [./alone], concurrency: replace, environment: {DIR: $WORLD/swap}}\\
-  nightly: {command: ['true'], schedule: '30 3 * * *', tz: Europe/Berlin}\\
-  often: {command: [sh, -c, 'echo often >>$WORLD/often'], schedule: '* * * * *'}\\
+  nightly: {command: ['true'], schedule: '$NEVER_SOON', tz: Europe/Berlin}\\
+  often: {command: [sh, -c, 'echo often >>$WORLD/often'], schedule: '$NEVER_SOON', tz: Europe/Berlin}\\
 secrets: {token: {}}\\
 &|" "$WORLD/repo/.reeve/app.yaml"
     commit 'jobs'
@@ -58,7 +61,7 @@ a_person_runs_a_job()
     run 6 "no environment 'stage'" run stage tidy
     await 20 "nothing of them is left" nothing_is_left
     expect_has "status" "$(reeve status prod)" 'nightly  never ran'
-    expect_has "when it comes" "$(reeve status prod)" '30 3 * * * Europe/Berlin'
+    expect_has "when it comes" "$(reeve status prod)" "$NEVER_SOON Europe/Berlin"
     expect_has "why" "$(reeve explain prod/job/broken)" 'is failed, exit status 3'
     expect_has "when" "$(reeve explain prod/job/nightly)" 'it runs next at '
     expect_has "history" "$(reeve history prod -n 1000)" 'command.run'
@@ -150,12 +153,26 @@ the_newer_one_takes_the_place()
     expect_equal "how often it was begun" "$(grep -c begun "$WORLD/swap/list")" 3
 }
 
+# Of `often`. A run of it that comes meanwhile would be counted with those of others.
+often_runs()
+{
+    sed -i "s|\(  often: .*schedule: \).*|\1'$1', tz: Europe/Berlin}|" "$WORLD/repo/.reeve/app.yaml"
+    commit "often at $1"
+}
+
 # The minute that is long enough to see it.
 the_schedule_runs_it()
 {
+    often_runs '* * * * *'
+    fetch_now
+    await_converged
     await 90 "a minute is over" test -s "$WORLD/often"
     expect_equal "what is in it" "$(sort -u "$WORLD/often")" often
     expect "a run of the schedule" grep -q '"cause":"schedule"' <<<"$(reeve status prod -o json)"
+    often_runs "$NEVER_SOON"
+    fetch_now
+    await_converged
+    await 30 "nothing of it runs any more" nothing_runs
 }
 
 times_begun()
@@ -205,6 +222,9 @@ once_runs_what_is_due()
 {
     local n
 
+    often_runs '* * * * *'
+    fetch_now
+    await_converged
     stop_daemon
     n=$(wc -l <"$WORLD/often")
     await 90 "a minute is over" is_another_minute "$(date +%M)"
