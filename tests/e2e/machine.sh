@@ -1,4 +1,4 @@
-# machine: a small disk, and a wall clock of its own. SPDX-License-Identifier: Apache-2.0
+# machine: a small disk, a file that is damaged, and a wall clock of its own. SPDX-License-Identifier: Apache-2.0
 #
 # Sourced by lib.sh.
 
@@ -25,6 +25,16 @@ end_disk()
 fill_disk()
 {
     dd if=/dev/zero of="$DISK/filler" bs=64k 2>/dev/null
+}
+
+# flip_bit FILE PLACE: another byte stands there, whatever it was.
+flip_bit()
+{
+    local byte
+
+    byte=$(od -An -tu1 -j "$2" -N 1 "$1") || fail "nothing of '$1' can be read"
+    [ -n "$byte" ] || fail "'$1' has no byte $2"
+    printf "\\x$(printf %02x $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
 # --- the wall clock ---------------------------------------------------------------------------------

@@ -313,7 +313,7 @@ with_a_copy_that_is_one_rollout_old()
     rm "$WORLD"/var/reeve.db*
     newest=$(copies | tail -n 1)
     find "$WORLD/copies" -type f ! -path "$newest" -delete
-    printf '\377' | dd of="$newest" bs=1 seek=3000 conv=notrunc status=none
+    flip_bit "$newest" 3000
     cp "$WORLD"/kept/*.copy "$WORLD/copies/"
     recover_and_release service/web
     expect_has "recovered" "$(<"$WORLD/recovered")" 'what no label knows is from'
