@@ -435,11 +435,19 @@ expect_serves()
     serves "$1" || fail "$1 is not served, but '$STATUS $BODY'"
 }
 
-# start_load OPTION..: counts until end_load.
+# start_load OPTION..: counts until end_load; returns when each client has been answered once, or has lost it.
 start_load()
 {
-    "$LOAD" --target "127.0.0.1:$HTTP" --host "$HOST" "$@" >"$WORLD/load.json" 9>&- &
+    rm -f "$WORLD/load.begun"
+    "$LOAD" --target "127.0.0.1:$HTTP" --host "$HOST" --begun "$WORLD/load.begun" "$@" >"$WORLD/load.json" 9>&- &
     LOADER=$!
+    await 90 "the load has begun" load_has_begun
+}
+
+load_has_begun()
+{
+    kill -0 "$LOADER" 2>/dev/null || fail "the load ended"
+    [ -e "$WORLD/load.begun" ]
 }
 
 end_load()

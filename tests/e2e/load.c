@@ -12,6 +12,7 @@
  *     --post PERCENT  of the requests carry a body that must come back         (20)
  *     --pause-ms N    between two requests of a client                         (0)
  *     --seconds N     0: until SIGTERM                                         (0)
+ *     --begun FILE    made when each client has asked once, and was answered or lost it
  *
  * Each answer is read to its end. Lost: no complete answer, or a 5xx that the application did not
  * send (it marks its own with X-App). Unrouted: a complete answer of somebody else below 500. At
@@ -74,7 +75,7 @@ enum load_kind { LOAD_NEW, LOAD_KEPT, LOAD_SLOW, LOAD_WEBSOCKET, N_LOAD_KINDS };
 
 struct load_options {
     struct sockaddr_in target;
-    const char *slow_path, *hosts[LOAD_PATHS_MAX], *paths[LOAD_PATHS_MAX];
+    const char *slow_path, *begun, *hosts[LOAD_PATHS_MAX], *paths[LOAD_PATHS_MAX];
     size_t n_hosts, n_paths;
     int n_clients[N_LOAD_KINDS], post_percent, pause_ms, seconds;
 };
@@ -112,6 +113,7 @@ struct load_answer {
 };
 
 static atomic_int load_stop; /* of a signal, for all threads */
+static atomic_size_t load_n_begun;
 
 static void load_on_signal(int signal)
 {
@@ -378,12 +380,16 @@ static void load_websocket(struct load_client *c)
 static void *load_run(void *arg)
 {
     struct load_client *c = arg;
+    int has_begun = 0;
 
     while (!load_stop) {
         if (c->kind == LOAD_WEBSOCKET)
             load_websocket(c);
         else
             load_request(c);
+        if (!has_begun)
+            load_n_begun++;
+        has_begun = 1;
         if (c->o->pause_ms)
             load_pause(c->o->pause_ms);
     }
@@ -472,10 +478,19 @@ static int load_set_target(struct load_options *o, char *text)
 static int load_read_options(int argc, char **argv, struct load_options *o)
 {
     static const struct option names[] = {
-        { "target", 1, NULL, 't' },    { "host", 1, NULL, 'h' },      { "path", 1, NULL, 'p' },
-        { "new", 1, NULL, 'n' },       { "kept", 1, NULL, 'k' },      { "slow", 1, NULL, 's' },
-        { "slow-path", 1, NULL, 'S' }, { "post", 1, NULL, 'P' },      { "seconds", 1, NULL, 'd' },
-        { "pause-ms", 1, NULL, 'z' },  { "websocket", 1, NULL, 'w' }, { 0 },
+        { "target", 1, NULL, 't' },
+        { "host", 1, NULL, 'h' },
+        { "path", 1, NULL, 'p' },
+        { "new", 1, NULL, 'n' },
+        { "kept", 1, NULL, 'k' },
+        { "slow", 1, NULL, 's' },
+        { "slow-path", 1, NULL, 'S' },
+        { "post", 1, NULL, 'P' },
+        { "seconds", 1, NULL, 'd' },
+        { "pause-ms", 1, NULL, 'z' },
+        { "websocket", 1, NULL, 'w' },
+        { "begun", 1, NULL, 'b' },
+        { 0 },
     };
     int bad = 0;
 
@@ -509,6 +524,9 @@ static int load_read_options(int argc, char **argv, struct load_options *o)
             break;
         case 'P':
             o->post_percent = atoi(optarg);
+            break;
+        case 'b':
+            o->begun = optarg;
             break;
         case 'd':
             o->seconds = atoi(optarg);
@@ -548,6 +566,28 @@ static size_t load_start(const struct load_options *o, struct load_client **clie
     return n;
 }
 
+static int load_tell_begun(const char *path)
+{
+    FILE *f = fopen(path, "w");
+
+    return !f || fclose(f);
+}
+
+static void load_wait(const struct load_options *o, size_t n, long long began_ms)
+{
+    const char *begun = o->begun;
+
+    while (!load_stop &&
+           (!o->seconds || load_wall_ms() - began_ms < (long long)o->seconds * 1000)) {
+        if (begun && load_n_begun == n) {
+            if (load_tell_begun(begun))
+                abort();
+            begun = NULL;
+        }
+        load_pause(20);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct load_options o = { .slow_path = "/slow?ms=1500",
@@ -566,8 +606,7 @@ int main(int argc, char **argv)
     (void)sigaction(SIGTERM, &action, NULL); /* cannot fail for these */
     (void)sigaction(SIGINT, &action, NULL);
     n = load_start(&o, clients);
-    while (!load_stop && (!o.seconds || load_wall_ms() - began_ms < (long long)o.seconds * 1000))
-        load_pause(20);
+    load_wait(&o, n, began_ms);
     load_stop = 1;
     for (size_t i = 0; i < n; i++) {
         (void)pthread_join(clients[i]->thread, NULL); /* ends after its request */

@@ -48,9 +48,11 @@ upgrade()
 
 start_api_load()
 {
+    rm -f "$WORLD/api.begun"
     "$LOAD" --target "127.0.0.1:$API" --host "127.0.0.1:$API" --path "$1" --new 3 --kept 0 --post 0 \
-        --pause-ms 1 >"$WORLD/api.json" 9>&- &
+        --pause-ms 1 --begun "$WORLD/api.begun" >"$WORLD/api.json" 9>&- &
     API_LOADER=$!
+    await 90 "the load of the API has begun" test -e "$WORLD/api.begun"
 }
 
 end_api_load()
@@ -98,7 +100,7 @@ ten_upgrades_lose_nothing()
     start_load --path / --new 2 --kept 2 --slow 2
     start_api_load /readyz
     for ((i = 1; i <= UPGRADES; i++)); do
-        spec version="v$i" bake=2s keep=200ms
+        spec version="v$i" bake=4s keep=200ms # a look on a busy machine takes a part of it
         deploy "version $i"
         LOOK_S=0.01 await 20 "version $i is watched" rollout_is_watched "v$i"
         install_program "$([ $((i % 2)) = 1 ] && echo "$NEXT" || echo "$BUILT")"
