@@ -9,7 +9,7 @@
  *     APP_EXIT          exits with this status at once (after APP_START_MS)
  *     APP_IDLE_MS       closes idle connections
  *     APP_TERM          graceful (default), abrupt, ignore
- *     APP_HEALTH        ok (default), fail, fail_after:MS
+ *     APP_HEALTH        ok (default), fail, fail_after:MS, fail_when:PATH (there is one)
  *     APP_STATUS        status of ordinary answers
  *     APP_DELAY_MS      time before them
  *     APP_BURN_US       what each of them takes of a processor
@@ -63,6 +63,15 @@ static int app_health(void)
     return -1;
 }
 
+static const char *app_health_file(void)
+{
+    const char *value = getenv("APP_HEALTH");
+
+    return value && !strncmp(value, "fail_when:", strlen("fail_when:"))
+               ? value + strlen("fail_when:")
+               : NULL;
+}
+
 int main(void)
 {
     char version[128];
@@ -74,6 +83,7 @@ int main(void)
         .delay_ms = app_number("APP_DELAY_MS", 0),
         .burn_us = app_number("APP_BURN_US", 0),
         .health_fail_ms = app_health(),
+        .health_fail_file = app_health_file(),
         .term = app_term(),
     };
     int start_ms = app_number("APP_START_MS", 0);

@@ -74,6 +74,11 @@ await()
     done
 }
 
+not()
+{
+    ! "$@"
+}
+
 expect()
 {
     local what=$1

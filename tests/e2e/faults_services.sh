@@ -12,7 +12,7 @@ expect_reverted()
     say "   $(explained | sed -n 2p)"
     expect_has "quarantine" "$(reeve status prod)" quarantined
     expect_serves v1
-    await 10 "one set is left" one_set_is_left
+    await 30 "one set is left" one_set_is_left
     expect_equal "keepers, with the edge's" "$(keepers | wc -l)" 2
     history_has '"state":"reverted"' || fail "there is no event"
 }
@@ -55,9 +55,10 @@ a_service_that_never_listens()
 a_service_that_fails_in_the_bake()
 {
     given_served
-    spec version=v2 env='APP_HEALTH: "fail_after:1500"' bake=20s
+    spec version=v2 env="APP_HEALTH: \"fail_when:$WORLD/ill\"" bake=60s
     deploy 'fails in the bake'
-    await 10 "it has the traffic" serves v2
+    await 30 "it has the traffic" serves v2
+    : >"$WORLD/ill"
     expect_reverted 'is not ready any more' 30
 }
 
@@ -77,9 +78,9 @@ a_service_that_exits_in_the_bake()
     given_served
     spec version=v2 bake=20s rollout='abort_if: {restarts: 1}'
     deploy 'dies'
-    await 10 "it has the traffic" serves v2
+    await 30 "it has the traffic" serves v2
     kill_instance v2
-    await 10 "it was started again" serves v2
+    await 30 "it was started again" serves v2
     kill_instance v2
     expect_reverted 'restarted 2 times' 30
 }
@@ -124,7 +125,7 @@ a_service_that_closes_idle_connections()
     spec version=v2 env='APP_IDLE_MS: "1"'
     deploy 'version 2'
     await_converged
-    await 10 "one set is left" one_set_is_left
+    await 30 "one set is left" one_set_is_left
     end_load
     expect_equal "lost requests" "$(counted lost)" 0
     expect_equal "connections refused to answer" "$(counted unrouted)" 0
@@ -141,7 +142,7 @@ a_port_range_that_is_used_up()
     await_converged
     spec version=v2 replicas=2 keep=100ms
     deploy 'no room'
-    await 10 "said" is_explained "no free port in $((FIRST + 40))-$((FIRST + 41)): 2 used"
+    await 30 "said" is_explained "no free port in $((FIRST + 40))-$((FIRST + 41)): 2 used"
     say "   $(explained | grep -F 'no free port' | head -n 1)"
     expect_serves v1
     expect_has_not "quarantine" "$(reeve status prod)" quarantined
@@ -172,7 +173,7 @@ both_colours_fail_the_same_way()
     given_served
     spec version=v2 bake=20s
     deploy 'version 2'
-    await 10 "it has the traffic" serves v2
+    await 30 "it has the traffic" serves v2
     freeze_instances
     await 60 "the rollout has ended" history_has '"plan.ended"'
     expect_has "said" "$(explained)" outage

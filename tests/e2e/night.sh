@@ -73,11 +73,12 @@ the_disk_is_full()
     start_daemon
     await_converged
     begin_load
-    spec version=v2 env='APP_HEALTH: "fail_after:3000"' bake=20s keep=60s
+    spec version=v2 env="APP_HEALTH: \"fail_when:$WORLD/ill\"" bake=60s keep=60s
     deploy 'version 2 gets ill'
-    await 20 "version 2 has the traffic" serves v2
+    await 30 "version 2 has the traffic" serves v2
     begin
     fill_disk
+    : >"$WORLD/ill"
     await 60 "version 1 is back while the disk is full" serves v1
     passed
     row_without_loss "disk full: a rollout is taken back" $PASSED
@@ -138,7 +139,7 @@ the_machine_was_rebooted()
     sed -i 's/"boot":"[^"]*"/"boot":"00000000-0000-0000-0000-000000000000"/' "$WORLD"/var/services/run/*/state \
         "$WORLD"/var/edge/run/edge/state
     mv "$WORLD/repo" "$WORLD/away"
-    get && fail "somebody still serves"
+    await 30 "nobody serves" not get
     begin
     start_daemon
     await 60 "it serves" serves v1
@@ -431,22 +432,19 @@ is_heard()
 
 nobody_watches_the_watcher()
 {
-    local watcher
-
     given_world
     write_daemon extra="heartbeat: {url: {secret: heartbeat_url}, every: 1s}
 secrets: {default: env, stores: {env: {type: env, prefix: E2E_}}}"
     spec version=v1
     commit 'version 1'
-    PORT=$((FIRST + 39)) VERSION=watcher "$APP" >/dev/null 2>&1 9>&- &
-    watcher=$!
+    PORT=$((FIRST + 39)) VERSION=watcher beside watcher "$APP" >/dev/null 2>&1
     begin
     start_daemon E2E_HEARTBEAT_URL="http://127.0.0.1:$((FIRST + 39))/canary-0123456789abcdef"
     await 20 "it is heard" is_heard
     passed
     row "nobody watches the watcher: the heartbeat is heard" $PASSED -
     await_converged
-    kill_child $watcher
+    end_beside watcher
     reeve apply prod --timeout 20 >/dev/null 2>&1
     await 20 "status says it" status_says 'nobody hears the heartbeat'
     expect_equal "files that hold the address" "$(grep -rlaF canary-0123456789abcdef "$WORLD/var" "$WORLD/daemon.log")" ""

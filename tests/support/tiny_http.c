@@ -195,13 +195,20 @@ static int tiny_query(const struct tiny_request *r, const char *name, int otherw
     return at && at[strlen(name)] == '=' ? atoi(at + strlen(name) + 1) : otherwise;
 }
 
+static int tiny_is_ill(const struct tiny_server *s)
+{
+    const struct tiny_http *o = s->o;
+
+    return (o->health_fail_ms >= 0 && tiny_now_ms() - s->began_ms >= o->health_fail_ms) ||
+           (o->health_fail_file && access(o->health_fail_file, F_OK) == 0);
+}
+
 static int tiny_status(const struct tiny_server *s, const struct tiny_request *r)
 {
     const struct tiny_http *o = s->o;
 
     if (tiny_is_at(r, "/healthz"))
-        return o->health_fail_ms >= 0 && tiny_now_ms() - s->began_ms >= o->health_fail_ms ? 503
-                                                                                          : 200;
+        return tiny_is_ill(s) ? 503 : 200;
     if (tiny_is_at(r, "/status"))
         return tiny_query(r, "code", 200);
     return o->status ? o->status : 200;
