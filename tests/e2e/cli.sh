@@ -165,7 +165,7 @@ a_hold_of_one_service()
     spec version=v2
     run 0 'prod is held' hold prod --service web -m 'not this one'
     deploy 'version 2'
-    await 10 "it is held" sync_is held
+    await 30 "it is held" sync_is held
     expect_serves v1
     expect_equal "said once" "$(reeve explain prod | grep -c 'not this one')" 1
     run 0 '1 hold ended' resume prod
@@ -175,7 +175,7 @@ a_hold_of_one_service()
 
 waits_for_a_person()
 {
-    await 10 "what the rollout left is cleared" one_set_is_left
+    await 30 "what the rollout left is cleared" one_set_is_left
     spec version=v3 approval=manual
     commit 'version 3'
     run 2 '(reeve plan prod)' apply prod

@@ -213,10 +213,7 @@ lost_now()
 # Of all lines of api each waits or is lost; two more are those that web has printed.
 are_seen()
 {
-    local waiting
-
-    waiting=$(reeve status -o json | grep -o '"waiting":[0-9]*' | cut -d : -f 2)
-    [ $((waiting + $(lost_now))) -eq $(($1 + 2)) ]
+    reeve status -o json | grep -o '"\(waiting\|lost\)":[0-9]*' | awk -F : -v seen=$(($1 + 2)) '{ n += $2 } END { exit n != seen }'
 }
 
 # What is sure is written down, so what comes twice after a death is what was on its way.

@@ -2,7 +2,7 @@
 # edge: what a commit asks of requests holds with its switch, and is not taken away unseen. SPDX-License-Identifier: Apache-2.0
 . "$(dirname "$0")/lib.sh"
 
-PASSWORD=canary-0123456789abcdef
+PASSWORD=canary-$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n') # of this run alone: others may run beside it
 TRUSTED=127.0.0.2 # names clients
 
 # The domain's further fields and the routes: ruled FIELDS ROUTES

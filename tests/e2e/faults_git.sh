@@ -82,7 +82,7 @@ held = []
 while True:
     held.append(s.accept())
 ' $((FIRST + 31))
-    await 10 "it listens" accepts $((FIRST + 31))
+    await 30 "it listens" accepts $((FIRST + 31))
     sed -i "s|url: \"file://[^\"]*\"|url: \"https://127.0.0.1:$((FIRST + 31))/repo\"|" "$WORLD/reeve.yaml"
     start_daemon
     expect_serves v1

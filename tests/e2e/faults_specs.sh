@@ -16,7 +16,7 @@ expect_refused()
     events=$(count_events environment.status)
     deletes=$(count_deletes)
     deploy "bad: $1"
-    await 10 "said: $1" is_explained "$1"
+    await 30 "said: $1" is_explained "$1"
     say "   $(explained | grep -F "$1" | head -n 1)"
     expect_has "status" "$(reeve status)" "$1"
     expect_serves "v$N"
@@ -38,7 +38,7 @@ next_good()
     deploy "version $N"
     await_converged
     expect_serves "v$N"
-    await 10 "one set is left" one_set_is_left
+    await 30 "one set is left" one_set_is_left
 }
 
 replace()
@@ -100,7 +100,7 @@ a_host_that_is_not_allowed()
 {
     replace 's/hosts: \[.*\], routes/hosts: [shop.example.com], routes/'
     deploy 'a host of somebody else'
-    await 10 "said" is_explained refused-domain
+    await 30 "said" is_explained refused-domain
     say "   $(explained | grep -F refused-domain | head -n 1)"
     expect_serves "v$N"
     next_good
@@ -114,7 +114,7 @@ a_spec_removed_by_mistake()
     deletes=$(count_deletes)
     git -C "$WORLD/repo" rm -q "$APP_YAML"
     deploy 'removed by mistake'
-    await 10 "said" is_explained "has no environment 'prod' any more; nothing is deleted for that"
+    await 30 "said" is_explained "has no environment 'prod' any more; nothing is deleted for that"
     say "   $(explained | sed -n 2p)"
     expect_serves "v$N"
     expect_equal "deletes" "$(count_deletes)" "$deletes"
@@ -138,12 +138,12 @@ a_service_that_is_left_out_waits_for_a_person()
     await_converged
     spec version=v1
     deploy 'without it'
-    await 10 "it waits" sync_is waiting
+    await 30 "it waits" sync_is waiting
     expect_has "why" "$(explained)" 'class destroy'
     expect_has "it is there" "$(reeve status prod)" 'service/api'
     expect_serves "v$N"
     reeve approve "$(plan_id)" --reason 'it is not needed any more' >/dev/null || fail "approve"
-    await 10 "it is gone" is_gone service/api
+    await 30 "it is gone" is_gone service/api
     expect_serves "v$N"
 }
 
@@ -161,7 +161,7 @@ bad_from_the_start()
     replace 's/replicas:/replcas:/'
     commit 'bad from the start'
     start_daemon
-    await 10 "said" said_by_the_source
+    await 30 "said" said_by_the_source
     say "   $(reeve status | tail -n 1)"
     next_good
 }

@@ -56,12 +56,12 @@ it_goes_when_its_time_has_come()
     dir=$(ls -d "$WORLD"/var/services/gone/rv1*) || fail "nothing is kept"
     touch -d '1 hour ago' "$WORLD/var/services/gone"
     reeve apply prod >/dev/null 2>&1 # a look; it is reverted
-    await 10 "they were looked for" was_looked_at
+    await 30 "they were looked for" was_looked_at
     [ -d "$dir" ] || fail "it goes before its time"
     touch -d '1 minute ago' "$dir"
     touch -d '1 hour ago' "$WORLD/var/services/gone"
     reeve apply prod >/dev/null 2>&1 # a look; it is reverted
-    await 10 "it goes" is_empty "$WORLD/var/services/gone"
+    await 30 "it goes" is_empty "$WORLD/var/services/gone"
     run 0 'of no instance that is gone a line is kept' logs prod --gone
 }
 

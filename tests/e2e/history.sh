@@ -4,10 +4,26 @@
 
 REPLICAS_THEN=1
 
+# A whole second, which the command line reads as it is: how long that takes to start changes nothing.
+THEN=
+
+is_past()
+{
+    [ "$(date +%s)" -gt "$1" ]
+}
+
+# THEN is between what has happened and what comes.
+given_moment()
+{
+    local second=$(($(date +%s) + 1))
+
+    await 20 "the moment is over" is_past "$second"
+    THEN=$(date -u -d "@$second" +%FT%TZ)
+}
+
 state_at()
 {
-    now
-    reeve history prod --at "-$((NOW - $1))ms" "${@:2}"
+    reeve history prod --at "$@"
 }
 
 the_state_at_a_time()
@@ -20,27 +36,19 @@ the_state_at_a_time()
     start_daemon
     await_converged
     first=$(head_commit)
-    now
-    THEN_MS=$NOW
+    given_moment
     spec version=v2 replicas=2 keep=100ms
     deploy 'the second version'
     await_converged
     await 20 "one set is left" one_set_is_left
     second=$(head_commit)
 
-    expect_has "then" "$(state_at $THEN_MS)" "commit ${first:0:8} \"the first version\""
-    expect_has_not "then" "$(state_at $THEN_MS)" "${second:0:8}"
-    expect_equal "instances then" "$(state_at $THEN_MS | grep -c 'instance/web@.*ready')" $REPLICAS_THEN
-    expect_has "the specs then" "$(state_at $THEN_MS -o json)" '"VERSION":"v1"'
-    now
-    expect_has "now" "$(state_at "$NOW")" "commit ${second:0:8} \"the second version\""
-    expect_equal "instances now" "$(state_at "$NOW" | grep -c 'instance/web@.*ready')" 2
-}
-
-ago()
-{
-    now
-    echo $((NOW - THEN_MS))
+    expect_has "then" "$(state_at "$THEN")" "commit ${first:0:8} \"the first version\""
+    expect_has_not "then" "$(state_at "$THEN")" "${second:0:8}"
+    expect_equal "instances then" "$(state_at "$THEN" | grep -c 'instance/web@.*ready')" $REPLICAS_THEN
+    expect_has "the specs then" "$(state_at "$THEN" -o json)" '"VERSION":"v1"'
+    expect_has "now" "$(state_at now)" "commit ${second:0:8} \"the second version\""
+    expect_equal "instances now" "$(state_at now | grep -c 'instance/web@.*ready')" 2
 }
 
 the_history_of_one_thing()
@@ -51,8 +59,8 @@ the_history_of_one_thing()
     second=$(head_commit)
     first=$(git -C "$WORLD/repo" rev-parse HEAD~1)
     expect_has "what differs" "$(reeve history prod --diff --from -1h --to now)" "revision 2, commit ${second:0:8} \"the second version\""
-    expect_has "in its specs" "$(reeve history prod --diff --from "-$(ago)ms")" 'v1 -> v2'
-    expect_has "whose plan" "$(reeve history prod --diff --from "-$(ago)ms")" "plan ${plan:0:8}"
+    expect_has "in its specs" "$(reeve history prod --diff --from "$THEN")" 'v1 -> v2'
+    expect_has "whose plan" "$(reeve history prod --diff --from "$THEN")" "plan ${plan:0:8}"
     expect_has "a commit" "$(reeve history --commit "${second:0:9}")" 'rollout.applied'
     expect_equal "what it did is not what the other did" \
         "$(comm -12 <(seqs --commit "$first" --actor reeve) <(seqs --plan "$plan") | wc -l)" 0

@@ -45,7 +45,7 @@ an_edge_that_cannot_listen()
     spec
     commit 'version 1'
     beside somebody env PORT=$HTTP "$APP" >/dev/null 2>&1
-    await 5 "the port is taken" get /healthz
+    await 30 "the port is taken" get /healthz
     once 1
     expect_has "what it says" "$SAID" "$HTTP"
     end_beside somebody

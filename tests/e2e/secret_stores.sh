@@ -173,7 +173,7 @@ none_of_them_is_anywhere_else()
     reeve logs prod >"$WORLD/shown.txt" 2>&1
     reeve history prod -o json -n 1000 >>"$WORLD/shown.txt"
     reeve explain prod -o json >>"$WORLD/shown.txt"
-    for value in "$TOKEN" "$SEALED" "$PROGRAM" "$KEY" first-secret-id hvs.; do
+    for value in "$TOKEN" "$SEALED" "$PROGRAM" "$KEY" first-secret-id hvs.of-a-login; do
         expect_equal "files that hold $value" \
             "$(grep -rlaF "$value" "$WORLD/var" "$WORLD/daemon.log" "$WORLD/shown.txt" "$WORLD/repo")" ""
         expect_equal "command lines that hold it" "$(grep -lsaF -f - /proc/[0-9]*/cmdline <<<"$value")" ""

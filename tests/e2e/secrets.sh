@@ -275,6 +275,11 @@ sets_are()
     [ "$(find "$WORLD/var/sealed" -type f -not -name '*.unreadable' | wc -l)" = "$1" ]
 }
 
+no_set_is_left()
+{
+    [ -z "$(ls "$WORLD"/var/sealed/*/* 2>/dev/null)" ]
+}
+
 # It is gone back to like any other: what the one before was given is in its own set as well.
 a_revision_that_starts_nothing_has_its_set()
 {
@@ -301,7 +306,7 @@ a_version_that_is_gone_asks()
     await_converged
     expect_has "the plan" "$(reeve plan prod 2>/dev/null)" \
         'secrets.keep is none: these revisions cannot be restored as they were: 3, 1'
-    await 20 "no set is left" test -z "$(ls "$WORLD"/var/sealed/*/* 2>/dev/null)"
+    await 20 "no set is left" no_set_is_left
     said=$(reeve rollback prod 1 --reason 'back to the old value' 2>&1)
     expect_equal "exit status" $? 2
     await 20 "it waits" sync_is waiting

@@ -258,7 +258,7 @@ what_both_answer_blames_nobody()
 killed_inside_a_canary_step()
 {
     given_load canary 0 '{weight: 10%}'
-    canary 1 '{weight: 10%, pause: 1s}, {weight: 50%, pause: 1s}'
+    canary 1 '{weight: 10%, pause: 5s}, {weight: 50%, pause: 5s}' # long enough to be seen on a busy machine
     deploy 'version 1'
     LOOK_S=0.002 await 20 "it has its share" weight_is 9000
     kill_daemon

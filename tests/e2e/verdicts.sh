@@ -59,7 +59,7 @@ a_person_lifts_the_quarantine()
     await 20 "it is reverted" sync_is reverted
     begun=$(rollouts_begun)
     reeve retry prod >/dev/null || fail "retry is refused"
-    await 10 "it is tried again" rollouts_are $((begun + 1))
+    await 30 "it is tried again" rollouts_are $((begun + 1))
     await 20 "it is reverted again" sync_is reverted
     expect_serves v1
     reconcile
@@ -74,13 +74,13 @@ a_good_commit_takes_over_at_the_next_boundary()
     given_served
     spec version=v2 env="$FAILS" deadline=60s progress=90s
     deploy 'breaks, slowly'
-    await 10 "the bad one is rolling out" sync_is converging
-    await 10 "its gate is open" gate_is_open
+    await 30 "the bad one is rolling out" sync_is converging
+    await 30 "its gate is open" gate_is_open
     now
     began=$NOW
     spec version=v3
     deploy 'the cure'
-    await 15 "the cure serves" serves v3
+    await 30 "the cure serves" serves v3
     now
     say "   taken over and served after $((NOW - began)) ms"
     await_converged

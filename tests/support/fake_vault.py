@@ -70,7 +70,7 @@ class Vault(http.server.BaseHTTPRequestHandler):
         if body != {"role_id": "reeve", "secret_id": "first-secret-id"}:
             return self.answer(400, {"errors": ["invalid role or secret ID " + str(body.get("secret_id"))]})
         STATE["logins"] += 1
-        token = "hvs.%d" % STATE["logins"]
+        token = "hvs.of-a-login-%d" % STATE["logins"]
         STATE["tokens"][token] = time.monotonic() + STATE["lease"] + 60  # no test runs against it
         return self.answer(200, {"auth": {"client_token": token, "lease_duration": STATE["lease"], "renewable": True}})
 
