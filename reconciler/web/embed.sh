@@ -4,8 +4,8 @@
 #     embed.sh FOLDER OUT.c FILE..     FILE below FOLDER; writes OUT.c and, beside it, OUT.c.d/*
 #
 # Each file is there as it is and compressed, with a tag that is made of its bytes. Comments of scripts stay behind, but for
-# the first, which says the licence; their lines are there, empty, so that a browser counts as the source does. What the
-# assembler takes in (.incbin) needs no compiler's memory, and the same files give the same bytes.
+# the first, which says the licence; their lines are there, empty, so that a browser counts as the source does (uncomment.awk).
+# What the assembler takes in (.incbin) needs no compiler's memory, and the same files give the same bytes.
 set -eu
 folder=${1:?} out=${2:?}
 shift 2
@@ -24,7 +24,7 @@ type_of()
 shown()
 {
     case $1 in
-    *.js) sed '2,$s|^ *//.*||' "$1" ;;
+    *.js) awk -f "${0%/*}/uncomment.awk" "$1" ;;
     *) cat "$1" ;;
     esac
 }
