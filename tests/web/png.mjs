@@ -1,9 +1,12 @@
 // png: a picture of a page in few bytes. SPDX-License-Identifier: Apache-2.0
 //
-// Pure. small(bytes): a PNG of 8 bits a channel becomes one of 256 colours: the commonest, and for others the nearest.
+// Pure. small(bytes): a PNG of 8 bits a channel becomes one of 256 colours: the commonest of those that are unlike each other,
+// and for others the nearest.
 import { deflateSync, inflateSync } from 'node:zlib';
 
-const SIGNATURE = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
+export const SIGNATURE = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
+
+const ALIKE = 200; // squares of what three channels differ by
 
 const table = Uint32Array.from({ length: 256 }, (_, n) => {
     for (let k = 0; k < 8; k++)
@@ -21,7 +24,7 @@ function* chunksOf(bytes) {
     }
 }
 
-function chunk(type, data) {
+export function chunk(type, data) {
     const out = Buffer.alloc(data.length + 12);
     out.writeUInt32BE(data.length);
     out.write(type, 4, 'latin1');
@@ -48,22 +51,29 @@ function pixelsOf(raw, width, height, n) {
     return out;
 }
 
+const parts = colour => [colour >> 16, (colour >> 8) & 255, colour & 255];
+
+function distance(one, other) {
+    const [r, g, b] = parts(one), [R, G, B] = parts(other);
+    return (r - R) ** 2 + (g - G) ** 2 + (b - B) ** 2;
+}
+
+// A word in red has few pixels, and the edges of letters many greys: what is like a commoner one comes last.
 function paletteOf(pixels, n) {
-    const counts = new Map();
+    const counts = new Map(), unlike = [], like = [];
     for (let i = 0; i < pixels.length; i += n) {
         const colour = pixels.readUIntBE(i, 3);
         counts.set(colour, (counts.get(colour) ?? 0) + 1);
     }
-    return { counts, colours: [...counts].sort((a, b) => b[1] - a[1]).slice(0, 256).map(one => one[0]) };
+    for (const [colour] of [...counts].sort((a, b) => b[1] - a[1]))
+        (unlike.some(other => distance(colour, other) < ALIKE) ? like : unlike).push(colour);
+    return { counts, colours: [...unlike, ...like].slice(0, 256) };
 }
 
-const parts = colour => [colour >> 16, (colour >> 8) & 255, colour & 255];
-
 function nearest(colour, colours) {
-    const [r, g, b] = parts(colour);
     let best = 0, least = Infinity;
     colours.forEach((other, i) => {
-        const [R, G, B] = parts(other), far = (r - R) ** 2 + (g - G) ** 2 + (b - B) ** 2;
+        const far = distance(colour, other);
         if (far < least)
             [best, least] = [i, far];
     });
@@ -83,4 +93,10 @@ export function small(bytes) {
     header[8] = 8;
     header[9] = 3;
     return Buffer.concat([SIGNATURE, chunk('IHDR', header), chunk('PLTE', Buffer.from(colours.flatMap(parts))), chunk('IDAT', deflateSync(rows, { level: 9 })), chunk('IEND', Buffer.alloc(0))]);
+}
+
+// [red, green, blue] of each colour of such a picture.
+export function paletteOfPicture(bytes) {
+    const [, all] = [...chunksOf(bytes)].find(([type]) => type === 'PLTE');
+    return Array.from({ length: all.length / 3 }, (_, i) => [...all.subarray(i * 3, i * 3 + 3)]);
 }

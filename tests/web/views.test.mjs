@@ -48,7 +48,7 @@ for (const hands of HANDS)
 // [address, picture]; the row of the plan is opened from the list.
 const ADDRESSES = [['/environments', 'environments'], ['/environments?find=nothing'], ['/environments/prod?at=service/web', 'resource'],
     ['/environments/prod?at=service/web&tab=operations'], ['/environments/prod?at=domain/app&tab=events'], ['/environments/prod?at=service/web&tab=logs', 'logs'],
-    ['/environments/none'], ['/plans', 'plans'], ['plan', 'plan'], ['/plans/none'], ['/history'], ['/history?steps=1'], ['/history?env=prod'],
+    ['/environments/none'], ['/plans', 'plans'], ['plan', 'plan'], ['/plans/none'], ['/history'], ['/history?steps=1'], ['/history?env=prod'], ['event', 'event'],
     ['/history?env=prod&with=now'], ['/system', 'system'], ['/access', 'access']];
 
 async function open(visitor, address) {
@@ -56,6 +56,14 @@ async function open(visitor, address) {
         await visitor.go('/plans');
         await visitor.page.locator('.row').click();
         await visitor.page.locator('.lines').waitFor();
+        return;
+    }
+    if (address === 'event') {
+        const row = visitor.page.locator('.events li').filter({ has: visitor.page.locator('button[title="plan.stored"]') }).first();
+        await visitor.go('/history?env=prod');
+        await row.getByRole('button').first().click();
+        await row.getByRole('heading', { name: 'plans 1 row written' }).waitFor();
+        await row.evaluate(one => one.scrollIntoView());
         return;
     }
     await visitor.go(address);
