@@ -2,6 +2,7 @@
 #include "reconciler/core/edge_rules.h"
 
 #include "base/network.h"
+#include "reconciler/core/render.h"
 
 /* --- one route's --- */
 
@@ -152,18 +153,6 @@ static int is_limit_higher(const struct value *before, const struct value *after
                value_get_int(before, S("requests"), 0) * value_get_int(after, S("per_ms"), 1);
 }
 
-static int is_weaker(const struct plan_route *before, const struct plan_route *after)
-{
-    if (!before || !before->rules || !after || !is_open(after->rules) ||
-        value_eq(before->rules, after->rules))
-        return 0;
-    return value_get_bool(before->rules, S("deny"), 0) ||
-           is_access_wider(value_get(before->rules, S("access")),
-                           value_get(after->rules, S("access"))) ||
-           is_limit_higher(value_get(before->rules, S("rate_limit")),
-                           value_get(after->rules, S("rate_limit")));
-}
-
 static int is_guarded(const struct plan_route *r)
 {
     return value_get_bool(r->rules, S("deny"), 0) || value_get(r->rules, S("access"));
@@ -195,19 +184,93 @@ static int is_of_domain(const struct plan_route *r, struct str domain)
            r->route.p[domain.n] == ':';
 }
 
-int edge_rules_weaker(const struct plan_routes *before, const struct plan_routes *after,
-                      struct str domain)
-{
-    for (size_t i = 0; i < after->n; i++)
-        if (is_of_domain(&after->p[i], domain) &&
-            (is_exposed(before, &after->p[i]) ||
-             is_weaker(serving(before, after->p[i].host, after->p[i].path), &after->p[i])))
-            return 1;
-    for (size_t i = 0; i < before->n; i++) {
-        const struct plan_route *now = serving(after, before->p[i].host, before->p[i].path);
+/* --- in words --- */
 
-        if (now && is_of_domain(now, domain) && is_weaker(&before->p[i], now))
-            return 1;
+static void add_keys(struct sb *b, const struct value *map)
+{
+    for (size_t i = 0; i < value_count(map); i++)
+        sb_addf(b, "%s%.*s", i ? " " : " of ", STR_ARG(map->u.map.entries[i].key));
+}
+
+/* Who comes in; a password is not said. */
+static void add_access(struct sb *b, const struct value *rules)
+{
+    const struct value *access = value_get(rules, S("access")),
+                       *allow = value_get(access, S("allow"));
+
+    if (value_get_bool(rules, S("deny"), 0))
+        sb_add_c(b, "nobody");
+    else
+        sb_add(b, value_get_text(access, S("type"), S("everybody")));
+    add_keys(b, value_get(access, S("users")));
+    for (size_t i = 0; i < value_count(allow); i++)
+        sb_addf(b, "%s%.*s", i ? " " : " of ", STR_ARG(value_item(allow, i)->u.text));
+}
+
+static void add_limit(struct sb *b, const struct value *limit)
+{
+    if (limit)
+        sb_addf(b, "%lld in %.*s", (long long)value_get_int(limit, S("requests"), 0),
+                STR_ARG(render_spec_length(b->arena, value_get_int(limit, S("per_ms"), 0))));
+    else
+        sb_add_c(b, "none");
+}
+
+static void begin(struct sb *b, struct str host, struct str path, const char *what)
+{
+    sb_addf(b, "%s%.*s%.*s%s", b->n ? ", " : "", STR_ARG(host), STR_ARG(path), what);
+}
+
+/* What a path of a host asked, and asks no more. 1: something. */
+static int add_weaker(struct sb *b, const struct plan_route *before, const struct plan_route *after,
+                      struct str path)
+{
+    const struct value *was = before ? before->rules : NULL, *is = after ? after->rules : NULL;
+    size_t n = b->n;
+
+    if (!was || !after || !is_open(is) || value_eq(was, is))
+        return 0;
+    if (value_get_bool(was, S("deny"), 0) ||
+        is_access_wider(value_get(was, S("access")), value_get(is, S("access")))) {
+        begin(b, after->host, path, " access from ");
+        add_access(b, was);
+        sb_add_c(b, " to ");
+        add_access(b, is);
     }
-    return 0;
+    if (is_limit_higher(value_get(was, S("rate_limit")), value_get(is, S("rate_limit")))) {
+        begin(b, after->host, path, " rate_limit from ");
+        add_limit(b, value_get(was, S("rate_limit")));
+        sb_add_c(b, " to ");
+        add_limit(b, value_get(is, S("rate_limit")));
+    }
+    return b->n > n;
+}
+
+static void add_exposed(struct sb *b, const struct plan_route *r)
+{
+    begin(b, r->host, r->path, "");
+    sb_addf(b, " leads to service/%.*s and asks nobody", STR_ARG(r->service));
+}
+
+struct str edge_rules_weaker(struct arena *a, const struct plan_routes *before,
+                             const struct plan_routes *after, struct str domain)
+{
+    struct sb b;
+
+    sb_init(&b, a);
+    for (size_t i = 0; i < after->n; i++) {
+        const struct plan_route *r = &after->p[i];
+
+        if (!is_of_domain(r, domain))
+            continue;
+        if (!add_weaker(&b, serving(before, r->host, r->path), r, r->path) && is_exposed(before, r))
+            add_exposed(&b, r);
+    }
+    for (size_t i = 0; i < before->n; i++) {
+        const struct plan_route *r = &before->p[i], *now = serving(after, r->host, r->path);
+
+        if (now && is_of_domain(now, domain) && !str_eq(now->path, r->path))
+            (void)add_weaker(&b, r, now, r->path); /* or it is as it was */
+    }
+    return b.n ? sb_str(&b) : STR_NONE;
 }

@@ -18,7 +18,7 @@ const struct value *edge_rules_of_redirect(struct arena *a, const struct value *
 /* The path whose service the redirects of a domain are switched with; STR_NONE: it has none. */
 struct str edge_rules_redirect_service(const struct value *domain);
 
-/* Does somebody come in at a host of this domain, or more often, who did not before; or has a service that
- * asked on all its routes one that does not ask? */
-int edge_rules_weaker(const struct plan_routes *before, const struct plan_routes *after,
-                      struct str domain);
+/* Who comes in at a host of this domain, or more often, and did not before; or which service that asked on all its
+ * routes has one that does not ask: "shop.dev/admin is not denied any more". STR_NONE: nobody. */
+struct str edge_rules_weaker(struct arena *a, const struct plan_routes *before,
+                             const struct plan_routes *after, struct str domain);

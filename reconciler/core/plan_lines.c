@@ -34,18 +34,20 @@ void plan_lines_classify(struct planner *p, struct plan_line *line, int classes)
     p->plan->classes |= classes;
 }
 
-/* Which checks, so that who is asked need not look for them. */
+/* Which checks and how, so that who is asked need not look for them. STR_NONE: none. */
+static void say_laxer(struct planner *p, struct plan_line *line, struct str what)
+{
+    if (!what.p)
+        return;
+    line->reason = str_fmt(p->low.a, "%.*s%slaxer: %.*s", STR_ARG(line->reason),
+                           line->reason.n ? "; " : "", STR_ARG(what));
+    plan_lines_classify(p, line, PLAN_CLASS_WEAKEN);
+}
+
 void plan_lines_classify_laxer(struct planner *p, struct plan_line *line,
                                const struct value *before, const struct value *after)
 {
-    struct arena *a = p->low.a;
-    struct str fields = weaken_fields(a, line->kind, before, after);
-
-    if (!fields.p)
-        return;
-    line->reason = str_fmt(a, "%.*s%slaxer: %.*s", STR_ARG(line->reason),
-                           line->reason.n ? "; " : "", STR_ARG(fields));
-    plan_lines_classify(p, line, PLAN_CLASS_WEAKEN);
+    say_laxer(p, line, weaken_fields(p->low.a, line->kind, before, after));
 }
 
 /* After the database was lost: it serves as it is wanted, and nobody remembers. */
@@ -209,8 +211,7 @@ static void add_others(struct planner *p)
             say_renamed(p, line, was->name, "");
         diff_values(p->low.a, have ? have->desired : NULL, r->desired, line);
         classify_gone(p, line, r);
-        if (edge_rules_weaker(&before, &p->plan->routes, r->name))
-            plan_lines_classify(p, line, PLAN_CLASS_WEAKEN);
+        say_laxer(p, line, edge_rules_weaker(p->low.a, &before, &p->plan->routes, r->name));
     }
     for (size_t i = 0; p->prunes && !p->keeps_routes && i < e->n_recorded; i++) {
         const struct recorded *have = e->recorded[i];

@@ -423,8 +423,10 @@ static void weigh(struct planner *p, const struct planned_object *o, struct plan
         add_reason(p, line, S("a last snapshot is taken before"));
     if (o->want && o->have)
         weigh_policy(p, o, line);
-    if (!o->want && str_eq_c(o->kind, "backup"))
+    if (!o->want && str_eq_c(o->kind, "backup")) {
+        add_reason(p, line, S("laxer: no backup is made any more"));
         plan_lines_classify(p, line, PLAN_CLASS_DATA | PLAN_CLASS_WEAKEN);
+    }
 }
 
 static void add_line(struct planner *p, const struct planned_object *o)

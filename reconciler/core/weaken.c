@@ -2,8 +2,7 @@
 #include "reconciler/core/weaken.h"
 
 #include "base/guard.h"
-
-typedef int weaken_fn(const struct value *before, const struct value *after);
+#include "reconciler/core/weaken_words.h"
 
 static int weaken_gone(const struct value *before, const struct value *after)
 {
@@ -55,18 +54,10 @@ static int weaken_not_manual(const struct value *before, const struct value *aft
            !(value_is(after, VALUE_TEXT) && str_eq_c(after->u.text, "manual"));
 }
 
-static int weaken_has(const struct value *list, const struct value *item)
-{
-    for (size_t i = 0; i < value_count(list); i++)
-        if (value_eq(value_item(list, i), item))
-            return 1;
-    return 0;
-}
-
 static int weaken_fewer(const struct value *before, const struct value *after)
 {
     for (size_t i = 0; i < value_count(before); i++)
-        if (!weaken_has(after, value_item(before, i)))
+        if (!weaken_words_has(after, value_item(before, i)))
             return 1;
     return 0;
 }
@@ -143,23 +134,6 @@ static int weaken_any_less(const struct value *before, const struct value *after
     return 0;
 }
 
-/* The same but for `on` and `quiet`. */
-static int weaken_is_same_recipient(const struct value *a, const struct value *b)
-{
-    const struct value *sides[] = { a, b };
-
-    for (size_t side = 0; side < N_ELEMENTS(sides); side++)
-        for (size_t i = 0; i < value_count(sides[side]); i++) {
-            const struct value_entry *e = &sides[side]->u.map.entries[i];
-            const struct value *other = value_get(sides[!side], e->key);
-
-            if (!str_eq_c(e->key, "on") && !str_eq_c(e->key, "quiet") &&
-                (!other || !value_eq(e->value, other)))
-                return 0;
-        }
-    return 1;
-}
-
 /* Somebody is told less, or is not told at times. */
 static int weaken_told(const struct value *before, const struct value *after)
 {
@@ -169,7 +143,7 @@ static int weaken_told(const struct value *before, const struct value *after)
 
         while (
             j < value_count(after) &&
-            (!weaken_is_same_recipient(was, value_item(after, j)) ||
+            (!weaken_words_is_same_recipient(was, value_item(after, j)) ||
              weaken_fewer(value_get(was, S("on")), value_get(value_item(after, j), S("on"))) ||
              weaken_fewer(value_get(value_item(after, j), S("quiet")), value_get(was, S("quiet")))))
             j++;
@@ -287,10 +261,26 @@ static const struct weaken_row weaken_rows[] = {
 };
 /* clang-format on */
 
-/* As a spec says it: the normal form counts milliseconds. */
-static struct str weaken_name(struct str path)
+/* How a decision is said; the others name the value before and after. */
+static const struct {
+    weaken_fn *fn;
+    weaken_words_fn *says;
+} weaken_sayings[] = {
+    { weaken_fewer, weaken_words_fewer },      { weaken_one_more, weaken_words_more },
+    { weaken_wider, weaken_words_more },       { weaken_checks, weaken_words_gone },
+    { weaken_firsts, weaken_words_entries },   { weaken_watch, weaken_words_entries },
+    { weaken_any_less, weaken_words_entries }, { weaken_told, weaken_words_told },
+};
+
+static void weaken_say(struct sb *b, const struct weaken_part *part)
 {
-    return str_ends(path, S("_ms")) ? str_slice(path, 0, path.n - 3) : path;
+    size_t n = b->n;
+
+    for (size_t i = 0; i < N_ELEMENTS(weaken_sayings); i++)
+        if (weaken_sayings[i].fn == part->is_laxer)
+            weaken_sayings[i].says(b, part);
+    if (b->n == n)
+        weaken_words_change(b, part);
 }
 
 static struct str weaken_walk(struct arena *a, const struct weaken_row *rows, size_t n,
@@ -302,11 +292,15 @@ static struct str weaken_walk(struct arena *a, const struct weaken_row *rows, si
     if (!before || !after)
         return STR_NONE;
     sb_init(&b, a);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        const struct weaken_part part = { rows[i].path, value_at(before, rows[i].path),
+                                          value_at(after, rows[i].path), rows[i].fn };
+
         if (str_eq_c(kind, rows[i].kind) &&
             (!rows[i].within.n || value_at(after, rows[i].within)) &&
-            rows[i].fn(value_at(before, rows[i].path), value_at(after, rows[i].path)))
-            sb_addf(&b, "%s%.*s", b.n ? ", " : "", STR_ARG(weaken_name(rows[i].path)));
+            rows[i].fn(part.before, part.after))
+            weaken_say(&b, &part);
+    }
     return b.n ? sb_str(&b) : STR_NONE;
 }
 

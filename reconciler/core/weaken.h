@@ -7,8 +7,8 @@
 
 #include "specs/value.h"
 
-/* The fields of a service or the policy that became laxer, "approval.expires, approval.policy"; STR_NONE: none, also when
- * there was nothing before. */
+/* What of a service or the policy became laxer, "approval.policy from manual to auto, approval.expires from 15m to 1d";
+ * STR_NONE: nothing, also when there was nothing before. */
 struct str weaken_fields(struct arena *a, struct str kind, const struct value *before,
                          const struct value *after);
 /* The same of fields that shorten what can be restored: class data. */

@@ -59,6 +59,9 @@ const ENDS = {
 };
 const HELD = { database: 'all of its data', redis: 'all that it holds', backup: 'what was kept of the data' };
 
+// What of it, from what to what: ": approval.policy from manual to auto".
+const laxerOf = line => String(line.reason ?? '').split('; ').find(part => part.startsWith('laxer: '))?.slice('laxer'.length) ?? '';
+
 // Each class and interruption in a word and in a sentence; the gravest first. What is destroyed is down for good: once is enough.
 const STAKES = [
     ['destroyed', line => line.classes.includes('destroy'), line => `is destroyed: ${ENDS[line.kind] ?? 'it is there no more'}`],
@@ -67,7 +70,7 @@ const STAKES = [
     ['downtime', line => (line.classes.includes('downtime') || line.disruption === 'downtime') && !line.classes.includes('destroy'), () => 'is down for a while'],
     ['restarts', line => line.disruption === 'restart', () => 'restarts'],
     ['older version', line => line.classes.includes('downgrade'), () => 'goes to an older version'],
-    ['weaker protection', line => line.classes.includes('weaken'), () => 'is protected less'],
+    ['weaker protection', line => line.classes.includes('weaken'), line => `is protected less${laxerOf(line)}`],
     ['over the budget', line => line.classes.includes('budget'), () => 'is over the budget of what may change at once'],
 ];
 

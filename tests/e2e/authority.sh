@@ -243,18 +243,18 @@ a_committer_without_rights()
         "$A:9:28: error: the value of API_KEY is written out [secret-literal]"
     refused 'a freeze that no clock has' shop main 'prod "s/16:00/26:00/"' \
         "$P:6:108: error: approval.freeze.from: \"26:00\" is not a time of the day"
-    weakens 'the freeze is removed' shop main 'prod "s/, freeze: .*/}/"' "approval.freeze  $P:6:11"
-    weakens 'the freeze is shortened' shop main 'prod "s/18:00/16:01/"' "approval.freeze  $P:6:11"
+    weakens 'the freeze is removed' shop main 'prod "s/, freeze: .*/}/"' "approval.freeze without {days: [$OTHER_DAY], from: 16:00, to: 18:00"
+    weakens 'the freeze is shortened' shop main 'prod "s/18:00/16:01/"' "approval.freeze without {days: [$OTHER_DAY], from: 16:00, to: 18:00"
     waits 'approval: auto where the floor says manual' shop main 'prod s/manual/auto/' "$P:6:20: approval.policy: \"auto\" is laxer than the floor of the rule at $RULE, which holds"
-    weakens 'more classes pass without a person' shop main 'prod "s/destroy, //"' "approval.require_for  $P:6:11"
-    weakens 'approvals last longer' shop main 'prod s/8h/24h/' "approval.expires  $P:6:11"
+    weakens 'more classes pass without a person' shop main 'prod "s/destroy, //"' "approval.require_for without destroy  $P:6:11"
+    weakens 'approvals last longer' shop main 'prod s/8h/24h/' "approval.expires from 8h to 1d  $P:6:11"
     waits 'who made it may approve it' shop main 'prod "s/policy: manual/policy: manual, allow_self: true, approvers: [user:eve]/"' "by user:eve and by user:$(id -un)"
-    weakens 'what is watched after a switch is not watched' shop main 'app "s/, abort_if: {error_rate: 2%}//"' "rollout.abort_if.error_rate, rollout.abort_if.min_requests  $A:5:3"
-    weakens 'the service without its check' shop main 'app /healthcheck/d' "healthcheck.readiness  $A:5:3"
+    weakens 'what is watched after a switch is not watched' shop main 'app "s/, abort_if: {error_rate: 2%}//"' "rollout.abort_if.error_rate from 2% to none, rollout.abort_if.min_requests from 20 to none  $A:5:3"
+    weakens 'the service without its check' shop main 'app /healthcheck/d' "healthcheck.readiness is gone  $A:5:3"
     weakens 'its check takes any answer' shop main 'app "s/path: \/healthz/path: \/healthz, expect_status: [200, 404, 500]/"' \
-        "healthcheck.readiness.http.expect_status  $A:5:3"
+        "healthcheck.readiness.http.expect_status also 404, 500  $A:5:3"
     weakens 'its check takes a connection for an answer' shop main 'app "s/http: {path: \/healthz}/tcp: true/"' \
-        "healthcheck.readiness.http  $A:5:3"
+        "healthcheck.readiness.http is gone  $A:5:3"
     waits 'the service itself is left out' shop main 'prod "\$ a services: {web: {enabled: false}}"; app "/^domains/,\$ d"' "class budget"
     waits 'a branch that is moved to another history' shop main 'git update-ref -d HEAD; app "s/replicas: 1/replicas: 2/"' "rewound: commit"
 

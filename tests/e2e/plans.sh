@@ -141,7 +141,7 @@ a_terminal_gets_what_it_has_room_for()
 a_comment_for_a_forge()
 {
     run 0 '**1 weakens a protection; 2 to update**' plan prod -o markdown
-    expect_has "a comment" "$SAID" '- update ` service/web ` [weaken]: ` blue-green; laxer: rollout.bake_time `'
+    expect_has "a comment" "$SAID" '- update ` service/web ` [weaken]: ` blue-green; laxer: rollout.bake_time from 300ms to 100ms `'
     expect_has "a comment" "$SAID" '  - ` rollout.bake_time `: ` 300ms ` to ` 100ms `'
     run 3 '--output is text, json or markdown' plan prod -o html
     run 3 '--output is text or json' status -o markdown

@@ -27,8 +27,8 @@ static void test_lines_say_what_changes_and_why(void **state)
           "update service/site (renamed from web: a new set takes over, none) []|"
           "update domain/d (, none) [] routes./.service" },
         { "and may change on the way", "a v1", "b v2 hold moved=a", PLAN_CAUSE_COMMIT, NULL,
-          "update service/b (renamed from a: a new set takes over; laxer: rollout.auto_revert, "
-          "none) [weaken] command rollout.auto_revert" },
+          "update service/b (renamed from a: a new set takes over; laxer: rollout.auto_revert from "
+          "none to false, none) [weaken] command rollout.auto_revert" },
         { "even where nothing is pruned", "a v1", "b v1 moved=a", PLAN_CAUSE_COMMIT,
           "{\"approval\":{\"policy\":\"auto\"},\"reconcile\":{\"prune\":false}}",
           "update service/b (renamed from a: a new set takes over, none) []|"
@@ -44,12 +44,14 @@ static void test_lines_say_what_changes_and_why(void **state)
         { "and opens no more than another", "a v1 port;domain d h /=a+ip",
           "b v1 port moved=a;domain e moved=d h i /=b", PLAN_CAUSE_COMMIT, NULL,
           "update service/b (renamed from a: a new set takes over, none) []|update domain/e "
-          "(renamed from d, none) [weaken]" },
+          "(renamed from d; laxer: h/ access from ip to everybody, i/ leads to service/b and asks "
+          "nobody, none) [weaken]" },
         { "nor does a new name of what was guarded", "a v1 port;domain d h /=a+ip",
           "b v1 port moved=a;domain d h /=b+ip;domain e i /=b", PLAN_CAUSE_COMMIT, NULL,
           "update service/b (renamed from a: a new set takes over, none) []|"
           "update domain/d (, none) [] routes./.service|"
-          "create domain/e (, none) [weaken] hosts routes./.service" },
+          "create domain/e (laxer: i/ leads to service/b and asks nobody, none) [weaken] hosts "
+          "routes./.service" },
         { "a service that is made beside one that stays", "a v1", "a v1;b v1", PLAN_CAUSE_COMMIT,
           NULL, "create service/b (blue-green, none) []" },
         { "a domain comes", "a v1 port", "a v1 port;domain d h /=a", PLAN_CAUSE_COMMIT, NULL,
@@ -60,19 +62,24 @@ static void test_lines_say_what_changes_and_why(void **state)
           PLAN_CAUSE_COMMIT, NULL, "update domain/d (, none) [] routes./x.deny" },
         { "a denied path is opened", "a v1 port;domain d h /=a /x=a+deny",
           "a v1 port;domain d h /=a /x=a", PLAN_CAUSE_COMMIT, NULL,
-          "update domain/d (, none) [weaken] routes./x.deny" },
+          "update domain/d (laxer: h/x access from nobody to everybody, none) [weaken] "
+          "routes./x.deny" },
         { "its route goes, and the one around it is open", "a v1 port;domain d h /=a /x=a+ip",
           "a v1 port;domain d h /=a", PLAN_CAUSE_COMMIT, NULL,
-          "update domain/d (, none) [weaken] routes./x.access.type routes./x.service" },
+          "update domain/d (laxer: h/x access from ip to everybody, none) [weaken] "
+          "routes./x.access.type routes./x.service" },
         { "another domain takes its host", "a v1 port;domain d h /=a+ip",
           "a v1 port;domain e h /=a", PLAN_CAUSE_COMMIT, NULL,
-          "create domain/e (, none) [weaken] hosts routes./.service|"
+          "create domain/e (laxer: h/ access from ip to everybody, none) [weaken] hosts "
+          "routes./.service|"
           "delete domain/d (no longer in the specs, downtime) [destroy]" },
         { "auto_revert is turned off", "a v1", "a v1 hold", PLAN_CAUSE_COMMIT, NULL,
-          "update service/a (settings; laxer: rollout.auto_revert, none) [weaken] "
+          "update service/a (settings; laxer: rollout.auto_revert from none to false, none) "
+          "[weaken] "
           "rollout.auto_revert" },
         { "its build gets the network", "a v1 built", "a v1 built network", PLAN_CAUSE_COMMIT, NULL,
-          "update service/a (settings; laxer: build.network, none) [weaken] build.network" },
+          "update service/a (settings; laxer: build.network from none to true, none) [weaken] "
+          "build.network" },
         { "its build had it", "a v1 built network", "a v1 built", PLAN_CAUSE_COMMIT, NULL,
           "update service/a (settings, none) [] build.network" },
         { "the policy becomes stricter", "a v1", "a v1", PLAN_CAUSE_COMMIT,

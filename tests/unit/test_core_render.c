@@ -304,7 +304,7 @@ static void test_a_narrow_terminal_gets_more_rows(void **state)
                                           .classes = PLAN_CLASS_WEAKEN,
                                           .disruption = S("none"),
                                           .way_back = PLAN_BACK_NONE,
-                                          .reason = S("laxer: approval.min_approvals"),
+                                          .reason = S("laxer: approval.expires from 1500ms to 1d"),
                                           .place = S(".reeve/app.yaml:30:11") });
     *(struct plan_change *)vec_push(&p.arena, &line->changes) = (struct plan_change){
         S("approval.expires_ms"), S("1500"), S("86400000")
@@ -323,7 +323,7 @@ static void test_a_narrow_terminal_gets_more_rows(void **state)
     render_lines(&p.render, &plan);
     expect_text(&p, " !~ update  policy/environment  [weaken]\n"
                     "            cannot be taken back\n"
-                    "            laxer: approval.min_approvals\n"
+                    "            laxer: approval.expires from 1500ms to 1d\n"
                     "            .reeve/app.yaml:30:11\n"
                     "       approval.expires   1500ms -> 1d\n"
                     "       environment.MOTTO\n"

@@ -4,6 +4,7 @@
 #include "reconciler/core/judge.h"
 #include "reconciler/core/retry.h"
 #include "reconciler/core/weaken.h"
+#include "reconciler/core/weaken_words.h"
 #include "tests/unit/test_core_apply.h"
 
 /* --- diff ---------------------------------------------------------------------------------------- */
@@ -585,23 +586,119 @@ static void test_what_becomes_laxer_weakens(void **state)
     }
 }
 
-static void test_what_became_laxer_is_named(void **state)
+/* In words of the spec, so that who approves it knows what is allowed. */
+static void test_what_became_laxer_is_said(void **state)
 {
-    AUTO_ARENA struct arena a = { 0 };
-    const struct value *before = given_json(
-        &a, "{\"approval\":{\"expires_ms\":1000,\"policy\":\"manual\"}}");
-    const struct value *after = given_json(
-        &a, "{\"approval\":{\"expires_ms\":2000,\"policy\":\"auto\"}}");
+    static const struct {
+        const char *sentence, *kind, *before, *after, *says;
+    } rows[] = {
+        { "each field, from what to what", "policy",
+          "{\"approval\":{\"expires_ms\":900000,\"policy\":\"manual\"}}",
+          "{\"approval\":{\"expires_ms\":86400000,\"policy\":\"auto\"}}",
+          "approval.policy from manual to auto, approval.expires from 15m to 1d" },
+        { "what is not there any more", "service",
+          "{\"healthcheck\":{\"readiness\":{\"tcp\":true}},\"rollout\":{\"abort_if\":{\"error_"
+          "rate\":250}}}",
+          "{\"healthcheck\":{},\"rollout\":{}}",
+          "healthcheck.readiness is gone, rollout.abort_if.error_rate from 2.50% to none" },
+        { "a share, a length and a word", "service",
+          "{\"rollout\":{\"abort_if\":{\"error_rate\":250,\"p95_ms\":500},\"auto_revert\":true}}",
+          "{\"rollout\":{\"abort_if\":{\"error_rate\":1000,\"p95_ms\":90000},\"auto_revert\":false}"
+          "}",
+          "rollout.auto_revert from true to false, rollout.abort_if.error_rate from 2.50% to 10%, "
+          "rollout.abort_if.p95 from 500ms to 90s" },
+        { "of a list what is missing", "policy",
+          "{\"approval\":{\"require_for\":[\"data\",\"destroy\",\"weaken\"]}}",
+          "{\"approval\":{\"require_for\":[\"data\",\"downtime\"]}}",
+          "approval.require_for without destroy, weaken, instead downtime" },
+        { "of a list what is new", "policy", "{\"waive\":[\"argv-shell\"]}",
+          "{\"waive\":[\"argv-shell\",\"backup-missing\"]}", "waive also backup-missing" },
+        { "a freeze that ends sooner", "policy",
+          "{\"approval\":{\"freeze\":[{\"days\":[\"fri\"],\"from\":960,\"to\":1439,\"tz\":\"UTC\"}]"
+          "}}",
+          "{\"approval\":{\"freeze\":[{\"days\":[\"fri\"],\"from\":960,\"to\":965,\"tz\":\"UTC\"}]}"
+          "}",
+          "approval.freeze without {days: [fri], from: 16:00, to: 23:59, tz: UTC}, instead "
+          "{days: [fri], from: 16:00, to: 16:05, tz: UTC}" },
+        { "people", "policy", "{\"approval\":{\"approvers\":[[\"user:a\"]],\"min_approvals\":2}}",
+          "{\"approval\":{\"approvers\":[[\"user:a\",\"user:b\"]],\"min_approvals\":1}}",
+          "approval.approvers from [[user:a]] to [[user:a, user:b]], approval.min_approvals from 2 "
+          "to 1" },
+        { "a check, and not the one that became stricter", "policy",
+          "{\"trigger\":{\"require_checks\":[{\"app\":\"ci\",\"name\":\"build\"},{\"name\":"
+          "\"lint\"}]}}",
+          "{\"trigger\":{\"require_checks\":[{\"app\":\"ci\",\"name\":\"lint\"}]}}",
+          "trigger.require_checks without {app: ci, name: build}" },
+        { "an environment that came first, in what is laxer", "policy",
+          "{\"trigger\":{\"require_environment\":{\"a\":{\"for_ms\":900000,\"same\":\"tree\"},"
+          "\"b\":{\"for_ms\":0,\"same\":\"tree\"},\"c\":{}}}}",
+          "{\"trigger\":{\"require_environment\":{\"a\":{\"for_ms\":60000,\"same\":\"tree\"},\"b\":"
+          "{\"for_ms\":0,\"same\":\"commit\"}}}}",
+          "trigger.require_environment.a from {for: 15m, same: tree} to {for: 1m, same: tree}, "
+          "trigger.require_environment.c is gone" },
+        { "drift, in what is laxer", "policy",
+          "{\"reconcile\":{\"drift\":{\"default\":\"report\",\"services.a\":\"ignore\",\"services."
+          "b\":\"enforce\"}}}",
+          "{\"reconcile\":{\"drift\":{\"default\":\"keep\",\"services.a\":\"enforce\"}}}",
+          "reconcile.drift.default from report to keep, reconcile.drift.services.b from enforce to "
+          "keep" },
+        { "somebody is told no more", "policy",
+          "{\"notifications\":[{\"on\":[\"applied\"],\"type\":\"slack\",\"url\":{\"path\":\"a\","
+          "\"store\":\"env\"}}]}",
+          "{}", "notifications no more to {type: slack, url: {path: a, store: env}}" },
+        { "somebody is told less, and not at night", "policy",
+          "{\"notifications\":[{\"on\":[\"applied\",\"reverted\"],\"type\":\"slack\",\"url\":{"
+          "\"path\":\"a\",\"store\":\"env\"}},{\"on\":[\"drift\"],\"type\":\"sentry\"}]}",
+          "{\"notifications\":[{\"on\":[\"applied\"],\"quiet\":[{\"from\":\"22:00\",\"to\":\"06:"
+          "00\"}],\"type\":\"slack\",\"url\":{\"path\":\"a\",\"store\":\"env\"}},{\"on\":["
+          "\"drift\"],\"type\":\"sentry\"}]}",
+          "notifications to {type: slack, url: {path: a, store: env}} without reverted, quiet "
+          "{from: 22:00, to: 06:00}" },
+        { "a secret is not said", "service",
+          "{\"verify\":{\"command\":[\"smoke\"],\"environment\":{\"KEY\":{\"secret\":\"k\","
+          "\"version\":\"7\"}}}}",
+          "{}", "verify is gone" },
+        { "how data is guarded", "database", "{\"deletion_policy\":\"retain\"}",
+          "{\"deletion_policy\":\"delete\"}", "deletion_policy from retain to delete" },
+    };
 
     (void)state;
-    assert_string_equal(weaken_fields(&a, S("policy"), before, after).p,
-                        "approval.policy, approval.expires");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        AUTO_ARENA struct arena a = { 0 };
+        struct str says = weaken_fields(&a, str_from_c(rows[i].kind),
+                                        given_json(&a, rows[i].before),
+                                        given_json(&a, rows[i].after));
+
+        if (!str_eq_c(says, rows[i].says))
+            fail_msg("%s: '%.*s'", rows[i].sentence, STR_ARG(says));
+    }
+}
+
+/* A value is shown as far as a line is read, and cut between characters. */
+static void test_a_long_laxer_value_is_cut(void **state)
+{
+    AUTO_ARENA struct arena a = { 0 };
+    struct value *before = value_map(&a), *after = value_map(&a), *list = value_list(&a);
+    struct str says;
+    struct sb b;
+
+    (void)state;
+    sb_init(&b, &a);
+    for (size_t i = 0; i < WEAKEN_VALUE_MAX; i++)
+        sb_add_c(&b, "\xe6\x97\xa5");
+    value_add(&a, list, value_text(&a, sb_str(&b)));
+    value_set(&a, after, S("waive"), list);
+    says = weaken_fields(&a, S("policy"), before, after);
+    assert_true(str_starts(says, S("waive also [\xe6")) || str_starts(says, S("waive also \xe6")));
+    assert_true(str_ends(says, S("\xe6\x97\xa5..")));
+    assert_true(says.n < WEAKEN_VALUE_MAX + 20);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_became_laxer_is_named),
+        cmocka_unit_test(test_what_became_laxer_is_said),
+        cmocka_unit_test(test_a_long_laxer_value_is_cut),
         cmocka_unit_test(test_differences_are_told_path_by_path),
         cmocka_unit_test(test_a_long_value_is_cut_and_says_so),
         cmocka_unit_test(test_cycles_are_named_with_their_place),

@@ -70,6 +70,7 @@ rows('what is at stake', [
     ['one that is down', stakeOf(line('service', ['downtime'], 'downtime')), 'service/x is down for a while'],
     ['what restarts', stakeOf(line('service', [], 'restart')), 'service/x restarts'],
     ['what is protected less', stakeOf(line('policy', ['weaken'])), 'policy/x is protected less'],
+    ['from what to what', stakeOf({ ...line('service', ['weaken']), reason: 'blue-green; laxer: rollout.bake_time from 1m to 0ms; drift' }), 'service/x is protected less: rollout.bake_time from 1m to 0ms'],
     ['a class that is new', stakeOf(line('service', ['moon'])), 'service/x is of class moon'],
     ['nothing', stakeOf(line('service', [])), ''],
     ['in words, each once', stakesOf(DATABASE).map(one => one.word).join(), 'destroyed,data at stake'],
