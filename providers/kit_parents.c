@@ -127,6 +127,8 @@ struct value *kit_parents_find(struct arena *a, struct str mountinfo, struct str
 struct parents_user {
     uid_t uid;
     gid_t gid;
+    struct value
+        *done; /* what was not so before, in order: {path}, {path, back: WORD to write there} */
 };
 
 static int parents_write(struct arena *a, struct str dir, const char *file, struct str text,
@@ -143,15 +145,31 @@ static int parents_write(struct arena *a, struct str dir, const char *file, stru
     return 0;
 }
 
+/* STR_NONE: the directory goes again; else what is written to the file again. */
+static void parents_note(struct arena *a, const struct parents_user *user, struct str path,
+                         struct str back)
+{
+    struct value *one = value_map(a);
+
+    value_set_text(a, one, S("path"), path);
+    if (back.p)
+        value_set_text(a, one, S("back"), back);
+    value_add(a, user->done, one);
+}
+
 static int parents_mkdir(struct arena *a, struct str dir, const struct parents_user *user,
                          struct err *err)
 {
     const char *path = str_to_c(a, dir);
+    int is_made;
 
     if (arena_status(a, err))
         return err->code;
-    if (mkdir(path, 0755) && errno != EEXIST)
+    is_made = !mkdir(path, 0755);
+    if (!is_made && errno != EEXIST)
         return err_sys(err, "make '%s'", path);
+    if (is_made)
+        parents_note(a, user, dir, STR_NONE);
     if (geteuid() == 0 && chown(path, user->uid, user->gid))
         return err_sys(err, "give '%s' to the daemon's user", path);
     return 0;
@@ -171,27 +189,36 @@ static int parents_give(struct arena *a, struct str dir, const char *file,
 }
 
 /* We leave the group that shall have children. */
-static int parents_move_down(struct arena *a, struct str dir, const struct parents_user *user,
-                             struct err *err)
+static int parents_move_down(struct arena *a, struct str above, struct str dir,
+                             const struct parents_user *user, struct err *err)
 {
     struct str ours = str_fmt(a, "%.*s/daemon", STR_ARG(dir));
+    struct str before = str_fmt(a, "%.*s/cgroup.procs", STR_ARG(above));
 
     if (parents_mkdir(a, dir, user, err) || parents_mkdir(a, ours, user, err) ||
         parents_give(a, dir, "cgroup.procs", user, err))
         return err->code;
-    return parents_write(a, ours, "cgroup.procs", S("0"), err);
+    if (parents_write(a, ours, "cgroup.procs", S("0"), err))
+        return err->code;
+    parents_note(a, user, before, S("0"));
+    return 0;
 }
 
-static int parents_enable(struct arena *a, struct str dir, int group, struct err *err)
+static int parents_enable(struct arena *a, struct str dir, int group,
+                          const struct parents_user *user, struct err *err)
 {
     struct str word = str_fmt(a, "+%s", parents_controllers[group]), text;
+    struct str file = str_fmt(a, "%.*s/cgroup.subtree_control", STR_ARG(dir));
     struct err ignored = ERR_INIT; /* the file says nothing: it is not on */
 
     if (!sys_read_file(a, str_fmt(a, "%.*s/cgroup.subtree_control", STR_ARG(dir)).p,
                        PARENTS_FILE_MAX, &text, &ignored) &&
         parents_lists(str_trim(text), ' ', parents_controllers[group]))
         return 0;
-    return parents_write(a, dir, "cgroup.subtree_control", word, err);
+    if (parents_write(a, dir, "cgroup.subtree_control", word, err))
+        return err->code;
+    parents_note(a, user, file, str_fmt(a, "-%s", parents_controllers[group]));
+    return 0;
 }
 
 /* `above` is our group, `dir` what we make in it. */
@@ -210,11 +237,11 @@ static int parents_open_v2(struct arena *a, struct str above, struct str dir, in
     if (!parents_lists(str_trim(text), ' ', parents_controllers[group]))
         return err_set(err, ERR_REFUSED, "controller '%s' is not given to '%.*s'",
                        parents_controllers[group], STR_ARG(above));
-    if (parents_move_down(a, dir, user, err))
+    if (parents_move_down(a, above, dir, user, err))
         return err->code;
-    if (parents_enable(a, above, group, err))
+    if (parents_enable(a, above, group, user, err))
         return err_wrap(err, "a group with children has no other processes");
-    return parents_enable(a, dir, group, err);
+    return parents_enable(a, dir, group, user, err);
 }
 
 /* Who was moved down before is still there: it does not begin again below that. */
@@ -239,10 +266,9 @@ static int parents_open_one(struct arena *a, struct value *parent, struct str na
     return rc;
 }
 
-int kit_parents_open(struct arena *a, struct str name, uid_t uid, gid_t gid,
-                     struct kit_parents *ret, struct err *err)
+static int parents_open(struct arena *a, struct str name, const struct parents_user *user,
+                        struct kit_parents *ret, struct err *err)
 {
-    const struct parents_user user = { uid, gid };
     struct str mountinfo = S(""), own = S("");
     struct err ignored = ERR_INIT; /* a kernel without them: nothing is found */
     struct value *found;
@@ -258,10 +284,49 @@ int kit_parents_open(struct arena *a, struct str name, uid_t uid, gid_t gid,
 
         if (!parent)
             value_set_text(a, ret->unkept, word, S("no control groups for it are mounted here"));
-        else if (parents_open_one(a, parent->value, name, g, &user, &why))
+        else if (parents_open_one(a, parent->value, name, g, user, &why))
             value_set_text(a, ret->unkept, word, str_copy(a, str_from_c(why.text)));
         else
             value_set(a, ret->kept, word, parent->value);
     }
     return arena_status(a, err);
+}
+
+int kit_parents_open(struct arena *a, struct str name, uid_t uid, gid_t gid,
+                     struct kit_parents *ret, struct err *err)
+{
+    const struct parents_user user = { uid, gid, value_list(a) };
+
+    return parents_open(a, name, &user, ret, err);
+}
+
+/* The last thing first: a group goes when nobody is in it, and nothing below it is watched. */
+static void parents_undo(struct arena *a, const struct value *done)
+{
+    for (size_t i = value_count(done); i-- > 0;) {
+        const struct value *one = value_item(done, i);
+        const char *path = str_to_c(a, value_get_text(one, S("path"), S("")));
+        struct str back = value_get_text(one, S("back"), STR_NONE);
+        AUTO_CLOSE int fd = -1;
+
+        if (!path)
+            continue; /* no memory: it stays, as a daemon's does */
+        if (!back.p) {
+            (void)rmdir(path); /* somebody made another one in it meanwhile */
+            continue;
+        }
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd >= 0)
+            (void)!write(fd, back.p, back.n); /* the same */
+    }
+}
+
+int kit_parents_try(struct arena *a, struct str name, uid_t uid, gid_t gid, struct kit_parents *ret,
+                    struct err *err)
+{
+    const struct parents_user user = { uid, gid, value_list(a) };
+    int rc = parents_open(a, name, &user, ret, err);
+
+    parents_undo(a, user.done);
+    return rc;
 }

@@ -25,3 +25,6 @@ struct value *kit_parents_find(struct arena *a, struct str mountinfo, struct str
 /* Make NAME below each, and give it to the user; what cannot be is in `unkept`. */
 int kit_parents_open(struct arena *a, struct str name, uid_t uid, gid_t gid,
                      struct kit_parents *ret, struct err *err);
+/* Whether that can be: the same answer, and nothing of it is left: what was there before is as it was. */
+int kit_parents_try(struct arena *a, struct str name, uid_t uid, gid_t gid, struct kit_parents *ret,
+                    struct err *err);

@@ -48,7 +48,7 @@ static void look_at_classes(struct look *l)
     }
     /* From here on as the daemon, whose eyes count. */
     if (l->c->daemon && (isolation_start(l->c, &grant, &err) ||
-                         groups_start(l->c, &l->groups, &err) || config_drop(l->c, &err)))
+                         groups_look(l->c, &l->groups, &err) || config_drop(l->c, &err)))
         l->found(l->ctx, FINDING_BAD, str_copy(a, str_from_c(err.text)),
                  S("name a user of its own: 'user:' in the configuration"));
     (void)prctl(PR_SET_DUMPABLE, 1); /* the daemon looks where its peers are from */

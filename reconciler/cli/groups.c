@@ -54,7 +54,10 @@ static int groups_are_needed(const struct value *daemon)
     return 0;
 }
 
-int groups_start(struct cli *c, struct kit_parents *ret, struct err *err)
+typedef int groups_open_fn(struct arena *a, struct str name, uid_t uid, gid_t gid,
+                           struct kit_parents *ret, struct err *err);
+
+static int groups_open(struct cli *c, groups_open_fn *fn, struct kit_parents *ret, struct err *err)
 {
     struct str file = value_get_text(value_get(c->daemon, S("state")), S("file"), S(""));
     struct digest d = hash_bytes(file);
@@ -65,8 +68,19 @@ int groups_start(struct cli *c, struct kit_parents *ret, struct err *err)
     *ret = (struct kit_parents){ value_map(c->arena), value_map(c->arena) };
     if (!groups_are_needed(c->daemon))
         return arena_status(c->arena, err);
-    if ((uid == 0 && config_user(c, &uid, &gid, err)) ||
-        kit_parents_open(c->arena, name, uid, gid, ret, err))
+    if (uid == 0 && config_user(c, &uid, &gid, err))
+        return err->code;
+    return fn(c->arena, name, uid, gid, ret, err);
+}
+
+int groups_look(struct cli *c, struct kit_parents *ret, struct err *err)
+{
+    return groups_open(c, kit_parents_try, ret, err);
+}
+
+int groups_start(struct cli *c, struct kit_parents *ret, struct err *err)
+{
+    if (groups_open(c, kit_parents_open, ret, err))
         return err->code;
     for (size_t i = 0; i < value_count(ret->kept); i++)
         groups_sweep(c, value_get_text(ret->kept->u.map.entries[i].value, S("path"), S("")));

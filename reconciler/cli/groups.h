@@ -12,4 +12,6 @@
 #include "providers/kit_parents.h"
 #include "reconciler/cli/cli.h"
 
+/* The same as an answer, for who only looks: nothing of it is left, and nothing that lies there goes. */
+int groups_look(struct cli *c, struct kit_parents *ret, struct err *err);
 int groups_start(struct cli *c, struct kit_parents *ret, struct err *err);

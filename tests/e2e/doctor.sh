@@ -161,5 +161,32 @@ a_disk_that_is_nearly_full()
     expect_has "its mend" "$said" 'free some space'
 }
 
+# As root it finds out whether limits are kept by trying it.
+it_leaves_nothing_behind()
+{
+    local before after name said
+
+    given_world
+    write_daemon rule='    isolation: namespace'
+    sed -i '/^    isolation: none$/d; s/^user: .*/user: "65534:65534"/' "$WORLD/reeve.yaml"
+    chmod 755 "$WORLD"
+    mkdir "$WORLD/var"
+    chown 65534:65534 "$WORLD/var" 2>/dev/null
+    name=reeve-$(printf %s "$WORLD/var/reeve.db" | sha256sum | cut -c 1-16)
+    listed()
+    {
+        find "$WORLD" -printf '%p %u %m %s\n' | sort
+        find /sys/fs/cgroup -name "$name*"
+    }
+    before=$(listed)
+    said=$("$REEVE" doctor 2>&1 9>&-)
+    after=$(listed)
+    [ "$before" = "$after" ] || fail "doctor leaves: $(diff <(echo "$before") <(echo "$after"))"
+    if [[ $said != *"is kept by control groups in '"*"/$name'"* ]]; then
+        say "   no control group can be made here: $(grep -m 1 'is not kept' <<<"$said")"
+    fi
+}
+
 run_cases what_serves_is_missing_or_old a_source_that_cannot_be_read a_secret_that_is_not_there files_of_somebody_else \
-    a_document_that_others_write an_address_that_is_taken specs_that_nobody_finds a_disk_that_is_nearly_full
+    a_document_that_others_write an_address_that_is_taken specs_that_nobody_finds a_disk_that_is_nearly_full \
+    it_leaves_nothing_behind
