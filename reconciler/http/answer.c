@@ -180,6 +180,20 @@ static void add_escaped(struct sb *b, struct str text)
         }
 }
 
+/* As a sentence begins; what begins with a name stays as it is written. */
+static void add_sentence(struct sb *b, struct str text)
+{
+    size_t n = 0;
+
+    while (n < text.n && text.p[n] >= 'a' && text.p[n] <= 'z')
+        n++;
+    if (n && n < text.n && text.p[n] == ' ') {
+        sb_add_char(b, (char)(text.p[0] - 'a' + 'A'));
+        text = str_slice(text, 1, text.n);
+    }
+    add_escaped(b, text);
+}
+
 void http_answer_refused_visit(struct http_exchange *x, const struct err *err)
 {
     struct sb b;
@@ -193,7 +207,7 @@ void http_answer_refused_visit(struct http_exchange *x, const struct err *err)
                  "content=\"width=device-width, initial-scale=1\"><title>Not signed in</title>"
                  "<link rel=\"stylesheet\" href=\"/app/style.css\"><main class=\"alone\"><h1>Not "
                  "signed in</h1><div class=\"notice failed\" role=\"alert\">");
-    add_escaped(&b, render_safe(&x->arena, str_from_c(err->text)));
+    add_sentence(&b, render_safe(&x->arena, str_from_c(err->text)));
     sb_add_c(&b, ".</div><a class=\"button primary\" href=\"/sign-in\">Back to signing in</a>"
                  "</main></html>\n");
     http_answer(x, err_http_status(err->code), "text/html; charset=utf-8", sb_str(&b));

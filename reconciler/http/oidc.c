@@ -155,7 +155,8 @@ static int find_journey(struct login_call *c, struct journey *ret, struct err *e
     if (journey_fill(c->a, ret, err))
         return err->code;
     if (!str_eq(state, ret->state))
-        return err_set(err, ERR_REFUSED, "the answer is to another question than this browser's");
+        return err_set(err, ERR_REFUSED,
+                       "the answer belongs to another sign-in than this browser began");
     return 0;
 }
 

@@ -196,7 +196,7 @@ one_code_one_browser_one_time()
     first=$BACK
     cp "$WORLD/ann.jar" "$WORLD/before.jar"
     expect_answer "in another browser" "$(ask other GET "$first")" 403 'did not begin to sign in'
-    expect_answer "another state" "$(ask ann GET "${first/state=/state=x}")" 403 'another question'
+    expect_answer "another state" "$(ask ann GET "${first/state=/state=x}")" 403 'another sign-in'
     expect_answer "another issuer" "$(ask ann GET "${first/iss=http/iss=https}")" 403 'another issuer'
     expect_answer "no issuer, where it says one" "$(ask ann GET "${first/iss=/nobody=}")" 403 'of which issuer'
     expect_answer "it was used by nobody" "$(ask ann GET "$first")" 200 'Signed in'
@@ -206,7 +206,7 @@ one_code_one_browser_one_time()
     cp "$WORLD/bob.jar" "$WORLD/mixed.jar"
     said=$BACK
     go bob "$API/api/v1/oidc/start"
-    expect_answer "the answer to one question for another" "$(ask bob GET "$said")" 403 'another question'
+    expect_answer "the answer to one question for another" "$(ask bob GET "$said")" 403 'another sign-in'
     expect_equal "sessions" "$(events_of person.signed_in)" 1
 }
 

@@ -262,6 +262,8 @@ static void talk_doors(struct fixture *f)
           " 304 " },
         { "who comes back from nowhere is told in words", HTTP_DOOR_API,
           VISIT("/api/v1/oidc/callback?state=1", ""), "<h1>Not signed in</h1>" },
+        { "in a sentence", HTTP_DOOR_API, VISIT("/api/v1/oidc/callback?state=1", ""),
+          "role=\"alert\">Open '" },
         { "a program is told as ever", HTTP_DOOR_API,
           GET("/api/v1/oidc/callback?state=1", "localhost"), "application/problem+json" },
         { "what is no file is not there", HTTP_DOOR_API, GET("/app/nothing.js", "localhost"),

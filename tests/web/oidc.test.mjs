@@ -82,7 +82,7 @@ test('while it is away a password still opens, and an answer of before is refuse
     await door(page).click().catch(() => {}); // the browser says itself that nobody is there
     await page.goto(`${world.url}/api/v1/oidc/callback?code=of-before&state=of-before`);
     await page.getByRole('heading', { name: 'Not signed in' }).waitFor();
-    assert.equal(await page.getByRole('alert').textContent(), "the answer is to another question than this browser's.");
+    assert.equal(await page.getByRole('alert').textContent(), 'The answer belongs to another sign-in than this browser began.');
     await expectAccessible(ann, 'a refusal');
     await shoot(ann, 'refused-wide');
     await page.getByRole('link', { name: 'Back to signing in' }).press('Enter');
