@@ -83,6 +83,22 @@ static int check_errors(const char *path, const struct spec_messages *m, struct 
                        : 0;
 }
 
+/* In one line, for a log: the first one with its place, and how many there are. */
+static int first_error(const char *path, struct spec_messages *m, struct err *err)
+{
+    const struct spec_message *first = NULL;
+
+    spec_messages_sort(m);
+    for (size_t i = 0; !first && i < m->list.n; i++)
+        if (m->list.p[i].severity == SPEC_ERROR)
+            first = &m->list.p[i];
+    if (!first)
+        return check_errors(path, m, err);
+    return err_set(err, ERR_INVALID, "%s:%u:%u: %.*s; %zu error%s", path, first->place.line,
+                   first->place.column, STR_ARG(first->text), m->n_errors,
+                   m->n_errors == 1 ? "" : "s");
+}
+
 int config_again(struct arena *a, const char *path, const struct value **ret, struct err *err)
 {
     struct spec_file file = { .path = str_from_c(path) };
@@ -91,7 +107,7 @@ int config_again(struct arena *a, const char *path, const struct value **ret, st
     spec_messages_init(&m, a);
     if (sys_read_file(a, path, CONFIG_BYTES_MAX, &file.text, err) || parse(a, &file, ret, &m, err))
         return err_wrap(err, "configuration '%s'", path);
-    return check_errors(path, &m, err);
+    return first_error(path, &m, err);
 }
 
 int config_need(struct cli *c, struct err *err)

@@ -141,6 +141,38 @@ is_read()
     [[ $(reeve status -o json) == *"\"branch\":\"main\",\"commit\":\"$(head_commit)\""* ]]
 }
 
+# refuses_to_start STATUS WHAT: reeve check and reeve serve agree.
+refuses_to_start()
+{
+    local verb said
+
+    for verb in check serve; do
+        said=$(timeout 20 "$REEVE" $verb 2>&1 9>&-)
+        expect_equal "exit status of $verb: $said" "$?" "$1"
+    done
+    expect_has "check" "$("$REEVE" check 2>&1)" "$2"
+}
+
+a_state_that_cannot_be_had()
+{
+    given_world
+    mkdir -p "$WORLD/var"
+    echo 'this is no database' >"$WORLD/var/reeve.db"
+    refuses_to_start 1 "the state cannot be read; a new one: reeve recover: state at '$WORLD/var/reeve.db'"
+    rm -rf "$WORLD/var"
+    : >"$WORLD/var"
+    refuses_to_start 1 "state at '$WORLD/var/reeve.db': the daemon's user cannot write in '$WORLD/var'"
+    rm "$WORLD/var"
+    if [ "$(id -u)" -eq 0 ]; then # who is root writes anywhere
+        sed -i 's/^user: .*/user: "65534:65534"/' "$WORLD/reeve.yaml"
+        chmod 755 "$WORLD"
+    else
+        chmod 555 "$WORLD"
+    fi
+    refuses_to_start 1 "state at '$WORLD/var/reeve.db': the daemon's user cannot write in '$WORLD': Permission denied"
+    chmod 755 "$WORLD"
+}
+
 # A small disk of its own, for who may make one.
 a_disk_that_is_nearly_full()
 {
@@ -189,4 +221,4 @@ it_leaves_nothing_behind()
 
 run_cases what_serves_is_missing_or_old a_source_that_cannot_be_read a_secret_that_is_not_there files_of_somebody_else \
     a_document_that_others_write an_address_that_is_taken specs_that_nobody_finds a_disk_that_is_nearly_full \
-    it_leaves_nothing_behind
+    a_state_that_cannot_be_had it_leaves_nothing_behind

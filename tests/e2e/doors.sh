@@ -156,7 +156,7 @@ a_hangup_reads_again()
     await 20 "the rest waits" log_has 'but for `log` it counts from the next start on'
     echo 'nonsense: 1' >>"$WORLD/reeve.yaml"
     fetch_now
-    await 20 "what cannot be read is said" log_has 'the log goes on as it was.*has 1 error'
+    await 20 "what cannot be read is said" log_has 'the log goes on as it was.*reeve.yaml:[0-9]*:[0-9]*: .*; 1 error'
     expect_equal "it lives" "$(ask "http://$API/healthz")" "ok  200"
     stop_daemon
 }

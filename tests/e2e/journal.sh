@@ -67,6 +67,7 @@ errors_are_found()
     await 20 "the error is found by its priority" journal_has err 'the log goes on as it was'
     errors=$(journal err)
     expect_equal "lines that a person must act on" "$(wc -l <<<"$errors")" 1
+    expect_has "where it is" "$errors" "reeve.yaml:$(wc -l <"$WORLD/reeve.yaml"):1: unknown field 'colour'; 1 error"
     [[ $errors == $2* ]] || fail "the line is as it was said: $errors"
     journal_has info '"started"' || journal_has info ' started ' || fail "what is no error is found too"
     ! journal debug | grep '<[0-9]>' || fail "the journal takes the mark off"
