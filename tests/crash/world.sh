@@ -16,6 +16,8 @@
 #
 # POINT is the value of REEVE_CRASH.
 
+LIFE_MS=60000 # of one that is not killed, on a busy machine
+
 # Each revision has secrets, so each has a sealed set; one of them is generated for the first.
 export REEVE_SECRET_TOKEN=token-0123456789abcdef0123456789abcdef
 
@@ -139,7 +141,7 @@ life_that()
 
     quietly "${3:-serve_begin}" "${2:-}"
     now
-    end=$((NOW + 20000))
+    end=$((NOW + LIFE_MS))
     while kill -0 "$DAEMON" 2>/dev/null; do
         now
         [ $NOW -lt $end ] || break
@@ -183,7 +185,7 @@ settle()
     local end
 
     now
-    end=$((NOW + 20000))
+    end=$((NOW + LIFE_MS))
     while "$1"; ! "$INVENTORY" "$WORLD/var" >/dev/null && [ $NOW -lt $end ]; do
         now
     done

@@ -179,7 +179,7 @@ is_over()
 # Whatever became of a plan that was begun: what it was to bring is a change of whoever made it.
 what_was_cancelled_is_still_a_change_of_theirs()
 {
-    spec version=v6 bake=20s service="$(asks v6)"
+    spec version=v6 bake=60s service="$(asks v6)"
     commit_by ann 'version v6'
     await_waiting
     as bin approve "$PLAN" --reason seen --no-wait >/dev/null || fail approve

@@ -56,7 +56,15 @@ is_of_a_service()
     return 1
 }
 
-# Of every user: the value is in the environment of the daemon, whose store that is, and of the services.
+# The daemon, or a child of it before it becomes another program, which has its words and its environment.
+is_the_daemon()
+{
+    [ "$1" != "$DAEMON" ] || return 0
+    [ "$(awk '/^PPid:/ { print $2 }' "/proc/$1/status" 2>/dev/null)" = "$DAEMON" ] && cmp -s "/proc/$1/cmdline" "/proc/$DAEMON/cmdline"
+}
+
+# Of every user: the value is in the environment of the daemon, whose store that is, and of the services. Who has gone meanwhile
+# shows nothing any more.
 no_process_shows()
 {
     local file pid
@@ -64,7 +72,7 @@ no_process_shows()
     expect_equal "command lines that hold it" "$(grep -lsaF -f - /proc/[0-9]*/cmdline <<<"$1")" ""
     for file in $(grep -lsaF -f - /proc/[0-9]*/environ <<<"$1"); do
         pid=${file//[!0-9]/}
-        [ "$pid" = "$DAEMON" ] || [ ! -e "$file" ] || is_of_a_service "$pid" ||
+        is_the_daemon "$pid" || is_of_a_service "$pid" || [ ! -e "/proc/$pid/exe" ] ||
             fail "process $pid has it in its environment: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
     done
 }

@@ -32,7 +32,7 @@ is_anchored()
 
 await_anchored()
 {
-    await 20 "what happened is anchored" is_anchored
+    await 60 "what happened is anchored" is_anchored
 }
 
 # Status says that it is not anchored, and why.

@@ -38,24 +38,43 @@ given_load()
     commit 'the first version'
     start_daemon
     await_converged
+    begin_load
+}
+
+begin_load()
+{
     start_load --path / --path /a/b --new 3 --kept 3 --slow 4 --post 25
 }
 
 # --- one after the other ----------------------------------------------------------------------------
 
+switch_to()
+{
+    version "$1"
+    deploy "version $1"
+    await 60 "version $1 serves" serves "v$1"
+    await_converged 60
+}
+
+# A slow machine switches more often, until as many were asked.
 fifty_switches()
 {
-    local i
+    local i sent
 
     given_load version 0
     for ((i = 1; i <= SWITCHES; i++)); do
-        version $i
-        deploy "version $i"
-        await 20 "version $i serves" serves "v$i"
-        await_converged 20
+        switch_to $i
     done
-    expect_nothing_lost $REQUESTS
+    expect_nothing_lost 10000
     expect_equal "versions seen" "$(versions_seen)" $((SWITCHES + 1))
+    for ((sent = $(counted sent); sent < REQUESTS; sent += $(counted sent))); do
+        begin_load
+        for _ in {1..10}; do
+            switch_to $((i++))
+        done
+        expect_nothing_lost 1000
+    done
+    say "   requests: $sent in $((i - 1)) switches"
     await 20 "one set is left" one_set_is_left
 }
 

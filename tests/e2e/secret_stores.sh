@@ -100,7 +100,7 @@ each_store_gives_its_value()
 a_new_version_of_each_is_a_new_revision()
 {
     vault POST v1/kv/data/acme/prod "{\"data\":{\"token\":\"$TOKEN-2\"}}"
-    reeve apply prod --timeout 20 >/dev/null || fail "apply"
+    reeve apply prod --timeout 60 >/dev/null || fail "apply"
     await 20 "vault" variable_is TOKEN "$TOKEN-2"
     seal "$SEALED-2" one.age
     deploy 'sealed anew'
@@ -132,7 +132,7 @@ a_sealed_vault_changes_nothing()
     expect_has "status" "$(explained)" 'the vault is sealed'
     expect_equal "vault" "$(variable TOKEN)" "$TOKEN-2"
     vault POST ctl/unseal
-    reeve apply prod --timeout 20 >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
+    reeve apply prod --timeout 60 >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
 }
 
 # It protects what others keep: a second one would be as good as none.
@@ -146,7 +146,7 @@ what_is_lost_is_not_made_again()
     expect "nothing is made" test ! -e "$WORLD/made/generated"
     expect_serves v1
     mv "$WORLD/lost" "$WORLD/made/generated"
-    reeve apply prod --timeout 20 >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
+    reeve apply prod --timeout 60 >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
     expect_serves v2
     await 20 "the set before is gone" one_set_is_left
     expect_equal "what was generated" "$(variable KEY)" "$KEY"

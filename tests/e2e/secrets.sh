@@ -169,7 +169,7 @@ waits_for_input()
 a_new_version_is_a_new_revision()
 {
     printf '%s\n' "$SECOND" >"$WORLD/secrets/filed"
-    reeve apply prod --timeout 20 >/dev/null || fail "apply"
+    reeve apply prod --timeout 60 >/dev/null || fail "apply"
     await 20 "the new value is delivered" delivered
     expect_has "status" "$(reeve status prod)" "revision 2"
     and_nothing_else
@@ -225,7 +225,7 @@ stays_reverted()
 so_does_one_of_a_password()
 {
     printf '%s\n' "$OTHER_DOOR" >"$WORLD/secrets/door"
-    reeve apply prod --timeout 20 >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
+    reeve apply prod --timeout 60 >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
     await 20 "the new password opens" inner "ann:$OTHER_DOOR" 200
     expect "the old one does not" inner "ann:$DOOR" 401
     expect_has "status" "$(reeve status prod)" "revision 3"
@@ -239,7 +239,7 @@ so_does_one_of_a_password()
     await_converged
     and_nothing_else
     printf '%s\n' "$DOOR" >"$WORLD/secrets/door"
-    reeve apply prod --timeout 20 >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
+    reeve apply prod --timeout 60 >"$WORLD/said" 2>&1 || fail "$(cat "$WORLD/said")"
     await 20 "it is as it was" inner "ann:$DOOR" 200
     await_converged
 }
@@ -340,7 +340,7 @@ an_outage_of_a_store_changes_nothing()
     expect_serves v1
     expect_has "status" "$(explained)" "secret 'filed' could not be read from its store: secret 'filed' in store 'files' was not found: open '$WORLD/secrets/filed'"
     mv "$WORLD/away" "$WORLD/secrets/filed"
-    reeve apply prod --timeout 20 >/dev/null || fail "it does not recover"
+    reeve apply prod --timeout 60 >/dev/null || fail "it does not recover"
     expect_has "status" "$(reeve status prod)" "revision 2"
 }
 

@@ -142,7 +142,7 @@ an_outage_before_the_switch_quarantines_nothing()
 an_outage_in_the_bake_quarantines_nothing()
 {
     given_outside
-    spec version=v2 bake=20s
+    spec version=v2 bake=60s
     with_probe
     deploy 'version 2'
     await 20 "version 2 serves" serves v2

@@ -88,5 +88,5 @@ given_machine()
             bash "$(dirname "${BASH_SOURCE[0]}")/boot.sh"
     ) >"$WORK/boot.log" 2>&1 &
     BOOT=$!
-    await 30 "systemd is up" machine_is_up
+    await 90 "systemd is up" machine_is_up
 }

@@ -44,7 +44,7 @@ start_daemon()
     # shellcheck disable=SC2086 # the words of the unit
     "${CHROOT[@]}" chroot "$ROOT" $words >>"$WORK/daemon.log" 2>&1 &
     DAEMON=$!
-    await 20 "the daemon answers" answers
+    await 60 "the daemon answers" answers
 }
 
 answers()
@@ -105,7 +105,7 @@ environments:
 END
 stop_daemon
 start_daemon
-await 30 "the service is healthy" is_healthy
+await 60 "the service is healthy" is_healthy
 events=$(inside reeve history -n 1000 -o json | grep -o '"seq"' | wc -l)
 identity=$(md5sum <"$ROOT/var/lib/reeve/keys/installation")
 config=$(md5sum <"$ROOT/etc/reeve/reeve.yaml")
@@ -118,7 +118,7 @@ grep -q 'old version until it is started again' "$WORK/dpkg.log" || fail "withou
 stop_daemon
 [ "$(keepers)" -eq 1 ] || fail "the service outlives the daemon: $(keepers)"
 start_daemon
-await 30 "the service is healthy" is_healthy
+await 60 "the service is healthy" is_healthy
 inside reeve audit verify --replay >"$WORK/audit" || fail "the history holds: $(cat "$WORK/audit")"
 [ "$(inside reeve history -n 1000 -o json | grep -o '"seq"' | wc -l)" -ge "$events" ] || fail "the history is kept"
 [ "$(md5sum <"$ROOT/var/lib/reeve/keys/installation")" = "$identity" ] || fail "the keys are kept"
@@ -139,7 +139,7 @@ grep -q 'run on, with nobody to look after them' "$WORK/dpkg.log" || fail "it sa
     fail "a removal keeps state and configuration"
 install_deb "$DEB_NEXT"
 start_daemon
-await 30 "the service is found again" is_healthy
+await 60 "the service is found again" is_healthy
 stop_daemon
 inside dpkg --remove reeve >"$WORK/dpkg.log" 2>&1
 refused

@@ -83,7 +83,7 @@ inside systemctl stop --quiet reeve.service
 inside systemctl enable --quiet --now reeve-api.socket
 inside systemctl start reeve.service || fail "it starts: $(inside journalctl -u reeve -n 5 --no-pager -o cat)"
 inside systemctl reload reeve.service || fail "it is told to look again"
-await 30 "isolation namespace and uid, under what the unit forbids" are_healthy
+await 60 "isolation namespace and uid, under what the unit forbids" are_healthy
 inside reeve --server http://127.0.0.1:7420 status >"$WORK/said" 2>&1 && fail "nobody is let in without a token"
 ! grep -q 'cannot reach\|refused' "$WORK/said" || fail "the API answers at the lent socket: $(cat "$WORK/said")"
 echo "first start: $(show StatusText) as $(inside sh -c "stat -c %U /run/reeve/reeve.sock"), environments in namespaces and as users are healthy"
@@ -128,7 +128,7 @@ inside sh -c 'mkdir -p /run/systemd/system/reeve.service.d
 for round in 1 2 3; do
     inside systemctl restart reeve.service || fail "in a scope, restart $round"
     inside grep -q '/reeve.slice/run-.*\.scope' "/proc/$(show MainPID)/cgroup" || fail "it is in a scope"
-    await 20 "it found its services" are_healthy
+    await 60 "it found its services" are_healthy
 done
 [ "$MACHINE_GROUPS" = 1 ] || ! inside reeve doctor | grep 'limits.* is not kept' || fail "limits are kept"
 [ "$(keepers)" = "$kept" ] || fail "services outlive a scope"
@@ -145,8 +145,8 @@ was_restarted()
 {
     [ "$(show NRestarts)" -ge 1 ] && is_active
 }
-await 30 "the watchdog starts a daemon anew that says nothing" was_restarted
-await 20 "it found its services" are_healthy
+await 60 "the watchdog starts a daemon anew that says nothing" was_restarted
+await 60 "it found its services" are_healthy
 [ "$(keepers)" = "$kept" ] || fail "services outlive the watchdog"
 echo "watchdog: $(show NRestarts) restart of a daemon that was stopped"
 
@@ -156,7 +156,7 @@ inside dpkg --remove reeve >"$WORK/dpkg.log" 2>&1 || fail "dpkg --remove: $(cat 
 [ "$(keepers)" = "$kept" ] || fail "services outlive the package"
 install_deb next.deb
 is_active || fail "installed again it starts"
-await 20 "it found its services" are_healthy
+await 60 "it found its services" are_healthy
 ! inside dpkg --purge reeve >"$WORK/dpkg.log" 2>&1 || fail "a purge took files from under what runs"
 is_active || fail "a purge that is refused stops nothing"
 inside env REEVE_PURGE=end dpkg --purge reeve >"$WORK/dpkg.log" 2>&1 || fail "dpkg --purge: $(cat "$WORK/dpkg.log")"

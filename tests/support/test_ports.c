@@ -15,6 +15,7 @@
 /* As in tests/e2e/lib.sh. */
 #define PORTS_FIRST 10000
 #define PORTS_BLOCKS 130
+#define PORTS_BLOCKS_LEAST 30
 #define PORTS_IN_BLOCK 160
 #define PORTS_PATH "/tmp/reeve-test-ports.%u"
 
@@ -54,13 +55,30 @@ static int ports_hold(unsigned block)
     return 1;
 }
 
+/* Below what the kernel gives to whoever asks for any port, as long as there is enough of that. */
+static unsigned ports_n_blocks(void)
+{
+    FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
+    unsigned low, n = PORTS_BLOCKS;
+
+    if (f && fscanf(f, "%u", &low) == 1 &&
+        low >= PORTS_FIRST + PORTS_BLOCKS_LEAST * PORTS_IN_BLOCK &&
+        low < PORTS_FIRST + PORTS_BLOCKS * PORTS_IN_BLOCK)
+        n = (low - PORTS_FIRST) / PORTS_IN_BLOCK;
+    if (f)
+        (void)fclose(f); /* it was only read */
+    return n;
+}
+
 static int ports_take_block(void)
 {
+    unsigned n_blocks = ports_n_blocks();
+
     for (int tries = 0; !ports_block && tries < PORTS_BLOCKS * 8; tries++) {
         uint16_t random;
 
         sys_random(&random, sizeof(random));
-        (void)ports_hold(PORTS_FIRST + (unsigned)random % PORTS_BLOCKS * PORTS_IN_BLOCK);
+        (void)ports_hold(PORTS_FIRST + (unsigned)random % n_blocks * PORTS_IN_BLOCK);
     }
     return ports_block != 0;
 }

@@ -21,7 +21,7 @@
 #include "specs/json_io.h"
 #include "state/tx.h"
 
-#define WAIT_MS 10000
+#define WAIT_MS 30000
 
 /* --- over the socket ----------------------------------------------------------------------------- */
 

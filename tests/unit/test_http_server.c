@@ -305,19 +305,22 @@ static void test_a_user_has_a_share_of_the_memory_for_answers(void **state)
     expect_no_failure();
 }
 
-/* What is answered at once is not found by the sweep, twice a second, alone. */
+/* What is answered at once is not found by the sweep, twice a second, alone: each would come half a second after the one before.
+ * On a busy machine some are late anyway. */
 static void talk_at_once(struct fixture *f)
 {
-    int64_t began_ms = sys_mono_ms();
+    int n_soon = 0;
     char buf[512];
 
     for (int i = 0; i < 20; i++) {
+        int64_t began_ms = sys_mono_ms();
         AUTO_CLOSE int fd = dial(f);
 
         say(fd, "GET /x HTTP/1.1\r\nHost: l\r\n\r\n");
         (void)hear(fd, buf, sizeof(buf), "GET /x");
+        n_soon += sys_mono_ms() - began_ms < 250;
     }
-    if (sys_mono_ms() - began_ms > 4000)
+    if (n_soon < 5)
         expect_answer("twenty answers", "(late)", "at once");
 }
 
