@@ -14,6 +14,7 @@
 #include "reconciler/http/listen.h"
 
 #define FREE_PERMILLE_MIN 100
+#define FREE_BYTES_MIN (1 << 16) /* with less nothing begins: a lock, a log, a page */
 #define HAPROXY_MIN "2.6" /* what the tests run with; older ones lack what the edge is told */
 #define CLOCK_2020_MS 1577836800000
 
@@ -131,7 +132,10 @@ static void check_disk(struct doctor *d, struct str file)
         found(d, FINDING_BAD, str_fmt(a, "disk: %s", err.text), S("make its directory readable"));
         return;
     }
-    found(d, size && n_free / (size / 1000 + 1) < FREE_PERMILLE_MIN ? FINDING_WARN : FINDING_GOOD,
+    found(d,
+          n_free < FREE_BYTES_MIN                                  ? FINDING_BAD
+          : size && n_free / (size / 1000 + 1) < FREE_PERMILLE_MIN ? FINDING_WARN
+                                                                   : FINDING_GOOD,
           str_fmt(a, "%lld MiB of %lld MiB are free for the state", (long long)(n_free >> 20),
                   (long long)(size >> 20)),
           S("under 10 % previews, builds and logs are stopped first: free some space"));

@@ -191,6 +191,14 @@ a_disk_that_is_nearly_full()
     fi
     expect_has "doctor" "$(grep -A 1 'MiB are free for the state' <<<"$said")" "warn  1 MiB of 16 MiB are free for the state"
     expect_has "its mend" "$said" 'free some space'
+    # shellcheck disable=SC2016
+    said=$(unshare --mount --map-root-user sh -c '
+        mount -t tmpfs -o size=1m tmpfs "$1/var"
+        cat /dev/zero >"$1/var/full" 2>/dev/null
+        shift
+        exec "$@"' sh "$WORLD" "$REEVE" doctor 2>&1)
+    expect_equal "exit status of doctor on a full disk" $? 1
+    expect_has "doctor" "$said" "bad   0 MiB of 1 MiB are free for the state"
 }
 
 # As root it finds out whether limits are kept by trying it.
