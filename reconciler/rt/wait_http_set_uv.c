@@ -2,6 +2,7 @@
 #include "reconciler/rt/wait_http_uv.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -61,6 +62,18 @@ static int http_check_public(void *ctx, char *peer_ip, char *own_ip, int peer_po
     else if (inet_pton(AF_INET6, peer_ip, &v6.sin6_addr) == 1)
         allowed = http_allow(ctx, (const struct sockaddr *)&v6);
     return allowed ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+/* As edge_connect does it for the proxy: the last step of the handshake waits for the first bytes of the request, so
+ * that an application which closes idle connections at once finds none. */
+static int http_begin_with_request(void *ctx, curl_socket_t fd, curlsocktype purpose)
+{
+    int off = 0;
+
+    (void)ctx;
+    (void)purpose;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off)); /* as before without */
+    return CURL_SOCKOPT_OK;
 }
 
 static int http_set_headers(struct http_run *run)
@@ -135,6 +148,7 @@ static CURLcode http_set_request(struct http_run *run)
     HTTP_SET(code, run, HTTPHEADER, run->headers);
     HTTP_SET(code, run, USERAGENT, "reeve/" REEVE_VERSION);
     HTTP_SET(code, run, HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    HTTP_SET(code, run, SOCKOPTFUNCTION, http_begin_with_request);
     if (in->unix_path)
         HTTP_SET(code, run, UNIX_SOCKET_PATH, in->unix_path);
     if (in->ca_file)

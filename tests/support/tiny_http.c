@@ -31,7 +31,7 @@ struct tiny_buffer {
 struct tiny_connection {
     int fd;
     enum tiny_state state;
-    int close_after, was_answered;
+    int close_after;
     int64_t since_ms, due_ms; /* last activity; when a delayed answer goes out */
     struct tiny_buffer in, out;
 };
@@ -331,7 +331,6 @@ static int tiny_send(struct tiny_server *s, struct tiny_connection *c)
     if (c->close_after)
         return -1;
     c->state = TINY_READING;
-    c->was_answered = 1;
     return tiny_handle(s, c);
 }
 
@@ -372,7 +371,7 @@ static int tiny_is_over(const struct tiny_server *s, const struct tiny_connectio
         return 0;
     if (tiny_stop && c->state == TINY_READING)
         return 1;
-    return s->o->idle_ms && c->was_answered && tiny_now_ms() - c->since_ms >= s->o->idle_ms;
+    return s->o->idle_ms && tiny_now_ms() - c->since_ms >= s->o->idle_ms;
 }
 
 static short tiny_events(const struct tiny_connection *c)

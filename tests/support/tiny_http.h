@@ -31,12 +31,12 @@ enum tiny_http_term {
 struct tiny_http {
     int fd; /* a listening socket */
     const char *version;
-    int idle_ms;        /* close a connection that was answered and is idle for so long; 0: never */
-    int status;         /* of ordinary answers; 0: 200 */
-    int delay_ms;       /* before ordinary answers */
-    int burn_us;        /* of a processor, for each of them */
-    const char *word;   /* /healthz says {"status":WORD}; NULL: as others */
-    int health_fail_ms; /* /healthz answers 503 from then on; -1: never */
+    int idle_ms; /* close a connection that is idle for so long, asked something or not; 0: never */
+    int status;  /* of ordinary answers; 0: 200 */
+    int delay_ms;                 /* before ordinary answers */
+    int burn_us;                  /* of a processor, for each of them */
+    const char *word;             /* /healthz says {"status":WORD}; NULL: as others */
+    int health_fail_ms;           /* /healthz answers 503 from then on; -1: never */
     const char *health_fail_file; /* and as long as there is this one; NULL: none */
     enum tiny_http_term term;
 };

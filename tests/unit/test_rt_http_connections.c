@@ -28,6 +28,28 @@ static void test_connections_are_reused_but_for_fresh_requests(void **state)
     }
 }
 
+/* An application that closes idle connections at once would close those that come before theirs. */
+static void test_a_connection_begins_with_its_request(void **state)
+{
+    struct fixture f;
+    struct server s;
+    struct request r;
+
+    (void)state;
+    given_server(&s, 0);
+    given_real_loop(&f, NULL);
+    for (int k = 0; k < 100; k++) {
+        given_request(&r, &s, "/ok");
+        r.in.fresh = 1;
+        run_request(&f, &r);
+        expect_end(&r.probe, "WAIT AFTER ", 0);
+    }
+    assert_int_equal(s.n_connections, 100);
+    assert_in_range(s.n_early, 0, 5); /* the kernel waits 200 ms for a loop that does not run */
+    fixture_fini(&f);
+    server_fini(&s);
+}
+
 static void test_a_unix_socket_is_reached(void **state)
 {
     struct fixture f;
@@ -174,6 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_connections_are_reused_but_for_fresh_requests),
+        cmocka_unit_test(test_a_connection_begins_with_its_request),
         cmocka_unit_test(test_a_unix_socket_is_reached),
         cmocka_unit_test(test_the_environment_names_no_proxy),
         cmocka_unit_test(test_public_only_refuses_this_machine_on_any_connection),

@@ -19,8 +19,8 @@ struct server {
     int fd, stop_fds[2];
     pthread_t thread;
     char url[64], unix_path[64];
-    atomic_int n_connections;
-    char last[4096]; /* the last request: read by the test when it was answered */
+    atomic_int n_connections, n_early; /* early: was there before its request */
+    char last[4096];                   /* the last request: read by the test when it was answered */
 };
 
 static inline void server_say(int fd, const char *text)
@@ -113,8 +113,10 @@ static inline void *server_main(void *ctx)
 
     while (poll(p, 2, -1) > 0 && !p[1].revents) {
         int fd = accept(s->fd, NULL, NULL);
+        char byte;
 
         s->n_connections++;
+        s->n_early += recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
         while (server_read(s, fd) && server_answer(s, fd))
             continue;
         (void)close(fd);
