@@ -226,12 +226,28 @@ static int request_pack(struct task *t, struct err *err)
     return arena_status(&r->x->arena, err);
 }
 
+/* What became of this machine is told to those who are known to it; anybody else is told under which id the log says it. */
+static void request_tell_nobody(struct api_request *r, struct err *failed)
+{
+    int status = err_http_status(failed->code);
+
+    if (r->is_known || r->x->door == HTTP_DOOR_SOCKET ||
+        (status != err_http_status(ERR_IO) && status != err_http_status(ERR_FULL)))
+        return;
+    LOG(LOG_WARN, "a request of nobody who is known failed", LOG_S("req", r->x->id),
+        LOG_C("err", failed->text));
+    (void)err_set(failed, failed->code, "%s: the log says why, under request %.*s",
+                  err_text(failed->code), STR_ARG(r->x->id));
+}
+
 static void request_answer(struct api_request *r)
 {
-    const struct err *failed = r->failed.code ? &r->failed : r->task.rc ? &r->task.err : NULL;
+    struct err *failed = r->failed.code ? &r->failed : r->task.rc ? &r->task.err : NULL;
 
     if (!failed && r->is_commanded && r->command.task.rc)
         failed = &r->command.task.err;
+    if (failed)
+        request_tell_nobody(r, failed);
     if (!failed && !r->made.vary)
         request_complete(r);
     if (!failed && r->token_text.n && /* the only time that it is said, of this one alone */
