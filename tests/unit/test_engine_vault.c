@@ -477,7 +477,7 @@ static void test_the_token_of_a_file_is_renewed_and_read_anew(void **state)
     expect_read(&w, &ref, STR_NONE, "one");
     assert_int_equal(count_of(&w, "renewals"), 1);
     expect_read(&w, &role, STR_NONE, "one");
-    given_file(&w, "token", 0600, "hvs.1\n"); /* somebody wrote another one */
+    given_file(&w, "token", 0600, "hvs.of-a-login-1\n"); /* somebody wrote another one */
     expect_read(&w, &ref, STR_NONE, "one");
     expect_read(&w, &ref, STR_NONE, "one");
     assert_int_equal(count_of(&w, "renewals"), 2);
