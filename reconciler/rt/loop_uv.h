@@ -25,8 +25,6 @@ struct wait_work_pool {
     pthread_mutex_t lock;
     pthread_cond_t more;
     struct wait_queue queue; /* this and below: under the lock */
-    size_t n_asleep;
-    int is_waking; /* one of them was called, and did not look at the queue yet */
     int stopping;
 };
 

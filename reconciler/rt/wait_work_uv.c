@@ -28,41 +28,20 @@ static int wait_work_is_state(const struct wait_work_pool *p)
     return p == &p->loop->pools[POOL_STATE];
 }
 
-/* Under the lock: whether a sleeper is to be woken for what the queue holds. One is woken at a time, and
- * sees to the next when it leaves jobs behind: who is awake ends short jobs sooner than others wake up. */
-static int wait_work_wakes(struct wait_work_pool *p)
+/* Not under the lock: who wakes up needs it. */
+static void wait_work_wake_one(struct wait_work_pool *p)
 {
-    if (!p->queue.first || !p->n_asleep || p->is_waking)
-        return 0;
-    p->is_waking = 1;
-    return 1;
+    PRE(!pthread_cond_signal(&p->more));
 }
 
-/* Who wakes up needs the lock. */
-static void wait_work_unlock(struct wait_work_pool *p)
-{
-    int wakes = wait_work_wakes(p);
-
-    PRE(!pthread_mutex_unlock(&p->lock));
-    if (wakes)
-        PRE(!pthread_cond_signal(&p->more));
-}
-
-static void wait_work_sleep(struct wait_work_pool *p)
-{
-    p->n_asleep++;
-    PRE(!pthread_cond_wait(&p->more, &p->lock));
-    p->n_asleep--;
-    p->is_waking = 0;
-}
-
-/* Under the lock: it has run, or never will. Another one may have its turn. */
-static void wait_work_leave(struct wait_work_pool *p, struct wait *job)
+/* Under the lock: it has run, or never will. 1: another one has its turn. */
+static int wait_work_leave(struct wait_work_pool *p, struct wait *job)
 {
     struct wait *next = wait_share_leave(job);
 
     if (next)
         wait_queue_push(&p->queue, next);
+    return next != NULL;
 }
 
 /* Up to `max` jobs off the queue; 0 when the pool stops. */
@@ -72,7 +51,7 @@ static size_t wait_work_take(struct wait_work_pool *p, struct wait **ret_jobs, s
 
     PRE(!pthread_mutex_lock(&p->lock));
     while (!p->queue.first && !p->stopping)
-        wait_work_sleep(p);
+        PRE(!pthread_cond_wait(&p->more, &p->lock));
     while (n < max && p->queue.first && (!p->stopping || wait_work_is_state(p))) {
         struct wait *job = p->queue.first;
 
@@ -80,7 +59,7 @@ static size_t wait_work_take(struct wait_work_pool *p, struct wait **ret_jobs, s
         job->u.work.taken = 1;
         ret_jobs[n++] = job;
     }
-    wait_work_unlock(p);
+    PRE(!pthread_mutex_unlock(&p->lock));
     return n;
 }
 
@@ -90,7 +69,7 @@ static void wait_work_hand_back(struct wait_work_pool *p, struct wait *job)
 {
     if (job->u.work.share) {
         PRE(!pthread_mutex_lock(&p->lock));
-        wait_work_leave(p, job);
+        (void)wait_work_leave(p, job);
         PRE(!pthread_mutex_unlock(&p->lock));
     }
     loop_uv_post(&p->loop->loop, &job->u.work.done);
@@ -196,25 +175,31 @@ static struct wait_work_pool *wait_work_pool_of(struct wait *w)
 void wait_work_uv_start(struct wait *w)
 {
     struct wait_work_pool *p = wait_work_pool_of(w);
+    int is_queued;
 
     PRE(!pthread_mutex_lock(&p->lock));
-    if (wait_share_enter(w, p->n_threads))
+    is_queued = wait_share_enter(w, p->n_threads);
+    if (is_queued)
         wait_queue_push(&p->queue, w);
-    wait_work_unlock(p);
+    PRE(!pthread_mutex_unlock(&p->lock));
+    if (is_queued)
+        wait_work_wake_one(p);
 }
 
 void wait_work_uv_cancel(struct wait *w)
 {
     struct wait_work_pool *p = wait_work_pool_of(w);
-    int taken;
+    int taken, is_queued = 0;
 
     PRE(!pthread_mutex_lock(&p->lock));
     taken = w->u.work.taken;
     if (!taken && w->u.work.admitted)
         wait_queue_remove(&p->queue, w);
     if (!taken)
-        wait_work_leave(p, w);
-    wait_work_unlock(p);
+        is_queued = wait_work_leave(p, w);
+    PRE(!pthread_mutex_unlock(&p->lock));
+    if (is_queued)
+        wait_work_wake_one(p);
     if (!taken)
         wait_end(w, 0);
 }

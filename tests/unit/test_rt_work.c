@@ -321,7 +321,7 @@ static void wait_meeting(struct probe *p)
     wait_work_start(&p->task, POOL_DRIVER, work_that_meets);
 }
 
-/* Who is woken wakes the next; the threads sleep again between the rounds. */
+/* The threads sleep again between the rounds. */
 static void test_jobs_that_wait_for_each_other_all_have_a_thread(void **state)
 {
     struct fixture f;
