@@ -127,8 +127,7 @@ struct value *kit_parents_find(struct arena *a, struct str mountinfo, struct str
 struct parents_user {
     uid_t uid;
     gid_t gid;
-    struct value
-        *done; /* what was not so before, in order: {path}, {path, back: WORD to write there} */
+    struct value *done; /* [{path, back?: what is written there again}]: what was not so before */
 };
 
 static int parents_write(struct arena *a, struct str dir, const char *file, struct str text,
@@ -196,9 +195,8 @@ static int parents_move_down(struct arena *a, struct str above, struct str dir,
     struct str before = str_fmt(a, "%.*s/cgroup.procs", STR_ARG(above));
 
     if (parents_mkdir(a, dir, user, err) || parents_mkdir(a, ours, user, err) ||
-        parents_give(a, dir, "cgroup.procs", user, err))
-        return err->code;
-    if (parents_write(a, ours, "cgroup.procs", S("0"), err))
+        parents_give(a, dir, "cgroup.procs", user, err) ||
+        parents_write(a, ours, "cgroup.procs", S("0"), err))
         return err->code;
     parents_note(a, user, before, S("0"));
     return 0;
@@ -211,8 +209,7 @@ static int parents_enable(struct arena *a, struct str dir, int group,
     struct str file = str_fmt(a, "%.*s/cgroup.subtree_control", STR_ARG(dir));
     struct err ignored = ERR_INIT; /* the file says nothing: it is not on */
 
-    if (!sys_read_file(a, str_fmt(a, "%.*s/cgroup.subtree_control", STR_ARG(dir)).p,
-                       PARENTS_FILE_MAX, &text, &ignored) &&
+    if (!sys_read_file(a, file.p, PARENTS_FILE_MAX, &text, &ignored) &&
         parents_lists(str_trim(text), ' ', parents_controllers[group]))
         return 0;
     if (parents_write(a, dir, "cgroup.subtree_control", word, err))

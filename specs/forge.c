@@ -25,6 +25,14 @@ static const struct {
 };
 /* clang-format on */
 
+struct forge_of_source forge_of_rule(const struct value *rule)
+{
+    return (struct forge_of_source){
+        .source = value_get_text(value_get(rule, S("match")), S("source"), S("")),
+        .type = value_get_text(rule, S("forge"), S("")),
+    };
+}
+
 int forge_does(struct str type, enum forge_feature feature)
 {
     for (size_t i = 0; i < N_ELEMENTS(forge_types); i++)
@@ -69,11 +77,7 @@ void forge_refuse(struct spec_messages *m, const struct value *asked, struct str
 
 void forge_check(struct normalise *n)
 {
-    const struct value *rule = n->in->rule;
-    const struct forge_of_source f = {
-        .source = value_get_text(value_get(rule, S("match")), S("source"), S("")),
-        .type = value_get_text(rule, S("forge"), S("")),
-    };
+    const struct forge_of_source f = forge_of_rule(n->in->rule);
 
     for (int i = 0; i < N_FORGE_FEATURES; i++)
         forge_refuse(n->m, value_at(n->document, forge_features[i].path), forge_features[i].path,

@@ -18,6 +18,8 @@ struct forge_of_source {
     struct str source, type; /* type "": it has none */
 };
 
+/* Of the source that a rule is for; a rule carries its forge's type. */
+struct forge_of_source forge_of_rule(const struct value *rule);
 /* 1: the type of forge is asked or told that; "" never is. */
 int forge_does(struct str type, enum forge_feature feature);
 /* Why not: "source 'shop' has no `forge`". */

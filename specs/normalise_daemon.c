@@ -57,10 +57,7 @@ static void check_signatures(const struct daemon_check *c, const struct value *r
 
 static void check_checks(const struct daemon_check *c, const struct value *rule)
 {
-    const struct forge_of_source f = {
-        .source = value_get_text(value_get(rule, S("match")), S("source"), S("")),
-        .type = value_get_text(rule, S("forge"), S("")),
-    };
+    const struct forge_of_source f = forge_of_rule(rule);
 
     if (value_get(value_get(c->daemon, S("sources")), f.source))
         forge_refuse(c->m, value_at(rule, S("floor.checks")), S("environments.floor.checks"), &f,
@@ -383,14 +380,15 @@ static void complete_tag(struct arena *a, struct value *daemon, struct value *ru
         value_add(a, branches->value, name);
 }
 
-/* STR_NONE: nobody is asked. */
-static struct str forge_of(const struct value *daemon, const struct value *rule)
+/* Whom a commit's checks are asked of; without a forge nobody is. */
+static void complete_forge(struct arena *a, const struct value *daemon, struct value *rule)
 {
-    struct str source = value_get_text(value_get(rule, S("match")), S("source"), S(""));
-    const struct value *forge = value_get(value_get(value_get(daemon, S("sources")), source),
-                                          S("forge"));
+    const struct value *source = value_get(value_get(daemon, S("sources")),
+                                           forge_of_rule(rule).source);
+    struct str type = value_get_text(value_get(source, S("forge")), S("type"), STR_NONE);
 
-    return value_get_text(forge, S("type"), STR_NONE);
+    if (type.n)
+        value_set_text(a, rule, S("forge"), type);
 }
 
 /* Rules travel alone: what they need of the rest of the document goes with them. */
@@ -406,8 +404,7 @@ static void complete_rules(struct arena *a, struct value *daemon, struct spec_me
         struct value *rule = rules->value->u.list.items[i];
 
         complete_tag(a, daemon, rule, m);
-        if (forge_of(daemon, rule).n)
-            value_set_text(a, rule, S("forge"), forge_of(daemon, rule));
+        complete_forge(a, daemon, rule);
         value_set_text(a, rule, S("default_store"),
                        value_get_text(secrets, S("default"), STR_NONE));
         value_set_text(a, rule, S("generated_store"),
