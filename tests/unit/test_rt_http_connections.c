@@ -1,6 +1,18 @@
 /* rt: connections, whose they are and how long they stay. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/test_rt_http_given.h"
 
+static void when_asked(struct fixture *f, struct server *s, int n, int fresh)
+{
+    struct request r;
+
+    for (int k = 0; k < n; k++) {
+        given_request(&r, s, "/ok");
+        r.in.fresh = fresh;
+        run_request(f, &r);
+        expect_end(&r.probe, "WAIT AFTER ", 0);
+    }
+}
+
 static void test_connections_are_reused_but_for_fresh_requests(void **state)
 {
     static const struct {
@@ -12,16 +24,10 @@ static void test_connections_are_reused_but_for_fresh_requests(void **state)
     for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
         struct fixture f;
         struct server s;
-        struct request r;
 
         given_server(&s, 0);
         given_real_loop(&f, NULL);
-        for (int k = 0; k < 5; k++) {
-            given_request(&r, &s, "/ok");
-            r.in.fresh = rows[i].fresh;
-            run_request(&f, &r);
-            expect_end(&r.probe, "WAIT AFTER ", 0);
-        }
+        when_asked(&f, &s, 5, rows[i].fresh);
         assert_int_equal(s.n_connections, rows[i].n_connections);
         fixture_fini(&f);
         server_fini(&s);
@@ -33,17 +39,11 @@ static void test_a_connection_begins_with_its_request(void **state)
 {
     struct fixture f;
     struct server s;
-    struct request r;
 
     (void)state;
     given_server(&s, 0);
     given_real_loop(&f, NULL);
-    for (int k = 0; k < 100; k++) {
-        given_request(&r, &s, "/ok");
-        r.in.fresh = 1;
-        run_request(&f, &r);
-        expect_end(&r.probe, "WAIT AFTER ", 0);
-    }
+    when_asked(&f, &s, 100, 1);
     assert_int_equal(s.n_connections, 100);
     assert_in_range(s.n_early, 0, 5); /* the kernel waits 200 ms for a loop that does not run */
     fixture_fini(&f);
